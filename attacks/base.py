@@ -1,0 +1,120 @@
+"""What an attack is: a search for a small change of an image that raises a number."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal, NamedTuple, Protocol, TypeAlias, final
+
+import torch
+from torch import Tensor
+
+Images: TypeAlias = Tensor  # (N, 3, H, W), float32, RGB in [0, 1]
+Scores: TypeAlias = Tensor  # (N,), float32, one per image
+
+
+class Objective(Protocol):
+    """The number to raise. It hides the metric: its sign, range, reference and device."""
+
+    def __call__(self, images: Images) -> Scores:
+        """Returns the objective of each image; one query per image."""
+
+    def gradient(self, images: Images) -> Images:
+        """Returns d objective / d image; one query and one backward pass per image."""
+
+    def clear_score(self, metric: str) -> Scores:
+        """Returns the clear images' own scores by a metric that the attack names in `needs`, in its own unit."""
+
+
+class Noise(Protocol):
+    """Randomness that depends on the attack and the image alone, not on batch, order or device."""
+
+    def uniform(self, like: Images) -> Images:
+        """Returns samples from [-1, 1), of the shape of `like`."""
+
+    def normal(self, like: Images) -> Images:
+        """Returns samples from N(0, 1), of the shape of `like`."""
+
+
+class Budget(NamedTuple):
+    """What an attack spends on one image."""
+
+    queries: int  # forward passes; the pass inside a gradient counts as one
+    gradients: int  # backward passes
+
+
+@dataclass(frozen=True)
+class Attack(ABC):
+    """An attack with its settings; every field has a default, the one the benchmark runs.
+
+    The class attributes are literals: the catalogue reads them from the source, without importing.
+    """
+
+    access: ClassVar[Literal["white", "black"]]  # white: may ask for gradients
+    family: ClassVar[Literal["sign", "optimised", "universal", "query", "colour", "geometric", "control"]]
+    needs: ClassVar[tuple[str, ...]] = ()  # metrics whose score of the clear image it reads
+    variants: ClassVar[Mapping[str, Mapping[str, Any]]] = {}  # other settings that run beside the default
+
+    eps: float = 10 / 255  # the largest change of a channel value; 1 is no limit
+    goal: Literal["better", "worse"] = "better"  # which way the metric's opinion of the image is moved
+
+    @final
+    def __call__(self, images: Images, objective: Objective, noise: Noise) -> Images:
+        """Attacks the batch and guarantees the result: same shape, finite, within eps and [0, 1].
+
+        Args:
+            images: The clear images, (N, 3, H, W) in [0, 1]; left untouched.
+            objective: The number to raise, one per image.
+            noise: The only source of randomness.
+
+        Returns:
+            The adversarial images, (N, 3, H, W) in [0, 1].
+
+        Raises:
+            ValueError: If `perturb` returns another shape or values that are not finite.
+        """
+        aim = objective if self.goal == "better" else Lowered(objective)
+        adversarial = self.perturb(images.clone(), aim, noise).detach()
+        if adversarial.shape != images.shape or not adversarial.isfinite().all():
+            raise ValueError(
+                f"{type(self).__name__}.perturb must return finite images of shape {tuple(images.shape)}; "
+                f"got shape {tuple(adversarial.shape)}, {int((~adversarial.isfinite()).sum())} values not finite"
+            )
+        return self.project(adversarial, images)
+
+    @abstractmethod
+    def perturb(self, images: Images, objective: Objective, noise: Noise) -> Images:
+        """Returns images with a higher objective; the caller projects them."""
+
+    @abstractmethod
+    def budget(self) -> Budget:
+        """Returns what `perturb` spends on one image."""
+
+    def project(self, adversarial: Images, images: Images) -> Images:
+        """Returns the nearest images within eps of `images` and within [0, 1]."""
+        return torch.clamp(adversarial, images - self.eps, images + self.eps).clamp(0, 1)
+
+
+@dataclass(frozen=True)
+class Lowered:
+    """The same objective turned round: what `goal="worse"` raises."""
+
+    objective: Objective
+
+    def __call__(self, images: Images) -> Scores:
+        """Returns the negated objective."""
+        return -self.objective(images)
+
+    def gradient(self, images: Images) -> Images:
+        """Returns the negated gradient."""
+        return -self.objective.gradient(images)
+
+    def clear_score(self, metric: str) -> Scores:
+        """Returns the clear images' own scores by `metric`."""
+        return self.objective.clear_score(metric)
+
+
+def per_image(values: Tensor) -> Tensor:
+    """Views (N,) values as (N, 1, 1, 1), to be multiplied with images."""
+    return values.view(-1, 1, 1, 1)

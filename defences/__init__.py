@@ -1,0 +1,1 @@
+"""Defences of quality metrics, one per file; the file name is the defence's name."""

@@ -1,0 +1,259 @@
+"""Finds metrics, attacks and defences by reading their files, without importing them. Standard library only."""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import difflib
+import hashlib
+import importlib
+import math
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from pipeline.errors import BenchError
+
+ROOT = Path(__file__).resolve().parent.parent
+FOLDERS = ("metrics", "attacks", "defences")
+NAME = re.compile(r"[a-z][a-z0-9_]*")
+KINDS = {"NoReference": "NR", "FullReference": "FR", "VideoMetric": "video", "Attack": "attack", "Defence": "defence"}
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A metric, an attack or a defence, as its file declares it."""
+
+    name: str  # the file name, e.g. "maniqa"
+    folder: str  # "metrics", "attacks" or "defences"
+    title: str = ""  # the first line of the file's docstring
+    class_name: str = ""
+    kind: str = ""  # NR, FR, video, attack or defence
+    fields: dict[str, Any] = field(default_factory=dict)  # literal class attributes, inherited ones included
+    fingerprint: str = ""  # of everything the entry depends on, blind to comments, docstrings and layout
+    problem: str = ""  # why the file cannot be used; empty when it can
+
+    def load(self) -> Any:
+        """Imports the file and returns its class.
+
+        Raises:
+            BenchError: If the file cannot be used or does not import.
+        """
+        if self.problem:
+            raise BenchError(self.problem)
+        try:
+            return getattr(importlib.import_module(f"{self.folder}.{self.name}"), self.class_name)
+        except ImportError as error:
+            raise BenchError(f"{self.folder}/{self.name}.py does not import: {error}: install what it needs") from error
+
+    def missing_weights(self) -> list[str]:
+        """Returns the declared weight files that are not on this machine."""
+        return [weight for weight in self.fields.get("weights", ()) if not weights_path(weight, self.folder).exists()]
+
+
+def entries(folder: str) -> dict[str, Entry]:
+    """Returns every entry of a folder by name, also those with a problem."""
+    paths = sorted((ROOT / folder).glob("*.py"))
+    return {path.stem: read(path) for path in paths if path.stem != "__init__" and not is_shared(path)}
+
+
+def is_shared(path: Path) -> bool:
+    """Tells whether a module serves the entries of its folder instead of being one: base.py and *_adapter.py."""
+    return path.stem == "base" or path.stem.endswith("_adapter")
+
+
+def find(folder: str, name: str) -> Entry:
+    """Returns one entry.
+
+    Raises:
+        BenchError: If there is none of that name; tells the nearest names.
+    """
+    known = entries(folder)
+    if name in known:
+        return known[name]
+    kind = folder.removesuffix("s")
+    raise BenchError(f"no {kind} is named {name!r}: {suggestion(name, known)}")
+
+
+def suggestion(name: str, known: dict[str, Any]) -> str:
+    """Returns what to try instead of an unknown name."""
+    close = difflib.get_close_matches(name.lower(), known, n=3)
+    return f"did you mean {' or '.join(close)}?" if close else f"there are {', '.join(known) or 'none yet'}"
+
+
+def read(path: Path) -> Entry:
+    """Reads one file; what is wrong with it becomes the entry's `problem`, so that it spoils nothing else."""
+    folder, name = path.parent.name, path.stem
+    try:
+        return _read(path)
+    except (SyntaxError, UnicodeDecodeError, _InvalidError) as error:
+        where = f" (line {error.lineno})" if isinstance(error, SyntaxError) else ""
+        reason = error.msg if isinstance(error, SyntaxError) else error
+        return Entry(name=name, folder=folder, problem=f"{folder}/{name}.py{where}: {reason}")
+
+
+class _InvalidError(Exception):
+    """A file that is not an entry."""
+
+
+def _read(path: Path) -> Entry:
+    folder, name = path.parent.name, path.stem
+    if not NAME.fullmatch(name):
+        raise _InvalidError("an entry's name must match [a-z][a-z0-9_]*: rename the file")
+    tree = _parse(path)
+    title = (ast.get_docstring(tree) or "").partition("\n")[0].rstrip(".")
+    classes = [node for node in tree.body if isinstance(node, ast.ClassDef)]
+    if not title:
+        raise _InvalidError("the file must begin with a docstring, whose first line is the title: add one")
+    if len(classes) != 1:
+        raise _InvalidError(f"the file must hold exactly one class; it holds {len(classes)}: move the others out")
+    lineage = list(_lineage(path, classes[0]))
+    kind = next((KINDS[node.name] for _, node in lineage if node.name in KINDS), "")
+    if not kind:
+        raise _InvalidError(f"{classes[0].name} must inherit from a class of {folder}/base.py: add it")
+    fields: dict[str, Any] = {}
+    for _, node in reversed(lineage):
+        fields |= dict(_literals(node))
+    _require_metadata(folder, fields)
+    return Entry(name, folder, title, classes[0].name, kind, fields, _fingerprint(path, fields))
+
+
+def _require_metadata(folder: str, fields: dict[str, Any]) -> None:
+    """Raises unless the metadata that everything else relies on is there, and literal."""
+    if folder == "metrics":
+        if not isinstance(fields.get("higher_is_better"), bool):
+            raise _InvalidError("higher_is_better must be True or False, written out: add it to the class")
+        match fields.get("score_range"):
+            case (int() | float() as low, int() | float() as high) if math.isfinite(low) and low < high < math.inf:
+                pass
+            case other:
+                raise _InvalidError(f"score_range must be (low, high), two numbers written out; got {other!r}: add it")
+    if folder == "attacks":
+        if fields.get("access") not in {"white", "black"}:
+            raise _InvalidError('access must be "white" or "black": add it to the class')
+        if not isinstance(fields.get("family"), str):
+            raise _InvalidError('family must be one of those in attacks/base.py, such as "sign": add it to the class')
+        for variant in fields.get("variants", {}):
+            if not NAME.fullmatch(variant):
+                raise _InvalidError(f"a variant's name must match [a-z][a-z0-9_]*; got {variant!r}: rename it")
+
+
+def _lineage(path: Path, node: ast.ClassDef) -> Iterator[tuple[Path, ast.ClassDef]]:
+    """Yields the class and those it inherits from, as far as they are ours, nearest first."""
+    yield path, node
+    tree = _parse(path)
+    here = {item.name: (path, item) for item in tree.body if isinstance(item, ast.ClassDef)}
+    for module, names in _own_imports(tree):
+        for item in _parse(module).body:
+            if isinstance(item, ast.ClassDef) and item.name in names:
+                here[item.name] = (module, item)
+    for base in node.bases:
+        if isinstance(base, ast.Name) and base.id in here and here[base.id][1] is not node:
+            yield from _lineage(*here[base.id])
+
+
+def _literals(node: ast.ClassDef) -> Iterator[tuple[str, Any]]:
+    """Yields the class attributes whose values are literals."""
+    for item in node.body:
+        match item:
+            case (
+                ast.Assign(targets=[ast.Name(id=name)], value=value)
+                | ast.AnnAssign(target=ast.Name(id=name), value=ast.expr() as value)
+            ):
+                with contextlib.suppress(ValueError):
+                    yield name, ast.literal_eval(value)
+
+
+def _own_imports(tree: ast.Module) -> Iterator[tuple[Path, set[str]]]:
+    """Yields the modules of ours that a file imports, each with the names taken from it."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
+            modules = {node.module: {alias.name for alias in node.names}}
+            modules |= {f"{node.module}.{alias.name}": set() for alias in node.names}
+        elif isinstance(node, ast.Import):
+            modules = {alias.name: set() for alias in node.names}
+        else:
+            continue
+        for module, names in modules.items():
+            path = ROOT.joinpath(*module.split(".")).with_suffix(".py")
+            if module.split(".")[0] in FOLDERS and path.is_file():
+                yield path, names
+
+
+def _fingerprint(path: Path, fields: dict[str, Any]) -> str:
+    """Returns a digest of the file, of every module of ours it imports, and of the weights it declares."""
+    digest, seen, queue = hashlib.sha256(), set(), [path]
+    while queue:
+        module = queue.pop()
+        if module not in seen:
+            seen.add(module)
+            queue += [imported for imported, _ in _own_imports(_parse(module))]
+    for module in sorted(seen):
+        digest.update(f"{module.parent.name}/{module.name}:{_canonical(_parse(module))}\n".encode())
+    for weight in fields.get("weights", ()):
+        file = weights_path(weight, path.parent.name)
+        own = weight.startswith("weights/") and file.is_file()  # a downloaded file is known by its name
+        digest.update(f"{weight}:{hashlib.sha256(file.read_bytes()).hexdigest() if own else ''}\n".encode())
+    return digest.hexdigest()[:16]
+
+
+def _canonical(node: Any) -> str:
+    """Writes a syntax tree without docstrings, positions and empty fields: the same on every Python version."""
+    if isinstance(node, list):
+        return f"[{','.join(map(_canonical, node))}]"
+    if not isinstance(node, ast.AST):
+        return repr(node)
+    parts = []
+    for name, value in ast.iter_fields(node):
+        if name == "body" and isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            value = value[1:] if ast.get_docstring(node, clean=False) is not None else value  # noqa: PLW2901
+        if value not in (None, []) and name not in {"kind", "type_comment", "type_ignores", "ctx"}:
+            parts.append(f"{name}={_canonical(value)}")
+    return f"{type(node).__name__}({','.join(parts)})"
+
+
+def _parse(path: Path) -> ast.Module:
+    stat = path.stat()
+    return _parse_version(path, stat.st_mtime_ns, stat.st_size)
+
+
+@cache
+def _parse_version(path: Path, _changed: int, _size: int) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"), str(path))
+
+
+def weights_path(weight: str, folder: str = "metrics") -> Path:
+    """Returns where a declared weight file lies on this machine.
+
+    Args:
+        weight: `weights/FILE` for one of ours beside the entries, `hub/pyiqa/FILE` or `hub/checkpoints/FILE` below
+            `TORCH_HOME`, `huggingface/OWNER/REPOSITORY/FILE` in the Hugging Face cache, `clip/FILE` in CLIP's cache.
+        folder: The entry's folder.
+    """
+    root, _, rest = weight.partition("/")
+    cache_home = Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser()
+    match root:
+        case "weights":
+            return ROOT / folder / weight
+        case "hub":
+            return Path(os.environ.get("TORCH_HOME", cache_home / "torch")).expanduser() / "hub" / rest
+        case "clip":
+            return Path("~/.cache/clip").expanduser() / rest
+        case "huggingface":
+            return _huggingface_path(cache_home, rest)
+    raise BenchError(f"weights must begin with weights/, hub/, huggingface/ or clip/; got {weight!r}: change the entry")
+
+
+def _huggingface_path(cache_home: Path, rest: str) -> Path:
+    """Returns the newest cached snapshot of a hub file, or where it would lie."""
+    owner, repository, file = rest.split("/", 2)
+    home = Path(os.environ.get("HF_HOME", cache_home / "huggingface")).expanduser()
+    hub = (
+        Path(os.environ.get("HF_HUB_CACHE", home / "hub")).expanduser() / f"models--{owner}--{repository}" / "snapshots"
+    )
+    found = sorted(hub.glob(f"*/{file}"), key=lambda path: path.stat().st_mtime)
+    return found[-1] if found else hub / file

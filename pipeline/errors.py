@@ -1,0 +1,32 @@
+"""Mistakes that are told in one line, each with the exit code that other programs rely on."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+
+class Exit(IntEnum):
+    """What an exit code means; CI retries only TRANSIENT."""
+
+    DONE = 0
+    USAGE = 2  # the call is wrong: an unknown name, a missing data set, a read-only folder
+    FAILED = 3  # the metric, the attack or the data failed; everything else was done
+    TRANSIENT = 75  # try again: GPU lost, disk full, another run holds the folder
+
+
+class BenchError(Exception):
+    """Something the user can put right: printed as one line, without a traceback."""
+
+    exit_code = Exit.USAGE
+
+
+class DataError(BenchError):
+    """The metric, the attack or the data failed."""
+
+    exit_code = Exit.FAILED
+
+
+class TransientError(BenchError):
+    """The machine failed, and another try may succeed."""
+
+    exit_code = Exit.TRANSIENT

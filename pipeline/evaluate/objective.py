@@ -1,0 +1,88 @@
+"""The number an attack raises: how far a metric has been fooled, as a fraction of its range."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+
+import torch
+
+from metrics.base import Images, Metric, Scores
+
+
+class Gain:
+    """Implements `attacks.base.Objective` over a metric, and counts what the attack spends.
+
+    The objective is score / range, with the sign turned for a metric where lower is better: J = 1 - score/range of the
+    base benchmark, minimised. The range is the declared one, so that an attack never depends on earlier results.
+    """
+
+    def __init__(
+        self,
+        metric: Metric,
+        references: Images | None = None,
+        *,
+        access: str = "white",
+        dtype: torch.dtype = torch.float32,
+        clear_scores: Mapping[str, Scores] | None = None,
+    ) -> None:
+        low, high = metric.score_range
+        self.scale = (1 if metric.higher_is_better else -1) / (high - low)
+        self.metric, self.references, self.access, self.dtype = metric, references, access, dtype
+        self.clear_scores = clear_scores or {}
+        self.queries = self.gradients = 0  # per image
+
+    def __call__(self, images: Images) -> Scores:
+        """Returns the objective of each image."""
+        self.queries += 1
+        with torch.no_grad():
+            return self._value(images)
+
+    def gradient(self, images: Images) -> Images:
+        """Returns the gradient of each image's own objective, by one backward pass of their sum.
+
+        Raises:
+            PermissionError: If the attack declared itself black-box.
+        """
+        if self.access != "white":
+            raise PermissionError('a black-box attack asked for a gradient: declare access = "white"')
+        self.queries += 1
+        self.gradients += 1
+        with torch.enable_grad():
+            images = images.detach().requires_grad_()
+            (gradient,) = torch.autograd.grad(self._value(images).sum(), images)
+        return gradient
+
+    def clear_score(self, metric: str) -> Scores:
+        """Returns the clear images' own scores by a metric the attack named in `needs`.
+
+        Raises:
+            KeyError: If it did not name it.
+        """
+        if metric not in self.clear_scores:
+            raise KeyError(f"the attack asked for the clear score by {metric!r}: name it in `needs`")
+        return self.clear_scores[metric]
+
+    def _value(self, images: Images) -> Scores:
+        with torch.autocast(images.device.type, torch.bfloat16, enabled=self.dtype == torch.bfloat16):
+            return self.scale * self.metric.unchecked(images, self.references)
+
+
+class ImageNoise:
+    """Implements `attacks.base.Noise`: one CPU generator per image, seeded by the attack's and the image's names."""
+
+    def __init__(self, attack: str, images: list[str]) -> None:
+        self.generators = [torch.Generator().manual_seed(seed(f"{attack}\n{image}")) for image in images]
+
+    def uniform(self, like: Images) -> Images:
+        """Returns samples from [-1, 1)."""
+        return torch.stack([torch.rand(like.shape[1:], generator=g) for g in self.generators]).mul(2).sub(1).to(like)
+
+    def normal(self, like: Images) -> Images:
+        """Returns samples from N(0, 1)."""
+        return torch.stack([torch.randn(like.shape[1:], generator=g) for g in self.generators]).to(like)
+
+
+def seed(name: str) -> int:
+    """Returns a seed that is the same on every machine and in every run."""
+    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:7], "big")
