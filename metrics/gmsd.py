@@ -1,0 +1,13 @@
+"""GMSD: standard deviation of the similarity of gradient magnitudes.
+
+Xue, Zhang, Mou, Bovik: Gradient magnitude similarity deviation: a highly efficient perceptual image quality index,
+IEEE Transactions on Image Processing 23(2), 2014. https://doi.org/10.1109/TIP.2013.2293423
+"""
+
+from metrics.pyiqa_adapter import PyiqaFullReference
+
+
+class Gmsd(PyiqaFullReference):
+    model = "gmsd"
+    higher_is_better = False
+    score_range = (0.0, 0.35)

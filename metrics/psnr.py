@@ -1,0 +1,13 @@
+"""PSNR: peak signal-to-noise ratio, in dB over all three channels.
+
+80 dB for an image equal to its reference, where the error is 0: pyiqa adds 1e-8 to the mean squared error.
+"""
+
+from metrics.pyiqa_adapter import PyiqaFullReference
+
+
+class Psnr(PyiqaFullReference):
+    model = "psnr"
+    higher_is_better = True
+    score_range = (10.0, 50.0)
+    smallest = 1

@@ -1,0 +1,130 @@
+"""Shared base of the metrics that pyiqa implements: builds its network once and calls it as a plain function.
+
+pyiqa's own `forward` averages over the batch, switches gradients off and resets cuDNN's flags on every call; the
+network beneath it does not, so that is what is called here.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import logging
+import pickle
+import warnings
+from collections.abc import Iterator
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from metrics.base import FullReference, Images, Metric, NoReference, Scores
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # of packages that pyiqa imports, about their own future
+    import pyiqa
+    from safetensors import SafetensorError
+    from scipy.io.matlab import MatReadError
+
+logging.getLogger("pyiqa").addFilter(lambda record: record.levelno > logging.INFO)  # "Network [...] is created."
+
+# What the readers of weight files raise when a file is cut off, holds something else or cannot be downloaded.
+UNREADABLE = (
+    *(OSError, EOFError, LookupError, TypeError, ValueError, RuntimeError),
+    *(pickle.UnpicklingError, SafetensorError, MatReadError),
+)
+
+
+class PyiqaMetric(Metric):
+    """A metric by its name in pyiqa; subclass `PyiqaNoReference` or `PyiqaFullReference` instead."""
+
+    model: ClassVar[str]  # the name pyiqa gives it
+    options: ClassVar[dict[str, Any]] = {}  # what to construct it with, beside pyiqa's defaults
+
+    def __init__(self) -> None:
+        """Builds the network.
+
+        Raises:
+            ValueError: If a weights file is missing, damaged or holds more than tensors.
+        """
+        super().__init__()
+        try:
+            self.net = _build(self.model, self.options)
+        except UNREADABLE as error:
+            reason = str(error).strip().partition("\n")[0] or type(error).__name__
+            files = " and ".join(self.weights) or "no file"
+            raise ValueError(
+                f"pyiqa's {self.model} must be built from {files}; got {type(error).__name__}: {reason}: "
+                "fetch the weights again"
+            ) from error
+        self.beside = _take_in(self.net)
+
+
+class PyiqaNoReference(PyiqaMetric, NoReference):
+    """A pyiqa metric of the image alone."""
+
+    def score(self, images: Images) -> Scores:
+        scores: Tensor = self.net(_FiniteGradient.apply(images))
+        return scores.reshape(len(images))  # pyiqa's nets return (N,), (N, 1) or, of one image, ()
+
+
+class PyiqaFullReference(PyiqaMetric, FullReference):
+    """A pyiqa metric of the image against its original."""
+
+    def score(self, images: Images, references: Images) -> Scores:
+        scores: Tensor = self.net(_FiniteGradient.apply(images), references)
+        return scores.reshape(len(images))
+
+
+class _FiniteGradient(torch.autograd.Function):
+    """The identity, whose gradient is 0 where it would be infinite or NaN.
+
+    Square roots at 0, which is where an image equals its reference or is flat, have no gradient; 0 is the one that
+    leaves such a pixel alone.
+    """
+
+    @staticmethod
+    def forward(context: Any, images: Tensor) -> Tensor:
+        return images.view_as(images)
+
+    @staticmethod
+    def backward(context: Any, *gradients: Tensor) -> Tensor:
+        return gradients[0].nan_to_num(nan=0.0, posinf=0.0, neginf=0.0)
+
+
+def _build(model: str, options: dict[str, Any]) -> nn.Module:
+    """Returns pyiqa's network on the CPU, in evaluation mode: the same one every time, and without a word."""
+    with (
+        torch.random.fork_rng(devices=[]),
+        contextlib.redirect_stdout(io.StringIO()),
+        warnings.catch_warnings(),
+        _tensors_only(),
+    ):
+        torch.manual_seed(0)
+        warnings.simplefilter("ignore")
+        metric = pyiqa.create_metric(model, as_loss=True, loss_reduction="none", device="cpu", **options)
+    network: nn.Module = metric.net
+    return network.eval()
+
+
+@contextlib.contextmanager
+def _tensors_only() -> Iterator[None]:
+    """Lets torch.load read tensors only: pyiqa asks for full unpickling, which runs whatever code a file holds."""
+    load = torch.load
+    torch.load = lambda *args, **options: load(*args, **(options | {"weights_only": True}))
+    try:
+        yield
+    finally:
+        torch.load = load
+
+
+def _take_in(network: nn.Module) -> nn.ModuleList:
+    """Makes plain tensors buffers and returns the networks kept in plain lists, so that `.to(device)` finds them."""
+    beside = nn.ModuleList()
+    for module in list(network.modules()):
+        for name, value in list(vars(module).items()):
+            if isinstance(value, Tensor):
+                delattr(module, name)
+                module.register_buffer(name, value, persistent=False)
+            elif isinstance(value, list | tuple):
+                beside.extend(item.eval() for item in value if isinstance(item, nn.Module))
+    return beside
