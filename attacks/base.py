@@ -74,7 +74,7 @@ class Attack(ABC):
         Raises:
             ValueError: If `perturb` returns another shape or values that are not finite.
         """
-        aim = objective if self.goal == "better" else Lowered(objective)
+        aim = Aim(objective, 1 if self.goal == "better" else -1)
         adversarial = self.perturb(images.clone(), aim, noise).detach()
         if adversarial.shape != images.shape or not adversarial.isfinite().all():
             raise ValueError(
@@ -97,18 +97,19 @@ class Attack(ABC):
 
 
 @dataclass(frozen=True)
-class Lowered:
-    """The same objective turned round: what `goal="worse"` raises."""
+class Aim:
+    """What `perturb` is given: the objective, turned round for `goal="worse"`, its gradients always finite."""
 
     objective: Objective
+    sign: int
 
     def __call__(self, images: Images) -> Scores:
-        """Returns the negated objective."""
-        return -self.objective(images)
+        """Returns the objective of each image."""
+        return self.sign * self.objective(images)
 
     def gradient(self, images: Images) -> Images:
-        """Returns the negated gradient."""
-        return -self.objective.gradient(images)
+        """Returns the gradient, with 0 where it is not finite: no direction is known there, so nothing is moved."""
+        return (self.sign * self.objective.gradient(images)).nan_to_num(nan=0, posinf=0, neginf=0)
 
     def clear_score(self, metric: str) -> Scores:
         """Returns the clear images' own scores by `metric`."""

@@ -1,0 +1,22 @@
+"""FGSM: fast gradient sign method.
+
+Goodfellow, Shlens, Szegedy. Explaining and harnessing adversarial examples. ICLR, 2015.
+https://arxiv.org/abs/1412.6572
+The published code does the same.
+"""
+
+from dataclasses import dataclass
+
+from attacks.base import Attack, Budget, Images, Noise, Objective
+
+
+@dataclass(frozen=True)
+class FGSM(Attack):
+    access = "white"
+    family = "sign"
+
+    def perturb(self, images: Images, objective: Objective, noise: Noise) -> Images:
+        return images + self.eps * objective.gradient(images).sign()
+
+    def budget(self) -> Budget:
+        return Budget(queries=1, gradients=1)

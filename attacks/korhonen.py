@@ -1,0 +1,59 @@
+"""Korhonen & You: Adam steps where edges hide them.
+
+Korhonen, You. Adversarial attacks against blind image quality assessment models. QoEVMA, 2022.
+https://doi.org/10.1145/3552469.3555715
+A map of spatial activity weighs Adam's update. `published` is what the base benchmark's code does: a map of the signed
+horizontal derivative weighs the gradient, which Adam undoes but for its constant 1e-8; and no eps bounds the change.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+from torch.nn.functional import max_pool2d, pad
+
+from attacks.base import Attack, Budget, Images, Noise, Objective
+
+
+@dataclass(frozen=True)
+class Korhonen(Attack):
+    access = "white"
+    family = "optimised"
+    variants = {"published": {"weighed": "gradient", "edges": "horizontal", "eps": 1.0}}
+
+    lr: float = 0.005
+    steps: int = 10
+    weighed: Literal["update", "gradient"] = "update"
+    edges: Literal["magnitude", "horizontal"] = "magnitude"
+
+    def perturb(self, images: Images, objective: Objective, noise: Noise) -> Images:
+        activity = activity_map(images, self.edges)
+        before, after = (1, activity) if self.weighed == "update" else (activity / 255, 1)
+        adversarial, mean, square = images, torch.zeros_like(images), torch.zeros_like(images)
+        for step in range(1, self.steps + 1):
+            gradient = before * objective.gradient(adversarial)
+            mean = 0.9 * mean + 0.1 * gradient
+            square = 0.999 * square + 0.001 * gradient.square()
+            size = (square / (1 - 0.999**step)).sqrt()
+            # Adam's constant 1e-8 is relative to the image's largest gradient, lest the metric's scale matter.
+            unit = size.amax((1, 2, 3), keepdim=True) if self.weighed == "update" else 1
+            update = after * mean / (1 - 0.9**step) / (size + 1e-8 * unit).clamp_min(torch.finfo().tiny)
+            adversarial = self.project(adversarial + self.lr * update, images)
+        return adversarial
+
+    def budget(self) -> Budget:
+        return Budget(queries=self.steps, gradients=self.steps)
+
+
+def activity_map(images: Images, edges: Literal["magnitude", "horizontal"]) -> Tensor:
+    """Returns (N, 1, H, W) Sobel edges of luma over their maximum, dilated 5x5 without corners; 1 on a flat image."""
+    luma = 0.299 * images[:, :1] + 0.587 * images[:, 1:2] + 0.114 * images[:, 2:]
+    dx, dy = luma[..., 2:] - luma[..., :-2], luma[..., 2:, :] - luma[..., :-2, :]  # exactly 0 where it is flat
+    sobel = dx[..., :-2, :] + 2 * dx[..., 1:-1, :] + dx[..., 2:, :]
+    if edges == "magnitude":
+        sobel = torch.hypot(sobel, dy[..., :-2] + 2 * dy[..., 1:-1] + dy[..., 2:])
+    sobel = pad(sobel, (1, 1, 1, 1))
+    peak = sobel.amax((2, 3), keepdim=True)
+    sobel = (sobel / peak).where(peak > 0, 1)
+    return torch.maximum(max_pool2d(sobel, (5, 3), 1, (2, 1)), max_pool2d(sobel, (3, 5), 1, (1, 2)))
