@@ -1,0 +1,206 @@
+"""What `python -m pipeline score` prints: the scores of run folders and CSVs, for people and for programs."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import pandas as pd
+from rich.table import Table
+
+from pipeline.errors import BenchError, DataError
+from pipeline.scoring.cells import Cell, read_cells
+from pipeline.scoring.ranges import RANGES, Ranges, fixed_scale, read_ranges
+from pipeline.scoring.robustness import SCORES, Scale, Values, robustness, subset_scale
+from pipeline.scoring.statistics import Interval, bootstrap, intervals
+
+Scaling = Literal["fixed", "subset"]
+
+SUMMARY = ("clear_min", "clear_max", "clear_mean", "attacked_mean")
+TERMINAL_SCORES = ("absolute_gain", "relative_gain", "r_score", "energy_distance")  # as many as fit 100 columns
+JSON_SCORES = ("r_score", "relative_gain", "absolute_gain", "wasserstein", "energy_distance", "r_score_printed")
+
+
+@dataclass(frozen=True)
+class ScoredRows:
+    """The scores of a metric under an attack on a data set."""
+
+    metric: str
+    key: str  # "attack|dataset"
+    rows: pd.DataFrame
+    scale: Scale | None  # None if there is none; a note says why, and every score is nan
+
+    def numbers(self) -> dict[str, int | float | str | None]:
+        """Returns what `--json` prints of them, in the order of the published scores."""
+        clear, attacked = self.rows["clear"], self.rows["attacked"]
+        scores = robustness(*self._scaled()) if self.scale else dict.fromkeys(SCORES, math.nan)
+        values = dict(zip(SUMMARY, (clear.min(), clear.max(), clear.mean(), attacked.mean()), strict=True))
+        values |= {name: scores[name] for name in JSON_SCORES}
+        return {"n": len(self.rows)} | {name: plain(float(value)) for name, value in values.items()}
+
+    def with_margins(self) -> dict[str, str]:
+        """Returns every score with its margin, for people."""
+        if self.scale is None:
+            return dict.fromkeys(SCORES, "n/a")
+        spread = intervals(bootstrap(*self._scaled(), self.rows["clip"].to_numpy(dtype=str)))
+        return {name: with_margin(value, spread[name]) for name, value in robustness(*self._scaled()).items()}
+
+    def _scaled(self) -> tuple[Values, Values]:
+        if self.scale is None:
+            raise DataError(f"{self.key} must have a scale; got none: score it with --scaling fixed")
+        return self.scale(self.rows["clear"].to_numpy()), self.scale(self.rows["attacked"].to_numpy())
+
+
+@dataclass(frozen=True)
+class ScoreReport:
+    """Scores, and what a reader must know about them."""
+
+    scored: list[ScoredRows]
+    notes: list[str]  # one line each: duplicates, label variants, cells that could not be scored
+
+    def to_json(self) -> str:
+        """Returns {"attack|dataset": {...}}; where there are several metrics, one level above it: {"metric": {...}}."""
+        nested: dict[str, dict[str, dict[str, int | float | str | None]]] = {}
+        for item in self.scored:
+            nested.setdefault(item.metric, {})[item.key] = item.numbers()
+        return json.dumps(next(iter(nested.values())) if len(nested) == 1 else nested, indent=1, allow_nan=False)
+
+    def table(self) -> Table:
+        """Returns the scores as a table for the terminal."""
+        metrics = sorted({item.metric for item in self.scored})
+        table = Table(box=None, header_style="bold", pad_edge=False)
+        table.add_column(
+            "metric/attack|dataset" if len(metrics) > 1 else f"{metrics[0]}: attack|dataset", overflow="fold"
+        )
+        table.add_column("n", justify="right")
+        for name in TERMINAL_SCORES:
+            table.add_column(name.replace("_", " "), justify="right", no_wrap=name == TERMINAL_SCORES[0])
+        for item in self.scored:
+            scores = item.with_margins()
+            label = f"{item.metric}/{item.key}" if len(metrics) > 1 else item.key
+            table.add_row(label, str(len(item.rows)), *(scores[name] for name in TERMINAL_SCORES))
+        return table
+
+
+def plain(value: float) -> float | str | None:
+    """Returns a number as JSON can hold it: at most 9 decimals, "inf" and "-inf" in words, nothing for nan."""
+    if math.isnan(value):
+        return None
+    return str(value) if math.isinf(value) else round(value, 9)
+
+
+def with_margin(value: float, interval: Interval) -> str:
+    """Returns "value ±margin", the margin being half the 95 % interval; without it where it is unknown."""
+    if math.isnan(value):
+        return "n/a"
+    low, high = interval
+    return f"{value:.3f}" if math.isnan(low) else f"{value:.3f} ±{(high - low) / 2:.3f}"
+
+
+def score_paths(
+    paths: Iterable[Path],
+    scaling: Scaling | None = None,
+    *,
+    parity: bool = False,
+    lower_is_better: bool = False,
+    ranges: Path = RANGES,
+) -> ScoreReport:
+    """Scores every attack on every data set; rows of different attacks are never pooled.
+
+    A file with several data sets also gets the key "attack|all". Keys of universal patterns carry the training set and
+    the amplitude, "attack_TRAIN_amp0.2|dataset", and variants their name, "attack:VARIANT|dataset".
+
+    Args:
+        paths: Run folders, folders of CSVs, or CSVs, of ours or published.
+        scaling: "fixed" by the metric's range, "subset" by the smallest and largest clear score of exactly the scored
+            rows. None is fixed where a range is known; where not, subset, with a note.
+        parity: Keep duplicate rows, as the original benchmark does.
+        lower_is_better: The direction of metrics whose rows come without a stamp.
+        ranges: The file of measured ranges.
+
+    Raises:
+        BenchError: If a path holds no cell, nothing can be scored, or the range that fixed scaling needs is unknown.
+    """
+    cells = read_cells(paths, parity=parity)
+    known = read_ranges(ranges)
+    notes = [f"{_where(cell)}: {note}" for cell in cells for note in cell.notes]
+    notes += [f"{_where(cell)}: {cell.status}: {cell.reason}" for cell in cells if cell.status != "done"]
+    scored: list[ScoredRows] = []
+    for done in _same_attack(cells):
+        scale = _fixed(done[0], scaling, known, notes, higher_is_better=not lower_is_better)
+        rows = pd.concat([cell.rows for cell in done], ignore_index=True)
+        direction = done[0].stamp.metric.higher_is_better if done[0].stamp else not lower_is_better
+        for key, group in _groups(done[0].attack, rows):
+            own = scale or _subset(key, group, notes, higher_is_better=direction)
+            scored.append(ScoredRows(done[0].metric, key, group, own))
+    if not scored:
+        raise BenchError(f"there must be rows to score; got none: {'; '.join(notes) or 'the files are empty'}")
+    return ScoreReport(scored, notes)
+
+
+def _same_attack(cells: list[Cell]) -> Iterator[list[Cell]]:
+    """Yields the usable cells of each metric and attack.
+
+    Raises:
+        BenchError: If two files hold the same rows' place: there is no telling which one counts.
+    """
+    together: dict[tuple[str, str], list[Cell]] = {}
+    for cell in cells:
+        if cell.status == "done" and len(cell.rows):
+            together.setdefault((cell.metric, cell.attack), []).append(cell)
+    for group in together.values():
+        places = [set(zip(cell.rows["dataset"], cell.rows["variant"], strict=True)) for cell in group]
+        for index, place in enumerate(places[1:], start=1):
+            if any(place & earlier for earlier in places[:index]):
+                raise BenchError(
+                    f"{group[0].metric} under {group[0].attack} must stand in one file; "
+                    f"got {' and '.join(str(cell.path) for cell in group)}: score them one at a time"
+                )
+        yield group
+
+
+def _fixed(
+    cell: Cell, scaling: Scaling | None, ranges: Ranges, notes: list[str], *, higher_is_better: bool
+) -> Scale | None:
+    """Returns the fixed scale, or None for subset scaling."""
+    if scaling == "subset":
+        return None
+    scale = fixed_scale(cell.metric, cell.stamp, ranges, higher_is_better=higher_is_better)
+    if scale is None and scaling == "fixed":
+        raise BenchError(
+            f"the range of {cell.metric} must be known for fixed scaling; {cell.path.name} has no stamp: "
+            "add --scaling subset"
+        )
+    if scale is None:
+        notes.append(f"{_where(cell)}: no range is known, so it is scored with --scaling subset")
+    return scale
+
+
+def _groups(attack: str, rows: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
+    """Yields "attack|dataset" and its rows, "attack|all" first where there are several data sets."""
+    names = attack + rows["variant"].map(lambda variant: f":{variant}" if variant else "")
+    names += rows["train_dataset"].map(lambda train_dataset: f"_{train_dataset}" if train_dataset else "")
+    names += rows["amplitude"].map(lambda amplitude: "" if math.isnan(amplitude) else f"_amp{amplitude:g}")
+    for name, group in rows.groupby(names):
+        datasets = sorted(group["dataset"].unique())
+        if len(datasets) > 1:
+            yield f"{name}|all", group
+        for dataset in datasets:
+            yield f"{name}|{dataset}", group[group["dataset"] == dataset]
+
+
+def _subset(key: str, rows: pd.DataFrame, notes: list[str], *, higher_is_better: bool) -> Scale | None:
+    """Returns the scale of these rows, or None and a note where there is none."""
+    try:
+        return subset_scale(rows["clear"].to_numpy(), higher_is_better=higher_is_better)
+    except DataError as error:
+        notes.append(f"{key}: {error}")
+        return None
+
+
+def _where(cell: Cell) -> str:
+    return f"{cell.metric}/{cell.attack}" if cell.stamp else cell.path.name

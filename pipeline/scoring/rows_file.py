@@ -1,0 +1,120 @@
+"""Reads the rows of one CSV, a cell's or a published one, and says what is wrong with it."""
+
+from __future__ import annotations
+
+import csv
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from pipeline.rows import COLUMNS
+
+TEXT = ("dataset", "image", "clip", "variant", "train_dataset", "defence")
+NUMBERS = tuple(column for column in COLUMNS if column not in TEXT)
+IDENTITY = ["dataset", "variant", "train_dataset", "amplitude", "defence", "image"]  # one row each
+
+PUBLISHED = {"image_name": "image", "test_dataset": "dataset"}
+ALIASES = {"NIPS2017": "NIPS"}  # the authors' two labels for one data set
+FRAME = re.compile(r"(_im\d+\.\w+|(?<=\.y4m)-\d+)$")  # what names a frame within its triplet or video in published rows
+
+
+class RowsError(Exception):
+    """A CSV that no row can be trusted of; the message says why."""
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The usable rows of a CSV, sorted, and what was left out of it."""
+
+    table: pd.DataFrame  # the columns of pipeline.rows; text is never missing, numbers may be nan
+    refused: dict[str, str] = field(default_factory=dict)  # image -> why its row is not used
+    notes: tuple[str, ...] = ()  # one line each
+
+
+def read_rows(path: Path, *, parity: bool = False) -> Rows:
+    """Returns the rows of a CSV.
+
+    Args:
+        path: A CSV with the columns of `pipeline.rows`, or with those of the published rows: `image_name, test_dataset,
+            clear, attacked` and, of universal patterns, `train_dataset, amplitude`.
+        parity: Keep rows that occur more than once, as the original benchmark does.
+
+    Raises:
+        RowsError: If the file cannot be read, lacks a column, or holds something else than a number where one must be.
+    """
+    table = _text(path)
+    notes = []
+    if set(PUBLISHED) <= set(table):
+        table = table.rename(columns=PUBLISHED)
+        table["clip"] = table["image"].str.replace(FRAME, "", regex=True)
+        for label, name in ALIASES.items():
+            if (table["dataset"] == label).any():
+                notes.append(f"data set {label} is read as {name}")
+        table["dataset"] = table["dataset"].replace(ALIASES)
+    missing = [column for column in ("image", "dataset", "clear", "attacked") if column not in table]
+    if missing:
+        raise RowsError(f"the columns must include {', '.join(missing)}; got {', '.join(map(str, table))}")
+    table, total = _typed(table), len(table)
+    table, refused = _without_broken(table)
+    if refused:
+        named = ", ".join(f"{image} ({reason})" for image, reason in list(refused.items())[:3])
+        notes.append(f"{len(refused)} of {total} rows refused: {named}{', …' if len(refused) > 3 else ''}")
+    table, repeated = _without_repeats(table, parity=parity)
+    return Rows(table.sort_values(IDENTITY, kind="stable", ignore_index=True), refused, (*notes, *repeated))
+
+
+def _text(path: Path) -> pd.DataFrame:
+    """Returns the file's cells as text; pandas would fill up lines that are cut short."""
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            header, *lines = csv.reader(file, strict=True)
+    except (OSError, UnicodeDecodeError, ValueError, csv.Error) as error:
+        raise RowsError(f"it cannot be read as CSV: {error}") from error
+    for number, line in enumerate(lines, start=2):
+        if len(line) != len(header):
+            raise RowsError(f"row {number} must have {len(header)} cells; got {len(line)}")
+    return pd.DataFrame(lines, columns=header, dtype=str)
+
+
+def _typed(table: pd.DataFrame) -> pd.DataFrame:
+    """Returns all columns of `pipeline.rows`, text as text and numbers as numbers; other columns are dropped."""
+    typed = pd.DataFrame(index=table.index)
+    for column in COLUMNS:
+        if column in TEXT:
+            typed[column] = table[column].astype(str) if column in table else ""
+            continue
+        values = table[column].str.strip() if column in table else pd.Series("", index=table.index, dtype=str)
+        numbers = pd.to_numeric(values.mask(values == ""), errors="coerce").astype(np.float64)
+        wrong = numbers.isna() & ~values.str.lower().isin(["", "nan", "-nan", "+nan"])
+        if wrong.any():
+            line = int(np.argmax(wrong))
+            raise RowsError(f"{column} must be a number; got {values.iloc[line]!r} in row {line + 2}")
+        typed[column] = numbers
+    typed["clip"] = typed["clip"].mask(typed["clip"] == "", typed["image"])
+    return typed
+
+
+def _without_broken(table: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, str]]:
+    """Leaves out rows without a finite score, each with its reason."""
+    refused: dict[str, str] = {}
+    for column in ("attacked", "clear"):
+        broken = ~np.isfinite(table[column])
+        refused |= {
+            str(image): f"{column} is {value:g}"
+            for image, value in zip(table.loc[broken, "image"], table.loc[broken, column], strict=True)
+        }
+    return table[np.isfinite(table["clear"]) & np.isfinite(table["attacked"])], dict(sorted(refused.items()))
+
+
+def _without_repeats(table: pd.DataFrame, *, parity: bool) -> tuple[pd.DataFrame, list[str]]:
+    """Keeps the first of the rows that tell of one image under one setting, unless asked for parity."""
+    repeated = table.duplicated(IDENTITY)
+    count = int(repeated.sum())
+    if not count:
+        return table, []
+    differing = count - int(table.duplicated([*IDENTITY, "clear", "attacked"]).sum())
+    detail = f", {differing} of them with other scores" if differing else ""
+    return table if parity else table[~repeated], [f"{count} duplicate rows {'kept' if parity else 'left out'}{detail}"]

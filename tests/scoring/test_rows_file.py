@@ -1,0 +1,89 @@
+"""Reading rows: what is accepted, what is left out with a word, and what is refused."""
+
+import pytest
+
+from pipeline.scoring.rows_file import RowsError, read_rows
+
+HEADER = "dataset,image,clip,clear,attacked,psnr,ssim,mse,linf,variant,train_dataset,amplitude,defence"
+
+
+def write(path, *lines, header=HEADER):
+    path.write_text("\n".join([header, *lines]) + "\n", encoding="utf-8")
+    return path
+
+
+def row(image="a.png", clear="0.5", attacked="0.7", variant="", amplitude=""):
+    return f"sample,{image},{image},{clear},{attacked},inf,1,0,0.04,{variant},,{amplitude},"
+
+
+def test_rows_come_sorted_with_every_column(tmp_path):
+    rows = read_rows(write(tmp_path / "a.csv", row("b.png"), row("a.png", variant="x"), row("a.png")))
+    assert rows.table[["image", "variant"]].to_numpy().tolist() == [["a.png", ""], ["b.png", ""], ["a.png", "x"]]
+    assert rows.table["psnr"].tolist() == [float("inf")] * 3
+    assert rows.table["queries"].isna().all()
+    assert (rows.refused, rows.notes) == ({}, ())
+
+
+def test_an_image_may_be_called_nan(tmp_path):
+    assert read_rows(write(tmp_path / "a.csv", row("NA"))).table["image"].tolist() == ["NA"]
+
+
+@pytest.mark.parametrize("value", ["nan", "inf", "-inf", ""])
+@pytest.mark.parametrize("column", ["clear", "attacked"])
+def test_scores_that_are_not_finite_are_refused_by_name(tmp_path, column, value):
+    rows = read_rows(write(tmp_path / "a.csv", row("a.png"), row("bad.png", **{column: value})))
+    assert rows.table["image"].tolist() == ["a.png"]
+    assert rows.refused == {"bad.png": f"{column} is {value or 'nan'}"}
+    assert rows.notes == (f"1 of 2 rows refused: bad.png ({column} is {value or 'nan'})",)
+
+
+def test_duplicates_are_told_with_how_many_disagree(tmp_path):
+    path = write(tmp_path / "a.csv", row(), row(), row(attacked="0.9"), row(variant="x"), row(amplitude="0.2"))
+    rows = read_rows(path)
+    assert rows.notes == ("2 duplicate rows left out, 1 of them with other scores",)
+    assert rows.table["attacked"].tolist() == [0.7, 0.7, 0.7]
+    assert len(read_rows(path, parity=True).table) == 5
+
+
+@pytest.mark.parametrize(
+    ("lines", "says"),
+    [
+        ([row(), row(clear="half")], "clear must be a number; got 'half' in row 3"),
+        ([row(), "sample,b.png,b.png,0.5,0.7"], "row 3 must have 13 cells; got 5"),
+        ([row() + ",1,2,3"], "row 2 must have 13 cells; got 16"),
+    ],
+)
+def test_a_damaged_file_is_refused_as_a_whole(tmp_path, lines, says):
+    with pytest.raises(RowsError, match=says):
+        read_rows(write(tmp_path / "a.csv", *lines))
+
+
+def test_a_file_without_scores_is_refused(tmp_path):
+    with pytest.raises(RowsError, match="must include clear, attacked; got dataset, image"):
+        read_rows(write(tmp_path / "a.csv", "sample,a.png", header="dataset,image"))
+
+
+@pytest.mark.parametrize("content", [b"", b"\xff\xfe\x00\x81", b"a\x00b"])
+def test_what_is_no_csv_is_refused(tmp_path, content):
+    (tmp_path / "a.csv").write_bytes(content)
+    with pytest.raises(RowsError):
+        read_rows(tmp_path / "a.csv")
+
+
+def test_the_authors_data_set_labels_become_one(tmp_path):
+    path = write(
+        tmp_path / "x.csv",
+        "a.png,NIPS2017,0.5,0.7",
+        "b.png,NIPS,0.5,0.7",
+        "clip.y4m-12,DERF,0.5,0.7",
+        "00001_0402_im3.png,VIMEO,0.5,0.7",
+        header="image_name,test_dataset,clear,attacked",
+    )
+    rows = read_rows(path)
+    assert rows.table[["dataset", "clip"]].to_numpy().tolist() == [
+        ["DERF", "clip.y4m"],
+        ["NIPS", "a.png"],
+        ["NIPS", "b.png"],
+        ["VIMEO", "00001_0402"],
+    ]
+    assert rows.notes == ("data set NIPS2017 is read as NIPS",)
