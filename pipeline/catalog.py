@@ -79,6 +79,18 @@ def find(folder: str, name: str) -> Entry:
     raise BenchError(f"no {kind} is named {name!r}: {suggestion(name, known)}")
 
 
+def find_anywhere(name: str) -> Entry:
+    """Returns the metric, attack or defence of that name.
+
+    Raises:
+        BenchError: If there is none; tells the nearest names.
+    """
+    known = {entry: folder for folder in FOLDERS for entry in entries(folder)}
+    if name in known:
+        return find(known[name], name)
+    raise BenchError(f"no metric, attack or defence is named {name!r}: {suggestion(name, known)}")
+
+
 def suggestion(name: str, known: dict[str, Any]) -> str:
     """Returns what to try instead of an unknown name."""
     close = difflib.get_close_matches(name.lower(), known, n=3)

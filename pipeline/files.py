@@ -92,6 +92,17 @@ def folder_lock(folder: Path) -> Iterator[None]:
 
 
 @contextmanager
+def exclusive(path: Path) -> Iterator[None]:
+    """Holds a lock file while the body runs; waits for another process that holds it."""
+    with plain_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = path.open("a")
+    with file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+@contextmanager
 def plain_errors(path: Path) -> Iterator[None]:
     """Turns what the file system refuses into one line that says what to do."""
     try:

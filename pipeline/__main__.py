@@ -1,0 +1,218 @@
+"""The command line: python -m pipeline COMMAND."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Literal, NoReturn
+
+import typer
+from click.exceptions import ClickException
+from rich.table import Table
+
+from pipeline import catalog, config
+from pipeline.cells import Settings, parse_overrides
+from pipeline.errors import BenchError, Exit
+from pipeline.terminal import RunProgress, err, out
+
+app = typer.Typer(
+    help="Measures how far adversarial attacks can move image- and video-quality metrics.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+)
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+Folder = Literal["metrics", "attacks", "defences", "datasets"]
+
+
+@app.command("list", epilog="Example: python -m pipeline list metrics --filter NR")
+def list_entries(
+    what: Annotated[Folder | None, typer.Argument(help="Which; everything if left out.")] = None,
+    filter_by: Annotated[str, typer.Option("--filter", help="Only rows that contain this text.")] = "",
+    as_json: Json = False,
+) -> None:
+    """Lists metrics, attacks, defences and data sets: title, kind, direction, range, access and needs."""
+    from pipeline.listing import listing
+
+    folders: tuple[str, ...] = (what,) if what else (*catalog.FOLDERS, "datasets")
+    found = {folder: listing(folder, filter_by) for folder in folders}
+    if as_json:
+        print(json.dumps(found[what] if what else found, indent=1))
+        return
+    for folder, rows in found.items():
+        table = Table(title=f"{len(rows)} {folder}", title_justify="left", box=None, pad_edge=False)
+        for column in rows[0] if rows else ():
+            table.add_column(column, no_wrap=column != "title", overflow="ellipsis")
+        for row in rows:
+            table.add_row(*map(_plain, row.values()))
+        out.print(table)
+
+
+@app.command(epilog="Example: python -m pipeline new metric sharpness")
+def new(
+    kind: Annotated[Literal["metric", "attack", "defence"], typer.Argument(help="What to add.")],
+    name: Annotated[str, typer.Argument(help="Its name: lower case, digits and underscores.")],
+) -> None:
+    """Writes the file of a new metric, attack or defence, ready to be filled in."""
+    from pipeline.scaffold import write
+
+    path = write(kind, name)
+    out.print(f"wrote {path}; fill it in, then: python -m pipeline check {name}", markup=False, soft_wrap=True)
+
+
+@app.command(epilog="Example: python -m pipeline check ssim ifgsm")
+def check(
+    names: Annotated[list[str], typer.Argument(help="Metrics, attacks or defences.")],
+    device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
+    as_json: Json = False,
+) -> None:
+    """Checks entries against the contract: what each must do, what was seen, what to change. Exit code 3 on failure."""
+    from pipeline.evaluate.contract import check_entry
+
+    broken = False
+    for entry in [catalog.find_anywhere(name) for name in names]:
+        results = check_entry(entry, device)
+        broken |= any(result.status == "failed" for result in results)
+        if as_json:
+            print(json.dumps({"name": entry.name, "checks": [result._asdict() for result in results]}))
+            continue
+        table = Table(title=f"{entry.folder}/{entry.name}.py", title_justify="left", box=None, pad_edge=False)
+        for column in ("", f"a {entry.folder.removesuffix('s')} must", "seen"):
+            table.add_column(column, overflow="fold")
+        marks = {"passed": "[green]✓", "failed": "[red]✗", "skipped": "[yellow]-"}
+        for result in results:
+            table.add_row(marks[result.status], result.promise, _plain(result.seen))
+        out.print(table)
+    if broken:
+        raise typer.Exit(Exit.FAILED)
+
+
+@app.command(
+    epilog="Example: python -m pipeline run --metrics ssim,niqe --attacks fgsm,ifgsm --dataset photos --out out"
+)
+def run(
+    out_folder: Annotated[Path, typer.Option("--out", help="Where the rows and tables go; run again to continue.")],
+    metrics: Annotated[str, typer.Option(help="Names with commas, or all; default: the preset's.")] = "",
+    attacks: Annotated[str, typer.Option(help="Names with commas, or all.")] = "all",
+    dataset: Annotated[str, typer.Option(help="A data set's name, or a folder of images; default: the preset's.")] = "",
+    preset: Annotated[str, typer.Option(help="smoke, demo, nightly or full: how much is run.")] = "",
+    limit: Annotated[int | None, typer.Option(min=1, help="Images per data set.")] = None,
+    overrides: Annotated[
+        list[str] | None, typer.Option("--set", help="An attack's setting, such as steps=20; kept off the leaderboard.")
+    ] = None,
+    device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
+    dtype: Annotated[
+        Literal["float32", "bfloat16"], typer.Option(help="Of the attack's search; scores are always float32.")
+    ] = "float32",
+    batch: Annotated[int | None, typer.Option(min=1, help="Images per batch; default: by memory.")] = None,
+    jobs: Annotated[int, typer.Option(min=1, help="Metrics run at once, each in its own process.")] = 1,
+    save_images: Annotated[bool, typer.Option("--save-images", help="Write the attacked images as PNG.")] = False,
+) -> None:
+    """Attacks metrics on images, then writes rows, scores and the leaderboard. Finished work is never done again."""
+    from pipeline.evaluate import local
+    from pipeline.scoring.tables import print_leaderboard, write_tables
+
+    chosen = config.load().preset(preset)
+    known = catalog.entries("metrics")
+    preset_metrics = [name for name, entry in known.items() if chosen.metrics.takes(entry)]
+    request = local.Request(
+        metrics=_names(metrics, list(known)) if metrics else preset_metrics,
+        attacks=_names(attacks, list(catalog.entries("attacks"))),
+        datasets=[dataset] if dataset else list(chosen.datasets),
+        out=out_folder,
+        settings=Settings(chosen.variants, chosen.jpeg, parse_overrides(overrides or []), dtype),
+        preset=preset,
+        limit=limit or chosen.limit,
+        device=device,
+        batch=batch,
+        save_images=save_images,
+        jobs=jobs,
+    )
+    with RunProgress(jobs) as progress:
+        summary = local.run(request, progress)
+    board = write_tables([out_folder], out_folder)
+    print_leaderboard(board, out)
+    for (metric, attack), reason in summary.reasons.items():
+        err.print(f"no rows: {metric} {attack}: {reason}", markup=False, soft_wrap=True)
+    for image, reason in summary.excluded.items():
+        err.print(f"left out: {image}: {reason}", markup=False, soft_wrap=True)
+    err.print(f"rows and tables are in {out_folder}", markup=False, soft_wrap=True)
+    if summary.statuses["failed"] or not summary.statuses["done"]:
+        raise typer.Exit(Exit.FAILED)
+
+
+@app.command(epilog="Example: python -m pipeline score build/demo --json")
+def score(
+    paths: Annotated[list[Path], typer.Argument(help="Output folders of run, or CSV files of rows.")],
+    scaling: Annotated[
+        Literal["fixed", "subset"],
+        typer.Option(help="By the metric's known range, or by these rows' own clear scores."),
+    ] = "fixed",
+    parity: Annotated[bool, typer.Option("--parity", help="Keep duplicate rows, as the published numbers do.")] = False,
+    lower_is_better: Annotated[
+        bool, typer.Option("--lower-is-better", help="The metric's direction, for rows that have no stamp.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Computes the robustness scores of rows, per attack and data set."""
+    from pipeline.scoring.report import score_paths
+
+    report = score_paths(paths, scaling, parity=parity, lower_is_better=lower_is_better)
+    for note in report.notes:
+        err.print(f"note: {note}", markup=False, soft_wrap=True)
+    if as_json:
+        print(report.to_json())
+    else:
+        out.print(report.table())
+
+
+@app.command()
+def doctor(as_json: Json = False) -> None:
+    """Shows what this machine has: versions, GPU, driver, memory, data sets and weights."""
+    from pipeline.evaluate.doctor import examine
+
+    found = examine()
+    if as_json:
+        print(json.dumps(found, indent=1))
+        return
+    table = Table(box=None, pad_edge=False, show_header=False)
+    for name, value in found.items():
+        table.add_row(name, _plain(value))
+    out.print(table)
+
+
+def _plain(value: object) -> str:
+    """Returns a value as text that rich does not take for markup."""
+    from rich.markup import escape
+
+    return escape(str(value))
+
+
+def _names(text: str, known: list[str]) -> list[str]:
+    names = list(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
+    return known if names == ["all"] else names
+
+
+def main() -> NoReturn:
+    """Runs the command line; a user's mistake is one line and an exit code, never a traceback."""
+    try:
+        code = app(standalone_mode=False)
+    except BenchError as error:
+        err.print(f"error: {error}", markup=False, soft_wrap=True)
+        code = error.exit_code
+    except ClickException as error:
+        err.print(f"error: {error.format_message()}", markup=False, soft_wrap=True)
+        code = Exit.USAGE
+    except (KeyboardInterrupt, typer.Abort):
+        err.print("stopped; run the same command again to continue")
+        code = 130
+    except BrokenPipeError:
+        code = Exit.DONE
+    sys.exit(int(code or 0))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,132 @@
+"""The cell: one metric, one attack, the data sets and settings. Its key, its file, and why it is run or not.
+
+No torch here: planning decides about cells without executing a contributor's code.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+from pipeline import catalog
+from pipeline.catalog import Entry
+from pipeline.errors import BenchError
+from pipeline.files import digest
+from pipeline.stamp import MetricFacts, is_current, read_stamp
+
+PROTOCOL = 1  # raise it when pipeline/evaluate changes what a number means: every cell is then run again
+OVERRIDE = re.compile(r"[a-z][a-z0-9_]*=[A-Za-z0-9_.+/-]+")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the rows depend on besides code and data."""
+
+    variants: bool = True  # also run the attack's variants
+    jpeg: tuple[int, ...] = (50,)  # qualities of the images that full-reference metrics judge; the first is the default
+    overrides: Mapping[str, str] = field(default_factory=dict)  # --set
+    dtype: Literal["float32", "bfloat16"] = "float32"  # of the attack's search; scores are always float32
+
+    @property
+    def suffix(self) -> str:
+        """Tells the files of a run with other settings from those of the benchmark's own."""
+        parts = [f"{name}={value.replace('/', 'over')}" for name, value in sorted(self.overrides.items())]
+        if self.dtype != "float32":
+            parts.append(self.dtype)
+        return "".join(f"+{part}" for part in parts)
+
+
+class Decision(NamedTuple):
+    """What happens to a cell, and why."""
+
+    action: Literal["run", "done", "skipped", "failed"]
+    reason: str
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One pair of metric and attack on some data sets."""
+
+    metric: Entry
+    attack: Entry
+    datasets: Mapping[str, str]  # name -> digest
+    settings: Settings
+
+    @property
+    def label(self) -> str:
+        """Returns the attack's name and what differs from the benchmark's settings."""
+        return self.attack.name + self.settings.suffix
+
+    @property
+    def key(self) -> str:
+        """Returns the hash of everything the rows depend on."""
+        needs = {name: catalog.find("metrics", name).fingerprint for name in self.attack.fields.get("needs", ())}
+        settings = asdict(self.settings)
+        if self.metric.kind != "FR":
+            del settings["jpeg"]
+        parts = [PROTOCOL, self.metric.fingerprint, self.attack.fingerprint, needs, dict(self.datasets), settings]
+        return digest(json.dumps(parts, sort_keys=True).encode())[:32]
+
+    def csv(self, out: Path) -> Path:
+        """Returns where the rows stand in an output folder; the stamp stands beside them as .json."""
+        return out / self.metric.name / f"{self.label}.csv"
+
+    def images(self, out: Path) -> Path:
+        """Returns where `--save-images` writes the attacked images."""
+        return out / "images" / self.label / self.metric.name
+
+    def decide(self, out: Path, *, save_images: bool = False) -> Decision:
+        """Tells whether the cell is to be run in this folder, and why."""
+        if problem := self.metric.problem or self.attack.problem:
+            return Decision("failed", problem)
+        if self.attack.fields["access"] == "white" and not self.metric.fields["differentiable"]:
+            return Decision("skipped", "white-box attack on a metric without gradient")
+        csv = self.csv(out)
+        if not is_current(csv, self.key):
+            return Decision("run", self._staleness(csv))
+        if save_images and not self.images(out).is_dir():
+            return Decision("run", "its images were not saved")
+        return Decision("done", "up to date")
+
+    def _staleness(self, csv: Path) -> str:
+        stamp = read_stamp(csv.with_suffix(".json"))
+        if stamp is None:
+            return "its stamp is damaged" if csv.exists() else "never run"
+        reasons = {
+            f"{stamp.status} last time": stamp.status != "done",
+            "its rows are damaged or gone": stamp.key == self.key,
+            "metric changed": stamp.metric.fingerprint != self.metric.fingerprint,
+            "attack changed": stamp.attack.fingerprint != self.attack.fingerprint,
+        }
+        return next((reason for reason, holds in reasons.items() if holds), "data or settings changed")
+
+
+def parse_overrides(texts: list[str]) -> dict[str, str]:
+    """Returns `--set name=value` options as a dictionary.
+
+    Raises:
+        BenchError: If one is not of that form.
+    """
+    for text in texts:
+        if not OVERRIDE.fullmatch(text):
+            raise BenchError(
+                f"--set must be name=value, such as steps=20 or eps=8/255; got {text!r}: write it like that"
+            )
+    return dict(text.split("=", 1) for text in texts)
+
+
+def metric_facts(entry: Entry) -> MetricFacts:
+    """Returns what the stamp says about a metric; of one whose file is broken little is known."""
+    fields: dict[str, Any] = entry.fields
+    return MetricFacts(
+        name=entry.name,
+        title=entry.title,
+        kind=entry.kind or "NR",  # type: ignore[arg-type]  # the catalogue knows no other
+        higher_is_better=fields.get("higher_is_better", True),
+        score_range=fields.get("score_range", (0, 1)),
+        fingerprint=entry.fingerprint,
+    )

@@ -1,0 +1,101 @@
+"""Reads pipeline/benchmark.yml: the data sets and presets."""
+
+from __future__ import annotations
+
+import os
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Annotated, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from pipeline.catalog import ROOT, Entry, suggestion
+from pipeline.errors import BenchError
+
+FILE = ROOT / "pipeline" / "benchmark.yml"
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class DatasetConfig(_Strict):
+    """Where a named data set lies and what it must hold."""
+
+    title: str
+    path: str
+    licence: str = ""
+    package: str | None = None  # an installed package that carries the files
+    files: tuple[str, ...] | None = None  # these only
+    images: int | None = None  # how many there should be
+    crop: int | None = None  # side of the central square that is used
+
+    def folder(self) -> Path:
+        """Returns the folder of the files, whether or not it exists."""
+        if self.package is None:
+            return data_folder() / self.path
+        spec = find_spec(self.package)  # does not import the package
+        if spec is None or spec.origin is None:
+            raise BenchError(f"package {self.package} must be installed for this data set: run make setup")
+        return Path(spec.origin).parent / self.path
+
+
+class Selection(_Strict):
+    """Which metrics a preset runs."""
+
+    embedded: bool = False  # only those that need no download
+    cost: tuple[Literal["light", "heavy"], ...] = ("light", "heavy")
+
+    def takes(self, entry: Entry) -> bool:
+        """Tells whether the preset runs this metric."""
+        downloads = any(not weight.startswith("weights/") for weight in entry.fields.get("weights", ()))
+        return not (self.embedded and downloads) and entry.fields.get("cost", "light") in self.cost
+
+
+class Preset(_Strict):
+    """How much is run. The defaults are what a run without a preset does."""
+
+    datasets: tuple[str, ...] = ("sample",)
+    limit: Annotated[int, Field(ge=1)] | None = None
+    metrics: Selection = Selection()
+    variants: bool = True
+    jpeg: Annotated[tuple[Annotated[int, Field(ge=1, le=100)], ...], Field(min_length=1)] = (50,)
+
+
+class Config(_Strict):
+    """The whole file."""
+
+    datasets: dict[str, DatasetConfig]
+    presets: dict[str, Preset]
+
+    def preset(self, name: str) -> Preset:
+        """Returns a preset; that of the empty name is the defaults.
+
+        Raises:
+            BenchError: If there is none of that name.
+        """
+        if not name:
+            return Preset()
+        if name not in self.presets:
+            raise BenchError(f"no preset is named {name!r}: {suggestion(name, self.presets)}")
+        return self.presets[name]
+
+
+@cache
+def load() -> Config:
+    """Returns the configuration.
+
+    Raises:
+        BenchError: If the file is damaged; tells where.
+    """
+    try:
+        return Config.model_validate(yaml.safe_load(FILE.read_text(encoding="utf-8")))
+    except (yaml.YAMLError, ValidationError) as error:
+        raise BenchError(f"{FILE.name} must be valid: {' '.join(str(error).split())}") from error
+
+
+def data_folder() -> Path:
+    """Returns the folder that holds the downloaded data sets."""
+    return Path(os.environ.get("METRIC_ROBUSTNESS_DATA", ROOT / "data")).expanduser()

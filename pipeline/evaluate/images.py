@@ -1,0 +1,139 @@
+"""Pixels: decoding, JPEG, rounding to 8 bits, and writing."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from PIL import Image, ImageOps
+
+from metrics.base import Images
+from pipeline.evaluate.datasets import Photo
+from pipeline.files import write_atomically
+
+Pixels = npt.NDArray[np.uint8]  # (H, W, 3)
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Decoded images of equal size, and what could not be decoded."""
+
+    photos: list[Photo]
+    images: Images  # (N, 3, H, W): what is attacked
+    references: Images | None  # the undistorted originals, for a full-reference metric
+    excluded: dict[str, str]  # image -> reason
+
+
+def load_batch(photos: list[Photo], crop: int | None, jpeg: int | None) -> Batch:
+    """Decodes photographs of equal size.
+
+    Args:
+        photos: Which.
+        crop: Side of the central square to cut out.
+        jpeg: Quality of the distorted images for a full-reference metric; None keeps the originals and no references.
+    """
+    good, originals, distorted, excluded = [], [], [], {}
+    for photo in photos:
+        try:
+            pixels = decode(photo.path, crop)
+            if pixels.shape[:2] != (photo.height, photo.width):
+                raise ValueError(f"has {pixels.shape[1]}x{pixels.shape[0]} pixels; its header says otherwise")
+        except (OSError, SyntaxError, ValueError) as error:
+            excluded[photo.name] = f"cannot be decoded: {str(error).partition(chr(10))[0]}"
+            continue
+        good.append(photo)
+        originals.append(pixels)
+        if jpeg is not None:
+            distorted.append(compress(pixels, jpeg))
+    if not good:
+        return Batch([], torch.empty(0, 3, photos[0].height, photos[0].width), None, excluded)
+    if jpeg is None:
+        return Batch(good, to_tensor(originals), None, excluded)
+    return Batch(good, to_tensor(distorted), to_tensor(originals), excluded)
+
+
+def decode(path: Path, crop: int | None = None) -> Pixels:
+    """Reads an image as 8-bit RGB, upright.
+
+    Grey and palette images become RGB, 16 bits are rounded to 8, an opaque alpha channel is dropped.
+
+    Raises:
+        ValueError: If the image is transparent somewhere: what lies behind it is not known.
+        OSError: If the file is damaged or truncated.
+    """
+    with Image.open(path) as opened:
+        image = ImageOps.exif_transpose(opened)
+        if image.mode.startswith("I") or image.mode == "F":
+            if image.mode == "F":
+                raise ValueError("floating-point pixels have no known range: save it with 8 or 16 bits")
+            grey = np.asarray(image, dtype=np.float64)
+            image = Image.fromarray((grey / 257).round().clip(0, 255).astype(np.uint8))
+        if image.has_transparency_data:
+            rgba = image.convert("RGBA")
+            if rgba.getchannel("A").getextrema() != (255, 255):
+                raise ValueError("it is transparent in places: flatten it first")
+            image = rgba
+        pixels = np.asarray(image.convert("RGB"))
+    if crop is None:
+        return pixels
+    height, width = pixels.shape[:2]
+    top, left = max(height - crop, 0) // 2, max(width - crop, 0) // 2
+    return pixels[top : top + crop, left : left + crop]
+
+
+def compress(pixels: Pixels, quality: int) -> Pixels:
+    """Returns the image after a JPEG round trip at a quality of 1 to 100, 4:2:0."""
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "JPEG", quality=quality, subsampling="4:2:0")
+    return np.asarray(Image.open(buffer))
+
+
+def to_tensor(pixels: list[Pixels]) -> Images:
+    """Returns (N, 3, H, W) float32 images in [0, 1]."""
+    return torch.from_numpy(np.stack(pixels)).permute(0, 3, 1, 2).contiguous().float() / 255
+
+
+def quantize(adversarial: Images, images: Images, eps: float = 1) -> Images:
+    """Rounds to the 256 levels of an image file, never further than eps from the clear images.
+
+    Plain rounding would break the budget where eps is no multiple of 1/255: 25.5/255 would become 26/255.
+
+    Args:
+        adversarial: What the attack returned, (N, 3, H, W) in [0, 1].
+        images: The clear images, which lie on the 256 levels.
+        eps: The attack's budget, in [0, 1] pixel units.
+    """
+    levels = int(eps * 255 + 1e-3)
+    clear = (images * 255).round()
+    change = ((adversarial * 255).round() - clear).clamp(-levels, levels)
+    return (clear + change) / 255
+
+
+def write_png(image: Images, path: Path) -> None:
+    """Writes one (3, H, W) image on the 8-bit levels as PNG, atomically."""
+    pixels = (image * 255).round().to(torch.uint8).permute(1, 2, 0).cpu().numpy()
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "PNG")
+    write_atomically(path, buffer.getvalue())
+
+
+def ahead(items: Iterable[Item], work: Callable[[Item], Result], depth: int = 2) -> Iterator[tuple[Item, Result]]:
+    """Yields each item with its result, worked out in a thread up to `depth` items ahead of the reader."""
+    source = iter(items)
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        waiting: list[tuple[Item, Future[Result]]] = [(item, pool.submit(work, item)) for item in islice(source, depth)]
+        while waiting:
+            item, future = waiting.pop(0)
+            result = future.result()
+            waiting += [(following, pool.submit(work, following)) for following in islice(source, 1)]
+            yield item, result

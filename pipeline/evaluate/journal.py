@@ -1,0 +1,59 @@
+"""The journal: finished batches of unfinished work, so that a killed run continues where it was."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from pipeline.files import append_line, plain_errors, write_atomically
+
+
+class Journal:
+    """A file of JSON lines: a header that says what the work is, then one line per finished batch.
+
+    A line that is torn (killed while writing) or damaged ends the journal: it and what follows are done again. A
+    journal of other work (another key) is begun anew.
+
+    Attributes:
+        header: What the first run recorded beside the key, such as the batch size that must stay the same.
+        done: What was recorded for each finished unit.
+    """
+
+    def __init__(self, path: Path, key: str, header: dict[str, Any] | None = None) -> None:
+        self.path = path
+        with plain_errors(path):
+            lines = _whole_lines(path)
+        if lines and lines[0].get("key") == key:
+            self.header: dict[str, Any] = lines[0]
+            self.done: dict[str, Any] = {line["unit"]: line["record"] for line in lines[1:]}
+        else:
+            self.header, self.done = {"key": key, **(header or {})}, {}
+        # Written anew without the torn end, so that the next line does not continue it.
+        records = [self.header, *({"unit": unit, "record": record} for unit, record in self.done.items())]
+        write_atomically(path, "".join(f"{json.dumps(record)}\n" for record in records))
+
+    def record(self, unit: str, record: Any) -> None:
+        """Writes down that a unit is finished, and what came of it."""
+        append_line(self.path, json.dumps({"unit": unit, "record": record}))
+        self.done[unit] = record
+
+    def remove(self) -> None:
+        """Deletes the file: the work is finished, and its result stands elsewhere."""
+        self.path.unlink(missing_ok=True)
+
+
+def _whole_lines(path: Path) -> list[dict[str, Any]]:
+    """Returns the objects of the undamaged lines from the beginning."""
+    if not path.exists():
+        return []
+    found: list[dict[str, Any]] = []
+    for line in path.read_bytes().split(b"\n")[:-1]:  # what stands behind the last line end is torn
+        try:
+            value = json.loads(line)
+        except ValueError:
+            break
+        if not isinstance(value, dict) or (found and not {"unit", "record"} <= value.keys()):
+            break
+        found.append(value)
+    return found

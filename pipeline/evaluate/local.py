@@ -1,0 +1,289 @@
+"""Runs many cells on this machine: decides, computes, stamps, in one process or several."""
+
+from __future__ import annotations
+
+import multiprocessing
+import queue
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, NamedTuple, Protocol
+
+import psutil
+import torch
+
+from pipeline import catalog
+from pipeline.cells import Cell, Decision, Settings, metric_facts
+from pipeline.errors import BenchError, DataError, TransientError
+from pipeline.evaluate.cell import CellRun
+from pipeline.evaluate.datasets import Dataset, open_dataset
+from pipeline.evaluate.machine import commit, describe, make_deterministic, open_device
+from pipeline.evaluate.metric import MetricBench
+from pipeline.evaluate.passes import attack_passes, attack_settings
+from pipeline.evaluate.weights import missing
+from pipeline.files import digest, folder_lock, write_atomically
+from pipeline.rows import to_csv
+from pipeline.stamp import AttackFacts, DatasetFacts, Stamp, read_stamp
+
+
+@dataclass(frozen=True)
+class Request:
+    """What to run, where to, and how."""
+
+    metrics: list[str]
+    attacks: list[str]
+    datasets: list[str]
+    out: Path
+    settings: Settings = field(default_factory=Settings)
+    preset: str = ""
+    limit: int | None = None
+    device: str = "cpu"
+    batch: int | None = None
+    save_images: bool = False
+    jobs: int = 1
+
+
+class Event(NamedTuple):
+    """What a worker tells while it works: so much of `what` is done, or the cell has ended with a status."""
+
+    metric: str
+    what: str  # "clear" or an attack
+    work: int  # passes over an image
+    status: Literal["", "done", "failed", "skipped"] = ""
+    reason: str = ""
+
+
+Tell = Callable[[Event], None]
+
+
+class Listener(Protocol):
+    """Hears how a run goes on; the terminal's progress is one."""
+
+    def begin(self, work: dict[str, int], cells: int, done: int) -> None:
+        """Is told how many passes over an image each metric has ahead, and how many cells there are."""
+
+    def hear(self, event: Event) -> None:
+        """Is told of each event."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """The cells of one metric: what a worker process gets."""
+
+    cells: list[Cell]
+    datasets: list[Dataset]
+    request: Request
+
+
+@dataclass
+class Summary:
+    """How a run ended: cells by status, and the reasons of those that are missing."""
+
+    statuses: Counter[str] = field(default_factory=Counter)
+    reasons: dict[tuple[str, str], str] = field(default_factory=dict)  # (metric, attack) -> reason
+    excluded: dict[str, str] = field(default_factory=dict)  # image -> why no cell could use it
+
+    def add(self, cell: Cell, status: str, reason: str) -> None:
+        """Counts a cell."""
+        self.statuses[status] += 1
+        if reason and status in {"failed", "skipped"}:
+            self.reasons[cell.metric.name, cell.label] = reason
+
+
+def run(request: Request, listener: Listener) -> Summary:
+    """Runs every pair of the request's metrics and attacks that is not done yet.
+
+    Raises:
+        BenchError: If the request is wrong; nothing was run then.
+        DataError: If the data cannot be used.
+        TransientError: If the machine failed; what was finished is kept, and a second run continues.
+    """
+    metrics = [catalog.find("metrics", name) for name in request.metrics]
+    attacks = [catalog.find("attacks", name) for name in request.attacks]
+    for attack in attacks:
+        if not attack.problem:
+            list(attack_passes(attack, request.settings, full_reference=False))
+    open_device(request.device)
+    with folder_lock(request.out):
+        datasets = [open_dataset(name, request.limit) for name in request.datasets]
+        digests = {dataset.name: dataset.digest for dataset in datasets}
+        cells = [Cell(metric, attack, digests, request.settings) for metric in metrics for attack in attacks]
+        _refuse_other_data(cells, request.out)
+        summary = Summary(excluded={image: why for dataset in datasets for image, why in dataset.excluded.items()})
+        todo = []
+        for cell in cells:
+            action, reason = _decide(cell, request)
+            if action == "run":
+                todo.append(cell)
+                continue
+            summary.add(cell, action, reason)
+            if action != "done":
+                _write(cell, request, Stamp(status=action, reason=reason, **_facts(cell, datasets, request)))
+        listener.begin(_work(todo, datasets), len(todo), summary.statuses["done"])
+        by_name = {(cell.metric.name, cell.attack.name): cell for cell in todo}
+
+        def tell(event: Event) -> None:
+            listener.hear(event)
+            if event.status:
+                summary.add(by_name[event.metric, event.what], event.status, event.reason)
+
+        per_metric = {name: [cell for cell in todo if cell.metric.name == name] for name, _ in by_name}
+        _dispatch([Job(group, datasets, request) for group in per_metric.values()], request, tell)
+    return summary
+
+
+def _decide(cell: Cell, request: Request) -> Decision:
+    decision = cell.decide(request.out, save_images=request.save_images)
+    if decision.action == "run":
+        needed = [cell.metric, *(catalog.find("metrics", name) for name in cell.attack.fields.get("needs", ()))]
+        for entry in needed:
+            if reason := missing(entry):
+                return Decision("skipped", reason)
+    return decision
+
+
+def _refuse_other_data(cells: list[Cell], out: Path) -> None:
+    """Raises if the folder holds finished rows of other data sets, which this run would replace."""
+    for cell in cells:
+        stamp = read_stamp(cell.csv(out).with_suffix(".json"))
+        if stamp is not None and stamp.status == "done":
+            there = {dataset.name for dataset in stamp.datasets}
+            if there != set(cell.datasets):
+                raise BenchError(
+                    f"{out} holds rows of data set {', '.join(sorted(there))}; this run is of "
+                    f"{', '.join(sorted(cell.datasets))}: choose another --out"
+                )
+
+
+def _work(cells: list[Cell], datasets: list[Dataset]) -> dict[str, int]:
+    """Returns how many passes over an image each metric has ahead."""
+    images = sum(len(dataset.photos) for dataset in datasets)
+    work: Counter[str] = Counter()
+    for cell in cells:
+        passes = attack_passes(cell.attack, cell.settings, full_reference=cell.metric.kind == "FR")
+        work[cell.metric.name] += images * sum(current.work for current in passes)
+    return dict(work)
+
+
+def _dispatch(jobs: list[Job], request: Request, tell: Tell) -> None:
+    """Runs the jobs, here one after another or in worker processes."""
+    if request.jobs == 1 or len(jobs) <= 1:
+        for job in jobs:
+            run_job(job, tell)
+        return
+    context = multiprocessing.get_context("spawn")
+    with context.Manager() as manager:
+        channel: Any = manager.Queue()
+        with ProcessPoolExecutor(request.jobs, mp_context=context) as pool:
+            futures = [pool.submit(_run_in_worker, job, channel) for job in jobs]
+            try:
+                _relay(futures, channel, tell)
+            except BrokenProcessPool as error:
+                raise TransientError(
+                    "a worker process was killed, probably for memory: run again with fewer --jobs or a smaller --batch"
+                ) from error
+            finally:
+                pool.shutdown(cancel_futures=True)
+
+
+def _relay(futures: list[Future[None]], channel: Any, tell: Tell) -> None:
+    """Passes on what the workers tell until all have ended."""
+    ended = False
+    while not ended:
+        ended = all(future.done() for future in futures)  # asked before the channel is emptied, so nothing is missed
+        with suppress(queue.Empty):
+            while True:
+                tell(channel.get(timeout=0.2))
+        for future in futures:
+            if future.done():
+                future.result()
+
+
+def _run_in_worker(job: Job, channel: Any) -> None:
+    torch.set_num_threads(max(1, (psutil.cpu_count() or 1) // job.request.jobs))
+    run_job(job, channel.put)
+
+
+def run_job(job: Job, tell: Tell) -> None:
+    """Runs the cells of one metric; one that fails costs only itself.
+
+    Raises:
+        TransientError: If the machine failed.
+        BenchError: If the output folder cannot be written to.
+    """
+    make_deterministic()
+    request = job.request
+    entry = job.cells[0].metric
+    bench = MetricBench(entry, request.out, open_device(request.device), request.batch)
+
+    def report(what: str, work: int) -> None:
+        tell(Event(entry.name, what, work))
+
+    for cell in job.cells:
+        try:
+            outcome = CellRun(bench, cell, report, save_images=request.save_images).run(job.datasets)
+        except DataError as error:
+            _write(cell, request, Stamp(status="failed", reason=str(error), **_facts(cell, job.datasets, request)))
+            tell(Event(entry.name, cell.attack.name, 0, "failed", str(error)))
+            continue
+        csv = to_csv(outcome.rows)
+        facts = _facts(cell, job.datasets, request)
+        facts["datasets"] = [
+            part.model_copy(update={"excluded": outcome.excluded[part.name]}) for part in facts["datasets"]
+        ]
+        stamp = Stamp(
+            status="done",
+            rows=len(outcome.rows),
+            sha256=digest(csv.encode()),
+            seconds=outcome.seconds,
+            machine=describe(bench.device),
+            **facts,
+        )
+        _write(cell, request, stamp, csv)
+        bench.work(f"{cell.label}.jsonl").unlink(missing_ok=True)
+        left_out = sum(map(len, outcome.excluded.values()))
+        tell(Event(entry.name, cell.attack.name, 0, "done", f"{left_out} images left out" if left_out else ""))
+
+
+def _facts(cell: Cell, datasets: list[Dataset], request: Request) -> dict[str, Any]:
+    """Returns what every stamp of a cell says, however the cell ended."""
+    attack = cell.attack
+    settings = cell.settings
+    return {
+        "metric": metric_facts(cell.metric),
+        "attack": AttackFacts(
+            name=attack.name,
+            title=attack.title,
+            family=attack.fields.get("family", ""),
+            access=attack.fields.get("access", "white"),
+            fingerprint=attack.fingerprint,
+            **({} if attack.problem else attack_settings(attack, settings)),
+        ),
+        "datasets": [
+            DatasetFacts(name=each.name, digest=each.digest, images=each.asked, excluded=each.excluded)
+            for each in datasets
+        ],
+        "settings": {
+            "variants": settings.variants,
+            "jpeg": list(settings.jpeg),
+            "overrides": dict(settings.overrides),
+            "dtype": settings.dtype,
+        },
+        "preset": request.preset,
+        "key": cell.key,
+        "commit": commit(),
+    }
+
+
+def _write(cell: Cell, request: Request, stamp: Stamp, csv: str | None = None) -> None:
+    """Writes a cell's rows, then its stamp, which makes them count; a cell without rows keeps no old ones."""
+    path = cell.csv(request.out)
+    if csv is None:
+        path.unlink(missing_ok=True)
+    else:
+        write_atomically(path, csv)
+    write_atomically(path.with_suffix(".json"), stamp.to_json())

@@ -1,0 +1,82 @@
+"""The machine a run happens on: device, versions, commit."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import subprocess
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+
+import torch
+
+from pipeline.catalog import ROOT
+from pipeline.errors import BenchError
+
+PACKAGES = ("torch", "torchvision", "pyiqa", "numpy", "scipy", "pillow")
+
+
+def open_device(name: str) -> torch.device:
+    """Returns a device.
+
+    Raises:
+        BenchError: If this machine has none of that name.
+    """
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        device = torch.device("meta")
+    if device.type not in {"cpu", "cuda"}:
+        raise BenchError(f"--device must be cpu or cuda; got {name!r}")
+    count = torch.cuda.device_count()
+    if device.type == "cuda" and (device.index or 0) >= count:
+        raise BenchError(f"--device {name} is not on this machine, which has {count} CUDA devices: use --device cpu")
+    return device
+
+
+def make_deterministic() -> None:
+    """Makes equal inputs give equal bits: no autotuned kernels, and true float32 where the GPU would use TF32."""
+    torch.manual_seed(0)
+    torch.backends.cudnn.benchmark = False
+    torch.backends.cudnn.deterministic = True
+    torch.backends.cudnn.allow_tf32 = False
+    torch.backends.cuda.matmul.allow_tf32 = False
+
+
+def describe(device: torch.device) -> dict[str, str]:
+    """Returns what a stamp says about the machine."""
+    cuda = device.type == "cuda"
+    return {
+        "device": torch.cuda.get_device_name(device) if cuda else f"cpu, {torch.get_num_threads()} threads",
+        "host": platform.node(),
+        "python": platform.python_version(),
+        "image": os.environ.get("METRIC_ROBUSTNESS_IMAGE", ""),
+        **versions(),
+    }
+
+
+def versions() -> dict[str, str]:
+    """Returns the installed versions of the packages that numbers depend on."""
+    found = {}
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            found[package] = ""
+    return found
+
+
+@cache
+def commit() -> str:
+    """Returns the checked-out commit, marked when files differ from it, or nothing outside a checkout."""
+    git = shutil.which("git")
+    if git is None:
+        return os.environ.get("CI_COMMIT_SHA", "")
+    told = subprocess.run(
+        [git, "-C", str(ROOT), "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return told.stdout.strip()

@@ -1,0 +1,110 @@
+"""One metric at work: built once, frozen, its clear scores computed once and shared by all attacks."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from functools import cached_property
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+
+from metrics.base import Images, Metric, Scores
+from pipeline.catalog import Entry
+from pipeline.cells import PROTOCOL
+from pipeline.errors import BenchError, DataError
+from pipeline.evaluate.batching import BatchRule, isolate, one_line
+from pipeline.evaluate.datasets import Dataset
+from pipeline.evaluate.images import Batch, ahead, load_batch
+from pipeline.evaluate.journal import Journal
+from pipeline.files import digest, exclusive
+
+Report = Callable[[str, int], None]  # told what is worked on ("clear" or an attack), and passes over an image done
+
+
+class Clear(NamedTuple):
+    """A metric's scores of the clear images of a data set."""
+
+    scores: Scores  # in file order; NaN where there is none
+    excluded: dict[str, str]  # image -> why it has none
+
+
+class MetricBench:
+    """One metric on one device.
+
+    Args:
+        entry: The metric.
+        out: The output folder; unfinished work and clear scores are kept below `.work`.
+        device: Where to compute.
+        batch: Images per batch; None chooses.
+    """
+
+    def __init__(self, entry: Entry, out: Path, device: torch.device, batch: int | None = None) -> None:
+        self.entry, self.out, self.device, self.batch = entry, out, device, batch
+        self.rule = BatchRule.of(entry, device, batch)
+
+    @cached_property
+    def metric(self) -> Metric:
+        """Returns the metric, built when it is first needed: the clear scores may all be known.
+
+        Frozen, since an attack needs no gradients of weights, and they are a third of the arithmetic.
+
+        Raises:
+            DataError: If it cannot be built; names it.
+        """
+        try:
+            metric: Metric = self.entry.load()()
+            return metric.eval().requires_grad_(requires_grad=False).to(self.device)
+        except BenchError:
+            raise
+        except Exception as error:  # whatever a contributor's code raises costs only its own cells
+            raise DataError(f"{self.entry.name} cannot be built: {one_line(error)}") from error
+
+    def work(self, name: str) -> Path:
+        """Returns the path of one of this metric's files of unfinished or shared work."""
+        return self.out / ".work" / self.entry.name / name
+
+    def clear(self, dataset: Dataset, jpeg: int | None, report: Report | None = None) -> Clear:
+        """Returns the scores of the clear images, from the output folder where an earlier run left them there."""
+        quality = "original" if jpeg is None else f"jpeg{jpeg}"
+        path = self.work(f"clear-{digest(dataset.name.encode())[:8]}-{quality}.jsonl")
+        with exclusive(path.with_suffix(".lock")):
+            journal = Journal(path, f"{PROTOCOL} {self.entry.fingerprint} {dataset.digest} {quality}")
+            todo = [
+                photos
+                for photos in dataset.batches(self.rule)
+                if any(photo.name not in journal.done for photo in photos)
+            ]
+            for photos, batch in ahead(todo, lambda photos: load_batch(photos, dataset.crop, jpeg)):
+                scores, excluded = self._score(batch)
+                for photo in photos:
+                    journal.record(photo.name, excluded.get(photo.name, scores.get(photo.name)))
+                if report:
+                    report("clear", len(photos))
+        known = {photo.name: journal.done[photo.name] for photo in dataset.photos}
+        return Clear(
+            torch.tensor([math.nan if isinstance(value, str) else value for value in known.values()]),
+            {image: value for image, value in known.items() if isinstance(value, str)},
+        )
+
+    def on_device(self, batch: Batch) -> tuple[Images, Images | None]:
+        """Returns a batch's images and references where the metric is."""
+        references = None if batch.references is None else batch.references.to(self.device)
+        return batch.images.to(self.device), references
+
+    def _score(self, batch: Batch) -> tuple[dict[str, float], dict[str, str]]:
+        """Returns the score of each image, and why some have none."""
+        size, needed = batch.images.shape[-2:], self.entry.fields["smallest"]
+        if min(size) < needed:
+            reason = f"{size[1]}x{size[0]} is smaller than the {needed} pixels that {self.entry.name} needs"
+            return {}, batch.excluded | {photo.name: reason for photo in batch.photos}
+
+        def score(part: Batch) -> list[tuple[str, float]]:
+            with torch.no_grad():
+                scores = self.metric(*self.on_device(part)).tolist()
+            return [(photo.name, value) for photo, value in zip(part.photos, scores, strict=True)]
+
+        values, failed = isolate(score, batch)
+        bad = {image: f"its clear score is {value}" for image, value in values if not math.isfinite(value)}
+        return dict(values), batch.excluded | failed | bad

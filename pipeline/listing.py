@@ -1,0 +1,49 @@
+"""What `list` shows of the entries and data sets."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pipeline import catalog, config
+from pipeline.catalog import Entry
+
+
+def listing(folder: str, containing: str = "") -> list[dict[str, Any]]:
+    """Returns a row per metric, attack, defence or data set whose text contains the filter."""
+    if folder == "datasets":
+        rows = [_dataset(name, about) for name, about in config.load().datasets.items()]
+    else:
+        rows = [_entry(entry) for entry in catalog.entries(folder).values()]
+    return [row for row in rows if containing.lower() in " ".join(map(str, row.values())).lower()]
+
+
+def _entry(entry: Entry) -> dict[str, Any]:
+    fields = entry.fields
+    row: dict[str, Any] = {"name": entry.name}
+    if entry.folder == "metrics":
+        low, high = fields.get("score_range", ("", ""))
+        row |= {
+            "kind": entry.kind,
+            "better": {True: "higher", False: "lower"}.get(fields.get("higher_is_better", ""), ""),
+            "range": f"{low} to {high}",
+            "gradient": "yes" if fields.get("differentiable") else "no",
+            "cost": fields.get("cost", ""),
+            "smallest": fields.get("smallest", ""),  # side in pixels
+        }
+    elif entry.folder == "attacks":
+        variants = ", ".join(fields.get("variants", {}))
+        row |= {"access": fields.get("access", ""), "family": fields.get("family", ""), "variants": variants}
+    needs = [*fields.get("needs", ()), *fields.get("weights", ())]
+    return row | {"state": _state(entry), "title": entry.title, "needs": " ".join(needs)}
+
+
+def _state(entry: Entry) -> str:
+    if entry.problem:
+        return f"cannot be used: {entry.problem}"
+    return "weights missing" if entry.missing_weights() else "ready"
+
+
+def _dataset(name: str, about: config.DatasetConfig) -> dict[str, Any]:
+    folder = about.folder()
+    state = "ready" if folder.is_dir() else f"missing: put it in {folder}"
+    return {"name": name, "images": about.images or len(about.files or ()), "state": state, "title": about.title}
