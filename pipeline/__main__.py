@@ -25,6 +25,7 @@ app = typer.Typer(
 )
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+PROMISER = {"metrics": "a metric", "attacks": "an attack", "defences": "a defence"}
 Folder = Literal["metrics", "attacks", "defences", "datasets"]
 
 
@@ -70,7 +71,7 @@ def check(
     as_json: Json = False,
 ) -> None:
     """Checks entries against the contract: what each must do, what was seen, what to change. Exit code 3 on failure."""
-    from pipeline.evaluate.contract import check_entry
+    from pipeline.contract import check_entry
 
     broken = False
     for entry in [catalog.find_anywhere(name) for name in names]:
@@ -80,7 +81,7 @@ def check(
             print(json.dumps({"name": entry.name, "checks": [result._asdict() for result in results]}))
             continue
         table = Table(title=f"{entry.folder}/{entry.name}.py", title_justify="left", box=None, pad_edge=False)
-        for column in ("", f"a {entry.folder.removesuffix('s')} must", "seen"):
+        for column in ("", f"{PROMISER[entry.folder]} must", "seen"):
             table.add_column(column, overflow="fold")
         marks = {"passed": "[green]✓", "failed": "[red]✗", "skipped": "[yellow]-"}
         for result in results:

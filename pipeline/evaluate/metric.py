@@ -46,20 +46,8 @@ class MetricBench:
 
     @cached_property
     def metric(self) -> Metric:
-        """Returns the metric, built when it is first needed: the clear scores may all be known.
-
-        Frozen, since an attack needs no gradients of weights, and they are a third of the arithmetic.
-
-        Raises:
-            DataError: If it cannot be built; names it.
-        """
-        try:
-            metric: Metric = self.entry.load()()
-            return metric.eval().requires_grad_(requires_grad=False).to(self.device)
-        except BenchError:
-            raise
-        except Exception as error:  # whatever a contributor's code raises costs only its own cells
-            raise DataError(f"{self.entry.name} cannot be built: {one_line(error)}") from error
+        """Returns the metric, built when it is first needed: the clear scores may all be known."""
+        return build_metric(self.entry, self.device)
 
     def work(self, name: str) -> Path:
         """Returns the path of one of this metric's files of unfinished or shared work."""
@@ -108,3 +96,18 @@ class MetricBench:
         values, failed = isolate(score, batch)
         bad = {image: f"its clear score is {value}" for image, value in values if not math.isfinite(value)}
         return dict(values), batch.excluded | failed | bad
+
+
+def build_metric(entry: Entry, device: torch.device) -> Metric:
+    """Builds a metric, frozen: an attack needs no gradients of weights, and they are a third of the arithmetic.
+
+    Raises:
+        DataError: If it cannot be built; names it.
+    """
+    try:
+        metric: Metric = entry.load()()
+        return metric.eval().requires_grad_(requires_grad=False).to(device)
+    except BenchError:
+        raise
+    except Exception as error:  # whatever a contributor's code raises costs only its own cells
+        raise DataError(f"{entry.name} cannot be built: {one_line(error)}") from error

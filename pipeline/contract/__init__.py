@@ -1,0 +1,45 @@
+"""What every entry must do: `check` and the tests both ask here, so a new file is tested without a new test."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pipeline.catalog import Entry
+from pipeline.contract.base import Check, failed, skipped
+from pipeline.errors import BenchError
+from pipeline.evaluate.machine import make_deterministic, open_device
+from pipeline.evaluate.weights import missing
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+__all__ = ["Check", "check_entry"]
+
+LOADS = "be one file with a title, one class and literal metadata, that loads"
+
+
+def check_entry(entry: Entry, device: str = "cpu") -> list[Check]:
+    """Returns what the contract asks of an entry and what was seen.
+
+    Raises:
+        BenchError: If the device is not there.
+    """
+    from pipeline.contract.attack import check_attack  # noqa: PLC0415
+    from pipeline.contract.defence import check_defence  # noqa: PLC0415
+    from pipeline.contract.metric import check_metric  # noqa: PLC0415
+
+    if entry.problem:
+        return [failed(LOADS, entry.problem)]
+    if reason := missing(entry):
+        return [skipped("be checked with its weights", reason)]
+    checks: dict[str, Callable[..., Iterator[Check]]] = {
+        "metrics": check_metric,
+        "attacks": check_attack,
+        "defences": check_defence,
+    }
+    where = open_device(device)
+    make_deterministic()
+    try:
+        return [Check(LOADS, "passed", entry.title), *checks[entry.folder](entry, where)]
+    except BenchError as error:
+        return [failed(LOADS, str(error))]

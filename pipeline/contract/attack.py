@@ -1,0 +1,125 @@
+"""The contract of an attack."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import torch
+
+from attacks.base import Attack
+from metrics.base import Images, NoReference, Scores
+from pipeline.catalog import Entry
+from pipeline.contract.base import Check, kept, photographs, require
+from pipeline.evaluate.images import quantize
+from pipeline.evaluate.objective import Gain, ImageNoise
+
+NAMES = ["first.png", "second.png", "third.png"]
+CLOSE = 1e-5  # what a batch may change of a pixel in [0, 1]
+
+
+class Contrast(NoReference):
+    """The metric that attacks are checked on: mean luma difference of neighbours, smooth everywhere."""
+
+    higher_is_better = True
+    score_range = (0.0, 0.2)
+
+    def score(self, images: Images) -> Scores:
+        """Returns the mean gradient magnitude."""
+        luma = images.mean(dim=1)
+        across, down = luma.diff(dim=2)[:, 1:], luma.diff(dim=1)[:, :, 1:]
+        return (across.square() + down.square() + 1e-6).sqrt().mean(dim=(1, 2))
+
+
+class AttackCheck:
+    """Looks at one attack, with one set of settings, on photographs of an odd size."""
+
+    def __init__(self, name: str, attack: Attack, device: torch.device) -> None:
+        self.name, self.attack, self.device = name, attack, device
+        self.metric = Contrast().to(device)
+        self.images = photographs(49, 67).to(device)
+
+    def objective(self, images: Images) -> Gain:
+        """Returns the number to raise; every metric that the attack needs gives 4, an ordinary NIQE."""
+        known = {name: torch.full((len(images),), 4.0, device=self.device) for name in self.attack.needs}
+        return Gain(self.metric, access=self.attack.access, clear_scores=known)
+
+    def result(self, index: list[int], attack: Attack | None = None) -> Images:
+        """Returns the adversarial images of some of the photographs."""
+        images = self.images[index]
+        noise = ImageNoise(self.name, [NAMES[i] for i in index])
+        return (attack or self.attack)(images, self.objective(images), noise)
+
+    def raises(self) -> str:
+        """A higher objective for every image, after rounding."""
+        value = self.objective(self.images)
+        attacked = quantize(self.result([0, 1, 2]), self.images, self.attack.eps)
+        gains = (value(attacked) - value(self.images)).tolist()
+        told = ", ".join(f"{gain:+.3f}" for gain in gains)
+        if self.attack.family == "control":
+            return f"a control need not; moves it by {told} of the range"
+        require(min(gains) > 0, f"it moves by {told} of the range: go up the gradient, and survive rounding to 8 bits")
+        return f"by {told} of the range"
+
+    def stays(self) -> str:
+        """Within eps and [0, 1], as the author wrote it: the base class only guards."""
+        found = self.result([0, 1, 2])
+        change = (found - self.images).abs().max().item()
+        require(change <= self.attack.eps + 1e-6, f"the change is {change:.4f}; eps is {self.attack.eps:.4f}: project")
+        require(bool((found >= 0).all() and (found <= 1).all()), "values leave [0, 1]: project")
+        return f"largest change {change * 255:.1f}/255 of {self.attack.eps * 255:.1f}/255"
+
+    def companions(self) -> str:
+        """The same image alone, in a batch and in another order."""
+        together = self.result([0, 1, 2])
+        alone = torch.cat([self.result([i]) for i in range(3)])
+        turned = self.result([2, 1, 0]).flip(0)
+        off = max((together - alone).abs().max().item(), (together - turned).abs().max().item())
+        require(off <= CLOSE, f"pixels differ by {off:.2g}: keep norms, sums and decisions per image")
+        return f"pixels differ by {off:.1g}"
+
+    def repeats(self) -> str:
+        """The same bits twice."""
+        require(torch.equal(self.result([0, 1]), self.result([0, 1])), "runs differ: draw from `noise`, and only there")
+        return "equal bits"
+
+    def untouched(self) -> str:
+        """Its input as it was."""
+        before = self.images.clone()
+        self.attack.perturb(self.images, self.objective(self.images), ImageNoise(self.name, NAMES))
+        require(torch.equal(before, self.images), "it writes into the images it was given: work on a copy")
+        return "unchanged"
+
+    def nothing(self) -> str:
+        """Nothing with eps = 0."""
+        found = self.result([0, 1, 2], replace(self.attack, eps=0.0))
+        require(torch.equal(found, self.images), "the image changes: scale every step by eps, or leave it to project")
+        return "unchanged"
+
+    def spends(self) -> str:
+        """The queries and gradients that it declares."""
+        objective = self.objective(self.images)
+        self.attack(self.images, objective, ImageNoise(self.name, NAMES))
+        declared = self.attack.budget()
+        spent = (objective.queries, objective.gradients)
+        require(spent == tuple(declared), f"spent {spent}, declared {tuple(declared)}: correct `budget`")
+        return f"{spent[0]} queries, {spent[1]} gradients"
+
+
+def check_attack(entry: Entry, device: torch.device) -> Iterator[Check]:
+    """Yields what an attack must do and what was seen, for its defaults and each of its variants.
+
+    Raises:
+        BenchError: If it does not load.
+    """
+    default: Attack = entry.load()()
+    for variant, changes in {"": {}, **default.variants}.items():
+        look = AttackCheck(entry.name, replace(default, **changes), device)
+        of = f" (variant {variant})" if variant else ""
+        yield from kept(f"raise the objective after rounding to 8 bits{of}", look.raises)
+        yield from kept(f"stay within eps and [0, 1]{of}", look.stays)
+        yield from kept(f"give the same image alone, in a batch and in another order{of}", look.companions)
+        yield from kept(f"be deterministic{of}", look.repeats)
+        yield from kept(f"leave its input untouched{of}", look.untouched)
+        yield from kept(f"do nothing with eps = 0{of}", look.nothing)
+        yield from kept(f"spend the queries and gradients it declares{of}", look.spends)

@@ -1,0 +1,66 @@
+"""What the checks of metrics, attacks and defences share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import cache
+from typing import Literal, NamedTuple
+
+import torch
+
+from metrics.base import Images
+from pipeline.evaluate.batching import one_line
+from pipeline.evaluate.datasets import open_dataset
+from pipeline.evaluate.images import Pixels, decode, to_tensor
+
+
+class Check(NamedTuple):
+    """One promise of the contract."""
+
+    promise: str  # completes "a metric must ..."
+    status: Literal["passed", "failed", "skipped"]
+    seen: str  # what was seen; for a failure also what to change
+
+
+def failed(promise: str, seen: str) -> Check:
+    """Returns a broken promise."""
+    return Check(promise, "failed", seen)
+
+
+def skipped(promise: str, why: str) -> Check:
+    """Returns a promise that could not be looked at."""
+    return Check(promise, "skipped", why)
+
+
+class BrokenError(Exception):
+    """Raised by a check: what was seen, and what to change."""
+
+
+def kept(promise: str, look: Callable[[], str]) -> Iterator[Check]:
+    """Yields what came of one look at an entry; whatever its code raises is told, not raised."""
+    try:
+        yield Check(promise, "passed", look())
+    except BrokenError as broken:
+        yield failed(promise, str(broken))
+    except Exception as error:  # whatever a contributor's code raises is a finding  # noqa: BLE001
+        yield failed(promise, f"raised {one_line(error)}: make it work on this input")
+
+
+def require(holds: bool, otherwise: str) -> None:
+    """Raises BrokenError unless something holds."""
+    if not holds:
+        raise BrokenError(otherwise)
+
+
+@cache
+def photographs(height: int, width: int, count: int = 3) -> Images:
+    """Returns (count, 3, height, width) central crops of the sample photographs; small ones are repeated outwards."""
+    return to_tensor([_crop(decode(photo.path), height, width) for photo in open_dataset("sample").photos[:count]])
+
+
+def _crop(pixels: Pixels, height: int, width: int) -> Pixels:
+    rows, columns = -(-height // pixels.shape[0]), -(-width // pixels.shape[1])
+    tiled = torch.from_numpy(pixels.copy()).repeat(rows, columns, 1).numpy()
+    top, left = (tiled.shape[0] - height) // 2, (tiled.shape[1] - width) // 2
+    cropped: Pixels = tiled[top : top + height, left : left + width]
+    return cropped

@@ -1,0 +1,181 @@
+"""The contract of a metric."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from PIL import Image, ImageFilter
+
+from metrics.base import Images, Metric, Scores
+from pipeline.catalog import Entry
+from pipeline.contract.base import Check, kept, photographs, require
+from pipeline.evaluate.images import Pixels, to_tensor
+from pipeline.evaluate.metric import build_metric
+
+TOLERANCE = 1e-4  # of the score range: what a batch may change
+LEVELS = {"blur": (1, 2, 4), "noise": (8, 20, 45), "JPEG": (40, 15, 5)}  # sigma in pixels, sigma of 255, quality
+
+
+class MetricCheck:
+    """Looks at one metric on photographs."""
+
+    def __init__(self, entry: Entry, device: torch.device) -> None:
+        self.entry, self.device = entry, device
+        self.metric: Metric = build_metric(entry, device)
+        low, high = self.metric.score_range
+        self.span = high - low
+        self.size = max(self.metric.smallest, 128)
+        self.images = photographs(self.size, self.size).to(device)
+        self.distorted = (self.images * 0.9 + 0.05).clamp(0, 1)  # so that a full-reference metric has a difference
+
+    def score(self, images: Images, references: Images | None = None) -> Scores:
+        """Returns the scores, one image at a time where the metric asks for that."""
+        if self.entry.kind != "FR":
+            references = None
+        if not self.metric.batch_dependent or len(images) == 1:
+            scores: Scores = self.metric(images, references)
+            return scores
+        parts = [self.score(images[i : i + 1], references and references[i : i + 1]) for i in range(len(images))]
+        return torch.cat(parts)
+
+    def finite(self) -> str:
+        """One finite score per image."""
+        scores = self.score(self.distorted, self.images)
+        require(bool(scores.isfinite().all()), f"got {scores.tolist()}: return finite scores")
+        return ", ".join(f"{score:.4g}" for score in scores.tolist())
+
+    def companions(self) -> str:
+        """The same score alone, in a batch and in another order."""
+        together = self.score(self.distorted, self.images)
+        turned = self.score(self.distorted.flip(0), self.images.flip(0)).flip(0)
+        alone = torch.cat([self.score(self.distorted[i : i + 1], self.images[i : i + 1]) for i in range(len(together))])
+        off = max((together - alone).abs().max().item(), (together - turned).abs().max().item()) / self.span
+        require(
+            off <= TOLERANCE,
+            f"scores differ by {off:.2g} of the range: take no statistics over the batch, or batch_dependent = True",
+        )
+        return f"differs by {off:.1g} of the range"
+
+    def deterministic(self) -> str:
+        """The same bits twice."""
+        first, second = (self.score(self.distorted, self.images) for _ in range(2))
+        require(
+            torch.equal(first, second),
+            f"scores differ by {(first - second).abs().max().item():.2g}: draw nothing at random, or seed it",
+        )
+        return "equal bits"
+
+    def gradient(self) -> str:
+        """A finite, non-zero gradient to the images."""
+        if not self.metric.differentiable:
+            return "declared differentiable = False"
+        images = self.distorted.clone().requires_grad_()
+        scores = self.score(images, self.images)
+        require(scores.requires_grad, "none: something detaches it; keep to tensors, or differentiable = False")
+        (slope,) = torch.autograd.grad(scores.sum(), images)
+        require(bool(slope.isfinite().all()), "not finite: guard square roots, logarithms and divisions against zero")
+        sizes = slope.abs().amax(dim=(1, 2, 3))
+        require(bool((sizes > 0).all()), "zero everywhere: rounding or clipping stops it, or differentiable = False")
+        return f"largest {sizes.max().item() / self.span:.2g} of the range"
+
+    def climbs(self) -> str:
+        """A small step along the gradient raises the score: a gradient of something else would not."""
+        if not self.metric.differentiable:
+            return "declared differentiable = False"
+        images = self.distorted.clone().requires_grad_()
+        scores = self.score(images, self.images)
+        (slope,) = torch.autograd.grad(scores.sum(), images)
+        gains = []
+        for step in (1 / 255, 1 / 1020):
+            with torch.no_grad():
+                stepped = self.score((self.distorted + step * slope.sign()).clamp(0, 1), self.images)
+            gains.append((stepped - scores.detach()).mean().item() / self.span)
+        require(max(gains) > 0, f"the score moves by {max(gains):.2g} of the range: part of the gradient is missing")
+        return f"raises it by {max(gains):.2g} of the range"
+
+    def flat(self) -> str:
+        """Finite scores and gradients on a flat grey image, which attacks and users do meet."""
+        images = torch.full_like(self.images[:1], 128 / 255).requires_grad_(self.metric.differentiable)
+        scores = self.score(images, self.images[:1])
+        require(bool(scores.isfinite().all()), f"the score is {scores.item()}: guard against zero variance")
+        if self.metric.differentiable:
+            (slope,) = torch.autograd.grad(scores.sum(), images, allow_unused=True)
+            require(
+                slope is not None and bool(slope.isfinite().all()), "the gradient is not finite: guard against zero"
+            )
+        return f"score {scores.item():.4g}"
+
+    def sizes(self) -> str:
+        """Odd sizes, and the smallest it declares."""
+        least = self.metric.smallest
+        for height, width in ((least, least), (least + 1, least + 33), (self.size | 1, self.size + 18)):
+            images = photographs(height, width).to(self.device)
+            scores = self.score((images * 0.9 + 0.05).clamp(0, 1), images)
+            require(
+                bool(scores.isfinite().all()), f"not finite at {height}x{width}: set `smallest` to the side it needs"
+            )
+        return f"from {least}x{least}"
+
+    def refuses(self) -> str:
+        """An error on 8-bit values, which would give a wrong score without a word."""
+        try:
+            self.metric(self.images * 255, self.images)
+        except ValueError as error:
+            return str(error)
+        require(False, "it accepts them: do not override `forward`, write `score`")
+        return ""
+
+    def ladder(self) -> str:
+        """The declared direction on ever stronger blur, noise and JPEG."""
+        sign = 1 if self.metric.higher_is_better else -1
+        clear = [np.asarray((image * 255).round().byte().permute(1, 2, 0).cpu()) for image in self.images]
+        falls = {}
+        for kind, levels in LEVELS.items():
+            with torch.no_grad():
+                scores = [
+                    self.score(
+                        to_tensor([distort(pixels, kind, level) for pixels in clear]).to(self.device), self.images
+                    )
+                    for level in levels
+                ]
+            falls[kind] = sign * (scores[0] - scores[-1]).mean().item() / self.span
+        told = ", ".join(f"{kind} {fall:+.2f}" for kind, fall in falls.items())
+        require(
+            sum(fall > 0 for fall in falls.values()) * 2 > len(falls),
+            f"quality falls by {told} of the range: turn higher_is_better round",
+        )
+        return f"quality falls by {told} of the range"
+
+
+def distort(pixels: Pixels, kind: str, level: int) -> Pixels:
+    """Returns a blurred, noisy or JPEG-compressed image."""
+    image = Image.fromarray(pixels)
+    if kind == "blur":
+        return np.asarray(image.filter(ImageFilter.GaussianBlur(level)))
+    if kind == "noise":
+        noise = np.random.default_rng(0).normal(0, level, pixels.shape)
+        return (pixels + noise).round().clip(0, 255).astype(np.uint8)
+    buffer = io.BytesIO()
+    image.save(buffer, "JPEG", quality=level)
+    return np.asarray(Image.open(buffer))
+
+
+def check_metric(entry: Entry, device: torch.device) -> Iterator[Check]:
+    """Yields what a metric must do and what was seen.
+
+    Raises:
+        BenchError: If it cannot be built.
+    """
+    look = MetricCheck(entry, device)
+    yield from kept("return one finite score per image", look.finite)
+    yield from kept("give the same score alone, in a batch and in another order", look.companions)
+    yield from kept("be deterministic", look.deterministic)
+    yield from kept("pass a finite, non-zero gradient to the images", look.gradient)
+    yield from kept("rise along its gradient", look.climbs)
+    yield from kept("stay finite on a flat image", look.flat)
+    yield from kept("accept odd sizes from its smallest on", look.sizes)
+    yield from kept("refuse images outside [0, 1]", look.refuses)
+    yield from kept("move the declared way with blur, noise and JPEG", look.ladder)
