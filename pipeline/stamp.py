@@ -60,6 +60,7 @@ class Stamp(_Frozen):
     rows: int = 0
     sha256: str = ""  # of the CSV
     seconds: dict[str, float] = {}  # per variant ("" is the default), attack and scoring together
+    flaws: dict[str, dict[str, int]] = {}  # per variant: images whose gradients were zero or not finite
     machine: dict[str, str] = {}  # device, host, package versions, image digest
     commit: str = ""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from typing import Any, NamedTuple
 
 import torch
@@ -29,6 +30,14 @@ class Outcome(NamedTuple):
     rows: list[dict[str, str]]
     excluded: dict[str, dict[str, str]]  # data set -> image -> reason
     seconds: dict[str, float]  # per variant
+    flaws: dict[str, Counter[str]]  # per variant: how many images' gradients were zero or not finite
+
+
+class Attacked(NamedTuple):
+    """One image's row, and what was wrong with its gradients."""
+
+    row: dict[str, str]
+    flaws: list[str]
 
 
 class CellRun:
@@ -60,7 +69,7 @@ class CellRun:
             TransientError: If the machine failed.
         """
         passes = list(attack_passes(self.cell.attack, self.cell.settings, self.bench.entry.kind == "FR"))
-        outcome = Outcome([], {dataset.name: dict(dataset.excluded) for dataset in datasets}, {})
+        outcome = Outcome([], {dataset.name: dict(dataset.excluded) for dataset in datasets}, {}, {})
         for dataset in datasets:
             for current in passes:
                 records = self._pass(dataset, current)
@@ -68,6 +77,7 @@ class CellRun:
                 outcome.rows.extend(rows[photo.name] for photo in dataset.photos if photo.name in rows)
                 for record in records:
                     outcome.excluded[dataset.name] |= record["excluded"]
+                    outcome.flaws.setdefault(current.variant, Counter()).update(record["flaws"])
                 spent = outcome.seconds.get(current.variant, 0) + sum(record["seconds"] for record in records)
                 outcome.seconds[current.variant] = round(spent, 3)
         if not outcome.rows:
@@ -93,17 +103,22 @@ class CellRun:
             photos = [photo for photo in item[1] if photo.name not in excluded]
             return load_batch(photos, dataset.crop, current.jpeg) if photos else None
 
-        def attack(part: Batch) -> list[dict[str, str]]:
+        def attack(part: Batch) -> list[Attacked]:
             index = [position[photo.name] for photo in part.photos]
             known = {metric: scores[index].to(self.bench.device) for metric, scores in sides.items()}
             return self._attack(dataset.name, current, part, clear[index].tolist(), known)
 
         for (unit, photos), batch in ahead(todo, load):
             start = time.perf_counter()
-            rows, failed = isolate(attack, batch) if batch else ([], {})
+            done, failed = isolate(attack, batch) if batch else ([], {})
             known = {photo.name: excluded[photo.name] for photo in photos if photo.name in excluded}
-            record = {"rows": rows, "excluded": known | failed | (batch.excluded if batch else {})}
-            self.journal.record(unit, record | {"seconds": time.perf_counter() - start})
+            record = {
+                "rows": [image.row for image in done],
+                "flaws": Counter(flaw for image in done for flaw in image.flaws),
+                "excluded": known | failed | (batch.excluded if batch else {}),
+                "seconds": time.perf_counter() - start,
+            }
+            self.journal.record(unit, record)
             self.report(self.cell.attack.name, len(photos) * current.work)
         return [self.journal.done[unit] for unit in units]
 
@@ -119,7 +134,7 @@ class CellRun:
 
     def _attack(
         self, dataset: str, current: Pass, batch: Batch, clear: list[float], sides: dict[str, Scores]
-    ) -> list[dict[str, str]]:
+    ) -> list[Attacked]:
         """Attacks one batch and returns its rows.
 
         Raises:
@@ -140,7 +155,7 @@ class CellRun:
             folder = self.cell.images(self.bench.out) / (current.variant or "default")
             for name, image in zip(names, attacked, strict=True):
                 write_png(image, folder / f"{name}.png")
-        return [
+        rows = [
             Row(
                 dataset=dataset,
                 image=name,
@@ -151,6 +166,7 @@ class CellRun:
                 queries=objective.queries,
                 gradients=objective.gradients,
                 **{column: values[index] for column, values in columns.items()},
-            ).cells()
+            )
             for index, (name, value) in enumerate(zip(names, scores.tolist(), strict=True))
         ]
+        return [Attacked(row.cells(), objective.flaws(index)) for index, row in enumerate(rows)]

@@ -240,6 +240,7 @@ def run_job(job: Job, tell: Tell) -> None:
             rows=len(outcome.rows),
             sha256=digest(csv.encode()),
             seconds=outcome.seconds,
+            flaws={variant: dict(flaws) for variant, flaws in outcome.flaws.items() if flaws},
             machine=describe(bench.device),
             **facts,
         )

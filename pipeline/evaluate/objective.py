@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Mapping
 
 import torch
+from torch import Tensor
 
 from metrics.base import Images, Metric, Scores
 
@@ -31,6 +32,8 @@ class Gain:
         self.metric, self.references, self.access, self.dtype = metric, references, access, dtype
         self.clear_scores = clear_scores or {}
         self.queries = self.gradients = 0  # per image
+        self.zero: Tensor | bool = False  # (N,): some gradient of the image was zero, which leaves an attack no way
+        self.broken: Tensor | bool = False  # (N,): some gradient of the image was not finite
 
     def __call__(self, images: Images) -> Scores:
         """Returns the objective of each image."""
@@ -51,7 +54,14 @@ class Gain:
         with torch.enable_grad():
             images = images.detach().requires_grad_()
             (gradient,) = torch.autograd.grad(self._value(images).sum(), images)
+        peak = gradient.abs().amax(dim=tuple(range(1, gradient.ndim)))
+        self.zero, self.broken = self.zero | (peak == 0), self.broken | ~peak.isfinite()
         return gradient
+
+    def flaws(self, index: int) -> list[str]:
+        """Returns what was wrong with the gradients of an image; known only once the attack is over."""
+        found = {"zero gradient": self.zero, "gradient not finite": self.broken}
+        return [name for name, images in found.items() if not isinstance(images, bool) and images[index]]
 
     def clear_score(self, metric: str) -> Scores:
         """Returns the clear images' own scores by a metric the attack named in `needs`.
