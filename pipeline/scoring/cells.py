@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -13,7 +13,7 @@ import pandas as pd
 from pipeline.errors import BenchError
 from pipeline.files import file_digest
 from pipeline.rows import COLUMNS
-from pipeline.scoring.rows_file import NUMBERS, RowsError, read_rows
+from pipeline.scoring.rows_file import NUMBERS, Refused, RowsError, read_rows
 from pipeline.stamp import Stamp, read_stamp
 
 Status = Literal["done", "failed", "skipped", "corrupt"]
@@ -39,7 +39,7 @@ class Cell:
     reason: str = ""  # why there are no rows
     stamp: Stamp | None = None  # none beside published rows
     rows: pd.DataFrame = field(default_factory=no_rows)
-    refused: dict[str, str] = field(default_factory=dict)  # image -> why its row is not used
+    refused: tuple[Refused, ...] = ()
     notes: tuple[str, ...] = ()
 
 
@@ -54,7 +54,7 @@ def read_cells(paths: Iterable[Path], *, parity: bool = False) -> list[Cell]:
         BenchError: If a path does not exist or holds no cell. What is wrong with a cell itself is told in the cell.
     """
     cells = [read_cell(path, parity=parity) for path in sorted({found for path in paths for found in _find(path)})]
-    return sorted(cells, key=lambda cell: (cell.metric, cell.attack, str(cell.path)))
+    return _without_clashes(sorted(cells, key=lambda cell: (cell.metric, cell.attack, str(cell.path))))
 
 
 def read_cell(path: Path, *, parity: bool = False) -> Cell:
@@ -65,7 +65,8 @@ def read_cell(path: Path, *, parity: bool = False) -> Cell:
     if stamp is None and stamp_path.exists():
         return Cell(path, metric, attack, "corrupt", f"{stamp_path.name} is not a stamp: run the cell again")
     if stamp and stamp.status != "done":
-        return Cell(path, metric, attack, stamp.status, stamp.reason or "no reason was recorded", stamp)
+        reason = " ".join(stamp.reason.split()) or "no reason was recorded"  # one line, whatever the exception said
+        return Cell(path, metric, attack, stamp.status, reason, stamp)
     if not path.exists():
         return Cell(path, metric, attack, "corrupt", f"{path.name} is not there: run the cell again", stamp)
     if stamp and stamp.sha256 and file_digest(path) != stamp.sha256:
@@ -75,6 +76,23 @@ def read_cell(path: Path, *, parity: bool = False) -> Cell:
     except RowsError as error:
         return Cell(path, metric, attack, "corrupt", f"{path.name}: {error}: run the cell again", stamp)
     return Cell(path, metric, attack, "done", "", stamp, found.table, found.refused, found.notes)
+
+
+def _without_clashes(cells: list[Cell]) -> list[Cell]:
+    """Marks a cell whose rows another one has too: counting both, or either in silence, would be wrong."""
+    owners: dict[tuple[str, ...], Path] = {}
+    result = []
+    for cell in cells:
+        pairs = cell.rows[["dataset", "variant"]].drop_duplicates().itertuples(index=False)
+        places = [(cell.metric, cell.attack, *pair) for pair in pairs]
+        other = next((owners[place] for place in places if place in owners), None)
+        if other:
+            reason = f"{cell.path} holds the same cell as {other}: keep one of them"
+            result.append(replace(cell, status="corrupt", reason=reason, rows=no_rows()))
+        else:
+            owners |= dict.fromkeys(places, cell.path)
+            result.append(cell)
+    return result
 
 
 def _find(path: Path) -> Iterator[Path]:

@@ -32,16 +32,13 @@ def read_ranges(path: Path = RANGES) -> Ranges:
     return ranges
 
 
-def fixed_scale(metric: str, stamp: Stamp | None, ranges: Ranges, *, higher_is_better: bool = True) -> Scale | None:
-    """Returns the scale that ranks: the measured range, else the declared one; None if neither is known.
+def measured_scale(metric: str, ranges: Ranges, *, higher_is_better: bool) -> Scale | None:
+    """Returns the scale of a metric's measured range, or None if it was not measured."""
+    return Scale(*ranges[metric], higher_is_better, "ranges.csv") if metric in ranges else None
 
-    Args:
-        metric: The metric's name.
-        stamp: Of the cell; its word on the direction counts.
-        ranges: What `read_ranges` returned.
-        higher_is_better: The direction where there is no stamp.
-    """
-    direction = stamp.metric.higher_is_better if stamp else higher_is_better
-    if metric in ranges:
-        return Scale(*ranges[metric], direction, "ranges.csv")
-    return Scale(*stamp.metric.score_range, direction, "declared") if stamp else None
+
+def fixed_scale(stamp: Stamp, ranges: Ranges) -> Scale:
+    """Returns the scale that ranks: the measured range, else the one that the metric declares."""
+    metric = stamp.metric
+    measured = measured_scale(metric.name, ranges, higher_is_better=metric.higher_is_better)
+    return measured or Scale(*metric.score_range, metric.higher_is_better, "declared")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 from collections.abc import Iterable, Iterator
@@ -11,12 +12,14 @@ from typing import Literal
 
 import pandas as pd
 from rich.table import Table
+from rich.text import Text
 
 from pipeline.errors import BenchError, DataError
 from pipeline.scoring.cells import Cell, read_cells
-from pipeline.scoring.ranges import RANGES, Ranges, fixed_scale, read_ranges
+from pipeline.scoring.numbers import plain, with_margin
+from pipeline.scoring.ranges import RANGES, Ranges, fixed_scale, measured_scale, read_ranges
 from pipeline.scoring.robustness import SCORES, Scale, Values, robustness, subset_scale
-from pipeline.scoring.statistics import Interval, bootstrap, intervals
+from pipeline.scoring.statistics import bootstrap, intervals
 
 Scaling = Literal["fixed", "subset"]
 
@@ -40,7 +43,7 @@ class ScoredRows:
         scores = robustness(*self._scaled()) if self.scale else dict.fromkeys(SCORES, math.nan)
         values = dict(zip(SUMMARY, (clear.min(), clear.max(), clear.mean(), attacked.mean()), strict=True))
         values |= {name: scores[name] for name in JSON_SCORES}
-        return {"n": len(self.rows)} | {name: plain(float(value)) for name, value in values.items()}
+        return {"n": len(self.rows)} | {name: plain(round(float(value), 9)) for name, value in values.items()}
 
     def with_margins(self) -> dict[str, str]:
         """Returns every score with its margin, for people."""
@@ -82,23 +85,8 @@ class ScoreReport:
         for item in self.scored:
             scores = item.with_margins()
             label = f"{item.metric}/{item.key}" if len(metrics) > 1 else item.key
-            table.add_row(label, str(len(item.rows)), *(scores[name] for name in TERMINAL_SCORES))
+            table.add_row(Text(label), str(len(item.rows)), *(scores[name] for name in TERMINAL_SCORES))
         return table
-
-
-def plain(value: float) -> float | str | None:
-    """Returns a number as JSON can hold it: at most 9 decimals, "inf" and "-inf" in words, nothing for nan."""
-    if math.isnan(value):
-        return None
-    return str(value) if math.isinf(value) else round(value, 9)
-
-
-def with_margin(value: float, interval: Interval) -> str:
-    """Returns "value ±margin", the margin being half the 95 % interval; without it where it is unknown."""
-    if math.isnan(value):
-        return "n/a"
-    low, high = interval
-    return f"{value:.3f}" if math.isnan(low) else f"{value:.3f} ±{(high - low) / 2:.3f}"
 
 
 def score_paths(
@@ -127,13 +115,13 @@ def score_paths(
     """
     cells = read_cells(paths, parity=parity)
     known = read_ranges(ranges)
-    notes = [f"{_where(cell)}: {note}" for cell in cells for note in cell.notes]
+    notes = [f"{_where(cell)}: {note}" for cell in cells for note in (*cell.notes, *_refusals(cell))]
     notes += [f"{_where(cell)}: {cell.status}: {cell.reason}" for cell in cells if cell.status != "done"]
     scored: list[ScoredRows] = []
     for done in _same_attack(cells):
-        scale = _fixed(done[0], scaling, known, notes, higher_is_better=not lower_is_better)
-        rows = pd.concat([cell.rows for cell in done], ignore_index=True)
         direction = done[0].stamp.metric.higher_is_better if done[0].stamp else not lower_is_better
+        scale = _fixed(done[0], scaling, known, notes, higher_is_better=direction)
+        rows = pd.concat([cell.rows for cell in done], ignore_index=True)
         for key, group in _groups(done[0].attack, rows):
             own = scale or _subset(key, group, notes, higher_is_better=direction)
             scored.append(ScoredRows(done[0].metric, key, group, own))
@@ -143,24 +131,18 @@ def score_paths(
 
 
 def _same_attack(cells: list[Cell]) -> Iterator[list[Cell]]:
-    """Yields the usable cells of each metric and attack.
+    """Yields the usable cells of each metric and attack."""
+    usable = [cell for cell in cells if cell.status == "done" and len(cell.rows)]
+    for _, group in itertools.groupby(usable, key=lambda cell: (cell.metric, cell.attack)):
+        yield list(group)
 
-    Raises:
-        BenchError: If two files hold the same rows' place: there is no telling which one counts.
-    """
-    together: dict[tuple[str, str], list[Cell]] = {}
-    for cell in cells:
-        if cell.status == "done" and len(cell.rows):
-            together.setdefault((cell.metric, cell.attack), []).append(cell)
-    for group in together.values():
-        places = [set(zip(cell.rows["dataset"], cell.rows["variant"], strict=True)) for cell in group]
-        for index, place in enumerate(places[1:], start=1):
-            if any(place & earlier for earlier in places[:index]):
-                raise BenchError(
-                    f"{group[0].metric} under {group[0].attack} must stand in one file; "
-                    f"got {' and '.join(str(cell.path) for cell in group)}: score them one at a time"
-                )
-        yield group
+
+def _refusals(cell: Cell) -> Iterator[str]:
+    """Yields which rows are not used, if any."""
+    if cell.refused:
+        named = ", ".join(f"{row.image} ({row.reason})" for row in cell.refused[:3])
+        more = ", …" if len(cell.refused) > 3 else ""
+        yield f"{len(cell.refused)} of {len(cell.rows) + len(cell.refused)} rows refused: {named}{more}"
 
 
 def _fixed(
@@ -169,7 +151,9 @@ def _fixed(
     """Returns the fixed scale, or None for subset scaling."""
     if scaling == "subset":
         return None
-    scale = fixed_scale(cell.metric, cell.stamp, ranges, higher_is_better=higher_is_better)
+    if cell.stamp:
+        return fixed_scale(cell.stamp, ranges)
+    scale = measured_scale(cell.metric, ranges, higher_is_better=higher_is_better)
     if scale is None and scaling == "fixed":
         raise BenchError(
             f"the range of {cell.metric} must be known for fixed scaling; {cell.path.name} has no stamp: "

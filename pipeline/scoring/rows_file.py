@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import csv
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -25,12 +26,21 @@ class RowsError(Exception):
     """A CSV that no row can be trusted of; the message says why."""
 
 
+class Refused(NamedTuple):
+    """A row that is not used, and why."""
+
+    dataset: str
+    variant: str
+    image: str
+    reason: str
+
+
 @dataclass(frozen=True)
 class Rows:
     """The usable rows of a CSV, sorted, and what was left out of it."""
 
     table: pd.DataFrame  # the columns of pipeline.rows; text is never missing, numbers may be nan
-    refused: dict[str, str] = field(default_factory=dict)  # image -> why its row is not used
+    refused: tuple[Refused, ...] = ()
     notes: tuple[str, ...] = ()  # one line each
 
 
@@ -57,11 +67,7 @@ def read_rows(path: Path, *, parity: bool = False) -> Rows:
     missing = [column for column in ("image", "dataset", "clear", "attacked") if column not in table]
     if missing:
         raise RowsError(f"the columns must include {', '.join(missing)}; got {', '.join(map(str, table))}")
-    table, total = _typed(table), len(table)
-    table, refused = _without_broken(table)
-    if refused:
-        named = ", ".join(f"{image} ({reason})" for image, reason in list(refused.items())[:3])
-        notes.append(f"{len(refused)} of {total} rows refused: {named}{', …' if len(refused) > 3 else ''}")
+    table, refused = _without_broken(_typed(table))
     table, repeated = _without_repeats(table, parity=parity)
     return Rows(table.sort_values(IDENTITY, kind="stable", ignore_index=True), refused, (*notes, *repeated))
 
@@ -97,16 +103,14 @@ def _typed(table: pd.DataFrame) -> pd.DataFrame:
     return typed
 
 
-def _without_broken(table: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, str]]:
+def _without_broken(table: pd.DataFrame) -> tuple[pd.DataFrame, tuple[Refused, ...]]:
     """Leaves out rows without a finite score, each with its reason."""
-    refused: dict[str, str] = {}
-    for column in ("attacked", "clear"):
-        broken = ~np.isfinite(table[column])
-        refused |= {
-            str(image): f"{column} is {value:g}"
-            for image, value in zip(table.loc[broken, "image"], table.loc[broken, column], strict=True)
-        }
-    return table[np.isfinite(table["clear"]) & np.isfinite(table["attacked"])], dict(sorted(refused.items()))
+    finite = np.isfinite(table["clear"]) & np.isfinite(table["attacked"])
+    refused = []
+    for row in table[~finite].to_dict("records"):
+        column = "attacked" if np.isfinite(row["clear"]) else "clear"
+        refused.append(Refused(row["dataset"], row["variant"], row["image"], f"{column} is {row[column]:g}"))
+    return table[finite], tuple(sorted(refused))
 
 
 def _without_repeats(table: pd.DataFrame, *, parity: bool) -> tuple[pd.DataFrame, list[str]]:

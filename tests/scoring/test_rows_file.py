@@ -21,7 +21,7 @@ def test_rows_come_sorted_with_every_column(tmp_path):
     assert rows.table[["image", "variant"]].to_numpy().tolist() == [["a.png", ""], ["b.png", ""], ["a.png", "x"]]
     assert rows.table["psnr"].tolist() == [float("inf")] * 3
     assert rows.table["queries"].isna().all()
-    assert (rows.refused, rows.notes) == ({}, ())
+    assert (rows.refused, rows.notes) == ((), ())
 
 
 def test_an_image_may_be_called_nan(tmp_path):
@@ -33,8 +33,7 @@ def test_an_image_may_be_called_nan(tmp_path):
 def test_scores_that_are_not_finite_are_refused_by_name(tmp_path, column, value):
     rows = read_rows(write(tmp_path / "a.csv", row("a.png"), row("bad.png", **{column: value})))
     assert rows.table["image"].tolist() == ["a.png"]
-    assert rows.refused == {"bad.png": f"{column} is {value or 'nan'}"}
-    assert rows.notes == (f"1 of 2 rows refused: bad.png ({column} is {value or 'nan'})",)
+    assert rows.refused == (("sample", "", "bad.png", f"{column} is {value or 'nan'}"),)
 
 
 def test_duplicates_are_told_with_how_many_disagree(tmp_path):

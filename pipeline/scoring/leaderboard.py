@@ -1,0 +1,206 @@
+"""The leaderboard as data: per data set and kind of metric, who stands where, and what is missing and why."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+import pandas as pd
+
+from pipeline.scoring.outcomes import Outcome, averaged, outcome, over_settings, worst_case
+from pipeline.scoring.records import CONTROL, Record
+from pipeline.scoring.robustness import Scale
+
+KINDS = ("NR", "FR", "video")
+CITABLE = {"nightly", "full"}  # presets whose ranking may be cited
+FEW = 64  # images, below which a gain is known to no better than about 10 %
+
+
+@dataclass(frozen=True)
+class Standing:
+    """One metric on the leaderboard."""
+
+    metric: str
+    title: str
+    rank: int | None  # None while an attack of the table is missing
+    worst: Outcome | None  # None if no attack was done
+    moved_most_by: dict[str, int]  # attack -> images on which it was the worst
+    families: dict[str, Outcome]
+    attacks: dict[str, Outcome]  # under default settings
+    variants: dict[str, Outcome]  # "attack:variant"
+    missing: dict[str, str]  # attack -> reason
+    flags: list[str]
+    scale: Scale | None
+
+    @property
+    def gain(self) -> float:
+        """Returns what ranks: the worst-case absolute gain."""
+        return self.worst.scores["absolute_gain"] if self.worst else math.inf
+
+
+@dataclass(frozen=True)
+class Section:
+    """The metrics of one kind on one data set."""
+
+    dataset: str
+    kind: str
+    preset: str
+    images: int
+    attacks: dict[str, str]  # attack -> family, the control last
+    families: list[str]
+    standings: list[Standing]
+
+    @property
+    def caption(self) -> str:
+        """Returns what the section was made from, and whether it may be cited."""
+        preset = f"Preset {self.preset}" if self.preset else "No preset"
+        images = f"{self.images} image{'' if self.images == 1 else 's'}"
+        citable = self.images >= FEW and set(self.preset.split("+")) <= CITABLE
+        return f"{preset}, data set {self.dataset}, {images}" + (
+            "" if citable else ": an illustration, not a ranking to cite"
+        )
+
+
+@dataclass(frozen=True)
+class Gap:
+    """A cell that is not on the leaderboard."""
+
+    metric: str
+    attack: str
+    dataset: str
+    status: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Leaderboard:
+    """All sections, and all cells that are in none of them."""
+
+    sections: list[Section]
+    gaps: list[Gap] = field(default_factory=list)
+
+    @property
+    def captions(self) -> list[str]:
+        """Returns the captions of the sections, each once."""
+        return list(dict.fromkeys(section.caption for section in self.sections))
+
+
+def build(records: list[Record]) -> Leaderboard:
+    """Returns the leaderboard of the records. Fixed scaling ranks: smallest worst-case absolute gain first."""
+    gaps = [
+        Gap(record.metric, record.attack + (f":{record.variant}" if record.variant else ""), record.dataset, *why)
+        for record in records
+        if (why := _why_not(record))
+    ]
+    on_board = [record for record in records if record.stamp and not record.off_board]
+    sections = []
+    for dataset in sorted({record.dataset for record in on_board}):
+        for kind in KINDS:
+            part = [record for record in on_board if (record.dataset, record.kind) == (dataset, kind)]
+            if part:
+                section, never_run = _section(dataset, kind, part)
+                sections.append(section)
+                gaps += never_run
+    return Leaderboard(sections, sorted(set(gaps), key=lambda gap: (gap.metric, gap.attack, gap.dataset, gap.reason)))
+
+
+def _why_not(record: Record) -> tuple[str, str] | None:
+    """Returns status and reason of a record that is not on the leaderboard."""
+    if record.status != "done":
+        return record.status, record.reason
+    return ("off the leaderboard", record.off_board) if record.off_board else None
+
+
+def _section(dataset: str, kind: str, records: list[Record]) -> tuple[Section, list[Gap]]:
+    families = {record.attack: record.family for record in records}
+    attacks = dict(sorted(families.items(), key=lambda item: (item[1] == CONTROL, item[1], item[0])))
+    wanted = {record.attack for record in records if record.outcome and not record.variant and record.ranks}
+    standings = []
+    for metric in sorted({record.metric for record in records}):
+        own = [record for record in records if record.metric == metric]
+        standings.append(_standing(own, attacks, wanted))
+    standings.sort(key=lambda standing: (standing.rank is None, standing.gain, standing.metric))
+    ranked = [
+        standing if standing.rank is None else replace(standing, rank=i) for i, standing in enumerate(standings, 1)
+    ]
+    section = Section(
+        dataset=dataset,
+        kind=kind,
+        preset="+".join(sorted({record.stamp.preset for record in records if record.stamp} - {""})),
+        images=max(record.n for record in records),
+        attacks=attacks,
+        families=sorted({family for attack, family in attacks.items() if attack in wanted}),
+        standings=ranked,
+    )
+    known = {(record.metric, record.attack) for record in records}
+    never_run = [
+        Gap(standing.metric, attack, dataset, "missing", reason)
+        for standing in ranked
+        for attack, reason in standing.missing.items()
+        if (standing.metric, attack) not in known
+    ]
+    return section, never_run
+
+
+def _standing(own: list[Record], attacks: Mapping[str, str], wanted: set[str]) -> Standing:
+    """Returns a metric's standing; a rank of 0 stands for "to be ranked"."""
+    settings: dict[tuple[str, str], list[Record]] = {}
+    for record in own:
+        if record.moved is not None:
+            settings.setdefault((record.attack, record.variant), []).append(record)
+    outcomes = {key: _outcome(group) for key, group in settings.items()}
+    default = {attack: outcomes[attack, ""] for attack in attacks if (attack, "") in outcomes}
+    moved = {
+        attack: over_settings([record.moved for record in settings[attack, ""] if record.moved is not None])
+        for attack in default
+        if settings[attack, ""][0].ranks
+    }
+    families = {}
+    for family in sorted({attacks[attack] for attack in moved}):
+        within = {attack: moved[attack] for attack in moved if attacks[attack] == family}
+        families[family], _ = _worst(within, default)
+    worst, shares = _worst(moved, default) if moved else (None, {})
+    reasons = {record.attack: record.reason for record in own if record.status != "done"}
+    missing = {attack: reasons.get(attack, "not run") for attack in attacks if attack not in default}
+    stamp = own[0].stamp
+    return Standing(
+        metric=own[0].metric,
+        title=stamp.metric.title if stamp else "",
+        rank=0 if wanted and wanted <= set(default) else None,
+        worst=worst,
+        moved_most_by=shares,
+        families=families,
+        attacks=default,
+        variants={f"{attack}:{variant}": outcomes[attack, variant] for attack, variant in outcomes if variant},
+        missing=missing,
+        flags=_flags(own),
+        scale=next((record.scale for record in own if record.scale), None),
+    )
+
+
+def _outcome(settings: list[Record]) -> Outcome:
+    if len(settings) == 1 and settings[0].outcome:
+        return settings[0].outcome
+    return averaged([record.moved for record in settings if record.moved is not None])
+
+
+def _worst(moved: Mapping[str, pd.DataFrame], outcomes: Mapping[str, Outcome]) -> tuple[Outcome, dict[str, int]]:
+    """Returns the outcome of the per-image worst case, which of one attack is that attack, and who caused it."""
+    if len(moved) == 1:
+        (name,) = moved
+        return outcomes[name], {name: outcomes[name].n}
+    worst = worst_case(moved)
+    return outcome(worst), {name: int((worst["attack"] == name).sum()) for name in sorted(moved)}
+
+
+def _flags(own: list[Record]) -> list[str]:
+    """Returns each flag once, with the attacks it concerns."""
+    concerned: dict[str, list[str]] = {}
+    for record in own:
+        for flag in record.flags:
+            name = record.attack + (f":{record.variant}" if record.variant else "")
+            names = concerned.setdefault(flag, [])
+            if name not in names:
+                names.append(name)
+    return [f"{', '.join(names)}: {flag}" for flag, names in concerned.items()]

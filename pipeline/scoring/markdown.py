@@ -1,0 +1,108 @@
+"""The leaderboard for people, as Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from pipeline.scoring.leaderboard import Leaderboard, Section
+from pipeline.scoring.numbers import with_margin
+from pipeline.scoring.outcomes import Outcome
+from pipeline.scoring.records import CONTROL
+from pipeline.scoring.robustness import SCORES
+
+HEADINGS = {
+    "absolute_gain": "absolute gain",
+    "relative_gain": "relative gain",
+    "r_score": "R-score",
+    "r_score_printed": "R-score as printed",
+    "wasserstein": "Wasserstein",
+    "energy_distance": "energy distance",
+}
+MEANING = (
+    "- Absolute gain: how far an attack raised the score, in parts of the metric's range (0.1 is a tenth); ± is half "
+    "of the 95 % bootstrap interval over clips. 64 images tell a gain to about 10 %, 250 to about 5 %.\n"
+    "- Worst case: for every image the attack that raised it most, under default settings; a family's column is the "
+    "same within it. It ranks, smallest first, but only metrics on which every attack of the table was done.\n"
+    "- The control is noise of the same size: an attack that raises the score no more has shown nothing. A higher "
+    "R-score is more robust; of all other scores, the smaller.\n"
+)
+
+
+def to_markdown(board: Leaderboard) -> str:
+    """Returns the leaderboard; the first line says what it was made from."""
+    parts = ["; ".join(board.captions) or "No cell is on the leaderboard", "# Robustness leaderboard"]
+    for section in board.sections:
+        parts += _section(section)
+    parts += ["## What is missing, and why", _gaps(board), "## What the numbers mean", MEANING]
+    return "\n\n".join(part.strip("\n") for part in parts) + "\n"
+
+
+def _section(section: Section) -> Iterator[str]:
+    yield f"## {section.kind} metrics on {section.dataset}"
+    yield section.caption + ". Absolute gain:"
+    attacks = [name + (f" ({CONTROL})" if family == CONTROL else "") for name, family in section.attacks.items()]
+    yield _table(
+        ["rank", "metric", "worst case", *(f"family {family}" for family in section.families), *attacks],
+        [
+            [
+                str(standing.rank or "n/a"),
+                f"{standing.metric}: {standing.title}",
+                f"**{_gain(standing.worst)}**",
+                *(_gain(standing.families.get(family)) for family in section.families),
+                *(_gain(standing.attacks.get(attack)) for attack in section.attacks),
+            ]
+            for standing in section.standings
+        ],
+    )
+    yield "All scores of the worst case:"
+    yield _table(
+        ["rank", "metric", "images", *(HEADINGS[name] for name in SCORES), "scaled by"],
+        [
+            [
+                str(standing.rank or "n/a"),
+                standing.metric,
+                str(standing.worst.n),
+                *(with_margin(standing.worst.scores[name], standing.worst.intervals[name]) for name in SCORES),
+                f"{standing.scale.low:.6g} to {standing.scale.high:.6g}, {standing.scale.source}",
+            ]
+            for standing in section.standings
+            if standing.worst and standing.scale
+        ],
+    )
+    variants = sorted({name for standing in section.standings for name in standing.variants})
+    if variants:
+        yield "Other settings (absolute gain; not part of the worst case):"
+        yield _table(
+            ["metric", *variants],
+            [
+                [standing.metric, *(_gain(standing.variants.get(name)) for name in variants)]
+                for standing in section.standings
+            ],
+        )
+    flags = [f"- {standing.metric}: {_cell(flag)}" for standing in section.standings for flag in standing.flags]
+    if flags:
+        yield "To be read with care:"
+        yield "\n".join(flags)
+
+
+def _gaps(board: Leaderboard) -> str:
+    if not board.gaps:
+        return "Nothing."
+    return _table(
+        ["metric", "attack", "data set", "status", "why"],
+        [[gap.metric, gap.attack, gap.dataset or "n/a", gap.status, gap.reason] for gap in board.gaps],
+    )
+
+
+def _gain(outcome: Outcome | None) -> str:
+    return with_margin(outcome.scores["absolute_gain"], outcome.intervals["absolute_gain"]) if outcome else "n/a"
+
+
+def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join("| " + " | ".join(_cell(cell) for cell in line) + " |" for line in lines)
+
+
+def _cell(text: str) -> str:
+    """Returns text that cannot break a table: reasons come from exceptions."""
+    return " ".join(text.split()).replace("|", "\\|")

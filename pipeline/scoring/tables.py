@@ -1,0 +1,40 @@
+"""Writes the tables of run folders: scores.csv, leaderboard.md, leaderboard.csv and leaderboard.json."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from pipeline.files import write_atomically
+from pipeline.scoring.cells import read_cells
+from pipeline.scoring.leaderboard import Leaderboard, build
+from pipeline.scoring.machine import leaderboard_csv, leaderboard_json, scores_csv
+from pipeline.scoring.markdown import to_markdown
+from pipeline.scoring.ranges import RANGES, read_ranges
+from pipeline.scoring.records import records
+from pipeline.scoring.terminal import print_leaderboard
+
+__all__ = ["print_leaderboard", "write_tables"]
+
+
+def write_tables(folders: Sequence[Path], out: Path, ranges: Path = RANGES) -> Leaderboard:
+    """Writes the tables of one or several run folders and returns the leaderboard.
+
+    The files depend on the cells alone: written again from the same cells, in any order, they are the same bytes.
+
+    Args:
+        folders: Run folders; a cell that stands in two of them counts once, and is told.
+        out: Where the tables go; of one run folder, that folder.
+        ranges: The file of measured ranges.
+
+    Raises:
+        BenchError: If a folder holds no cell, or `out` cannot be written to.
+        DataError: If the file of ranges is damaged.
+    """
+    found = records(read_cells(folders), read_ranges(ranges))
+    board = build(found)
+    write_atomically(out / "scores.csv", scores_csv(found))
+    write_atomically(out / "leaderboard.md", to_markdown(board))
+    write_atomically(out / "leaderboard.csv", leaderboard_csv(board))
+    write_atomically(out / "leaderboard.json", leaderboard_json(board))
+    return board

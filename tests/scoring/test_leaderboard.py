@@ -1,0 +1,183 @@
+"""Who stands where, and what is missing."""
+
+import pytest
+
+from pipeline.scoring.cells import read_cells
+from pipeline.scoring.leaderboard import build
+from pipeline.scoring.outcomes import worst_case
+from pipeline.scoring.records import records
+
+
+def board(folder, ranges=None):
+    return build(records(read_cells([folder.path]), ranges or {}))
+
+
+def section(folder, **options):
+    (only,) = board(folder, **options).sections
+    return only
+
+
+def gain(outcome):
+    return outcome.scores["absolute_gain"]
+
+
+def test_the_worst_case_takes_for_every_image_the_attack_that_raised_it_most(run_folder):
+    run_folder.cell("blur", "fgsm", [0.1, 0.3, -0.2])
+    run_folder.cell("blur", "ifgsm", [0.2, 0.1, -0.3])
+    run_folder.cell("blur", "madc", [0.0, 0.4, -0.1])
+    run_folder.cell("blur", "noise", [0.9, 0.9, 0.9])
+    (standing,) = section(run_folder).standings
+    assert gain(standing.worst) == pytest.approx((0.2 + 0.4 - 0.1) / 3)
+    assert standing.moved_most_by == {"fgsm": 0, "ifgsm": 1, "madc": 2}
+    assert gain(standing.families["sign"]) == pytest.approx((0.2 + 0.3 - 0.2) / 3)
+    assert standing.families["optimised"] == standing.attacks["madc"]
+    assert "control" not in standing.families
+    assert gain(standing.attacks["noise"]) == pytest.approx(0.9)
+
+
+def test_rows_of_different_attacks_are_never_pooled(run_folder):
+    run_folder.cell("blur", "fgsm", [0.1, 0.1])
+    run_folder.cell("blur", "ifgsm", [0.2, 0.2])
+    (standing,) = section(run_folder).standings
+    assert standing.worst.n == 2
+    assert standing.worst.scores == standing.attacks["ifgsm"].scores
+
+
+def test_the_least_moved_metric_is_first(run_folder):
+    for metric, by in {"weak": 0.4, "strong": 0.1, "middle": 0.2}.items():
+        run_folder.cell(metric, "ifgsm", [by, by])
+    assert [(each.rank, each.metric) for each in section(run_folder).standings] == [
+        (1, "strong"),
+        (2, "middle"),
+        (3, "weak"),
+    ]
+
+
+def test_a_measured_range_ranks_before_the_declared_one(run_folder):
+    run_folder.cell("blur", "ifgsm", [0.2, 0.2])
+    (standing,) = section(run_folder, ranges={"blur": (0.0, 2.0)}).standings
+    assert gain(standing.worst) == pytest.approx(0.1)
+    assert standing.scale.source == "ranges.csv"
+
+
+def test_a_metric_that_lacks_an_attack_is_shown_without_a_rank(run_folder):
+    run_folder.cell("whole", "ifgsm", [0.3, 0.3])
+    run_folder.cell("whole", "madc", [0.2, 0.2])
+    run_folder.cell("part", "ifgsm", [0.1, 0.1])
+    run_folder.without_rows("part", "madc", "failed", "out of memory")
+    run_folder.cell("half", "madc", [0.1, 0.1])
+    found = board(run_folder)
+    assert [(each.rank, each.metric) for each in found.sections[0].standings] == [
+        (1, "whole"),
+        (None, "half"),
+        (None, "part"),
+    ]
+    assert [(gap.metric, gap.attack, gap.status, gap.reason) for gap in found.gaps] == [
+        ("half", "ifgsm", "missing", "not run"),
+        ("part", "madc", "failed", "out of memory"),
+    ]
+
+
+def test_a_metric_of_which_nothing_was_done_is_still_there(run_folder):
+    run_folder.cell("blur", "ifgsm")
+    run_folder.without_rows("gone", "ifgsm", "skipped", "its weights are missing")
+    last = section(run_folder).standings[-1]
+    assert (last.metric, last.rank, last.worst) == ("gone", None, None)
+    assert last.missing == {"ifgsm": "its weights are missing"}
+
+
+@pytest.mark.parametrize(
+    ("settings", "why"),
+    [({"overrides": {"steps": "20"}}, "run with --set steps=20"), ({"dtype": "bfloat16"}, "searched in bfloat16")],
+)
+def test_other_settings_never_reach_the_leaderboard(run_folder, make_row, settings, why):
+    run_folder.cell("blur", "ifgsm", [0.1, 0.1])
+    rows = [make_row("a.png", 0.1, 0.9, variant="changed")]
+    run_folder.cell("blur", "ifgsm", label="ifgsm+changed", rows=rows, **settings)
+    found = board(run_folder)
+    (standing,) = found.sections[0].standings
+    assert (standing.attacks.keys(), standing.variants) == ({"ifgsm"}, {})
+    assert [(gap.attack, gap.status, gap.reason) for gap in found.gaps] == [
+        ("ifgsm:changed", "off the leaderboard", why)
+    ]
+
+
+def test_declared_variants_are_shown_beside_and_do_not_rank(run_folder, make_row):
+    rows = [make_row("a.png", 0.1, 0.2), make_row("a.png", 0.1, 0.9, variant="matched")]
+    run_folder.cell("blur", "ifgsm", rows=rows, variants={"matched": {"k": 2}})
+    (standing,) = section(run_folder).standings
+    assert gain(standing.worst) == pytest.approx(0.1)
+    assert gain(standing.variants["ifgsm:matched"]) == pytest.approx(0.8)
+
+
+def test_an_attack_that_lowers_scores_does_not_rank(run_folder):
+    run_folder.cell("blur", "ifgsm", [0.1, 0.1])
+    run_folder.cell("blur", "madc", [-0.5, -0.5], settings={"goal": "worse"})
+    (standing,) = section(run_folder).standings
+    assert gain(standing.worst) == pytest.approx(0.1)
+    assert gain(standing.attacks["madc"]) == pytest.approx(-0.5)
+
+
+def test_universal_patterns_are_scored_per_setting_and_then_averaged(run_folder, make_row):
+    rows = [
+        make_row(image, clear, clear + by, train_dataset=train, amplitude=amplitude)
+        for image, clear in (("a.png", 0.2), ("b.png", 0.4))
+        for train, amplitude, by in (("COCO", 0.2, 0.1), ("COCO", 0.8, 0.3), ("VOC", 0.2, -0.2))
+    ]
+    run_folder.cell("blur", "uap", rows=rows)
+    found = records(read_cells([run_folder.path]), {})
+    (standing,) = build(found).sections[0].standings
+    assert len(found) == 3
+    assert standing.attacks["uap"].n == 2
+    for name, value in standing.attacks["uap"].scores.items():
+        assert value == pytest.approx(sum(each.outcome.scores[name] for each in found) / 3), name
+    low, high = standing.attacks["uap"].intervals["absolute_gain"]
+    assert (low, high) == pytest.approx((0.2 / 3, 0.2 / 3))
+
+
+def test_kinds_and_data_sets_stand_apart(run_folder, make_row):
+    run_folder.cell("blur", "ifgsm", rows=[make_row("a.png", 0.1, 0.2)])
+    run_folder.cell("full", "ifgsm", rows=[make_row("a.png", 0.1, 0.2)], kind="FR")
+    run_folder.cell("clip", "ifgsm", rows=[make_row("a.png", 0.1, 0.2, dataset="films")], datasets=["films"])
+    assert [(part.dataset, part.kind, len(part.standings)) for part in board(run_folder).sections] == [
+        ("films", "NR", 1),
+        ("sample", "NR", 1),
+        ("sample", "FR", 1),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("preset", "images", "cite"), [("nightly", 64, True), ("full", 64, True), ("full", 63, False), ("demo", 64, False)]
+)
+def test_only_enough_images_of_a_serious_preset_may_be_cited(run_folder, make_row, preset, images, cite):
+    run_folder.cell(rows=[make_row(f"{i}.png", 0.1, 0.2) for i in range(images)], preset=preset)
+    caption = f"Preset {preset}, data set sample, {images} images"
+    assert section(run_folder).caption == caption + ("" if cite else ": an illustration, not a ranking to cite")
+
+
+def test_missing_images_are_flagged_by_name(run_folder, make_row):
+    rows = [make_row("a.png", 0.1, 0.2), make_row("b.png", 0.1, float("nan"))]
+    run_folder.cell("blur", "ifgsm", rows=rows, asked=4, excluded={"c.png": "truncated"})
+    (standing,) = section(run_folder).standings
+    assert standing.flags == [
+        "ifgsm: fewer images than asked: 1 of 4",
+        "ifgsm: rows missing: b.png (attacked is nan), c.png (truncated)",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("noise", "eps", "flagged"), [(-0.2, 10 / 255, True), (0.05, 10 / 255, False), (-0.2, 4 / 255, False)]
+)
+def test_an_attack_no_better_than_noise_of_the_same_size_is_flagged(run_folder, noise, eps, flagged):
+    run_folder.cell("blur", "ifgsm", [0.1, 0.1])
+    run_folder.cell("blur", "noise", [noise, noise], settings={"eps": eps})
+    (standing,) = section(run_folder).standings
+    says = ["ifgsm: noise of the same eps moves the score as much: -0.200 against 0.100"]
+    assert standing.flags == (says if flagged else [])
+
+
+def test_equally_bad_attacks_are_told_apart_by_name():
+    import pandas as pd
+
+    same = pd.DataFrame({"image": ["a"], "clip": ["a"], "before": [0.1], "after": [0.2]})
+    assert worst_case({"second": same, "first": same})["attack"].tolist() == ["first"]
