@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Annotated, Literal, NoReturn
 
 import typer
-from click.exceptions import ClickException
 from rich.table import Table
 
 from pipeline import catalog, config
@@ -204,8 +203,9 @@ def main() -> NoReturn:
     except BenchError as error:
         err.print(f"error: {error}", markup=False, soft_wrap=True)
         code = error.exit_code
-    except ClickException as error:
-        err.print(f"error: {error.format_message()}", markup=False, soft_wrap=True)
+    except typer.TyperException as error:
+        if message := error.format_message():  # none where the help was shown instead
+            err.print(f"error: {message}", markup=False, soft_wrap=True)
         code = Exit.USAGE
     except (KeyboardInterrupt, typer.Abort):
         err.print("stopped; run the same command again to continue")
