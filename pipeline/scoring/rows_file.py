@@ -67,7 +67,11 @@ def read_rows(path: Path, *, parity: bool = False) -> Rows:
     missing = [column for column in ("image", "dataset", "clear", "attacked") if column not in table]
     if missing:
         raise RowsError(f"the columns must include {', '.join(missing)}; got {', '.join(map(str, table))}")
-    table, refused = _without_broken(_typed(table))
+    table = _typed(table)
+    if (defended := table["defence"] != "").any():  # another metric's scores: counted here, an image would count twice
+        notes.append(f"{int(defended.sum())} rows of defended metrics left out")
+        table = table[~defended]
+    table, refused = _without_broken(table)
     table, repeated = _without_repeats(table, parity=parity)
     return Rows(table.sort_values(IDENTITY, kind="stable", ignore_index=True), refused, (*notes, *repeated))
 

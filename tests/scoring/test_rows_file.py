@@ -24,6 +24,17 @@ def test_rows_come_sorted_with_every_column(tmp_path):
     assert (rows.refused, rows.notes) == ((), ())
 
 
+def test_an_image_without_a_clip_is_its_own(tmp_path):
+    path = write(tmp_path / "a.csv", row("a.png"), row("b.png").replace("b.png,b.png", "b.png,"))
+    assert read_rows(path).table["clip"].tolist() == ["a.png", "b.png"]
+
+
+def test_defended_rows_do_not_count_an_image_twice(tmp_path):
+    rows = read_rows(write(tmp_path / "a.csv", row(), row() + "jpeg", row() + "blur"))
+    assert len(rows.table) == 1
+    assert rows.notes == ("2 rows of defended metrics left out",)
+
+
 def test_an_image_may_be_called_nan(tmp_path):
     assert read_rows(write(tmp_path / "a.csv", row("NA"))).table["image"].tolist() == ["NA"]
 
