@@ -16,11 +16,17 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from pipeline.errors import BenchError
+from pipeline.errors import BenchError, DataError
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDERS = ("metrics", "attacks", "defences")
 NAME = re.compile(r"[a-z][a-z0-9_]*")
+TYPES = {
+    **dict.fromkeys(("differentiable", "batch_dependent"), bool),
+    **dict.fromkeys(("smallest", "gpu_memory"), int),
+    **dict.fromkeys(("weights", "needs"), tuple),
+    "variants": dict,
+}
 KINDS = {"NoReference": "NR", "FullReference": "FR", "VideoMetric": "video", "Attack": "attack", "Defence": "defence"}
 
 
@@ -41,14 +47,16 @@ class Entry:
         """Imports the file and returns its class.
 
         Raises:
-            BenchError: If the file cannot be used or does not import.
+            DataError: If the file cannot be used or does not import.
         """
         if self.problem:
-            raise BenchError(self.problem)
+            raise DataError(self.problem)
         try:
             return getattr(importlib.import_module(f"{self.folder}.{self.name}"), self.class_name)
         except ImportError as error:
-            raise BenchError(f"{self.folder}/{self.name}.py does not import: {error}: install what it needs") from error
+            raise DataError(f"{self.folder}/{self.name}.py does not import: {error}: install what it needs") from error
+        except Exception as error:  # whatever a contributor's file raises costs only that entry
+            raise DataError(f"{self.folder}/{self.name}.py does not import: {type(error).__name__}: {error}") from error
 
     def missing_weights(self) -> list[str]:
         """Returns the declared weight files that are not on this machine."""
@@ -102,7 +110,7 @@ def read(path: Path) -> Entry:
     folder, name = path.parent.name, path.stem
     try:
         return _read(path)
-    except (SyntaxError, UnicodeDecodeError, _InvalidError) as error:
+    except (SyntaxError, ValueError, BenchError, _InvalidError) as error:  # ValueError: not UTF-8
         where = f" (line {error.lineno})" if isinstance(error, SyntaxError) else ""
         reason = error.msg if isinstance(error, SyntaxError) else error
         return Entry(name=name, folder=folder, problem=f"{folder}/{name}.py{where}: {reason}")
@@ -136,6 +144,9 @@ def _read(path: Path) -> Entry:
 
 def _require_metadata(folder: str, fields: dict[str, Any]) -> None:
     """Raises unless the metadata that everything else relies on is there, and literal."""
+    for name, kind in TYPES.items():
+        if name in fields and type(fields[name]) is not kind:
+            raise _InvalidError(f"{name} must be of type {kind.__name__}; got {fields[name]!r}: correct it")
     if folder == "metrics":
         if not isinstance(fields.get("higher_is_better"), bool):
             raise _InvalidError("higher_is_better must be True or False, written out: add it to the class")
@@ -262,6 +273,8 @@ def weights_path(weight: str, folder: str = "metrics") -> Path:
 
 def _huggingface_path(cache_home: Path, rest: str) -> Path:
     """Returns the newest cached snapshot of a hub file, or where it would lie."""
+    if rest.count("/") < 2:
+        raise BenchError(f"weights on the hub must be huggingface/OWNER/REPOSITORY/FILE; got {rest!r}: correct it")
     owner, repository, file = rest.split("/", 2)
     home = Path(os.environ.get("HF_HOME", cache_home / "huggingface")).expanduser()
     hub = (

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
+from scratch import Tree
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = Path(os.environ.get("METRIC_ROBUSTNESS_SHARED", ROOT.parent / "shared")) / "data"
@@ -24,3 +25,9 @@ def shared_data() -> Path:
             pytest.fail(message)
         pytest.skip(message)
     return SHARED
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Tree:
+    """Returns a copy of the checkout that the test may change, without the metrics."""
+    return Tree.copy_to(tmp_path / "tree")

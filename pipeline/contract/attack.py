@@ -10,9 +10,11 @@ import torch
 from attacks.base import Attack
 from metrics.base import Images, NoReference, Scores
 from pipeline.catalog import Entry
+from pipeline.cells import Settings
 from pipeline.contract.base import Check, kept, photographs, require
 from pipeline.evaluate.images import quantize
 from pipeline.evaluate.objective import Gain, ImageNoise
+from pipeline.evaluate.passes import attack_passes
 
 NAMES = ["first.png", "second.png", "third.png"]
 CLOSE = 1e-5  # what a batch may change of a pixel in [0, 1]
@@ -112,9 +114,8 @@ def check_attack(entry: Entry, device: torch.device) -> Iterator[Check]:
     Raises:
         BenchError: If it does not load.
     """
-    default: Attack = entry.load()()
-    for variant, changes in {"": {}, **default.variants}.items():
-        look = AttackCheck(entry.name, replace(default, **changes), device)
+    for variant, attack, _ in attack_passes(entry, Settings(), full_reference=False):
+        look = AttackCheck(entry.name, attack, device)
         of = f" (variant {variant})" if variant else ""
         yield from kept(f"raise the objective after rounding to 8 bits{of}", look.raises)
         yield from kept(f"stay within eps and [0, 1]{of}", look.stays)

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, Protocol
 
@@ -17,6 +17,7 @@ import psutil
 import torch
 
 from pipeline import catalog
+from pipeline.catalog import Entry
 from pipeline.cells import Cell, Decision, Settings, metric_facts
 from pipeline.errors import BenchError, DataError, TransientError
 from pipeline.evaluate.cell import CellRun
@@ -103,10 +104,7 @@ def run(request: Request, listener: Listener) -> Summary:
         TransientError: If the machine failed; what was finished is kept, and a second run continues.
     """
     metrics = [catalog.find("metrics", name) for name in request.metrics]
-    attacks = [catalog.find("attacks", name) for name in request.attacks]
-    for attack in attacks:
-        if not attack.problem:
-            list(attack_passes(attack, request.settings, full_reference=False))
+    attacks = [_tried(catalog.find("attacks", name), request.settings) for name in request.attacks]
     open_device(request.device)
     with folder_lock(request.out):
         datasets = [open_dataset(name, request.limit) for name in request.datasets]
@@ -134,6 +132,20 @@ def run(request: Request, listener: Listener) -> Summary:
         per_metric = {name: [cell for cell in todo if cell.metric.name == name] for name, _ in by_name}
         _dispatch([Job(group, datasets, request) for group in per_metric.values()], request, tell)
     return summary
+
+
+def _tried(attack: Entry, settings: Settings) -> Entry:
+    """Returns the attack; one that cannot be built has that as its problem, and costs only its own cells.
+
+    Raises:
+        BenchError: If a setting does not exist.
+    """
+    try:
+        if not attack.problem:
+            list(attack_passes(attack, settings, full_reference=False))
+    except DataError as error:
+        return replace(attack, problem=str(error))
+    return attack
 
 
 def _decide(cell: Cell, request: Request) -> Decision:

@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 from attacks.base import Attack
 from pipeline.catalog import Entry, suggestion
 from pipeline.cells import Settings
-from pipeline.errors import BenchError
+from pipeline.errors import BenchError, DataError
+from pipeline.evaluate.batching import one_line
 
 
 class Pass(NamedTuple):
@@ -31,11 +32,19 @@ def attack_passes(entry: Entry, settings: Settings, full_reference: bool) -> Ite
 
     Raises:
         BenchError: If an override names no field of the attack, or its value is of another type.
+        DataError: If the attack or a variant of it cannot be built.
     """
-    default: Attack = overridden(entry.load()(), entry.name, settings)
-    variants: dict[str, Attack] = {"": default}
-    if settings.variants and not settings.overrides:
-        variants |= {name: replace(default, **changes) for name, changes in default.variants.items()}
+    try:
+        default = overridden(entry.load()(), entry.name, settings)
+        variants: dict[str, Attack] = {"": default}
+        if settings.variants and not settings.overrides:
+            variants |= {name: replace(default, **changes) for name, changes in default.variants.items()}
+        for attack in variants.values():
+            attack.budget()  # asked for before anything is run; here it may fail
+    except BenchError:
+        raise
+    except Exception as error:  # whatever a contributor's code raises costs only its own cells
+        raise DataError(f"{entry.name} cannot be built: {one_line(error)}") from error
     changed = [f"{name}={value}" for name, value in sorted(settings.overrides.items())]
     if settings.dtype != "float32":
         changed.append(f"dtype={settings.dtype}")
