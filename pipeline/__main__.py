@@ -135,8 +135,6 @@ def run(
         summary = local.run(request, progress)
     board = write_tables([out_folder], out_folder)
     print_leaderboard(board, out)
-    for (metric, attack), reason in summary.reasons.items():
-        err.print(f"no rows: {metric} {attack}: {reason}", markup=False, soft_wrap=True)
     for image, reason in summary.excluded.items():
         err.print(f"left out: {image}: {reason}", markup=False, soft_wrap=True)
     err.print(f"rows and tables are in {out_folder}", markup=False, soft_wrap=True)

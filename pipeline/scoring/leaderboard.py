@@ -15,6 +15,7 @@ from pipeline.scoring.robustness import Scale
 KINDS = ("NR", "FR", "video")
 CITABLE = {"nightly", "full"}  # presets whose ranking may be cited
 FEW = 64  # images, below which a gain is known to no better than about 10 %
+BUDGET = 10 / 255  # eps up to which attacks compete for the worst case: a larger change would always win
 
 
 @dataclass(frozen=True)
@@ -81,6 +82,14 @@ class Leaderboard:
     gaps: list[Gap] = field(default_factory=list)
 
     @property
+    def gaps_by_reason(self) -> list[Gap]:
+        """Returns the gaps, those of a metric with one reason as one, its attacks joined by commas."""
+        together: dict[tuple[str, ...], list[str]] = {}
+        for gap in self.gaps:
+            together.setdefault((gap.metric, gap.dataset, gap.status, gap.reason), []).append(gap.attack)
+        return [Gap(metric, ", ".join(attacks), *rest) for (metric, *rest), attacks in together.items()]
+
+    @property
     def captions(self) -> list[str]:
         """Returns the captions of the sections, each once."""
         return list(dict.fromkeys(section.caption for section in self.sections))
@@ -115,7 +124,8 @@ def _why_not(record: Record) -> tuple[str, str] | None:
 def _section(dataset: str, kind: str, records: list[Record]) -> tuple[Section, list[Gap]]:
     families = {record.attack: record.family for record in records}
     attacks = dict(sorted(families.items(), key=lambda item: (item[1] == CONTROL, item[1], item[0])))
-    wanted = {record.attack for record in records if record.outcome and not record.variant and record.ranks}
+    able = {record.attack: record.eps for record in records if record.outcome and not record.variant and record.ranks}
+    wanted = {attack for attack, eps in able.items() if not eps > BUDGET + 1e-6} or set(able)
     standings = []
     for metric in sorted({record.metric for record in records}):
         own = [record for record in records if record.metric == metric]
@@ -154,7 +164,7 @@ def _standing(own: list[Record], attacks: Mapping[str, str], wanted: set[str]) -
     moved = {
         attack: over_settings([record.moved for record in settings[attack, ""] if record.moved is not None])
         for attack in default
-        if settings[attack, ""][0].ranks
+        if attack in wanted
     }
     families = {}
     for family in sorted({attacks[attack] for attack in moved}):

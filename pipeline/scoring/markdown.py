@@ -21,16 +21,17 @@ HEADINGS = {
 MEANING = (
     "- Absolute gain: how far an attack raised the score, in parts of the metric's range (0.1 is a tenth); ± is half "
     "of the 95 % bootstrap interval over clips. 64 images tell a gain to about 10 %, 250 to about 5 %.\n"
-    "- Worst case: for every image the attack that raised it most, under default settings; a family's column is the "
-    "same within it. It ranks, smallest first, but only metrics on which every attack of the table was done.\n"
+    "- Worst case: for every image the attack that raised it most, under default settings, of those that change no "
+    "channel by more than 10/255 (of all, where there is none); a family's column is the same within it. It ranks, "
+    "smallest first, but only metrics on which each of these attacks was done.\n"
     "- The control is noise of the same size: an attack that raises the score no more has shown nothing. A higher "
     "R-score is more robust; of all other scores, the smaller.\n"
 )
 
 
 def to_markdown(board: Leaderboard) -> str:
-    """Returns the leaderboard; the first line says what it was made from."""
-    parts = ["; ".join(board.captions) or "No cell is on the leaderboard", "# Robustness leaderboard"]
+    """Returns the leaderboard; the line below the heading says what it was made from."""
+    parts = ["# Robustness leaderboard", f"{'; '.join(board.captions) or 'No cell is on the leaderboard'}."]
     for section in board.sections:
         parts += _section(section)
     parts += ["## What is missing, and why", _gaps(board), "## What the numbers mean", MEANING]
@@ -39,7 +40,7 @@ def to_markdown(board: Leaderboard) -> str:
 
 def _section(section: Section) -> Iterator[str]:
     yield f"## {section.kind} metrics on {section.dataset}"
-    yield section.caption + ". Absolute gain:"
+    yield "Absolute gain:"
     attacks = [name + (f" ({CONTROL})" if family == CONTROL else "") for name, family in section.attacks.items()]
     yield _table(
         ["rank", "metric", "worst case", *(f"family {family}" for family in section.families), *attacks],
@@ -89,8 +90,8 @@ def _gaps(board: Leaderboard) -> str:
     if not board.gaps:
         return "Nothing."
     return _table(
-        ["metric", "attack", "data set", "status", "why"],
-        [[gap.metric, gap.attack, gap.dataset or "n/a", gap.status, gap.reason] for gap in board.gaps],
+        ["metric", "attacks", "data set", "status", "why"],
+        [[gap.metric, gap.attack, gap.dataset or "n/a", gap.status, gap.reason] for gap in board.gaps_by_reason],
     )
 
 

@@ -124,6 +124,7 @@ def _of_rows(empty: Record, cell: Cell, rows: pd.DataFrame, asked: DatasetFacts 
         if len(rows) < asked.images:
             flags.append(f"fewer images than asked: {len(rows)} of {asked.images}")
         flags += _rows_missing(cell, asked, first["variant"], set(rows["image"]))
+    flags += _gradient_flags(cell, first["variant"])
     try:
         own = subset_scale(clear, higher_is_better=scale.higher_is_better)
         subset = robustness(own(clear), own(attacked))
@@ -141,6 +142,13 @@ def _of_rows(empty: Record, cell: Cell, rows: pd.DataFrame, asked: DatasetFacts 
         scale=scale,
         flags=tuple(flags),
     )
+
+
+def _gradient_flags(cell: Cell, variant: str) -> list[str]:
+    """Returns the flags of gradients that were zero or not finite on more than 1 % of the images."""
+    images = int((cell.rows["variant"] == variant).sum())
+    flaws = cell.stamp.flaws.get(variant, {}) if cell.stamp else {}
+    return [f"{flaw} on {count} of {images} images" for flaw, count in flaws.items() if count > images / 100]
 
 
 def _rows_missing(cell: Cell, asked: DatasetFacts, variant: str, there: set[str]) -> list[str]:

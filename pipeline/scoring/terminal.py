@@ -18,7 +18,7 @@ def print_leaderboard(board: Leaderboard, console: Console) -> None:
     for section in board.sections:
         console.print(Text(f"{section.kind} metrics. {section.caption}", style="bold"))
         console.print(_table(section))
-    for gap in board.gaps:
+    for gap in board.gaps_by_reason:
         line = f"{gap.status}: {gap.metric} under {gap.attack}: {gap.reason}"
         console.print(Text(line, style="yellow"), soft_wrap=True)
 

@@ -181,3 +181,24 @@ def test_equally_bad_attacks_are_told_apart_by_name():
 
     same = pd.DataFrame({"image": ["a"], "clip": ["a"], "before": [0.1], "after": [0.2]})
     assert worst_case({"second": same, "first": same})["attack"].tolist() == ["first"]
+
+
+def test_only_attacks_of_one_budget_compete(run_folder):
+    run_folder.cell("blur", "ifgsm", [0.1, 0.3])
+    run_folder.cell("blur", "madc", [0.9, 0.9], settings={"eps": 1.0})
+    (standing,) = section(run_folder).standings
+    assert gain(standing.worst) == pytest.approx(0.2)
+    assert gain(standing.attacks["madc"]) == pytest.approx(0.9)
+    assert set(standing.families) == {"sign"}
+
+
+def test_without_an_attack_of_that_budget_the_others_compete(run_folder):
+    run_folder.cell("blur", "madc", [0.5, 0.7], settings={"eps": 1.0})
+    (standing,) = section(run_folder).standings
+    assert (standing.rank, gain(standing.worst)) == (1, pytest.approx(0.6))
+
+
+def test_attacks_without_a_way_up_are_flagged(run_folder):
+    run_folder.cell("blur", "ifgsm", [0.1, 0.3], flaws={"": {"zero gradient": 1}})
+    (standing,) = section(run_folder).standings
+    assert "ifgsm: zero gradient on 1 of 2 images" in standing.flags

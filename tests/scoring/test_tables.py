@@ -85,10 +85,10 @@ def test_leaderboard_csv_and_json_say_the_same(filled):
     ]
 
 
-def test_the_first_line_says_what_it_was_made_from(filled):
+def test_every_table_says_what_it_was_made_from(filled):
     write_tables([filled.path], filled.path)
     first = "Preset demo, data set sample, 2 images: an illustration, not a ranking to cite"
-    assert (filled.path / "leaderboard.md").read_text(encoding="utf-8").splitlines()[0] == first
+    assert (filled.path / "leaderboard.md").read_text(encoding="utf-8").splitlines()[2] == f"{first}."
     assert json.loads((filled.path / "leaderboard.json").read_text(encoding="utf-8"))["title"] == first
     assert set(pd.read_csv(filled.path / "leaderboard.csv")["note"]) == {first}
 
