@@ -25,6 +25,7 @@ app = typer.Typer(
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 PROMISER = {"metrics": "a metric", "attacks": "an attack", "defences": "a defence"}
+LEFT_TO_JSON = {"metrics": ("gradient", "cost", "smallest", "needs")}  # what a terminal has no room for
 Folder = Literal["metrics", "attacks", "defences", "datasets"]
 
 
@@ -43,11 +44,12 @@ def list_entries(
         print(json.dumps(found[what] if what else found, indent=1))
         return
     for folder, rows in found.items():
+        shown = [column for column in (rows[0] if rows else {}) if column not in LEFT_TO_JSON.get(folder, ())]
         table = Table(title=f"{len(rows)} {folder}", title_justify="left", box=None, pad_edge=False)
-        for column in rows[0] if rows else ():
+        for column in shown:
             table.add_column(column, no_wrap=column != "title", overflow="ellipsis")
         for row in rows:
-            table.add_row(*map(_plain, row.values()))
+            table.add_row(*(_plain(", ".join(row[name]) if name == "needs" else row[name]) for name in shown))
         out.print(table)
 
 

@@ -34,13 +34,14 @@ def _entry(entry: Entry) -> dict[str, Any]:
         variants = ", ".join(fields.get("variants", {}))
         row |= {"access": fields.get("access", ""), "family": fields.get("family", ""), "variants": variants}
     needs = [*fields.get("needs", ()), *fields.get("weights", ())]
-    return row | {"state": _state(entry), "title": entry.title, "needs": " ".join(needs)}
+    return row | {"state": _state(entry), "needs": needs, "title": entry.title}
 
 
 def _state(entry: Entry) -> str:
     if entry.problem:
         return f"cannot be used: {entry.problem}"
-    return "weights missing" if entry.missing_weights() else "ready"
+    absent = len(entry.missing_weights())
+    return f"{absent} file{'s' * (absent > 1)} missing" if absent else "ready"
 
 
 def _dataset(name: str, about: config.DatasetConfig) -> dict[str, Any]:
