@@ -46,10 +46,11 @@ def list_entries(
     for folder, rows in found.items():
         shown = [column for column in (rows[0] if rows else {}) if column not in LEFT_TO_JSON.get(folder, ())]
         table = Table(title=f"{len(rows)} {folder}", title_justify="left", box=None, pad_edge=False)
-        for column in shown:
-            table.add_column(column, no_wrap=column != "title", overflow="ellipsis")
+        for column in shown:  # the title alone gives way on a narrow terminal
+            width = max(len(_text(row[column])) for row in rows)
+            table.add_column(column, no_wrap=True, overflow="ellipsis", min_width=1 if column == "title" else width)
         for row in rows:
-            table.add_row(*(_plain(", ".join(row[name]) if name == "needs" else row[name]) for name in shown))
+            table.add_row(*(_plain(_text(row[column])) for column in shown))
         out.print(table)
 
 
@@ -189,6 +190,10 @@ def _plain(value: object) -> str:
     from rich.markup import escape
 
     return escape(str(value))
+
+
+def _text(value: object) -> str:
+    return ", ".join(value) if isinstance(value, list) else str(value)
 
 
 def _names(text: str, known: list[str]) -> list[str]:
