@@ -46,9 +46,11 @@ def list_entries(
     for folder, rows in found.items():
         shown = [column for column in (rows[0] if rows else {}) if column not in LEFT_TO_JSON.get(folder, ())]
         table = Table(title=f"{len(rows)} {folder}", title_justify="left", box=None, pad_edge=False)
+        widths = {column: max(len(column), *(len(_text(row[column])) for row in rows)) for column in shown}
+        room = out.width - sum(width + 2 for column, width in widths.items() if column != "title")
         for column in shown:  # the title alone gives way on a narrow terminal
-            width = max(len(_text(row[column])) for row in rows)
-            table.add_column(column, no_wrap=True, overflow="ellipsis", min_width=1 if column == "title" else width)
+            limit = max(room, 15) if column == "title" else None
+            table.add_column(column, no_wrap=True, overflow="ellipsis", max_width=limit)
         for row in rows:
             table.add_row(*(_plain(_text(row[column])) for column in shown))
         out.print(table)
