@@ -51,12 +51,16 @@ class Wavy(NoReference):
         return ((9 * images).sin() + 3 * images * images.roll((1, 2), (2, 3))).mean((1, 2, 3))
 
 
-class BreaksOnBright(Wavy):
-    """Wavy, but NaN on an image whose mean is over .8, as a metric that divides by a vanishing variance is."""
+class OddOnBright(Wavy):
+    """Wavy, times a factor on an image whose mean is over .8: NaN, as after a division by no variance, or huge."""
+
+    def __init__(self, factor: float) -> None:
+        super().__init__()
+        self.factor = factor
 
     def score(self, images: Tensor) -> Tensor:
         bright = images.detach().mean((1, 2, 3)) > 0.8
-        return super().score(images) * torch.where(bright, torch.nan, 1.0)
+        return super().score(images) * torch.where(bright, self.factor, 1.0)
 
 
 class Distance(FullReference):

@@ -7,7 +7,7 @@ from functools import cache
 
 import pytest
 import torch
-from analytic_metrics import BreaksOnBright, Distance, Wavy, random_images, rounded
+from analytic_metrics import Distance, OddOnBright, Wavy, random_images, rounded
 
 from pipeline.catalog import entries
 from pipeline.evaluate.objective import Gain, ImageNoise
@@ -85,6 +85,18 @@ def test_stays_within_eps_and_the_range(cell):
 
 
 @pytest.mark.parametrize("cell", CELLS, ids=label)
+def test_asks_about_images_within_the_range_only(cell):
+    class Refusing(Wavy):
+        def score(self, images):
+            low, high = images.detach().aminmax()
+            assert low >= 0
+            assert high <= 1
+            return super().score(images)
+
+    attacked(make(cell), cell[0], Refusing(), random_images(3, low=0, high=256))
+
+
+@pytest.mark.parametrize("cell", CELLS, ids=label)
 @pytest.mark.parametrize("which", [(0,), (1,), (2,), (2, 0, 1), (1, 2)], ids=str)
 def test_an_image_gets_what_it_would_get_alone(cell, which):
     result, _ = attacked(make(cell), cell[0], Wavy(), random_images(3), which=which)
@@ -104,15 +116,16 @@ def test_is_the_same_on_every_device(cell, device):
     assert ((result - together(cell)[0]).abs() > 1e-5).float().mean() < 0.001
 
 
+@pytest.mark.parametrize("factor", [torch.nan, 1e30])
 @pytest.mark.parametrize("cell", CELLS, ids=label)
-def test_one_broken_image_spoils_no_other(cell):
+def test_one_odd_image_spoils_no_other(cell, factor):
     images = random_images(3)
     images[1] = 240 / 255
-    result, _ = attacked(make(cell), cell[0], BreaksOnBright(), images)
-    healthy, _ = attacked(make(cell), cell[0], BreaksOnBright(), images, which=(0, 2))
+    result, _ = attacked(make(cell), cell[0], OddOnBright(factor), images)
+    healthy, _ = attacked(make(cell), cell[0], OddOnBright(factor), images, which=(0, 2))
     torch.testing.assert_close(result[[0, 2]], healthy, rtol=0, atol=1e-6)
     assert (result[[0, 2]] != images[[0, 2]]).any()
-    assert torch.equal(result[1], images[1]) or cell not in ADVERSARIES
+    assert factor == 1e30 or torch.equal(result[1], images[1]) or cell not in ADVERSARIES
 
 
 @pytest.mark.parametrize("cell", ADVERSARIES, ids=label)
