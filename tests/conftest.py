@@ -6,11 +6,14 @@ import os
 from pathlib import Path
 
 import pytest
+import skimage
+from PIL import Image
 from scratch import Tree
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = Path(os.environ.get("METRIC_ROBUSTNESS_SHARED", ROOT.parent / "shared")) / "data"
 
+os.environ["HF_HUB_OFFLINE"] = "1"  # a test downloads nothing
 # pyiqa fixes its weights folder at import, so this must stand before any test imports it.
 if SHARED.is_dir():
     os.environ.setdefault("TORCH_HOME", str(SHARED / "weights" / "torch_home"))
@@ -31,3 +34,16 @@ def shared_data() -> Path:
 def tree(tmp_path: Path) -> Tree:
     """Returns a copy of the checkout that the test may change, without the metrics."""
     return Tree.copy_to(tmp_path / "tree")
+
+
+@pytest.fixture(scope="session")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Returns a folder of six small photographs in three sizes, no two of the same size side by side."""
+    folder = tmp_path_factory.mktemp("photos")
+    sizes = [(40, 32), (33, 47), (40, 32), (33, 47), (40, 32), (32, 40)]
+    names = ["astronaut", "chelsea", "coffee", "color", "ihc", "motorcycle_left"]
+    for (width, height), name in zip(sizes, names, strict=True):
+        file = Path(skimage.__file__).parent / "data" / f"{name}.png"
+        with Image.open(file) as image:
+            image.convert("RGB").resize((width, height)).save(folder / file.name)
+    return folder

@@ -11,7 +11,7 @@ from attacks.base import Attack
 from metrics.base import Images, NoReference, Scores
 from pipeline.catalog import Entry
 from pipeline.cells import Settings
-from pipeline.contract.base import Check, kept, photographs, require
+from pipeline.contract.base import BrokenError, Check, kept, photographs, require
 from pipeline.evaluate.images import quantize
 from pipeline.evaluate.objective import Gain, ImageNoise
 from pipeline.evaluate.passes import attack_passes
@@ -52,6 +52,14 @@ class AttackCheck:
         noise = ImageNoise(self.name, [NAMES[i] for i in index])
         return (attack or self.attack)(images, self.objective(images), noise)
 
+    def honest(self) -> str:
+        """No gradient unless it declared itself white-box."""
+        try:
+            self.result([0])
+        except PermissionError as error:
+            raise BrokenError(str(error)) from error
+        return f'access = "{self.attack.access}"'
+
     def raises(self) -> str:
         """A higher objective for every image, after rounding."""
         value = self.objective(self.images)
@@ -64,7 +72,7 @@ class AttackCheck:
         return f"by {told} of the range"
 
     def stays(self) -> str:
-        """Within eps and [0, 1], as the author wrote it: the base class only guards."""
+        """Within eps and [0, 1]: the base class sees to that, unless the author replaced a part of it."""
         found = self.result([0, 1, 2])
         change = (found - self.images).abs().max().item()
         require(change <= self.attack.eps + 1e-6, f"the change is {change:.4f}; eps is {self.attack.eps:.4f}: project")
@@ -87,9 +95,9 @@ class AttackCheck:
 
     def untouched(self) -> str:
         """Its input as it was."""
-        before = self.images.clone()
-        self.attack.perturb(self.images, self.objective(self.images), ImageNoise(self.name, NAMES))
-        require(torch.equal(before, self.images), "it writes into the images it was given: work on a copy")
+        given = self.images.clone()
+        self.attack.perturb(given, self.objective(given), ImageNoise(self.name, NAMES))
+        require(torch.equal(given, self.images), "it writes into the images it was given: work on a copy")
         return "unchanged"
 
     def nothing(self) -> str:
@@ -117,6 +125,10 @@ def check_attack(entry: Entry, device: torch.device) -> Iterator[Check]:
     for variant, attack, _ in attack_passes(entry, Settings(), full_reference=False):
         look = AttackCheck(entry.name, attack, device)
         of = f" (variant {variant})" if variant else ""
+        (access,) = kept(f'ask for gradients only when access = "white"{of}', look.honest)
+        yield access
+        if access.status == "failed":
+            continue  # it would fail everywhere, for the same reason
         yield from kept(f"raise the objective after rounding to 8 bits{of}", look.raises)
         yield from kept(f"stay within eps and [0, 1]{of}", look.stays)
         yield from kept(f"give the same image alone, in a batch and in another order{of}", look.companions)

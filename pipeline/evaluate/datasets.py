@@ -102,8 +102,8 @@ def _files(folder: Path, name: str) -> list[Path]:
         return [folder]
     if not folder.is_dir():
         raise BenchError(f"data set {name} must lie in {folder}: put it there, or set METRIC_ROBUSTNESS_DATA")
-    found = (path for path in sorted(folder.rglob("*")) if not path.name.startswith(".") and path.is_file())
-    return [path for path in found if path.suffix.lower() in SUFFIXES | VIDEOS]
+    found = (path for path in sorted(folder.rglob("*")) if not path.name.startswith(".") and not path.is_dir())
+    return [path for path in found if path.suffix.lower() in SUFFIXES | VIDEOS]  # links to nowhere are told later
 
 
 def _limited(files: dict[str, Path], limit: int | None) -> dict[str, Path]:
