@@ -5,7 +5,7 @@ https://doi.org/10.1167/8.12.8
 Each step goes along the metric's gradient less its projection on the gradient of MSE, then along the latter back to
 the target. It is as long as the projected gradient is relative to the whole: short near the optimum, on any scale of
 the metric. `published` is what the base benchmark's code does: 8 sign steps of .001, which never reach its bound. Its
-rows (55.9 dB on average) agree with what this gives before rounding to 8 bits, which no change of .002 survives as it is.
+rows (55.9 dB on average) agree with this before rounding to 8 bits, which no change of .002 survives as it is.
 """
 
 from dataclasses import dataclass
