@@ -1,15 +1,19 @@
-"""NIQE with its authors' parameters: distance from the statistics of pristine photographs.
+"""NIQE with its authors' parameters: distance of the image's statistics from those of pristine photographs.
 
 Mittal, Soundararajan, Bovik: Making a "completely blind" image quality analyzer, IEEE Signal Processing Letters 20(3),
 2013. https://doi.org/10.1109/LSP.2012.2227726
 """
 
-from metrics.pyiqa_adapter import PyiqaNoReference
+from torch import Tensor
+
+from metrics.niqe import Niqe
+from metrics.pyiqa_adapter import build
 
 
-class NiqeOfficial(PyiqaNoReference):
-    model = "niqe"
-    higher_is_better = False
+class NiqeOfficial(Niqe):
     score_range = (1.41, 28.7)
-    smallest = 96
     weights = ("hub/pyiqa/niqe_modelparameters.mat",)
+
+    def pristine(self) -> dict[str, Tensor]:
+        network = build("niqe", {}, self.weights)
+        return {"mean": vars(network)["mu_pris_param"], "covariance": vars(network)["cov_pris_param"]}

@@ -47,15 +47,7 @@ class PyiqaMetric(Metric):
             ValueError: If a weights file is missing, damaged or holds more than tensors.
         """
         super().__init__()
-        try:
-            self.net = _build(self.model, self.options)
-        except UNREADABLE as error:
-            reason = str(error).strip().partition("\n")[0] or type(error).__name__
-            files = " and ".join(self.weights) or "no file"
-            raise ValueError(
-                f"pyiqa's {self.model} must be built from {files}; got {type(error).__name__}: {reason}: "
-                "fetch the weights again"
-            ) from error
+        self.net = build(self.model, self.options, self.weights)
         self.beside = _take_in(self.net)
 
 
@@ -63,7 +55,7 @@ class PyiqaNoReference(PyiqaMetric, NoReference):
     """A pyiqa metric of the image alone."""
 
     def score(self, images: Images) -> Scores:
-        scores: Tensor = self.net(_FiniteGradient.apply(images))
+        scores: Tensor = self.net(finite_gradient(images))
         return scores.reshape(len(images))  # pyiqa's nets return (N,), (N, 1) or, of one image, ()
 
 
@@ -71,17 +63,21 @@ class PyiqaFullReference(PyiqaMetric, FullReference):
     """A pyiqa metric of the image against its original."""
 
     def score(self, images: Images, references: Images) -> Scores:
-        scores: Tensor = self.net(_FiniteGradient.apply(images), references)
+        scores: Tensor = self.net(finite_gradient(images), references)
         return scores.reshape(len(images))
 
 
-class _FiniteGradient(torch.autograd.Function):
-    """The identity, whose gradient is 0 where it would be infinite or NaN.
+def finite_gradient(images: Images) -> Images:
+    """Returns the same images, whose gradient will be 0 where it would be infinite or NaN.
 
     Square roots at 0, which is where an image equals its reference or is flat, have no gradient; 0 is the one that
     leaves such a pixel alone.
     """
+    same: Tensor = _FiniteGradient.apply(images)
+    return same
 
+
+class _FiniteGradient(torch.autograd.Function):
     @staticmethod
     def forward(context: Any, images: Tensor) -> Tensor:
         return images.view_as(images)
@@ -91,17 +87,28 @@ class _FiniteGradient(torch.autograd.Function):
         return gradients[0].nan_to_num(nan=0.0, posinf=0.0, neginf=0.0)
 
 
-def _build(model: str, options: dict[str, Any]) -> nn.Module:
-    """Returns pyiqa's network on the CPU, in evaluation mode: the same one every time, and without a word."""
-    with (
-        torch.random.fork_rng(devices=[]),
-        contextlib.redirect_stdout(io.StringIO()),
-        warnings.catch_warnings(),
-        _tensors_only(),
-    ):
-        torch.manual_seed(0)
-        warnings.simplefilter("ignore")
-        metric = pyiqa.create_metric(model, as_loss=True, loss_reduction="none", device="cpu", **options)
+def build(model: str, options: dict[str, Any], weights: tuple[str, ...]) -> nn.Module:
+    """Returns pyiqa's network on the CPU, in evaluation mode: the same one every time, and without a word.
+
+    Raises:
+        ValueError: If a weights file is missing, damaged or holds more than tensors.
+    """
+    try:
+        with (
+            torch.random.fork_rng(devices=[]),
+            contextlib.redirect_stdout(io.StringIO()),
+            warnings.catch_warnings(),
+            _tensors_only(),
+        ):
+            torch.manual_seed(0)
+            warnings.simplefilter("ignore")
+            metric = pyiqa.create_metric(model, as_loss=True, loss_reduction="none", device="cpu", **options)
+    except UNREADABLE as error:
+        reason = str(error).strip().partition("\n")[0]
+        raise ValueError(
+            f"pyiqa's {model} must be built from {' and '.join(weights) or 'no file'}; "
+            f"got {type(error).__name__}: {reason}: fetch the weights again"
+        ) from error
     network: nn.Module = metric.net
     return network.eval()
 

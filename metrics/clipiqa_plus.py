@@ -1,0 +1,17 @@
+"""CLIP-IQA+: similarity to learned prompts for good and bad, with CLIP's ResNet-50.
+
+Wang, Chan, Loy: Exploring CLIP for assessing the look and feel of images, AAAI 2023.
+https://arxiv.org/abs/2207.12396
+"""
+
+from metrics.pyiqa_adapter import PyiqaNoReference
+
+
+class ClipiqaPlus(PyiqaNoReference):
+    model = "clipiqa+"
+    higher_is_better = True
+    score_range = (0.021, 0.983)
+    weights = (
+        "hub/clip/RN50.pt",
+        "hub/pyiqa/CLIP-IQA+_learned_prompts-603f3273.pth",
+    )

@@ -1,0 +1,19 @@
+"""MANIQA: vision transformer with attention over channels and patches, trained on KonIQ-10k.
+
+Yang et al.: MANIQA: multi-dimension attention network for no-reference image quality assessment, CVPR Workshops 2022.
+https://arxiv.org/abs/2204.08958
+"""
+
+from metrics.pyiqa_adapter import PyiqaNoReference
+
+
+class Maniqa(PyiqaNoReference):
+    model = "maniqa"
+    higher_is_better = True
+    score_range = (0.188, 0.797)
+    cost = "heavy"
+    gpu_memory = 24
+    weights = (
+        "huggingface/timm/vit_base_patch8_224.augreg2_in21k_ft_in1k/model.safetensors",
+        "hub/pyiqa/ckpt_koniq10k.pt",
+    )

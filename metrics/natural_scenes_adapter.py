@@ -1,0 +1,61 @@
+"""Natural scene statistics of patches, as NIQE takes them; shared by its metrics and by the fit of its parameters."""
+
+from __future__ import annotations
+
+import torch
+from pyiqa.archs.niqe_arch import compute_feature
+from pyiqa.matlab_utils import blockproc, fspecial, imresize
+from pyiqa.utils.color_util import to_y_channel
+from torch import Tensor
+from torch.nn.functional import conv2d, pad
+
+from metrics.base import Images
+
+SIDE = 96  # of a patch, in pixels
+RADIUS, SIGMA = 3, 7 / 6  # of the Gaussian window
+# pyiqa's window adds up to 1 + 1e-8, which gives all pixels of a flat area one sign. With exactly 1 that sign, and with
+# it the score, would hang on rounding, which differs between devices.
+TOTAL: float = fspecial(2 * RADIUS + 1, SIGMA).double().sum().item()
+
+
+def luma(images: Images) -> Tensor:
+    """Returns the (N, 1, H, W) float64 luma in 0...255, rounded with a gradient, cropped to whole patches."""
+    height, width = (side // SIDE * SIDE for side in images.shape[2:])
+    rounded: Tensor = to_y_channel(images, 255)
+    return rounded[..., :height, :width].double()
+
+
+def patch_features(images: Images) -> Tensor:
+    """Returns the (N, patches, 36) features, patches column by column; NaN where a patch is flat."""
+    full = luma(images)
+    half = imresize(full / 255, scale=0.5, antialiasing=True) * 255
+    scales = (full, SIDE), (half, SIDE // 2)
+    return torch.cat([blockproc(_normalise(image), side, compute_feature) for image, side in scales], dim=2)
+
+
+def moments(features: Tensor) -> tuple[Tensor, Tensor]:
+    """Returns the (N, 36) means of known values and the (N, 36, 36) covariances of the patches that have them all.
+
+    An image without any counts as one whose features are all 0, which is farther from nature than any distortion.
+    """
+    known = ~features.isnan()
+    whole = known.all(dim=2, keepdim=True).to(features.dtype)
+    features = features.nan_to_num()
+    mean = features.sum(1) / known.sum(1).clamp(min=1)
+    count = whole.sum(1, keepdim=True)
+    centred = whole * (features - (whole * features).sum(1, keepdim=True) / count.clamp(min=1))
+    return mean, centred.transpose(1, 2) @ centred / (count - 1).clamp(min=1)
+
+
+def local_moments(image: Tensor) -> tuple[Tensor, Tensor]:
+    """Returns the mean and the standard deviation around each pixel of (N, 1, H, W) images."""
+    offsets = torch.arange(-RADIUS, RADIUS + 1, dtype=image.dtype, device=image.device)
+    window = (TOTAL**0.5 * torch.softmax(-(offsets**2) / (2 * SIGMA**2), dim=0)).repeat(2, 1, 1, 1)
+    maps = pad(torch.cat([image, image**2], dim=1), (RADIUS,) * 4, mode="replicate")
+    mean, square = conv2d(conv2d(maps, window.transpose(2, 3), groups=2), window, groups=2).chunk(2, dim=1)
+    return mean, ((square - mean**2).abs() + torch.finfo(image.dtype).eps).sqrt()
+
+
+def _normalise(image: Tensor) -> Tensor:
+    mean, deviation = local_moments(image)
+    return (image - mean) / (deviation + 1)

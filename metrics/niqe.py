@@ -1,0 +1,41 @@
+"""NIQE: distance of the image's statistics from those of pristine photographs.
+
+Mittal, Soundararajan, Bovik: Making a "completely blind" image quality analyzer, IEEE Signal Processing Letters 20(3),
+2013. https://doi.org/10.1109/LSP.2012.2227726
+
+The pristine statistics are ours, see `metrics/weights/fit_niqe.py`; `niqe_official` has the authors'.
+"""
+
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file
+
+from metrics.base import Images, NoReference, Scores
+from metrics.natural_scenes_adapter import moments, patch_features
+from metrics.pyiqa_adapter import finite_gradient
+
+
+class Niqe(NoReference):
+    higher_is_better = False
+    score_range = (1.41, 28.7)
+    smallest = 96
+    weights = ("weights/niqe_kodak.safetensors",)
+
+    mean: torch.Tensor
+    covariance: torch.Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        for name, value in self.pristine().items():
+            self.register_buffer(name, value)
+
+    def pristine(self) -> dict[str, torch.Tensor]:
+        """Returns `mean`, (36,), and `covariance`, (36, 36), of the pristine patches' features."""
+        return load_file(Path(__file__).parent / self.weights[0])
+
+    def score(self, images: Images) -> Scores:
+        mean, covariance = moments(patch_features(finite_gradient(images)))
+        offset = (self.mean - mean).unsqueeze(2)
+        squared: torch.Tensor = (offset * torch.linalg.solve((self.covariance + covariance) / 2, offset)).sum((1, 2))
+        return squared.sqrt()

@@ -1,0 +1,17 @@
+"""TOPIQ (no reference): attention from semantics down to distortions, trained on KonIQ-10k.
+
+Chen et al.: TOPIQ: a top-down approach from semantics to distortions for image quality assessment,
+IEEE Transactions on Image Processing 33, 2024. https://arxiv.org/abs/2308.03060
+"""
+
+from metrics.pyiqa_adapter import PyiqaNoReference
+
+
+class TopiqNr(PyiqaNoReference):
+    model = "topiq_nr"
+    higher_is_better = True
+    score_range = (0.0, 1.0)
+    weights = (
+        "huggingface/timm/resnet50.a1_in1k/model.safetensors",
+        "hub/pyiqa/cfanet_nr_koniq_res50-9a73138b.pth",
+    )

@@ -1,0 +1,83 @@
+"""Fits NIQE's pristine statistics to photographs: `python -m metrics.weights.fit_niqe FOLDER [--compare FOLDER]`.
+
+As in the paper: patches of 96 pixels, of which those count that are over 0.75 as sharp as the sharpest of their image.
+The authors took 125 photographs of various sizes; Kodak has 24 of one size, so each is also taken at 3/4 and 1/2 of its
+size, mirrored, and with the grid of patches shifted by half a patch.
+"""
+
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import torch
+import typer
+from PIL import Image
+from pyiqa.matlab_utils import imresize
+from safetensors.torch import save_file
+from scipy.stats import spearmanr
+from torch import Tensor
+from torch.nn.functional import avg_pool2d
+
+from metrics.base import Images
+from metrics.natural_scenes_adapter import SIDE, local_moments, luma, patch_features
+from metrics.niqe import Niqe
+from metrics.niqe_official import NiqeOfficial
+
+SHARPNESS = 0.75
+SCALES = (1.0, 0.75, 0.5)
+SHIFTS = ((0, 0), (0, SIDE // 2), (SIDE // 2, 0), (SIDE // 2, SIDE // 2))
+TARGET = Path(__file__).with_name("niqe_kodak.safetensors")
+
+
+def fit(photographs: list[Path]) -> dict[str, Tensor]:
+    """Returns the mean and covariance of the features of the photographs' sharp patches, 36 each, float64."""
+    features = torch.cat([sharp_features(view) for path in photographs for view in views(read(path))])
+    print(f"{len(features)} patches of {len(photographs)} photographs")
+    return {"mean": features.mean(0), "covariance": features.T.cov()}
+
+
+def views(image: Images) -> list[Images]:
+    """Returns the image at all scales, mirrored or not, and with all shifts of the grid of patches."""
+    scaled = [image if scale == 1 else imresize(image, scale=scale, antialiasing=True).clamp(0, 1) for scale in SCALES]
+    both = [view for one in scaled for view in (one, one.flip(3))]
+    return [view[..., down:, right:] for view in both for down, right in SHIFTS]
+
+
+def sharp_features(image: Images) -> Tensor:
+    """Returns the (patches, 36) features of the sharp patches of one image."""
+    features = patch_features(image)[0]
+    sharpness = (
+        avg_pool2d(local_moments(luma(image))[1], SIDE).transpose(2, 3).flatten()
+    )  # column by column, as the features
+    return features[(sharpness > SHARPNESS * sharpness.max()) & ~features.isnan().any(1)]
+
+
+def read(path: Path) -> Images:
+    """Returns one image, (1, 3, H, W) in [0, 1]."""
+    return torch.from_numpy(np.array(Image.open(path).convert("RGB"))).permute(2, 0, 1)[None] / 255
+
+
+def compare(images: list[Path]) -> None:
+    """Prints how far the scores are from those with the authors' parameters."""
+    ours, official = Niqe(), NiqeOfficial()
+    with torch.no_grad():
+        pairs = np.array([[metric(read(path)).item() for metric in (ours, official)] for path in images])
+    gap = np.abs(pairs[:, 0] - pairs[:, 1]).mean()
+    rank, linear = spearmanr(*pairs.T).statistic, np.corrcoef(*pairs.T)[0, 1]
+    print(f"{len(images)} images: mean absolute difference {gap:.3f}, SROCC {rank:.3f}, PLCC {linear:.3f}")
+
+
+def images_below(folder: Path) -> list[Path]:
+    """Returns the PNG and BMP files of a folder and the folders in it, sorted."""
+    return sorted(path for path in folder.rglob("*") if path.suffix.lower() in {".png", ".bmp"})
+
+
+def main(folder: Path, compare_with: Annotated[Path | None, typer.Option("--compare")] = None) -> None:
+    """Writes the statistics of a folder of photographs, and compares the scores of another with the official ones."""
+    save_file(fit(images_below(folder)), TARGET)
+    if compare_with:
+        compare(images_below(compare_with))
+
+
+if __name__ == "__main__":
+    typer.run(main)
