@@ -13,6 +13,8 @@ from pathlib import Path
 
 from pipeline.errors import BenchError, TransientError
 
+FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}  # no room on the disk, in the quota, or under `ulimit -f`
+
 
 def write_atomically(path: Path, content: str | bytes) -> None:
     """Writes a file so that a reader, or a power cut, sees the old content or the new, never a part.
@@ -75,19 +77,19 @@ def folder_lock(folder: Path) -> Iterator[None]:
     path = folder / ".work" / "lock"
     with plain_errors(folder):
         path.parent.mkdir(parents=True, exist_ok=True)
-        file = path.open("a+")
+        file = path.open("ab+", buffering=0)
     with file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             file.seek(0)
-            owner = file.read().strip() or "unknown"
+            owner = file.read().decode().strip() or "unknown"
             raise TransientError(
                 f"{folder} is being written by another run (process {owner}): wait for it, or choose another --out"
             ) from None
-        file.truncate(0)
-        file.write(str(os.getpid()))
-        file.flush()
+        with plain_errors(path):
+            file.truncate(0)
+            file.write(str(os.getpid()).encode())
         yield
 
 
@@ -108,12 +110,10 @@ def plain_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        if error.errno in FULL:
             raise TransientError(
                 f"the disk is full while writing {path}: free some space and run again; finished cells are kept"
             ) from error
-        if error.errno in {errno.EACCES, errno.EROFS, errno.EPERM}:
-            raise BenchError(f"{path} cannot be written ({error.strerror}): choose another --out") from error
         if isinstance(error, NotADirectoryError | FileExistsError):
             raise BenchError(f"{path} lies below a file, not a folder: choose another --out") from error
-        raise
+        raise BenchError(f"{path} cannot be written ({error.strerror}): choose another --out") from error
