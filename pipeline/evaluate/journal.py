@@ -24,11 +24,12 @@ class Journal:
         self.path = path
         with plain_errors(path):
             lines = _whole_lines(path)
-        if lines and lines[0].get("key") == key:
+        expected = {"key": key, **(header or {})}
+        if lines and lines[0].get("key") == key and expected.keys() <= lines[0].keys():
             self.header: dict[str, Any] = lines[0]
             self.done: dict[str, Any] = {line["unit"]: line["record"] for line in lines[1:]}
         else:
-            self.header, self.done = {"key": key, **(header or {})}, {}
+            self.header, self.done = expected, {}
         # Written anew without the torn end, so that the next line does not continue it.
         records = [self.header, *({"unit": unit, "record": record} for unit, record in self.done.items())]
         write_atomically(path, "".join(f"{json.dumps(record)}\n" for record in records))
