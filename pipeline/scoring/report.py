@@ -24,7 +24,7 @@ from pipeline.scoring.statistics import bootstrap, intervals
 Scaling = Literal["fixed", "subset"]
 
 SUMMARY = ("clear_min", "clear_max", "clear_mean", "attacked_mean")
-TERMINAL_SCORES = ("absolute_gain", "relative_gain", "r_score", "energy_distance")  # as many as fit 100 columns
+TERMINAL_SCORES = ("absolute_gain", "r_score")  # as many as fit 80 columns; --json has all
 JSON_SCORES = ("r_score", "relative_gain", "absolute_gain", "wasserstein", "energy_distance", "r_score_printed")
 
 
@@ -74,18 +74,15 @@ class ScoreReport:
 
     def table(self) -> Table:
         """Returns the scores as a table for the terminal."""
-        metrics = sorted({item.metric for item in self.scored})
         table = Table(box=None, header_style="bold", pad_edge=False)
-        table.add_column(
-            "metric/attack|dataset" if len(metrics) > 1 else f"{metrics[0]}: attack|dataset", overflow="fold"
-        )
-        table.add_column("n", justify="right")
-        for name in TERMINAL_SCORES:
-            table.add_column(name.replace("_", " "), justify="right", no_wrap=name == TERMINAL_SCORES[0])
+        for name in ("metric", "attack", "data set"):
+            table.add_column(name, overflow="fold")
+        for name in ("n", *TERMINAL_SCORES):
+            table.add_column(name.replace("_", " "), justify="right", no_wrap=True)
         for item in self.scored:
             scores = item.with_margins()
-            label = f"{item.metric}/{item.key}" if len(metrics) > 1 else item.key
-            table.add_row(Text(label), str(len(item.rows)), *(scores[name] for name in TERMINAL_SCORES))
+            place = (Text(text) for text in (item.metric, *item.key.split("|")))
+            table.add_row(*place, str(len(item.rows)), *(scores[name] for name in TERMINAL_SCORES))
         return table
 
 
