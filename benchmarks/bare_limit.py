@@ -1,0 +1,69 @@
+"""The yardstick from above: only the metric's passes that the attack needs, by the best plain means."""
+
+from __future__ import annotations
+
+import time
+from itertools import product
+from typing import NamedTuple
+
+import torch
+
+from attacks.ifgsm import IFGSM
+from metrics.base import Images, Metric
+
+
+class Means(NamedTuple):
+    """How the passes are run."""
+
+    layout: torch.memory_format
+    batch: int
+
+
+def best_means(metric: Metric, images: Images, dtype: torch.dtype) -> Means:
+    """Returns the memory layout and the batch size that are fastest here, by trial."""
+    sizes = sorted({min(size, len(images)) for size in (4, 8, 16)})
+    choices = [Means(*choice) for choice in product((torch.contiguous_format, torch.channels_last), sizes)]
+    spent = dict.fromkeys(choices, 0.0)
+    for trial in range(3):
+        for means in choices:
+            metric.to(memory_format=means.layout)
+            start = time.process_time()
+            for part in torch.split(images, means.batch):
+                _step(metric, part, IFGSM(), dtype)
+            if trial:  # the first warms up
+                spent[means] += time.process_time() - start
+    return min(choices, key=lambda means: spent[means])
+
+
+def bare_limit(metric: Metric, images: Images, attack: IFGSM, dtype: torch.dtype, means: Means) -> list[float]:
+    """Runs the passes over images that are in memory already: clear score, gradients, attacked score.
+
+    Args:
+        metric: A frozen copy; its weights are laid out anew.
+        images: (N, 3, H, W).
+        attack: Whose settings to use.
+        dtype: Of the gradients' passes; the scores' are float32.
+        means: What `best_means` found.
+
+    Returns:
+        The attacked scores.
+    """
+    metric.to(memory_format=means.layout)
+    scores: list[float] = []
+    for clear in torch.split(images, means.batch):
+        with torch.no_grad():
+            metric.unchecked(clear)
+        found = clear
+        for _ in range(attack.steps):
+            found = (found + _step(metric, found, attack, dtype)).clamp(0, 1)
+        with torch.no_grad():
+            scores += metric.unchecked(found).tolist()
+    return scores
+
+
+def _step(metric: Metric, images: Images, attack: IFGSM, dtype: torch.dtype) -> Images:
+    images = images.detach().requires_grad_()
+    with torch.autocast("cpu", torch.bfloat16, enabled=dtype == torch.bfloat16):
+        scores = metric.unchecked(images)
+    (gradient,) = torch.autograd.grad(scores.sum(), images)
+    return gradient.sign() * (attack.step if metric.higher_is_better else -attack.step)

@@ -1,0 +1,202 @@
+"""How fast the engine is, between two yardsticks: a plain loop, and the bare passes that no engine can save.
+
+`python -m benchmarks.engine` runs I-FGSM on a few photographs three ways, in one process and in turn: (a) a plain loop
+as one writes it down from the methodology, (b) this project's engine, (c) only the metric's forward and backward
+passes, batched. A row of bfloat16 compares with the plain loop in float32 and with the passes in bfloat16.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, Literal, NamedTuple
+
+import torch
+import typer
+from rich.table import Table
+
+from attacks.ifgsm import IFGSM
+from benchmarks.bare_limit import Means, bare_limit, best_means
+from benchmarks.photographs import write_crops
+from benchmarks.plain_loop import plain_loop
+from pipeline import catalog
+from pipeline.catalog import ROOT, Entry
+from pipeline.cells import Cell, Settings
+from pipeline.evaluate.cell import CellRun
+from pipeline.evaluate.datasets import Dataset, open_dataset
+from pipeline.evaluate.images import load_batch
+from pipeline.evaluate.machine import make_deterministic
+from pipeline.evaluate.metric import MetricBench, build_metric
+from pipeline.files import write_atomically
+from pipeline.rows import to_csv
+from pipeline.terminal import err, out
+
+CPU = torch.device("cpu")
+app = typer.Typer(add_completion=False)
+DType = Literal["float32", "bfloat16"]
+
+
+class Workload(NamedTuple):
+    """What is measured."""
+
+    metric: str
+    images: int
+    side: int  # of the photographs, in pixels
+    repetitions: int
+    dtypes: tuple[DType, ...]
+
+
+WORKLOADS = (
+    Workload("mobilenet_v3_small", 16, 299, 7, ("float32", "bfloat16")),
+    Workload("resnet50", 16, 224, 3, ("float32", "bfloat16")),
+    Workload("niqe", 16, 299, 7, ("float32",)),
+)
+QUICK = (
+    Workload("mobilenet_v3_small", 3, 64, 1, ("float32", "bfloat16")),
+    Workload("resnet50", 3, 64, 1, ("float32", "bfloat16")),
+    Workload("niqe", 3, 192, 1, ("float32",)),
+)
+
+
+@dataclass
+class Timing:
+    """The seconds of one way's repetitions, and the attacked scores it came to."""
+
+    seconds: list[float] = field(default_factory=list)
+    scores: list[float] = field(default_factory=list)
+
+    def take(self, clock: Callable[[], float], work: Callable[..., list[float]], *given: Any) -> None:
+        """Runs the work once more."""
+        start = clock()
+        self.scores = work(*given)
+        self.seconds.append(clock() - start)
+
+    def over(self, other: Timing) -> list[float]:
+        """Returns how many times faster this is than another, repetition by repetition."""
+        return [theirs / own for own, theirs in zip(self.seconds, other.seconds, strict=True)]
+
+
+@dataclass(frozen=True)
+class Result:
+    """One line of the table."""
+
+    workload: Workload
+    dtype: DType
+    plain: Timing
+    engine: Timing
+    limit: Timing
+    means: Means
+
+    def row(self) -> dict[str, Any]:
+        """Returns the medians, as `--json` prints them."""
+        plain, limit = self.engine.over(self.plain), self.engine.over(self.limit)
+        return {
+            "metric": self.workload.metric,
+            "dtype": self.dtype,
+            "images_per_second": self._speed(self.engine),
+            "over_plain": round(statistics.median(plain), 3),
+            "over_limit": round(statistics.median(limit), 3),
+            "plain_images_per_second": self._speed(self.plain),
+            "limit_images_per_second": self._speed(self.limit),
+            "over_plain_spread": [round(min(plain), 3), round(max(plain), 3)],
+            "over_limit_spread": [round(min(limit), 3), round(max(limit), 3)],
+            "limit_batch": self.means.batch,
+            "limit_layout": str(self.means.layout).removeprefix("torch."),
+            "repetitions": len(self.engine.seconds),
+        }
+
+    def _speed(self, timing: Timing) -> float:
+        return round(self.workload.images / statistics.median(timing.seconds), 3)
+
+
+def metric_entry(name: str) -> Entry:
+    """Returns an entry of metrics/, or one of the networks of this folder."""
+    own = ROOT / "benchmarks" / f"{name}.py"
+    return catalog.read(own) if own.is_file() else catalog.find("metrics", name)
+
+
+def measure(workload: Workload, folder: Path, clock: Callable[[], float]) -> list[Result]:
+    """Runs the three ways in turn; returns a result per data type."""
+    write_crops(folder / "photographs", workload.images, workload.side)
+    dataset = open_dataset(str(folder / "photographs"))
+    entry, attack = metric_entry(workload.metric), IFGSM()
+    images = load_batch(dataset.photos, None, None).images
+    plain, bench, bare = entry.load()().eval(), MetricBench(entry, folder, CPU), build_metric(entry, CPU)
+    timing = Timing()
+    results = [
+        Result(workload, name, timing, Timing(), Timing(), best_means(bare, images, getattr(torch, name)))
+        for name in workload.dtypes
+    ]
+    bench.metric  # noqa: B018  # built before the clock runs, as the others are
+    for number in range(workload.repetitions):
+        timing.take(clock, plain_loop, plain, dataset, attack, folder)
+        for result in results:
+            bench.out = folder / f"{result.dtype}{number}"  # an empty folder: nothing is known from before
+            result.engine.take(clock, engine, bench, dataset, result.dtype)
+            result.limit.take(clock, bare_limit, bare, images, attack, getattr(torch, result.dtype), result.means)
+    return results
+
+
+def engine(bench: MetricBench, dataset: Dataset, dtype: DType) -> list[float]:
+    """Runs one cell as `python -m pipeline run` does, and returns the attacked scores."""
+    cell = Cell(bench.entry, catalog.find("attacks", "ifgsm"), {dataset.name: dataset.digest}, Settings(dtype=dtype))
+    outcome = CellRun(bench, cell, lambda what, work: None).run([dataset])
+    write_atomically(cell.csv(bench.out), to_csv(outcome.rows))
+    return [float(row["attacked"]) for row in outcome.rows]
+
+
+def table(rows: list[dict[str, Any]]) -> Table:
+    """Returns the rows for people."""
+    view = Table(title=f"Images per second, {torch.get_num_threads()} threads; I-FGSM, 10 steps", title_justify="left")
+    for heading in ("metric", "dtype", "plain loop", "engine", "bare limit", "engine / plain", "engine / limit"):
+        view.add_column(heading, justify="left" if heading in {"metric", "dtype"} else "right")
+    for row in rows:
+        ratios = [
+            f"{row[name]:.2f} [dim]({row[f'{name}_spread'][0]:.2f} to {row[f'{name}_spread'][1]:.2f})"
+            for name in ("over_plain", "over_limit")
+        ]
+        speeds = [
+            f"{row[name]:.2f}" for name in ("plain_images_per_second", "images_per_second", "limit_images_per_second")
+        ]
+        view.add_row(row["metric"], row["dtype"], *speeds, *ratios)
+    return view
+
+
+@app.command()
+def main(
+    as_json: Annotated[bool, typer.Option("--json", help="Print the rows as JSON.")] = False,
+    quick: Annotated[bool, typer.Option(help="Only show that it runs: few and small images, once.")] = False,
+    only: Annotated[str, typer.Option(help="Measure this metric alone.")] = "",
+    clock: Annotated[
+        Literal["wall", "cpu"], typer.Option(help="cpu: processor time, on a machine that others use too.")
+    ] = "wall",
+) -> None:
+    """Measures the engine between a plain loop and the bare limit."""
+    make_deterministic()
+    rows = []
+    for workload in QUICK if quick else WORKLOADS:
+        if only in {"", workload.metric} and _has_weights(workload.metric):
+            err.print(f"[dim]{workload.metric}: {workload.images} images of {workload.side}x{workload.side}")
+            with tempfile.TemporaryDirectory() as folder:
+                seconds = time.perf_counter if clock == "wall" else time.process_time
+                rows += [result.row() for result in measure(workload, Path(folder), seconds)]
+    if as_json:
+        print(json.dumps(rows, indent=2))
+    else:
+        out.print(table(rows))
+
+
+def _has_weights(metric: str) -> bool:
+    missing = metric_entry(metric).missing_weights()
+    if missing:
+        err.print(f"{metric} is left out: {', '.join(missing)} is not on this machine")
+    return not missing
+
+
+if __name__ == "__main__":
+    app()

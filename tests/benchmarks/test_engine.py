@@ -1,0 +1,34 @@
+"""The speed measurement runs, and its three ways of the same attack come to the same scores. Nothing here is timed."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from benchmarks.engine import QUICK, Workload, app, measure, metric_entry
+
+
+@pytest.mark.parametrize("workload", QUICK, ids=lambda workload: workload.metric)
+def test_plain_loop_engine_and_limit_agree_on_the_attacked_scores(workload: Workload, tmp_path: Path) -> None:
+    if missing := metric_entry(workload.metric).missing_weights():
+        pytest.skip(f"no {missing[0]}")
+    results = measure(workload, tmp_path, time.perf_counter)
+    assert [result.dtype for result in results] == list(workload.dtypes)
+    for result in results:
+        # Rounding turns the sign of the tiniest gradients, and bfloat16 of some more.
+        expected = pytest.approx(result.plain.scores, rel=0.02 if result.dtype == "float32" else 0.05)
+        assert result.engine.scores == expected
+        assert result.limit.scores == expected
+        assert len(result.engine.scores) == workload.images
+
+
+def test_json_rows_have_the_promised_columns() -> None:
+    shown = CliRunner().invoke(app, ["--quick", "--json", "--only", "mobilenet_v3_small"])
+    assert shown.exit_code == 0, shown.output
+    rows = json.loads(shown.stdout)
+    assert [row["dtype"] for row in rows] == ["float32", "bfloat16"]
+    assert all({"metric", "dtype", "images_per_second", "over_plain", "over_limit"} <= row.keys() for row in rows)
