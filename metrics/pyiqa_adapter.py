@@ -67,6 +67,19 @@ class PyiqaFullReference(PyiqaMetric, FullReference):
         return scores.reshape(len(images))
 
 
+class Constant(nn.Module):
+    """Stands in for a part of a network that always answers the same."""
+
+    value: Tensor
+
+    def __init__(self, value: Tensor) -> None:
+        super().__init__()
+        self.register_buffer("value", value, persistent=False)
+
+    def forward(self, *_: Any) -> Tensor:
+        return self.value
+
+
 def finite_gradient(images: Images) -> Images:
     """Returns the same images, whose gradient will be 0 where it would be infinite or NaN.
 
