@@ -215,10 +215,11 @@ def main() -> NoReturn:
             err.print(f"error: {message}", markup=False, soft_wrap=True)
         code = Exit.USAGE
     except (KeyboardInterrupt, typer.Abort):
-        err.print("stopped; run the same command again to continue")
-        code = 130
+        code = Exit.STOPPED
     except BrokenPipeError:
         code = Exit.DONE
+    if code == Exit.STOPPED:  # Typer returns it where it caught the key itself
+        err.print("stopped; run the same command again to continue")
     sys.exit(int(code or 0))
 
 

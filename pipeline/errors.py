@@ -12,6 +12,7 @@ class Exit(IntEnum):
     USAGE = 2  # the call is wrong: an unknown name, a missing data set, a read-only folder
     FAILED = 3  # the metric, the attack or the data failed; everything else was done
     TRANSIENT = 75  # try again: GPU lost, disk full, another run holds the folder
+    STOPPED = 130  # Ctrl-C
 
 
 class BenchError(Exception):

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import skimage
 from PIL import Image
-from scratch import Tree
+from scratch import BRIGHTNESS, DISTANCE, TALLY, Tree
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = Path(os.environ.get("METRIC_ROBUSTNESS_SHARED", ROOT.parent / "shared")) / "data"
@@ -28,6 +28,16 @@ def shared_data() -> Path:
             pytest.fail(message)
         pytest.skip(message)
     return SHARED
+
+
+@pytest.fixture(scope="session")
+def laboratory(tmp_path_factory: pytest.TempPathFactory) -> Tree:
+    """Returns a copy of the checkout with quick metrics of our own, which no test may change."""
+    tree = Tree.copy_to(tmp_path_factory.mktemp("laboratory") / "tree")
+    for name, text in {"brightness": BRIGHTNESS, "distance": DISTANCE, "tally": TALLY}.items():
+        tree.write(f"metrics/{name}.py", text)
+    tree.write("metrics/tally_too.py", TALLY.replace("Tally", "TallyToo"))
+    return tree
 
 
 @pytest.fixture

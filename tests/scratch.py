@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import shutil
 import subprocess
 import sys
@@ -11,9 +12,10 @@ from pathlib import Path
 from textwrap import dedent
 
 ROOT = Path(__file__).resolve().parent.parent
-# One colour each way, so that attacks on them take milliseconds.
+
+# Metrics on which an attack takes milliseconds.
 BRIGHTNESS = '''
-"""Brightness: the mean of all values."""
+"""Brightness: mean of the squared values, weighed by what stands across."""
 
 from metrics.base import Images, NoReference, Scores
 
@@ -23,7 +25,7 @@ class Brightness(NoReference):
     score_range = (0.0, 1.0)
 
     def score(self, images: Images) -> Scores:
-        return images.square().mean(dim=(1, 2, 3))
+        return (images.square() * (1 + images.flip(3))).mean(dim=(1, 2, 3))
 '''
 DISTANCE = '''
 """Distance: mean squared difference from the original, the lower the better."""
@@ -38,6 +40,29 @@ class Distance(FullReference):
     def score(self, images: Images, references: Images) -> Scores:
         return (images - references).square().mean(dim=(1, 2, 3))
 '''
+# Writes a byte into $TALLY for every call, and kills its process at call number $KILL_AT; $PAUSE slows it down.
+TALLY = '''
+"""Tally: brightness that counts its calls."""
+
+import os
+import signal
+import time
+
+from metrics.base import Images, NoReference, Scores
+
+
+class Tally(NoReference):
+    higher_is_better = True
+    score_range = (0.0, 1.0)
+
+    def score(self, images: Images) -> Scores:
+        with open(os.environ["TALLY"], "ab", buffering=0) as tally:
+            tally.write(b"x")
+            if tally.tell() == int(os.environ.get("KILL_AT", "-1")):
+                os.kill(os.getpid(), signal.SIGKILL)
+        time.sleep(float(os.environ.get("PAUSE", "0")))
+        return (images.square() * (1 + images.flip(3))).mean(dim=(1, 2, 3))
+'''
 
 
 @dataclass(frozen=True)
@@ -49,12 +74,12 @@ class Tree:
     @classmethod
     def copy_to(cls, root: Path) -> Tree:
         """Copies the checkout's code below a new folder."""
-        ignored = shutil.ignore_patterns("__pycache__", "weights", "[a-z]*.py")
-        shutil.copytree(ROOT / "pipeline", root / "pipeline", ignore=shutil.ignore_patterns("__pycache__"))
-        shutil.copytree(ROOT / "attacks", root / "attacks", ignore=shutil.ignore_patterns("__pycache__"))
+        for folder in ("pipeline", "attacks"):
+            shutil.copytree(ROOT / folder, root / folder, ignore=shutil.ignore_patterns("__pycache__"))
         for folder in ("metrics", "defences"):
-            shutil.copytree(ROOT / folder, root / folder, ignore=ignored)
-            shutil.copy(ROOT / folder / "base.py", root / folder)
+            (root / folder).mkdir()
+            for name in ("__init__.py", "base.py"):
+                shutil.copy(ROOT / folder / name, root / folder)
         return cls(root)
 
     def write(self, path: str, text: str) -> Path:
@@ -64,21 +89,29 @@ class Tree:
         file.write_text(dedent(text).lstrip("\n"), encoding="utf-8")
         return file
 
-    def start(self, *arguments: object, **environment: str) -> subprocess.Popen[str]:
-        """Starts `python -m pipeline ARGUMENTS` and returns the process."""
+    def start(self, *arguments: object, largest_file: int | None = None, **environment: str) -> subprocess.Popen[str]:
+        """Starts `python -m pipeline ARGUMENTS`; its files may grow to `largest_file` bytes."""
+
+        def restrict() -> None:
+            if largest_file is not None:
+                resource.setrlimit(resource.RLIMIT_FSIZE, (largest_file, largest_file))
+
         return subprocess.Popen(
             [sys.executable, "-m", "pipeline", *map(str, arguments)],
             cwd=self.root,
-            env=os.environ | {"HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1", "COLUMNS": "120"} | environment,
+            env=os.environ | {"COLUMNS": "120", "OMP_NUM_THREADS": "1"} | environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
             start_new_session=True,
+            preexec_fn=restrict,  # noqa: PLW1509  # no other thread holds a lock here
         )
 
-    def call(self, *arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
+    def call(
+        self, *arguments: object, largest_file: int | None = None, **environment: str
+    ) -> subprocess.CompletedProcess[str]:
         """Runs `python -m pipeline ARGUMENTS` to its end; a traceback is never right."""
-        process = self.start(*arguments, **environment)
-        out, err = process.communicate(timeout=120)
+        process = self.start(*arguments, largest_file=largest_file, **environment)
+        out, err = process.communicate(timeout=300)
         assert "Traceback" not in out + err, out + err
         return subprocess.CompletedProcess(process.args, process.returncode, out, err)

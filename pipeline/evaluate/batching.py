@@ -11,7 +11,7 @@ import psutil
 import torch
 
 from pipeline.catalog import Entry
-from pipeline.errors import TransientError
+from pipeline.errors import BenchError, TransientError
 from pipeline.evaluate.images import Batch
 
 Result = TypeVar("Result")
@@ -50,11 +50,12 @@ def isolate(work: Callable[[Batch], list[Result]], batch: Batch) -> tuple[list[R
         The results, and the reason for each image that has none.
 
     Raises:
+        DataError: If the metric cannot be built, which no smaller part would change.
         TransientError: If the GPU is lost.
     """
     try:
         return (work(batch), {}) if batch.photos else ([], {})
-    except TransientError:
+    except BenchError:
         raise
     except Exception as error:  # whatever a contributor's code raises costs only the image
         reason, memory = one_line(error), out_of_memory(error)

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import queue
+import signal
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from multiprocessing.managers import SyncManager
 from pathlib import Path
+from threading import Thread
 from typing import Any, Literal, NamedTuple, Protocol
 
 import psutil
@@ -19,7 +23,7 @@ import torch
 from pipeline import catalog
 from pipeline.catalog import Entry
 from pipeline.cells import Cell, Decision, Settings, metric_facts
-from pipeline.errors import BenchError, DataError, TransientError
+from pipeline.errors import BenchError, DataError, Exit, TransientError
 from pipeline.evaluate.cell import CellRun
 from pipeline.evaluate.datasets import Dataset, open_dataset
 from pipeline.evaluate.machine import commit, describe, make_deterministic, open_device
@@ -188,9 +192,11 @@ def _dispatch(jobs: list[Job], request: Request, tell: Tell) -> None:
             run_job(job, tell)
         return
     context = multiprocessing.get_context("spawn")
-    with context.Manager() as manager:
+    manager = SyncManager(ctx=context)
+    manager.start(_end_with_parent)
+    with manager:
         channel: Any = manager.Queue()
-        with ProcessPoolExecutor(request.jobs, mp_context=context) as pool:
+        with ProcessPoolExecutor(request.jobs, mp_context=context, initializer=_begin_worker) as pool:
             futures = [pool.submit(_run_in_worker, job, channel) for job in jobs]
             try:
                 _relay(futures, channel, tell)
@@ -213,6 +219,23 @@ def _relay(futures: list[Future[None]], channel: Any, tell: Tell) -> None:
         for future in futures:
             if future.done():
                 future.result()
+
+
+def _begin_worker() -> None:
+    """Makes a worker end at once, without a word, when the user stops the run."""
+    signal.signal(signal.SIGINT, lambda *_: os._exit(Exit.STOPPED))
+    _end_with_parent()
+
+
+def _end_with_parent() -> None:
+    """Ends this process when the run that started it is gone, even by `kill -9`: the next run may hold its folder."""
+
+    def wait_for_parent() -> None:
+        if parent := multiprocessing.parent_process():
+            parent.join()
+            os._exit(Exit.STOPPED)
+
+    Thread(target=wait_for_parent, daemon=True).start()
 
 
 def _run_in_worker(job: Job, channel: Any) -> None:
@@ -274,7 +297,7 @@ def _facts(cell: Cell, datasets: list[Dataset], request: Request) -> dict[str, A
             family=attack.fields.get("family", ""),
             access=attack.fields.get("access", "white"),
             fingerprint=attack.fingerprint,
-            **({} if attack.problem else attack_settings(attack, settings)),
+            **({"settings": {}} if attack.problem else attack_settings(attack, settings)),
         ),
         "datasets": [
             DatasetFacts(name=each.name, digest=each.digest, images=each.asked, excluded=each.excluded)
