@@ -45,7 +45,8 @@ def list_entries(
         return
     for folder, rows in found.items():
         shown = [column for column in (rows[0] if rows else {}) if column not in LEFT_TO_JSON.get(folder, ())]
-        table = Table(title=f"{len(rows)} {folder}", title_justify="left", box=None, pad_edge=False)
+        out.print(f"[italic]{len(rows)} {folder}")  # not the table's title, which a table without rows does not show
+        table = Table(box=None, pad_edge=False)
         widths = {column: max(len(column), *(len(_text(row[column])) for row in rows)) for column in shown}
         room = out.width - sum(width + 2 for column, width in widths.items() if column != "title")
         for column in shown:  # the title alone gives way on a narrow terminal
