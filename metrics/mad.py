@@ -11,4 +11,5 @@ class Mad(PyiqaFullReference):
     model = "mad"
     higher_is_better = False
     score_range = (0.0, 250.0)
+    smallest = 64
     cost = "heavy"

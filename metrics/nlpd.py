@@ -11,3 +11,4 @@ class Nlpd(PyiqaFullReference):
     model = "nlpd"
     higher_is_better = False
     score_range = (0.0, 1.0)
+    smallest = 32

@@ -6,6 +6,7 @@ features, National Conference on Communications 2015. https://doi.org/10.1109/NC
 Blocks are counted with thresholds: there is no gradient.
 """
 
+from metrics.base import Images, Scores
 from metrics.pyiqa_adapter import PyiqaNoReference
 
 
@@ -14,3 +15,7 @@ class Piqe(PyiqaNoReference):
     higher_is_better = False
     score_range = (0.0, 100.0)
     differentiable = False
+    smallest = 16
+
+    def score(self, images: Images) -> Scores:
+        return super().score(images).nan_to_num(nan=100.0)  # black: rated as every other flat image
