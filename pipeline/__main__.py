@@ -80,7 +80,8 @@ def check(
 
     broken = False
     for entry in [catalog.find_anywhere(name) for name in names]:
-        results = check_entry(entry, device)
+        with err.status(f"checking {entry.name}"):
+            results = check_entry(entry, device)
         broken |= any(result.status == "failed" for result in results)
         if as_json:
             print(json.dumps({"name": entry.name, "checks": [result._asdict() for result in results]}))
@@ -139,7 +140,8 @@ def run(
     )
     with RunProgress(jobs) as progress:
         summary = local.run(request, progress)
-    board = write_tables([out_folder], out_folder)
+    with err.status("scoring"):
+        board = write_tables([out_folder], out_folder)
     print_leaderboard(board, out)
     for image, reason in summary.excluded.items():
         err.print(f"left out: {image}: {reason}", markup=False, soft_wrap=True)
@@ -164,7 +166,8 @@ def score(
     """Computes the robustness scores of rows, per attack and data set."""
     from pipeline.scoring.report import score_paths
 
-    report = score_paths(paths, scaling, parity=parity, lower_is_better=lower_is_better)
+    with err.status("scoring"):
+        report = score_paths(paths, scaling, parity=parity, lower_is_better=lower_is_better)
     for note in report.notes:
         err.print(f"note: {note}", markup=False, soft_wrap=True)
     if as_json:

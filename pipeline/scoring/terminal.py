@@ -1,6 +1,8 @@
-"""The leaderboard in the terminal, in at most 100 columns."""
+"""The leaderboard in the terminal."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 from rich.console import Console
 from rich.table import Table
@@ -10,38 +12,38 @@ from pipeline.scoring.leaderboard import Leaderboard, Section
 from pipeline.scoring.numbers import with_margin
 from pipeline.scoring.outcomes import Outcome
 
-WIDE = 3  # columns of gains up to which the margin stands beside the gain; below it with more
-
 
 def print_leaderboard(board: Leaderboard, console: Console) -> None:
-    """Prints worst case and attacks, or families where the attacks are too many for one line, and what is missing."""
+    """Prints the worst case, every attack (every family where that is too wide), and what is missing."""
     for section in board.sections:
-        console.print(Text(f"{section.kind} metrics. {section.caption}", style="bold"))
-        console.print(_table(section))
+        console.print(Text(f"{section.kind} metrics, absolute gain. {section.caption}", style="bold"))
+        by_attack = _table(section, "attacks")
+        fits = console.measure(by_attack).maximum <= console.width
+        console.print(by_attack if fits else _table(section, "families"))
     for gap in board.gaps_by_reason:
         line = f"{gap.status}: {gap.metric} under {gap.attack}: {gap.reason}"
         console.print(Text(line, style="yellow"), soft_wrap=True)
 
 
-def _table(section: Section) -> Table:
-    attacks = list(section.attacks) if len(section.attacks) <= 2 * WIDE else []
-    families = [] if attacks else section.families
-    columns = 1 + len(attacks or families)
+def _table(section: Section, columns: str) -> Table:
+    """Returns a section with a column per attack or per family; the margins of these are in the files."""
+    names = list(getattr(section, columns))
     table = Table(box=None)
     table.add_column("rank", justify="right")
-    table.add_column("metric", overflow="fold")
-    table.add_column("worst case", justify="right", style="bold")
-    for heading in attacks or families:
-        table.add_column(heading, justify="right", overflow="fold")
+    table.add_column("metric")
+    for heading in ("worst case", *names):
+        table.add_column(heading, justify="right")
     for standing in section.standings:
-        shown = [standing.worst, *(standing.attacks.get(name) for name in attacks)]
-        shown += [standing.families.get(name) for name in families]
-        table.add_row(str(standing.rank or "n/a"), standing.metric, *(_gain(each, columns <= WIDE) for each in shown))
+        worst = standing.worst
+        of: Mapping[str, Outcome] = getattr(standing, columns)
+        table.add_row(
+            str(standing.rank or "n/a"),
+            standing.metric,
+            Text(with_margin(_gain(worst), worst.intervals["absolute_gain"]) if worst else "n/a", style="bold"),
+            *(f"{_gain(of[name]):.3f}" if name in of else "n/a" for name in names),
+        )
     return table
 
 
-def _gain(outcome: Outcome | None, beside: bool) -> str:
-    if outcome is None:
-        return "n/a"
-    text = with_margin(outcome.scores["absolute_gain"], outcome.intervals["absolute_gain"])
-    return text if beside else text.replace(" ", "\n")
+def _gain(outcome: Outcome) -> float:
+    return outcome.scores["absolute_gain"]
