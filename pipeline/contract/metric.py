@@ -38,8 +38,8 @@ class MetricCheck:
         if not self.metric.batch_dependent or len(images) == 1:
             scores: Scores = self.metric(images, references)
             return scores
-        parts = [self.score(images[i : i + 1], references and references[i : i + 1]) for i in range(len(images))]
-        return torch.cat(parts)
+        alone = [slice(index, index + 1) for index in range(len(images))]
+        return torch.cat([self.score(images[i], None if references is None else references[i]) for i in alone])
 
     def finite(self) -> str:
         """One finite score per image."""
