@@ -147,4 +147,6 @@ def _take_in(network: nn.Module) -> nn.ModuleList:
                 module.register_buffer(name, value, persistent=False)
             elif isinstance(value, list | tuple):
                 beside.extend(item.eval() for item in value if isinstance(item, nn.Module))
+    for hidden in list(beside):
+        beside.extend(_take_in(hidden))
     return beside

@@ -3,6 +3,10 @@
 As in the paper: patches of 96 pixels, of which those count that are over 0.75 as sharp as the sharpest of their image.
 The authors took 125 photographs of various sizes; Kodak has 24 of one size, so each is also taken at 3/4 and 1/2 of its
 size, mirrored, and with the grid of patches shifted by half a patch.
+
+How close the scores come to those with the authors' parameters: on 85 almost clean images (`--compare`) they differ by
+0.40 on average, SROCC .742, PLCC .966. On distorted ones ours are higher, the photographs being fewer: by 0.9 of 10.3
+with noise, by 1.5 of 5.8 with JPEG of quality 15, by 4 to 5 of 5 to 8 with blur; SROCC over all of these .915.
 """
 
 from pathlib import Path

@@ -41,7 +41,13 @@ def offline(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     def untrained(build: Callable[..., nn.Module], **never: Any) -> Callable[..., nn.Module]:
         return lambda *args, **options: build(*args, **(options | never))
 
-    monkeypatch.setattr(timm, "create_model", untrained(timm.create_model, pretrained=False))
+    create = timm.create_model  # MANIQA's transformer takes a minute at full size
+
+    def create_model(name: str, **options: Any) -> nn.Module:
+        smaller = {"depth": 10, "mlp_ratio": 0.5} if name.startswith("vit") else {}
+        return create(name, **(options | smaller | {"pretrained": False}))
+
+    monkeypatch.setattr(timm, "create_model", create_model)
     for name in ("alexnet", "resnet18", "vgg16"):
         monkeypatch.setattr(torchvision.models, name, untrained(getattr(torchvision.models, name), weights=None))
     for name in MODULES.values():
