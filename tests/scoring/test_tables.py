@@ -120,6 +120,18 @@ def test_a_stamp_that_is_gone_is_a_gap(run_folder):
     assert board.gaps[0].reason.startswith("no stamp stands beside madc.csv")
 
 
+def test_a_narrow_terminal_shows_families_instead_of_attacks(filled):
+    board = write_tables([filled.path], filled.path)
+    shown = {}
+    for width in (100, 40):
+        console = Console(width=width, record=True)
+        print_leaderboard(board, console)
+        shown[width] = console.export_text()
+    assert "ifgsm" in shown[100].split("failed:")[0]
+    assert "sign" in shown[40]
+    assert "ifgsm" not in shown[40].split("failed:")[0]
+
+
 def test_the_terminal_shows_ranks_and_gaps_in_100_columns(filled):
     console = Console(width=100, record=True)
     print_leaderboard(write_tables([filled.path], filled.path), console)
