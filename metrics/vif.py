@@ -12,4 +12,4 @@ class Vif(PyiqaFullReference):
     higher_is_better = True
     score_range = (0.0, 1.0)
     batch_dependent = True
-    smallest = 41
+    smallest = 33
