@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -80,7 +81,7 @@ def open_dataset(name: str, limit: int | None = None) -> Dataset:
             raise BenchError(f"no data set or folder is named {name!r}: {suggestion(name, dict(known))}")
         files = _files(folder, name)
         title, folder = folder.resolve().name, folder if folder.is_dir() else folder.parent
-    chosen = _limited({file.relative_to(folder).as_posix(): file for file in files}, limit)
+    chosen = _limited({_name(file.relative_to(folder)): file for file in files}, limit)
     photos, excluded = [], {}
     for image, file in chosen.items():
         try:
@@ -104,6 +105,11 @@ def _files(folder: Path, name: str) -> list[Path]:
         raise BenchError(f"data set {name} must lie in {folder}: put it there, or set METRIC_ROBUSTNESS_DATA")
     found = (path for path in sorted(folder.rglob("*")) if not path.name.startswith(".") and not path.is_dir())
     return [path for path in found if path.suffix.lower() in SUFFIXES | VIDEOS]  # links to nowhere are told later
+
+
+def _name(file: Path) -> str:
+    """Returns a path as text; bytes that are no UTF-8, which file systems allow, are written out in hexadecimal."""
+    return os.fsencode(file.as_posix()).decode(errors="backslashreplace")
 
 
 def _limited(files: dict[str, Path], limit: int | None) -> dict[str, Path]:

@@ -32,6 +32,13 @@ def test_finds_images_in_subfolders_with_blanks_and_letters_of_any_alphabet(tmp_
     assert sorted(names(open_dataset(str(tmp_path)))) == ["a b/ä 1.JPG", "b.png", "c/d/Ёж.webp"]
 
 
+def test_a_name_that_is_no_text_is_written_out(tmp_path):
+    save(tmp_path / "a.png").rename(tmp_path / os.fsdecode(b"\xff \xc3\xa4.png"))
+    dataset = open_dataset(str(tmp_path))
+    assert names(dataset) == ["\\xff ä.png"]
+    assert dataset.photos[0].path.exists()
+
+
 def test_a_single_image_is_a_data_set(photos):
     dataset = open_dataset(str(photos / "coffee.png"))
     assert names(dataset) == ["coffee.png"]
