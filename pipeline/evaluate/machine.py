@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import platform
 import shutil
 import subprocess
+from contextlib import suppress
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 
@@ -14,11 +16,12 @@ import torch
 from pipeline.catalog import ROOT
 from pipeline.errors import BenchError
 
+M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # of malloc.h
 PACKAGES = ("torch", "torchvision", "pyiqa", "numpy", "scipy", "pillow")
 
 
 def open_device(name: str) -> torch.device:
-    """Returns a device.
+    """Returns a device, ready for work.
 
     Raises:
         BenchError: If this machine has none of that name.
@@ -32,7 +35,20 @@ def open_device(name: str) -> torch.device:
     count = torch.cuda.device_count()
     if device.type == "cuda" and (device.index or 0) >= count:
         raise BenchError(f"--device {name} is not on this machine, which has {count} CUDA devices: use --device cpu")
+    if device.type == "cpu":
+        keep_freed_memory()
     return device
+
+
+def keep_freed_memory() -> None:
+    """Makes the C library keep freed memory for the next step instead of handing it back to the kernel.
+
+    A network allocates its feature maps anew in every step. Maps of over 32 MB, such as a ResNet-50 has for 16 images,
+    are handed back each time and zeroed page by page when taken again: 40 % of such a step.
+    """
+    with suppress(OSError, AttributeError):  # only the GNU C library has it
+        ctypes.CDLL(None).mallopt(M_MMAP_MAX, 0)
+        ctypes.CDLL(None).mallopt(M_TRIM_THRESHOLD, -1)
 
 
 def make_deterministic() -> None:

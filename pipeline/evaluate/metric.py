@@ -18,6 +18,7 @@ from pipeline.evaluate.batching import BatchRule, isolate, one_line
 from pipeline.evaluate.datasets import Dataset
 from pipeline.evaluate.images import Batch, ahead, load_batch
 from pipeline.evaluate.journal import Journal
+from pipeline.evaluate.layout import lay_out
 from pipeline.files import digest, exclusive
 
 Report = Callable[[str, int], None]  # told what is worked on ("clear" or an attack), and passes over an image done
@@ -66,8 +67,8 @@ class MetricBench:
             ]
             for photos, batch in ahead(todo, lambda photos: load_batch(photos, dataset.crop, jpeg)):
                 scores, excluded = self._score(batch)
-                for photo in photos:
-                    journal.record(photo.name, excluded.get(photo.name, scores.get(photo.name)))
+                found = scores | excluded
+                journal.record_all({photo.name: found.get(photo.name) for photo in photos})
                 if report:
                     report("clear", len(photos))
         known = {photo.name: journal.done[photo.name] for photo in dataset.photos}
@@ -106,7 +107,10 @@ def build_metric(entry: Entry, device: torch.device) -> Metric:
     """
     try:
         metric: Metric = entry.load()()
-        return metric.eval().requires_grad_(requires_grad=False).to(device)
+        metric = metric.eval().requires_grad_(requires_grad=False).to(device)
+        if device.type == "cpu":
+            lay_out(metric)
+        return metric
     except BenchError:
         raise
     except Exception as error:  # whatever a contributor's code raises costs only its own cells
