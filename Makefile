@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: setup benchmark test lint format bench clean
+.PHONY: setup benchmark results test lint format bench clean
 
 setup: $(READY)
 
@@ -15,7 +15,10 @@ $(READY): pyproject.toml requirements.lock
 	@touch $@
 
 benchmark: $(READY)
-	$(BIN)/python -m pipeline run --preset demo --out build/demo
+	$(BIN)/python -m pipeline run --preset demo --jobs 2 --out build/demo
+
+results: benchmark
+	cp build/demo/scores.csv build/demo/leaderboard.md build/demo/leaderboard.csv build/demo/leaderboard.json results/
 
 test: $(READY)
 	$(BIN)/python -m pytest
