@@ -14,6 +14,8 @@ ROOT = Path(__file__).resolve().parent.parent
 SHARED = Path(os.environ.get("METRIC_ROBUSTNESS_SHARED", ROOT.parent / "shared")) / "data"
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # a test downloads nothing
+# On tiny images several threads only wait for each other: beside another busy process, ten times as long.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 # pyiqa fixes its weights folder at import, so this must stand before any test imports it.
 if SHARED.is_dir():
     os.environ.setdefault("TORCH_HOME", str(SHARED / "weights" / "torch_home"))
