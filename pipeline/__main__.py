@@ -204,6 +204,8 @@ def _text(value: object) -> str:
 
 def _names(text: str, known: list[str]) -> list[str]:
     names = list(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
+    if not names:
+        raise BenchError(f"names must stand between commas; got {text!r}: write one, or all")
     return known if names == ["all"] else names
 
 
