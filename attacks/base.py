@@ -93,7 +93,7 @@ class Attack(ABC):
 
     def project(self, adversarial: Images, images: Images) -> Images:
         """Returns the nearest images within eps of `images` and within [0, 1]."""
-        return torch.clamp(adversarial, images - self.eps, images + self.eps).clamp(0, 1)
+        return torch.clamp(adversarial, images - self.eps, images + self.eps).clamp_(0, 1)
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,8 @@ class Aim:
 
     def gradient(self, images: Images) -> Images:
         """Returns the gradient, with 0 where it is not finite: no direction is known there, so nothing is moved."""
-        return (self.sign * self.objective.gradient(images)).nan_to_num(nan=0, posinf=0, neginf=0)
+        gradient = self.objective.gradient(images)
+        return (gradient if self.sign > 0 else -gradient).nan_to_num_(nan=0, posinf=0, neginf=0)
 
     def clear_score(self, metric: str) -> Scores:
         """Returns the clear images' own scores by `metric`."""

@@ -32,7 +32,7 @@ from pipeline.catalog import ROOT, Entry
 from pipeline.cells import Cell, Settings
 from pipeline.evaluate.cell import CellRun
 from pipeline.evaluate.datasets import Dataset, open_dataset
-from pipeline.evaluate.images import load_batch
+from pipeline.evaluate.images import load_batch, load_recent
 from pipeline.evaluate.machine import make_deterministic, open_device
 from pipeline.evaluate.metric import MetricBench, build_metric
 from pipeline.files import write_atomically
@@ -147,6 +147,7 @@ def measure(workload: Workload, folder: Path, clock: Callable[[], float]) -> lis
 
 def engine(bench: MetricBench, dataset: Dataset, dtype: DType) -> list[float]:
     """Runs one cell as `python -m pipeline run` does, and returns the attacked scores."""
+    load_recent.cache_clear()  # the photographs of an earlier repetition
     cell = Cell(bench.entry, catalog.find("attacks", "ifgsm"), {dataset.name: dataset.digest}, Settings(dtype=dtype))
     outcome = CellRun(bench, cell, lambda what, work: None).run([dataset])
     write_atomically(cell.csv(bench.out), to_csv(outcome.rows))

@@ -15,7 +15,7 @@ from pipeline.cells import Cell
 from pipeline.errors import DataError
 from pipeline.evaluate.batching import BatchRule, isolate
 from pipeline.evaluate.datasets import Dataset, Photo
-from pipeline.evaluate.images import Batch, ahead, load_batch, quantize, write_png
+from pipeline.evaluate.images import Batch, ahead, load_recent, quantize, write_png
 from pipeline.evaluate.journal import Journal
 from pipeline.evaluate.measures import measures
 from pipeline.evaluate.metric import MetricBench, Report
@@ -101,7 +101,7 @@ class CellRun:
 
         def load(item: tuple[str, list[Photo]]) -> Batch | None:
             photos = [photo for photo in item[1] if photo.name not in excluded]
-            return load_batch(photos, dataset.crop, current.jpeg) if photos else None
+            return load_recent(tuple(photos), dataset.crop, current.jpeg) if photos else None
 
         def attack(part: Batch) -> list[Attacked]:
             index = [position[photo.name] for photo in part.photos]

@@ -6,6 +6,7 @@ import io
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import islice
 from pathlib import Path
 from typing import TypeVar
@@ -32,6 +33,12 @@ class Batch:
     images: Images  # (N, 3, H, W): what is attacked
     references: Images | None  # the undistorted originals, for a full-reference metric
     excluded: dict[str, str]  # image -> reason
+
+
+@lru_cache(maxsize=4)
+def load_recent(photos: tuple[Photo, ...], crop: int | None, jpeg: int | None) -> Batch:
+    """Decodes photographs of equal size, or returns them as decoded a moment ago: clear pass and attacks share them."""
+    return load_batch(list(photos), crop, jpeg)
 
 
 def load_batch(photos: list[Photo], crop: int | None, jpeg: int | None) -> Batch:

@@ -16,7 +16,7 @@ from pipeline.cells import PROTOCOL
 from pipeline.errors import BenchError, DataError
 from pipeline.evaluate.batching import BatchRule, isolate, one_line
 from pipeline.evaluate.datasets import Dataset
-from pipeline.evaluate.images import Batch, ahead, load_batch
+from pipeline.evaluate.images import Batch, ahead, load_recent
 from pipeline.evaluate.journal import Journal
 from pipeline.evaluate.layout import lay_out
 from pipeline.files import digest, exclusive
@@ -65,7 +65,7 @@ class MetricBench:
                 for photos in dataset.batches(self.rule)
                 if any(photo.name not in journal.done for photo in photos)
             ]
-            for photos, batch in ahead(todo, lambda photos: load_batch(photos, dataset.crop, jpeg)):
+            for photos, batch in ahead(todo, lambda photos: load_recent(tuple(photos), dataset.crop, jpeg)):
                 scores, excluded = self._score(batch)
                 found = scores | excluded
                 journal.record_all({photo.name: found.get(photo.name) for photo in photos})
@@ -78,9 +78,9 @@ class MetricBench:
         )
 
     def on_device(self, batch: Batch) -> tuple[Images, Images | None]:
-        """Returns a batch's images and references where the metric is."""
-        references = None if batch.references is None else batch.references.to(self.device)
-        return batch.images.to(self.device), references
+        """Returns copies of a batch's images and references where the metric is: other attacks will read the batch."""
+        references = None if batch.references is None else batch.references.to(self.device, copy=True)
+        return batch.images.to(self.device, copy=True), references
 
     def _score(self, batch: Batch) -> tuple[dict[str, float], dict[str, str]]:
         """Returns the score of each image, and why some have none."""

@@ -54,7 +54,7 @@ class Gain:
         with torch.enable_grad():
             images = images.detach().requires_grad_()
             (gradient,) = torch.autograd.grad(self._value(images).sum(), images)
-        peak = gradient.abs().amax(dim=tuple(range(1, gradient.ndim)))
+        peak = torch.linalg.vector_norm(gradient.flatten(1), torch.inf, dim=1)
         self.zero, self.broken = self.zero | (peak == 0), self.broken | ~peak.isfinite()
         return gradient
 
