@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,9 @@ SHARED = Path(os.environ.get("METRIC_ROBUSTNESS_SHARED", ROOT.parent / "shared")
 os.environ["HF_HUB_OFFLINE"] = "1"  # a test downloads nothing
 # On tiny images several threads only wait for each other: beside another busy process, ten times as long.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# A test run started in the background ignores Ctrl-C, and so would the programs that it starts and stops.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
 # pyiqa fixes its weights folder at import, so this must stand before any test imports it.
 if SHARED.is_dir():
     os.environ.setdefault("TORCH_HOME", str(SHARED / "weights" / "torch_home"))
