@@ -44,10 +44,6 @@ class Journal:
         append_line(self.path, "\n".join(lines))
         self.done |= records
 
-    def remove(self) -> None:
-        """Deletes the file: the work is finished, and its result stands elsewhere."""
-        self.path.unlink(missing_ok=True)
-
 
 def _whole_lines(path: Path) -> list[dict[str, Any]]:
     """Returns the objects of the undamaged lines from the beginning."""

@@ -60,13 +60,6 @@ def test_a_header_that_is_not_this_program_s_is_begun_anew(path):
     assert Journal(path, "key", {"most": 4}).header["most"] == 4
 
 
-def test_a_removed_journal_is_gone_and_may_be_removed_again(path):
-    journal = Journal(path, "key")
-    journal.remove()
-    journal.remove()
-    assert not path.exists()
-
-
 def test_a_folder_in_the_place_of_the_journal_is_told_in_one_line(tmp_path):
     (tmp_path / "cell.jsonl").mkdir()
     with pytest.raises(BenchError, match="cannot be written"):
