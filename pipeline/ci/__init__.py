@@ -1,0 +1,1 @@
+"""The benchmark on GitLab: planning, the result store, publishing. Nothing here imports torch or an entry."""
