@@ -12,6 +12,7 @@ from rich.table import Table
 
 from pipeline import catalog, config
 from pipeline.cells import Settings, parse_overrides
+from pipeline.ci import commands
 from pipeline.errors import BenchError, Exit
 from pipeline.terminal import RunProgress, err, out
 
@@ -71,15 +72,22 @@ def new(
 
 @app.command(epilog="Example: python -m pipeline check ssim ifgsm")
 def check(
-    names: Annotated[list[str], typer.Argument(help="Metrics, attacks or defences.")],
+    names: Annotated[list[str] | None, typer.Argument(help="Metrics, attacks or defences.")] = None,
+    since: Annotated[str, typer.Option(help="Instead of names: all that changed since this commit.")] = "",
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
     as_json: Json = False,
 ) -> None:
     """Checks entries against the contract: what each must do, what was seen, what to change. Exit code 3 on failure."""
+    from pipeline.ci.changes import changed_since
     from pipeline.contract import check_entry
 
+    if bool(names) == bool(since):
+        raise BenchError("check must be given names, or --since: write python -m pipeline check niqe")
     broken = False
-    for entry in [catalog.find_anywhere(name) for name in names]:
+    changed = [change.entry for change in changed_since(since)] if since else []
+    if since and not changed:
+        err.print("no metric, attack or defence changed")
+    for entry in changed or [catalog.find_anywhere(name) for name in names or []]:
         with err.status(f"checking {entry.name}"):
             results = check_entry(entry, device)
         broken |= any(result.status == "failed" for result in results)
@@ -117,6 +125,13 @@ def run(
     batch: Annotated[int | None, typer.Option(min=1, help="Images per batch; default: by memory.")] = None,
     jobs: Annotated[int, typer.Option(min=1, help="Metrics run at once, each in its own process.")] = 1,
     save_images: Annotated[bool, typer.Option("--save-images", help="Write the attacked images as PNG.")] = False,
+    store: Annotated[
+        str, typer.Option(help="A folder, or a GitLab project's API address, to find finished work in and keep ours.")
+    ] = "",
+    keep_every: Annotated[
+        float, typer.Option(envvar="BENCHMARK_KEEP_EVERY", min=0, help="Seconds between copies of unfinished work.")
+    ] = 300,
+    key: Annotated[str, typer.Option(help="The key that the cell was planned with; another one is refused.")] = "",
 ) -> None:
     """Attacks metrics on images, then writes rows, scores and the leaderboard. Finished work is never done again."""
     from pipeline.evaluate import local
@@ -137,6 +152,9 @@ def run(
         batch=batch,
         save_images=save_images,
         jobs=jobs,
+        store=store,
+        keep_every=keep_every,
+        key=key,
     )
     with RunProgress(jobs) as progress:
         summary = local.run(request, progress)
@@ -174,6 +192,9 @@ def score(
         print(report.to_json())
     else:
         out.print(report.table())
+
+
+commands.add_to(app)
 
 
 @app.command()

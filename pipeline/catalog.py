@@ -27,6 +27,7 @@ TYPES = {
     **dict.fromkeys(("weights", "needs"), tuple),
     "variants": dict,
 }
+PLATFORM = {"torch", "torchvision", "numpy", "scipy"}  # their versions move last digits only: the stamp records them
 KINDS = {"NoReference": "NR", "FullReference": "FR", "VideoMetric": "video", "Attack": "attack", "Defence": "defence"}
 
 
@@ -63,9 +64,14 @@ class Entry:
         return [weight for weight in self.fields.get("weights", ()) if not weights_path(weight, self.folder).exists()]
 
 
-def entries(folder: str) -> dict[str, Entry]:
-    """Returns every entry of a folder by name, also those with a problem."""
-    paths = sorted((ROOT / folder).glob("*.py"))
+def entries(folder: str, root: Path | None = None) -> dict[str, Entry]:
+    """Returns every entry of a folder by name, also those with a problem.
+
+    Args:
+        folder: One of `FOLDERS`.
+        root: Another checkout than this one, such as that of another commit.
+    """
+    paths = sorted(((root or ROOT) / folder).glob("*.py"))
     return {path.stem: read(path) for path in paths if path.stem != "__init__" and not is_shared(path)}
 
 
@@ -80,6 +86,9 @@ def find(folder: str, name: str) -> Entry:
     Raises:
         BenchError: If there is none of that name; tells the nearest names.
     """
+    path = ROOT / folder / f"{name}.py"
+    if NAME.fullmatch(name) and path.is_file() and not is_shared(path):
+        return read(path)  # this file alone: planning asks often
     known = entries(folder)
     if name in known:
         return known[name]
@@ -170,7 +179,7 @@ def _lineage(path: Path, node: ast.ClassDef) -> Iterator[tuple[Path, ast.ClassDe
     yield path, node
     tree = _parse(path)
     here = {item.name: (path, item) for item in tree.body if isinstance(item, ast.ClassDef)}
-    for module, names in _own_imports(tree):
+    for module, names in _own_imports(tree, path.parents[1]):
         for item in _parse(module).body:
             if isinstance(item, ast.ClassDef) and item.name in names:
                 here[item.name] = (module, item)
@@ -191,34 +200,45 @@ def _literals(node: ast.ClassDef) -> Iterator[tuple[str, Any]]:
                     yield name, ast.literal_eval(value)
 
 
-def _own_imports(tree: ast.Module) -> Iterator[tuple[Path, set[str]]]:
-    """Yields the modules of ours that a file imports, each with the names taken from it."""
+@cache
+def _imports(tree: ast.Module) -> list[tuple[str, set[str]]]:
+    """Returns the modules that a file imports, each with the names taken from it, which may be modules too."""
+    found: list[tuple[str, set[str]]] = []
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
-            modules = {node.module: {alias.name for alias in node.names}}
-            modules |= {f"{node.module}.{alias.name}": set() for alias in node.names}
+            found.append((node.module, {alias.name for alias in node.names}))
+            found += [(f"{node.module}.{alias.name}", set()) for alias in node.names]
         elif isinstance(node, ast.Import):
-            modules = {alias.name: set() for alias in node.names}
-        else:
-            continue
-        for module, names in modules.items():
-            path = ROOT.joinpath(*module.split(".")).with_suffix(".py")
-            if module.split(".")[0] in FOLDERS and path.is_file():
-                yield path, names
+            found += [(alias.name, set()) for alias in node.names]
+    return found
+
+
+def _own_imports(tree: ast.Module, root: Path) -> Iterator[tuple[Path, set[str]]]:
+    """Yields the modules of ours among them."""
+    for module, names in _imports(tree):
+        path = root.joinpath(*module.split(".")).with_suffix(".py")
+        if module.split(".")[0] in FOLDERS and path.is_file():
+            yield path, names
 
 
 def _fingerprint(path: Path, fields: dict[str, Any]) -> str:
-    """Returns a digest of the file, of every module of ours it imports, and of the weights it declares."""
-    digest, seen, queue = hashlib.sha256(), set(), [path]
+    """Returns a digest of the file, the modules of ours it imports, its weights, and the packages that hold metrics."""
+    root = path.parents[1]
+    digest, seen, packages, queue = hashlib.sha256(), set(), set(), [path]
     while queue:
         module = queue.pop()
         if module not in seen:
             seen.add(module)
-            queue += [imported for imported, _ in _own_imports(_parse(module))]
+            tree = _parse(module)
+            queue += [imported for imported, _ in _own_imports(tree, root)]
+            packages |= {name.split(".")[0] for name, _ in _imports(tree)}
     for module in sorted(seen):
-        digest.update(f"{module.parent.name}/{module.name}:{_canonical(_parse(module))}\n".encode())
+        digest.update(f"{module.parent.name}/{module.name}:{_canonical_file(module)}\n".encode())
+    locked = _locked(root)
+    for package in sorted(packages & locked.keys() - PLATFORM):
+        digest.update(f"{package}=={locked[package]}\n".encode())
     for weight in fields.get("weights", ()):
-        file = weights_path(weight, path.parent.name)
+        file = weights_path(weight, path.parent.name, root)
         own = weight.startswith("weights/") and file.is_file()  # a downloaded file is known by its name
         digest.update(f"{weight}:{hashlib.sha256(file.read_bytes()).hexdigest() if own else ''}\n".encode())
     return digest.hexdigest()[:16]
@@ -244,24 +264,44 @@ def _parse(path: Path) -> ast.Module:
     return _parse_version(path, stat.st_mtime_ns, stat.st_size)
 
 
+def _canonical_file(path: Path) -> str:
+    stat = path.stat()
+    return _canonical_version(path, stat.st_mtime_ns, stat.st_size)
+
+
 @cache
 def _parse_version(path: Path, _changed: int, _size: int) -> ast.Module:
     return ast.parse(path.read_text(encoding="utf-8"), str(path))
 
 
-def weights_path(weight: str, folder: str = "metrics") -> Path:
+@cache
+def _canonical_version(path: Path, changed: int, size: int) -> str:
+    return _canonical(_parse_version(path, changed, size))
+
+
+@cache
+def _locked(root: Path) -> dict[str, str]:
+    """Returns the version of each package in the lock file, by import name where that is the package's name."""
+    lock = root / "requirements.lock"
+    lines = lock.read_text(encoding="utf-8").splitlines() if lock.is_file() else []
+    pins = (line.split("==", 1) for line in lines if "==" in line and not line.startswith("#"))
+    return {package.lower().replace("-", "_"): version.strip() for package, version in pins}
+
+
+def weights_path(weight: str, folder: str = "metrics", root: Path | None = None) -> Path:
     """Returns where a declared weight file lies on this machine.
 
     Args:
         weight: `weights/FILE` for one of ours beside the entries, `hub/pyiqa/FILE` or `hub/checkpoints/FILE` below
             `TORCH_HOME`, `huggingface/OWNER/REPOSITORY/FILE` in the Hugging Face cache, `clip/FILE` in CLIP's cache.
         folder: The entry's folder.
+        root: Another checkout than this one.
     """
-    root, _, rest = weight.partition("/")
+    place, _, rest = weight.partition("/")
     cache_home = Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser()
-    match root:
+    match place:
         case "weights":
-            return ROOT / folder / weight
+            return (root or ROOT) / folder / weight
         case "hub":
             return Path(os.environ.get("TORCH_HOME", cache_home / "torch")).expanduser() / "hub" / rest
         case "clip":

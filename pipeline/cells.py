@@ -14,9 +14,10 @@ from typing import Any, Literal, NamedTuple
 
 from pipeline import catalog
 from pipeline.catalog import Entry
+from pipeline.config import Preset
 from pipeline.errors import BenchError
 from pipeline.files import digest
-from pipeline.stamp import MetricFacts, is_current, read_stamp
+from pipeline.stamp import MetricFacts, Stamp, is_current, read_stamp
 
 PROTOCOL = 1  # raise it when pipeline/evaluate changes what a number means: every cell is then run again
 OVERRIDE = re.compile(r"[a-z][a-z0-9_]*=[A-Za-z0-9_.+/-]+")
@@ -81,10 +82,8 @@ class Cell:
 
     def decide(self, out: Path, *, save_images: bool = False) -> Decision:
         """Tells whether the cell is to be run in this folder, and why."""
-        if problem := self.metric.problem or self.attack.problem:
-            return Decision("failed", problem)
-        if self.attack.fields["access"] == "white" and not self.metric.fields["differentiable"]:
-            return Decision("skipped", "white-box attack on a metric without gradient")
+        if impossible := self.impossible():
+            return impossible
         csv = self.csv(out)
         if not is_current(csv, self.key):
             return Decision("run", self._staleness(csv))
@@ -92,10 +91,22 @@ class Cell:
             return Decision("run", "its images were not saved")
         return Decision("done", "up to date")
 
+    def impossible(self) -> Decision | None:
+        """Returns why the cell cannot be run by anyone, or nothing."""
+        if problem := self.metric.problem or self.attack.problem:
+            return Decision("failed", problem)
+        if self.attack.fields["access"] == "white" and not self.metric.fields["differentiable"]:
+            return Decision("skipped", "white-box attack on a metric without gradient")
+        return None
+
     def _staleness(self, csv: Path) -> str:
         stamp = read_stamp(csv.with_suffix(".json"))
         if stamp is None:
             return "its stamp is damaged" if csv.exists() else "never run"
+        return self.why_stale(stamp)
+
+    def why_stale(self, stamp: Stamp) -> str:
+        """Returns why the cell is to be run, although it has this stamp."""
         reasons = {
             f"{stamp.status} last time": stamp.status != "done",
             "its rows are damaged or gone": stamp.key == self.key,
@@ -103,6 +114,17 @@ class Cell:
             "attack changed": stamp.attack.fingerprint != self.attack.fingerprint,
         }
         return next((reason for reason, holds in reasons.items() if holds), "data or settings changed")
+
+
+def clear_key(metric: Entry, dataset: str, jpeg: int | None) -> str:
+    """Returns the hash of everything that a metric's scores of the clear images depend on.
+
+    Args:
+        metric: The metric.
+        dataset: The data set's digest.
+        jpeg: The quality that the images are compressed with before, or None.
+    """
+    return digest(json.dumps([PROTOCOL, metric.fingerprint, dataset, jpeg]).encode())[:32]
 
 
 def parse_overrides(texts: list[str]) -> dict[str, str]:
@@ -117,6 +139,11 @@ def parse_overrides(texts: list[str]) -> dict[str, str]:
                 f"--set must be name=value, such as steps=20 or eps=8/255; got {text!r}: write it like that"
             )
     return dict(text.split("=", 1) for text in texts)
+
+
+def settings_of(preset: Preset) -> Settings:
+    """Returns what a preset sets, nothing overridden."""
+    return Settings(preset.variants, preset.jpeg)
 
 
 def metric_facts(entry: Entry) -> MetricFacts:

@@ -17,6 +17,9 @@ from pipeline.errors import BenchError
 FILE = ROOT / "pipeline" / "benchmark.yml"
 
 
+RunnerTag = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]*$")]  # it becomes YAML
+
+
 class _Strict(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -62,13 +65,22 @@ class Preset(_Strict):
     metrics: Selection = Selection()
     variants: bool = True
     jpeg: Annotated[tuple[Annotated[int, Field(ge=1, le=100)], ...], Field(min_length=1)] = (50,)
+    gpu_hours: Annotated[float, Field(gt=0)] | None = None  # that one pipeline may spend
+
+
+class Runner(_Strict):
+    """The GPUs of one kind; a runner's tag is the kind's name."""
+
+    gpus: Annotated[int, Field(ge=1)]
+    memory: Annotated[int, Field(ge=1)]  # GB of one
 
 
 class Config(_Strict):
     """The whole file."""
 
     datasets: dict[str, DatasetConfig]
-    presets: dict[str, Preset]
+    presets: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]*$")], Preset]
+    runners: Annotated[dict[RunnerTag, Runner], Field(min_length=1)]
 
     def preset(self, name: str) -> Preset:
         """Returns a preset; that of the empty name is the defaults.

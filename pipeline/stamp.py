@@ -61,8 +61,10 @@ class Stamp(_Frozen):
     sha256: str = ""  # of the CSV
     seconds: dict[str, float] = {}  # per variant ("" is the default), attack and scoring together
     flaws: dict[str, dict[str, int]] = {}  # per variant: images whose gradients were zero or not finite
+    gpu_memory: float = 0  # GiB that the GPU held at most; 0 on a CPU
     machine: dict[str, str] = {}  # device, host, package versions, image digest
     commit: str = ""
+    finished: str = ""  # when, in UTC
 
     def to_json(self) -> str:
         """Returns the stamp as indented JSON."""

@@ -12,6 +12,7 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from multiprocessing.managers import SyncManager
 from pathlib import Path
 from threading import Thread
@@ -23,10 +24,12 @@ import torch
 from pipeline import catalog
 from pipeline.catalog import Entry
 from pipeline.cells import Cell, Decision, Settings, metric_facts
+from pipeline.ci.stores import open_store
 from pipeline.errors import BenchError, DataError, Exit, TransientError
 from pipeline.evaluate.cell import CellRun
 from pipeline.evaluate.datasets import Dataset, open_dataset
-from pipeline.evaluate.machine import commit, describe, make_deterministic, open_device
+from pipeline.evaluate.keeper import Keeper
+from pipeline.evaluate.machine import begin_memory, commit, describe, make_deterministic, open_device, peak_memory
 from pipeline.evaluate.metric import MetricBench
 from pipeline.evaluate.passes import attack_passes, attack_settings
 from pipeline.evaluate.weights import missing
@@ -50,6 +53,13 @@ class Request:
     batch: int | None = None
     save_images: bool = False
     jobs: int = 1
+    store: str = ""  # the address of a store to take finished cells from, and to keep ours in
+    keep_every: float = 300  # seconds between two copies of unfinished work there
+    key: str = ""  # what the one cell's key must be
+
+    def keeper(self) -> Keeper:
+        """Returns what brings work from the store and keeps it there."""
+        return Keeper(open_store(self.store) if self.store else None, self.keep_every)
 
 
 class Event(NamedTuple):
@@ -110,21 +120,23 @@ def run(request: Request, listener: Listener) -> Summary:
     metrics = [catalog.find("metrics", name) for name in request.metrics]
     attacks = [_tried(catalog.find("attacks", name), request.settings) for name in request.attacks]
     open_device(request.device)
+    keeper = request.keeper()
     with folder_lock(request.out):
         datasets = [open_dataset(name, request.limit) for name in request.datasets]
         digests = {dataset.name: dataset.digest for dataset in datasets}
         cells = [Cell(metric, attack, digests, request.settings) for metric in metrics for attack in attacks]
         _refuse_other_data(cells, request.out)
+        _require_key(cells, request.key)
         summary = Summary(excluded={image: why for dataset in datasets for image, why in dataset.excluded.items()})
         todo = []
         for cell in cells:
-            action, reason = _decide(cell, request)
+            action, reason = _decide(cell, request, keeper)
             if action == "run":
                 todo.append(cell)
                 continue
             summary.add(cell, action, reason)
             if action != "done":
-                _write(cell, request, Stamp(status=action, reason=reason, **_facts(cell, datasets, request)))
+                _write(cell, request, keeper, Stamp(status=action, reason=reason, **_facts(cell, datasets, request)))
         listener.begin(_work(todo, datasets), len(todo), summary.statuses["done"])
         by_name = {(cell.metric.name, cell.attack.name): cell for cell in todo}
 
@@ -152,8 +164,12 @@ def _tried(attack: Entry, settings: Settings) -> Entry:
     return attack
 
 
-def _decide(cell: Cell, request: Request) -> Decision:
+def _decide(cell: Cell, request: Request, keeper: Keeper) -> Decision:
     decision = cell.decide(request.out, save_images=request.save_images)
+    if decision.action == "run" and not request.save_images and keeper.restore(cell, request.out):
+        return Decision("done", "in the store")
+    if decision.action == "done":
+        keeper.offer(cell, request.out)
     if decision.action == "run":
         needed = [cell.metric, *(catalog.find("metrics", name) for name in cell.attack.fields.get("needs", ()))]
         for entry in needed:
@@ -173,6 +189,15 @@ def _refuse_other_data(cells: list[Cell], out: Path) -> None:
                     f"{out} holds rows of data set {', '.join(sorted(there))}; this run is of "
                     f"{', '.join(sorted(cell.datasets))}: choose another --out"
                 )
+
+
+def _require_key(cells: list[Cell], key: str) -> None:
+    """Raises if a cell was planned from other code or data than this machine has."""
+    if key and [cell.key for cell in cells] != [key]:
+        raise DataError(
+            f"the cell must have the planned key {key}; got {', '.join(cell.key for cell in cells)}: the data or the "
+            "checkout of this machine differ from the planner's; compare what doctor prints"
+        )
 
 
 def _work(cells: list[Cell], datasets: list[Dataset]) -> dict[str, int]:
@@ -253,16 +278,19 @@ def run_job(job: Job, tell: Tell) -> None:
     make_deterministic()
     request = job.request
     entry = job.cells[0].metric
-    bench = MetricBench(entry, request.out, open_device(request.device), request.batch)
+    keeper = request.keeper()
+    bench = MetricBench(entry, request.out, open_device(request.device), request.batch, keeper)
 
     def report(what: str, work: int) -> None:
         tell(Event(entry.name, what, work))
 
     for cell in job.cells:
+        begin_memory(bench.device)
         try:
             outcome = CellRun(bench, cell, report, save_images=request.save_images).run(job.datasets)
         except DataError as error:
-            _write(cell, request, Stamp(status="failed", reason=str(error), **_facts(cell, job.datasets, request)))
+            facts = _facts(cell, job.datasets, request)
+            _write(cell, request, keeper, Stamp(status="failed", reason=str(error), **facts))
             tell(Event(entry.name, cell.attack.name, 0, "failed", str(error)))
             continue
         csv = to_csv(outcome.rows)
@@ -276,10 +304,11 @@ def run_job(job: Job, tell: Tell) -> None:
             sha256=digest(csv.encode()),
             seconds=outcome.seconds,
             flaws={variant: dict(flaws) for variant, flaws in outcome.flaws.items() if flaws},
+            gpu_memory=peak_memory(bench.device),
             machine=describe(bench.device),
             **facts,
         )
-        _write(cell, request, stamp, csv)
+        _write(cell, request, keeper, stamp, csv)
         bench.work(f"{cell.label}.jsonl").unlink(missing_ok=True)
         left_out = sum(map(len, outcome.excluded.values()))
         tell(Event(entry.name, cell.attack.name, 0, "done", f"{left_out} images left out" if left_out else ""))
@@ -312,10 +341,11 @@ def _facts(cell: Cell, datasets: list[Dataset], request: Request) -> dict[str, A
         "preset": request.preset,
         "key": cell.key,
         "commit": commit(),
+        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
     }
 
 
-def _write(cell: Cell, request: Request, stamp: Stamp, csv: str | None = None) -> None:
+def _write(cell: Cell, request: Request, keeper: Keeper, stamp: Stamp, csv: str | None = None) -> None:
     """Writes a cell's rows, then its stamp, which makes them count; a cell without rows keeps no old ones."""
     path = cell.csv(request.out)
     if csv is None:
@@ -323,3 +353,4 @@ def _write(cell: Cell, request: Request, stamp: Stamp, csv: str | None = None) -
     else:
         write_atomically(path, csv)
     write_atomically(path.with_suffix(".json"), stamp.to_json())
+    keeper.keep(cell, stamp, csv)

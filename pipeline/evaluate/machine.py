@@ -60,6 +60,17 @@ def make_deterministic() -> None:
     torch.backends.cuda.matmul.allow_tf32 = False
 
 
+def begin_memory(device: torch.device) -> None:
+    """Begins to measure the GPU memory that a cell needs."""
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+
+
+def peak_memory(device: torch.device) -> float:
+    """Returns how many GiB the GPU held at most since `begin_memory`; 0 on a CPU."""
+    return round(torch.cuda.max_memory_reserved(device) / 2**30, 2) if device.type == "cuda" else 0.0
+
+
 def describe(device: torch.device) -> dict[str, str]:
     """Returns what a stamp says about the machine."""
     cuda = device.type == "cuda"

@@ -12,12 +12,14 @@ import torch
 
 from metrics.base import Images, Metric, Scores
 from pipeline.catalog import Entry
-from pipeline.cells import PROTOCOL
+from pipeline.cells import clear_key
+from pipeline.ci.store import Place
 from pipeline.errors import BenchError, DataError
 from pipeline.evaluate.batching import BatchRule, isolate, one_line
 from pipeline.evaluate.datasets import Dataset
 from pipeline.evaluate.images import Batch, ahead, load_recent
 from pipeline.evaluate.journal import Journal
+from pipeline.evaluate.keeper import Keeper
 from pipeline.evaluate.layout import lay_out
 from pipeline.files import digest, exclusive
 
@@ -39,16 +41,24 @@ class MetricBench:
         out: The output folder; unfinished work and clear scores are kept below `.work`.
         device: Where to compute.
         batch: Images per batch; None chooses.
+        keeper: Brings the clear scores that another machine computed, and keeps ours for others.
     """
 
-    def __init__(self, entry: Entry, out: Path, device: torch.device, batch: int | None = None) -> None:
+    def __init__(
+        self, entry: Entry, out: Path, device: torch.device, batch: int | None = None, keeper: Keeper | None = None
+    ) -> None:
         self.entry, self.out, self.device, self.batch = entry, out, device, batch
+        self.keeper = keeper or Keeper(None)
         self.rule = BatchRule.of(entry, device, batch)
 
     @cached_property
     def metric(self) -> Metric:
         """Returns the metric, built when it is first needed: the clear scores may all be known."""
         return build_metric(self.entry, self.device)
+
+    def beside(self, entry: Entry) -> MetricBench:
+        """Returns another metric at work in the same place."""
+        return MetricBench(entry, self.out, self.device, self.batch, self.keeper)
 
     def work(self, name: str) -> Path:
         """Returns the path of one of this metric's files of unfinished or shared work."""
@@ -58,8 +68,10 @@ class MetricBench:
         """Returns the scores of the clear images, from the output folder where an earlier run left them there."""
         quality = "original" if jpeg is None else f"jpeg{jpeg}"
         path = self.work(f"clear-{digest(dataset.name.encode())[:8]}-{quality}.jsonl")
+        key = clear_key(self.entry, dataset.digest, jpeg)
         with exclusive(path.with_suffix(".lock")):
-            journal = Journal(path, f"{PROTOCOL} {self.entry.fingerprint} {dataset.digest} {quality}")
+            self.keeper.bring(Place("clear", key, "scores"), path)
+            journal = Journal(path, key)
             todo = [
                 photos
                 for photos in dataset.batches(self.rule)
@@ -71,6 +83,8 @@ class MetricBench:
                 journal.record_all({photo.name: found.get(photo.name) for photo in photos})
                 if report:
                     report("clear", len(photos))
+            if todo:
+                self.keeper.put(Place("clear", key, "scores"), path)
         known = {photo.name: journal.done[photo.name] for photo in dataset.photos}
         return Clear(
             torch.tensor([math.nan if isinstance(value, str) else value for value in known.values()]),

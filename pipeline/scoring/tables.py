@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pipeline.files import write_atomically
-from pipeline.scoring.cells import read_cells
+from pipeline.scoring.cells import Cell, read_cells
 from pipeline.scoring.leaderboard import Leaderboard, build
 from pipeline.scoring.machine import leaderboard_csv, leaderboard_json, scores_csv
 from pipeline.scoring.markdown import to_markdown
@@ -14,7 +14,7 @@ from pipeline.scoring.ranges import RANGES, read_ranges
 from pipeline.scoring.records import records
 from pipeline.scoring.terminal import print_leaderboard
 
-__all__ = ["print_leaderboard", "write_tables"]
+__all__ = ["print_leaderboard", "write_tables", "write_tables_of"]
 
 
 def write_tables(folders: Sequence[Path], out: Path, ranges: Path = RANGES) -> Leaderboard:
@@ -31,7 +31,12 @@ def write_tables(folders: Sequence[Path], out: Path, ranges: Path = RANGES) -> L
         BenchError: If a folder holds no cell, or `out` cannot be written to.
         DataError: If the file of ranges is damaged.
     """
-    found = records(read_cells(folders), read_ranges(ranges))
+    return write_tables_of(read_cells(folders), out, ranges)
+
+
+def write_tables_of(cells: Sequence[Cell], out: Path, ranges: Path = RANGES) -> Leaderboard:
+    """Writes the tables of cells that were read; see `write_tables`."""
+    found = records(list(cells), read_ranges(ranges))
     board = build(found)
     write_atomically(out / "scores.csv", scores_csv(found))
     write_atomically(out / "leaderboard.md", to_markdown(board))

@@ -1,0 +1,196 @@
+"""From the store to the tables: gathers the cells of a plan, says what is missing, writes what readers download."""
+
+from __future__ import annotations
+
+import csv
+import io
+import zipfile
+from collections.abc import Iterable
+from pathlib import Path
+from typing import NamedTuple
+
+from pipeline import catalog, config
+from pipeline.cells import Cell, metric_facts, settings_of
+from pipeline.ci import shelf
+from pipeline.ci.history import History, Past, to_csv
+from pipeline.ci.junit import to_junit
+from pipeline.ci.plan_file import PlanFile, PlannedCell
+from pipeline.ci.store import RefusedError, Store
+from pipeline.config import Preset
+from pipeline.errors import DataError
+from pipeline.files import file_digest, write_atomically
+from pipeline.scoring.cells import Cell as Read
+from pipeline.scoring.cells import read_cells
+from pipeline.scoring.leaderboard import FEW, Leaderboard
+from pipeline.scoring.tables import write_tables_of
+from pipeline.stamp import AttackFacts, DatasetFacts, Stamp
+
+LATE = "its job left nothing: see the job's log"
+
+
+class Gathered(NamedTuple):
+    """What the plan's cells came to."""
+
+    board: Leaderboard
+    history: list[Past]
+
+    @property
+    def failed(self) -> list[Past]:
+        """Returns the cells that should have rows and have none."""
+        return [past for past in self.history if past.status == "failed"]
+
+
+def aggregate(plan: PlanFile, store: Store, before: History, rows: Path, tables: Path) -> Gathered:
+    """Gathers the cells of a plan and writes the tables.
+
+    Written are: the run folder `rows`; and below `tables` the leaderboard, scores.csv, cells.csv, ranges.csv where it
+    was measured, rows.zip, junit.xml and SHA256SUMS.
+
+    Args:
+        plan: The plan.
+        store: Where its cells lie.
+        before: What the cells took before.
+        rows: An output folder as `run` would have filled it.
+        tables: Where the tables go.
+
+    Raises:
+        DataError: If the checkout is not the one that the plan was made from, or no cell has ended.
+        TransientError: If the store cannot be reached.
+    """
+    preset = config.load().preset(plan.preset)
+    cells = {planned.key: _cell(planned, plan, preset) for planned in plan.cells}
+    stamps = shelf.read_stamps(store, cells.values())
+    history = []
+    for planned in plan.cells:
+        cell = cells[planned.key]
+        stamp = _restore(cell, planned, stamps[planned.key], store=store, rows=rows, plan=plan)
+        history.append(_past(cell, stamp, planned, before.get((planned.metric, planned.attack))))
+    read = read_cells([rows])
+    if measured := _ranges(read):
+        write_atomically(tables / "ranges.csv", measured)
+    board = write_tables_of(read, tables, tables / "ranges.csv")
+    write_atomically(tables / "cells.csv", to_csv(history))
+    write_atomically(tables / "junit.xml", to_junit(history))
+    write_atomically(tables / "rows.zip", _zip(rows))
+    write_atomically(tables / "SHA256SUMS", _sums(tables))
+    return Gathered(board, history)
+
+
+def _cell(planned: PlannedCell, plan: PlanFile, preset: Preset) -> Cell:
+    """Returns the cell, which must be what it was when it was planned."""
+    metric, attack = catalog.find("metrics", planned.metric), catalog.find("attacks", planned.attack)
+    cell = Cell(metric, attack, plan.inventory.digests, settings_of(preset))
+    if cell.key != planned.key:
+        raise DataError(
+            f"the plan must be of this checkout; {planned.metric} {planned.attack} was planned from another: plan again"
+        )
+    return cell
+
+
+def _restore(
+    cell: Cell, planned: PlannedCell, found: Stamp | RefusedError | None, *, store: Store, rows: Path, plan: PlanFile
+) -> Stamp:
+    """Writes a cell to the run folder, with its rows or with why there are none; returns its stamp."""
+    reason = LATE if planned.action == "run" else planned.reason
+    if isinstance(found, RefusedError):
+        reason = str(found)
+    elif found is not None and planned.action in {"run", "done", "waiting"}:
+        try:
+            shelf.restore(store, cell, found, rows)
+        except RefusedError as error:
+            reason = str(error)
+            # Without this mark the next plan would trust the stamp.
+            shelf.put(store, cell, found.model_copy(update={"status": "failed", "reason": reason}), None)
+        else:
+            return found
+    status = "skipped" if planned.action in {"skipped", "waiting"} else "failed"
+    stamp = _empty(cell, plan).model_copy(update={"status": status, "reason": reason})
+    write_atomically(cell.csv(rows).with_suffix(".json"), stamp.to_json())
+    return stamp
+
+
+def _empty(cell: Cell, plan: PlanFile) -> Stamp:
+    """Returns the stamp of a cell of which nothing is known but the plan."""
+    attack = cell.attack
+    settings = cell.settings
+    return Stamp(
+        status="failed",
+        metric=metric_facts(cell.metric),
+        attack=AttackFacts(
+            name=attack.name,
+            title=attack.title,
+            family=attack.fields.get("family", ""),
+            access=attack.fields.get("access", "white"),
+            fingerprint=attack.fingerprint,
+            settings={},
+        ),
+        datasets=[
+            DatasetFacts(name=name, digest=held.digest, images=held.images)
+            for name, held in plan.inventory.root.items()
+        ],
+        settings={"variants": settings.variants, "jpeg": list(settings.jpeg), "overrides": {}, "dtype": settings.dtype},
+        preset=plan.preset,
+        key=cell.key,
+    )
+
+
+def _past(cell: Cell, stamp: Stamp, planned: PlannedCell, before: Past | None) -> Past:
+    """Returns how a cell ended; of one without rows, what it took when it last had some stays known."""
+    if stamp.status != "done":
+        status = "waiting" if planned.action == "waiting" else stamp.status
+        known = before or Past(cell.metric.name, cell.attack.name, status, "", 0, 0, 0, "", "", "")
+        return known._replace(status=status, reason=" ".join(stamp.reason.split()))
+    return Past(
+        metric=cell.metric.name,
+        attack=cell.attack.name,
+        status=stamp.status,
+        reason="",
+        images=sum(each.images for each in stamp.datasets),
+        seconds=sum(stamp.seconds.values()),
+        gpu_memory=stamp.gpu_memory,
+        device=stamp.machine.get("device", ""),
+        finished=stamp.finished,
+        key=cell.key,
+    )
+
+
+def _ranges(cells: Iterable[Read]) -> str:
+    """Returns ranges.csv: the smallest and largest clear score of each metric, over the sets with enough images."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["metric", "low", "high", "n", "dataset", "digest", "date"])
+    measured: dict[str, list[object]] = {}
+    for cell in cells:
+        if cell.stamp is None or cell.metric in measured or len(cell.stamp.datasets) != 1:
+            continue
+        dataset = cell.stamp.datasets[0]
+        clear = cell.rows[cell.rows["variant"] == ""]["clear"]
+        if len(clear) >= FEW and clear.min() < clear.max():
+            low, high = f"{clear.min():.6g}", f"{clear.max():.6g}"
+            date = cell.stamp.finished[:10]
+            measured[cell.metric] = [cell.metric, low, high, len(clear), dataset.name, dataset.digest, date]
+    writer.writerows(measured[metric] for metric in sorted(measured))
+    return text.getvalue() if measured else ""
+
+
+def _zip(rows: Path) -> bytes:
+    """Returns the rows and stamps as a zip of the same bytes whenever it is made of the same files."""
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        for file in _files(rows):
+            member = zipfile.ZipInfo(file.relative_to(rows).as_posix())
+            member.compress_type, member.external_attr = zipfile.ZIP_DEFLATED, 0o644 << 16
+            archive.writestr(member, file.read_bytes())
+    return packed.getvalue()
+
+
+def _sums(folder: Path) -> str:
+    """Returns the sha256 of every file, as `sha256sum -c` reads it."""
+    files = [file for file in _files(folder) if file.name != "SHA256SUMS"]
+    return "".join(f"{file_digest(file)}  {file.relative_to(folder).as_posix()}\n" for file in files)
+
+
+def _files(folder: Path) -> Iterable[Path]:
+    return sorted(file for file in folder.glob("[!.]*/[!.]*") if file.is_file()) + sorted(
+        file for file in folder.glob("[!.]*") if file.is_file()
+    )

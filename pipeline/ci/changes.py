@@ -1,0 +1,76 @@
+"""Which entries a commit range touches: those whose fingerprints differ, so an entry counts when its base changed."""
+
+from __future__ import annotations
+
+import io
+import re
+import shutil
+import subprocess
+import tarfile
+import tempfile
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from pipeline import catalog
+from pipeline.catalog import FOLDERS, ROOT, Entry
+from pipeline.errors import BenchError
+
+COMMIT = re.compile(r"[0-9a-f]{7,64}")
+NONE = re.compile(r"0+")  # what GitLab gives as the commit before the first
+
+
+class Change(NamedTuple):
+    """An entry that differs."""
+
+    entry: Entry
+    how: Literal["new", "changed", "changed with what it uses"]
+
+
+def changed_since(commit: str) -> list[Change]:
+    """Returns the entries of the checkout that are not as they were at a commit; comments do not count.
+
+    Args:
+        commit: The hash of a commit that the clone holds.
+
+    Raises:
+        BenchError: If the commit is no hash, or not in the clone.
+    """
+    if NONE.fullmatch(commit):
+        return []
+    if not COMMIT.fullmatch(commit):
+        raise BenchError(f"--since must be a commit's hash; got {commit!r}: write what git rev-parse prints")
+    with tempfile.TemporaryDirectory(prefix="robustness-") as folder:
+        base = Path(folder)
+        _check_out(commit, base)
+        return [change for name in FOLDERS for change in _changes(name, base)]
+
+
+def _changes(folder: str, base: Path) -> list[Change]:
+    before = catalog.entries(folder, base)
+    changes = []
+    for name, entry in catalog.entries(folder).items():
+        old = before.get(name)
+        if old is None:
+            changes.append(Change(entry, "new"))
+        elif (old.fingerprint, old.problem) != (entry.fingerprint, entry.problem):
+            file = f"{folder}/{name}.py"
+            same = (base / file).read_bytes() == (ROOT / file).read_bytes()
+            changes.append(Change(entry, "changed with what it uses" if same else "changed"))
+    return changes
+
+
+def _check_out(commit: str, target: Path) -> None:
+    """Writes what fingerprints cover, as it was at a commit, below a folder."""
+    git = shutil.which("git")
+    if git is None:
+        raise BenchError("git must be installed to compare with a commit: install it")
+    told = subprocess.run([git, "-C", str(ROOT), "archive", "--format=tar", commit], capture_output=True, check=False)
+    if told.returncode:
+        raise BenchError(f"commit {commit} must be in this clone; it is not: fetch it, or clone with GIT_DEPTH=0")
+    with tarfile.open(fileobj=io.BytesIO(told.stdout)) as archive:
+        wanted = [
+            member
+            for member in archive.getmembers()
+            if member.name.split("/")[0] in FOLDERS or member.name == "requirements.lock"
+        ]
+        archive.extractall(target, wanted, filter="data")

@@ -1,0 +1,86 @@
+"""Writes the child pipelines: one job per cell and per metric's clear scores."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from pipeline.ci.packing import Job
+from pipeline.ci.plan import CPU
+from pipeline.errors import BenchError
+
+TEMPLATE = Path(__file__).with_name("child.yml")
+IMAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@-]*")  # a container image's reference
+TOKEN = re.compile(r"[a-z][a-z0-9_-]*")  # an entry, a preset or a runner's tag
+KEY = re.compile(r"[0-9a-f]{32}")
+STORE = re.compile(r"(https?://)?[A-Za-z0-9._:/~%+-]+")
+SHORTEST, LONGEST = 1, 24  # hours after which GitLab ends a job
+MOST_BYTES = 200_000  # of a child's file
+
+# The C writer where PyYAML has it: 2,000 jobs take 0.2 s instead of 2 s.
+Dumper: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+
+
+def child(jobs: Sequence[Job], *, image: str, preset: str, device: str, store: str) -> str:
+    """Returns a child pipeline's file; one without jobs holds a job that says so, since GitLab refuses an empty one.
+
+    Args:
+        jobs: The jobs.
+        image: The container image that they run in.
+        preset: The preset that they run.
+        device: cpu or cuda.
+        store: The result store's address.
+
+    Raises:
+        BenchError: If something would not be safe in YAML or in a shell, or the file breaks a limit of GitLab.
+    """
+    _require("--image", image, IMAGE)
+    _require("--preset", preset, TOKEN)
+    _require("--device", device, TOKEN)
+    _require("--store", store, STORE)
+    text = TEMPLATE.read_text(encoding="utf-8")
+    document: dict[str, Any] = {
+        "default": {"image": image},
+        # Not the names that the parent uses: what a trigger job forwards would win over what is written here.
+        "variables": {"PLANNED_PRESET": preset, "PLANNED_DEVICE": device, "PLANNED_STORE": store},
+    }
+    calibrated = {job.metric for job in jobs if not job.attack}
+    for job in jobs:
+        if job.name in document:
+            raise BenchError(f"jobs must have different names; got {job.name!r} twice: rename the entry")
+        document[job.name] = _job(job, calibrated)
+    if not jobs:
+        document["nothing to do"] = {"extends": ".nothing"}
+    text += "\n" + yaml.dump(document, Dumper=Dumper, sort_keys=False, width=1000)
+    if len(text.encode()) > MOST_BYTES:
+        raise BenchError(f"a child pipeline must be under {MOST_BYTES:,} bytes; got {len(text):,}: lower MOST_JOBS")
+    return text
+
+
+def _job(job: Job, calibrated: set[str]) -> dict[str, Any]:
+    for name in (job.metric, job.attack or job.metric, job.runner):
+        _require("a name", name, TOKEN)
+    described: dict[str, Any] = {"extends": ".cell" if job.attack else ".calibrate"}
+    if job.runner != CPU:
+        described["tags"] = [job.runner]
+    hours = min(max(SHORTEST, round(3 * job.seconds / 3600 + 0.5)), LONGEST)
+    described["timeout"] = f"{hours}h"
+    if job.attack:
+        _require("a key", job.key, KEY)
+        if job.metric in calibrated:
+            described["needs"] = [f"calibrate {job.metric}"]
+        described["variables"] = {"METRIC": job.metric, "ATTACK": job.attack, "KEY": job.key}
+    else:
+        described["variables"] = {"METRIC": job.metric}
+    return described
+
+
+@cache
+def _require(what: str, text: str, pattern: re.Pattern[str]) -> None:
+    if not pattern.fullmatch(text) or ".." in text:
+        raise BenchError(f"{what} must match {pattern.pattern}; got {text!r}: correct it")

@@ -1,0 +1,238 @@
+"""The commands of the GitLab pipeline: python -m pipeline plan, aggregate, publish, ... They also run on a laptop."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+from pipeline import catalog, config
+from pipeline.errors import BenchError, Exit
+from pipeline.terminal import err, out
+
+Preset = Annotated[str, typer.Option(help="smoke, demo, nightly or full: how much is run.")]
+Names = Annotated[str, typer.Option(help="Names with commas, or all; default: the preset's.")]
+StoreAddress = Annotated[str, typer.Option(help="A folder, or https://HOST/api/v4/projects/ID.")]
+Device = Annotated[str, typer.Option(help="cpu or cuda.")]
+Since = Annotated[str, typer.Option(help="The hash of the commit to compare with.")]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Adds the commands to the command line."""
+    for command, example in (
+        (inventory, "inventory --preset nightly --out inventory.json"),
+        (plan, "plan --preset nightly --store build/store --out build/plan --dry-run"),
+        (calibrate, "calibrate --metrics niqe --preset smoke --store build/store --out build/cells"),
+        (aggregate, "aggregate --plan build/plan/plan.json --store build/store --out build/tables"),
+        (changed, "changed --since HASH"),
+        (smoke, "smoke --since HASH --out build/smoke"),
+    ):
+        app.command(epilog=f"Example: python -m pipeline {example}")(command)
+
+
+def inventory(
+    out_file: Annotated[Path, typer.Option("--out", help="The file to write.")],
+    preset: Preset = "nightly",
+) -> None:
+    """Writes down which images this machine has for a preset: planning may happen where there are none."""
+    from pipeline.ci.inventory import take_inventory
+    from pipeline.files import write_atomically
+
+    with err.status("reading the images"):
+        found = take_inventory(config.load().preset(preset))
+    write_atomically(out_file, found.model_dump_json(indent=1) + "\n")
+    for name, held in found.root.items():
+        out.print(f"{name}: {held.images} images, digest {held.digest}")
+
+
+def plan(
+    preset: Preset = "nightly",
+    metrics: Names = "",
+    attacks: Names = "all",
+    store: StoreAddress = "build/store",
+    device: Device = "cuda",
+    data: Annotated[Path | None, typer.Option(help="What `inventory` wrote where the images are.")] = None,
+    image: Annotated[str, typer.Option(help="The container image that the jobs run in.")] = "metric-robustness",
+    hold: Annotated[bool, typer.Option("--hold", help="Run nothing: stale cells wait for the next nightly.")] = False,
+    out_folder: Annotated[Path, typer.Option("--out", help="Where plan.json and the child pipelines go.")] = Path(
+        "build/plan"
+    ),
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan, write nothing.")] = False,
+) -> None:
+    """Decides which cells are run, why each is or not, and writes the child pipelines that run them."""
+    from pipeline.ci import packing
+    from pipeline.ci.children import child
+    from pipeline.ci.history import read_history
+    from pipeline.ci.inventory import read_inventory, take_inventory
+    from pipeline.ci.plan import make_plan
+    from pipeline.ci.plan_file import to_json
+    from pipeline.ci.stores import open_store
+    from pipeline.files import write_atomically
+
+    if device not in {"cpu", "cuda"}:
+        raise BenchError(f"--device must be cpu or cuda; got {device!r}: choose one")
+    settings = config.load()
+    chosen = settings.preset(preset)
+    with err.status("planning"):
+        made = make_plan(
+            preset,
+            chosen,
+            [(metric, attack) for metric in _metrics(metrics, chosen) for attack in _entries("attacks", attacks)],
+            inventory=read_inventory(data) if data else take_inventory(chosen),
+            store=open_store(store),
+            history=read_history(),
+            runners=settings.runners,
+            most=0 if hold else packing.ALL_JOBS,
+        )
+        jobs = packing.jobs_of(made, settings.runners, device)
+        files = [child(part, image=image, preset=preset, device=device, store=store) for part in packing.shard(jobs)]
+    for planned in made.cells:
+        line = f"{planned.cell.metric.name} {planned.cell.attack.name}: {planned.action}, {planned.reason}"
+        (err if dry_run else out).print(line, markup=False, soft_wrap=True)
+    table = Table(box=None, pad_edge=False)
+    for column in ("cells", "decision", "reason"):
+        table.add_column(column, justify="right" if column == "cells" else "left")
+    for (action, reason), count in sorted(made.counts.items()):
+        table.add_row(str(count), action, escape(reason))
+    out.print(table)
+    kinds = Counter(job.runner for job in jobs)
+    spread = ", ".join(f"{count} on {runner}" for runner, count in sorted(kinds.items()))
+    out.print(
+        f"{len(made.cells)} cells; {len(jobs)} jobs{f' ({spread})' if jobs else ''}, about {made.hours:.1f} hours"
+    )
+    if dry_run:
+        return
+    for index, text in enumerate(files):
+        write_atomically(out_folder / f"child-{index:02}.yml", text)
+    write_atomically(out_folder / "plan.json", to_json(made, [job.name for job in jobs]))
+
+
+def calibrate(
+    metrics: Annotated[str, typer.Option(help="Names with commas.")],
+    out_folder: Annotated[Path, typer.Option("--out", help="An output folder of run.")],
+    preset: Preset = "nightly",
+    device: Device = "cpu",
+    store: StoreAddress = "",
+) -> None:
+    """Scores the clear images of a preset once, for all cells of a metric."""
+    from pipeline.ci.stores import open_store
+    from pipeline.evaluate.calibrate import calibrate as score_clear
+
+    kept = open_store(store) if store else None
+    for entry in _entries("metrics", metrics):
+        with err.status(f"{entry.name}: scoring the clear images"):
+            found = score_clear(entry.name, config.load().preset(preset), out_folder, device, kept)
+        for clear in found:
+            kind = clear.dataset + ("" if clear.jpeg is None else f", JPEG {clear.jpeg}")
+            out.print(f"{entry.name} on {kind}: {clear.low:.6g} to {clear.high:.6g}, {clear.images} images")
+            for image, reason in clear.excluded.items():
+                err.print(f"left out: {image}: {reason}", markup=False, soft_wrap=True)
+
+
+def aggregate(
+    plan_file: Annotated[Path, typer.Option("--plan", help="The plan.json of `plan`.")],
+    store: StoreAddress,
+    out_folder: Annotated[Path, typer.Option("--out", help="Where the tables go.")],
+    rows: Annotated[Path, typer.Option(help="Where the rows go, as `run` leaves them.")] = Path("build/rows"),
+) -> None:
+    """Gathers the planned cells from the store, and writes tables, rows.zip and a JUnit report."""
+    from pipeline.ci.aggregate import aggregate as gather
+    from pipeline.ci.history import read_history
+    from pipeline.ci.plan_file import read_plan
+    from pipeline.ci.stores import open_store
+    from pipeline.scoring.tables import print_leaderboard
+
+    with err.status("gathering"):
+        found = gather(read_plan(plan_file), open_store(store), read_history(), rows, out_folder)
+    print_leaderboard(found.board, out)
+    err.print(f"the tables are in {out_folder}", markup=False, soft_wrap=True)
+    if found.failed:
+        err.print(f"{len(found.failed)} cells failed: the table names them, with the reason")
+
+
+def changed(since: Since) -> None:
+    """Names the metrics, attacks and defences whose numbers may differ from those of a commit."""
+    from pipeline.ci.changes import changed_since
+
+    for change in changed_since(since):
+        out.print(f"{change.entry.folder} {change.entry.name}: {change.how}", markup=False, soft_wrap=True)
+
+
+def smoke(
+    since: Since,
+    out_folder: Annotated[Path, typer.Option("--out", help="Where rows, tables and note.md go.")],
+    device: Device = "cpu",
+    checks: Annotated[Path | None, typer.Option(help="What `check --json` printed.")] = None,
+) -> None:
+    """Runs the smoke preset for the entries that a merge request touches, and writes what it is to be told."""
+    from pipeline.cells import settings_of
+    from pipeline.ci.changes import changed_since
+    from pipeline.ci.merge_request import LEADERBOARD, read_checks, to_markdown
+    from pipeline.evaluate import local
+    from pipeline.files import write_atomically
+    from pipeline.scoring.tables import write_tables
+    from pipeline.terminal import RunProgress
+
+    changes = changed_since(since)
+    preset = config.load().preset("smoke")
+    touched = {
+        folder: [each.entry.name for each in changes if each.entry.folder == folder] for folder in catalog.FOLDERS
+    }
+    others = [entry.name for entry in _metrics("", preset) if entry.name not in touched["metrics"]]
+    board, failed = None, 0
+    for metrics, attacks in (
+        (touched["metrics"], list(catalog.entries("attacks"))),
+        (others, touched["attacks"]),
+    ):
+        if metrics and attacks:
+            request = local.Request(
+                metrics=metrics,
+                attacks=attacks,
+                datasets=list(preset.datasets),
+                out=out_folder,
+                settings=settings_of(preset),
+                preset="smoke",
+                limit=preset.limit,
+                device=device,
+            )
+            with RunProgress(1) as progress:
+                failed += local.run(request, progress).statuses["failed"]
+            board = write_tables([out_folder], out_folder)
+    note = to_markdown(changes, read_checks(checks) if checks else [], board, LEADERBOARD)
+    write_atomically(out_folder / "note.md", note)
+    print(note)
+    if failed:
+        raise typer.Exit(Exit.FAILED)
+
+
+def _metrics(names: str, preset: config.Preset) -> list[catalog.Entry]:
+    """Returns the metrics of that names, or those that the preset takes; one that cannot be read is among them."""
+    if names:
+        return _entries("metrics", names)
+    return [entry for entry in catalog.entries("metrics").values() if entry.problem or preset.metrics.takes(entry)]
+
+
+def _entries(folder: str, names: str) -> list[catalog.Entry]:
+    """Returns the entries of names with commas, or all."""
+    wanted = [name.strip() for name in names.split(",") if name.strip()]
+    if not wanted:
+        raise BenchError(f"names must stand between commas; got {names!r}: write one, or all")
+    known = catalog.entries(folder)
+    return list(known.values()) if wanted == ["all"] else [catalog.find(folder, name) for name in dict.fromkeys(wanted)]
+
+
+def environment(name: str) -> str:
+    """Returns a variable that GitLab sets in every job.
+
+    Raises:
+        BenchError: If it is not set.
+    """
+    value = os.environ.get(name, "")
+    if not value:
+        raise BenchError(f"{name} must be set, as it is in a GitLab job; it is not: give it as an option")
+    return value

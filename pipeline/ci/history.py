@@ -1,0 +1,73 @@
+"""results/cells.csv: how each cell ended, and what it took. Planning estimates from it, readers see what is missing."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import NamedTuple
+
+from pipeline.catalog import ROOT
+from pipeline.errors import DataError
+
+KEY = re.compile(r"([0-9a-f]{32})?")  # it becomes an address
+HISTORY = ROOT / "results" / "cells.csv"
+
+
+class Past(NamedTuple):
+    """What is known of a cell; a file holds one line for each."""
+
+    metric: str
+    attack: str
+    status: str  # done, failed, skipped or waiting
+    reason: str  # why there are no rows
+    images: int
+    seconds: float  # for all images and variants together
+    gpu_memory: float  # GiB at most; 0 where it was not measured
+    device: str
+    finished: str  # when rows were last made, UTC; empty if never
+    key: str  # of those rows
+
+
+TEXTS = ("metric", "attack", "status", "reason", "device", "finished", "key")
+History = dict[tuple[str, str], Past]  # (metric, attack) -> what is known
+
+
+def read_history(path: Path = HISTORY) -> History:
+    """Returns what the file says; nothing if there is none.
+
+    Raises:
+        DataError: If a line cannot be read.
+    """
+    if not path.exists():
+        return {}
+    found: History = {}
+    with path.open(encoding="utf-8", newline="") as file:
+        for line, row in enumerate(csv.DictReader(file), start=2):
+            try:
+                past = Past(
+                    **{name: row[name] for name in TEXTS},
+                    images=int(row["images"]),
+                    seconds=float(row["seconds"]),
+                    gpu_memory=float(row["gpu_memory"]),
+                )
+                if not KEY.fullmatch(past.key):
+                    raise ValueError(past.key)
+            except (KeyError, TypeError, ValueError) as error:
+                raise DataError(
+                    f"{path} must hold the columns {', '.join(Past._fields)}; line {line} does not: restore it with git"
+                ) from error
+            found[past.metric, past.attack] = past
+    return found
+
+
+def to_csv(history: Iterable[Past]) -> str:
+    """Returns the lines as CSV, sorted by metric and attack."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(Past._fields)
+    for past in sorted(history):
+        writer.writerow(past._replace(seconds=f"{past.seconds:.6g}", gpu_memory=f"{past.gpu_memory:.6g}"))  # type: ignore[arg-type]
+    return text.getvalue()

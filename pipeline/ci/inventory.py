@@ -1,0 +1,58 @@
+"""Which images the runners hold: found where the data lie, read where planning happens."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field, RootModel, ValidationError
+
+from pipeline.config import Preset
+from pipeline.errors import DataError
+from pipeline.evaluate.datasets import open_dataset
+
+
+class Held(BaseModel):
+    """A data set as a preset takes it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    digest: str = Field(pattern=r"^[0-9a-f]{16}$")  # of the images that the preset takes
+    images: int = Field(ge=1)
+
+
+class Inventory(RootModel[dict[str, Held]]):
+    """The data sets of a preset by name."""
+
+    @property
+    def digests(self) -> dict[str, str]:
+        """Returns the digest of each data set."""
+        return {name: held.digest for name, held in self.root.items()}
+
+    @property
+    def images(self) -> int:
+        """Returns how many images there are in all."""
+        return sum(held.images for held in self.root.values())
+
+
+def take_inventory(preset: Preset) -> Inventory:
+    """Reads the data sets of a preset on this machine.
+
+    Raises:
+        BenchError: If one is not here.
+        DataError: If one holds nothing that can be used.
+    """
+    datasets = [open_dataset(name, preset.limit) for name in preset.datasets]
+    return Inventory({each.name: Held(digest=each.digest, images=len(each.photos)) for each in datasets})
+
+
+def read_inventory(path: Path) -> Inventory:
+    """Returns what another machine wrote down.
+
+    Raises:
+        DataError: If the file is not an inventory.
+    """
+    try:
+        return Inventory.model_validate_json(path.read_bytes())
+    except (OSError, ValidationError) as error:
+        what = " ".join(str(error).split())[:200]
+        raise DataError(f"{path} must be what `inventory --out` wrote; got {what}: run it again") from error

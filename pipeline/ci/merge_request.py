@@ -1,0 +1,160 @@
+"""What a merge request is told: its entries, the contract, and where its metrics would stand on the leaderboard."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from pipeline.catalog import ROOT
+from pipeline.ci.changes import Change
+from pipeline.errors import DataError
+from pipeline.scoring.leaderboard import Leaderboard, Section, Standing
+from pipeline.scoring.numbers import with_margin
+
+LEADERBOARD = ROOT / "results" / "leaderboard.csv"
+NEIGHBOURS = 2  # on either side of a new row
+
+
+class Check(NamedTuple):
+    """How an entry did in the contract check."""
+
+    name: str
+    passed: int
+    failures: list[str]  # "promise: what was seen"
+
+
+class Known(NamedTuple):
+    """A row of the published leaderboard."""
+
+    kind: str
+    metric: str
+    gain: float
+
+
+def read_checks(path: Path) -> list[Check]:
+    """Returns what `check --json` printed, a line per entry; nothing if it did not get that far.
+
+    Raises:
+        DataError: If a line is something else.
+    """
+    if not path.is_file():
+        return []
+    checks = []
+    for line in path.read_text(encoding="utf-8").splitlines():
+        try:
+            told = json.loads(line)
+            failures = [f"{each['promise']}: {each['seen']}" for each in told["checks"] if each["status"] == "failed"]
+            passed = sum(each["status"] == "passed" for each in told["checks"])
+            checks.append(Check(told["name"], passed, failures))
+        except (KeyError, TypeError, ValueError) as error:
+            raise DataError(f"{path} must hold what check --json prints; got {line[:80]!r}: run check again") from error
+    return checks
+
+
+def to_markdown(changes: Sequence[Change], checks: Sequence[Check], board: Leaderboard | None, known: Path) -> str:
+    """Returns the note of a merge request.
+
+    Args:
+        changes: The entries that it touches.
+        checks: How they did in the contract check.
+        board: The leaderboard of its smoke cells; None if there were none.
+        known: The published leaderboard.csv, whose rows are the neighbours.
+    """
+    parts = ["## Robustness benchmark"]
+    if not changes:
+        return "\n\n".join([*parts, "No metric, attack or defence changes its numbers in this merge request."]) + "\n"
+    results = {check.name: check for check in checks}
+    parts.append(
+        _table(["entry", "is", "contract"], [_entry(change, results.get(change.entry.name)) for change in changes])
+    )
+    failures = [f"- {_cell(check.name)}: {_cell(failure)}" for check in checks for failure in check.failures]
+    if failures:
+        parts += ["To change before it can be merged:", "\n".join(failures)]
+    for section in board.sections if board else []:
+        parts += _section(section, {change.entry.name for change in changes}, _read_known(known))
+    gaps = board.gaps_by_reason if board else []
+    if gaps:
+        parts.append("Without rows:")
+        parts.append("\n".join(f"- {_cell(gap.metric)} {_cell(gap.attack)}: {_cell(gap.reason)}" for gap in gaps))
+    return "\n\n".join(parts) + "\n"
+
+
+def _entry(change: Change, check: Check | None) -> list[str]:
+    entry = change.entry
+    if entry.problem:
+        told = entry.problem
+    elif check is None:
+        told = "not checked: see the job's log"
+    else:
+        told = f"{len(check.failures)} failed" if check.failures else f"{check.passed} passed"
+    return [f"{entry.folder.removesuffix('s')} {entry.name}", change.how, told]
+
+
+def _section(section: Section, changed: set[str], known: list[Known]) -> list[str]:
+    """Returns the rows of a section between those that the leaderboard has above and below them."""
+    new = [standing for standing in section.standings if standing.metric in changed] or section.standings
+    rows: list[tuple[float, list[str]]] = []
+    for standing in new:
+        rows.append(
+            (standing.gain, [f"**{standing.metric}**", f"**{_gain(standing)}**", _by(standing), "this merge request"])
+        )
+    others = sorted(
+        (row for row in known if row.kind == section.kind and row.metric not in {s.metric for s in new}),
+        key=lambda row: row.gain,
+    )
+    near: set[int] = set()
+    for gain, _ in rows:
+        above = sum(row.gain <= gain for row in others)
+        near |= set(range(max(0, above - NEIGHBOURS), min(len(others), above + NEIGHBOURS)))
+    rows += [(others[i].gain, [others[i].metric, f"{others[i].gain:.3f}", "", "leaderboard"]) for i in sorted(near)]
+    rows.sort(key=lambda row: row[0])
+    images = f"{section.images} image{'' if section.images == 1 else 's'}"
+    told = (
+        f"{section.kind} metrics, worst-case absolute gain, smallest first. The rows of this merge request are of "
+        f"{images} of {section.dataset}; those of the leaderboard of its own data set: a first look, no ranking."
+    )
+    return [told, _table(["metric", "worst case", "moved most by", "from"], [row for _, row in rows])]
+
+
+def _gain(standing: Standing) -> str:
+    if standing.worst is None:
+        return "n/a"
+    return with_margin(standing.worst.scores["absolute_gain"], standing.worst.intervals["absolute_gain"])
+
+
+def _by(standing: Standing) -> str:
+    return max(standing.moved_most_by, key=lambda name: standing.moved_most_by[name], default="")
+
+
+def _read_known(path: Path) -> list[Known]:
+    """Returns the ranked rows of the published leaderboard, of which there may be none yet."""
+    if not path.is_file():
+        return []
+    with path.open(encoding="utf-8", newline="") as file:
+        lines = list(csv.DictReader(file))
+    try:
+        return [
+            Known(line["kind"], line["metric"], float(line["worst_case_absolute_gain"]))
+            for line in lines
+            if line["rank"] and line["worst_case_absolute_gain"]
+        ]
+    except (KeyError, ValueError) as error:
+        raise DataError(
+            f"{path} must be a leaderboard.csv of ours; it is not ({error}): restore it with git"
+        ) from error
+
+
+def _table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [headings, ["---"] * len(headings), *([_cell(text) for text in row] for row in rows)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _cell(text: str) -> str:
+    """Returns text that is no markup in Markdown: names and reasons come from contributors."""
+    plain = " ".join(text.split())
+    for sign, written in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), ("|", "\\|"), ("`", "\\`"), ("[", "\\[")):
+        plain = plain.replace(sign, written)
+    return plain

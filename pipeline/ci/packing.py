@@ -1,0 +1,86 @@
+"""Where jobs run: which kind of GPU, and which of the child pipelines."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from pipeline.catalog import Entry
+from pipeline.ci.plan import CALIBRATION, CPU, RESERVE, STARTUP, Plan, Planned
+from pipeline.config import Runner
+
+SHARDS = 16  # child pipelines that .gitlab-ci.yml triggers
+MOST_JOBS = 190  # of a child: GitLab parses a file of 200 jobs within its memory limit
+ALL_JOBS = SHARDS * MOST_JOBS - SHARDS  # a metric that is split over two children costs a job less there
+
+
+@dataclass(frozen=True)
+class Job:
+    """A job of a child pipeline: a metric's clear scores, or a cell."""
+
+    metric: str
+    attack: str  # empty for the clear scores
+    seconds: float
+    memory: float  # GB
+    runner: str = CPU
+    key: str = ""
+
+    @property
+    def name(self) -> str:
+        """Returns the job's name."""
+        return f"{self.metric} {self.attack}" if self.attack else f"calibrate {self.metric}"
+
+
+def jobs_of(plan: Plan, runners: Mapping[str, Runner], device: str) -> list[Job]:
+    """Returns the jobs of a plan, each with the runner that it waits for."""
+    jobs = [_calibration(metric) for metric in plan.calibrations] + [_cell(planned) for planned in plan.to_run]
+    return jobs if device == CPU else assign(jobs, runners)
+
+
+def assign(jobs: Sequence[Job], runners: Mapping[str, Runner]) -> list[Job]:
+    """Gives each job a kind of GPU: the longest job first, to the kind on which it ends earliest (LPT, Graham 1969).
+
+    Jobs that need more memory than another kind has go first, since they have no choice.
+    """
+    free = {tag: [0.0] * runner.gpus for tag, runner in runners.items()}
+    assigned = {}
+    for job in sorted(jobs, key=lambda job: (-len(_too_small(job, runners)), -job.seconds, job.name)):
+        tag = min(sorted(free.keys() - _too_small(job, runners)), key=lambda tag: min(free[tag]))
+        gpu = free[tag].index(min(free[tag]))
+        free[tag][gpu] += job.seconds
+        assigned[job.name] = tag
+    return [Job(job.metric, job.attack, job.seconds, job.memory, assigned[job.name], job.key) for job in jobs]
+
+
+def shard(jobs: Sequence[Job]) -> list[list[Job]]:
+    """Distributes jobs over the child pipelines; a metric's jobs stay together, since its cells need its clear scores.
+
+    Returns:
+        One list per child, some of them empty.
+    """
+    children: list[list[Job]] = [[] for _ in range(SHARDS)]
+    groups: dict[str, list[Job]] = {}
+    for job in jobs:
+        groups.setdefault(job.metric, []).append(job)
+    parts = [group[start : start + MOST_JOBS] for group in groups.values() for start in range(0, len(group), MOST_JOBS)]
+    for part in sorted(parts, key=len, reverse=True):
+        room = part
+        while room:
+            child = min(children, key=len)
+            taken = MOST_JOBS - len(child)
+            child += room[:taken]
+            room = room[taken:]
+    return children
+
+
+def _too_small(job: Job, runners: Mapping[str, Runner]) -> set[str]:
+    return {tag for tag, runner in runners.items() if runner.memory - RESERVE < job.memory}
+
+
+def _calibration(metric: Entry) -> Job:
+    return Job(metric.name, "", STARTUP + CALIBRATION, float(metric.fields.get("gpu_memory", 8)))
+
+
+def _cell(planned: Planned) -> Job:
+    cell = planned.cell
+    return Job(cell.metric.name, cell.attack.name, planned.seconds, planned.memory, key=cell.key)

@@ -1,0 +1,66 @@
+"""plan.json: what was planned, for the job that gathers the results."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from pipeline.ci.inventory import Inventory
+from pipeline.ci.plan import Plan
+from pipeline.errors import DataError
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class PlannedCell(_Frozen):
+    """What was decided about a cell."""
+
+    metric: str
+    attack: str
+    key: str  # empty where the entry cannot be read
+    action: Literal["run", "done", "skipped", "failed", "waiting"]
+    reason: str
+    seconds: float  # estimated
+
+
+class PlanFile(_Frozen):
+    """A plan as it is written down."""
+
+    preset: str
+    inventory: Inventory
+    cells: list[PlannedCell]
+    jobs: list[str]  # the names of all jobs of the children
+
+
+def to_json(plan: Plan, jobs: list[str]) -> str:
+    """Returns a plan as JSON."""
+    cells = [
+        PlannedCell(
+            metric=planned.cell.metric.name,
+            attack=planned.cell.attack.name,
+            key=planned.cell.key,
+            action=planned.action,
+            reason=planned.reason,
+            seconds=round(planned.seconds, 1),
+        )
+        for planned in plan.cells
+    ]
+    file = PlanFile(preset=plan.preset, inventory=plan.inventory, cells=cells, jobs=jobs)
+    return file.model_dump_json(indent=1) + "\n"
+
+
+def read_plan(path: Path) -> PlanFile:
+    """Returns a plan that was written down.
+
+    Raises:
+        DataError: If the file is not one.
+    """
+    try:
+        return PlanFile.model_validate_json(path.read_bytes())
+    except (OSError, ValidationError) as error:
+        what = " ".join(str(error).split())[:200]
+        raise DataError(f"{path} must be what `plan --out` wrote; got {what}: plan again") from error

@@ -1,0 +1,54 @@
+"""Scores a metric's clear images once, for all its cells on all machines."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+from pipeline import catalog
+from pipeline.cells import settings_of
+from pipeline.ci.store import Store
+from pipeline.config import Preset
+from pipeline.errors import DataError
+from pipeline.evaluate.datasets import open_dataset
+from pipeline.evaluate.keeper import Keeper
+from pipeline.evaluate.machine import make_deterministic, open_device
+from pipeline.evaluate.metric import MetricBench
+from pipeline.evaluate.weights import missing
+
+
+class Clear(NamedTuple):
+    """A metric's scores of the clear images of one data set."""
+
+    dataset: str
+    jpeg: int | None
+    images: int
+    low: float
+    high: float
+    excluded: dict[str, str]  # image -> why it has none
+
+
+def calibrate(name: str, preset: Preset, out: Path, device: str, store: Store | None) -> list[Clear]:
+    """Scores the clear images of a preset's data sets, and keeps the scores in the store.
+
+    Raises:
+        BenchError: If the metric, a data set or the device does not exist.
+        DataError: If the metric cannot be built, or scores no image.
+        TransientError: If the machine or the store failed.
+    """
+    entry = catalog.find("metrics", name)
+    if reason := entry.problem or missing(entry):
+        raise DataError(f"{name}: {reason}")
+    make_deterministic()
+    bench = MetricBench(entry, out, open_device(device), keeper=Keeper(store))
+    found = []
+    for dataset in (open_dataset(each, preset.limit) for each in preset.datasets):
+        for jpeg in settings_of(preset).jpeg if entry.kind == "FR" else (None,):
+            scores, excluded = bench.clear(dataset, jpeg)
+            usable = scores[scores.isfinite()]
+            if not len(usable):
+                image, reason = next(iter(excluded.items()))
+                raise DataError(f"{name} scores no image of {dataset.name}; {image}: {reason}")
+            low, high = float(usable.min()), float(usable.max())
+            found.append(Clear(dataset.name, jpeg, len(usable), low, high, excluded))
+    return found
