@@ -65,12 +65,16 @@ class Cell:
     @property
     def key(self) -> str:
         """Returns the hash of everything the rows depend on."""
-        needs = {name: catalog.find("metrics", name).fingerprint for name in self.attack.fields.get("needs", ())}
+        needs = {entry.name: entry.fingerprint for entry in self.needed()}
         settings = asdict(self.settings)
         if self.metric.kind != "FR":
             del settings["jpeg"]
         parts = [PROTOCOL, self.metric.fingerprint, self.attack.fingerprint, needs, dict(self.datasets), settings]
         return digest(json.dumps(parts, sort_keys=True).encode())[:32]
+
+    def needed(self) -> list[Entry]:
+        """Returns the metrics whose scores of the clear image the attack needs; one that is not there has a problem."""
+        return [_find(name) for name in self.attack.fields.get("needs", ())]
 
     def csv(self, out: Path) -> Path:
         """Returns where the rows stand in an output folder; the stamp stands beside them as .json."""
@@ -95,6 +99,9 @@ class Cell:
         """Returns why the cell cannot be run by anyone, or nothing."""
         if problem := self.metric.problem or self.attack.problem:
             return Decision("failed", problem)
+        for entry in self.needed():
+            if entry.problem:
+                return Decision("failed", f"the attack needs {entry.name}: {entry.problem}")
         if self.attack.fields["access"] == "white" and not self.metric.fields["differentiable"]:
             return Decision("skipped", "white-box attack on a metric without gradient")
         return None
@@ -114,6 +121,13 @@ class Cell:
             "attack changed": stamp.attack.fingerprint != self.attack.fingerprint,
         }
         return next((reason for reason, holds in reasons.items() if holds), "data or settings changed")
+
+
+def _find(name: str) -> Entry:
+    try:
+        return catalog.find("metrics", name)
+    except BenchError as error:
+        return Entry(name, "metrics", problem=str(error))
 
 
 def clear_key(metric: Entry, dataset: str, jpeg: int | None) -> str:

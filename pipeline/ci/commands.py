@@ -12,6 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from pipeline import catalog, config
+from pipeline.ci.image_commands import image
 from pipeline.errors import BenchError, Exit
 from pipeline.terminal import err, out
 
@@ -33,6 +34,7 @@ def add_to(app: typer.Typer) -> None:
         (smoke, "smoke --since HASH --out build/smoke"),
     ):
         app.command(epilog=f"Example: python -m pipeline {example}")(command)
+    app.add_typer(image, name="image")
 
 
 def inventory(
@@ -78,11 +80,12 @@ def plan(
         raise BenchError(f"--device must be cpu or cuda; got {device!r}: choose one")
     settings = config.load()
     chosen = settings.preset(preset)
+    chosen_metrics, chosen_attacks = _metrics(metrics, chosen), _entries("attacks", attacks)
     with err.status("planning"):
         made = make_plan(
             preset,
             chosen,
-            [(metric, attack) for metric in _metrics(metrics, chosen) for attack in _entries("attacks", attacks)],
+            [(metric, attack) for metric in chosen_metrics for attack in chosen_attacks],
             inventory=read_inventory(data) if data else take_inventory(chosen),
             store=open_store(store),
             history=read_history(),
@@ -130,8 +133,8 @@ def calibrate(
         for clear in found:
             kind = clear.dataset + ("" if clear.jpeg is None else f", JPEG {clear.jpeg}")
             out.print(f"{entry.name} on {kind}: {clear.low:.6g} to {clear.high:.6g}, {clear.images} images")
-            for image, reason in clear.excluded.items():
-                err.print(f"left out: {image}: {reason}", markup=False, soft_wrap=True)
+            for photo, reason in clear.excluded.items():
+                err.print(f"left out: {photo}: {reason}", markup=False, soft_wrap=True)
 
 
 def aggregate(

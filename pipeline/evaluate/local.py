@@ -171,8 +171,7 @@ def _decide(cell: Cell, request: Request, keeper: Keeper) -> Decision:
     if decision.action == "done":
         keeper.offer(cell, request.out)
     if decision.action == "run":
-        needed = [cell.metric, *(catalog.find("metrics", name) for name in cell.attack.fields.get("needs", ()))]
-        for entry in needed:
+        for entry in (cell.metric, *cell.needed()):
             if reason := missing(entry):
                 return Decision("skipped", reason)
     return decision

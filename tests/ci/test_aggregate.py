@@ -1,0 +1,273 @@
+"""Plan, cells and aggregate, one after another on one machine: the pipeline without GitLab."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+import subprocess
+import xml.etree.ElementTree as ET
+import zipfile
+from pathlib import Path
+
+import pytest
+from scratch import BRIGHTNESS, DISTANCE, TALLY, Tree
+
+ATTACKS = {"fgsm", "noise"}
+
+
+@pytest.fixture
+def bench(tree: Tree) -> Tree:
+    """Returns a checkout with two quick metrics and two attacks."""
+    tree.write("metrics/brightness.py", BRIGHTNESS)
+    tree.write("metrics/distance.py", DISTANCE)
+    for file in (tree.root / "attacks").glob("*.py"):
+        if file.stem not in {"__init__", "base", *ATTACKS}:
+            file.unlink()
+    return tree
+
+
+def plan(tree: Tree) -> dict[str, dict]:
+    """Plans; returns the cells by name."""
+    told = tree.call("plan", "--preset", "smoke", "--device", "cpu", "--store", "store", "--out", "plan")
+    assert told.returncode == 0, told.stderr
+    return {f"{cell['metric']} {cell['attack']}": cell for cell in written(tree)["cells"]}
+
+
+def written(tree: Tree) -> dict:
+    return json.loads((tree.root / "plan" / "plan.json").read_text())
+
+
+def run(tree: Tree, cell: dict, out: str = "cells", **environment: str) -> subprocess.CompletedProcess[str]:
+    shutil.rmtree(tree.root / out, ignore_errors=True)  # every job has a fresh checkout
+    return tree.call(
+        "run",
+        "--metrics",
+        cell["metric"],
+        "--attacks",
+        cell["attack"],
+        "--preset",
+        "smoke",
+        "--store",
+        "store",
+        "--key",
+        cell["key"],
+        "--batch",
+        "1",
+        "--out",
+        out,
+        **environment,
+    )
+
+
+def run_all(tree: Tree, *metrics: str) -> None:
+    """Runs the cells of metrics in one go, which gives the store the same objects as a job for each."""
+    told = tree.call(
+        "run", "--metrics", ",".join(metrics) or "all", "--preset", "smoke", "--store", "store", "--out", "all"
+    )
+    assert told.returncode == 0, told.stderr
+
+
+def aggregate(tree: Tree) -> Path:
+    shutil.rmtree(tree.root / "rows", ignore_errors=True)
+    told = tree.call("aggregate", "--plan", "plan/plan.json", "--store", "store", "--rows", "rows", "--out", "public")
+    assert told.returncode == 0, told.stderr
+    return tree.root / "public"
+
+
+def lines(file: Path) -> dict[str, dict[str, str]]:
+    return {f"{line['metric']} {line['attack']}": line for line in csv.DictReader(file.open())}
+
+
+def test_the_chain_gives_what_one_run_gives(bench, tmp_path):
+    cells = plan(bench)
+    assert {name: cell["action"] for name, cell in cells.items()} == dict.fromkeys(
+        ["brightness fgsm", "brightness noise", "distance fgsm", "distance noise"], "run"
+    )
+    for name in ("brightness", "distance"):
+        told = bench.call("calibrate", "--metrics", name, "--preset", "smoke", "--store", "store", "--out", "clear")
+        assert told.returncode == 0, told.stderr
+        assert f"{name} on sample" in told.stdout
+    for cell in cells.values():
+        assert run(bench, cell).returncode == 0
+    public = aggregate(bench)
+    told = bench.call("run", "--preset", "smoke", "--metrics", "all", "--out", "alone")
+    assert told.returncode == 0, told.stderr
+    for name in ("leaderboard.json", "leaderboard.md", "leaderboard.csv"):
+        assert (public / name).read_bytes() == (bench.root / "alone" / name).read_bytes()
+    for cell in cells.values():
+        file = f"{cell['metric']}/{cell['attack']}.csv"
+        assert (bench.root / "rows" / file).read_bytes() == (bench.root / "alone" / file).read_bytes()
+        with zipfile.ZipFile(public / "rows.zip") as rows:
+            assert rows.read(file) == (bench.root / "alone" / file).read_bytes()
+    sums = subprocess.run(
+        ["/usr/bin/sha256sum", "--check", "--strict", "SHA256SUMS"],
+        cwd=public,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert sums.stdout.count("OK") == len(list(public.iterdir())) - 1
+    history = lines(public / "cells.csv")
+    assert all(
+        line["status"] == "done" and float(line["seconds"]) > 0 and line["images"] == "4" for line in history.values()
+    )
+
+    first = {file.name: file.read_bytes() for file in public.iterdir()}
+    assert {cell["action"] for cell in plan(bench).values()} == {"done"}  # nothing is stale now
+    aggregate(bench)
+    assert {file.name: file.read_bytes() for file in public.iterdir()} == first
+
+
+def test_only_what_changed_is_planned_again(bench):
+    plan(bench)
+    run_all(bench)
+    aggregate(bench)
+    shutil.copy(bench.root / "public" / "cells.csv", bench.write("results/cells.csv", ""))
+    bench.write("metrics/brightness.py", BRIGHTNESS + "\n# only a comment\n")
+    assert {cell["action"] for cell in plan(bench).values()} == {"done"}
+    bench.write("metrics/brightness.py", BRIGHTNESS.replace("(1 + images", "(2 + images"))
+    told = {name: (cell["action"], cell["reason"]) for name, cell in plan(bench).items()}
+    assert told == {
+        "brightness fgsm": ("run", "metric changed"),
+        "brightness noise": ("run", "metric changed"),
+        "distance fgsm": ("done", "up to date"),
+        "distance noise": ("done", "up to date"),
+    }
+
+
+def test_clear_scores_are_computed_once_for_all_jobs(bench, tmp_path):
+    bench.write("metrics/tally.py", TALLY)
+    cells = plan(bench)
+    tally = tmp_path / "tally"
+    told = bench.call(
+        "calibrate", "--metrics", "tally", "--preset", "smoke", "--store", "store", "--out", "clear", TALLY=str(tally)
+    )
+    assert told.returncode == 0, told.stderr
+    clear = tally.stat().st_size
+    assert clear > 0
+    assert run(bench, cells["tally noise"], TALLY=str(tally)).returncode == 0
+    assert tally.stat().st_size == clear + 4  # noise scores each attacked image once, and no clear one again
+    again = plan(bench)
+    assert "calibrate tally" not in written(bench)["jobs"]
+    assert again["tally fgsm"]["action"] == "run"
+
+
+def test_a_metric_that_raises_costs_only_its_cells_and_is_named(bench):
+    bench.write(
+        "metrics/broken.py",
+        BRIGHTNESS.replace("return ", "raise RuntimeError('no <GPU> & no hope')\n        return ").replace(
+            "Brightness", "Broken"
+        ),
+    )
+    cells = plan(bench)
+    failed = run(bench, cells["broken fgsm"])
+    assert failed.returncode == 3
+    assert run(bench, cells["broken noise"]).returncode == 3
+    run_all(bench, "brightness", "distance")
+    public = aggregate(bench)
+    history = lines(public / "cells.csv")
+    assert history["broken fgsm"]["status"] == "failed"
+    assert "no <GPU> & no hope" in history["broken fgsm"]["reason"]
+    assert history["brightness fgsm"]["status"] == "done"
+    assert "no <GPU> & no hope" in (public / "leaderboard.json").read_text()
+    cases = {f"{case.get('classname')} {case.get('name')}": case for case in ET.parse(public / "junit.xml").getroot()}
+    assert "no <GPU> & no hope" in cases["broken fgsm"].find("failure").get("message")
+    assert cases["distance noise"].find("failure") is None
+    assert plan(bench)["broken fgsm"]["reason"] == "failed last time"
+
+
+def test_a_cell_killed_half_way_continues_on_another_machine(bench, tmp_path):
+    bench.write("metrics/tally.py", TALLY)
+    cells = plan(bench)
+    cell = cells["tally fgsm"]
+    killed = run(
+        bench, cell, "one", TALLY=str(tmp_path / "one"), KILL_AT="9", BENCHMARK_KEEP_EVERY="0", OMP_NUM_THREADS="1"
+    )
+    assert killed.returncode == -9
+    continued = run(bench, cell, "two", TALLY=str(tmp_path / "two"))
+    assert continued.returncode == 0, continued.stderr
+    whole = bench.call(
+        "run",
+        "--preset",
+        "smoke",
+        "--metrics",
+        "tally",
+        "--attacks",
+        "fgsm",
+        "--out",
+        "three",
+        "--batch",
+        "1",
+        TALLY=str(tmp_path / "three"),
+    )
+    assert whole.returncode == 0
+    rows = (bench.root / "two" / "tally" / "fgsm.csv").read_bytes()
+    assert rows == (bench.root / "three" / "tally" / "fgsm.csv").read_bytes()
+    assert len(set(rows.splitlines())) == len(rows.splitlines()) == 5
+    assert (tmp_path / "two").stat().st_size < (tmp_path / "three").stat().st_size  # it did not begin anew
+
+
+@pytest.mark.parametrize("name", ["rows.csv", "stamp.json"])
+def test_a_damaged_object_is_refused_told_and_computed_again(bench, name):
+    cells = plan(bench)
+    run_all(bench)
+    key = cells["brightness fgsm"]["key"]
+    (file,) = (bench.root / "store").glob(f"cells/*/{key}/{name}")
+    data = file.read_bytes()
+    file.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
+    public = aggregate(bench)
+    history = lines(public / "cells.csv")
+    assert history["brightness fgsm"]["status"] == "failed"
+    assert "is damaged: it is computed again" in history["brightness fgsm"]["reason"]
+    assert history["brightness noise"]["status"] == "done"
+    again = plan(bench)
+    assert {name for name, cell in again.items() if cell["action"] == "run"} == {"brightness fgsm"}
+    assert run(bench, again["brightness fgsm"]).returncode == 0
+    plan(bench)
+    assert lines(aggregate(bench) / "cells.csv")["brightness fgsm"]["status"] == "done"
+
+
+def test_a_job_that_left_nothing_and_cells_that_wait_are_named(bench):
+    cells = plan(bench)
+    assert run(bench, cells["brightness fgsm"]).returncode == 0
+    history = lines(aggregate(bench) / "cells.csv")
+    assert history["brightness fgsm"]["status"] == "done"
+    assert history["distance fgsm"]["reason"] == "its job left nothing: see the job's log"
+    told = bench.call("plan", "--preset", "smoke", "--device", "cpu", "--store", "store", "--hold", "--out", "plan")
+    assert told.returncode == 0
+    assert written(bench)["jobs"] == []
+    assert lines(aggregate(bench) / "cells.csv")["distance fgsm"]["status"] == "waiting"
+
+
+def test_a_cell_of_another_checkout_is_refused(bench):
+    cell = plan(bench)["brightness fgsm"]
+    bench.write("metrics/brightness.py", BRIGHTNESS.replace("(1 + images", "(2 + images"))
+    told = run(bench, cell)
+    assert told.returncode == 3
+    assert f"must have the planned key {cell['key']}" in told.stderr
+    gathered = bench.call("aggregate", "--plan", "plan/plan.json", "--store", "store", "--out", "public")
+    assert gathered.returncode == 3
+    assert "was planned from another" in gathered.stderr
+
+
+def test_what_a_laptop_computed_without_the_store_reaches_it_later(bench):
+    assert bench.call("run", "--preset", "smoke", "--metrics", "all", "--out", "alone").returncode == 0
+    assert (
+        bench.call("run", "--preset", "smoke", "--metrics", "all", "--out", "alone", "--store", "store").returncode == 0
+    )
+    assert {cell["action"] for cell in plan(bench).values()} == {"done"}
+
+
+def test_images_are_counted_where_they_are_and_planned_elsewhere(bench):
+    told = bench.call("inventory", "--preset", "smoke", "--out", "inventory.json")
+    assert told.returncode == 0
+    assert "sample: 4 images, digest" in told.stdout
+    here = {name: cell["key"] for name, cell in plan(bench).items()}
+    configuration = bench.root / "pipeline" / "benchmark.yml"
+    configuration.write_text(configuration.read_text().replace("path: data\n", "path: nowhere\n"))
+    there = bench.call(
+        "plan", "--preset", "smoke", "--device", "cpu", "--store", "store", "--data", "inventory.json", "--out", "plan"
+    )
+    assert there.returncode == 0, there.stderr
+    assert {f"{cell['metric']} {cell['attack']}": cell["key"] for cell in written(bench)["cells"]} == here

@@ -1,0 +1,454 @@
+"""Planning: what is run and why, where, and the files that GitLab is given."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+from scratch import BRIGHTNESS
+
+from pipeline import catalog
+from pipeline.catalog import Entry
+from pipeline.cells import Cell, clear_key, settings_of
+from pipeline.ci import packing, shelf
+from pipeline.ci.children import MOST_BYTES, child
+from pipeline.ci.history import Past, read_history, to_csv
+from pipeline.ci.inventory import Held, Inventory
+from pipeline.ci.packing import ALL_JOBS, MOST_JOBS, SHARDS, Job
+from pipeline.ci.plan import Plan, make_plan
+from pipeline.ci.plan_file import read_plan, to_json
+from pipeline.ci.store import FolderStore, Place
+from pipeline.config import Preset, Runner
+from pipeline.errors import BenchError, DataError
+from pipeline.files import digest
+from pipeline.stamp import AttackFacts, DatasetFacts, MetricFacts, Stamp
+
+INVENTORY = Inventory({"sample": Held(digest="0123456789abcdef", images=4)})
+PRESET = Preset(variants=False)
+RUNNERS = {"rtx3090": Runner(gpus=2, memory=24), "a6000": Runner(gpus=1, memory=48)}
+
+
+def metric(name: str, **fields: object) -> Entry:
+    known = {"higher_is_better": True, "score_range": (0, 1), "differentiable": True, "gpu_memory": 8, "cost": "light"}
+    return Entry(name, "metrics", name, name, "NR", known | fields, fingerprint=digest(name.encode())[:16])
+
+
+def attack(name: str, **fields: object) -> Entry:
+    known = {"access": "white", "family": "sign"}
+    return Entry(name, "attacks", name, name, "attack", known | fields, fingerprint=digest(name.encode())[:16])
+
+
+def planned(store, metrics, attacks, history=None, *, preset=PRESET, most=ALL_JOBS) -> Plan:
+    pairs = [(one, other) for one in metrics for other in attacks]
+    return make_plan(
+        "smoke", preset, pairs, inventory=INVENTORY, store=store, history=history or {}, runners=RUNNERS, most=most
+    )
+
+
+def decisions(plan: Plan) -> dict[str, tuple[str, str]]:
+    return {f"{each.cell.metric.name} {each.cell.attack.name}": (each.action, each.reason) for each in plan.cells}
+
+
+def finish(store, one: Entry, other: Entry, status="done", preset=PRESET) -> Stamp:
+    """Puts a cell into the store as a job would."""
+    cell = Cell(one, other, INVENTORY.digests, settings_of(preset))
+    rows = f"rows of {one.name} {other.name}\n"
+    stamp = Stamp(
+        status=status,
+        reason="" if status == "done" else "it broke",
+        metric=MetricFacts(
+            name=one.name, title="", kind="NR", higher_is_better=True, score_range=(0, 1), fingerprint=one.fingerprint
+        ),
+        attack=AttackFacts(
+            name=other.name, title="", family="sign", access="white", fingerprint=other.fingerprint, settings={}
+        ),
+        datasets=[DatasetFacts(name="sample", digest="0123456789abcdef", images=4)],
+        settings={},
+        preset="smoke",
+        key=cell.key,
+        sha256=digest(rows.encode()),
+        finished="2026-01-01T00:00:00+00:00",
+    )
+    shelf.put(store, cell, stamp, rows if status == "done" else None)
+    return stamp
+
+
+def past(one: Entry, other: Entry, key="", *, seconds=0.0, finished="", images=4) -> dict[tuple[str, str], Past]:
+    return {(one.name, other.name): Past(one.name, other.name, "done", "", images, seconds, 0.0, "", finished, key)}
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> FolderStore:
+    return FolderStore(tmp_path / "store")
+
+
+def test_what_is_in_the_store_is_not_run_again(store):
+    a, b, x, y = metric("a"), metric("b"), attack("x"), attack("y")
+    finish(store, a, x)
+    finish(store, b, y, status="failed")
+    assert decisions(planned(store, [a, b], [x, y])) == {
+        "a x": ("done", "up to date"),
+        "a y": ("run", "never run"),
+        "b x": ("run", "never run"),
+        "b y": ("run", "failed last time"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (lambda a, x: (replace(a, fingerprint="f" * 16), x), "metric changed"),
+        (lambda a, x: (a, replace(x, fingerprint="f" * 16)), "attack changed"),
+    ],
+)
+def test_the_reason_is_what_changed_since_the_rows_were_made(store, change, reason):
+    a, x = metric("a"), attack("x")
+    stamp = finish(store, a, x)
+    history = past(a, x, stamp.key, finished="2026-01-01T00:00:00+00:00")
+    newer, other = change(a, x)
+    assert decisions(planned(store, [newer], [other], history)) == {"a x": ("run", reason)}
+
+
+def test_other_data_are_a_reason_too(store):
+    a, x = metric("a"), attack("x")
+    stamp = finish(store, a, x)
+    plan = make_plan(
+        "smoke",
+        PRESET,
+        [(a, x)],
+        inventory=Inventory({"sample": Held(digest="f" * 16, images=4)}),
+        store=store,
+        history=past(a, x, stamp.key, finished="2026-01-01"),
+        runners=RUNNERS,
+        most=ALL_JOBS,
+    )
+    assert decisions(plan) == {"a x": ("run", "data or settings changed")}
+
+
+def test_rows_that_left_the_store_are_computed_again(store):
+    a, x = metric("a"), attack("x")
+    key = Cell(a, x, INVENTORY.digests, settings_of(PRESET)).key
+    plan = planned(store, [a], [x], past(a, x, key, finished="2026-01-01"))
+    assert decisions(plan) == {"a x": ("run", "its rows are gone from the store")}
+
+
+def test_a_damaged_or_foreign_stamp_is_computed_again(store):
+    a, x, y = metric("a"), attack("x"), attack("y")
+    stamps = [finish(store, a, x), finish(store, a, y)]
+    (file,) = store.root.glob(f"cells/*/{stamps[0].key}/stamp.json")
+    file.write_bytes(file.read_bytes()[:-1])
+    store.write(Place("cells", stamps[1].key, "stamp.json"), stamps[0].to_json().encode())
+    told = decisions(planned(store, [a], [x, y]))
+    assert told["a x"][0] == told["a y"][0] == "run"
+    assert "is damaged" in told["a x"][1]
+    assert "is the stamp of another cell" in told["a y"][1]
+
+
+def test_what_nobody_can_run_is_told_with_its_reason(store):
+    broken = Entry("broken", "metrics", problem="metrics/broken.py (line 3): invalid syntax")
+    told = decisions(
+        planned(store, [broken, metric("flat", differentiable=False), metric("huge", gpu_memory=47)], [attack("x")])
+    )
+    assert told == {
+        "broken x": ("failed", "metrics/broken.py (line 3): invalid syntax"),
+        "flat x": ("skipped", "white-box attack on a metric without gradient"),
+        "huge x": ("skipped", "needs 47 GB of GPU memory; a job gets 46 on the largest runner"),
+    }
+
+
+def test_the_budget_goes_to_those_not_seen_for_longest(store):
+    metrics, x = [metric(name) for name in "abcd"], attack("x")
+    dates = {"a": "2026-03-01", "b": "2026-01-01", "c": "2026-02-01"}  # d never
+    history = {}
+    for one in metrics:
+        if one.name in dates:
+            history |= past(one, x, "f" * 32, seconds=3540, finished=dates[one.name])
+    plan = planned(store, metrics, [x], history, preset=PRESET.model_copy(update={"gpu_hours": 1.5}))
+    assert [each.cell.metric.name for each in plan.cells] == ["d", "b", "c", "a"]
+    assert [each.action for each in plan.cells] == ["run", "run", "waiting", "waiting"]
+    assert plan.cells[-1].reason == "over the 1.5 GPU hours of a pipeline"
+    assert plan.hours == pytest.approx((600 + 60 + 3600) / 3600)  # d is guessed
+
+
+def test_what_failed_waits_behind_all_others(store):
+    a, b, x = metric("a"), metric("b"), attack("x")
+    finish(store, a, x, status="failed")
+    plan = planned(store, [a, b], [x], preset=PRESET.model_copy(update={"gpu_hours": 0.2}))
+    assert decisions(plan) == {"b x": ("run", "never run"), "a x": ("waiting", "over the 0.2 GPU hours of a pipeline")}
+
+
+def test_a_pipeline_that_holds_its_breath_runs_nothing(store):
+    plan = planned(store, [metric("a")], [attack("x")], most=0)
+    assert decisions(plan) == {"a x": ("waiting", "over the 0 jobs of a pipeline")}
+    assert not plan.calibrations
+
+
+def test_seconds_are_scaled_by_the_images_and_guessed_from_the_metrics_other_cells(store):
+    a, x, y = metric("a"), attack("x"), attack("y")
+    plan = planned(store, [a], [x, y], past(a, x, "f" * 32, seconds=100, images=8))
+    assert [each.seconds - 60 for each in plan.cells] == [50, 50]
+
+
+def test_clear_scores_are_a_job_of_their_own_unless_they_are_known(store):
+    a, b, x = metric("a"), metric("b"), attack("x")
+    store.write(Place("clear", clear_key(a, "0123456789abcdef", None), "scores"), b"known")
+    plan = planned(store, [a, b], [x])
+    assert [each.name for each in plan.calibrations] == ["b"]
+    assert [job.name for job in packing.jobs_of(plan, RUNNERS, "cpu")] == ["calibrate b", "a x", "b x"]
+
+
+def test_a_job_that_needs_much_memory_goes_to_the_large_gpus():
+    jobs = [Job("small", "x", 10, 8), Job("large", "x", 10, 23)]
+    assert {job.metric: job.runner for job in packing.assign(jobs, RUNNERS)}["large"] == "a6000"
+
+
+@given(st.lists(st.tuples(st.floats(1, 1e5), st.integers(1, 46)), max_size=60))
+def test_packing_is_near_the_best_makespan(lengths):
+    jobs = [Job(f"m{index}", "x", seconds, memory) for index, (seconds, memory) in enumerate(lengths)]
+    assigned = packing.assign(jobs, RUNNERS)
+    assert sorted(job.metric for job in assigned) == sorted(job.metric for job in jobs)
+    assert all(job.memory <= RUNNERS[job.runner].memory - 2 for job in assigned)
+    total = sum(seconds for seconds, _ in lengths)
+    forced = sum(seconds for seconds, memory in lengths if memory > 22)
+    longest = max((seconds for seconds, _ in lengths), default=0)
+    bound = max(total / 3, forced, longest)  # no schedule is shorter
+    for tag, runner in RUNNERS.items():
+        load = sum(job.seconds for job in assigned if job.runner == tag)
+        assert load / runner.gpus <= 2 * bound + longest
+
+
+@given(st.lists(st.integers(1, 60), max_size=60))
+def test_children_hold_every_job_once_and_no_more_than_they_may(sizes):
+    jobs = [
+        Job(f"m{index}", f"a{number}" if number else "", 1, 1)
+        for index, size in enumerate(sizes)
+        for number in range(size)
+    ]
+    jobs = jobs[:ALL_JOBS]
+    children = packing.shard(jobs)
+    assert len(children) == SHARDS
+    assert sorted(job.name for part in children for job in part) == sorted(job.name for job in jobs)
+    assert max(map(len, children)) <= MOST_JOBS
+
+
+def loaded(text: str) -> dict:
+    return yaml.safe_load(text)
+
+
+ARGUMENTS = {
+    "image": "registry.example.com/a/b:1",
+    "preset": "smoke",
+    "device": "cuda",
+    "store": "https://x.example.com/api/v4/projects/7",
+}
+
+
+def test_two_thousand_cells_fit_and_every_file_is_what_gitlab_takes(tmp_path):
+    metrics = [metric(f"metric_with_a_long_name_{index}") for index in range(100)]
+    attacks = [attack(f"attack_with_a_long_name_{index}") for index in range(20)]
+    plan = planned(FolderStore(tmp_path / "store"), metrics, attacks)
+    jobs = packing.jobs_of(plan, RUNNERS, "cuda")
+    assert len(jobs) == 2100
+    files = []
+    for index, part in enumerate(packing.shard(jobs)):
+        text = child(part, **ARGUMENTS)
+        document = loaded(text)
+        described = {name: job for name, job in document.items() if " " in name}
+        assert len(described) == len(part) <= 200
+        assert len(text.encode()) <= MOST_BYTES
+        for name, job in described.items():
+            assert set(job.get("needs", [])) <= described.keys()
+            assert len(job.get("needs", [])) <= 50
+            assert job["tags"] in (["rtx3090"], ["a6000"])
+            assert job["extends"].lstrip(".") in {"cell", "calibrate"}
+            assert name == " ".join(filter(None, (job["variables"]["METRIC"], job["variables"].get("ATTACK"))))[
+                -len(name) :
+            ] or name.startswith("calibrate ")
+        files.append(tmp_path / f"child-{index:02}.yml")
+        files[-1].write_text(text)
+    names = [name for file in files for name in loaded(file.read_text()) if " " in name]
+    assert len(names) == len(set(names)) == 2100
+    assert sum(file.stat().st_size for file in files) < 5_000_000  # of the archive, even before it is compressed
+    validate(*files)
+
+
+def validate(*files: Path) -> None:
+    told = subprocess.run(
+        [
+            Path(sys.executable).with_name("check-jsonschema"),
+            "--builtin-schema",
+            "vendor.gitlab-ci",
+            "--data-transform",
+            "gitlab-ci",
+            *files,
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert told.returncode == 0, told.stdout + told.stderr
+
+
+def test_the_pipeline_itself_is_valid_and_names_no_entry():
+    file = catalog.ROOT / ".gitlab-ci.yml"
+    validate(file)
+    text = file.read_text(encoding="utf-8")
+    words = set(text.replace('"', " ").replace(",", " ").split())
+    assert not words & {*catalog.entries("metrics"), *catalog.entries("attacks")}
+    document = loaded(text)
+    triggers = [job["trigger"]["include"][0]["artifact"] for job in document.values() if "trigger" in job]
+    assert triggers == [f"plan/child-{index:02}.yml" for index in range(SHARDS)]
+    jobs = {
+        name: job for name, job in document.items() if isinstance(job, dict) and ("script" in job or "trigger" in job)
+    }
+    stages = {job.get("stage") or document[job["extends"]]["stage"] for job in jobs.values()}
+    assert stages <= set(document["stages"])
+
+
+def test_a_part_without_jobs_is_a_valid_child_too(tmp_path):
+    file = tmp_path / "child.yml"
+    file.write_text(child([], **ARGUMENTS))
+    validate(file)
+    assert loaded(file.read_text())["nothing to do"] == {"extends": ".nothing"}
+
+
+HOSTILE = ["x; rm -rf ~", "$(id)", "a/../b", "<script>", "a: b", "a\nb", "", "-x", "`id`", "A"]
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+@pytest.mark.parametrize("where", ["metric", "attack", "runner", "key"])
+def test_a_hostile_name_never_becomes_yaml(name, where):
+    job = replace(Job("good", "fine", 1, 1, "rtx3090", "0" * 32), **{where: name})
+    if where == "attack" and name == "":
+        return  # a job without an attack is a calibration
+    with pytest.raises(BenchError, match="must match"):
+        child([job], **ARGUMENTS)
+
+
+@pytest.mark.parametrize("name", [name for name in HOSTILE if name not in {"A", "-x"}])
+@pytest.mark.parametrize("where", ["image", "preset", "device", "store"])
+def test_a_hostile_argument_never_becomes_yaml(name, where):
+    with pytest.raises(BenchError, match="must match"):
+        child([], **ARGUMENTS | {where: name})
+
+
+def test_a_name_used_twice_is_refused():
+    with pytest.raises(BenchError, match="different names"):
+        child([Job("a", "x", 1, 1, key="0" * 32)] * 2, **ARGUMENTS)
+
+
+def test_a_plan_is_read_as_it_was_written(store, tmp_path):
+    plan = planned(store, [metric("a")], [attack("x")])
+    file = tmp_path / "plan.json"
+    file.write_text(to_json(plan, ["calibrate a", "a x"]))
+    read = read_plan(file)
+    assert [(each.metric, each.attack, each.action, each.reason) for each in read.cells] == [
+        ("a", "x", "run", "never run")
+    ]
+    assert read.inventory == INVENTORY
+    assert read.jobs == ["calibrate a", "a x"]
+    file.write_text(file.read_text()[:-10])
+    with pytest.raises(DataError, match="must be what `plan --out` wrote"):
+        read_plan(file)
+
+
+def test_history_is_read_as_it_was_written_and_a_damaged_line_is_named(tmp_path):
+    file = tmp_path / "cells.csv"
+    lines = [
+        Past("b", "x", "failed", 'it said "no", twice', 0, 0.0, 0.0, "", "", ""),
+        Past("a", "x", "done", "", 4, 12.5, 3.25, "cpu, 2 threads", "2026-01-01T00:00:00+00:00", "0" * 32),
+    ]
+    file.write_text(to_csv(lines))
+    assert read_history(file) == {("a", "x"): lines[1], ("b", "x"): lines[0]}
+    for damage in ("0" * 32 + "/..", "0"):
+        file.write_text(to_csv(lines).replace("0" * 32, damage))
+        with pytest.raises(DataError, match="line 2"):
+            read_history(file)
+
+
+WITHOUT_TORCH = """
+import sys
+for name in ("torch", "torchvision", "pyiqa", "pandas", "scipy"):
+    sys.modules[name] = None
+sys.argv = ["pipeline", *sys.argv[1:]]
+from pipeline.__main__ import main
+main()
+"""
+
+
+def call(tree, *arguments: object) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", WITHOUT_TORCH, *map(str, arguments)],
+        cwd=tree.root,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_planning_needs_no_torch_and_executes_no_entry(tree):
+    tree.write(
+        "metrics/bomb.py",
+        '''
+        """Bomb: executed, it would end the plan."""
+        from metrics.base import Images, NoReference, Scores
+        raise SystemExit("executed")
+        class Bomb(NoReference):
+            higher_is_better = True
+            score_range = (0, 1)
+            def score(self, images: Images) -> Scores:
+                return images.mean(dim=(1, 2, 3))
+    ''',
+    )
+    tree.write("metrics/$(id).py", '"""Hostile."""')
+    told = call(tree, "plan", "--preset", "smoke", "--device", "cpu", "--store", "store", "--out", "plan")
+    assert told.returncode == 0, told.stderr
+    assert "bomb fgsm: run, never run" in told.stdout
+    assert "$(id) fgsm: failed, metrics/$(id).py: an entry's name must match" in told.stdout
+    plan = json.loads((tree.root / "plan" / "plan.json").read_text())
+    assert {"bomb fgsm", "calibrate bomb"} <= set(plan["jobs"])
+    assert not [name for name in plan["jobs"] if "$" in name]
+    files = sorted((tree.root / "plan").glob("child-*.yml"))
+    assert len(files) == SHARDS
+    validate(*files)
+    assert "$(id)" not in "".join(file.read_text() for file in files)
+
+
+def test_a_dry_run_shows_and_writes_nothing(tree):
+    tree.write("metrics/bright.py", BRIGHTNESS)
+    told = call(
+        tree, "plan", "--preset", "smoke", "--metrics", "bright", "--store", "store", "--out", "plan", "--dry-run"
+    )
+    assert told.returncode == 0, told.stderr
+    assert "never run" in told.stdout
+    assert "on rtx3090" in told.stdout
+    assert not (tree.root / "plan").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--preset", "smok"), "did you mean smoke"),
+        (("--preset", "smoke", "--metrics", "x; rm -rf ~"), "no metric is named 'x; rm -rf ~'"),
+        (("--preset", "smoke", "--attacks", "fgms"), "did you mean fgsm"),
+        (("--preset", "smoke", "--device", "tpu"), "--device must be cpu or cuda"),
+        (("--preset", "nightly"), "data set nips2017 must lie in"),
+        (("--preset", "smoke", "--data", "nothing.json"), "must be what `inventory --out` wrote"),
+        (("--preset", "smoke", "--store", "ftp://x"), "--store must be a folder or"),
+        (("--preset", "smoke", "--image", "a b"), "--image must match"),
+    ],
+)
+def test_a_mistake_is_one_line(tree, arguments, message):
+    told = call(tree, "plan", "--out", "plan", *arguments)
+    assert told.returncode in {2, 3}
+    assert message in told.stderr
+    assert "Traceback" not in told.stderr
+    assert len(told.stderr.strip().splitlines()) == 1
+    assert not (tree.root / "plan").exists()
