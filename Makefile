@@ -21,6 +21,7 @@ results: benchmark
 	cp build/demo/scores.csv build/demo/leaderboard.md build/demo/leaderboard.csv build/demo/leaderboard.json results/
 
 test: $(READY)
+	@sh tests/tools.sh
 	$(BIN)/python -m pytest
 
 lint: $(READY)

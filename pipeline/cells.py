@@ -9,6 +9,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -62,7 +63,7 @@ class Cell:
         """Returns the attack's name and what differs from the benchmark's settings."""
         return self.attack.name + self.settings.suffix
 
-    @property
+    @cached_property
     def key(self) -> str:
         """Returns the hash of everything the rows depend on."""
         needs = {entry.name: entry.fingerprint for entry in self.needed()}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 from pathlib import Path
 
@@ -34,6 +35,20 @@ def shared_data() -> Path:
             pytest.fail(message)
         pytest.skip(message)
     return SHARED
+
+
+@pytest.fixture(scope="session")
+def client() -> Path:
+    """Returns gitlab-ci-local, which runs .gitlab-ci.yml as GitLab would; tests/tools.sh installs it."""
+    program = ROOT / "node_modules" / ".bin" / "gitlab-ci-local"
+    missing = [name for name in ("git", "node", "rsync") if shutil.which(name) is None]
+    missing += [] if program.exists() else ["gitlab-ci-local (npm ci)"]
+    if missing:
+        message = f"the pipeline's client needs {', '.join(missing)}: run make test as root, or install it"
+        if os.environ.get("CI") == "true":
+            pytest.fail(message)
+        pytest.skip(message)
+    return program
 
 
 @pytest.fixture(scope="session")

@@ -12,6 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from pipeline import catalog, config
+from pipeline.ci.gitlab_commands import gitlab
 from pipeline.ci.image_commands import image
 from pipeline.errors import BenchError, Exit
 from pipeline.terminal import err, out
@@ -30,11 +31,15 @@ def add_to(app: typer.Typer) -> None:
         (plan, "plan --preset nightly --store build/store --out build/plan --dry-run"),
         (calibrate, "calibrate --metrics niqe --preset smoke --store build/store --out build/cells"),
         (aggregate, "aggregate --plan build/plan/plan.json --store build/store --out build/tables"),
+        (publish, "publish build/tables --url https://gitlab.example.org --project group/robustness"),
+        (fetch, "fetch --url https://gitlab.example.org --project group/robustness --raw --out leaderboard"),
+        (note, "note build/smoke/note.md"),
         (changed, "changed --since HASH"),
         (smoke, "smoke --since HASH --out build/smoke"),
     ):
         app.command(epilog=f"Example: python -m pipeline {example}")(command)
     app.add_typer(image, name="image")
+    app.add_typer(gitlab, name="gitlab")
 
 
 def inventory(
@@ -156,6 +161,62 @@ def aggregate(
     err.print(f"the tables are in {out_folder}", markup=False, soft_wrap=True)
     if found.failed:
         err.print(f"{len(found.failed)} cells failed: the table names them, with the reason")
+
+
+def publish(
+    tables: Annotated[Path, typer.Argument(help="The folder that `aggregate` wrote.")],
+    branch: Annotated[str, typer.Option(help="The branch to commit to.")] = "main",
+    url: Annotated[str, typer.Option(help="The GitLab server; default: the job's.")] = "",
+    project: Annotated[str, typer.Option(help="Number or path; default: the job's.")] = "",
+) -> None:
+    """Commits the tables to results/, in one commit that starts no pipeline; nothing if nothing changed.
+
+    The token is in BENCHMARK_PUBLISH_TOKEN; without one, a job pushes with its CI_JOB_TOKEN.
+    """
+    from pipeline.ci.publish import publish as commit
+
+    with err.status("publishing"):
+        made = commit(tables, branch=branch, url=url, project=project)
+    told = (
+        f"committed {made.commit[:12]} to {branch}: {made.changes}" if made.commit else f"{branch} holds these tables"
+    )
+    out.print(told, markup=False, soft_wrap=True)
+
+
+def fetch(
+    out_folder: Annotated[Path, typer.Option("--out", help="Where the files go.")] = Path("leaderboard"),
+    ref: Annotated[str, typer.Option(help="The branch or tag whose newest tables are wanted.")] = "main",
+    raw: Annotated[bool, typer.Option("--raw", help="Also the rows of every cell.")] = False,
+    url: Annotated[str, typer.Option(envvar="CI_SERVER_URL", help="The GitLab server.")] = "",
+    project: Annotated[str, typer.Option(envvar="CI_PROJECT_ID", help="Number or path.")] = "",
+) -> None:
+    """Downloads the latest leaderboard, or the raw rows, from GitLab; continues where it was interrupted.
+
+    A public project needs no token; for others set GITLAB_TOKEN.
+    """
+    from pipeline.ci.fetch import fetch as download
+
+    found = download(ref, raw=raw, out=out_folder, url=url, project=project)
+    told = f"{len(found.files)} files, {found.new} of them new, are in {out_folder}"
+    out.print(told + (f"; the rows are in {found.rows}" if found.rows else ""), markup=False, soft_wrap=True)
+
+
+def note(
+    text: Annotated[Path, typer.Argument(help="The note.md of `smoke`.")],
+    merge_request: Annotated[int, typer.Option(envvar="CI_MERGE_REQUEST_IID", help="Its number in the project.")],
+    url: Annotated[str, typer.Option(envvar="CI_SERVER_URL", help="The GitLab server.")] = "",
+    project: Annotated[str, typer.Option(envvar="CI_PROJECT_ID", help="Number or path.")] = "",
+) -> None:
+    """Posts our note on a merge request, or brings the one that is there up to date.
+
+    The token is in BENCHMARK_NOTE_TOKEN; without one nothing is posted, and the note stays an artifact.
+    """
+    from pipeline.ci.note import post
+
+    if not text.is_file():
+        raise BenchError(f"{text} must be what `smoke` wrote; it is not there: see the log of the smoke job")
+    done = post(text.read_text(encoding="utf-8"), merge_request, url=url, project=project)
+    out.print(done, markup=False, soft_wrap=True)
 
 
 def changed(since: Since) -> None:

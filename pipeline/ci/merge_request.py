@@ -12,6 +12,7 @@ from pipeline.catalog import ROOT
 from pipeline.ci.changes import Change
 from pipeline.errors import DataError
 from pipeline.scoring.leaderboard import Leaderboard, Section, Standing
+from pipeline.scoring.markdown import plain, table
 from pipeline.scoring.numbers import with_margin
 
 LEADERBOARD = ROOT / "results" / "leaderboard.csv"
@@ -68,9 +69,9 @@ def to_markdown(changes: Sequence[Change], checks: Sequence[Check], board: Leade
         return "\n\n".join([*parts, "No metric, attack or defence changes its numbers in this merge request."]) + "\n"
     results = {check.name: check for check in checks}
     parts.append(
-        _table(["entry", "is", "contract"], [_entry(change, results.get(change.entry.name)) for change in changes])
+        table(["entry", "is", "contract"], [_entry(change, results.get(change.entry.name)) for change in changes])
     )
-    failures = [f"- {_cell(check.name)}: {_cell(failure)}" for check in checks for failure in check.failures]
+    failures = [f"- {plain(check.name)}: {plain(failure)}" for check in checks for failure in check.failures]
     if failures:
         parts += ["To change before it can be merged:", "\n".join(failures)]
     for section in board.sections if board else []:
@@ -78,7 +79,7 @@ def to_markdown(changes: Sequence[Change], checks: Sequence[Check], board: Leade
     gaps = board.gaps_by_reason if board else []
     if gaps:
         parts.append("Without rows:")
-        parts.append("\n".join(f"- {_cell(gap.metric)} {_cell(gap.attack)}: {_cell(gap.reason)}" for gap in gaps))
+        parts.append("\n".join(f"- {plain(gap.metric)} {plain(gap.attack)}: {plain(gap.reason)}" for gap in gaps))
     return "\n\n".join(parts) + "\n"
 
 
@@ -116,7 +117,7 @@ def _section(section: Section, changed: set[str], known: list[Known]) -> list[st
         f"{section.kind} metrics, worst-case absolute gain, smallest first. The rows of this merge request are of "
         f"{images} of {section.dataset}; those of the leaderboard of its own data set: a first look, no ranking."
     )
-    return [told, _table(["metric", "worst case", "moved most by", "from"], [row for _, row in rows])]
+    return [told, table(["metric", "worst case", "moved most by", "from"], [row for _, row in rows])]
 
 
 def _gain(standing: Standing) -> str:
@@ -145,16 +146,3 @@ def _read_known(path: Path) -> list[Known]:
         raise DataError(
             f"{path} must be a leaderboard.csv of ours; it is not ({error}): restore it with git"
         ) from error
-
-
-def _table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [headings, ["---"] * len(headings), *([_cell(text) for text in row] for row in rows)]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
-
-
-def _cell(text: str) -> str:
-    """Returns text that is no markup in Markdown: names and reasons come from contributors."""
-    plain = " ".join(text.split())
-    for sign, written in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), ("|", "\\|"), ("`", "\\`"), ("[", "\\[")):
-        plain = plain.replace(sign, written)
-    return plain

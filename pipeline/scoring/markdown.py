@@ -42,7 +42,7 @@ def _section(section: Section) -> Iterator[str]:
     yield f"## {section.kind} metrics on {section.dataset}"
     yield "Absolute gain:"
     attacks = [name + (f" ({CONTROL})" if family == CONTROL else "") for name, family in section.attacks.items()]
-    yield _table(
+    yield table(
         ["rank", "metric", "worst case", *(f"family {family}" for family in section.families), *attacks],
         [
             [
@@ -56,7 +56,7 @@ def _section(section: Section) -> Iterator[str]:
         ],
     )
     yield "All scores of the worst case:"
-    yield _table(
+    yield table(
         ["rank", "metric", "images", *(HEADINGS[name] for name in SCORES), "scaled by"],
         [
             [
@@ -73,14 +73,14 @@ def _section(section: Section) -> Iterator[str]:
     variants = sorted({name for standing in section.standings for name in standing.variants})
     if variants:
         yield "Other settings (absolute gain; not part of the worst case):"
-        yield _table(
+        yield table(
             ["metric", *variants],
             [
                 [standing.metric, *(_gain(standing.variants.get(name)) for name in variants)]
                 for standing in section.standings
             ],
         )
-    flags = [f"- {standing.metric}: {_cell(flag)}" for standing in section.standings for flag in standing.flags]
+    flags = [f"- {standing.metric}: {plain(flag)}" for standing in section.standings for flag in standing.flags]
     if flags:
         yield "To be read with care:"
         yield "\n".join(flags)
@@ -89,7 +89,7 @@ def _section(section: Section) -> Iterator[str]:
 def _gaps(board: Leaderboard) -> str:
     if not board.gaps:
         return "Nothing."
-    return _table(
+    return table(
         ["metric", "attacks", "data set", "status", "why"],
         [[gap.metric, gap.attack, gap.dataset or "n/a", gap.status, gap.reason] for gap in board.gaps_by_reason],
     )
@@ -99,11 +99,15 @@ def _gain(outcome: Outcome | None) -> str:
     return with_margin(outcome.scores["absolute_gain"], outcome.intervals["absolute_gain"]) if outcome else "n/a"
 
 
-def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Returns a table; what its cells hold is text, but for emphasis."""
     lines = [header, ["---"] * len(header), *rows]
-    return "\n".join("| " + " | ".join(_cell(cell) for cell in line) + " |" for line in lines)
+    return "\n".join("| " + " | ".join(plain(cell) for cell in line) + " |" for line in lines)
 
 
-def _cell(text: str) -> str:
-    """Returns text that cannot break a table: reasons come from exceptions."""
-    return " ".join(text.split()).replace("|", "\\|")
+def plain(text: str) -> str:
+    """Returns text in one line that Markdown takes as text: names and reasons come from contributors."""
+    line = " ".join(text.split())
+    for sign, written in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), ("|", "\\|"), ("`", "\\`"), ("[", "\\[")):
+        line = line.replace(sign, written)
+    return line

@@ -13,7 +13,6 @@ from pathlib import Path
 
 from scratch import ROOT, Tree
 
-CLIENT = ROOT / "node_modules" / ".bin" / "gitlab-ci-local"
 RESULT = re.compile(r"^ *(PASS|WARN|FAIL) +(.+?)(?: {2}.*)?$")
 COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
@@ -34,11 +33,12 @@ class Pipeline:
 class Project:
     """A git repository with the project's pipeline, and few metrics and attacks."""
 
+    client: Path  # gitlab-ci-local
     root: Path
     variables: dict[str, str] = field(default_factory=dict)  # what GitLab and the project's settings would give
 
     @classmethod
-    def create(cls, root: Path, metrics: list[str], attacks: list[str]) -> Project:
+    def create(cls, client: Path, root: Path, metrics: list[str], attacks: list[str]) -> Project:
         """Copies the checkout's code, with only some of its entries, into a new repository."""
         tree = Tree.copy_to(root)
         for name in metrics:
@@ -52,7 +52,7 @@ class Project:
             shutil.copy(ROOT / name, root)
         shutil.copytree(ROOT / "docker", root / "docker")
         tree.write("results/README.md", "# Results\n")
-        project = cls(tree.root)
+        project = cls(client, tree.root)
         project.git("init", "--quiet", "--initial-branch=main")
         project.git("remote", "add", "origin", "git@gitlab.example.com:quality/robustness.git")
         project.commit("The benchmark")
@@ -80,7 +80,7 @@ class Project:
         lines = "".join(f"{name}: {json.dumps(value)}\n" for name, value in given.items())
         (self.root / ".gitlab-ci-local-variables.yml").write_text(lines, encoding="utf-8")  # children read them here
         command = [
-            str(CLIENT),
+            str(self.client),
             "--force-shell-executor",
             "--shell-isolation",
             "--no-artifacts-to-source",
