@@ -20,7 +20,7 @@ from pipeline.errors import BenchError
 from pipeline.files import digest
 from pipeline.stamp import MetricFacts, Stamp, is_current, read_stamp
 
-PROTOCOL = 1  # raise it when pipeline/evaluate changes what a number means: every cell is then run again
+PROTOCOL = 2  # raise it when pipeline/evaluate changes what a number means: every cell is then run again
 OVERRIDE = re.compile(r"[a-z][a-z0-9_]*=[A-Za-z0-9_.+/-]+")
 
 

@@ -12,6 +12,7 @@ from attacks.base import Attack
 from metrics.base import Scores
 from pipeline import catalog
 from pipeline.cells import Cell
+from pipeline.ci.store import Place
 from pipeline.errors import DataError
 from pipeline.evaluate.batching import BatchRule, isolate
 from pipeline.evaluate.datasets import Dataset, Photo
@@ -52,8 +53,10 @@ class CellRun:
 
     def __init__(self, bench: MetricBench, cell: Cell, report: Report, *, save_images: bool = False) -> None:
         self.bench, self.cell, self.report, self.save_images = bench, cell, report, save_images
+        path, self.place = bench.work(f"{cell.label}.jsonl"), Place("work", cell.key, "journal")
+        bench.keeper.bring(self.place, path)
         self.journal = Journal(
-            bench.work(f"{cell.label}.jsonl"),
+            path,
             f"{cell.key} images={save_images}",
             {"pixels": bench.rule.pixels, "most": bench.rule.most},
         )
@@ -119,6 +122,7 @@ class CellRun:
                 "seconds": time.perf_counter() - start,
             }
             self.journal.record(unit, record)
+            self.bench.keeper.copy(self.place, self.journal.path)
             self.report(self.cell.attack.name, len(photos) * current.work)
         return [self.journal.done[unit] for unit in units]
 
@@ -127,7 +131,7 @@ class CellRun:
         scores: dict[str, Scores] = {}
         excluded: dict[str, str] = {}
         for name in attack.needs:
-            other = MetricBench(catalog.find("metrics", name), self.bench.out, self.bench.device, self.bench.batch)
+            other = self.bench.beside(catalog.find("metrics", name))
             scores[name], left_out = other.clear(dataset, jpeg)
             excluded |= {image: f"{name}, which the attack needs: {reason}" for image, reason in left_out.items()}
         return scores, excluded

@@ -107,7 +107,7 @@ def compress(pixels: Pixels, quality: int) -> Pixels:
 
 def to_tensor(pixels: list[Pixels]) -> Images:
     """Returns (N, 3, H, W) float32 images in [0, 1]."""
-    return torch.from_numpy(np.stack(pixels)).permute(0, 3, 1, 2).contiguous().float() / 255
+    return torch.from_numpy(np.stack(pixels)).permute(0, 3, 1, 2).contiguous().float().div_(255)
 
 
 def quantize(adversarial: Images, images: Images, eps: float = 1) -> Images:
@@ -121,9 +121,9 @@ def quantize(adversarial: Images, images: Images, eps: float = 1) -> Images:
         eps: The attack's budget, in [0, 1] pixel units.
     """
     levels = int(eps * 255 + 1e-3)
-    clear = (images * 255).round()
-    change = ((adversarial * 255).round() - clear).clamp(-levels, levels)
-    return (clear + change) / 255
+    clear = images.mul(255).round_()
+    change = adversarial.mul(255).round_().sub_(clear).clamp_(-levels, levels)
+    return change.add_(clear).div_(255)
 
 
 def write_png(image: Images, path: Path) -> None:

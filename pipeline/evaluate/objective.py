@@ -54,8 +54,10 @@ class Gain:
         with torch.enable_grad():
             images = images.detach().requires_grad_()
             (gradient,) = torch.autograd.grad(self._value(images).sum(), images)
-        peak = torch.linalg.vector_norm(gradient.flatten(1), torch.inf, dim=1)
-        self.zero, self.broken = self.zero | (peak == 0), self.broken | ~peak.isfinite()
+        # NaN outlives both, and they are many times faster here than a norm or `aminmax`.
+        low, high = gradient.flatten(1).amin(dim=1), gradient.flatten(1).amax(dim=1)
+        self.zero = self.zero | ((low == 0) & (high == 0))
+        self.broken = self.broken | ~(low.isfinite() & high.isfinite())
         return gradient
 
     def flaws(self, index: int) -> list[str]:

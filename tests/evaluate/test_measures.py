@@ -46,9 +46,18 @@ def test_equal_images_have_infinite_psnr_and_ssim_1():
 
 
 def test_ssim_of_flat_images_is_finite():
-    flat = torch.full((1, 3, 9, 9), 0.5)
+    flat = torch.full((1, 3, 9, 9), 128 / 255)
     assert ssim(flat, flat).item() == pytest.approx(1)
-    assert ssim(flat, flat + 0.1).isfinite().all()
+    assert ssim(flat, flat + 26 / 255).isfinite().all()
+
+
+@pytest.mark.parametrize("low", [0, 250, 254])
+def test_ssim_is_scikit_images_to_the_ninth_digit_also_where_the_sums_are_largest(low):
+    random = np.random.default_rng(low)
+    clear, attacked = random.integers(low, 256, (2, 1, 31, 40, 3)).astype(np.uint8)
+    clear[:, :20, :20] = attacked[:, :20, :20] = 255
+    expected = structural_similarity(clear[0], attacked[0], channel_axis=2, data_range=255)
+    assert ssim(tensor(attacked), tensor(clear)).item() == pytest.approx(expected, rel=1e-10)
 
 
 def test_an_image_has_the_same_distances_in_any_batch():

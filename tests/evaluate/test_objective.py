@@ -30,14 +30,15 @@ class Distance(FullReference):
 
 
 class Kinked(NoReference):
-    """No slope for the first image, an infinite one for the second, an ordinary one for the third."""
+    """Slopes, image by image: none, infinite in a pixel, ordinary, infinite downwards, downwards in a pixel."""
 
     higher_is_better = True
     score_range = (0.0, 1.0)
 
     def score(self, images):
         sizes = images.flatten(1)
-        return torch.stack([0 * sizes[0].sum(), (sizes[1] - sizes[1].detach()).sqrt().sum(), sizes[2].sum()])
+        up, down = ((sizes[i, 0] - sizes[i, 0].detach()).sqrt() for i in (1, 3))
+        return torch.stack([0 * sizes[0].sum(), up, sizes[2].sum(), -down, -sizes[4, 0]])
 
 
 IMAGES = torch.rand(3, 3, 8, 9, generator=torch.Generator().manual_seed(0))
@@ -90,8 +91,9 @@ def test_a_query_keeps_no_graph_and_a_gradient_leaves_the_images_alone():
 def test_flaws_of_gradients_are_told_per_image():
     objective = Gain(Kinked())
     assert objective.flaws(0) == []
-    objective.gradient(IMAGES)
-    assert [objective.flaws(index) for index in range(3)] == [["zero gradient"], ["gradient not finite"], []]
+    objective.gradient(torch.rand(5, 3, 8, 9))
+    broken = ["gradient not finite"]
+    assert [objective.flaws(index) for index in range(5)] == [["zero gradient"], broken, [], broken, []]
 
 
 def test_a_clear_score_is_given_only_where_it_was_asked_for():
