@@ -18,7 +18,6 @@ from pipeline.errors import BenchError, Exit
 from pipeline.terminal import err, out
 
 Preset = Annotated[str, typer.Option(help="smoke, demo, nightly or full: how much is run.")]
-Names = Annotated[str, typer.Option(help="Names with commas, or all; default: the preset's.")]
 StoreAddress = Annotated[str, typer.Option(help="A folder, or https://HOST/api/v4/projects/ID.")]
 Device = Annotated[str, typer.Option(help="cpu or cuda.")]
 Since = Annotated[str, typer.Option(help="The hash of the commit to compare with.")]
@@ -59,8 +58,10 @@ def inventory(
 
 def plan(
     preset: Preset = "nightly",
-    metrics: Names = "",
-    attacks: Names = "all",
+    metrics: Annotated[
+        str, typer.Option(help="Run these only: names with commas, or all; default: the preset's.")
+    ] = "",
+    attacks: Annotated[str, typer.Option(help="Run these only: names with commas, or all.")] = "all",
     store: StoreAddress = "build/store",
     device: Device = "cuda",
     data: Annotated[Path | None, typer.Option(help="What `inventory` wrote where the images are.")] = None,
@@ -85,17 +86,19 @@ def plan(
         raise BenchError(f"--device must be cpu or cuda; got {device!r}: choose one")
     settings = config.load()
     chosen = settings.preset(preset)
-    chosen_metrics, chosen_attacks = _metrics(metrics, chosen), _entries("attacks", attacks)
+    asked_metrics, asked_attacks = _metrics(metrics, chosen), _entries("attacks", attacks)
+    shown = {entry.name: entry for entry in [*_metrics("", chosen), *asked_metrics]}  # the tables lose no other metric
     with err.status("planning"):
         made = make_plan(
             preset,
             chosen,
-            [(metric, attack) for metric in chosen_metrics for attack in chosen_attacks],
+            [(metric, attack) for metric in shown.values() for attack in catalog.entries("attacks").values()],
+            asked=set() if hold else {(metric.name, other.name) for metric in asked_metrics for other in asked_attacks},
             inventory=read_inventory(data) if data else take_inventory(chosen),
             store=open_store(store),
             history=read_history(),
             runners=settings.runners,
-            most=0 if hold else packing.ALL_JOBS,
+            most=packing.ALL_JOBS,
         )
         jobs = packing.jobs_of(made, settings.runners, device)
         files = [child(part, image=image, preset=preset, device=device, store=store) for part in packing.shard(jobs)]

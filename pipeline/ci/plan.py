@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -71,6 +71,7 @@ def make_plan(
     preset: Preset,
     pairs: Iterable[tuple[Entry, Entry]],
     *,
+    asked: Container[tuple[str, str]],
     inventory: Inventory,
     store: Store,
     history: History,
@@ -82,7 +83,8 @@ def make_plan(
     Args:
         preset_name: The preset's name.
         preset: What is run, and the GPU hours that may be spent.
-        pairs: Metrics and attacks.
+        pairs: Metrics and attacks, all that the tables show.
+        asked: The names of those that may be run.
         inventory: The data sets on the runners.
         store: Where finished cells lie.
         history: What cells took before.
@@ -116,6 +118,9 @@ def make_plan(
                 continue
             case stamp:
                 reason = f"{stamp.status} last time"
+        if _pair(cell) not in asked:
+            decided.append(Planned(cell, "waiting", f"{reason}; not run by this pipeline", seen=seen))
+            continue
         seconds = STARTUP + _estimate(cell, inventory.images, history)
         decided.append(Planned(cell, "run", reason, seconds, seen))
     chosen = _within(_ordered(decided), preset.gpu_hours, most)

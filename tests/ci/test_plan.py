@@ -45,10 +45,20 @@ def attack(name: str, **fields: object) -> Entry:
     return Entry(name, "attacks", name, name, "attack", known | fields, fingerprint=digest(name.encode())[:16])
 
 
-def planned(store, metrics, attacks, history=None, *, preset=PRESET, most=ALL_JOBS) -> Plan:
+def planned(
+    store, metrics, attacks, history=None, *, preset=PRESET, inventory=INVENTORY, most=ALL_JOBS, asked=None
+) -> Plan:
     pairs = [(one, other) for one in metrics for other in attacks]
     return make_plan(
-        "smoke", preset, pairs, inventory=INVENTORY, store=store, history=history or {}, runners=RUNNERS, most=most
+        "smoke",
+        preset,
+        pairs,
+        asked={(one.name, other.name) for one, other in pairs} if asked is None else asked,
+        inventory=inventory,
+        store=store,
+        history=history or {},
+        runners=RUNNERS,
+        most=most,
     )
 
 
@@ -119,17 +129,9 @@ def test_the_reason_is_what_changed_since_the_rows_were_made(store, change, reas
 def test_other_data_are_a_reason_too(store):
     a, x = metric("a"), attack("x")
     stamp = finish(store, a, x)
-    plan = make_plan(
-        "smoke",
-        PRESET,
-        [(a, x)],
-        inventory=Inventory({"sample": Held(digest="f" * 16, images=4)}),
-        store=store,
-        history=past(a, x, stamp.key, finished="2026-01-01"),
-        runners=RUNNERS,
-        most=ALL_JOBS,
-    )
-    assert decisions(plan) == {"a x": ("run", "data or settings changed")}
+    history = past(a, x, stamp.key, finished="2026-01-01")
+    other = Inventory({"sample": Held(digest="f" * 16, images=4)})
+    assert decisions(planned(store, [a], [x], history, inventory=other)) == {"a x": ("run", "data or settings changed")}
 
 
 def test_rows_that_left_the_store_are_computed_again(store):
@@ -184,10 +186,17 @@ def test_what_failed_waits_behind_all_others(store):
     assert decisions(plan) == {"b x": ("run", "never run"), "a x": ("waiting", "over the 0.2 GPU hours of a pipeline")}
 
 
-def test_a_pipeline_that_holds_its_breath_runs_nothing(store):
-    plan = planned(store, [metric("a")], [attack("x")], most=0)
-    assert decisions(plan) == {"a x": ("waiting", "over the 0 jobs of a pipeline")}
+def test_what_is_not_asked_for_stays_on_the_tables_and_waits(store):
+    a, b, x = metric("a"), metric("b"), attack("x")
+    finish(store, b, x)
+    plan = planned(store, [a, b], [x], asked=set())
+    assert decisions(plan) == {"a x": ("waiting", "never run; not run by this pipeline"), "b x": ("done", "up to date")}
     assert not plan.calibrations
+
+
+def test_a_pipeline_holds_no_more_jobs_than_it_may(store):
+    plan = planned(store, [metric("a"), metric("b")], [attack("x")], most=3)
+    assert decisions(plan) == {"a x": ("run", "never run"), "b x": ("waiting", "over the 3 jobs of a pipeline")}
 
 
 def test_seconds_are_scaled_by_the_images_and_guessed_from_the_metrics_other_cells(store):
