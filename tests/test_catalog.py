@@ -90,8 +90,9 @@ def test_reads_literals_of_the_base_classes_too(root):
         ('        """Returns the spread."""\n', ""),
         ('"weights/contrast.bin"', "'weights/contrast.bin'"),
         ("\n\n\nclass", "\n\n\n\n\n# a heading\nclass"),
+        ("    score_range", '    licence = "MIT"\n    trained_on = "TID2013"\n    score_range'),
     ],
-    ids=["docstring", "comment", "layout", "no docstring", "quotes", "blank lines"],
+    ids=["docstring", "comment", "layout", "no docstring", "quotes", "blank lines", "what only describes it"],
 )
 def test_a_fingerprint_is_blind_to_what_the_computer_does_not_run(root, old, new):
     before = fingerprint()
@@ -123,6 +124,15 @@ def test_a_fingerprint_covers_modules_that_are_imported_by_imported_ones(root):
     before = fingerprint()
     (root / "metrics" / "deep_adapter.py").write_text("FACTOR = 2\n")
     assert fingerprint() != before
+
+
+@pytest.mark.parametrize(("package", "counts"), [("pyiqa", True), ("torch", False), ("pandas", False)])
+def test_a_fingerprint_covers_the_locked_versions_of_the_packages_that_hold_metrics(root, package, counts):
+    rewrite(root / "metrics" / "window_adapter.py", "def", "import pyiqa\nimport torch\n\n\ndef")
+    (root / "requirements.lock").write_text("# locked\npandas==1.0\npyiqa==1.0\ntorch==1.0\n")
+    before = fingerprint()
+    rewrite(root / "requirements.lock", f"{package}==1.0", f"{package}==1.0.1")
+    assert (fingerprint() != before) is counts
 
 
 def test_a_fingerprint_does_not_depend_on_another_entry_or_where_the_checkout_lies(root, tmp_path, monkeypatch):

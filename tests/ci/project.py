@@ -106,6 +106,10 @@ class Project:
         assert jobs, output
         return Pipeline(output, jobs)
 
+    def call(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        """Runs `python -m pipeline ARGUMENTS` in the checkout, as a person would."""
+        return Tree(self.root).call(*arguments, **environment)
+
     def artifacts(self, job: str) -> Path:
         """Returns where the artifacts of a job lie."""
         return self.root / ".gitlab-ci-local" / "artifacts" / job

@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import shutil
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -118,6 +119,17 @@ def test_a_night_runs_every_pair_as_its_own_job_and_commits_once(project, server
         assert (public / name).read_bytes() == server.files()[f"results/{name}"]
     board = json.loads((public / "leaderboard.json").read_text())
     assert {row["metric"] for section in board["sections"] for row in section["metrics"]} == set(METRICS)
+
+    server.put_artifacts({f"public/{file.name}": file.read_bytes() for file in public.iterdir()})
+    told = project.call(
+        "fetch", "--raw", "--url", server.url, "--project", server.project_path, GITLAB_TOKEN=server.READ
+    )
+    assert told.returncode == 0, told.stderr
+    fetched = project.root / "leaderboard"
+    assert (fetched / "leaderboard.csv").read_bytes() == server.files()["results/leaderboard.csv"]
+    rows = {file.relative_to(fetched / "rows").with_suffix("") for file in fetched.glob("rows/*/*.csv")}
+    assert {" ".join(path.parts) for path in rows} == CELLS
+    shutil.rmtree(fetched)
 
     children = sorted((project.artifacts("plan") / "plan").glob("child-*.yml"))
     assert len(children) == 16
