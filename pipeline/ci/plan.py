@@ -33,12 +33,8 @@ class Planned:
     action: Action
     reason: str
     seconds: float = 0.0  # estimated, for those that are run
+    memory: float = 0.0  # GB of a GPU that its job needs
     seen: str = ""  # when the pair's rows were last made; empty if never
-
-    @property
-    def memory(self) -> float:
-        """Returns the GB that its job needs on a GPU, as declared."""
-        return float(self.cell.metric.fields.get("gpu_memory", 8))
 
 
 @dataclass(frozen=True)
@@ -122,9 +118,18 @@ def make_plan(
             decided.append(Planned(cell, "waiting", f"{reason}; not run by this pipeline", seen=seen))
             continue
         seconds = STARTUP + _estimate(cell, inventory.images, history)
-        decided.append(Planned(cell, "run", reason, seconds, seen))
+        decided.append(Planned(cell, "run", reason, seconds, _memory(cell.metric, past), seen))
     chosen = _within(_ordered(decided), preset.gpu_hours, most)
     return Plan(preset_name, inventory, chosen, _calibrations(chosen, inventory, store))
+
+
+def _memory(metric: Entry, past: Past | None) -> float:
+    """Returns the GB that a job needs: as declared, or less where less was measured.
+
+    More may be measured, since the engine fills a large GPU with a large batch; on a smaller one it takes a smaller.
+    """
+    declared = float(metric.fields.get("gpu_memory", 8))
+    return min(declared, past.gpu_memory + RESERVE) if past and past.gpu_memory else declared
 
 
 def _too_large(cell: Cell, largest: int) -> Decision | None:

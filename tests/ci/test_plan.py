@@ -90,8 +90,9 @@ def finish(store, one: Entry, other: Entry, status="done", preset=PRESET) -> Sta
     return stamp
 
 
-def past(one: Entry, other: Entry, key="", *, seconds=0.0, finished="", images=4) -> dict[tuple[str, str], Past]:
-    return {(one.name, other.name): Past(one.name, other.name, "done", "", images, seconds, 0.0, "", finished, key)}
+def past(one: Entry, other: Entry, key="", *, seconds=0.0, finished="", images=4, gpu_memory=0.0):
+    known = Past(one.name, other.name, "done", "", images, seconds, gpu_memory, "", finished, key)
+    return {(one.name, other.name): known}
 
 
 @pytest.fixture
@@ -211,6 +212,16 @@ def test_clear_scores_are_a_job_of_their_own_unless_they_are_known(store):
     plan = planned(store, [a, b], [x])
     assert [each.name for each in plan.calibrations] == ["b"]
     assert [job.name for job in packing.jobs_of(plan, RUNNERS, "cpu")] == ["calibrate b", "a x", "b x"]
+
+
+def test_a_cell_that_took_less_memory_than_its_metric_declares_may_go_to_small_gpus(store):
+    a, x, y = metric("a", gpu_memory=30), attack("x"), attack("y")
+    history = past(a, x, "f" * 32, seconds=10, gpu_memory=12.5) | past(a, y, "f" * 32, seconds=10, gpu_memory=44.0)
+    plan = planned(store, [a], [x, y], history)
+    assert {each.cell.attack.name: each.memory for each in plan.cells} == {"x": 14.5, "y": 30}
+    runners = {job.name: job.runner for job in packing.jobs_of(plan, RUNNERS, "cuda")}
+    assert runners["a y"] == "a6000"
+    assert runners["a x"] == "rtx3090"
 
 
 def test_a_job_that_needs_much_memory_goes_to_the_large_gpus():
