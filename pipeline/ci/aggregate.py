@@ -12,6 +12,7 @@ from typing import NamedTuple
 from pipeline import catalog, config
 from pipeline.cells import Cell, metric_facts, settings_of
 from pipeline.ci import shelf
+from pipeline.ci.front_page import to_html
 from pipeline.ci.history import History, Past, to_csv
 from pipeline.ci.junit import to_junit
 from pipeline.ci.plan_file import PlanFile, PlannedCell
@@ -44,7 +45,7 @@ def aggregate(plan: PlanFile, store: Store, before: History, rows: Path, tables:
     """Gathers the cells of a plan and writes the tables.
 
     Written are: the run folder `rows`; and below `tables` the leaderboard, scores.csv, cells.csv, ranges.csv where it
-    was measured, rows.zip, junit.xml and SHA256SUMS.
+    was measured, rows.zip, junit.xml, index.html and SHA256SUMS.
 
     Args:
         plan: The plan.
@@ -72,6 +73,7 @@ def aggregate(plan: PlanFile, store: Store, before: History, rows: Path, tables:
     write_atomically(tables / "cells.csv", to_csv(history))
     write_atomically(tables / "junit.xml", to_junit(history))
     write_atomically(tables / "rows.zip", _zip(rows))
+    write_atomically(tables / "index.html", to_html(board, [file.name for file in _files(tables)] + ["SHA256SUMS"]))
     write_atomically(tables / "SHA256SUMS", _sums(tables))
     return Gathered(board, history)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import shutil
 import subprocess
 import xml.etree.ElementTree as ET
@@ -108,6 +109,10 @@ def test_the_chain_gives_what_one_run_gives(bench, tmp_path):
         check=True,
     )
     assert sums.stdout.count("OK") == len(list(public.iterdir())) - 1
+    page = (public / "index.html").read_text()
+    assert "4 images: an illustration, not a ranking to cite" in page
+    links = re.findall(r'href="([^"]+)"', page)
+    assert {"leaderboard.md", "rows.zip", "SHA256SUMS"} <= set(links) <= {file.name for file in public.iterdir()}
     history = lines(public / "cells.csv")
     assert all(
         line["status"] == "done" and float(line["seconds"]) > 0 and line["images"] == "4" for line in history.values()
