@@ -15,6 +15,7 @@ from pipeline.cells import Settings, parse_overrides
 from pipeline.ci import commands
 from pipeline.errors import BenchError, Exit
 from pipeline.terminal import RunProgress, err, out
+from pipeline.weights.commands import weights
 
 app = typer.Typer(
     help="Measures how far adversarial attacks can move image- and video-quality metrics.",
@@ -195,6 +196,7 @@ def score(
 
 
 commands.add_to(app)
+app.add_typer(weights, name="weights")
 
 
 @app.command()

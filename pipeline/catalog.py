@@ -8,7 +8,6 @@ import difflib
 import hashlib
 import importlib
 import math
-import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -17,16 +16,19 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.errors import BenchError, DataError
+from pipeline.weights import places
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDERS = ("metrics", "attacks", "defences")
 NAME = re.compile(r"[a-z][a-z0-9_]*")
 TYPES = {
-    **dict.fromkeys(("differentiable", "batch_dependent"), bool),
+    **dict.fromkeys(("differentiable", "batch_dependent", "random"), bool),
     **dict.fromkeys(("smallest", "gpu_memory"), int),
+    **dict.fromkeys(("trained_on", "licence", "verified"), str),
     **dict.fromkeys(("weights", "needs"), tuple),
     "variants": dict,
 }
+DESCRIPTIVE = {"trained_on", "licence", "verified"}
 PLATFORM = {"torch", "torchvision", "numpy", "scipy"}  # their versions move last digits only: the stamp records them
 KINDS = {"NoReference": "NR", "FullReference": "FR", "VideoMetric": "video", "Attack": "attack", "Defence": "defence"}
 
@@ -216,8 +218,8 @@ def _imports(tree: ast.Module) -> list[tuple[str, set[str]]]:
 def _own_imports(tree: ast.Module, root: Path) -> Iterator[tuple[Path, set[str]]]:
     """Yields the modules of ours among them."""
     for module, names in _imports(tree):
-        path = root.joinpath(*module.split(".")).with_suffix(".py")
-        if module.split(".")[0] in FOLDERS and path.is_file():
+        parts = module.split(".")
+        if parts[0] in FOLDERS and (path := root.joinpath(*parts).with_suffix(".py")).is_file():
             yield path, names
 
 
@@ -253,10 +255,19 @@ def _canonical(node: Any) -> str:
     parts = []
     for name, value in ast.iter_fields(node):
         if name == "body" and isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
-            value = value[1:] if ast.get_docstring(node, clean=False) is not None else value  # noqa: PLW2901
+            code = value[1:] if ast.get_docstring(node, clean=False) is not None else value
+            value = [item for item in code if not _describes(item)]  # noqa: PLW2901
         if value not in (None, []) and name not in {"kind", "type_comment", "type_ignores", "ctx"}:
             parts.append(f"{name}={_canonical(value)}")
     return f"{type(node).__name__}({','.join(parts)})"
+
+
+def _describes(node: Any) -> bool:
+    """Tells whether a statement only says something about an entry, on which no number depends."""
+    match node:
+        case ast.Assign(targets=[ast.Name(id=name)]) | ast.AnnAssign(target=ast.Name(id=name)):
+            return name in DESCRIPTIVE
+    return False
 
 
 def _parse(path: Path) -> ast.Module:
@@ -279,46 +290,31 @@ def _canonical_version(path: Path, changed: int, size: int) -> str:
     return _canonical(_parse_version(path, changed, size))
 
 
-@cache
 def _locked(root: Path) -> dict[str, str]:
     """Returns the version of each package in the lock file, by import name where that is the package's name."""
     lock = root / "requirements.lock"
-    lines = lock.read_text(encoding="utf-8").splitlines() if lock.is_file() else []
+    if not lock.is_file():
+        return {}
+    stat = lock.stat()
+    return _locked_version(lock, stat.st_mtime_ns, stat.st_size)
+
+
+@cache
+def _locked_version(lock: Path, _changed: int, _size: int) -> dict[str, str]:
+    lines = lock.read_text(encoding="utf-8").splitlines()
     pins = (line.split("==", 1) for line in lines if "==" in line and not line.startswith("#"))
     return {package.lower().replace("-", "_"): version.strip() for package, version in pins}
 
 
 def weights_path(weight: str, folder: str = "metrics", root: Path | None = None) -> Path:
-    """Returns where a declared weight file lies on this machine.
+    """Returns where a declared weight file lies on this machine, or would; the forms of names are in `places`.
 
     Args:
-        weight: `weights/FILE` for one of ours beside the entries, `hub/pyiqa/FILE` or `hub/checkpoints/FILE` below
-            `TORCH_HOME`, `huggingface/OWNER/REPOSITORY/FILE` in the Hugging Face cache, `clip/FILE` in CLIP's cache.
+        weight: The declared name.
         folder: The entry's folder.
         root: Another checkout than this one.
+
+    Raises:
+        BenchError: If the name is of none of the forms.
     """
-    place, _, rest = weight.partition("/")
-    cache_home = Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser()
-    match place:
-        case "weights":
-            return (root or ROOT) / folder / weight
-        case "hub":
-            return Path(os.environ.get("TORCH_HOME", cache_home / "torch")).expanduser() / "hub" / rest
-        case "clip":
-            return Path("~/.cache/clip").expanduser() / rest
-        case "huggingface":
-            return _huggingface_path(cache_home, rest)
-    raise BenchError(f"weights must begin with weights/, hub/, huggingface/ or clip/; got {weight!r}: change the entry")
-
-
-def _huggingface_path(cache_home: Path, rest: str) -> Path:
-    """Returns the newest cached snapshot of a hub file, or where it would lie."""
-    if rest.count("/") < 2:
-        raise BenchError(f"weights on the hub must be huggingface/OWNER/REPOSITORY/FILE; got {rest!r}: correct it")
-    owner, repository, file = rest.split("/", 2)
-    home = Path(os.environ.get("HF_HOME", cache_home / "huggingface")).expanduser()
-    hub = (
-        Path(os.environ.get("HF_HUB_CACHE", home / "hub")).expanduser() / f"models--{owner}--{repository}" / "snapshots"
-    )
-    found = sorted(hub.glob(f"*/{file}"), key=lambda path: path.stat().st_mtime)
-    return found[-1] if found else hub / file
+    return places.weights_path(weight, (root or ROOT) / folder)

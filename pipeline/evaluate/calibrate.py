@@ -14,7 +14,7 @@ from pipeline.evaluate.datasets import open_dataset
 from pipeline.evaluate.keeper import Keeper
 from pipeline.evaluate.machine import make_deterministic, open_device
 from pipeline.evaluate.metric import MetricBench
-from pipeline.evaluate.weights import missing
+from pipeline.evaluate.weights import missing, provide
 
 
 class Clear(NamedTuple):
@@ -37,7 +37,7 @@ def calibrate(name: str, preset: Preset, out: Path, device: str, store: Store | 
         TransientError: If the machine or the store failed.
     """
     entry = catalog.find("metrics", name)
-    if reason := entry.problem or missing(entry):
+    if reason := entry.problem or missing(entry) or provide(entry):
         raise DataError(f"{name}: {reason}")
     make_deterministic()
     bench = MetricBench(entry, out, open_device(device), keeper=Keeper(store))

@@ -32,7 +32,7 @@ from pipeline.evaluate.keeper import Keeper
 from pipeline.evaluate.machine import begin_memory, commit, describe, make_deterministic, open_device, peak_memory
 from pipeline.evaluate.metric import MetricBench
 from pipeline.evaluate.passes import attack_passes, attack_settings
-from pipeline.evaluate.weights import missing
+from pipeline.evaluate.weights import missing, provide
 from pipeline.files import digest, folder_lock, write_atomically
 from pipeline.rows import to_csv
 from pipeline.stamp import AttackFacts, DatasetFacts, Stamp, read_stamp
@@ -172,7 +172,7 @@ def _decide(cell: Cell, request: Request, keeper: Keeper) -> Decision:
         keeper.offer(cell, request.out)
     if decision.action == "run":
         for entry in (cell.metric, *cell.needed()):
-            if reason := missing(entry):
+            if reason := missing(entry) or provide(entry):
                 return Decision("skipped", reason)
     return decision
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import urllib.error
 import urllib.request
 from functools import cache
 
 from pipeline.catalog import Entry
-
-HUB = "https://huggingface.co"  # where pyiqa and timm keep theirs
+from pipeline.errors import BenchError
+from pipeline.weights.declared import choose
+from pipeline.weights.fetching import Fetcher
+from pipeline.weights.network import forbidden_by, hub
+from pipeline.weights.progress import Lines
 
 
 def missing(entry: Entry) -> str:
@@ -20,18 +22,43 @@ def missing(entry: Entry) -> str:
     if any(weight.startswith("weights/") for weight in absent):
         return f"{absent[0]} is missing from the checkout: restore it with git"
     if reason := offline():
-        return f"weights missing ({', '.join(absent)}) and {reason}: fetch them on a machine with a network"
+        return (
+            f"weights missing ({', '.join(absent)}) and {reason}: run python -m pipeline weights fetch {entry.name} "
+            "where there is a network, or with --mirror FOLDER"
+        )
     return ""
+
+
+def provide(entry: Entry) -> str:
+    """Fetches the weights of a metric that are not here, checked; returns why that failed, or nothing.
+
+    What the library of a metric would fetch by itself comes unchecked, never from a mirror, and fails in its own words.
+    """
+    return _fetch(entry.name) if entry.missing_weights() else ""
+
+
+@cache
+def _fetch(name: str) -> str:
+    """Fetches what one entry needs; a failure is kept, so that a run asks once per metric and not once per cell."""
+    needs = [need for need in choose([name]) if not need.here]
+    try:
+        shown = Lines(len(needs))
+        outcomes = Fetcher(told=shown.hear).fetch(
+            needs, len(needs), lambda outcome: shown.finish(outcome.need, outcome.line)
+        )
+    except BenchError as error:
+        return str(error)
+    return "; ".join(outcome.reason for outcome in outcomes if outcome.status == "failed")
 
 
 @cache
 def offline() -> str:
     """Returns why nothing can be downloaded, or nothing; asked once per process."""
-    if os.environ.get("HF_HUB_OFFLINE", "") not in {"", "0"}:
-        return "HF_HUB_OFFLINE is set"
+    if variable := forbidden_by():
+        return f"{variable} is set"
     try:
-        request = urllib.request.Request(HUB, method="HEAD")
-        with urllib.request.urlopen(request, timeout=5):  # noqa: S310  # a fixed https address
+        request = urllib.request.Request(hub(), method="HEAD")  # noqa: S310  # the hub's address, or the user's own
+        with urllib.request.urlopen(request, timeout=5):  # noqa: S310
             return ""
     except urllib.error.HTTPError:
         return ""  # it answered

@@ -1,0 +1,28 @@
+"""Mirroring: a folder with every file under its declared name and their sums, for machines without internet."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pipeline.errors import BenchError
+from pipeline.weights import sums
+from pipeline.weights.declared import Need
+from pipeline.weights.fetching import Fetcher, Told
+from pipeline.weights.shelves import MirrorFolder
+from pipeline.weights.sources import PathSource, Source
+
+
+class MirrorFetcher(Fetcher):
+    """Fills a mirror's folder, from this machine's caches where they have a file."""
+
+    def __init__(self, folder: Path, mirror: str, told: Told) -> None:
+        """Begins; see `Fetcher`."""
+        if folder.is_file():
+            raise BenchError(f"the mirror must be a folder; {folder} is a file: name another")
+        super().__init__(MirrorFolder(folder), mirror, told)
+        self.pins = sums.read(sums.pins_file())
+
+    def sources(self, need: Need) -> list[Source]:
+        """Returns the file of this machine, if it is here, and then where else it may come from."""
+        own: list[Source] = [PathSource(need.path, self.pins.get(need.name, ""))] if need.here else []
+        return own + list(super().sources(need))

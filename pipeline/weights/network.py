@@ -1,0 +1,21 @@
+"""Whether a network may be asked at all, and how the server of the Hugging Face hub is called."""
+
+from __future__ import annotations
+
+import os
+
+HUB = "https://huggingface.co"  # where pyiqa and timm keep their weights
+TRUE = {"1", "ON", "YES", "TRUE"}  # as huggingface_hub reads its variables
+
+
+def forbidden_by() -> str:
+    """Returns the environment variable that forbids the network, or nothing."""
+    for variable in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"):
+        if os.environ.get(variable, "").upper() in TRUE:
+            return variable
+    return ""
+
+
+def hub() -> str:
+    """Returns the address of the Hugging Face hub, or of the one that HF_ENDPOINT names instead."""
+    return (os.environ.get("HF_ENDPOINT") or HUB).rstrip("/")

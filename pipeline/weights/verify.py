@@ -1,0 +1,65 @@
+"""Verifying: the files that are here, hashed again and opened."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from pipeline.files import file_digest
+from pipeline.weights import sums
+from pipeline.weights.declared import Need
+from pipeline.weights.expected import expected
+from pipeline.weights.opening import TORCHSCRIPT, Opened, open_all
+
+
+class Verdict(NamedTuple):
+    """What was found of one file."""
+
+    need: Need
+    sha256: str
+    problem: str = ""  # empty when it may be used
+    note: str = ""
+
+    @property
+    def line(self) -> str:
+        """Returns the problem with the metrics it stops and what to do."""
+        return (
+            f"{self.need.who}: {self.problem}: run python -m pipeline weights fetch --anew {self.need.entries[0]}, or "
+            "import another copy"
+        )
+
+
+def verify(needs: list[Need], heard: Callable[[Need], None]) -> list[Verdict]:
+    """Returns a verdict on each file; all of them must be here.
+
+    Args:
+        needs: The files.
+        heard: Is told each file as it is done.
+    """
+    verdicts = []
+    for need, (path, opened) in zip(needs, open_all([need.path for need in needs]), strict=True):
+        verdicts.append(_judge(need, file_digest(path), opened))
+        heard(need)
+    return verdicts
+
+
+def _judge(need: Need, sha256: str, opened: Opened) -> Verdict:
+    pins = sums.pins_file()
+    must = expected(need.weight, sums.read(pins).get(need.name, ""), pins)
+    if refusal := must.refusal(sha256):
+        return Verdict(need, sha256, refusal)
+    if opened.problem:
+        return Verdict(need, sha256, f"{need.name} {opened.problem}")
+    if opened.what == TORCHSCRIPT and not must.sha256:
+        return Verdict(
+            need, sha256, f"{need.name} is a TorchScript program, and its sha256 is not known to vouch for it"
+        )
+    if sha256 in need.weight.equivalents:
+        note = need.weight.equivalents[sha256]
+    elif must.sha256:
+        note = f"sha256 as {must.says}" if need.weight.sha256 else "sha256 as pinned at the first download"
+    elif must.prefix:
+        note = "sha256 begins as its name says"
+    else:
+        note = "its sha256 is not known: fetch or import it to pin it"
+    return Verdict(need, sha256, note=f"{opened.what}; {note}")

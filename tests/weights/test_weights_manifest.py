@@ -1,0 +1,95 @@
+"""The manifest against the entries of this checkout and the sources of the libraries that load the files."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import clip.clip
+import huggingface_hub
+import pyiqa
+import pytest
+import torchvision
+from pyiqa.archs import clip_model
+
+from pipeline.catalog import weights_path
+from pipeline.files import file_digest
+from pipeline.weights import manifest
+from pipeline.weights.declared import declared
+
+NEEDS = declared()
+
+
+def source(package: object) -> str:
+    """Returns all the Python text of a package."""
+    return "\n".join(path.read_text() for path in sorted(Path(package.__file__).parent.rglob("*.py")))
+
+
+PYIQA = source(pyiqa)
+NAMED = set(re.findall(r"get_url_from_name\(\s*(?:name=)?'([^']+)'", PYIQA))
+ADDRESSES = set(re.findall(r"https://[^'\"\s]+", PYIQA + source(torchvision)))
+
+
+@pytest.mark.parametrize("name", NEEDS)
+def test_every_declared_file_has_a_licence_and_a_sound_address(name):
+    weight = NEEDS[name].weight
+    assert weight.licence
+    if weight.own:
+        assert weight.sha256 == file_digest(NEEDS[name].path)
+        assert weight.size == NEEDS[name].path.stat().st_size
+    elif weight.url:
+        assert re.fullmatch(r"https://[a-z.]+/[\w./%+-]+", weight.url)
+
+
+@pytest.mark.parametrize("name", [name for name in NEEDS if name.startswith("hub/pyiqa/")])
+def test_an_address_in_pyiqas_folder_is_the_one_that_pyiqa_asks(name):
+    weight, file = NEEDS[name].weight, name.rpartition("/")[2]
+    if file in NAMED:
+        assert weight.url == huggingface_hub.hf_hub_url("chaofengc/IQA-PyTorch-Weights", file)
+    else:
+        assert "github.com/xinntao/facexlib/releases/download" in weight.url  # the only other one that writes there
+
+
+@pytest.mark.parametrize("name", [name for name in NEEDS if name.startswith("hub/checkpoints/")])
+def test_an_address_in_torch_hubs_folder_is_in_the_source_of_a_library(name):
+    weight, file = NEEDS[name].weight, name.rpartition("/")[2]
+    if not weight.url:
+        assert not manifest.HASHED.search(file) or f"-{weight.sha256[:8]}." in file  # can only be imported
+        return
+    assert weight.url in ADDRESSES or (
+        file in NAMED and weight.url.endswith(f"IQA-PyTorch-Weights/resolve/main/{file}")
+    )
+    if weight.url.startswith("https://download.pytorch.org"):
+        assert re.fullmatch(r"[0-9a-f]{8,}", weight.prefix)
+
+
+@pytest.mark.parametrize(("place", "package"), [("clip", clip.clip), ("hub/clip", clip_model)])
+def test_clips_files_have_the_sums_that_their_addresses_name(place, package):
+    for address in package._MODELS.values():
+        weight = manifest.weight(f"{place}/{address.rpartition('/')[2]}")
+        assert (weight.url, weight.sha256) == (address, address.split("/")[-2])
+
+
+def test_the_copies_of_the_development_folder_are_known(shared_data):
+    home = shared_data / "weights" / "torch_home"
+    for path in sorted(home.rglob("*.*")):
+        weight = manifest.weight(str(path.relative_to(home)))
+        assert weight.equivalents[file_digest(path)]
+
+
+@pytest.mark.parametrize("variable", [None, "HF_HOME", "HF_HUB_CACHE"])
+def test_a_hub_file_lies_where_the_library_puts_it(monkeypatch, tmp_path, variable):
+    for name in ("HF_HOME", "HF_HUB_CACHE", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    hub = {None: ".cache/huggingface/hub", "HF_HOME": "a/hub", "HF_HUB_CACHE": "a"}[variable]
+    if variable:
+        monkeypatch.setenv(variable, str(tmp_path / "a"))
+    snapshots = tmp_path / hub / "models--timm--net" / "snapshots"
+    assert weights_path("huggingface/timm/net/x.bin") == snapshots / "x.bin"
+    for commit in ("older", "newer"):
+        (snapshots / commit).mkdir(parents=True)
+        (snapshots / commit / "x.bin").write_text(commit)
+    (snapshots.parent / "refs").mkdir()
+    (snapshots.parent / "refs" / "main").write_text("older")
+    assert weights_path("huggingface/timm/net/x.bin") == snapshots / "older" / "x.bin"
