@@ -23,10 +23,14 @@ class Metric(nn.Module, ABC):
     score_range: ClassVar[tuple[float, float]]  # of ordinary images: the scale until results/ranges.csv measured one
     differentiable: ClassVar[bool] = True  # False: no white-box attack is run on it
     batch_dependent: ClassVar[bool] = False  # True: images are scored one by one
+    random: ClassVar[bool] = False  # True: two scores of one image differ
     smallest: ClassVar[int] = 7  # least height and width in pixels; smaller images are left out, by name
     cost: ClassVar[Literal["light", "heavy"]] = "light"  # heavy: over 1 s for one gradient at 299x299 on 2 cores
     gpu_memory: ClassVar[int] = 8  # GB one job needs; decides which GPU kind may run it
     weights: ClassVar[tuple[str, ...]] = ()  # files it loads, see `pipeline.catalog.weights_path`
+    trained_on: ClassVar[str] = ""  # the data sets, "nothing" of a formula; empty: not stated
+    licence: ClassVar[str] = ""  # of the code, and of the weights where known; empty: not stated
+    verified: ClassVar[str] = ""  # what its scores were compared with; empty: `list` shows unverified
 
     def forward(self, images: Images, references: Images | None = None) -> Scores:
         """Checks the images, then scores each of them.

@@ -4,23 +4,17 @@ Wang, Chan, Loy: Exploring CLIP for assessing the look and feel of images, AAAI 
 https://arxiv.org/abs/2207.12396
 """
 
-import torch
-
-from metrics.pyiqa_adapter import Constant, PyiqaNoReference
+from metrics.clip_adapter import LearnedPrompts
 
 
-class ClipiqaPlus(PyiqaNoReference):
+class ClipiqaPlus(LearnedPrompts):
     model = "clipiqa+"
     higher_is_better = True
     score_range = (0.021, 0.983)
     smallest = 32
+    trained_on = "KonIQ-10k"
+    licence = "PolyForm Noncommercial 1.0.0; CLIP-IQA: S-Lab 1.0"
     weights = (
         "hub/clip/RN50.pt",
         "hub/pyiqa/CLIP-IQA+_learned_prompts-603f3273.pth",
     )
-
-    def __init__(self) -> None:
-        super().__init__()
-        learner = self.net.get_submodule("prompt_learner")
-        with torch.no_grad():  # pyiqa reads the same two prompts anew for every batch
-            self.net.prompt_learner = Constant(learner(self.beside[0]))

@@ -11,4 +11,5 @@ class Cnniqa(PyiqaNoReference):
     model = "cnniqa"
     higher_is_better = True
     score_range = (0.0, 1.0)
+    trained_on = "KonIQ-10k"
     weights = ("hub/pyiqa/CNNIQA_koniq10k-e6f14c91.pth",)

@@ -14,6 +14,8 @@ class CwSsim(PyiqaFullReference):
     higher_is_better = True
     score_range = (0.0, 1.0)
     smallest = 64
+    trained_on = "nothing"
+    verified = "the authors' scores of 5 images"
 
     def score(self, images: Images, references: Images) -> Scores:
         return super().score(images, references).clamp(max=1.0)

@@ -11,7 +11,10 @@ class Dbcnn(PyiqaNoReference):
     model = "dbcnn"
     higher_is_better = True
     score_range = (0.267, 0.836)
+    smallest = 16
     cost = "heavy"
+    trained_on = "KonIQ-10k"
+    licence = "PolyForm Noncommercial 1.0.0; DBCNN: MIT"
     weights = (
         "hub/checkpoints/vgg16-397923af.pth",
         "hub/pyiqa/DBCNN_scnn-7ea73d75.pth",

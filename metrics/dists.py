@@ -12,6 +12,9 @@ class Dists(PyiqaFullReference):
     higher_is_better = False
     score_range = (0.0, 0.7)
     smallest = 16
+    trained_on = "KADID-10k, textures"
+    licence = "PolyForm Noncommercial 1.0.0; DISTS: MIT"
+    verified = "pyiqa's comparison with the authors' scores"
     weights = (
         "hub/checkpoints/vgg16-397923af.pth",
         "hub/pyiqa/DISTS_weights-f5e65c96.pth",

@@ -11,3 +11,5 @@ class Fsim(PyiqaFullReference):
     model = "fsim"
     higher_is_better = True
     score_range = (0.5, 1.0)
+    trained_on = "nothing"
+    verified = "the authors' scores of 5 images"

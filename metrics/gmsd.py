@@ -11,3 +11,5 @@ class Gmsd(PyiqaFullReference):
     model = "gmsd"
     higher_is_better = False
     score_range = (0.0, 0.35)
+    trained_on = "nothing"
+    verified = "the authors' scores of 5 images"

@@ -12,6 +12,8 @@ class Hyperiqa(PyiqaNoReference):
     higher_is_better = True
     score_range = (0.259, 0.845)
     cost = "heavy"
+    trained_on = "KonIQ-10k"
+    licence = "PolyForm Noncommercial 1.0.0; HyperIQA: MIT"
     weights = (
         "huggingface/timm/resnet50.a1_in1k/model.safetensors",
         "hub/pyiqa/HyperIQA-resnet50-koniq10k-c96c41b1.pth",

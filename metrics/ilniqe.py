@@ -18,6 +18,9 @@ class Ilniqe(PyiqaNoReference):
     score_range = (13.2, 220.6)
     batch_dependent = True  # a fit goes on until the last patch of the batch has converged
     cost = "heavy"
+    trained_on = "pristine photographs"
+    licence = "PolyForm Noncommercial 1.0.0; weights Apache-2.0"
+    verified = "the authors' score of 1 image"
     weights = ("hub/pyiqa/ILNIQE_templateModel.mat",)
 
     def score(self, images: Images) -> Scores:

@@ -12,6 +12,9 @@ class Lpips(PyiqaFullReference):
     higher_is_better = False
     score_range = (0.0, 1.59)
     smallest = 33
+    trained_on = "BAPPS"
+    licence = "PolyForm Noncommercial 1.0.0; LPIPS: BSD-2-Clause"
+    verified = "pyiqa's comparison with the authors' scores"
     weights = (
         "hub/checkpoints/alexnet-owt-7be5be79.pth",
         "hub/pyiqa/LPIPS_v0.1_alex-df73285e.pth",

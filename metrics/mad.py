@@ -13,3 +13,5 @@ class Mad(PyiqaFullReference):
     score_range = (0.0, 250.0)
     smallest = 64
     cost = "heavy"
+    trained_on = "nothing"
+    verified = "the authors' score of 1 image"

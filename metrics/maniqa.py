@@ -13,6 +13,8 @@ class Maniqa(PyiqaNoReference):
     score_range = (0.188, 0.797)
     cost = "heavy"
     gpu_memory = 24
+    trained_on = "KonIQ-10k"
+    licence = "PolyForm Noncommercial 1.0.0; MANIQA: Apache-2.0"
     weights = (
         "huggingface/timm/vit_base_patch8_224.augreg2_in21k_ft_in1k/model.safetensors",
         "hub/pyiqa/ckpt_koniq10k.pt",

@@ -11,4 +11,5 @@ class Metaiqa(PyiqaNoReference):
     model = "metaiqa"
     higher_is_better = True
     score_range = (0.161, 0.757)
+    trained_on = "TID2013, KADID-10k, LIVE Challenge"
     weights = ("hub/pyiqa/Metaiqa_livec.pth",)

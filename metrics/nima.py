@@ -11,6 +11,7 @@ class Nima(PyiqaNoReference):
     model = "nima"
     higher_is_better = True
     score_range = (3.71, 6.19)
+    trained_on = "AVA"
     weights = (
         "huggingface/timm/inception_resnet_v2.tf_in1k/model.safetensors",
         "hub/pyiqa/NIMA_InceptionV2_ava-b0c77c00.pth",

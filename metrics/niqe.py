@@ -20,6 +20,9 @@ class Niqe(NoReference):
     higher_is_better = False
     score_range = (1.41, 28.7)
     smallest = 96
+    trained_on = "pristine photographs (Kodak)"
+    licence = "PolyForm Noncommercial 1.0.0"
+    verified = "the authors' parameters, on 16 images"
     weights = ("weights/niqe_kodak.safetensors",)
 
     mean: torch.Tensor

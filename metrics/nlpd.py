@@ -12,3 +12,5 @@ class Nlpd(PyiqaFullReference):
     higher_is_better = False
     score_range = (0.0, 1.0)
     smallest = 32
+    trained_on = "nothing"
+    verified = "the authors' scores of 5 images"

@@ -11,6 +11,8 @@ class Paq2piq(PyiqaNoReference):
     model = "paq2piq"
     higher_is_better = True
     score_range = (58.4, 84.2)
+    trained_on = "FLIVE"
+    verified = "pyiqa's comparison with the authors' scores"
     weights = (
         "hub/checkpoints/resnet18-f37072fd.pth",
         "hub/pyiqa/P2P_RoIPoolModel-fit.10.bs.120-ca69882e.pth",

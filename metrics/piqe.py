@@ -16,6 +16,8 @@ class Piqe(PyiqaNoReference):
     score_range = (0.0, 100.0)
     differentiable = False
     smallest = 16
+    trained_on = "nothing"
+    verified = "the authors' scores of 5 images"
 
     def score(self, images: Images) -> Scores:
         return super().score(images).nan_to_num(nan=100.0)  # black: rated as every other flat image

@@ -9,36 +9,30 @@ from __future__ import annotations
 import contextlib
 import io
 import logging
-import pickle
 import warnings
-from collections.abc import Iterator
 from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
 from metrics.base import FullReference, Images, Metric, NoReference, Scores
+from metrics.weights_adapter import loading
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # of packages that pyiqa imports, about their own future
     import pyiqa
-    from safetensors import SafetensorError
-    from scipy.io.matlab import MatReadError
 
 logging.getLogger("pyiqa").addFilter(lambda record: record.levelno > logging.INFO)  # "Network [...] is created."
-
-# What the readers of weight files raise when a file is cut off, holds something else or cannot be downloaded.
-UNREADABLE = (
-    *(OSError, EOFError, LookupError, TypeError, ValueError, RuntimeError),
-    *(pickle.UnpicklingError, SafetensorError, MatReadError),
-)
 
 
 class PyiqaMetric(Metric):
     """A metric by its name in pyiqa; subclass `PyiqaNoReference` or `PyiqaFullReference` instead."""
 
+    licence = "PolyForm Noncommercial 1.0.0"  # pyiqa's; an entry adds that of its weights or original code where known
     model: ClassVar[str]  # the name pyiqa gives it
     options: ClassVar[dict[str, Any]] = {}  # what to construct it with, beside pyiqa's defaults
+
+    net: Any  # pyiqa's module
 
     def __init__(self) -> None:
         """Builds the network.
@@ -63,7 +57,7 @@ class PyiqaFullReference(PyiqaMetric, FullReference):
     """A pyiqa metric of the image against its original."""
 
     def score(self, images: Images, references: Images) -> Scores:
-        scores: Tensor = self.net(finite_gradient(images), references)
+        scores: Tensor = self.net(finite_gradient(images), finite_gradient(references))
         return scores.reshape(len(images))
 
 
@@ -106,35 +100,11 @@ def build(model: str, options: dict[str, Any], weights: tuple[str, ...]) -> nn.M
     Raises:
         ValueError: If a weights file is missing, damaged or holds more than tensors.
     """
-    try:
-        with (
-            torch.random.fork_rng(devices=[]),
-            contextlib.redirect_stdout(io.StringIO()),
-            warnings.catch_warnings(),
-            _tensors_only(),
-        ):
-            torch.manual_seed(0)
-            warnings.simplefilter("ignore")
-            metric = pyiqa.create_metric(model, as_loss=True, loss_reduction="none", device="cpu", **options)
-    except UNREADABLE as error:
-        reason = str(error).strip().partition("\n")[0]
-        raise ValueError(
-            f"pyiqa's {model} must be built from {' and '.join(weights) or 'no file'}; "
-            f"got {type(error).__name__}: {reason}: fetch the weights again"
-        ) from error
+    with loading(f"pyiqa's {model}", weights), contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        metric = pyiqa.create_metric(model, as_loss=True, loss_reduction="none", device="cpu", **options)
     network: nn.Module = metric.net
     return network.eval()
-
-
-@contextlib.contextmanager
-def _tensors_only() -> Iterator[None]:
-    """Lets torch.load read tensors only: pyiqa asks for full unpickling, which runs whatever code a file holds."""
-    load = torch.load
-    torch.load = lambda *args, **options: load(*args, **(options | {"weights_only": True}))
-    try:
-        yield
-    finally:
-        torch.load = load
 
 
 def _take_in(network: nn.Module) -> nn.ModuleList:

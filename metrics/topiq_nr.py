@@ -11,6 +11,7 @@ class TopiqNr(PyiqaNoReference):
     model = "topiq_nr"
     higher_is_better = True
     score_range = (0.0, 1.0)
+    trained_on = "KonIQ-10k"
     weights = (
         "huggingface/timm/resnet50.a1_in1k/model.safetensors",
         "hub/pyiqa/cfanet_nr_koniq_res50-9a73138b.pth",

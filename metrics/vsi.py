@@ -11,3 +11,5 @@ class Vsi(PyiqaFullReference):
     model = "vsi"
     higher_is_better = True
     score_range = (0.7, 1.0)
+    trained_on = "nothing"
+    verified = "the authors' scores of 5 images"

@@ -199,6 +199,14 @@ commands.add_to(app)
 app.add_typer(weights, name="weights")
 
 
+@app.command(epilog="Example: python -m pipeline catalogue")
+def catalogue() -> None:
+    """Writes docs/metrics.md from the metrics' files."""
+    from pipeline.catalogue_table import write
+
+    out.print(f"wrote {write()}", markup=False, soft_wrap=True)
+
+
 @app.command()
 def doctor(as_json: Json = False) -> None:
     """Shows what this machine has: versions, GPU, driver, memory, data sets and weights."""

@@ -29,6 +29,7 @@ def _entry(entry: Entry) -> dict[str, Any]:
             "gradient": "yes" if fields.get("differentiable") else "no",
             "cost": fields.get("cost", ""),
             "smallest": fields.get("smallest", ""),  # side in pixels
+            "verified": "yes" if fields.get("verified") else "unverified",
         }
     elif entry.folder == "attacks":
         variants = ", ".join(fields.get("variants", {}))

@@ -55,6 +55,12 @@ BROKEN_METRICS = {
     "less_the_batch_mean": ("(error + 1e-6)", "(error - 0.1 * error.mean() + 1e-3)", {COMPANIONS}),
     "by_place_in_the_batch": ("log10()", "log10() + torch.arange(len(error))", {COMPANIONS}),
     "random": ("log10()", "log10() + torch.rand(len(error))", {COMPANIONS, DETERMINISTIC}),
+    "declared_random": (
+        "(10.0, 50.0)",
+        "(10.0, 50.0)\n        random = True\n\n        def _scores(self, images, references):"
+        "\n            return super()._scores(images, references) + 1e-3 * torch.rand(len(images))",
+        set(),
+    ),
     "detached": ("(images -", "(images.detach() -", {GRADIENT, CLIMBS, FLAT}),
     "half_detached": ("log10()", "log10().detach() + 5 * error", {CLIMBS}),
     "rounded": ("error =", "images = (images * 255).round() / 255\n            error =", {GRADIENT, CLIMBS}),

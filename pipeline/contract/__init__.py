@@ -8,7 +8,7 @@ from pipeline.catalog import Entry
 from pipeline.contract.base import Check, failed, skipped
 from pipeline.errors import BenchError
 from pipeline.evaluate.machine import make_deterministic, open_device
-from pipeline.evaluate.weights import missing
+from pipeline.evaluate.weights import missing, provide
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -30,8 +30,12 @@ def check_entry(entry: Entry, device: str = "cpu") -> list[Check]:
 
     if entry.problem:
         return [failed(LOADS, entry.problem)]
-    if reason := missing(entry):
-        return [skipped("be checked with its weights", reason)]
+    if reason := missing(entry) or provide(entry):
+        try:
+            entry.load()
+        except BenchError as error:
+            return [failed(LOADS, str(error))]
+        return [Check(LOADS, "passed", entry.title), skipped("be checked with its weights", reason)]
     checks: dict[str, Callable[..., Iterator[Check]]] = {
         "metrics": check_metric,
         "attacks": check_attack,

@@ -10,6 +10,7 @@ import pytest
 import torch
 from PIL import Image
 from scipy.stats import spearmanr
+from skimage.metrics import structural_similarity
 from torch import Tensor
 from torch.nn.functional import avg_pool2d
 
@@ -25,12 +26,13 @@ OFFICIAL = {  # name: the largest gap allowed. It is pyiqa's own, see below, of 
     "cw_ssim": 6e-5,  # four decimals are published
     "gmsd": 1e-5,
     "fsim": 1.5e-4,
-    "vif": 6e-4,
+    "vif": 6e-5,  # four decimals are published
     "nlpd": 6e-3,
     "vsi": 0.013,
     "brisque": 0.12,
     "niqe_official": 0.11,
     "piqe": 0.01,
+    "entropy": 1.1e-4,  # four decimals are published
 }
 SLOW = {"mad": ("I06.bmp", 1e-3), "ilniqe": ("I06.bmp", 0.25)}  # over 10 s a score, so one image each
 # Flat areas: whether a pixel counts as above or below its surroundings hangs on rounding. pyiqa's gaps: 5.4 and 0.44.
@@ -88,6 +90,25 @@ def test_faster_than_pyiqa_but_equal(name: str, shared_data: Path) -> None:
         pair = [read(folder / kind / image) for kind in ("dist_dir", "ref_dir")]
         expected = theirs(*pair[: 2 if isinstance(metric, FullReference) else 1])
         assert metric(*pair).item() == pytest.approx(expected.item(), rel=1e-6)
+
+
+def test_ssim_of_the_channels_matches_scikit_image(shared_data: Path) -> None:
+    folder, metric = shared_data / "images" / "pyiqa_calib", load("ssimc")
+    for image in IMAGES:
+        pair = [read(folder / kind / image) for kind in ("dist_dir", "ref_dir")]
+        whole = [(255 * pixels[0]).round().permute(1, 2, 0).double().numpy() for pixels in pair]
+        window = {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False}
+        maps = structural_similarity(*whole, channel_axis=2, data_range=255, full=True, **window)[1]
+        assert metric(*pair).item() == pytest.approx(maps[5:-5, 5:-5].mean(), abs=2e-3)  # pyiqa cuts structures at 0
+
+
+def test_psnr_of_the_luma_is_its_formula(shared_data: Path) -> None:
+    folder, metric = shared_data / "images" / "pyiqa_calib", load("psnry")
+    weights = torch.tensor([0.299, 0.587, 0.114]).reshape(3, 1, 1)
+    for image in IMAGES:
+        pair = [read(folder / kind / image) for kind in ("dist_dir", "ref_dir")]
+        error = (weights * (pair[0] - pair[1])).sum(1).square().mean()
+        assert metric(*pair).item() == pytest.approx(-10 * (error + 1e-8).log10().item(), abs=1e-3)
 
 
 @pytest.mark.usefixtures("shared_data")

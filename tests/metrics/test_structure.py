@@ -1,101 +1,133 @@
-"""The deep metrics whose weights are not at hand: each is built by its own file with random weights, and scores."""
+"""The metrics whose weights are not at hand: each is built by its own file with random weights, and scores."""
 
 from __future__ import annotations
 
-import importlib
-from collections.abc import Callable
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-import timm
 import torch
-import torchvision
-from pyiqa.archs import clip_model, clipiqa_arch, metaiqa_arch
-from torch import Tensor, nn
+from pyiqa.default_model_configs import DEFAULT_CONFIGS
+from torch import Tensor
+from untrained import FEWER_CROPS, offline, write_empty_states
 
-from metrics.base import FullReference, Metric
-from pipeline.catalog import find
+from metrics.base import FullReference, Metric, VideoMetric
+from metrics.pyiqa_adapter import PyiqaMetric
+from pipeline import catalog
 
-MODULES = {
-    "clipiqa_plus": "clipiqa",
-    "cnniqa": "cnniqa",
-    "dbcnn": "dbcnn",
-    "dists": "dists",
-    "hyperiqa": "hypernet",
-    "lpips": "lpips",
-    "maniqa": "maniqa",
-    "metaiqa": "metaiqa",
-    "musiq": "musiq",
-    "nima": "nima",
-    "paq2piq": "paq2piq",
-    "topiq_nr": "topiq",
+METRICS = catalog.entries("metrics")
+WITH_WEIGHTS = {
+    "brisque",
+    "ilniqe",
+    "lpips_squeeze",
+    "niqe_official",
+}  # test_contract and test_official_values run them
+TOO_SLOW = {  # built, never run
+    "ahiq": "half a minute: a transformer of 784 tokens sees the pair",
+    "linearity": "half a minute: ResNeXt-101 sees every image at 498x664",
+    "maniqa_pipal": "half a minute, and the same network as maniqa with another constant",
 }
-FEWER_CROPS = {"maniqa": {"test_sample": 1}, "hyperiqa": {"num_crop": 4}}  # of 20 and 25: a matter of time only
+TOO_LARGE = {  # refused without their files
+    "compare2score": "7 billion parameters and anchors, from a hub",
+    "qalign": "7 billion parameters, from a hub",
+    "qalign_4bit": "7 billion parameters, from a hub",
+    "qalign_8bit": "7 billion parameters, from a hub",
+    "qrealign_lite": "4 billion parameters, from a hub",
+    "qrealign_mini": "0.8 billion parameters, from a hub",
+    "qrealign_pro": "9 billion parameters, from a hub",
+}
+DOWNLOADED = [
+    name
+    for name, entry in METRICS.items()
+    if any(not weight.startswith("weights/") for weight in entry.fields.get("weights", ()))
+    and name not in WITH_WEIGHTS | TOO_LARGE.keys()
+]
+TRAINING = {"pretrained", "train_dataset", "regressor_dataset", "model_name", "model_type"}  # what selects weights only
 
 
-@pytest.fixture
-def offline(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Replaces what loads weights in the packages of others; they still build every network."""
-
-    def untrained(build: Callable[..., nn.Module], **never: Any) -> Callable[..., nn.Module]:
-        return lambda *args, **options: build(*args, **(options | never))
-
-    create = timm.create_model  # MANIQA's transformer takes a minute at full size
-
-    def create_model(name: str, **options: Any) -> nn.Module:
-        smaller = {"depth": 10, "mlp_ratio": 0.5} if name.startswith("vit") else {}
-        return create(name, **(options | smaller | {"pretrained": False}))
-
-    monkeypatch.setattr(timm, "create_model", create_model)
-    for name in ("alexnet", "resnet18", "vgg16"):
-        monkeypatch.setattr(torchvision.models, name, untrained(getattr(torchvision.models, name), weights=None))
-    for name in MODULES.values():
-        module = importlib.import_module(f"pyiqa.archs.{name}_arch")
-        if hasattr(module, "load_pretrained_network"):
-            monkeypatch.setattr(module, "load_pretrained_network", lambda *_, **__: None)
-    torch.save({}, tmp_path / "metaiqa.pth")
-    torch.save(0.02 * torch.randn(16, 512), tmp_path / "prompts.pth")
-    monkeypatch.setattr(metaiqa_arch, "load_file_from_url", lambda _: str(tmp_path / "metaiqa.pth"))
-    monkeypatch.setattr(clipiqa_arch, "load_file_from_url", lambda _: str(tmp_path / "prompts.pth"))
-    monkeypatch.setattr(clipiqa_arch, "load", lambda *_: random_clip())
+def network(name: str) -> object:
+    """Returns what entries have in common that differ by their weights only."""
+    kind = METRICS[name].load()
+    if not issubclass(kind, PyiqaMetric) or "score" in vars(kind):
+        return name
+    config = DEFAULT_CONFIGS[kind.model]
+    options = {key: value for key, value in config["metric_opts"].items() if key not in TRAINING}
+    return kind.__bases__, str(options), str(kind.options), kind.smallest, config["score_range"]
 
 
-def random_clip() -> nn.Module:
-    """Returns CLIP with the sizes of its ResNet-50."""
-    model: nn.Module = clip_model.CLIP(1024, 224, (3, 4, 6, 3), 64, None, 77, 49408, 512, 8, 12)
-    return model.float().eval()
+FIRST = {network(name): name for name in reversed(DOWNLOADED)}
 
 
-@pytest.mark.usefixtures("offline")
-@pytest.mark.parametrize("name", MODULES)
-def test_builds_and_scores(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    entry = find("metrics", name)
-    monkeypatch.setattr(entry.load(), "options", FEWER_CROPS.get(name, {}))
-    metric = entry.load()().eval().requires_grad_(False)
-    for size in ((97, 131), (240, 226)):
-        check(metric, *size)
-    assert len(entry.fields["weights"]) == len(set(entry.fields["weights"])) > 0
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    path = tmp_path_factory.mktemp("untrained")
+    with offline(path):
+        yield path
 
 
-def check(metric: Metric, height: int, width: int) -> None:
-    generator = torch.Generator().manual_seed(height)
-    images, references = torch.rand(2, 2, 3, height, width, generator=generator).unbind()
-    references = references if isinstance(metric, FullReference) else None
-    images.requires_grad_()
-    scores = metric(images, references)
-    assert scores.shape == (2,)
-    assert scores.isfinite().all()
-    (gradient,) = torch.autograd.grad(scores.sum(), images)
-    assert gradient.isfinite().all()
-    assert (gradient.abs().amax(dim=(1, 2, 3)) > 0).all()
+def built(name: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Metric:
+    kind, weights = METRICS[name].load(), METRICS[name].fields["weights"]
+    if name in FEWER_CROPS:
+        monkeypatch.setattr(kind, "options", kind.options | FEWER_CROPS[name])
+    write_empty_states(weights, folder)
+    metric: Metric = kind().eval().requires_grad_(False)
+    assert len(weights) == len(set(weights)) > 0
+    return metric
+
+
+@pytest.mark.parametrize("name", [name for name in FIRST.values() if name not in TOO_SLOW])
+def test_scores_and_gradients(name: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    metric = built(name, folder, monkeypatch)
+    images, references = pair(metric)
     with torch.no_grad():
-        alone = metric(images[1:], None if references is None else references[1:])
-    torch.testing.assert_close(alone, scores[1:].detach(), rtol=1e-5, atol=1e-6)
+        together = metric(images, references)
+    assert together.shape == (2,)
+    assert together.isfinite().all()
+    one = images[1:].clone().requires_grad_(metric.differentiable)
+    alone = metric(one, None if references is None else references[1:])
+    span = metric.score_range[1] - metric.score_range[0]
+    torch.testing.assert_close(alone.detach(), together[1:], rtol=1e-5, atol=1e-5 * span)
+    if metric.differentiable:
+        (gradient,) = torch.autograd.grad(alone.sum(), one)
+        assert gradient.isfinite().all()
+        assert gradient.abs().max() > 0
 
 
-def test_every_part_moves_with_the_metric(offline: None) -> None:
-    metric: Metric = find("metrics", "clipiqa_plus").load()()  # keeps CLIP in a plain list and prompts in plain tensors
+@pytest.mark.parametrize("name", [name for name in DOWNLOADED if name not in FIRST.values() and name not in TOO_SLOW])
+def test_another_training_of_the_same_network_scores(name: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    metric = built(name, folder, monkeypatch)
+    images, references = pair(metric)
+    with torch.no_grad():
+        score = metric(images[:1], None if references is None else references[:1])
+    assert score.shape == (1,)
+    assert score.isfinite()
+
+
+@pytest.mark.parametrize("name", TOO_SLOW)
+def test_a_slow_one_is_built(name: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert sum(value.numel() for value in built(name, folder, monkeypatch).parameters()) > 1e7
+
+
+@pytest.mark.parametrize("name", TOO_LARGE)
+def test_a_large_one_without_its_files_says_which(name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
+    with pytest.raises(ValueError, match=METRICS[name].fields["weights"][0]) as error:
+        METRICS[name].load()()
+    assert "\n" not in str(error.value)
+    assert METRICS[name].fields["gpu_memory"] >= 8
+
+
+def pair(metric: Metric) -> tuple[Tensor, Tensor | None]:
+    """Returns two images of the smallest size, one side odd, and references where the metric wants them."""
+    least = metric.smallest
+    generator = torch.Generator().manual_seed(least)
+    images, references = torch.rand(2, 2, 3, least, least + 1, generator=generator).unbind()
+    assert not isinstance(metric, VideoMetric)
+    return images, references if isinstance(metric, FullReference) else None
+
+
+def test_every_part_moves_with_the_metric(folder: Path) -> None:
+    metric = METRICS["clipiqa_plus"].load()()  # keeps CLIP in a plain list and prompts in plain tensors
     metric.to("meta")
     parts = [metric.net, *metric.beside]
     hidden = [value for part in parts for module in part.modules() for value in vars(module).values()]

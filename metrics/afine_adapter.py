@@ -1,0 +1,69 @@
+"""Shared base of the terms of A-FINE: pyiqa's network, called with gradients, for whole batches and any size.
+
+pyiqa's own forward switches gradients off, writes into the image it is given, takes one image at a time and refuses
+sides that are no multiples of 32.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn.functional import interpolate
+from torchvision.transforms.functional import normalize
+
+from metrics.base import Images
+from metrics.pyiqa_adapter import PyiqaMetric, finite_gradient
+
+PATCH = 32  # of CLIP's ViT-B/32: sides are enlarged to its multiples, as the authors' code does
+
+
+class Seen(NamedTuple):
+    """An image as the network sees it."""
+
+    pixels: Images
+    features: list[Tensor]
+
+
+class Afine(PyiqaMetric):
+    """The parts of A-FINE; all of them are lower for better images."""
+
+    higher_is_better = False
+    smallest = 32
+    trained_on = "DiffIQA, KADID-10k, PIPAL, TID2013"
+    weights = ("clip/ViT-B-32.pt", "hub/pyiqa/afine.pth")
+
+    def see(self, images: Images) -> Seen:
+        """Returns the normalised images and CLIP's features of them."""
+        pixels = normalize(finite_gradient(images), self.net.mean, self.net.std)
+        sides = [-(-side // PATCH) * PATCH for side in pixels.shape[2:]]
+        if sides != list(pixels.shape[2:]):
+            pixels = interpolate(pixels, size=sides, mode="bicubic", align_corners=False)
+        return Seen(pixels, self.net.clip_model.encode_image(pixels)[1])
+
+    def naturalness(self, seen: Seen) -> Tensor:
+        """Returns the (N, 1) naturalness, -2 to 2."""
+        scale = self.net.net_scale_nr
+        return _calibrated(self.net.net_qhead(*seen), scale.yita3, scale.yita4)
+
+    def fidelity(self, seen: Seen, reference: Seen) -> Tensor:
+        """Returns the (N, 1) fidelity, -2 to 2."""
+        scale = self.net.net_scale_fr
+        middle = scale.yita3.clamp(scale.yita3_lower, scale.yita3_upper)
+        width = scale.yita4.clamp(scale.yita4_lower, scale.yita4_upper)
+        raw = self.net.net_dhead(seen.pixels, reference.pixels, seen.features, reference.features)
+        return _calibrated(raw, middle, width)
+
+    def both(self, images: Images, references: Images) -> Tensor:
+        """Returns the (N, 1) sum of fidelity and of naturalness, weighted by how natural the reference is."""
+        seen, reference = self.see(images), self.see(references)
+        together: Tensor = self.net.adapter(
+            self.naturalness(seen), self.naturalness(reference), self.fidelity(seen, reference)
+        )
+        return together
+
+
+def _calibrated(raw: Tensor, middle: Tensor, width: Tensor) -> Tensor:
+    """Returns the logistic function that pyiqa computes in two branches, which know one image only."""
+    return 4 * torch.sigmoid((raw - middle) / (width.abs() + 1e-10)) - 2

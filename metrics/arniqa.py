@@ -1,0 +1,20 @@
+"""ARNIQA: a linear rating of features that know distortions, regressed on KonIQ-10k.
+
+Agnolucci, Galteri, Bertini, Del Bimbo: ARNIQA: learning distortion manifold for image quality assessment, WACV 2024.
+https://arxiv.org/abs/2310.14918
+"""
+
+from metrics.pyiqa_adapter import PyiqaNoReference
+
+
+class Arniqa(PyiqaNoReference):
+    model = "arniqa"
+    higher_is_better = True
+    score_range = (0.0, 1.0)
+    trained_on = "KonIQ-10k (regressor)"
+    licence = "PolyForm Noncommercial 1.0.0; ARNIQA: Apache-2.0"
+    weights = (
+        "hub/checkpoints/resnet50-0676ba61.pth",
+        "hub/checkpoints/ARNIQA.pth",
+        "hub/pyiqa/regressor_koniq10k.pth",
+    )

@@ -1,0 +1,50 @@
+"""CNNIQA: one convolution over normalised patches, pooled to its extremes, trained on LIVE.
+
+Kang, Ye, Li, Doermann: Convolutional neural networks for no-reference image quality assessment, CVPR 2014.
+https://doi.org/10.1109/CVPR.2014.224
+
+Its weights lie in the repository lidq92/CNNIQA, whose rounding of the luma to 8 bits is left out: it has no gradient.
+"""
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import avg_pool2d, pad
+
+from metrics.base import Images, NoReference, Scores
+from metrics.weights_adapter import loading, read_state
+
+SIDE = 32  # of the patches
+LUMA = (0.299, 0.587, 0.114)
+LEAST = 1e-12  # a root has no gradient at 0
+
+
+class CnniqaLive(NoReference):
+    higher_is_better = False
+    score_range = (-4.0, 87.5)
+    smallest = 33  # a last patch that ends with the image is left out
+    trained_on = "LIVE"
+    licence = "none stated"
+    verified = "a re-implementation's weights, on a ladder of distortions"
+    weights = ("hub/checkpoints/cnniqa_live-f18e0aa1.pth",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(1, 50, 7)
+        self.fc1, self.fc2, self.fc3 = nn.Linear(100, 800), nn.Linear(800, 800), nn.Linear(800, 1)
+        with loading("CNNIQA", self.weights):
+            self.load_state_dict(read_state(self.weights[0]))
+
+    def score(self, images: Images) -> Scores:
+        luma = (images * torch.tensor(LUMA, device=images.device)[:, None, None]).sum(dim=1, keepdim=True)
+        rows, columns = (range(0, side - SIDE, SIDE) for side in images.shape[2:])
+        patches = torch.stack([luma[..., y : y + SIDE, x : x + SIDE] for y in rows for x in columns], dim=1)
+        responses = self.conv1(_normalised(patches.flatten(0, 1))).flatten(2)
+        extremes = torch.cat([responses.amax(dim=2), responses.amin(dim=2)], dim=1)
+        rated: Tensor = self.fc3(self.fc2(self.fc1(extremes).relu()).relu())
+        return rated.reshape(patches.shape[:2]).mean(dim=1)
+
+
+def _normalised(patches: Tensor) -> Tensor:
+    """Returns the patches less their local mean, divided by their local deviation plus 1."""
+    mean, square = (avg_pool2d(pad(x, (1,) * 4, mode="replicate"), 3, 1) for x in (patches, patches.square()))
+    return (patches - mean) / ((square - mean.square()).clamp(min=LEAST).sqrt() + 1)

@@ -1,0 +1,12 @@
+"""Crops that cover an image, for the metrics that rate crops."""
+
+import torch
+from torch import Tensor
+
+from metrics.base import Images
+
+
+def covering_crops(images: Images, side: int, stride: int) -> Tensor:
+    """Returns (N, crops, 3, side, side) squares in steps of `stride`, the last of each row and column at the edge."""
+    rows, columns = (sorted({*range(0, length - side + 1, stride), length - side}) for length in images.shape[2:])
+    return torch.stack([images[..., y : y + side, x : x + side] for y in rows for x in columns], dim=1)

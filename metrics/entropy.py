@@ -1,0 +1,15 @@
+"""Entropy of the histogram of the luma, in bits.
+
+As MATLAB's function of that name. Pixels are counted into bins: there is no gradient.
+"""
+
+from metrics.pyiqa_adapter import PyiqaNoReference
+
+
+class Entropy(PyiqaNoReference):
+    model = "entropy"
+    higher_is_better = True
+    score_range = (0.0, 8.0)
+    differentiable = False
+    trained_on = "nothing"
+    verified = "MATLAB's scores of 5 images"

@@ -1,0 +1,18 @@
+"""NIMA: InceptionResNetV2 with one score as its head, trained on KonIQ-10k.
+
+Talebi, Milanfar: NIMA: neural image assessment, IEEE Transactions on Image Processing 27(8), 2018.
+https://arxiv.org/abs/1709.05424
+"""
+
+from metrics.pyiqa_adapter import PyiqaNoReference
+
+
+class NimaKoniq(PyiqaNoReference):
+    model = "nima-koniq"
+    higher_is_better = True
+    score_range = (0.0, 1.0)
+    trained_on = "KonIQ-10k"
+    weights = (
+        "huggingface/timm/inception_resnet_v2.tf_in1k/model.safetensors",
+        "hub/pyiqa/NIMA_koniq-250367ae.pth",
+    )

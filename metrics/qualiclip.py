@@ -1,0 +1,20 @@
+"""QualiCLIP: CLIP taught, without opinions, to rank degraded crops by their likeness to prompts.
+
+Agnolucci, Galteri, Bertini: Quality-aware image-text alignment for real-world image quality assessment, 2024.
+https://arxiv.org/abs/2403.11176
+"""
+
+from metrics.pyiqa_adapter import PyiqaNoReference
+
+
+class Qualiclip(PyiqaNoReference):
+    model = "qualiclip"
+    higher_is_better = True
+    score_range = (0.0, 1.0)
+    smallest = 32
+    trained_on = "degraded KADIS photographs, no opinions"
+    licence = "PolyForm Noncommercial 1.0.0; QualiCLIP: CC BY-NC 4.0"
+    weights = (
+        "hub/clip/RN50.pt",
+        "hub/pyiqa/QualiCLIP.pth",
+    )

@@ -1,0 +1,21 @@
+"""QualiCLIP+: QualiCLIP with prompts learned from opinions, trained on SPAQ.
+
+Agnolucci, Galteri, Bertini: Quality-aware image-text alignment for real-world image quality assessment, 2024.
+https://arxiv.org/abs/2403.11176
+"""
+
+from metrics.clip_adapter import LearnedPrompts
+
+
+class QualiclipPlusSpaq(LearnedPrompts):
+    model = "qualiclip+-spaq"
+    higher_is_better = True
+    score_range = (0.0, 1.0)
+    smallest = 32
+    trained_on = "SPAQ"
+    licence = "PolyForm Noncommercial 1.0.0; QualiCLIP: CC BY-NC 4.0"
+    weights = (
+        "hub/clip/RN50.pt",
+        "hub/pyiqa/QualiCLIP.pth",
+        "hub/pyiqa/QualiCLIP+_spaq.pth",
+    )

@@ -1,0 +1,16 @@
+"""SSIM of the three colour channels, averaged.
+
+Wang, Bovik, Sheikh, Simoncelli: Image quality assessment: from error visibility to structural similarity,
+IEEE Transactions on Image Processing 13(4), 2004. https://doi.org/10.1109/TIP.2003.819861
+"""
+
+from metrics.pyiqa_adapter import PyiqaFullReference
+
+
+class Ssimc(PyiqaFullReference):
+    model = "ssimc"
+    higher_is_better = True
+    score_range = (0.0, 1.0)
+    smallest = 11
+    trained_on = "nothing"
+    verified = "scikit-image's, on 5 images"

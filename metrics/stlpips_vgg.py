@@ -1,0 +1,16 @@
+"""ST-LPIPS (VGG): LPIPS made tolerant to shifts by blurred pooling and other padding.
+
+Ghildyal, Liu: Shift-tolerant perceptual similarity metric, ECCV 2022. https://arxiv.org/abs/2207.13686
+"""
+
+from metrics.pyiqa_adapter import PyiqaFullReference
+
+
+class StlpipsVgg(PyiqaFullReference):
+    model = "stlpips-vgg"
+    higher_is_better = False
+    score_range = (0.0, 1.0)
+    smallest = 24
+    cost = "heavy"
+    trained_on = "BAPPS"
+    weights = ("hub/pyiqa/vgg_shift_tolerant.pth",)

@@ -1,0 +1,26 @@
+"""TOPIQ for faces: attention from semantics down to distortions, trained on CGFIQA-40k.
+
+Chen et al.: TOPIQ: a top-down approach from semantics to distortions for image quality assessment,
+IEEE Transactions on Image Processing 33, 2024. https://arxiv.org/abs/2308.03060
+Chen et al.: DSL-FIQA: assessing facial image quality via dual-set degradation learning and landmark-guided
+transformer, CVPR 2024. https://arxiv.org/abs/2406.09622
+
+The whole image is taken as an aligned face: pyiqa's own detection and cropping has no gradient and fails without one.
+"""
+
+from metrics.pyiqa_adapter import PyiqaNoReference
+
+
+class TopiqNrFace(PyiqaNoReference):
+    model = "topiq_nr-face"
+    options = {"align_crop_face": False}
+    higher_is_better = True
+    score_range = (0.0, 1.0)
+    cost = "heavy"
+    trained_on = "CGFIQA-40k"
+    weights = (
+        "huggingface/timm/resnet50.a1_in1k/model.safetensors",
+        "hub/pyiqa/topiq_nr_cgfiqa_res50-0a8b8e4f.pth",
+        "hub/pyiqa/detection_Resnet50_Final.pth",
+        "hub/pyiqa/parsing_parsenet.pth",
+    )

@@ -1,0 +1,18 @@
+"""TOPIQ (no reference): attention from semantics down to distortions, trained on FLIVE.
+
+Chen et al.: TOPIQ: a top-down approach from semantics to distortions for image quality assessment,
+IEEE Transactions on Image Processing 33, 2024. https://arxiv.org/abs/2308.03060
+"""
+
+from metrics.pyiqa_adapter import PyiqaNoReference
+
+
+class TopiqNrFlive(PyiqaNoReference):
+    model = "topiq_nr-flive"
+    higher_is_better = True
+    score_range = (0.0, 1.0)
+    trained_on = "FLIVE"
+    weights = (
+        "huggingface/timm/resnet50.a1_in1k/model.safetensors",
+        "hub/pyiqa/cfanet_nr_flive_res50-ded1c74e.pth",
+    )

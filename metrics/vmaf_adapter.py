@@ -1,0 +1,127 @@
+"""The features of VMAF: visual information fidelity at four scales, and detail losses (ADM).
+
+Li, Zhang, Ma, Ngan: Image quality assessment by separately evaluating detail losses and additive impairments,
+IEEE Transactions on Multimedia 13(5), 2011. All take (N, 1, H, W) lumas in 0...255.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+from torch.nn.functional import conv2d, pad
+
+NOISE = 2.0  # variance that the eye adds
+GAIN = 100.0  # at most, of a detail that was enhanced
+TINY = 1e-10
+LOW = (0.482962913144690, 0.836516303737469, 0.224143868041857, -0.129409522550921)  # Daubechies' second wavelet
+HIGH = (-0.129409522550921, -0.224143868041857, 0.836516303737469, -0.482962913144690)
+VISIBLE = (  # contrast sensitivity by scale: horizontal and vertical details, diagonal ones
+    (0.017382, 0.005891),
+    (0.031985, 0.014299),
+    (0.043373, 0.024397),
+    (0.045673, 0.031313),
+)
+BORDER = 0.1  # share of each side that is left out
+
+
+def fidelity(images: Tensor, references: Tensor) -> Tensor:
+    """Returns the (N, 4) visual information fidelities, finest scale first."""
+    x, y = references - 128, images - 128
+    found = []
+    for scale in range(4):
+        side = 2 ** (4 - scale) + 1
+        offsets = torch.arange(side, dtype=x.dtype, device=x.device) - side // 2
+        window = torch.softmax(-(offsets**2) / (2 * (side / 5) ** 2), dim=0)
+        if scale:
+            height, width = x.shape[2] // 2, x.shape[3] // 2
+            x, y = (_blurred(z, window)[..., ::2, ::2][..., :height, :width] for z in (x, y))
+        mean_x, mean_y, xx, yy, xy = (_blurred(z, window) for z in (x, y, x * x, y * y, x * y))
+        found.append(_scale_fidelity((xx - mean_x**2).relu(), (yy - mean_y**2).relu(), xy - mean_x * mean_y))
+    return torch.stack(found, dim=1)
+
+
+def _scale_fidelity(xx: Tensor, yy: Tensor, xy: Tensor) -> Tensor:
+    flat = (xx < TINY) | (yy < TINY)
+    gain = torch.where(flat, 0.0, xy / (xx + TINY))
+    rest = torch.where(xx < TINY, yy, yy - gain * xy)
+    rest = torch.where(yy < TINY, 0.0, rest)
+    rest = torch.where(gain < 0, yy, rest).clamp(min=TINY)
+    gain = gain.clamp(0, GAIN)
+    told = torch.log2(1 + gain**2 * torch.where(xx < TINY, 0.0, xx) / (rest + NOISE))
+    told = torch.where(xy < 0, 0.0, told)
+    told = torch.where(xx < NOISE, 1 - yy * 4 / 255**2, told)
+    known = torch.where(xx < NOISE, 1.0, torch.log2(1 + xx / NOISE))
+    return told.sum(dim=(1, 2, 3)) / known.sum(dim=(1, 2, 3))
+
+
+def _blurred(z: Tensor, window: Tensor) -> Tensor:
+    reach = len(window) // 2
+    padded = pad(z, (reach,) * 4, mode="reflect")
+    return conv2d(conv2d(padded, window[None, None, :, None]), window[None, None, None, :])
+
+
+def detail(images: Tensor, references: Tensor) -> Tensor:
+    """Returns the (N,) shares of the references' visible details that the images have kept."""
+    original, distorted = references, images
+    kept: list[Tensor] = []
+    there: list[Tensor] = []
+    for weights in VISIBLE:
+        original, *details = _transform(original)
+        distorted, *found = _transform(distorted)
+        restored = _restored(details, found)
+        factors = (weights[0], weights[0], weights[1])
+        masks = [_masking(w * (f - r)) for w, f, r in zip(factors, found, restored, strict=True)]
+        threshold = torch.stack(masks).sum(dim=0)
+        kept += [_pooled((w * r).abs().sub(threshold).relu()) for w, r in zip(factors, restored, strict=True)]
+        there += [_pooled((w * d).abs()) for w, d in zip(factors, details, strict=True)]
+    return torch.stack(kept).sum(dim=0) / torch.stack(there).sum(dim=0)
+
+
+def _transform(z: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Returns approximation, horizontal, vertical and diagonal details, each of half the size."""
+    low, high = (torch.tensor(taps, dtype=z.dtype, device=z.device)[None, None, :, None] for taps in (LOW, HIGH))
+    rows = _mirrored(z)
+    coarse, fine = conv2d(rows, low, stride=(2, 1)), conv2d(rows, high, stride=(2, 1))
+    coarse, fine = (_mirrored(part.mT).mT for part in (coarse, fine))
+    across = [taps.mT for taps in (low, high)]
+    approximation, vertical = (conv2d(coarse, taps, stride=(1, 2)) for taps in across)
+    horizontal, diagonal = (conv2d(fine, taps, stride=(1, 2)) for taps in across)
+    return approximation, horizontal, vertical, diagonal
+
+
+def _mirrored(z: Tensor) -> Tensor:
+    """Adds a row above (mirrored about the first) and one or two below (mirrored about the edge)."""
+    below = z.flip(2)[:, :, : 1 + z.shape[2] % 2]
+    return torch.cat([z[:, :, 1:2], z, below], dim=2)
+
+
+def _restored(details: list[Tensor], found: list[Tensor]) -> list[Tensor]:
+    """Returns what the details found hold of the original ones; the rest is impairment."""
+    (oh, ov, _), (th, tv, _) = details, found
+    dot = oh * th + ov * tv
+    limit = math.cos(math.radians(1)) ** 2
+    aligned = (dot >= 0) & (dot**2 >= limit * (oh**2 + ov**2) * (th**2 + tv**2))
+    restored = []
+    for o, t in zip(details, found, strict=True):
+        r = (t / (o + 1e-30)).clamp(0, 1) * o
+        enhanced = torch.where(r > 0, torch.minimum(GAIN * r, t), torch.where(r < 0, torch.maximum(GAIN * r, t), r))
+        restored.append(torch.where(aligned, enhanced, r))
+    return restored
+
+
+def _masking(impairment: Tensor) -> Tensor:
+    """Returns what an impairment hides: a mean of its surroundings, its own place counted twice."""
+    kernel = torch.full((1, 1, 3, 3), 1 / 30, dtype=impairment.dtype, device=impairment.device)
+    kernel[..., 1, 1] = 1 / 15
+    size = pad(pad(impairment.abs(), (1, 0, 1, 0), mode="reflect"), (0, 1, 0, 1), mode="replicate")
+    return conv2d(size, kernel)
+
+
+def _pooled(z: Tensor) -> Tensor:
+    height, width = z.shape[2:]
+    top, left = (max(math.floor(side * BORDER - 0.5), 0) for side in (height, width))
+    inner = z[..., top : height - top, left : width - left]
+    constant: float = (inner[0, 0].numel() / 32) ** (1 / 3)
+    return inner.pow(3).sum(dim=(1, 2, 3)).add(1e-12).pow(1 / 3) + constant

@@ -1,0 +1,17 @@
+"""WaDIQaM (no reference): weighted mean of the qualities of patches, trained on KonIQ-10k.
+
+Bosse, Maniry, Müller, Wiegand, Samek: Deep neural networks for no-reference and full-reference image quality
+assessment,
+IEEE Transactions on Image Processing 27(1), 2018. https://arxiv.org/abs/1612.01697
+"""
+
+from metrics.pyiqa_adapter import PyiqaNoReference
+
+
+class WadiqamNr(PyiqaNoReference):
+    model = "wadiqam_nr"
+    higher_is_better = True
+    score_range = (-1.0, 0.1)
+    smallest = 33
+    trained_on = "KonIQ-10k"
+    weights = ("hub/pyiqa/WaDIQaM-NR-koniq-aaffea29.pth",)

@@ -1,0 +1,67 @@
+"""What every metric declares about itself, and the page that tells it."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from pyiqa.default_model_configs import DEFAULT_CONFIGS
+
+from pipeline import catalog, catalogue_table
+from pipeline.listing import listing
+
+METRICS = catalog.entries("metrics")
+SETS = {"fid", "sfid", "fid_dinov2", "inception_score"}  # of many images
+ELSEWHERE = {  # pyiqa's name: why no entry bears it
+    "clipscore": "rates a caption",
+    "fgresq_pair": "its score of an image is fgresq's; of the pair it gives a discrete rank",
+    "qrealign": "another name of qrealign-mini",
+    "niqe": "niqe_official, in fewer steps",
+    "ssim": "ssim, in fewer steps",
+    "ms_ssim": "ms_ssim, in fewer steps",
+    "fgresq": "fgresq, with a part of CLIP found where transformers has it now",
+    "maclip": "maclip, on any device",
+}
+
+
+def test_every_metric_of_pyiqa_has_an_entry() -> None:
+    named = {entry.fields.get("model") for entry in METRICS.values()}
+    assert DEFAULT_CONFIGS.keys() - SETS - ELSEWHERE.keys() - named == set()
+    assert {"fgresq", "maclip", "ms_ssim", "niqe_official", "qrealign_mini", "ssim"} <= METRICS.keys()
+
+
+@pytest.mark.parametrize("entry", METRICS.values(), ids=METRICS)
+def test_metadata_is_complete(entry: catalog.Entry) -> None:
+    assert entry.problem == ""
+    fields = entry.fields
+    assert fields["trained_on"]
+    assert fields["licence"]
+    assert fields["cost"] in {"light", "heavy"}
+    assert fields["gpu_memory"] > 0
+    assert len(entry.title) > len(entry.name)
+    for weight in fields["weights"]:
+        assert catalog.weights_path(weight)
+        assert re.search(r"^(weights|hub/(pyiqa|checkpoints|clip)|clip|huggingface/[^/]+/[^/]+)/[^/]+$", weight)
+
+
+@pytest.mark.parametrize(
+    "name", [name for name, entry in METRICS.items() if entry.fields.get("model") in DEFAULT_CONFIGS]
+)
+def test_kind_and_direction_are_pyiqas(name: str) -> None:
+    config, entry = DEFAULT_CONFIGS[METRICS[name].fields["model"]], METRICS[name]
+    assert entry.kind == config["metric_mode"]
+    if name != "dmm":  # a distance, which pyiqa calls higher-is-better
+        assert entry.fields["higher_is_better"] != config.get("lower_better", False)
+
+
+def test_list_tells_what_is_unverified() -> None:
+    told = {row["name"]: row["verified"] for row in listing("metrics")}
+    assert told["psnr"] == "yes"
+    assert told["maniqa"] == "unverified"
+    assert set(told.values()) == {"yes", "unverified"}
+
+
+def test_the_page_is_what_the_files_say() -> None:
+    page = catalogue_table.PAGE.read_text(encoding="utf-8")
+    assert page == catalogue_table.page(), "run python -m pipeline catalogue"
+    assert all(f"| {name} |" in page for name in METRICS)

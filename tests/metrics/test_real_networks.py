@@ -1,0 +1,177 @@
+"""Published networks with their authors' weights: what they say of distortions, and how attacks move them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from scipy.stats import spearmanr
+from torch import Tensor
+from torch.nn.functional import conv2d, pad
+
+from metrics.base import FullReference, Metric
+from pipeline import catalog
+from pipeline.cells import Settings
+from pipeline.contract import check_entry
+from pipeline.contract.base import photographs
+from pipeline.contract.metric import distort
+from pipeline.evaluate.images import quantize, to_tensor
+from pipeline.evaluate.objective import Gain, ImageNoise
+from pipeline.evaluate.passes import attack_passes
+
+IMPORTED = {  # entry: file below weights/
+    "eonss": "eonss.pth",
+    "cnniqa_live": "cnniqa_live.pth",
+    "vmaf": "vmaf_torch_default_svm.npz",
+}
+LEVELS = {
+    "JPEG": (90, 60, 40, 25, 15, 10, 5),
+    "blur": (1, 1.5, 2, 3, 4, 5),
+    "noise": (4, 8, 14, 20, 30, 45, 60),
+}
+NAMES = ["first.png", "second.png", "third.png"]
+# Attacks that gain more than noise of the same root mean square. Left out: FGSM, whose one step of 10 levels is too
+# far; NIQE, whose gradient holds for less than a level; and pairs that gain on some photographs only.
+GAIN = {
+    "eonss": ("amifgsm", "korhonen", "mifgsm"),
+    "cnniqa_live": ("amifgsm", "ifgsm", "korhonen", "madc", "mifgsm"),
+    "brisque": ("ifgsm", "korhonen", "madc", "mifgsm"),
+    "lpips_squeeze": ("ifgsm", "korhonen", "madc", "mifgsm"),
+}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def torch_home(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Returns a cache of weights as a user has it who imported those that no hub holds."""
+    home, kept = tmp_path_factory.mktemp("torch_home"), shared_data / "weights"
+    (home / "hub" / "checkpoints").mkdir(parents=True)
+    (home / "hub" / "pyiqa").symlink_to(kept / "torch_home" / "hub" / "pyiqa")
+    for file in (kept / "torch_home" / "hub" / "checkpoints").iterdir():
+        (home / "hub" / "checkpoints" / file.name).symlink_to(file)
+    for name, file in IMPORTED.items():
+        (weight,) = catalog.find("metrics", name).fields["weights"]
+        (home / weight).symlink_to(kept / file)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TORCH_HOME", str(home))
+        yield home
+
+
+def load(name: str) -> Metric:
+    metric: Metric = catalog.find("metrics", name).load()()
+    return metric.eval().requires_grad_(False)
+
+
+@pytest.mark.parametrize("name", IMPORTED)
+def test_keeps_the_contract(name: str) -> None:
+    checks = check_entry(catalog.find("metrics", name))
+    assert [check for check in checks if check.status != "passed"] == []
+
+
+@pytest.mark.parametrize("kind", LEVELS)
+@pytest.mark.parametrize("name", IMPORTED)
+def test_follows_the_level_of_a_distortion(name: str, kind: str, shared_data: Path) -> None:
+    metric, scores = load(name), []
+    for number in (1, 5, 20):
+        with Image.open(shared_data / "images" / "kodak24" / f"kodim{number:02d}.png") as image:
+            clear = np.asarray(image.convert("RGB"))
+        ladder = [clear, *(distort(clear, kind, level) for level in LEVELS[kind])]
+        scores.append([metric(to_tensor([pixels]), to_tensor([clear])).item() for pixels in ladder])
+    levels = np.tile(np.arange(len(LEVELS[kind]) + 1), (len(scores), 1))
+    correlation = spearmanr(np.ravel(scores), levels.ravel()).statistic
+    assert (-correlation if metric.higher_is_better else correlation) >= 0.85
+
+
+@pytest.mark.parametrize(("name", "attack"), [(name, attack) for name, attacks in GAIN.items() for attack in attacks])
+def test_an_attack_gains_more_than_noise_of_the_same_size(name: str, attack: str) -> None:
+    attacked, noisy = gains(load(name), attack)
+    assert attacked > max(noisy, 0) + 0.01
+
+
+@pytest.mark.parametrize("name", ["eonss", "cnniqa_live", "brisque", "niqe", "niqe_official"])
+def test_one_step_of_ten_levels_overshoots_without_a_reference(name: str) -> None:
+    attacked, noisy = gains(load(name), "fgsm")
+    assert attacked < noisy < 0.01
+
+
+def gains(metric: Metric, name: str) -> tuple[float, float]:
+    """Returns the mean gain of an attack on three photographs, and that of noise of the same root mean square."""
+    clear = photographs(240, 248)
+    reference = isinstance(metric, FullReference)
+    images = compressed(clear) if reference else clear
+    references = clear if reference else None
+    (passed, *_) = attack_passes(catalog.find("attacks", name), Settings(), full_reference=False)
+    attack = passed.attack
+    known = {needed: torch.full((len(images),), 4.0) for needed in attack.needs}
+    objective = Gain(metric, references, access=attack.access, clear_scores=known)
+    attacked = quantize(attack(images, objective, ImageNoise(name, NAMES)), images, attack.eps)
+    noise = ImageNoise("same size", NAMES).uniform(images)
+    noise = noise * size(attacked - images) / size(noise)
+    noisy = (255 * (images + noise).clamp(0, 1)).round() / 255
+    with torch.no_grad():
+        before, *after = (objective(batch).mean().item() for batch in (images, attacked, noisy))
+    return after[0] - before, after[1] - before
+
+
+def size(change: Tensor) -> Tensor:
+    return change.square().mean(dim=(1, 2, 3), keepdim=True).sqrt()
+
+
+def compressed(images: Tensor) -> Tensor:
+    pixels = [np.asarray((255 * image).round().byte().permute(1, 2, 0)) for image in images]
+    return to_tensor([distort(image, "JPEG", 50) for image in pixels])
+
+
+def test_vmaf_of_a_clip_is_what_its_authors_program_says(shared_data: Path) -> None:
+    vmaf = catalog.find("metrics", "vmaf").load()()
+    clips = [lumas(shared_data / "video" / f"carphone_{kind}_30f.y4m") for kind in ("distorted", "pristine")]
+    moved = motion(clips[1])
+    assert vmaf.rated(*clips, moved).mean().item() == pytest.approx(37.12, abs=0.01)
+    assert vmaf.rated(clips[1], clips[1], moved).mean().item() == pytest.approx(100.12, abs=0.01)
+    assert vmaf.rated(clips[1], clips[1]).mean().item() == pytest.approx(97.43, abs=0.01)
+
+
+def lumas(path: Path) -> Tensor:
+    """Returns the (frames, 1, height, width) lumas of an 8-bit 4:2:0 Y4M file."""
+    head, _, rest = path.read_bytes().partition(b"\n")
+    width, height = (int(next(part[1:] for part in head.split() if part[:1] == letter)) for letter in (b"W", b"H"))
+    frames = np.frombuffer(rest, np.uint8).reshape(-1, len(b"FRAME\n") + width * height * 3 // 2)
+    return torch.from_numpy(frames[:, 6 : 6 + width * height].copy()).double().reshape(-1, 1, height, width)
+
+
+def motion(clip: Tensor) -> Tensor:
+    """Returns how far each frame is from the nearer of its neighbours, both blurred: VMAF's sixth feature."""
+    window = torch.softmax(-(torch.arange(-2, 3, dtype=torch.double) ** 2) / 2, dim=0)
+    padded = pad(clip, (2, 2, 2, 2), mode="reflect")
+    blurred = conv2d(conv2d(padded, window[None, None, :, None]), window[None, None, None, :])
+    steps = blurred.diff(dim=0).abs().mean(dim=(1, 2, 3))
+    return torch.cat([steps.new_zeros(1), torch.minimum(steps[:-1], steps[1:]), steps[-1:]])
+
+
+@pytest.mark.parametrize("share", [0.0, 0.5])
+@pytest.mark.parametrize("name", IMPORTED)
+def test_a_damaged_file_is_named(
+    name: str, share: float, torch_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (weight,) = catalog.find("metrics", name).fields["weights"]
+    whole = (torch_home / weight).read_bytes()
+    (tmp_path / weight).parent.mkdir(parents=True)
+    (tmp_path / weight).write_bytes(whole[: int(share * len(whole))])
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    with pytest.raises(ValueError, match=Path(weight).name) as error:
+        load(name)
+    assert "\n" not in str(error.value)
+
+
+def test_weights_of_another_architecture_are_refused(
+    torch_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (weight,), (other,) = (catalog.find("metrics", name).fields["weights"] for name in ("eonss", "cnniqa_live"))
+    (tmp_path / weight).parent.mkdir(parents=True)
+    (tmp_path / weight).symlink_to(torch_home / other)
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    with pytest.raises(ValueError, match="EONSS must be built from"):
+        load("eonss")
