@@ -22,7 +22,7 @@ results: benchmark
 
 test: $(READY)
 	@sh tests/tools.sh
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --dist loadfile
 
 lint: $(READY)
 	$(BIN)/ruff check .

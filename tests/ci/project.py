@@ -95,6 +95,7 @@ class Project:
         environment = os.environ | {
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
             "HOME": str(self.root.parent),
+            "TMPDIR": str(self.root.parent),
             "OMP_NUM_THREADS": "1",
             "PYTHONPATH": "",
         }

