@@ -9,9 +9,14 @@ from typing import Self
 import torch
 from safetensors.torch import load_file
 from torch import Tensor
+from torch.nn.functional import avg_pool2d, pad
 
-from metrics.base import NoReference
+from metrics.base import Images, NoReference
 from metrics.weights_adapter import loading
+
+FLAT = (
+    1e-4  # variance, of pixels in [0, 1] or features, added to all: keeps roots and logarithms finite on a flat image
+)
 
 
 class TrainedHere(NoReference):
@@ -27,6 +32,7 @@ class TrainedHere(NoReference):
         with loading(type(self).__name__, self.weights):
             self.build()
             self.load_state_dict(load_file(Path(__file__).parent / self.weights[0]))
+        self.eval()  # only training takes statistics over the batch
 
     @classmethod
     def untrained(cls) -> Self:
@@ -41,12 +47,22 @@ class TrainedHere(NoReference):
         """Adds the layers."""
 
 
-def mean_and_spread(features: Tensor, eps: float = 1e-4) -> Tensor:
-    """Returns the (N, 2C) means and standard deviations over the places of (N, C, places) features.
+def with_structure(images: Images) -> Tensor:
+    """Returns (N, 6, H, W): the images about zero, and each pixel's difference from its surroundings in their contrast.
 
-    Args:
-        features: At least one place each.
-        eps: Keeps the root differentiable where all places are equal, as on a flat image.
+    The second half is what distortions change, whatever the photograph shows.
     """
+    difference = images - _around(images)
+    contrast = (_around(difference.square()) + FLAT).sqrt()
+    return torch.cat([(images - 0.5) / 0.25, difference / contrast], dim=1)
+
+
+def mean_and_spread(features: Tensor) -> Tensor:
+    """Returns the (N, 2C) means and logarithms of standard deviations over the places of (N, C, places) features."""
     variance = features.var(dim=2, correction=0)
-    return torch.cat([features.mean(dim=2), (variance + eps).sqrt()], dim=1)
+    return torch.cat([features.mean(dim=2), (variance + FLAT).log() / 2], dim=1)
+
+
+def _around(images: Tensor) -> Tensor:
+    """Returns the mean of the 7x7 pixels around each, mirrored at the border."""
+    return avg_pool2d(pad(images, [3] * 4, mode="reflect"), 7, stride=1)

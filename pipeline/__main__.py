@@ -15,6 +15,7 @@ from pipeline.cells import Settings, parse_overrides
 from pipeline.ci import commands
 from pipeline.errors import BenchError, Exit
 from pipeline.terminal import RunProgress, err, out
+from pipeline.train.commands import train
 from pipeline.weights.commands import weights
 
 app = typer.Typer(
@@ -197,6 +198,9 @@ def score(
 
 commands.add_to(app)
 app.add_typer(weights, name="weights")
+app.command(epilog="Example: python -m pipeline train small_cnn --images data/kodak24 --out small_cnn.safetensors")(
+    train
+)
 
 
 @app.command(epilog="Example: python -m pipeline catalogue")

@@ -1,0 +1,41 @@
+"""The command of training: python -m pipeline train."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pipeline.errors import BenchError
+from pipeline.terminal import out
+from pipeline.train.recipes import find_recipe
+
+
+def train(  # noqa: PLR0917
+    name: Annotated[str, typer.Argument(help="The network: small_cnn or small_vit.")],
+    images: Annotated[
+        list[str], typer.Option("--images", help="A folder, a file or a data set of photographs; may be repeated.")
+    ],
+    out_file: Annotated[Path, typer.Option("--out", help="The file of weights to write, ending in .safetensors.")],
+    work: Annotated[
+        Path, typer.Option(help="Where samples and checkpoints are kept; the same call continues there.")
+    ] = Path("build/train"),
+    seed: Annotated[int, typer.Option(min=0, help="Of weights, samples and their order.")] = 0,
+    samples: Annotated[int | None, typer.Option(min=2, help="Distorted images to train on; default: enough.")] = None,
+    epochs: Annotated[int | None, typer.Option(min=1, help="Passes over them; default: the recipe's.")] = None,
+) -> None:
+    """Trains one of our networks on distorted photographs, labelled by full-reference metrics. Continues if stopped."""
+    recipe = replace(find_recipe(name), seed=seed)
+    if samples:
+        recipe = replace(recipe, samples=samples, validation=max(samples // 6, 2))
+    recipe = replace(recipe, epochs=epochs or recipe.epochs)
+    if out_file.suffix != ".safetensors":
+        raise BenchError(f"--out must end in .safetensors; got {out_file}: add it")
+    # Only now: torch takes seconds, and every other command loads this file too.
+    from pipeline.train.run import train_network  # noqa: PLC0415
+
+    last = train_network(recipe, images, out_file, work)
+    out.print(f"SROCC {last.srocc:.3f}, PLCC {last.plcc:.3f} on photographs held out", markup=False, soft_wrap=True)
+    out.print(f"weights are in {out_file}", markup=False, soft_wrap=True)

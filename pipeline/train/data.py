@@ -1,0 +1,78 @@
+"""The photographs of a training: which are trained on, which are held out, which are left out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from pipeline.errors import DataError
+from pipeline.evaluate.datasets import Photo, open_dataset
+from pipeline.evaluate.images import Pixels, decode
+from pipeline.files import digest
+from pipeline.train.recipes import TID2013_SOURCES
+
+HELD_OUT = 0.2  # share of the photographs
+
+
+@dataclass(frozen=True)
+class Photographs:
+    """Decoded photographs by file name."""
+
+    training: dict[str, Pixels]
+    validation: dict[str, Pixels]  # nothing of them is trained on
+    digest: str  # of names and pixels
+    left_out: dict[str, str] = field(default_factory=dict)  # file name -> reason
+
+
+def gather(sources: list[str], crop: int) -> Photographs:
+    """Reads photographs and holds a fifth of them out, those whose names have the smallest hashes.
+
+    Args:
+        sources: Folders, single files or data sets of benchmark.yml; a data set's own crop is not applied.
+        crop: The side of the training images; smaller photographs are left out.
+
+    Raises:
+        BenchError: If a source does not exist.
+        DataError: If fewer than two photographs remain.
+    """
+    found: dict[str, Pixels] = {}
+    left_out: dict[str, str] = {}
+    for source in sources:
+        dataset = open_dataset(source)
+        left_out |= dataset.excluded
+        for photo in dataset.photos:
+            reason = _unfit(photo, found)
+            pixels = None if reason else _decoded(photo, left_out)
+            if pixels is not None and min(pixels.shape[:2]) < crop:
+                reason = f"{pixels.shape[1]}x{pixels.shape[0]} is smaller than {crop}x{crop} pixels"
+            if reason:
+                left_out[photo.path.name] = reason
+            elif pixels is not None:
+                found[photo.path.name] = pixels
+    if len(found) < 2:
+        why = next((f" ({name}: {reason})" for name, reason in left_out.items()), "")
+        raise DataError(
+            f"training must have at least 2 photographs, one of them held out; got {len(found)}{why}: name more folders"
+        )
+    ranked = sorted(found, key=lambda name: digest(name.encode()))
+    held = set(ranked[: max(round(HELD_OUT * len(found)), 1)])
+    return Photographs(
+        training={name: pixels for name, pixels in found.items() if name not in held},
+        validation={name: pixels for name, pixels in found.items() if name in held},
+        digest=digest("\n".join(f"{name} {digest(found[name].tobytes())}" for name in sorted(found)).encode())[:16],
+        left_out=left_out,
+    )
+
+
+def _unfit(photo: Photo, found: dict[str, Pixels]) -> str:
+    """Returns why a photograph is not to be used, as far as its name tells."""
+    if photo.path.name in TID2013_SOURCES:
+        return "TID2013 tests on it"
+    return "another photograph has its name" if photo.path.name in found else ""
+
+
+def _decoded(photo: Photo, left_out: dict[str, str]) -> Pixels | None:
+    try:
+        return decode(photo.path)
+    except (OSError, SyntaxError, ValueError) as error:
+        left_out[photo.path.name] = f"cannot be decoded: {str(error).partition(chr(10))[0]}"
+        return None

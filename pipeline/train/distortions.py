@@ -1,0 +1,130 @@
+"""Distortions of a photograph, each with a strength from 0 (hardly seen) to 1 (strong), seeded."""
+
+from __future__ import annotations
+
+import io
+import math
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image, ImageEnhance
+from torch.nn.functional import conv2d, pad
+from torchvision.transforms.functional import gaussian_blur
+
+from pipeline.evaluate.images import Pixels
+
+Distortion: TypeAlias = Callable[[Pixels, float, np.random.Generator], Pixels]
+
+
+def distort(pixels: Pixels, kind: str, strength: float, random: np.random.Generator) -> Pixels:
+    """Returns a distorted copy of an image.
+
+    Args:
+        pixels: (H, W, 3), 8 bits.
+        kind: One of `KINDS`.
+        strength: From 0 to 1.
+        random: Draws noise, directions and tints; the same state gives the same image.
+    """
+    return KINDS[kind](pixels, strength, random)
+
+
+def between(weak: float, strong: float, strength: float) -> float:
+    """Returns the setting of a strength, in equal ratios from the weak to the strong one."""
+    return float(weak * (strong / weak) ** strength)
+
+
+def jpeg(pixels: Pixels, strength: float, _: np.random.Generator) -> Pixels:
+    """Compresses with JPEG at a quality of 90 down to 4."""
+    return _coded(pixels, "JPEG", quality=round(between(90, 4, strength)))
+
+
+def jpeg2000(pixels: Pixels, strength: float, _: np.random.Generator) -> Pixels:
+    """Compresses with JPEG 2000 by a factor of 6 to 150."""
+    return _coded(pixels, "JPEG2000", quality_mode="rates", quality_layers=[between(6, 150, strength)])
+
+
+def webp(pixels: Pixels, strength: float, _: np.random.Generator) -> Pixels:
+    """Compresses with WebP at a quality of 90 down to 1."""
+    return _coded(pixels, "WEBP", quality=round(between(91, 2, strength) - 1))
+
+
+def blur(pixels: Pixels, strength: float, _: np.random.Generator) -> Pixels:
+    """Blurs with a Gaussian of 0.5 to 5 pixels."""
+    sigma = between(0.5, 5, strength)
+    return _pixels(gaussian_blur(_tensor(pixels), 2 * math.ceil(3 * sigma) + 1, sigma))
+
+
+def motion_blur(pixels: Pixels, strength: float, random: np.random.Generator) -> Pixels:
+    """Blurs along a line of 2 to 25 pixels, in a direction drawn at random."""
+    half, angle = between(2, 25, strength) / 2, random.uniform(0, math.pi)
+    reach = math.ceil(half)
+    offsets = torch.arange(-reach, reach + 1, dtype=torch.float32)
+    rows, columns = torch.meshgrid(offsets, offsets, indexing="ij")
+    along = columns * math.cos(angle) + rows * math.sin(angle)
+    across = rows * math.cos(angle) - columns * math.sin(angle)
+    kernel = (1 - across.abs()).clamp(min=0) * (half + 0.5 - along.abs()).clamp(0, 1)
+    kernel = (kernel / kernel.sum()).expand(3, 1, -1, -1)
+    return _pixels(conv2d(pad(_tensor(pixels)[None], [reach] * 4, mode="reflect"), kernel, groups=3)[0])
+
+
+def white_noise(pixels: Pixels, strength: float, random: np.random.Generator) -> Pixels:
+    """Adds Gaussian noise of 3 to 60 levels."""
+    return _rounded(pixels + random.normal(0, between(3, 60, strength), pixels.shape))
+
+
+def poisson_noise(pixels: Pixels, strength: float, random: np.random.Generator) -> Pixels:
+    """Counts photons: white is 2000 of them down to 6."""
+    white = between(2000, 6, strength)
+    return _rounded(random.poisson(pixels / 255 * white) / white * 255)
+
+
+def contrast(pixels: Pixels, strength: float, random: np.random.Generator) -> Pixels:
+    """Lowers the contrast to 0.95 down to 0.15, or raises it to 1.05 up to 3.5 times."""
+    factor = between(0.95, 0.15, strength) if random.random() < 0.5 else between(1.05, 3.5, strength)
+    mean = pixels.mean()
+    return _rounded(mean + factor * (pixels - mean))
+
+
+def colour(pixels: Pixels, strength: float, random: np.random.Generator) -> Pixels:
+    """Takes saturation away or adds it, and shifts the colour balance by 2 to 60 levels."""
+    saturation = 1 - 0.95 * strength if random.random() < 0.5 else 1 + 2 * strength
+    direction = random.normal(size=3)
+    direction -= direction.mean()  # the brightness stays
+    tint = direction / np.linalg.norm(direction) * between(2, 60, strength)
+    return _rounded(np.asarray(ImageEnhance.Color(Image.fromarray(pixels)).enhance(saturation)) + tint)
+
+
+def downscale(pixels: Pixels, strength: float, _: np.random.Generator) -> Pixels:
+    """Scales down by a factor of 1.3 to 8 and up again."""
+    height, width = pixels.shape[:2]
+    factor = between(1.3, 8, strength)
+    small = (max(round(width / factor), 1), max(round(height / factor), 1))
+    reduced = Image.fromarray(pixels).resize(small, Image.Resampling.BICUBIC)
+    return np.asarray(reduced.resize((width, height), Image.Resampling.BICUBIC))
+
+
+KINDS: dict[str, Distortion] = {
+    kind.__name__: kind
+    for kind in (*(jpeg, jpeg2000, webp, blur, motion_blur, white_noise, poisson_noise, contrast, colour, downscale),)
+}
+
+
+def _coded(pixels: Pixels, form: str, **options: Any) -> Pixels:
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, form, **options)
+    return np.asarray(Image.open(buffer).convert("RGB"))
+
+
+def _tensor(pixels: Pixels) -> torch.Tensor:
+    return torch.from_numpy(pixels.copy()).permute(2, 0, 1).float()
+
+
+def _pixels(image: torch.Tensor) -> Pixels:
+    return _rounded(image.permute(1, 2, 0).numpy())
+
+
+def _rounded(values: NDArray[Any]) -> Pixels:
+    return values.round().clip(0, 255).astype(np.uint8)

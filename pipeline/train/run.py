@@ -1,0 +1,154 @@
+"""A training from photographs to committed weights."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import Protocol, Self
+
+import torch
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from safetensors.torch import save
+
+from metrics.base import NoReference
+from pipeline.catalog import find
+from pipeline.errors import DataError
+from pipeline.evaluate.machine import commit, versions
+from pipeline.files import digest, folder_lock, write_atomically
+from pipeline.terminal import err
+from pipeline.train.data import Photographs, gather
+from pipeline.train.labels import JUDGES
+from pipeline.train.loop import Epoch, Training
+from pipeline.train.recipes import Recipe
+from pipeline.train.samples import plans, prepare
+
+
+class Trainable(Protocol):
+    """A metric's class that can be built without weights."""
+
+    @classmethod
+    def untrained(cls) -> NoReference:
+        """Returns the network as training begins with it."""
+
+
+class TrainingProgress:
+    """Shows how a training goes on: a bar with the time left on a terminal, elsewhere lines now and then."""
+
+    def __init__(self) -> None:
+        self.progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=30),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+            console=err,
+            disable=not err.is_terminal,
+        )
+        self.task = self.progress.add_task("starting", total=None)
+        self.started = self.printed = time.monotonic()
+
+    def __enter__(self) -> Self:
+        self.progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.progress.stop()
+
+    def begin(self, what: str, total: int) -> None:
+        """Is told what comes now, and of how many steps."""
+        self.progress.remove_task(self.task)
+        self.task = self.progress.add_task(what, total=total)
+        self.started = time.monotonic()
+
+    def advance(self, steps: int = 1) -> None:
+        """Is told of steps that are done."""
+        self.progress.advance(self.task, steps)
+        now = time.monotonic()
+        if not err.is_terminal and now - self.printed > 20:
+            task = self.progress.tasks[-1]
+            seconds = (now - self.started) / max(task.completed, 1) * ((task.total or 0) - task.completed)
+            self.tell(f"{task.description}: {task.completed:.0f} of {task.total:.0f}, about {seconds:.0f} s left")
+            self.printed = now
+
+    def tell(self, line: str) -> None:
+        """Prints a line above the bar."""
+        self.progress.console.print(line, markup=False, soft_wrap=True)
+
+
+def train_network(recipe: Recipe, sources: list[str], out_file: Path, work: Path) -> Epoch:
+    """Trains a network and writes its weights, and beside them how they were made.
+
+    Args:
+        recipe: What to train, and how.
+        sources: Folders, files or data sets of photographs.
+        out_file: Where the weights go; the description has the same name and ends in .json.
+        work: Samples and checkpoints are kept there, so that the same call continues after a stop.
+
+    Returns:
+        What was seen in the last pass.
+
+    Raises:
+        BenchError: If a source does not exist or a folder cannot be written to.
+        TransientError: If another training uses the work folder.
+        DataError: If there are too few photographs or the network cannot be trained.
+    """
+    started = time.monotonic()
+    own = work / recipe.network
+    with folder_lock(own), TrainingProgress() as progress:
+        progress.tell("reading the photographs")
+        photographs = gather(sources, recipe.crop)
+        for name, reason in photographs.left_out.items():
+            progress.tell(f"left out: {name}: {reason}")
+        progress.begin("distorting and labelling", recipe.samples + recipe.validation)
+        samples, validation = (prepare(plan, work, progress.advance) for plan in plans(photographs, recipe))
+        training = Training(start(recipe), recipe, samples, validation)
+        progress.begin(f"training {recipe.network}", recipe.epochs)
+
+        def advance(epoch: Epoch) -> None:
+            progress.tell(
+                f"loss {epoch.loss:.4f}, on photographs held out: SROCC {epoch.srocc:.3f}, PLCC {epoch.plcc:.3f}"
+            )
+            progress.advance()
+
+        training.run(own / "checkpoint.pt", advance)
+    state = {name: value.contiguous() for name, value in training.network.state_dict().items()}
+    weights = save(state)
+    write_atomically(out_file, weights)
+    made = _description(training, photographs) | {
+        "sha256": digest(weights),
+        "seconds": round(time.monotonic() - started),
+    }
+    write_atomically(out_file.with_suffix(".json"), json.dumps(made, indent=1) + "\n")
+    return training.epochs[-1]
+
+
+def start(recipe: Recipe) -> NoReference:
+    """Returns the untrained network of a recipe, its weights drawn by the recipe's seed.
+
+    Raises:
+        DataError: If the catalogue has no such metric, or it cannot be built without weights.
+    """
+    kind: type[Trainable] = find("metrics", recipe.network).load()
+    if not hasattr(kind, "untrained"):
+        raise DataError(f"{recipe.network} must have the class method `untrained`: see metrics/trained_adapter.py")
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(recipe.seed)
+        return kind.untrained().to(memory_format=torch.channels_last)
+
+
+def _description(training: Training, photographs: Photographs) -> dict[str, object]:
+    """Returns how the weights were made, for the file beside them."""
+    return {
+        "recipe": asdict(training.recipe),
+        "parameters": sum(value.numel() for value in training.network.parameters()),
+        "trained_on": sorted(photographs.training),
+        "held_out": sorted(photographs.validation),
+        "left_out": dict(sorted(photographs.left_out.items())),
+        "photographs": photographs.digest,
+        "labels": {name: find("metrics", name).fingerprint for name in JUDGES},
+        "epochs": [{name: round(value, 5) for name, value in asdict(epoch).items()} for epoch in training.epochs],
+        "threads": torch.get_num_threads(),
+        "versions": versions(),
+        "commit": commit(),
+    }

@@ -1,0 +1,127 @@
+"""Distorted crops and their labels: made once, kept in a folder, the same for every network."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load, save
+from torch import Tensor
+
+from pipeline.catalog import find
+from pipeline.evaluate.images import Pixels, to_tensor
+from pipeline.files import digest, write_atomically
+from pipeline.train.data import Photographs
+from pipeline.train.distortions import KINDS, distort
+from pipeline.train.labels import JUDGES, Labeller
+from pipeline.train.recipes import Recipe
+
+CHUNK = 40  # samples in a file: what is lost when the making is killed
+TOGETHER = 4  # judged in one batch; larger ones fall out of the processor's cache
+CLEAR = 25  # every 25th sample is not distorted at all
+
+
+class Samples(NamedTuple):
+    """Images with labels."""
+
+    images: Tensor  # (N, 3, crop, crop), uint8
+    labels: Tensor  # (N,) float32, 0 to 100
+
+
+class Plan(NamedTuple):
+    """The samples of one share of the photographs, before they are made."""
+
+    photographs: dict[str, Pixels]
+    size: int
+    crop: int
+    seed: str  # of this share
+
+
+def plans(photographs: Photographs, recipe: Recipe) -> tuple[Plan, Plan]:
+    """Returns what is to be made for training and for validation."""
+    return (
+        Plan(photographs.training, recipe.samples, recipe.crop, f"{recipe.seed} training"),
+        Plan(photographs.validation, recipe.validation, recipe.crop, f"{recipe.seed} validation"),
+    )
+
+
+def prepare(plan: Plan, folder: Path, advance: Callable[[int], None]) -> Samples:
+    """Returns the samples of a plan; those that the folder has are not made again.
+
+    Args:
+        plan: What to make.
+        folder: Where samples are kept, below a name that hashes all they depend on.
+        advance: Told how many more samples are there.
+    """
+    kept, labeller = folder / f"samples-{_key(plan)}", None
+    parts = []
+    for start in range(0, plan.size, CHUNK):
+        path = kept / f"{start:06d}.safetensors"
+        part = _read(path)
+        if part is None:
+            labeller = labeller or Labeller()
+            part = make(plan, range(start, min(start + CHUNK, plan.size)), labeller)
+            write_atomically(path, save({"images": part.images, "labels": part.labels}))
+        parts.append(part)
+        advance(len(part.labels))
+    return Samples(torch.cat([part.images for part in parts]), torch.cat([part.labels for part in parts]))
+
+
+def make(plan: Plan, numbers: range, labeller: Labeller) -> Samples:
+    """Returns the samples of these numbers; each depends on the plan and its own number alone."""
+    pairs = [sample(plan, number) for number in numbers]
+    labels = []
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # of images this small, two threads take four times the processor time of one
+    try:
+        for start in range(0, len(pairs), TOGETHER):
+            originals, distorted = (
+                to_tensor(list(side)) for side in zip(*pairs[start : start + TOGETHER], strict=True)
+            )
+            labels.append(labeller(distorted, originals))
+    finally:
+        torch.set_num_threads(threads)
+    images = torch.from_numpy(np.stack([distorted for _, distorted in pairs])).permute(0, 3, 1, 2).contiguous()
+    return Samples(images, torch.cat(labels))
+
+
+def sample(plan: Plan, number: int) -> tuple[Pixels, Pixels]:
+    """Returns one crop of a photograph, and the same distorted: kind, strength and place are drawn at random."""
+    random = np.random.default_rng(list(digest(f"{plan.seed} {number}".encode()).encode()))
+    pixels = plan.photographs[str(random.choice(sorted(plan.photographs)))]
+    top, left = (int(random.integers(side - plan.crop + 1)) for side in pixels.shape[:2])
+    crop = pixels[top : top + plan.crop, left : left + plan.crop]
+    if number % CLEAR == 0:
+        return crop, crop
+    return crop, distort(crop, str(random.choice(list(KINDS))), random.random(), random)
+
+
+def _key(plan: Plan) -> str:
+    """Returns a hash of all that the samples depend on."""
+    code = [_code(Path(__file__).with_name(f"{name}.py")) for name in ("distortions", "labels", "samples")]
+    judges = [find("metrics", name).fingerprint for name in JUDGES]
+    photographs = [f"{name} {digest(pixels.tobytes())}" for name, pixels in sorted(plan.photographs.items())]
+    settings = [str(plan.size), str(plan.crop), plan.seed]
+    return digest("\n".join([*code, *judges, *photographs, *settings]).encode())[:16]
+
+
+def _code(path: Path) -> str:
+    """Returns a module's code, which a changed comment, docstring or line break leaves as it is."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.FunctionDef | ast.ClassDef) and ast.get_docstring(node) is not None:
+            del node.body[0]
+    return ast.dump(tree)
+
+
+def _read(path: Path) -> Samples | None:
+    """Returns the samples of a file, or None where it is missing or damaged."""
+    try:
+        return Samples(**load(path.read_bytes()))
+    except (FileNotFoundError, SafetensorError, TypeError):
+        return None

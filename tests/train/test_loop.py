@@ -1,0 +1,167 @@
+"""Training: lowers the loss, is seeded, and ends the same when it was killed on the way."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from tiny import SOURCES, TINY
+from torch import Tensor
+
+from pipeline.errors import BenchError, DataError, TransientError
+from pipeline.files import file_digest, folder_lock
+from pipeline.train.commands import train
+from pipeline.train.data import Photographs
+from pipeline.train.loop import Training, disagreement
+from pipeline.train.recipes import RECIPES, Recipe
+from pipeline.train.run import start
+from pipeline.train.samples import Samples, plans, prepare
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="module")
+def made(few: Photographs, work: Path) -> tuple[Samples, Samples]:
+    training, validation = (prepare(plan, work, lambda _: None) for plan in plans(few, TINY))
+    return training, validation
+
+
+def trained(recipe: Recipe, made: tuple[Samples, Samples], checkpoint: Path) -> dict[str, Tensor]:
+    training = Training(start(recipe), recipe, *made)
+    training.run(checkpoint, lambda _: None)
+    return training.network.state_dict()
+
+
+def equal(one: dict[str, Tensor], other: dict[str, Tensor]) -> bool:
+    return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_steps_lower_the_loss_of_a_batch(name: str, made: tuple[Samples, Samples]) -> None:
+    recipe = replace(TINY, network=name, epochs=100)
+    training = Training(start(recipe), recipe, *made)
+    images, labels = made[0].images.float() / 255, made[0].labels
+    losses = [training.step(images, labels, number) for number in range(16)]
+    assert losses[1] < losses[0]
+    assert losses[-1] < 0.7 * losses[0]
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_the_same_seed_gives_the_same_weights_and_another_does_not(
+    name: str, made: tuple[Samples, Samples], tmp_path: Path
+) -> None:
+    recipe = replace(TINY, network=name, epochs=2)
+    once, again = (trained(recipe, made, tmp_path / run) for run in ("once", "again"))
+    assert equal(once, again)
+    assert not equal(once, trained(replace(recipe, seed=1), made, tmp_path / "other"))
+
+
+def test_the_outer_random_generator_is_left_alone() -> None:
+    torch.manual_seed(3)
+    before = torch.get_rng_state()
+    start(TINY)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_a_finished_training_is_not_done_again(made: tuple[Samples, Samples], tmp_path: Path) -> None:
+    trained(TINY, made, tmp_path / "checkpoint")
+    written = (tmp_path / "checkpoint").stat().st_mtime_ns
+    trained(TINY, made, tmp_path / "checkpoint")
+    assert (tmp_path / "checkpoint").stat().st_mtime_ns == written
+
+
+@pytest.mark.parametrize("stale", ["of another recipe", "damaged"])
+def test_a_checkpoint_that_does_not_fit_is_not_used(stale: str, made: tuple[Samples, Samples], tmp_path: Path) -> None:
+    checkpoint = tmp_path / "checkpoint"
+    if stale == "damaged":
+        checkpoint.write_bytes(b"PK not a checkpoint")
+    else:
+        trained(replace(TINY, rate=5e-3), made, checkpoint)
+    assert equal(trained(TINY, made, checkpoint), trained(TINY, made, tmp_path / "fresh"))
+
+
+def test_the_rate_rises_and_then_falls_to_nothing(made: tuple[Samples, Samples]) -> None:
+    recipe = replace(TINY, epochs=40)
+    training = Training(start(recipe), recipe, *made)
+    rates = [training.rate(number) for number in range(recipe.epochs * training.batches)]
+    highest = rates.index(max(rates))
+    assert 0 < highest < 0.1 * len(rates)
+    assert rates[highest:] == sorted(rates[highest:], reverse=True)
+    assert rates[-1] == pytest.approx(0)
+
+
+def test_the_loss_is_least_where_scores_are_the_labels() -> None:
+    labels = torch.tensor([10.0, 40.0, 90.0])
+    exact, shifted, turned = (disagreement(scores, labels).item() for scores in (labels, labels + 20, labels.flip(0)))
+    assert exact < 1e-3
+    assert exact < shifted < turned
+
+
+CALL = """
+import sys, typer
+from pipeline.train.commands import train
+app = typer.Typer()
+app.command()(train)
+app()
+"""
+
+
+def call(folder: Path, epochs: int) -> subprocess.Popen[str]:
+    images = [argument for source in SOURCES for argument in ("--images", source)]
+    options = ["--out", str(folder / "net.safetensors"), "--work", str(folder / "work")]
+    return subprocess.Popen(
+        [sys.executable, "-c", CALL, "small_cnn", *images, *options, "--samples", "24", "--epochs", str(epochs)],
+        cwd=ROOT,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def test_a_killed_training_continues_to_the_same_weights(tmp_path: Path) -> None:
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    told, _ = call(whole, 5).communicate(timeout=300)
+    assert told.count("SROCC") == 6, told  # five passes and the result
+    first = call(killed, 5)
+    assert first.stdout is not None
+    for line in first.stdout:
+        if line.startswith("loss"):
+            break
+    time.sleep(0.05)
+    first.send_signal(signal.SIGKILL)
+    first.communicate()
+    assert not (killed / "net.safetensors").exists()
+    told, _ = call(killed, 5).communicate(timeout=300)
+    assert told.count("SROCC") == 6, told
+    assert (killed / "net.safetensors").read_bytes() == (whole / "net.safetensors").read_bytes()
+    one, other = (json.loads((folder / "net.json").read_text()) for folder in (whole, killed))
+    assert one["epochs"] == other["epochs"]
+    assert one["sha256"] == other["sha256"] == file_digest(whole / "net.safetensors")
+    assert one["recipe"]["samples"] == 24
+    assert not set(one["trained_on"]) & set(one["held_out"])
+
+
+def test_a_wrong_call_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(BenchError, match=r"--out must end in \.safetensors; got .*net\.pt: add it"):
+        train("small_cnn", [SOURCES[0]], tmp_path / "net.pt")
+    with pytest.raises(BenchError, match="no data set or folder is named 'nowhere'"):
+        train("small_cnn", ["nowhere"], tmp_path / "net.safetensors", tmp_path)
+
+
+def test_two_trainings_do_not_share_a_folder(tmp_path: Path) -> None:
+    with folder_lock(tmp_path / "small_cnn"), pytest.raises(TransientError, match="another run"):
+        train("small_cnn", SOURCES, tmp_path / "net.safetensors", tmp_path)
+
+
+def test_a_metric_that_cannot_be_built_without_weights_is_named() -> None:
+    with pytest.raises(DataError, match="psnr must have the class method `untrained`"):
+        start(replace(TINY, network="psnr"))
