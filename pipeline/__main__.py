@@ -11,9 +11,10 @@ import typer
 from rich.table import Table
 
 from pipeline import catalog, config
-from pipeline.cells import Settings, parse_overrides
+from pipeline.cells import Settings, is_universal, parse_overrides
 from pipeline.ci import commands
 from pipeline.errors import BenchError, Exit
+from pipeline.evaluate.commands import fit
 from pipeline.terminal import RunProgress, err, out
 from pipeline.train.commands import train
 from pipeline.weights.commands import weights
@@ -115,6 +116,9 @@ def run(
     metrics: Annotated[str, typer.Option(help="Names with commas, or all; default: the preset's.")] = "",
     attacks: Annotated[str, typer.Option(help="Names with commas, or all.")] = "all",
     dataset: Annotated[str, typer.Option(help="A data set's name, or a folder of images; default: the preset's.")] = "",
+    train: Annotated[
+        str, typer.Option(help="Training sets or folders for universal attacks, with commas; default: the preset's.")
+    ] = "",
     preset: Annotated[str, typer.Option(help="smoke, demo, nightly or full: how much is run.")] = "",
     limit: Annotated[int | None, typer.Option(min=1, help="Images per data set.")] = None,
     overrides: Annotated[
@@ -141,11 +145,16 @@ def run(
 
     chosen = config.load().preset(preset)
     known = catalog.entries("metrics")
+    training = _names(train, []) if train else list(chosen.train)
+    attack_names = _names(attacks, list(catalog.entries("attacks")))
+    untrained = [] if training else _untrained(attack_names, attacks)
     preset_metrics = [name for name, entry in known.items() if chosen.metrics.takes(entry)]
     request = local.Request(
         metrics=_names(metrics, list(known)) if metrics else preset_metrics,
-        attacks=_names(attacks, list(catalog.entries("attacks"))),
+        attacks=[name for name in attack_names if name not in untrained],
         datasets=[dataset] if dataset else list(chosen.datasets),
+        train=training,
+        train_limit=chosen.train_limit,
         out=out_folder,
         settings=Settings(chosen.variants, chosen.jpeg, parse_overrides(overrides or []), dtype),
         preset=preset,
@@ -165,6 +174,8 @@ def run(
     print_leaderboard(board, out)
     for image, reason in summary.excluded.items():
         err.print(f"left out: {image}: {reason}", markup=False, soft_wrap=True)
+    if untrained:
+        err.print(f"left out, for want of --train: {', '.join(untrained)}", markup=False, soft_wrap=True)
     err.print(f"rows and tables are in {out_folder}", markup=False, soft_wrap=True)
     if summary.statuses["failed"] or not summary.statuses["done"]:
         raise typer.Exit(Exit.FAILED)
@@ -198,6 +209,7 @@ def score(
 
 commands.add_to(app)
 app.add_typer(weights, name="weights")
+app.command(epilog="Example: python -m pipeline fit optimized_uap niqe --train photos --out build/photos")(fit)
 app.command(epilog="Example: python -m pipeline train small_cnn --images data/kodak24 --out small_cnn.safetensors")(
     train
 )
@@ -242,6 +254,15 @@ def _names(text: str, known: list[str]) -> list[str]:
     if not names:
         raise BenchError(f"names must stand between commas; got {text!r}: write one, or all")
     return known if names == ["all"] else names
+
+
+def _untrained(names: list[str], asked: str) -> list[str]:
+    """Returns the attacks that cannot be run without a training set; one that is asked for by name is a mistake."""
+    known = catalog.entries("attacks")
+    universal = [name for name in names if name in known and is_universal(known[name])]
+    if universal and asked.strip() != "all":
+        raise BenchError(f"{universal[0]} must be fitted on a training set; got none: add --train, or another --preset")
+    return universal
 
 
 def main() -> NoReturn:

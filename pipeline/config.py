@@ -66,6 +66,8 @@ class Preset(_Strict):
     metrics: Selection = Selection()
     variants: bool = True
     jpeg: Annotated[tuple[Annotated[int, Field(ge=1, le=100)] | Literal["none"], ...], Field(min_length=1)] = (50,)
+    train: tuple[str, ...] = ()  # the training sets of universal attacks; without one, these are left out
+    train_limit: Annotated[int, Field(ge=1)] | None = None  # images of each
     gpu_hours: Annotated[float, Field(gt=0)] | None = None  # that one pipeline may spend
 
 

@@ -52,8 +52,10 @@ def inventory(
     with err.status("reading the images"):
         found = take_inventory(config.load().preset(preset))
     write_atomically(out_file, found.model_dump_json(indent=1) + "\n")
-    for name, held in found.root.items():
+    for name, held in [*found.datasets.items(), *found.train.items()]:
         out.print(f"{name}: {held.images} images, digest {held.digest}")
+    for name, reason in found.absent.items():
+        err.print(f"training set {name} is left out: {reason}", markup=False, soft_wrap=True)
 
 
 def plan(
@@ -86,13 +88,13 @@ def plan(
         raise BenchError(f"--device must be cpu or cuda; got {device!r}: choose one")
     settings = config.load()
     chosen = settings.preset(preset)
-    asked_metrics, asked_attacks = _metrics(metrics, chosen), _entries("attacks", attacks)
+    asked_metrics, asked_attacks = _metrics(metrics, chosen), _attacks(attacks, chosen)
     shown = {entry.name: entry for entry in [*_metrics("", chosen), *asked_metrics]}  # the tables lose no other metric
     with err.status("planning"):
         made = make_plan(
             preset,
             chosen,
-            [(metric, attack) for metric in shown.values() for attack in catalog.entries("attacks").values()],
+            [(metric, attack) for metric in shown.values() for attack in _attacks("all", chosen)],
             asked=set() if hold else {(metric.name, other.name) for metric in asked_metrics for other in asked_attacks},
             inventory=read_inventory(data) if data else take_inventory(chosen),
             store=open_store(store),
@@ -113,6 +115,8 @@ def plan(
     out.print(table)
     kinds = Counter(job.runner for job in jobs)
     spread = ", ".join(f"{count} on {runner}" for runner, count in sorted(kinds.items()))
+    if left := _without_training(chosen):
+        out.print(f"left out, for want of a training set: {', '.join(left)}", markup=False, soft_wrap=True)
     out.print(
         f"{len(made.cells)} cells; {len(jobs)} jobs{f' ({spread})' if jobs else ''}, about {made.hours:.1f} hours"
     )
@@ -252,9 +256,12 @@ def smoke(
     }
     others = [entry.name for entry in _metrics("", preset) if entry.name not in touched["metrics"]]
     board, failed = None, 0
+    left = _without_training(preset)
+    if left:
+        err.print(f"left out, for want of a training set: {', '.join(left)}", markup=False, soft_wrap=True)
     for metrics, attacks in (
-        (touched["metrics"], list(catalog.entries("attacks"))),
-        (others, touched["attacks"]),
+        (touched["metrics"], [entry.name for entry in _attacks("all", preset)]),
+        (others, [name for name in touched["attacks"] if name not in left]),
     ):
         if metrics and attacks:
             request = local.Request(
@@ -282,6 +289,19 @@ def _metrics(names: str, preset: config.Preset) -> list[catalog.Entry]:
     if names:
         return _entries("metrics", names)
     return [entry for entry in catalog.entries("metrics").values() if entry.problem or preset.metrics.takes(entry)]
+
+
+def _attacks(names: str, preset: config.Preset) -> list[catalog.Entry]:
+    """Returns the attacks of that names; universal ones only where the preset has a training set."""
+    left = _without_training(preset)
+    return [entry for entry in _entries("attacks", names) if entry.name not in left]
+
+
+def _without_training(preset: config.Preset) -> list[str]:
+    """Returns the names of the attacks that have nothing to be fitted on."""
+    from pipeline.cells import is_universal
+
+    return [] if preset.train else [name for name, entry in catalog.entries("attacks").items() if is_universal(entry)]
 
 
 def _entries(folder: str, names: str) -> list[catalog.Entry]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 
@@ -86,7 +86,7 @@ class Attacker:
         return found
 
     @torch.no_grad()
-    def _measured(self, attacked: Images, images: Images, references: Images | None) -> dict[str, list[float]]:
+    def _measured(self, attacked: Images, images: Images, references: Images | None) -> dict[str, list[Any]]:
         """Returns the columns that are computed from the attacked images."""
         scores = self.bench.metric(attacked, references)
         if not scores.isfinite().all():
