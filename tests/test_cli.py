@@ -56,7 +56,7 @@ def test_without_a_command_the_help_is_shown(laboratory):
     assert answer.stderr == ""
 
 
-@pytest.mark.parametrize("command", ["list", "new", "check", "run", "score"])
+@pytest.mark.parametrize("command", ["list", "new", "check", "run", "fit", "score"])
 def test_the_help_of_a_command_ends_with_an_example(laboratory, command):
     answer = laboratory.call(command, "--help")
     assert answer.returncode == 0
@@ -70,7 +70,7 @@ def test_list_tells_kind_direction_range_access_and_needs(laboratory):
     assert lines["brightness"][:5] == ["brightness", "NR", "higher", "0.0", "to"]
     assert lines["distance"][:3] == ["distance", "FR", "lower"]
     assert lines["noise"][:3] == ["noise", "black", "control"]
-    assert [lines[count][1] for count in "4702"] == ["metrics", "attacks", "defences", "datasets"]
+    assert [lines[count][1] for count in ("4", "10", "0", "2")] == ["metrics", "attacks", "defences", "datasets"]
 
 
 def test_list_filters_and_prints_json(laboratory):
