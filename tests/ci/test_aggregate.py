@@ -12,7 +12,8 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from scratch import BRIGHTNESS, DISTANCE, TALLY, Tree
+import yaml
+from scratch import BRIGHTNESS, DISTANCE, ROOT, TALLY, Tree
 
 ATTACKS = {"fgsm", "noise"}
 
@@ -276,3 +277,33 @@ def test_images_are_counted_where_they_are_and_planned_elsewhere(bench):
     )
     assert there.returncode == 0, there.stderr
     assert {f"{cell['metric']} {cell['attack']}": cell["key"] for cell in written(bench)["cells"]} == here
+
+
+def test_a_planned_fit_is_made_by_its_job_and_its_pattern_used_by_the_cell_s(bench):
+    shutil.copy(ROOT / "attacks" / "optimized_uap.py", bench.root / "attacks")
+    presets = bench.root / "pipeline" / "benchmark.yml"
+    presets.write_text(
+        presets.read_text().replace("    variants: false\n", "    variants: false\n    train: [sample]\n")
+    )
+    cell = plan(bench)["brightness optimized_uap"]
+    assert "fit brightness optimized_uap sample" in written(bench)["jobs"]
+    (job,) = (
+        document["fit brightness optimized_uap sample"]
+        for file in sorted((bench.root / "plan").glob("child-*.yml"))
+        if "fit brightness optimized_uap sample" in (document := yaml.safe_load(file.read_text()))
+    )
+    given = job["variables"]
+    fit = ["fit", given["ATTACK"], given["METRIC"], "--train", given["TRAIN"], "--preset", "smoke", "--store", "store"]
+    told = bench.call(*fit, "--key", "0" * 32, "--out", "other")
+    assert told.returncode == 3
+    assert "must have the planned key" in told.stderr
+    told = bench.call(*fit, "--key", given["KEY"], "--out", "fitted")
+    assert told.returncode == 0, told.stderr
+    plan(bench)
+    assert "fit brightness optimized_uap sample" not in written(bench)["jobs"]
+    assert "fit distance optimized_uap sample" in written(bench)["jobs"]
+    told = run(bench, cell)
+    assert told.returncode == 0, told.stderr
+    name = "fits/brightness/optimized_uap-sample.json"
+    assert (bench.root / "cells" / name).read_bytes() == (bench.root / "fitted" / name).read_bytes()
+    assert plan(bench)["brightness optimized_uap"]["action"] == "done"

@@ -1,0 +1,162 @@
+"""What universal attacks cost beside the metric: a fit against bare gradients, an evaluation against bare scores.
+
+`python -m benchmarks.universal` fits patterns on photographs on the disk and evaluates one at three amplitudes, in turn
+with the metric's own passes over as many images that are in memory already: forward and backward, forward alone.
+
+Meant for a machine that does nothing else; where others compute too, `--clock cpu` counts this process's own work.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any, Literal, NamedTuple
+
+import torch
+import typer
+from rich.table import Table
+
+from attacks.base import Images
+from benchmarks.engine import CPU, metric_entry
+from benchmarks.photographs import write_crops
+from metrics.base import Metric
+from pipeline import catalog
+from pipeline.cells import Cell, Settings
+from pipeline.evaluate.cell import CellRun
+from pipeline.evaluate.crops import Crops
+from pipeline.evaluate.datasets import open_dataset
+from pipeline.evaluate.images import load_recent
+from pipeline.evaluate.machine import make_deterministic
+from pipeline.evaluate.metric import MetricBench
+from pipeline.evaluate.patterns import patterns_of
+from pipeline.terminal import err, out
+
+app = typer.Typer(add_completion=False)
+ATTACKS = ("cumulative_uap", "optimized_uap", "generative_uap")
+BATCH = 8
+
+
+class Workload(NamedTuple):
+    """What is measured."""
+
+    metric: str
+    images: int
+    side: int  # of the photographs, in pixels
+    crop: int
+    epochs: int
+    repetitions: int
+
+
+WORKLOADS = (
+    Workload("resnet50", 16, 320, 256, 1, 3),
+    Workload("mobilenet_v3_small", 16, 320, 256, 2, 5),
+)
+QUICK = (Workload("mobilenet_v3_small", 8, 64, 48, 2, 1),)
+
+
+def silent(what: str, work: int) -> None:
+    """Hears of progress and says nothing."""
+
+
+def measure(workload: Workload, folder: Path, clock: Callable[[], float]) -> list[dict[str, Any]]:
+    """Runs every attack and its yardsticks in turn; returns a row per attack.
+
+    Returns:
+        Rows with the ratios' medians and ranges: `fit` over forward and backward passes of as many crops, `evaluation`
+        at three amplitudes over as many forward passes.
+    """
+    write_crops(folder / "photographs", workload.images, workload.side)
+    dataset = open_dataset(str(folder / "photographs"))
+    entry = metric_entry(workload.metric)
+    overrides = {"crop": str(workload.crop), "batch": str(BATCH), "epochs": str(workload.epochs)}
+    data = {dataset.name: dataset.digest}
+    crops = Crops(dataset, workload.crop, None)
+    steps = [batch.images for batch in crops.batches(crops.steps(BATCH, workload.epochs))]
+    bench = MetricBench(entry, folder, CPU, batch=BATCH)
+    images = [load_recent(tuple(photos), None, None).images for photos in dataset.batches(bench.rule)]
+    bench.clear(dataset, None)  # builds the metric, and leaves the clear scores
+    rows = []
+    for name in ATTACKS:
+        cell = Cell(entry, catalog.find("attacks", name), data, Settings(overrides=overrides), data)
+        ratios: dict[str, list[float]] = {"fit": [], "evaluation": []}
+        for number in range(workload.repetitions):
+            fresh = MetricBench(entry, folder / f"{name}{number}", CPU, batch=BATCH)
+            fresh.__dict__["metric"] = bench.metric  # built before the clock runs
+            fresh.clear(dataset, None)
+            load_recent.cache_clear()
+            patterns, fit = timed(clock, patterns_of, fresh, cell, [dataset], silent)
+            _, bare_fit = timed(clock, gradients, bench.metric, steps)
+            outcome, evaluation = timed(clock, CellRun(fresh, cell, silent, patterns=patterns).run, [dataset])
+            _, bare_evaluation = timed(clock, scores, bench.metric, images * 3)
+            assert len(outcome.rows) == 3 * workload.images
+            ratios["fit"].append(fit / bare_fit)
+            ratios["evaluation"].append(evaluation / bare_evaluation)
+        rows.append(
+            {
+                "metric": workload.metric,
+                "attack": name,
+                "crops": workload.images * workload.epochs,
+                **{what: round(statistics.median(found), 3) for what, found in ratios.items()},
+                **{f"{what}_spread": [round(min(found), 3), round(max(found), 3)] for what, found in ratios.items()},
+                "repetitions": workload.repetitions,
+            }
+        )
+    return rows
+
+
+def timed(clock: Callable[[], float], work: Callable[..., Any], *given: Any) -> tuple[Any, float]:
+    """Returns what the work came to, and its seconds."""
+    start = clock()
+    found = work(*given)
+    return found, clock() - start
+
+
+def gradients(metric: Metric, batches: list[Images]) -> None:
+    """Takes the gradient of every image's score."""
+    for images in batches:
+        given = images.detach().requires_grad_()
+        torch.autograd.grad(metric.unchecked(given).sum(), given)
+
+
+@torch.no_grad()
+def scores(metric: Metric, batches: list[Images]) -> None:
+    """Scores every image."""
+    for images in batches:
+        metric.unchecked(images).tolist()
+
+
+@app.command()
+def main(
+    as_json: Annotated[bool, typer.Option("--json", help="Print the rows as JSON.")] = False,
+    quick: Annotated[bool, typer.Option(help="Only show that it runs: few and small images, once.")] = False,
+    only: Annotated[str, typer.Option(help="Measure this metric alone.")] = "",
+    clock: Annotated[
+        Literal["wall", "cpu"], typer.Option(help="cpu: processor time, on a machine that others use too.")
+    ] = "wall",
+) -> None:
+    """Measures what universal attacks cost beside the metric's own passes."""
+    make_deterministic()
+    rows = []
+    for workload in QUICK if quick else WORKLOADS:
+        if only in {"", workload.metric}:
+            err.print(f"[dim]{workload.metric}: {workload.images} images, crops of {workload.crop}x{workload.crop}")
+            with tempfile.TemporaryDirectory() as folder:
+                rows += measure(workload, Path(folder), time.perf_counter if clock == "wall" else time.process_time)
+    if as_json:
+        print(json.dumps(rows, indent=2))
+        return
+    view = Table(title=f"times the metric's own passes, {torch.get_num_threads()} threads", box=None)
+    for heading in ("metric", "attack", "crops", "fit", "evaluation"):
+        view.add_column(heading, justify="left" if heading in {"metric", "attack"} else "right", no_wrap=True)
+    for row in rows:
+        cells = [f"{row[what]:.2f} ({'-'.join(map(str, row[f'{what}_spread']))})" for what in ("fit", "evaluation")]
+        view.add_row(row["metric"], row["attack"], str(row["crops"]), *cells)
+    out.print(view)
+
+
+if __name__ == "__main__":
+    app()
