@@ -53,6 +53,7 @@ class Attack(ABC):
 
     access: ClassVar[Literal["white", "black"]]  # white: may ask for gradients
     family: ClassVar[Literal["sign", "optimised", "universal", "query", "colour", "geometric", "control"]]
+    suite: ClassVar[Literal["base", "wide"]] = "wide"  # base: of the base benchmark; presets choose by it
     needs: ClassVar[tuple[str, ...]] = ()  # metrics whose score of the clear image it reads
     variants: ClassVar[Mapping[str, Mapping[str, Any]]] = {}  # other settings that run beside the default
 
