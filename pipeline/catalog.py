@@ -10,7 +10,7 @@ import importlib
 import math
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -45,6 +45,14 @@ class Entry:
     fields: dict[str, Any] = field(default_factory=dict)  # literal class attributes, inherited ones included
     fingerprint: str = ""  # of everything the entry depends on, blind to comments, docstrings and layout
     problem: str = ""  # why the file cannot be used; empty when it can
+    bare: Entry | None = None  # of a defended metric: the metric
+    defence: Entry | None = None  # of a defended metric: what stands before it
+    preset: str = ""  # of a defended metric: the defence's settings; empty for its defaults
+
+    @property
+    def parts(self) -> list[Entry]:
+        """Returns the entries with files of their own that it is made of: itself, or metric and defences."""
+        return [*self.bare.parts, self.defence] if self.bare and self.defence else [self]
 
     def load(self) -> Any:
         """Imports the file and returns its class.
@@ -54,6 +62,8 @@ class Entry:
         """
         if self.problem:
             raise DataError(self.problem)
+        if self.bare:
+            return self.bare.load()
         try:
             return getattr(importlib.import_module(f"{self.folder}.{self.name}"), self.class_name)
         except ImportError as error:
@@ -63,7 +73,12 @@ class Entry:
 
     def missing_weights(self) -> list[str]:
         """Returns the declared weight files that are not on this machine."""
-        return [weight for weight in self.fields.get("weights", ()) if not weights_path(weight, self.folder).exists()]
+        return [
+            weight
+            for part in self.parts
+            for weight in part.fields.get("weights", ())
+            if not weights_path(weight, part.folder).exists()
+        ]
 
 
 def entries(folder: str, root: Path | None = None) -> dict[str, Entry]:
@@ -83,11 +98,15 @@ def is_shared(path: Path) -> bool:
 
 
 def find(folder: str, name: str) -> Entry:
-    """Returns one entry.
+    """Returns one entry; METRIC+DEFENCE and METRIC+DEFENCE-PRESET are metrics too.
 
     Raises:
         BenchError: If there is none of that name; tells the nearest names.
     """
+    if folder == "metrics" and "+" in name:
+        bare, _, guard = name.rpartition("+")
+        defence, _, preset = guard.partition("-")
+        return _defended(find("metrics", bare), find("defences", defence), preset)
     path = ROOT / folder / f"{name}.py"
     if NAME.fullmatch(name) and path.is_file() and not is_shared(path):
         return read(path)  # this file alone: planning asks often
@@ -96,6 +115,31 @@ def find(folder: str, name: str) -> Entry:
         return known[name]
     kind = folder.removesuffix("s")
     raise BenchError(f"no {kind} is named {name!r}: {suggestion(name, known)}")
+
+
+def _defended(bare: Entry, defence: Entry, preset: str) -> Entry:
+    """Returns the metric that looks at an image through a defence."""
+    presets = defence.fields.get("presets", {})
+    if preset and preset not in presets:
+        raise BenchError(f"{defence.name} has no preset {preset!r}: {suggestion(preset, presets)}")
+    guard = f"{defence.name}-{preset}" if preset else defence.name
+    heads = [entry.title.partition(":")[0] for entry in (bare, defence)]
+    either = [bare.fields, defence.fields]
+    return replace(
+        bare,
+        name=f"{bare.name}+{guard}",
+        title=f"{heads[0]} behind {heads[1]}" + (f" ({preset})" if preset else ""),
+        fields=bare.fields
+        | {
+            "cost": "heavy" if any(fields.get("cost") == "heavy" for fields in either) else "light",
+            "gpu_memory": max(fields.get("gpu_memory", 0) for fields in either),
+        },
+        fingerprint=hashlib.sha256(f"{bare.fingerprint} {defence.fingerprint} {preset}".encode()).hexdigest()[:16],
+        problem=bare.problem or defence.problem,
+        bare=bare,
+        defence=defence,
+        preset=preset,
+    )
 
 
 def find_anywhere(name: str) -> Entry:

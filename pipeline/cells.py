@@ -32,11 +32,13 @@ class Settings:
     jpeg: tuple[Quality, ...] = (50,)  # of the images that full-reference metrics judge; the first is the default
     overrides: Mapping[str, str] = field(default_factory=dict)  # --set
     dtype: Literal["float32", "bfloat16"] = "float32"  # of the attack's search; scores are always float32
+    defences: tuple[str, ...] = ()  # that judge, each, the images that attack the bare metric
 
     @property
     def suffix(self) -> str:
         """Tells the files of a run with other settings from those of the benchmark's own."""
-        parts = [f"{name}={value.replace('/', 'over')}" for name, value in sorted(self.overrides.items())]
+        parts = ["defended"] if self.defences else []
+        parts += [f"{name}={value.replace('/', 'over')}" for name, value in sorted(self.overrides.items())]
         if self.dtype != "float32":
             parts.append(self.dtype)
         return "".join(f"+{part}" for part in parts)
@@ -70,12 +72,20 @@ class Cell:
         settings = asdict(self.settings)
         if self.metric.kind != "FR":
             del settings["jpeg"]
+        if defences := settings.pop("defences"):
+            settings["defences"] = {
+                name: entry.fingerprint for name, entry in zip(defences, self.defended(), strict=True)
+            }
         parts = [PROTOCOL, self.metric.fingerprint, self.attack.fingerprint, needs, dict(self.datasets), settings]
         return digest(json.dumps(parts, sort_keys=True).encode())[:32]
 
     def needed(self) -> list[Entry]:
         """Returns the metrics whose scores of the clear image the attack needs; one that is not there has a problem."""
         return [_find(name) for name in self.attack.fields.get("needs", ())]
+
+    def defended(self) -> list[Entry]:
+        """Returns the metric behind each of the settings' defences; one that is not there has a problem."""
+        return [_find(f"{self.metric.name}+{name}") for name in self.settings.defences]
 
     def csv(self, out: Path) -> Path:
         """Returns where the rows stand in an output folder; the stamp stands beside them as .json."""
@@ -103,6 +113,9 @@ class Cell:
         for entry in self.needed():
             if entry.problem:
                 return Decision("failed", f"the attack needs {entry.name}: {entry.problem}")
+        for entry in self.defended():
+            if entry.problem:
+                return Decision("failed", entry.problem)
         if self.attack.fields["access"] == "white" and not self.metric.fields["differentiable"]:
             return Decision("skipped", "white-box attack on a metric without gradient")
         return None

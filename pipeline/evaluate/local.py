@@ -171,7 +171,7 @@ def _decide(cell: Cell, request: Request, keeper: Keeper) -> Decision:
     if decision.action == "done":
         keeper.offer(cell, request.out)
     if decision.action == "run":
-        for entry in (cell.metric, *cell.needed()):
+        for entry in (cell.metric, *cell.needed(), *cell.defended()):
             if reason := missing(entry) or provide(entry):
                 return Decision("skipped", reason)
     return decision
@@ -279,7 +279,7 @@ def run_job(job: Job, tell: Tell) -> None:
     request = job.request
     entry = job.cells[0].metric
     keeper = request.keeper()
-    bench = MetricBench(entry, request.out, open_device(request.device), request.batch, keeper)
+    bench = MetricBench(entry, request.out, open_device(request.device), request.batch, keeper=keeper)
 
     def report(what: str, work: int) -> None:
         tell(Event(entry.name, what, work))
@@ -337,6 +337,7 @@ def _facts(cell: Cell, datasets: list[Dataset], request: Request) -> dict[str, A
             "jpeg": list(settings.jpeg),
             "overrides": dict(settings.overrides),
             "dtype": settings.dtype,
+            "defences": list(settings.defences),
         },
         "preset": request.preset,
         "key": cell.key,
