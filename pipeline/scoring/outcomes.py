@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
 
-from pipeline.scoring.robustness import SCORES, Scale, robustness
-from pipeline.scoring.statistics import Interval, bootstrap, intervals
+from pipeline.scoring.robustness import SCORES, Scale, Values, robustness
+from pipeline.scoring.statistics import Estimate, Interval, bootstrap, intervals, mean_of
 
 
 @dataclass(frozen=True)
@@ -19,6 +19,7 @@ class Outcome:
     n: int
     scores: dict[str, float]
     intervals: dict[str, Interval]
+    gains: Values = field(repr=False, compare=False)  # the absolute gain in every resample, (resamples,)
 
 
 def moves(rows: pd.DataFrame, scale: Scale) -> pd.DataFrame:
@@ -51,7 +52,19 @@ def averaged(settings: Sequence[pd.DataFrame]) -> Outcome:
     with np.errstate(invalid="ignore"):  # -inf of one setting and inf of another: no mean
         scores = {name: float(np.mean([value[name] for value in values])) for name in SCORES}
         spread = {name: np.mean([replicate[name] for replicate in replicates], axis=0) for name in SCORES}
-    return Outcome(max(len(moved) for moved in settings), scores, intervals(spread))
+    return Outcome(max(len(moved) for moved in settings), scores, intervals(spread), spread["absolute_gain"])
+
+
+def beyond(moved: pd.DataFrame, other: pd.DataFrame) -> Estimate | None:
+    """Returns by how much more one attack raised the score than another, on the images of both; None if there is none.
+
+    The difference of the absolute gains, image by image: what the images themselves vary is not in its interval.
+    """
+    both = moved.merge(other, on=["image", "clip"], suffixes=("", "_other"))
+    if both.empty:
+        return None
+    more = (both["after"] - both["before"]) - (both["after_other"] - both["before_other"])
+    return mean_of(more.to_numpy(), both["clip"].to_numpy(dtype=str))
 
 
 def over_settings(settings: Sequence[pd.DataFrame]) -> pd.DataFrame:

@@ -13,11 +13,13 @@ from pipeline.errors import DataError
 from pipeline.scoring.cells import Cell
 from pipeline.scoring.outcomes import Outcome, moves, outcome
 from pipeline.scoring.ranges import Ranges, fixed_scale
+from pipeline.scoring.reliability import Flag
 from pipeline.scoring.robustness import Scale, robustness, subset_scale
 from pipeline.stamp import DatasetFacts, Stamp
 
 SETTING = ["dataset", "variant", "train_dataset", "amplitude"]
 CONTROL = "control"  # the family that is shown beside the attacks, and is none
+GRADIENT_FLAWS = {"zero gradient": "zero_gradients", "gradient not finite": "broken_gradients"}  # in a stamp -> flag
 COSTS = ("psnr", "ssim", "linf", "queries", "gradients")
 
 
@@ -40,12 +42,17 @@ class Record:
     subset: dict[str, float] = field(default_factory=dict)  # scores under subset scaling
     costs: dict[str, float] = field(default_factory=dict)  # means over the rows
     scale: Scale | None = None
-    flags: tuple[str, ...] = ()
+    flags: tuple[Flag, ...] = ()
 
     @property
     def n(self) -> int:
         """Returns how many images were scored."""
         return self.outcome.n if self.outcome else 0
+
+    @property
+    def setting(self) -> str:
+        """Returns "attack" or "attack:variant"."""
+        return f"{self.attack}:{self.variant}" if self.variant else self.attack
 
     @property
     def kind(self) -> str:
@@ -119,12 +126,13 @@ def _of_cell(cell: Cell, ranges: Ranges) -> Iterator[Record]:
 def _of_rows(empty: Record, cell: Cell, rows: pd.DataFrame, asked: DatasetFacts | None, scale: Scale) -> Record:
     first = rows.iloc[0]
     clear, attacked = rows["clear"].to_numpy(), rows["attacked"].to_numpy()
-    flags = list(cell.notes)
+    told = [("rows_left_out", note) for note in cell.notes]
     if asked:
         if len(rows) < asked.images:
-            flags.append(f"fewer images than asked: {len(rows)} of {asked.images}")
-        flags += _rows_missing(cell, asked, first["variant"], set(rows["image"]))
-    flags += _gradient_flags(cell, first["variant"])
+            told.append(("fewer_images", f"fewer images than asked: {len(rows)} of {asked.images}"))
+        told += [("rows_missing", text) for text in _rows_missing(cell, asked, first["variant"], set(rows["image"]))]
+    told += _gradient_flags(cell, first["variant"])
+    setting = empty.attack + (f":{first['variant']}" if first["variant"] else "")
     try:
         own = subset_scale(clear, higher_is_better=scale.higher_is_better)
         subset = robustness(own(clear), own(attacked))
@@ -140,15 +148,19 @@ def _of_rows(empty: Record, cell: Cell, rows: pd.DataFrame, asked: DatasetFacts 
         subset=subset,
         costs={name: float(rows[name].mean()) for name in COSTS},
         scale=scale,
-        flags=tuple(flags),
+        flags=tuple(Flag(code, text, (setting,)) for code, text in told),
     )
 
 
-def _gradient_flags(cell: Cell, variant: str) -> list[str]:
+def _gradient_flags(cell: Cell, variant: str) -> list[tuple[str, str]]:
     """Returns the flags of gradients that were zero or not finite on more than 1 % of the images."""
     images = int((cell.rows["variant"] == variant).sum())
     flaws = cell.stamp.flaws.get(variant, {}) if cell.stamp else {}
-    return [f"{flaw} on {count} of {images} images" for flaw, count in flaws.items() if count > images / 100]
+    return [
+        (GRADIENT_FLAWS[flaw], f"{flaw} on {count} of {images} images")
+        for flaw, count in flaws.items()
+        if count > images / 100
+    ]
 
 
 def _rows_missing(cell: Cell, asked: DatasetFacts, variant: str, there: set[str]) -> list[str]:
@@ -162,7 +174,7 @@ def _rows_missing(cell: Cell, asked: DatasetFacts, variant: str, there: set[str]
     return ["rows missing: " + ", ".join(f"{image} ({reason})" for image, reason in gone[:3]) + more]
 
 
-def _noise_flag(record: Record, others: list[Record]) -> Iterator[str]:
+def _noise_flag(record: Record, others: list[Record]) -> Iterator[Flag]:
     """Yields a flag if plain noise of the same size moves the score as far as the attack does."""
     if record.outcome is None or record.family == CONTROL:
         return
@@ -171,4 +183,5 @@ def _noise_flag(record: Record, others: list[Record]) -> Iterator[str]:
         if same and noise.family == CONTROL and noise.outcome and math.isclose(noise.eps, record.eps):
             by_noise, by_attack = (item.scores["absolute_gain"] for item in (noise.outcome, record.outcome))
             if abs(by_noise) >= abs(by_attack):
-                yield f"{noise.attack} of the same eps moves the score as much: {by_noise:.3f} against {by_attack:.3f}"
+                text = f"{noise.attack} of the same eps moves the score as much: {by_noise:.3f} against {by_attack:.3f}"
+                yield Flag("noise_as_strong", text, (record.setting,))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,14 @@ CHUNK = 100  # resamples at a time: bounds the memory to a few arrays of CHUNK x
 
 Interval = tuple[float, float]
 UNKNOWN: Interval = (float("nan"), float("nan"))
+
+
+class Estimate(NamedTuple):
+    """A number with its 95 % interval, whose ends are nan where it is unknown."""
+
+    value: float
+    low: float
+    high: float
 
 
 def t_interval(values: Values, level: float = LEVEL) -> Interval:
@@ -82,6 +91,18 @@ def bootstrap(
         energy = sign * np.sqrt(2 * (np.square(apart) @ steps))
         parts.append(np.column_stack([means, wasserstein, energy]))
     return dict(zip(SCORES, np.concatenate(parts).T, strict=True))
+
+
+def mean_of(values: Values, clips: NDArray[np.str_], resamples: int = RESAMPLES, seed: int = 0) -> Estimate:
+    """Returns the mean with its interval over resampled clips, from the draws of `bootstrap`."""
+    names, clip = np.unique(clips, return_inverse=True)
+    mean = float(values.mean())
+    if names.size < 2:
+        return Estimate(mean, *UNKNOWN)
+    sums, sizes = np.bincount(clip, values), np.bincount(clip).astype(np.float64)
+    weights = np.concatenate([_draws(names.size, start, seed) for start in range(0, resamples, CHUNK)])[:resamples]
+    replicates = (weights @ sums) / (weights @ sizes)
+    return Estimate(mean, *intervals({"mean": replicates})["mean"])
 
 
 @lru_cache(maxsize=60)
