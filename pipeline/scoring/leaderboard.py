@@ -229,8 +229,8 @@ def _over_noise(settings: Mapping[tuple[str, str], list[Record]]) -> dict[str, E
     found = {}
     for attack, (record, moves) in sorted(moved.items()):
         same = [other for control, other in controls if math.isclose(control.eps, record.eps)]
-        if same and record.family != CONTROL and (estimate := beyond(moves, same[0])):
-            found[attack] = estimate
+        if same and record.family != CONTROL and (more := beyond(moves, same[0])):
+            found[attack], _ = more
     return found
 
 

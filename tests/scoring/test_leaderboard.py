@@ -1,10 +1,11 @@
 """Who stands where, and what is missing."""
 
+import numpy as np
 import pytest
 
 from pipeline.scoring.cells import read_cells
 from pipeline.scoring.leaderboard import build
-from pipeline.scoring.outcomes import worst_case
+from pipeline.scoring.outcomes import moved_images, worst_case
 from pipeline.scoring.records import records
 
 
@@ -177,9 +178,7 @@ def test_an_attack_no_better_than_noise_of_the_same_size_is_flagged(run_folder, 
 
 
 def test_equally_bad_attacks_are_told_apart_by_name():
-    import pandas as pd
-
-    same = pd.DataFrame({"image": ["a"], "clip": ["a"], "before": [0.1], "after": [0.2]})
+    same = moved_images(["a"], ["a"], np.array([0.1]), np.array([0.2]))
     assert worst_case({"second": same, "first": same})["attack"].tolist() == ["first"]
 
 
