@@ -10,7 +10,7 @@ import pandas as pd
 
 from pipeline.scoring.outcomes import Outcome, averaged, beyond, outcome, over_settings, worst_case
 from pipeline.scoring.ranking import ranking
-from pipeline.scoring.records import CONTROL, Record
+from pipeline.scoring.records import BUDGET, CONTROL, Record
 from pipeline.scoring.reliability import Flag
 from pipeline.scoring.robustness import Scale
 from pipeline.scoring.statistics import Estimate
@@ -18,7 +18,6 @@ from pipeline.scoring.statistics import Estimate
 KINDS = ("NR", "FR", "video")
 CITABLE = {"nightly", "full"}  # presets whose ranking may be cited
 FEW = 64  # images, below which a gain is known to no better than about 10 %
-BUDGET = 10 / 255  # eps up to which attacks compete for the worst case: a larger change would always win
 
 
 @dataclass(frozen=True)
@@ -235,9 +234,13 @@ def _over_noise(settings: Mapping[tuple[str, str], list[Record]]) -> dict[str, E
 
 
 def _flags(own: list[Record]) -> list[Flag]:
-    """Returns each flag once, with all the attacks that it concerns."""
+    """Returns each flag once, with all the attacks that it concerns; one of the metric itself as first told."""
     concerned: dict[tuple[str, str], dict[str, None]] = {}
+    of_metric: dict[str, Flag] = {}
     for record in own:
         for flag in record.flags:
-            concerned.setdefault((flag.code, flag.text), {}).update(dict.fromkeys(flag.attacks))
-    return [Flag(code, text, tuple(attacks)) for (code, text), attacks in concerned.items()]
+            if flag.attacks:
+                concerned.setdefault((flag.code, flag.text), {}).update(dict.fromkeys(flag.attacks))
+            else:
+                of_metric.setdefault(flag.code, flag)
+    return [*of_metric.values(), *(Flag(code, text, tuple(attacks)) for (code, text), attacks in concerned.items())]

@@ -119,7 +119,8 @@ class Draws:
         """Returns the means of every resample, (K, resamples), of values, (K, N)."""
         sums = (np.bincount(self.clip, row, self.clips) for row in values)
         with np.errstate(invalid="ignore", divide="ignore"):  # 0 times infinity: unknown
-            return np.stack([_product(row, self.exact) for row in sums]) / self.images
+            means: NDArray[np.float64] = np.stack([_product(row, self.exact) for row in sums]) / self.images
+        return means
 
     def distances(self, before: Values, after: Values) -> NDArray[np.float64]:
         """Returns Wasserstein and energy distance of every resample, (2, resamples), without a sign."""

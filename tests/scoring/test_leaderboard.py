@@ -6,7 +6,7 @@ import pytest
 from pipeline.scoring.cells import read_cells
 from pipeline.scoring.leaderboard import build
 from pipeline.scoring.outcomes import moved_images, worst_case
-from pipeline.scoring.records import records
+from pipeline.scoring.together import records
 
 
 def board(folder, ranges=None):
