@@ -25,9 +25,8 @@ class Outcome:
 
 def moves(rows: pd.DataFrame, scale: Scale) -> pd.DataFrame:
     """Returns `clip, before, after` by image: each image's clear and attacked score on the scale."""
-    return moved_images(
-        rows["image"], rows["clip"], scale(rows["clear"].to_numpy()), scale(rows["attacked"].to_numpy())
-    )
+    images, clips = (rows[column].to_numpy(dtype=object) for column in ("image", "clip"))
+    return moved_images(images, clips, scale(rows["clear"].to_numpy()), scale(rows["attacked"].to_numpy()))
 
 
 def moved_images(images: Iterable[str], clips: Iterable[str], before: Values, after: Values) -> pd.DataFrame:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -125,7 +125,7 @@ def of_cell(cell: Cell, ranges: Ranges) -> Iterator[Record]:
         return
     asked = {dataset.name: dataset for dataset in stamp.datasets}
     for name in sorted(asked.keys() - set(cell.rows["dataset"])):
-        reason = cell.reason or "; ".join(_rows_missing(cell, asked[name], "", set())) or "no rows"
+        reason = cell.reason or "; ".join(_rows_missing(cell, asked[name], "", ())) or "no rows"
         status = "failed" if cell.status == "done" else cell.status
         yield replace(empty, dataset=name, asked=asked[name].images, status=status, reason=reason)
     if not asked and cell.rows.empty:
@@ -146,7 +146,7 @@ def _of_rows(empty: Record, cell: Cell, rows: pd.DataFrame, asked: DatasetFacts 
     if asked:
         if len(rows) < asked.images:
             told.append(("fewer_images", f"fewer images than asked: {len(rows)} of {asked.images}"))
-        told += [("rows_missing", text) for text in _rows_missing(cell, asked, first["variant"], set(rows["image"]))]
+        told += [("rows_missing", text) for text in _rows_missing(cell, asked, first["variant"], rows["image"])]
     told += _gradient_flags(cell, first["variant"])
     probe = cell.stamp.probes.get(first["dataset"]) if cell.stamp else None
     setting = empty.attack + (f":{first['variant']}" if first["variant"] else "")
@@ -180,10 +180,11 @@ def _gradient_flags(cell: Cell, variant: str) -> list[tuple[str, str]]:
     ]
 
 
-def _rows_missing(cell: Cell, asked: DatasetFacts, variant: str, there: set[str]) -> list[str]:
+def _rows_missing(cell: Cell, asked: DatasetFacts, variant: str, rows: Iterable[str]) -> list[str]:
     """Returns the flag that names the images without a row, if there are any."""
     reasons = dict(asked.excluded)
     reasons |= {row.image: row.reason for row in cell.refused if (row.dataset, row.variant) == (asked.name, variant)}
+    there = set(rows) if reasons else set()
     gone = sorted((image, reason) for image, reason in reasons.items() if image not in there)
     if not gone:
         return []

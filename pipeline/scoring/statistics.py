@@ -117,10 +117,14 @@ class Draws:
 
     def means(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         """Returns the means of every resample, (K, resamples), of values, (K, N)."""
-        sums = (np.bincount(self.clip, row, self.clips) for row in values)
+        sums = np.stack([np.bincount(self.clip, row, self.clips) for row in values])
+        total = np.zeros((len(values), self.images.size))
         with np.errstate(invalid="ignore", divide="ignore"):  # 0 times infinity: unknown
-            means: NDArray[np.float64] = np.stack([_product(row, self.exact) for row in sums]) / self.images
-        return means
+            for start in range(0, self.clips, BLOCK):
+                block = self.exact[start : start + BLOCK]
+                total += np.stack([_product(row, block) for row in sums[:, start : start + BLOCK]])
+            total /= self.images
+        return total
 
     def distances(self, before: Values, after: Values) -> NDArray[np.float64]:
         """Returns Wasserstein and energy distance of every resample, (2, resamples), without a sign."""
