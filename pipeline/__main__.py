@@ -113,7 +113,7 @@ def check(
 def run(
     out_folder: Annotated[Path, typer.Option("--out", help="Where the rows and tables go; run again to continue.")],
     metrics: Annotated[str, typer.Option(help="Names with commas, or all; default: the preset's.")] = "",
-    attacks: Annotated[str, typer.Option(help="Names with commas, or all.")] = "all",
+    attacks: Annotated[str, typer.Option(help="Names with commas, or all; default: the preset's.")] = "",
     dataset: Annotated[str, typer.Option(help="A data set's name, or a folder of images; default: the preset's.")] = "",
     preset: Annotated[str, typer.Option(help="smoke, demo, nightly or full: how much is run.")] = "",
     limit: Annotated[int | None, typer.Option(min=1, help="Images per data set.")] = None,
@@ -140,11 +140,9 @@ def run(
     from pipeline.scoring.tables import print_leaderboard, write_tables
 
     chosen = config.load().preset(preset)
-    known = catalog.entries("metrics")
-    preset_metrics = [name for name, entry in known.items() if chosen.metrics.takes(entry)]
     request = local.Request(
-        metrics=_names(metrics, list(known)) if metrics else preset_metrics,
-        attacks=_names(attacks, list(catalog.entries("attacks"))),
+        metrics=[entry.name for entry in chosen.entries("metrics", metrics)],
+        attacks=[entry.name for entry in chosen.entries("attacks", attacks)],
         datasets=[dataset] if dataset else list(chosen.datasets),
         out=out_folder,
         settings=Settings(chosen.variants, chosen.jpeg, parse_overrides(overrides or []), dtype),
@@ -235,13 +233,6 @@ def _plain(value: object) -> str:
 
 def _text(value: object) -> str:
     return ", ".join(value) if isinstance(value, list) else str(value)
-
-
-def _names(text: str, known: list[str]) -> list[str]:
-    names = list(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
-    if not names:
-        raise BenchError(f"names must stand between commas; got {text!r}: write one, or all")
-    return known if names == ["all"] else names
 
 
 def main() -> NoReturn:

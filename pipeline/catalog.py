@@ -24,11 +24,11 @@ NAME = re.compile(r"[a-z][a-z0-9_]*")
 TYPES = {
     **dict.fromkeys(("differentiable", "batch_dependent", "random"), bool),
     **dict.fromkeys(("smallest", "gpu_memory"), int),
-    **dict.fromkeys(("trained_on", "licence", "verified"), str),
+    **dict.fromkeys(("trained_on", "licence", "verified", "suite"), str),
     **dict.fromkeys(("weights", "needs"), tuple),
     "variants": dict,
 }
-DESCRIPTIVE = {"trained_on", "licence", "verified"}
+DESCRIPTIVE = {"trained_on", "licence", "verified", "suite"}
 PLATFORM = {"torch", "torchvision", "numpy", "scipy"}  # their versions move last digits only: the stamp records them
 KINDS = {"NoReference": "NR", "FullReference": "FR", "VideoMetric": "video", "Attack": "attack", "Defence": "defence"}
 

@@ -6,17 +6,19 @@ import os
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeAlias
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from pipeline import catalog
 from pipeline.catalog import ROOT, Entry, suggestion
 from pipeline.errors import BenchError
 
 FILE = ROOT / "pipeline" / "benchmark.yml"
 
 
+Quality: TypeAlias = int | Literal["none"]  # of the JPEG that full-reference metrics judge; none: the original itself
 RunnerTag = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]*$")]  # it becomes YAML
 
 
@@ -45,7 +47,7 @@ class DatasetConfig(_Strict):
         return Path(spec.origin).parent / self.path
 
 
-class Selection(_Strict):
+class MetricSelection(_Strict):
     """Which metrics a preset runs."""
 
     embedded: bool = False  # only those that need no download
@@ -57,15 +59,45 @@ class Selection(_Strict):
         return not (self.embedded and downloads) and entry.fields.get("cost", "light") in self.cost
 
 
+class AttackSelection(_Strict):
+    """Which attacks a preset runs."""
+
+    suite: tuple[Literal["base", "wide"], ...] = ("base", "wide")
+
+    def takes(self, entry: Entry) -> bool:
+        """Tells whether the preset runs this attack."""
+        return entry.fields.get("suite") in self.suite
+
+
 class Preset(_Strict):
     """How much is run. The defaults are what a run without a preset does."""
 
     datasets: tuple[str, ...] = ("sample",)
     limit: Annotated[int, Field(ge=1)] | None = None
-    metrics: Selection = Selection()
+    metrics: MetricSelection = MetricSelection()
+    attacks: AttackSelection = AttackSelection()
     variants: bool = True
-    jpeg: Annotated[tuple[Annotated[int, Field(ge=1, le=100)], ...], Field(min_length=1)] = (50,)
+    jpeg: Annotated[tuple[Annotated[int, Field(ge=1, le=100)] | Literal["none"], ...], Field(min_length=1)] = (50,)
     gpu_hours: Annotated[float, Field(gt=0)] | None = None  # that one pipeline may spend
+
+    def entries(self, folder: str, names: str = "") -> list[Entry]:
+        """Returns the entries to run; those that cannot be read are among them, so that they are told of.
+
+        Args:
+            folder: metrics or attacks.
+            names: Names with commas, or all; empty for what the preset selects.
+
+        Raises:
+            BenchError: If a name is unknown.
+        """
+        selection = self.metrics if folder == "metrics" else self.attacks
+        if not names:
+            return [entry for entry in catalog.entries(folder).values() if entry.problem or selection.takes(entry)]
+        wanted = [name.strip() for name in names.split(",") if name.strip()]
+        if not wanted:
+            raise BenchError(f"names must stand between commas; got {names!r}: write one, or all")
+        every = list(catalog.entries(folder).values())
+        return every if wanted == ["all"] else [catalog.find(folder, name) for name in dict.fromkeys(wanted)]
 
 
 class Runner(_Strict):

@@ -33,7 +33,7 @@ def _entry(entry: Entry) -> dict[str, Any]:
         }
     elif entry.folder == "attacks":
         variants = ", ".join(fields.get("variants", {}))
-        row |= {"access": fields.get("access", ""), "family": fields.get("family", ""), "variants": variants}
+        row |= {name: fields.get(name, "") for name in ("suite", "access", "family")} | {"variants": variants}
     needs = [*fields.get("needs", ()), *fields.get("weights", ())]
     return row | {"state": _state(entry), "needs": needs, "title": entry.title}
 

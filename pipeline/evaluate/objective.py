@@ -26,11 +26,12 @@ class Gain:
         access: str = "white",
         dtype: torch.dtype = torch.float32,
         clear_scores: Mapping[str, Scores] | None = None,
+        companions: Mapping[str, Gain] | None = None,
     ) -> None:
         low, high = metric.score_range
         self.scale = (1 if metric.higher_is_better else -1) / (high - low)
         self.metric, self.references, self.access, self.dtype = metric, references, access, dtype
-        self.clear_scores = clear_scores or {}
+        self.clear_scores, self.companions = clear_scores or {}, companions or {}
         self.queries = self.gradients = 0  # per image
         self.zero: Tensor | bool = False  # (N,): some gradient of the image was zero, which leaves an attack no way
         self.broken: Tensor | bool = False  # (N,): some gradient of the image was not finite
@@ -74,6 +75,16 @@ class Gain:
         if metric not in self.clear_scores:
             raise KeyError(f"the attack asked for the clear score by {metric!r}: name it in `needs`")
         return self.clear_scores[metric]
+
+    def closeness(self, metric: str) -> Gain:
+        """Returns how close images are to the clear ones, by a full-reference metric the attack named in `needs`.
+
+        Raises:
+            KeyError: If it did not name it.
+        """
+        if metric not in self.companions:
+            raise KeyError(f"the attack asked how close images are by {metric!r}: name it in `needs`")
+        return self.companions[metric]
 
     def _value(self, images: Images) -> Scores:
         with torch.autocast(images.device.type, torch.bfloat16, enabled=self.dtype == torch.bfloat16):
