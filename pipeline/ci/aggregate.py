@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from pipeline import catalog, config
-from pipeline.cells import Cell, metric_facts, settings_of
+from pipeline.cells import PROTOCOL, Cell, metric_facts, settings_of
 from pipeline.ci import shelf
 from pipeline.ci.front_page import to_html
 from pipeline.ci.history import History, Past, to_csv
@@ -20,11 +20,10 @@ from pipeline.ci.store import RefusedError, Store
 from pipeline.config import Preset
 from pipeline.errors import DataError
 from pipeline.files import file_digest, write_atomically
-from pipeline.scoring.cells import Cell as Read
-from pipeline.scoring.cells import read_cells
+from pipeline.scoring.cells import find_cells, read_cell
 from pipeline.scoring.leaderboard import FEW, Leaderboard
-from pipeline.scoring.tables import write_tables_of
-from pipeline.stamp import AttackFacts, DatasetFacts, Stamp
+from pipeline.scoring.tables import write_tables
+from pipeline.stamp import AttackFacts, DatasetFacts, Stamp, read_stamp
 
 LATE = "its job left nothing: see the job's log"
 
@@ -66,10 +65,9 @@ def aggregate(plan: PlanFile, store: Store, before: History, rows: Path, tables:
         cell = cells[planned.key]
         stamp = _restore(cell, planned, stamps[planned.key], store=store, rows=rows, plan=plan)
         history.append(_past(cell, stamp, planned, before.get((planned.metric, planned.attack))))
-    read = read_cells([rows])
-    if measured := _ranges(read):
+    if measured := _ranges(rows):
         write_atomically(tables / "ranges.csv", measured)
-    board = write_tables_of(read, tables, tables / "ranges.csv")
+    board = write_tables([rows], tables, tables / "ranges.csv")
     write_atomically(tables / "cells.csv", to_csv(history))
     write_atomically(tables / "junit.xml", to_junit(history))
     write_atomically(tables / "rows.zip", _zip(rows))
@@ -133,6 +131,7 @@ def _empty(cell: Cell, plan: PlanFile) -> Stamp:
         settings={"variants": settings.variants, "jpeg": list(settings.jpeg), "overrides": {}, "dtype": settings.dtype},
         preset=plan.preset,
         key=cell.key,
+        protocol=PROTOCOL,
     )
 
 
@@ -156,21 +155,21 @@ def _past(cell: Cell, stamp: Stamp, planned: PlannedCell, before: Past | None) -
     )
 
 
-def _ranges(cells: Iterable[Read]) -> str:
+def _ranges(rows: Path) -> str:
     """Returns ranges.csv: the smallest and largest clear score of each metric, over the sets with enough images."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["metric", "low", "high", "n", "dataset", "digest", "date"])
     measured: dict[str, list[object]] = {}
-    for cell in cells:
-        if cell.stamp is None or cell.metric in measured or len(cell.stamp.datasets) != 1:
+    for path in find_cells([rows]):
+        stamp = read_stamp(path.with_suffix(".json"))
+        if stamp is None or stamp.metric.name in measured or stamp.rows < FEW or len(stamp.datasets) != 1:
             continue
-        dataset = cell.stamp.datasets[0]
-        clear = cell.rows[cell.rows["variant"] == ""]["clear"]
+        metric, dataset, found = stamp.metric.name, stamp.datasets[0], read_cell(path).rows
+        clear = found[found["variant"] == ""]["clear"]
         if len(clear) >= FEW and clear.min() < clear.max():
             low, high = f"{clear.min():.6g}", f"{clear.max():.6g}"
-            date = cell.stamp.finished[:10]
-            measured[cell.metric] = [cell.metric, low, high, len(clear), dataset.name, dataset.digest, date]
+            measured[metric] = [metric, low, high, len(clear), dataset.name, dataset.digest, stamp.finished[:10]]
     writer.writerows(measured[metric] for metric in sorted(measured))
     return text.getvalue() if measured else ""
 

@@ -23,7 +23,7 @@ import torch
 
 from pipeline import catalog
 from pipeline.catalog import Entry
-from pipeline.cells import Cell, Decision, Settings, metric_facts
+from pipeline.cells import PROTOCOL, Cell, Decision, Settings, metric_facts
 from pipeline.ci.stores import open_store
 from pipeline.errors import BenchError, DataError, Exit, TransientError
 from pipeline.evaluate.cell import CellRun
@@ -341,6 +341,7 @@ def _facts(cell: Cell, datasets: list[Dataset], request: Request) -> dict[str, A
         },
         "preset": request.preset,
         "key": cell.key,
+        "protocol": PROTOCOL,
         "commit": commit(),
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
     }

@@ -6,21 +6,22 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pipeline.files import write_atomically
-from pipeline.scoring.cells import Cell, read_cells
+from pipeline.scoring.kept import read_records
 from pipeline.scoring.leaderboard import Leaderboard, build
 from pipeline.scoring.machine import leaderboard_csv, leaderboard_json, scores_csv
 from pipeline.scoring.markdown import to_markdown
 from pipeline.scoring.ranges import RANGES, read_ranges
-from pipeline.scoring.records import records
 from pipeline.scoring.terminal import print_leaderboard
+from pipeline.scoring.together import together
 
-__all__ = ["print_leaderboard", "write_tables", "write_tables_of"]
+__all__ = ["print_leaderboard", "write_tables"]
 
 
 def write_tables(folders: Sequence[Path], out: Path, ranges: Path = RANGES) -> Leaderboard:
     """Writes the tables of one or several run folders and returns the leaderboard.
 
-    The files depend on the cells alone: written again from the same cells, in any order, they are the same bytes.
+    The files depend on the cells alone: written again from the same cells, in any order, they are the same bytes. Cells
+    that did not change since the last time are not read again.
 
     Args:
         folders: Run folders; a cell that stands in two of them counts once, and is told.
@@ -31,12 +32,7 @@ def write_tables(folders: Sequence[Path], out: Path, ranges: Path = RANGES) -> L
         BenchError: If a folder holds no cell, or `out` cannot be written to.
         DataError: If the file of ranges is damaged.
     """
-    return write_tables_of(read_cells(folders), out, ranges)
-
-
-def write_tables_of(cells: Sequence[Cell], out: Path, ranges: Path = RANGES) -> Leaderboard:
-    """Writes the tables of cells that were read; see `write_tables`."""
-    found = records(list(cells), read_ranges(ranges))
+    found = together(read_records(folders, read_ranges(ranges)))
     board = build(found)
     write_atomically(out / "scores.csv", scores_csv(found))
     write_atomically(out / "leaderboard.md", to_markdown(board))
