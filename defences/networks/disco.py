@@ -36,8 +36,8 @@ class Disco(nn.Module):
     """Encoder and decoder for places that are the centres of the encoder's own pixels.
 
     There the local ensemble gives all its weight to the pixel itself, at a distance of 0 and with cells of its size:
-    the decoder, a network of each place's 3x3 features, is then a convolution and 1x1 convolutions after it. At the last
-    row and column the published ensemble is clipped, and averages with a neighbour's colour; this one does not.
+    the decoder, a network of each place's 3x3 features, is then a convolution and 1x1 convolutions after it. At the
+    last row and column the published ensemble is clipped, and averages with a neighbour's colour; this one does not.
     """
 
     def __init__(self) -> None:

@@ -97,7 +97,7 @@ class DefenceCheck:
         same = found.purified.shape == found.clear.shape
         require(same, f"shapes {tuple(found.purified.shape)} and {tuple(found.clear.shape)}: write `align`")
         correlation = torch.corrcoef(torch.stack([found.purified.flatten(), found.clear.flatten()]))[0, 1].item()
-        require(correlation > 0.5, f"a correlation of {correlation:.2f} with the clear images: correct `align`")
+        require(correlation > 0.7, f"a correlation of {correlation:.2f} with the clear images: correct `align`")
         return f"correlation {correlation:.3f} with the clear images"
 
 
