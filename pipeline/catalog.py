@@ -22,11 +22,11 @@ ROOT = Path(__file__).resolve().parent.parent
 FOLDERS = ("metrics", "attacks", "defences")
 NAME = re.compile(r"[a-z][a-z0-9_]*")
 TYPES = {
-    **dict.fromkeys(("differentiable", "batch_dependent", "random"), bool),
+    **dict.fromkeys(("differentiable", "batch_dependent", "random", "keeps_geometry", "small"), bool),
     **dict.fromkeys(("smallest", "gpu_memory"), int),
     **dict.fromkeys(("trained_on", "licence", "verified", "suite"), str),
     **dict.fromkeys(("weights", "needs"), tuple),
-    "variants": dict,
+    **dict.fromkeys(("variants", "presets"), dict),
 }
 DESCRIPTIVE = {"trained_on", "licence", "verified", "suite"}
 PLATFORM = {"torch", "torchvision", "numpy", "scipy"}  # their versions move last digits only: the stamp records them
@@ -215,9 +215,10 @@ def _require_metadata(folder: str, fields: dict[str, Any]) -> None:
             raise _InvalidError('access must be "white" or "black": add it to the class')
         if not isinstance(fields.get("family"), str):
             raise _InvalidError('family must be one of those in attacks/base.py, such as "sign": add it to the class')
-        for variant in fields.get("variants", {}):
-            if not NAME.fullmatch(variant):
-                raise _InvalidError(f"a variant's name must match [a-z][a-z0-9_]*; got {variant!r}: rename it")
+    for what in ("variant", "preset"):
+        for name in fields.get(f"{what}s", {}):
+            if not NAME.fullmatch(name):
+                raise _InvalidError(f"a {what}'s name must match [a-z][a-z0-9_]*; got {name!r}: rename it")
 
 
 def _lineage(path: Path, node: ast.ClassDef) -> Iterator[tuple[Path, ast.ClassDef]]:

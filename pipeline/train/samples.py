@@ -1,4 +1,4 @@
-"""Crops of photographs, and distorted ones with their labels, which are kept in a folder: every network sees the same."""
+"""Crops of photographs; distorted ones and their labels are kept in a folder, the same for every network."""
 
 from __future__ import annotations
 
