@@ -65,6 +65,8 @@ def gather(sources: list[str], crop: int) -> Photographs:
 
 def _unfit(photo: Photo, found: dict[str, Pixels]) -> str:
     """Returns why a photograph is not to be used, as far as its name tells."""
+    if photo.frame is not None:
+        return "a frame of a video, not a photograph"
     if photo.path.name in TID2013_SOURCES:
         return "TID2013 tests on it"
     return "another photograph has its name" if photo.path.name in found else ""
