@@ -15,7 +15,7 @@ from typing import Any, Literal, NamedTuple
 
 from pipeline import catalog
 from pipeline.catalog import Entry
-from pipeline.config import Preset
+from pipeline.config import Preset, Quality
 from pipeline.errors import BenchError
 from pipeline.files import digest
 from pipeline.stamp import MetricFacts, Stamp, is_current, read_stamp
@@ -29,7 +29,7 @@ class Settings:
     """What the rows depend on besides code and data."""
 
     variants: bool = True  # also run the attack's variants
-    jpeg: tuple[int, ...] = (50,)  # qualities of the images that full-reference metrics judge; the first is the default
+    jpeg: tuple[Quality, ...] = (50,)  # of the images that full-reference metrics judge; the first is the default
     overrides: Mapping[str, str] = field(default_factory=dict)  # --set
     dtype: Literal["float32", "bfloat16"] = "float32"  # of the attack's search; scores are always float32
 
@@ -131,13 +131,13 @@ def _find(name: str) -> Entry:
         return Entry(name, "metrics", problem=str(error))
 
 
-def clear_key(metric: Entry, dataset: str, jpeg: int | None) -> str:
+def clear_key(metric: Entry, dataset: str, jpeg: Quality | None) -> str:
     """Returns the hash of everything that a metric's scores of the clear images depend on.
 
     Args:
         metric: The metric.
         dataset: The data set's digest.
-        jpeg: The quality that the images are compressed with before, or None.
+        jpeg: For a full-reference metric, the quality that the images are compressed with before; else None.
     """
     return digest(json.dumps([PROTOCOL, metric.fingerprint, dataset, jpeg]).encode())[:32]
 

@@ -6,7 +6,7 @@ import os
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeAlias
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -17,6 +17,7 @@ from pipeline.errors import BenchError
 FILE = ROOT / "pipeline" / "benchmark.yml"
 
 
+Quality: TypeAlias = int | Literal["none"]  # of the JPEG that full-reference metrics judge; none: the original itself
 RunnerTag = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]*$")]  # it becomes YAML
 
 
@@ -73,7 +74,7 @@ class Preset(_Strict):
     limit: Annotated[int, Field(ge=1)] | None = None
     metrics: Selection = Selection()
     variants: bool = True
-    jpeg: Annotated[tuple[Annotated[int, Field(ge=1, le=100)], ...], Field(min_length=1)] = (50,)
+    jpeg: Annotated[tuple[Annotated[int, Field(ge=1, le=100)] | Literal["none"], ...], Field(min_length=1)] = (50,)
     gpu_hours: Annotated[float, Field(gt=0)] | None = None  # that one pipeline may spend
 
 

@@ -139,7 +139,7 @@ def calibrate(
         with err.status(f"{entry.name}: scoring the clear images"):
             found = score_clear(entry.name, config.load().preset(preset), out_folder, device, kept)
         for clear in found:
-            kind = clear.dataset + ("" if clear.jpeg is None else f", JPEG {clear.jpeg}")
+            kind = clear.dataset + ("" if clear.jpeg is None else f", jpeg={clear.jpeg}")
             out.print(f"{entry.name} on {kind}: {clear.low:.6g} to {clear.high:.6g}, {clear.images} images")
             for photo, reason in clear.excluded.items():
                 err.print(f"left out: {photo}: {reason}", markup=False, soft_wrap=True)

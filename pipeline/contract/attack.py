@@ -14,7 +14,7 @@ from pipeline.cells import Settings
 from pipeline.contract.base import BrokenError, Check, kept, photographs, require
 from pipeline.evaluate.images import quantize
 from pipeline.evaluate.objective import Gain, ImageNoise
-from pipeline.evaluate.passes import attack_passes
+from pipeline.evaluate.passes import attack_variants
 
 NAMES = ["first.png", "second.png", "third.png"]
 CLOSE = 1e-5  # what a batch may change of a pixel in [0, 1]
@@ -122,7 +122,7 @@ def check_attack(entry: Entry, device: torch.device) -> Iterator[Check]:
     Raises:
         BenchError: If it does not load.
     """
-    for variant, attack, _ in attack_passes(entry, Settings(), full_reference=False):
+    for variant, attack in attack_variants(entry, Settings()).items():
         look = AttackCheck(entry.name, attack, device)
         of = f" (variant {variant})" if variant else ""
         (access,) = kept(f'ask for gradients only when access = "white"{of}', look.honest)

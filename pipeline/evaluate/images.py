@@ -16,6 +16,7 @@ import torch
 from PIL import Image, ImageOps
 
 from metrics.base import Images
+from pipeline.config import Quality
 from pipeline.evaluate.datasets import Photo
 from pipeline.evaluate.video import Pixels, Reel
 from pipeline.files import write_atomically
@@ -35,18 +36,19 @@ class Batch:
 
 
 @lru_cache(maxsize=4)
-def load_recent(photos: tuple[Photo, ...], crop: int | None, jpeg: int | None) -> Batch:
+def load_recent(photos: tuple[Photo, ...], crop: int | None, jpeg: Quality | None) -> Batch:
     """Decodes photographs of equal size, or returns them as decoded a moment ago: clear pass and attacks share them."""
     return load_batch(list(photos), crop, jpeg)
 
 
-def load_batch(photos: list[Photo], crop: int | None, jpeg: int | None) -> Batch:
+def load_batch(photos: list[Photo], crop: int | None, jpeg: Quality | None) -> Batch:
     """Decodes photographs of equal size.
 
     Args:
         photos: Which.
         crop: Side of the central square to cut out.
-        jpeg: Quality of the distorted images for a full-reference metric; None keeps the originals and no references.
+        jpeg: Quality of the distorted images for a full-reference metric, "none" for the originals as they are; None
+            for a metric that needs no references.
     """
     good, originals, distorted, excluded = [], [], [], {}
     for photo in photos:
@@ -60,7 +62,7 @@ def load_batch(photos: list[Photo], crop: int | None, jpeg: int | None) -> Batch
         good.append(photo)
         originals.append(pixels)
         if jpeg is not None:
-            distorted.append(compress(pixels, jpeg))
+            distorted.append(pixels if jpeg == "none" else compress(pixels, jpeg))
     if not good:
         return Batch([], torch.empty(0, 3, photos[0].height, photos[0].width), None, excluded)
     if jpeg is None:

@@ -31,7 +31,7 @@ from pipeline.evaluate.datasets import Dataset, open_dataset
 from pipeline.evaluate.keeper import Keeper
 from pipeline.evaluate.machine import begin_memory, commit, describe, make_deterministic, open_device, peak_memory
 from pipeline.evaluate.metric import MetricBench
-from pipeline.evaluate.passes import attack_passes, attack_settings
+from pipeline.evaluate.passes import attack_passes, attack_settings, attack_variants
 from pipeline.evaluate.weights import missing, provide
 from pipeline.files import digest, folder_lock, write_atomically
 from pipeline.rows import to_csv
@@ -158,7 +158,7 @@ def _tried(attack: Entry, settings: Settings) -> Entry:
     """
     try:
         if not attack.problem:
-            list(attack_passes(attack, settings, full_reference=False))
+            attack_variants(attack, settings)
     except DataError as error:
         return replace(attack, problem=str(error))
     return attack
@@ -204,7 +204,8 @@ def _work(cells: list[Cell], datasets: list[Dataset]) -> dict[str, int]:
     images = sum(len(dataset.photos) for dataset in datasets)
     work: Counter[str] = Counter()
     for cell in cells:
-        passes = attack_passes(cell.attack, cell.settings, full_reference=cell.metric.kind == "FR")
+        attacks = attack_variants(cell.attack, cell.settings)
+        passes = attack_passes(attacks, cell.settings, full_reference=cell.metric.kind == "FR")
         work[cell.metric.name] += images * sum(current.work for current in passes)
     return dict(work)
 

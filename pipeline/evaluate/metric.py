@@ -14,6 +14,7 @@ from metrics.base import Images, Metric, Scores
 from pipeline.catalog import Entry
 from pipeline.cells import clear_key
 from pipeline.ci.store import Place
+from pipeline.config import Quality
 from pipeline.errors import BenchError, DataError
 from pipeline.evaluate.batching import BatchRule, isolate, one_line
 from pipeline.evaluate.datasets import Dataset
@@ -64,7 +65,7 @@ class MetricBench:
         """Returns the path of one of this metric's files of unfinished or shared work."""
         return self.out / ".work" / self.entry.name / name
 
-    def clear(self, dataset: Dataset, jpeg: int | None, report: Report | None = None) -> Clear:
+    def clear(self, dataset: Dataset, jpeg: Quality | None, report: Report | None = None) -> Clear:
         """Returns the scores of the clear images, from the output folder where an earlier run left them there."""
         quality = "original" if jpeg is None else f"jpeg{jpeg}"
         path = self.work(f"clear-{digest(dataset.name.encode())[:8]}-{quality}.jsonl")

@@ -21,7 +21,7 @@ from pipeline.contract.base import photographs
 from pipeline.contract.metric import distort
 from pipeline.evaluate.images import quantize, to_tensor
 from pipeline.evaluate.objective import Gain, ImageNoise
-from pipeline.evaluate.passes import attack_passes
+from pipeline.evaluate.passes import attack_variants
 
 IMPORTED = {  # entry: file below weights/
     "eonss": "eonss.pth",
@@ -103,8 +103,7 @@ def gains(metric: Metric, name: str) -> tuple[float, float]:
     reference = isinstance(metric, FullReference)
     images = compressed(clear) if reference else clear
     references = clear if reference else None
-    (passed, *_) = attack_passes(catalog.find("attacks", name), Settings(), full_reference=False)
-    attack = passed.attack
+    attack = attack_variants(catalog.find("attacks", name), Settings())[""]
     known = {needed: torch.full((len(images),), 4.0) for needed in attack.needs}
     objective = Gain(metric, references, access=attack.access, clear_scores=known)
     attacked = quantize(attack(images, objective, ImageNoise(name, NAMES)), images, attack.eps)
