@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 
 from pipeline.errors import DataError
 from pipeline.evaluate.datasets import Photo, open_dataset
-from pipeline.evaluate.images import Pixels, decode
+from pipeline.evaluate.images import decode
+from pipeline.evaluate.video import Pixels
 from pipeline.files import digest
 from pipeline.train.recipes import TID2013_SOURCES
 
