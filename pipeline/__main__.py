@@ -13,6 +13,7 @@ from rich.table import Table
 from pipeline import catalog, config
 from pipeline.cells import Settings, parse_overrides
 from pipeline.ci import commands
+from pipeline.datasets.commands import data
 from pipeline.errors import BenchError, Exit
 from pipeline.terminal import RunProgress, err, out
 from pipeline.train.commands import train
@@ -196,6 +197,7 @@ def score(
 
 commands.add_to(app)
 app.add_typer(weights, name="weights")
+app.add_typer(data, name="data")
 app.command(epilog="Example: python -m pipeline train small_cnn --images data/kodak24 --out small_cnn.safetensors")(
     train
 )

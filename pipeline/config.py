@@ -32,10 +32,19 @@ class DatasetConfig(_Strict):
     title: str
     path: str
     licence: str = ""
+    source: str = ""  # where to get it
     package: str | None = None  # an installed package that carries the files
-    files: tuple[str, ...] | None = None  # these only
-    images: int | None = None  # how many there should be
+    files: tuple[str, ...] = ()  # these only, below the path; {line} is a line of the list
+    list: str = ""  # a text file below the path: one clip a line
+    clips: Literal["files", "folders"] = "files"  # folders: the images of a folder are the frames of a clip
+    images: int | None = None  # how many there should be, frames counted one by one
+    most: int | None = None  # how many photographs or clips are all that the benchmark takes
     crop: int | None = None  # side of the central square that is used
+
+    @property
+    def takes(self) -> int | None:
+        """Returns how many images or frames the benchmark takes; None where only the files could tell."""
+        return self.most * (len(self.files) if self.clips == "folders" else 1) if self.most else self.images
 
     def folder(self) -> Path:
         """Returns the folder of the files, whether or not it exists."""

@@ -48,4 +48,4 @@ def _state(entry: Entry) -> str:
 def _dataset(name: str, about: config.DatasetConfig) -> dict[str, Any]:
     folder = about.folder()
     state = "ready" if folder.is_dir() else f"missing: put it in {folder}"
-    return {"name": name, "images": about.images or len(about.files or ()), "state": state, "title": about.title}
+    return {"name": name, "images": about.takes, "state": state, "title": about.title}
