@@ -115,6 +115,13 @@ def run(
     out_folder: Annotated[Path, typer.Option("--out", help="Where the rows and tables go; run again to continue.")],
     metrics: Annotated[str, typer.Option(help="Names with commas, or all; default: the preset's.")] = "",
     attacks: Annotated[str, typer.Option(help="Names with commas, or all; default: the preset's.")] = "",
+    defences: Annotated[
+        str,
+        typer.Option(help="Defences, or DEFENCE-PRESET, with commas, or all: judge the attacked images behind each."),
+    ] = "",
+    adaptive: Annotated[
+        bool, typer.Option("--adaptive", help="Attack the metric behind each of --defences instead of the bare one.")
+    ] = False,
     dataset: Annotated[str, typer.Option(help="A data set's name, or a folder of images; default: the preset's.")] = "",
     preset: Annotated[str, typer.Option(help="smoke, demo, nightly or full: how much is run.")] = "",
     limit: Annotated[int | None, typer.Option(min=1, help="Images per data set.")] = None,
@@ -141,12 +148,18 @@ def run(
     from pipeline.scoring.tables import print_leaderboard, write_tables
 
     chosen = config.load().preset(preset)
+    names = [entry.name for entry in chosen.entries("metrics", metrics)]
+    guards = catalog.guards(defences)
+    if adaptive and not guards:
+        raise BenchError("--adaptive must have --defences to attack through; it has none: name them")
     request = local.Request(
-        metrics=[entry.name for entry in chosen.entries("metrics", metrics)],
+        metrics=[f"{name}+{guard}" for name in names for guard in guards] if adaptive else names,
         attacks=[entry.name for entry in chosen.entries("attacks", attacks)],
         datasets=[dataset] if dataset else list(chosen.datasets),
         out=out_folder,
-        settings=Settings(chosen.variants, chosen.jpeg, parse_overrides(overrides or []), dtype),
+        settings=Settings(
+            chosen.variants, chosen.jpeg, parse_overrides(overrides or []), dtype, () if adaptive else tuple(guards)
+        ),
         preset=preset,
         limit=limit or chosen.limit,
         device=device,

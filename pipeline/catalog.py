@@ -142,6 +142,19 @@ def _defended(bare: Entry, defence: Entry, preset: str) -> Entry:
     )
 
 
+def guards(names: str) -> list[str]:
+    """Returns the defences, each DEFENCE or DEFENCE-PRESET, of names with commas, or of all.
+
+    Raises:
+        BenchError: If there is no such defence; tells the nearest names.
+    """
+    wanted = list(dict.fromkeys(name.strip() for name in names.split(",") if name.strip()))
+    for name in wanted:
+        if name != "all":
+            find("defences", name.partition("-")[0])
+    return list(entries("defences")) if wanted == ["all"] else wanted
+
+
 def find_anywhere(name: str) -> Entry:
     """Returns the metric, attack or defence of that name.
 
