@@ -15,6 +15,7 @@ from pipeline.cells import Settings, parse_overrides
 from pipeline.ci import commands
 from pipeline.datasets.commands import data
 from pipeline.errors import BenchError, Exit
+from pipeline.evaluate.commands import fit
 from pipeline.terminal import RunProgress, err, out
 from pipeline.train.commands import train
 from pipeline.weights.commands import weights
@@ -123,6 +124,9 @@ def run(
         bool, typer.Option("--adaptive", help="Attack the metric behind each of --defences instead of the bare one.")
     ] = False,
     dataset: Annotated[str, typer.Option(help="A data set's name, or a folder of images; default: the preset's.")] = "",
+    train: Annotated[
+        str, typer.Option(help="Training sets or folders for universal attacks, with commas; default: the preset's.")
+    ] = "",
     preset: Annotated[str, typer.Option(help="smoke, demo, nightly or full: how much is run.")] = "",
     limit: Annotated[int | None, typer.Option(min=1, help="Images per data set.")] = None,
     overrides: Annotated[
@@ -148,14 +152,19 @@ def run(
     from pipeline.scoring.tables import print_leaderboard, write_tables
 
     chosen = config.load().preset(preset)
+    if train:
+        chosen = chosen.model_copy(update={"train": tuple(name.strip() for name in train.split(",") if name.strip())})
     names = [entry.name for entry in chosen.entries("metrics", metrics)]
     guards = catalog.guards(defences)
     if adaptive and not guards:
         raise BenchError("--adaptive must have --defences to attack through; it has none: name them")
+    untrained = [] if attacks else chosen.untrained
     request = local.Request(
         metrics=[f"{name}+{guard}" for name in names for guard in guards] if adaptive else names,
         attacks=[entry.name for entry in chosen.entries("attacks", attacks)],
         datasets=[dataset] if dataset else list(chosen.datasets),
+        train=list(chosen.train),
+        train_limit=chosen.train_limit,
         out=out_folder,
         settings=Settings(
             chosen.variants, chosen.jpeg, parse_overrides(overrides or []), dtype, () if adaptive else tuple(guards)
@@ -177,6 +186,8 @@ def run(
     print_leaderboard(board, out)
     for image, reason in summary.excluded.items():
         err.print(f"left out: {image}: {reason}", markup=False, soft_wrap=True)
+    if untrained:
+        err.print(f"left out, for want of --train: {', '.join(untrained)}", markup=False, soft_wrap=True)
     err.print(f"rows and tables are in {out_folder}", markup=False, soft_wrap=True)
     if summary.statuses["failed"] or not summary.statuses["done"]:
         raise typer.Exit(Exit.FAILED)
@@ -211,6 +222,7 @@ def score(
 commands.add_to(app)
 app.add_typer(weights, name="weights")
 app.add_typer(data, name="data")
+app.command(epilog="Example: python -m pipeline fit optimized_uap niqe --train photos --out build/photos")(fit)
 app.command(epilog="Example: python -m pipeline train small_cnn --images data/kodak24 --out small_cnn.safetensors")(
     train
 )

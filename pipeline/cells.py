@@ -21,7 +21,7 @@ from pipeline.files import digest
 from pipeline.stamp import MetricFacts, Stamp, is_current, read_stamp
 
 PROTOCOL = 2  # raise it when pipeline/evaluate changes what a number means: every cell is then run again
-OVERRIDE = re.compile(r"[a-z][a-z0-9_]*=[A-Za-z0-9_.+/-]+")
+OVERRIDE = re.compile(r"[a-z][a-z0-9_]*=[A-Za-z0-9_.,+/-]+")
 
 
 @dataclass(frozen=True)
@@ -59,6 +59,7 @@ class Cell:
     attack: Entry
     datasets: Mapping[str, str]  # name -> digest
     settings: Settings
+    train: Mapping[str, str] = field(default_factory=dict)  # name -> digest; only a universal attack looks at it
 
     @property
     def label(self) -> str:
@@ -77,6 +78,8 @@ class Cell:
                 name: entry.fingerprint for name, entry in zip(defences, self.defended(), strict=True)
             }
         parts = [PROTOCOL, self.metric.fingerprint, self.attack.fingerprint, needs, dict(self.datasets), settings]
+        if is_universal(self.attack):
+            parts.append(dict(self.train))
         return digest(json.dumps(parts, sort_keys=True).encode())[:32]
 
     def needed(self) -> list[Entry]:
@@ -118,6 +121,10 @@ class Cell:
                 return Decision("failed", entry.problem)
         if self.attack.fields["access"] == "white" and not self.metric.fields["differentiable"]:
             return Decision("skipped", "white-box attack on a metric without gradient")
+        if self.metric.defence and is_universal(self.attack):
+            return Decision("skipped", "universal patterns are fitted on bare metrics")
+        if is_universal(self.attack) and not self.train:
+            return Decision("skipped", "no training set to fit a pattern on")
         return None
 
     def _staleness(self, csv: Path) -> str:
@@ -135,6 +142,11 @@ class Cell:
             "attack changed": stamp.attack.fingerprint != self.attack.fingerprint,
         }
         return next((reason for reason, holds in reasons.items() if holds), "data or settings changed")
+
+
+def is_universal(attack: Entry) -> bool:
+    """Tells whether an attack is fitted on a training set before it is run."""
+    return attack.fields.get("family") == "universal"
 
 
 def _find(name: str) -> Entry:

@@ -79,7 +79,7 @@ def aggregate(plan: PlanFile, store: Store, before: History, rows: Path, tables:
 def _cell(planned: PlannedCell, plan: PlanFile, preset: Preset) -> Cell:
     """Returns the cell, which must be what it was when it was planned."""
     metric, attack = catalog.find("metrics", planned.metric), catalog.find("attacks", planned.attack)
-    cell = Cell(metric, attack, plan.inventory.digests, settings_of(preset))
+    cell = Cell(metric, attack, plan.inventory.digests, settings_of(preset), plan.inventory.trained_on)
     if cell.key != planned.key:
         raise DataError(
             f"the plan must be of this checkout; {planned.metric} {planned.attack} was planned from another: plan again"
@@ -126,7 +126,7 @@ def _empty(cell: Cell, plan: PlanFile) -> Stamp:
         ),
         datasets=[
             DatasetFacts(name=name, digest=held.digest, images=held.images)
-            for name, held in plan.inventory.root.items()
+            for name, held in plan.inventory.datasets.items()
         ],
         settings={"variants": settings.variants, "jpeg": list(settings.jpeg), "overrides": {}, "dtype": settings.dtype},
         preset=plan.preset,

@@ -53,6 +53,7 @@ class Gain:
         self.queries = self.gradients = 0  # per image
         self.zero: Tensor | bool = False  # (N,): some gradient of the image was zero, which leaves an attack no way
         self.broken: Tensor | bool = False  # (N,): some gradient of the image was not finite
+        self.value: Scores = torch.empty(0)  # (N,): the objective where the last gradient was taken
 
     def __call__(self, images: Images) -> Scores:
         """Returns the objective of each image."""
@@ -72,7 +73,12 @@ class Gain:
         self.gradients += self.draws
         with torch.enable_grad():
             images = images.detach().requires_grad_()
-            gradient = _mean([torch.autograd.grad(self._value(images).sum(), images)[0] for _ in range(self.draws)])
+            values, slopes = [], []
+            for _ in range(self.draws):
+                value = self._value(images)
+                slopes.append(torch.autograd.grad(value.sum(), images)[0])
+                values.append(value.detach())
+        self.value, gradient = _mean(values), _mean(slopes)
         # NaN outlives both, and they are many times faster here than a norm or `aminmax`.
         low, high = gradient.flatten(1).amin(dim=1), gradient.flatten(1).amax(dim=1)
         self.zero = self.zero | ((low == 0) & (high == 0))
