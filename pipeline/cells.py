@@ -111,20 +111,15 @@ class Cell:
 
     def impossible(self) -> Decision | None:
         """Returns why the cell cannot be run by anyone, or nothing."""
-        if problem := self.metric.problem or self.attack.problem:
-            return Decision("failed", problem)
-        for entry in self.needed():
+        entries = [(self.metric, ""), (self.attack, ""), *((entry, "") for entry in self.defended())]
+        entries += [(entry, f"the attack needs {entry.name}: ") for entry in self.needed()]
+        for entry, why in entries:
             if entry.problem:
-                return Decision("failed", f"the attack needs {entry.name}: {entry.problem}")
-        for entry in self.defended():
-            if entry.problem:
-                return Decision("failed", entry.problem)
+                return Decision("failed", why + entry.problem)
         if self.attack.fields["access"] == "white" and not self.metric.fields["differentiable"]:
             return Decision("skipped", "white-box attack on a metric without gradient")
         if self.metric.defence and is_universal(self.attack):
             return Decision("skipped", "universal patterns are fitted on bare metrics")
-        if is_universal(self.attack) and not self.train:
-            return Decision("skipped", "no training set to fit a pattern on")
         return None
 
     def _staleness(self, csv: Path) -> str:
