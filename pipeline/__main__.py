@@ -219,6 +219,20 @@ def score(
         out.print(report.table())
 
 
+@app.command(epilog="Example: python -m pipeline report build/demo --out build/site")
+def report(
+    folder: Annotated[Path, typer.Argument(help="An output folder of run.")],
+    out_folder: Annotated[Path, typer.Option("--out", help="Where the pages go; open its index.html.")],
+) -> None:
+    """Makes pages of a run's rows that need no server, with the tables and rows to download."""
+    from pipeline.scoring.site.build import write_site
+    from pipeline.scoring.tables import write_tables
+
+    with err.status("writing the pages"):
+        write_site(write_tables([folder], out_folder), folder, out_folder)
+    out.print(f"open {out_folder / 'index.html'}", markup=False, soft_wrap=True)
+
+
 commands.add_to(app)
 app.add_typer(weights, name="weights")
 app.add_typer(data, name="data")

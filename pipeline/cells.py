@@ -98,6 +98,10 @@ class Cell:
         """Returns where `--save-images` writes the attacked images."""
         return out / "images" / self.label / self.metric.name
 
+    def clear_images(self, out: Path, jpeg: Quality | None) -> Path:
+        """Returns where `--save-images` writes what was attacked; no attack's name begins with an underscore."""
+        return out / "images" / "_clear" / (f"jpeg={jpeg}" if isinstance(jpeg, int) else "original")
+
     def decide(self, out: Path, *, save_images: bool = False) -> Decision:
         """Tells whether the cell is to be run in this folder, and why."""
         if impossible := self.impossible():

@@ -16,7 +16,7 @@ from pipeline.errors import DataError
 from pipeline.evaluate.attacking import Attacked, Attacker
 from pipeline.evaluate.batching import BatchRule, isolate
 from pipeline.evaluate.datasets import Dataset, Photo
-from pipeline.evaluate.images import Batch, ahead, load_recent
+from pipeline.evaluate.images import Batch, ahead, load_recent, write_png
 from pipeline.evaluate.journal import Journal
 from pipeline.evaluate.metric import MetricBench, Report
 from pipeline.evaluate.passes import Pass, Patterns, attack_passes, attack_variants
@@ -38,7 +38,7 @@ class CellRun:
         bench: The metric.
         cell: The cell.
         report: Told of the passes over an image that are done.
-        save_images: Whether to write the attacked images as PNG.
+        save_images: Whether to write the attacked images, and what was attacked, as PNG.
         patterns: Of a universal attack, the fitted patterns.
     """
 
@@ -121,6 +121,10 @@ class CellRun:
             index = [position[photo.name] for photo in part.photos]
             known = {metric: scores[index].to(self.bench.device) for metric, scores in sides.items()}
             clear_behind = {defence: scores[index].tolist() for defence, scores in behind.items()}
+            if self.saved:
+                folder = self.cell.clear_images(self.bench.out, current.jpeg)
+                for photo, image in zip(part.photos, part.images, strict=True):
+                    write_png(image, folder / f"{photo.name}.png")
             return attacker(part, clear[index].tolist(), known, clear_behind)
 
         for (unit, photos), batch in ahead(todo, load):
