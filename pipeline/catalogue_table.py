@@ -87,6 +87,7 @@ def _defence(entry: Entry) -> tuple[str, ...]:
         "yes" if fields["random"] else "no",
         "kept" if fields["keeps_geometry"] else "moved",
         f"{weights} ({source})" if weights else "none",
+        f"heavy, {fields['gpu_memory']} GB" if fields["cost"] == "heavy" else "light",
         fields["licence"],
         fields["verified"] or "unverified",
     )
@@ -125,13 +126,15 @@ Written by `python -m pipeline catalogue` from the defences' own files; a test c
 - *geometry*: where it is `moved`, the size or the place of pixels changes, and images are aligned before SSIM and PSNR:
   a flip and a rotation are undone, a crop is compared with the same part of the clear image, a small image is enlarged.
 - *weights*: `small` networks stand in for published ones on any machine; a defence without its weights is skipped.
+- *cost*: `heavy` takes over a second for one gradient at 299x299 on 2 cores; the GPU memory is what a job asks for
+  beside the metric's, an estimate where no weights were at hand.
 - *verified* tells what the images were compared with; `unverified`: the published weights were not at hand. The
   architectures of these were compared with a second computation from the papers, on random weights.
 """,
         _count_defences,
         (
             *("defence", "what it does", "settings", "presets", "gradient", "random", "geometry"),
-            *("weights", "licence", "verified"),
+            *("weights", "cost", "licence", "verified"),
         ),
         _defence,
     ),
