@@ -18,6 +18,7 @@ from defences.diffusion_adapter import DiffusionPurification, Prediction, log_po
 class DiffPureSmall(DiffusionPurification):
     weights = ("weights/diffpure_small.safetensors",)
     small = True
+    cost = "heavy"
     presets = {"t10": {"t": 10}, "t20": {"t": 20}, "t30": {"t": 30}, "t50": {"t": 50}}
     licence = "the project's; photographs of unrestricted use; diffusers: Apache-2.0"
     multiple = 4

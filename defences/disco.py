@@ -17,6 +17,8 @@ from defences.networks import disco
 @dataclass(frozen=True)
 class Disco(NetworkDefence):
     weights = ("hub/checkpoints/disco_pgd.pth",)
+    cost = "heavy"
+    gpu_memory = 8
     licence = "none stated (chihhuiho/disco)"
 
     @classmethod

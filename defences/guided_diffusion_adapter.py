@@ -17,6 +17,8 @@ class GuidedDiffusion(DiffusionPurification):
     """Purifies images of any size, padded to multiples of 32; the model learnt from ImageNet at 256x256."""
 
     weights = ("hub/checkpoints/256x256_diffusion_uncond.pt",)
+    cost = "heavy"
+    gpu_memory = 32
     licence = "MIT (openai/guided-diffusion); diffusers: Apache-2.0"
     multiple = 32
 

@@ -17,6 +17,8 @@ from defences.networks.mprnet import MprNet
 @dataclass(frozen=True)
 class Mprnet(NetworkDefence):
     weights = ("hub/checkpoints/mprnet_denoising.pth",)
+    cost = "heavy"
+    gpu_memory = 16
     licence = "academic use only (swz30/MPRNet)"
 
     @classmethod

@@ -21,6 +21,8 @@ STRENGTH = 0.2  # share of the general model; the rest is its twin's
 @dataclass(frozen=True)
 class RealEsrgan(NetworkDefence):
     weights = ("hub/checkpoints/realesr-general-x4v3.pth", "hub/checkpoints/realesr-general-wdn-x4v3.pth")
+    cost = "heavy"
+    gpu_memory = 8
     licence = "BSD-3-Clause (xinntao/Real-ESRGAN)"
 
     @classmethod

@@ -30,7 +30,10 @@ app = typer.Typer(
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 PROMISER = {"metrics": "a metric", "attacks": "an attack", "defences": "a defence"}
-LEFT_TO_JSON = {"metrics": ("gradient", "cost", "smallest", "needs")}  # what a terminal has no room for
+LEFT_TO_JSON = {
+    "metrics": ("gradient", "cost", "smallest", "needs"),
+    "defences": ("presets", "needs"),
+}  # what a terminal has no room for
 Folder = Literal["metrics", "attacks", "defences", "datasets"]
 
 
@@ -244,10 +247,11 @@ app.command(epilog="Example: python -m pipeline train small_cnn --images data/ko
 
 @app.command(epilog="Example: python -m pipeline catalogue")
 def catalogue() -> None:
-    """Writes docs/metrics.md from the metrics' files."""
-    from pipeline.catalogue_table import write
+    """Writes docs/metrics.md and docs/defences.md from the entries' files."""
+    from pipeline.catalogue_table import PAGES
 
-    out.print(f"wrote {write()}", markup=False, soft_wrap=True)
+    for page in PAGES:
+        out.print(f"wrote {page.write()}", markup=False, soft_wrap=True)
 
 
 @app.command()

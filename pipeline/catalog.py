@@ -45,6 +45,7 @@ class Entry:
     fields: dict[str, Any] = field(default_factory=dict)  # literal class attributes, inherited ones included
     fingerprint: str = ""  # of everything the entry depends on, blind to comments, docstrings and layout
     problem: str = ""  # why the file cannot be used; empty when it can
+    settings: dict[str, str] = field(default_factory=dict)  # the settings of an attack or a defence, as written
     bare: Entry | None = None  # of a defended metric: the metric
     defence: Entry | None = None  # of a defended metric: what stands before it
     preset: str = ""  # of a defended metric: the defence's settings; empty for its defaults
@@ -132,7 +133,7 @@ def _defended(bare: Entry, defence: Entry, preset: str) -> Entry:
         fields=bare.fields
         | {
             "cost": "heavy" if any(fields.get("cost") == "heavy" for fields in either) else "light",
-            "gpu_memory": max(fields.get("gpu_memory", 0) for fields in either),
+            "gpu_memory": bare.fields.get("gpu_memory", 8) + defence.fields.get("gpu_memory", 0),
         },
         fingerprint=hashlib.sha256(f"{bare.fingerprint} {defence.fingerprint} {preset}".encode()).hexdigest()[:16],
         problem=bare.problem or defence.problem,
@@ -204,10 +205,12 @@ def _read(path: Path) -> Entry:
     if not kind:
         raise _InvalidError(f"{classes[0].name} must inherit from a class of {folder}/base.py: add it")
     fields: dict[str, Any] = {}
+    settings: dict[str, str] = {}
     for _, node in reversed(lineage):
         fields |= dict(_literals(node))
+        settings |= dict(_settings(node))
     _require_metadata(folder, fields)
-    return Entry(name, folder, title, classes[0].name, kind, fields, _fingerprint(path, fields))
+    return Entry(name, folder, title, classes[0].name, kind, fields, _fingerprint(path, fields), settings=settings)
 
 
 def _require_metadata(folder: str, fields: dict[str, Any]) -> None:
@@ -258,6 +261,15 @@ def _literals(node: ast.ClassDef) -> Iterator[tuple[str, Any]]:
             ):
                 with contextlib.suppress(ValueError):
                     yield name, ast.literal_eval(value)
+
+
+def _settings(node: ast.ClassDef) -> Iterator[tuple[str, str]]:
+    """Yields the fields of a dataclass with their defaults, as they are written."""
+    for item in node.body:
+        match item:
+            case ast.AnnAssign(target=ast.Name(id=name), annotation=kind, value=ast.expr() as value):
+                if not ast.unparse(kind).startswith("ClassVar"):
+                    yield name, ast.unparse(value)
 
 
 @cache

@@ -86,5 +86,5 @@ class MedianSmoothing:
 
 def l2_norm(attacked: Images, clear: Images) -> Tensor:
     """Returns the l2 norm of each image's change, (N,), of pixels in [0, 1]: what a radius is to be compared with."""
-    norms: Tensor = torch.linalg.vector_norm((attacked - clear).flatten(1), dim=1)
+    norms: Tensor = torch.linalg.vector_norm(attacked - clear, dim=(1, 2, 3))
     return norms

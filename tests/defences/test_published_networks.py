@@ -73,7 +73,7 @@ def count(state: State) -> int:
     return sum(value.numel() for value in state.values())
 
 
-# Real-ESRGAN -----------------------------------------------------------------------------------------------------------
+# Real-ESRGAN ----------------------------------------
 
 
 def srvgg(seed: int) -> State:
@@ -111,7 +111,7 @@ def test_real_esrgan_is_the_mean_of_two_networks_weights(hub: Path) -> None:
     torch.testing.assert_close(load("real_esrgan")(given, noise()), wanted, atol=1e-5, rtol=0)
 
 
-# MPRNet ----------------------------------------------------------------------------------------------------------------
+# MPRNet ----------------------------------------
 
 
 def mprnet(seed: int) -> State:
@@ -170,7 +170,7 @@ def write_mprnet(folder: Path) -> State:
     return state
 
 
-def mprnet_by_names(state: State, image: Tensor) -> Tensor:
+def mprnet_by_names(state: State, image: Tensor) -> Tensor:  # noqa: PLR0915  # one network, from top to bottom
     """Computes the three stages patch by patch, as figure 2 of the paper has them."""
 
     def conv(name: str, features: Tensor) -> Tensor:
@@ -260,7 +260,7 @@ def test_mprnet_is_the_papers(hub: Path) -> None:
     torch.testing.assert_close(found, wanted, atol=1e-4, rtol=0)
 
 
-# DISCO -----------------------------------------------------------------------------------------------------------------
+# DISCO ----------------------------------------
 
 
 def disco(seed: int) -> State:
@@ -331,7 +331,7 @@ def test_disco_is_the_local_implicit_function_at_the_pixels_centres(hub: Path) -
     torch.testing.assert_close(found[..., :-1, :-1], wanted[..., :-1, :-1], atol=1e-5, rtol=0)
 
 
-# The diffusion model ---------------------------------------------------------------------------------------------------
+# The diffusion model ----------------------------------------
 
 
 def guided(width: int, seed: int) -> State:
@@ -501,7 +501,7 @@ def test_diffpure_runs_on_the_published_file_and_sharpens_where_it_should(hub: P
     assert (plain - given).abs().mean() > 1e-4
 
 
-# What holds for all ----------------------------------------------------------------------------------------------------
+# What holds for all ----------------------------------------
 
 WRITERS: dict[str, Callable[[Path], Any]] = {
     "real_esrgan": write_real_esrgan,

@@ -67,7 +67,7 @@ class Unclipped(MedianSmoothing):
         return torch.stack(copies, dim=1).sort(dim=1).values
 
 
-def changes(metric: Analytic, images: Tensor, radius: float, number: int = 1000) -> Tensor:
+def changes(metric: Analytic, images: Tensor, radius: float, number: int = 400) -> Tensor:
     """Returns changes of exactly the radius: along the gradient, against it, and in random directions near and far."""
     images = images.clone().requires_grad_()
     (gradient,) = torch.autograd.grad(metric(images).sum(), images)
@@ -123,8 +123,7 @@ def test_the_rank_is_the_least_that_holds_with_the_wanted_probability() -> None:
 
 def test_bounds_are_wrong_no_more_often_than_said() -> None:
     smoothing = MedianSmoothing(samples=50, error=0.1)
-    generator, wrong = torch.Generator().manual_seed(0), 0
-    drawn = 0.12 * torch.randn(4000, 50, generator=generator)
+    drawn = 0.12 * torch.randn(4000, 50, generator=torch.Generator().manual_seed(0))
     held = smoothing.certify(drawn.sort(dim=1).values, 0.06)
     wrong = (held.highest < 0.06).float().mean().item()  # the quantile that it bounds is the change itself
     assert 0.03 < wrong < 0.115
@@ -160,5 +159,5 @@ def test_copies_are_clipped_and_depend_on_the_image_alone() -> None:
 def test_an_attack_of_two_levels_is_twenty_times_the_largest_radius() -> None:
     clear = torch.full((1, 3, 384, 512), 0.5)
     norm_of_two_levels = l2_norm(clear + 2 / 255, clear).item()
-    assert norm_of_two_levels == pytest.approx(2 / 255 * math.sqrt(3 * 384 * 512))
+    assert norm_of_two_levels == pytest.approx(2 / 255 * math.sqrt(3 * 384 * 512), rel=1e-4)
     assert norm_of_two_levels > 20 * SMOOTHING.largest_radius()
