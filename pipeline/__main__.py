@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Literal, NoReturn
 
@@ -11,7 +12,7 @@ import typer
 from rich.table import Table
 
 from pipeline import catalog, config
-from pipeline.cells import Settings, parse_overrides
+from pipeline.cells import parse_overrides, settings_of
 from pipeline.ci import commands
 from pipeline.datasets.commands import data
 from pipeline.errors import BenchError, Exit
@@ -157,21 +158,20 @@ def run(
     chosen = config.load().preset(preset)
     if train:
         chosen = chosen.model_copy(update={"train": tuple(name.strip() for name in train.split(",") if name.strip())})
-    names = [entry.name for entry in chosen.entries("metrics", metrics)]
-    guards = catalog.guards(defences)
-    if adaptive and not guards:
+    if adaptive and not defences:
         raise BenchError("--adaptive must have --defences to attack through; it has none: name them")
+    if defences:
+        guards = tuple(_usable(catalog.guards(defences)))
+        chosen = chosen.model_copy(update={"through": guards} if adaptive else {"defences": guards})
     untrained = [] if attacks else chosen.untrained
     request = local.Request(
-        metrics=[f"{name}+{guard}" for name in names for guard in guards] if adaptive else names,
+        metrics=[entry.name for entry in chosen.entries("metrics", metrics)],
         attacks=[entry.name for entry in chosen.entries("attacks", attacks)],
         datasets=[dataset] if dataset else list(chosen.datasets),
         train=list(chosen.train),
         train_limit=chosen.train_limit,
         out=out_folder,
-        settings=Settings(
-            chosen.variants, chosen.jpeg, parse_overrides(overrides or []), dtype, () if adaptive else tuple(guards)
-        ),
+        settings=replace(settings_of(chosen), overrides=parse_overrides(overrides or []), dtype=dtype),
         preset=preset,
         limit=limit or chosen.limit,
         device=device,
@@ -278,6 +278,26 @@ def _plain(value: object) -> str:
 
 def _text(value: object) -> str:
     return ", ".join(value) if isinstance(value, list) else str(value)
+
+
+def _usable(guards: list[str]) -> list[str]:
+    """Returns the defences whose weights are here or can be fetched; tells of the others.
+
+    Raises:
+        BenchError: If there is none.
+    """
+    from pipeline.evaluate.weights import missing
+
+    reasons = {guard: missing(catalog.find("defences", guard.partition("-")[0])) for guard in guards}
+    for guard, reason in reasons.items():
+        if reason:
+            err.print(f"left out: {guard}: {reason}", markup=False, soft_wrap=True)
+    usable = [guard for guard, reason in reasons.items() if not reason]
+    if not usable:
+        raise BenchError(
+            f"--defences must name one that can be used; got {', '.join(guards)}: see python -m pipeline list"
+        )
+    return usable
 
 
 def main() -> NoReturn:

@@ -90,6 +90,11 @@ class Cell:
         """Returns the metric behind each of the settings' defences; one that is not there has a problem."""
         return [_find(f"{self.metric.name}+{name}") for name in self.settings.defences]
 
+    @property
+    def gpu_memory(self) -> int:
+        """Returns the GB of GPU memory that the cell needs, as declared."""
+        return max(int(entry.fields.get("gpu_memory", 8)) for entry in (self.metric, *self.defended()))
+
     def csv(self, out: Path) -> Path:
         """Returns where the rows stand in an output folder; the stamp stands beside them as .json."""
         return out / self.metric.name / f"{self.label}.csv"
@@ -182,7 +187,7 @@ def parse_overrides(texts: list[str]) -> dict[str, str]:
 
 def settings_of(preset: Preset) -> Settings:
     """Returns what a preset sets, nothing overridden."""
-    return Settings(preset.variants, preset.jpeg)
+    return Settings(preset.variants, preset.jpeg, defences=preset.defences)
 
 
 def metric_facts(entry: Entry) -> MetricFacts:

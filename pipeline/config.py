@@ -19,6 +19,7 @@ FILE = ROOT / "pipeline" / "benchmark.yml"
 
 
 Quality: TypeAlias = int | Literal["none"]  # of the JPEG that full-reference metrics judge; none: the original itself
+Guard = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*(-[a-z][a-z0-9_]*)?$")]  # DEFENCE or DEFENCE-PRESET
 RunnerTag = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]*$")]  # it becomes YAML
 
 
@@ -90,6 +91,8 @@ class Preset(_Strict):
     train: tuple[str, ...] = ()  # the training sets of universal attacks; without one, these are left out
     train_limit: Annotated[int, Field(ge=1)] | None = None  # images of each
     gpu_hours: Annotated[float, Field(gt=0)] | None = None  # that one pipeline may spend
+    defences: tuple[Guard, ...] = ()  # that judge, each, the images that attack the bare metrics
+    through: tuple[Guard, ...] = ()  # that stand before every metric: attacks go through them
 
     def entries(self, folder: str, names: str = "") -> list[Entry]:
         """Returns the entries to run; those that cannot be read are among them, so that they are told of.
@@ -101,20 +104,33 @@ class Preset(_Strict):
         Raises:
             BenchError: If a name is unknown.
         """
-        known = catalog.entries(folder)
-        possible = {name: entry for name, entry in known.items() if name not in self.untrained}
-        if not names:
-            selection = self.metrics if folder == "metrics" else self.attacks
-            return [entry for entry in possible.values() if entry.problem or selection.takes(entry)]
+        found = self._selected(folder) if not names else self._named(folder, names)
+        return [behind for entry in found for behind in self._behind(entry)] if folder == "metrics" else found
+
+    def _selected(self, folder: str) -> list[Entry]:
+        selection = self.metrics if folder == "metrics" else self.attacks
+        return [entry for entry in self._possible(folder) if entry.problem or selection.takes(entry)]
+
+    def _named(self, folder: str, names: str) -> list[Entry]:
         wanted = [name.strip() for name in names.split(",") if name.strip()]
         if not wanted:
             raise BenchError(f"names must stand between commas; got {names!r}: write one, or all")
         if wanted == ["all"]:
-            return list(possible.values())
+            return self._possible(folder)
         for name in wanted:
             if folder == "attacks" and name in self.untrained:
                 raise BenchError(f"{name} must be fitted on a training set; got none: add --train, or another --preset")
         return [catalog.find(folder, name) for name in dict.fromkeys(wanted)]
+
+    def _possible(self, folder: str) -> list[Entry]:
+        left_out = self.untrained if folder == "attacks" else []
+        return [entry for name, entry in catalog.entries(folder).items() if name not in left_out]
+
+    def _behind(self, metric: Entry) -> list[Entry]:
+        """Returns the metric behind each defence that is attacked through; as it is where there is none."""
+        if metric.problem or metric.bare or not self.through:
+            return [metric]
+        return [catalog.find("metrics", f"{metric.name}+{guard}") for guard in self.through]
 
     @property
     def untrained(self) -> list[str]:

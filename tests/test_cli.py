@@ -69,9 +69,9 @@ def test_list_tells_kind_direction_range_access_and_needs(laboratory):
     lines = {line.split()[0]: line.split() for line in answer.stdout.splitlines() if line.strip()}
     assert lines["brightness"][:5] == ["brightness", "NR", "higher", "0.0", "to"]
     assert lines["distance"][:3] == ["distance", "FR", "lower"]
-    assert lines["noise"][:3] == ["noise", "black", "control"]
+    assert lines["noise"][:4] == ["noise", "base", "black", "control"]
     assert [lines[count][1] for count in "40"] == ["metrics", "defences"]
-    assert {"7 attacks", "7 datasets"} <= set(answer.stdout.splitlines())
+    assert {"15 attacks", "7 datasets"} <= set(answer.stdout.splitlines())
 
 
 def test_list_filters_and_prints_json(laboratory):

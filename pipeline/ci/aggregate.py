@@ -62,7 +62,7 @@ def aggregate(plan: PlanFile, store: Store, before: History, rows: Path, tables:
     for planned in plan.cells:
         cell = cells[planned.key]
         stamp = _restore(cell, planned, stamps[planned.key], store=store, rows=rows, plan=plan)
-        history.append(_past(cell, stamp, planned, before.get((planned.metric, planned.attack))))
+        history.append(_past(cell, stamp, planned, before.get((cell.metric.name, cell.label))))
     if measured := _ranges(rows):
         write_atomically(tables / "ranges.csv", measured)
     board = write_tables([rows], tables, tables / "ranges.csv")
@@ -136,11 +136,11 @@ def _past(cell: Cell, stamp: Stamp, planned: PlannedCell, before: Past | None) -
     """Returns how a cell ended; of one without rows, what it took when it last had some stays known."""
     if stamp.status != "done":
         status = "waiting" if planned.action == "waiting" else stamp.status
-        known = before or Past(cell.metric.name, cell.attack.name, status, "", 0, 0, 0, "", "", "")
+        known = before or Past(cell.metric.name, cell.label, status, "", 0, 0, 0, "", "", "")
         return known._replace(status=status, reason=" ".join(stamp.reason.split()))
     return Past(
         metric=cell.metric.name,
-        attack=cell.attack.name,
+        attack=cell.label,
         status=stamp.status,
         reason="",
         images=sum(each.images for each in stamp.datasets),
