@@ -179,13 +179,16 @@ def score(
     lower_is_better: Annotated[
         bool, typer.Option("--lower-is-better", help="The metric's direction, for rows that have no stamp.")
     ] = False,
+    scale_to: Annotated[
+        str, typer.Option(help="A metric in these rows, to whose scale all are brought by matching clear scores.")
+    ] = "",
     as_json: Json = False,
 ) -> None:
     """Computes the robustness scores of rows, per attack and data set."""
     from pipeline.scoring.report import score_paths
 
     with err.status("scoring"):
-        report = score_paths(paths, scaling, parity=parity, lower_is_better=lower_is_better)
+        report = score_paths(paths, scaling, parity=parity, lower_is_better=lower_is_better, scale_to=scale_to)
     for note in report.notes:
         err.print(f"note: {note}", markup=False, soft_wrap=True)
     if as_json:
