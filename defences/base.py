@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, NamedTuple, Protocol, TypeAlias, final
+from typing import Any, ClassVar, Literal, NamedTuple, Protocol, TypeAlias, final
 
 from torch import Tensor
 
@@ -39,6 +39,8 @@ class Defence(ABC):
     differentiable: ClassVar[bool] = True  # False: an adaptive attack goes straight through it
     random: ClassVar[bool] = False  # True: an adaptive attack averages over draws
     keeps_geometry: ClassVar[bool] = True  # False: pixels move or the size changes, see `align`
+    cost: ClassVar[Literal["light", "heavy"]] = "light"  # heavy: over 1 s for one gradient at 299x299 on 2 cores
+    gpu_memory: ClassVar[int] = 0  # GB that one job needs beside what the metric needs
     weights: ClassVar[tuple[str, ...]] = ()  # files it loads, see `pipeline.catalog.weights_path`
     small: ClassVar[bool] = False  # True: a small network of ours, in place of a published one
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {}  # other settings that run beside the default

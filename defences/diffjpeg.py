@@ -16,7 +16,7 @@ from defences.base import Defence, Images, Noise
 class DiffJpeg(Defence):
     presets = {"q10": {"quality": 10}, "q30": {"quality": 30}, "q70": {"quality": 70}, "q90": {"quality": 90}}
     licence = "the project's; kornia: Apache-2.0"
-    verified = "Pillow's JPEG, within 35 dB"
+    verified = "Pillow's JPEG, from which it differs by less than 35 dB of PSNR"
 
     quality: int = 50  # 1 to 100
 

@@ -2,7 +2,7 @@
 
 Nie, Guo, Huang, Xiao, Vahdat, Anandkumar. Diffusion models for adversarial purification. ICML, 2022.
 https://arxiv.org/abs/2205.07460
-Trained on a few photographs (`python -m pipeline train diffpure_small`): it takes noise away, but could not draw an image.
+Trained on a few photographs (`python -m pipeline train diffpure_small`): it takes noise away, and could not draw.
 """
 
 from dataclasses import dataclass
@@ -18,6 +18,7 @@ from defences.diffusion_adapter import DiffusionPurification, Prediction, log_po
 class DiffPureSmall(DiffusionPurification):
     weights = ("weights/diffpure_small.safetensors",)
     small = True
+    cost = "heavy"
     presets = {"t10": {"t": 10}, "t20": {"t": 20}, "t30": {"t": 30}, "t50": {"t": 50}}
     licence = "the project's; photographs of unrestricted use; diffusers: Apache-2.0"
     multiple = 4

@@ -44,7 +44,7 @@ class DiffusionPurification(NetworkDefence):
     def purify(self, images: Images, noise: Noise) -> Images:
         network, (height, width) = self.network(images), images.shape[2:]
         kept = signal()[self.t - 1].item()
-        diffused = 2 * padded(images, self.multiple) - 1
+        diffused: Tensor = 2 * padded(images, self.multiple) - 1
         diffused = kept**0.5 * diffused + (1 - kept) ** 0.5 * noise.normal(diffused)
         for step in reversed(range(self.t)):
             fresh = noise.normal(diffused) if step else torch.zeros_like(diffused)
@@ -58,14 +58,16 @@ class DiffusionPurification(NetworkDefence):
         beta = 1 - now / before
         said = self.predict(network, noisy, step)
         clear = ((noisy - (1 - now) ** 0.5 * said.noise) / now**0.5).clamp(-1, 1)
-        mean = (before**0.5 * beta * clear + (1 - beta) ** 0.5 * (1 - before) * noisy) / (1 - now)
+        mean: Tensor = (before**0.5 * beta * clear + (1 - beta) ** 0.5 * (1 - before) * noisy) / (1 - now)
         return mean + (said.log_variance / 2).exp() * fresh
 
 
 @cache
 def signal() -> Tensor:
     """Returns the share of the image's variance that is left after each of the 1,000 steps, (1000,) float64."""
-    return DDPMScheduler(num_train_timesteps=1000, beta_schedule="linear").alphas_cumprod.double()
+    scheduler = DDPMScheduler(num_train_timesteps=1000, beta_schedule="linear")
+    kept: Tensor = scheduler.alphas_cumprod
+    return kept.double()
 
 
 def log_posterior_variance(step: int) -> float:

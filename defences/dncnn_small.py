@@ -30,4 +30,5 @@ class DnCnnSmall(NetworkDefence):
         return nn.Sequential(first, nn.ReLU(), *inner, last)
 
     def purify(self, images: Images, noise: Noise) -> Images:
-        return (images - self.network(images)(images)).clamp(0, 1)
+        denoised: Images = images - self.network(images)(images)
+        return denoised.clamp(0, 1)

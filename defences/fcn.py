@@ -2,8 +2,8 @@
 
 Gushchin, Chistyakova, Minashkin, Antsiferova, Vatolin. Adversarial purification for no-reference image-quality metrics:
 applicability study and new methods. 2024. https://arxiv.org/abs/2404.06957
-Trained by us on pairs of attacked and clear photographs: `python -m pipeline train fcn`. As in the paper's code it looks
-at values in [0, 1], and what the hyperbolic tangent leaves below 0 is cut off.
+Trained by us on pairs of attacked and clear photographs: `python -m pipeline train fcn`. As in the paper's code it
+looks at values in [0, 1], and what the hyperbolic tangent leaves below 0 is cut off.
 """
 
 from dataclasses import dataclass

@@ -19,7 +19,7 @@ from defences.base import Defence, Images, Noise
 class Jpeg(Defence):
     differentiable = False
     presets = {"q10": {"quality": 10}, "q30": {"quality": 30}, "q70": {"quality": 70}, "q90": {"quality": 90}}
-    verified = "scikit-image's own round trip"
+    verified = "Pillow's JPEG, bit by bit"
 
     quality: int = 50  # 1 to 100
 

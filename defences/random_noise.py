@@ -1,4 +1,4 @@
-"""Random noise: Gaussian noise of sigma 0.025 is added, then clipped.
+"""Random noise: Gaussian noise of sigma 0.01 is added, then clipped.
 
 Cohen, Rosenfeld, Kolter. Certified adversarial robustness via randomized smoothing. ICML, 2019.
 https://arxiv.org/abs/1902.02918
@@ -12,10 +12,10 @@ from defences.base import Defence, Images, Noise
 @dataclass(frozen=True)
 class RandomNoise(Defence):
     random = True
-    presets = {"weak": {"sigma": 0.01}, "strong": {"sigma": 0.05}}
+    presets = {"s25": {"sigma": 0.025}, "s50": {"sigma": 0.05}}
     verified = "mean and deviation of what it adds"
 
-    sigma: float = 0.025
+    sigma: float = 0.01
 
     def purify(self, images: Images, noise: Noise) -> Images:
         return (images + self.sigma * noise.normal(images)).clamp(0, 1)

@@ -32,10 +32,19 @@ class DatasetConfig(_Strict):
     title: str
     path: str
     licence: str = ""
+    source: str = ""  # where to get it
     package: str | None = None  # an installed package that carries the files
-    files: tuple[str, ...] | None = None  # these only
-    images: int | None = None  # how many there should be
+    files: tuple[str, ...] = ()  # these only, below the path; {line} is a line of the list
+    list: str = ""  # a text file below the path: one clip a line
+    clips: Literal["files", "folders"] = "files"  # folders: the images of a folder are the frames of a clip
+    images: int | None = None  # how many there should be, frames counted one by one
+    most: int | None = None  # how many photographs or clips are all that the benchmark takes
     crop: int | None = None  # side of the central square that is used
+
+    @property
+    def takes(self) -> int | None:
+        """Returns how many images or frames the benchmark takes; None where only the files could tell."""
+        return self.most * (len(self.files) if self.clips == "folders" else 1) if self.most else self.images
 
     def folder(self) -> Path:
         """Returns the folder of the files, whether or not it exists."""
@@ -78,6 +87,8 @@ class Preset(_Strict):
     attacks: AttackSelection = AttackSelection()
     variants: bool = True
     jpeg: Annotated[tuple[Annotated[int, Field(ge=1, le=100)] | Literal["none"], ...], Field(min_length=1)] = (50,)
+    train: tuple[str, ...] = ()  # the training sets of universal attacks; without one, these are left out
+    train_limit: Annotated[int, Field(ge=1)] | None = None  # images of each
     gpu_hours: Annotated[float, Field(gt=0)] | None = None  # that one pipeline may spend
 
     def entries(self, folder: str, names: str = "") -> list[Entry]:
@@ -90,14 +101,26 @@ class Preset(_Strict):
         Raises:
             BenchError: If a name is unknown.
         """
-        selection = self.metrics if folder == "metrics" else self.attacks
+        known = catalog.entries(folder)
+        possible = {name: entry for name, entry in known.items() if name not in self.untrained}
         if not names:
-            return [entry for entry in catalog.entries(folder).values() if entry.problem or selection.takes(entry)]
+            selection = self.metrics if folder == "metrics" else self.attacks
+            return [entry for entry in possible.values() if entry.problem or selection.takes(entry)]
         wanted = [name.strip() for name in names.split(",") if name.strip()]
         if not wanted:
             raise BenchError(f"names must stand between commas; got {names!r}: write one, or all")
-        every = list(catalog.entries(folder).values())
-        return every if wanted == ["all"] else [catalog.find(folder, name) for name in dict.fromkeys(wanted)]
+        if wanted == ["all"]:
+            return list(possible.values())
+        for name in wanted:
+            if folder == "attacks" and name in self.untrained:
+                raise BenchError(f"{name} must be fitted on a training set; got none: add --train, or another --preset")
+        return [catalog.find(folder, name) for name in dict.fromkeys(wanted)]
+
+    @property
+    def untrained(self) -> list[str]:
+        """Returns the attacks that are left out because there is nothing to fit them on."""
+        attacks = {} if self.train else catalog.entries("attacks")
+        return [name for name, entry in attacks.items() if entry.fields.get("family") == "universal"]
 
 
 class Runner(_Strict):

@@ -71,6 +71,7 @@ class Stamp(_Frozen):
     metric: MetricFacts
     attack: AttackFacts
     datasets: list[DatasetFacts]
+    train: list[DatasetFacts] = []  # of a universal attack
     settings: dict[str, Any]  # overrides, dtype, jpeg: what the rows depend on besides code and data
     preset: str
     key: str  # hash of everything the rows depend on: equal keys, equal rows

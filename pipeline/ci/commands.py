@@ -52,8 +52,10 @@ def inventory(
     with err.status("reading the images"):
         found = take_inventory(config.load().preset(preset))
     write_atomically(out_file, found.model_dump_json(indent=1) + "\n")
-    for name, held in found.root.items():
+    for name, held in [*found.datasets.items(), *found.train.items()]:
         out.print(f"{name}: {held.images} images, digest {held.digest}")
+    for name, reason in found.absent.items():
+        err.print(f"training set {name} is left out: {reason}", markup=False, soft_wrap=True)
 
 
 def plan(
@@ -118,6 +120,8 @@ def plan(
     out.print(table)
     kinds = Counter(job.runner for job in jobs)
     spread = ", ".join(f"{count} on {runner}" for runner, count in sorted(kinds.items()))
+    if chosen.untrained:
+        out.print(f"left out, for want of a training set: {', '.join(chosen.untrained)}", markup=False, soft_wrap=True)
     out.print(
         f"{len(made.cells)} cells; {len(jobs)} jobs{f' ({spread})' if jobs else ''}, about {made.hours:.1f} hours"
     )
@@ -258,9 +262,11 @@ def smoke(
     }
     others = [entry.name for entry in preset.entries("metrics") if entry.name not in touched["metrics"]]
     board, failed = None, 0
+    if preset.untrained:
+        err.print(f"left out, for want of a training set: {', '.join(preset.untrained)}", markup=False, soft_wrap=True)
     for metrics, attacks in (
         (touched["metrics"], [entry.name for entry in preset.entries("attacks")]),
-        (others, touched["attacks"]),
+        (others, [name for name in touched["attacks"] if name not in preset.untrained]),
     ):
         if metrics and attacks:
             request = local.Request(

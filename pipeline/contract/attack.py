@@ -7,11 +7,12 @@ from dataclasses import replace
 
 import torch
 
-from attacks.base import Attack
+from attacks.base import Attack, Universal
 from metrics.base import FullReference, Images, NoReference, Scores
 from pipeline.catalog import Entry
 from pipeline.cells import Settings
 from pipeline.contract.base import BrokenError, Check, kept, photographs, require
+from pipeline.contract.universal import FitCheck
 from pipeline.evaluate.images import quantize
 from pipeline.evaluate.objective import Gain, ImageNoise
 from pipeline.evaluate.passes import attack_variants
@@ -135,8 +136,17 @@ def check_attack(entry: Entry, device: torch.device) -> Iterator[Check]:
         BenchError: If it does not load.
     """
     for variant, attack in attack_variants(entry, Settings()).items():
-        look = AttackCheck(entry.name, attack, device)
         of = f" (variant {variant})" if variant else ""
+        if isinstance(attack, Universal):
+            fit = FitCheck(entry.name, attack, Contrast().to(device), device)
+            (bounded,) = kept(f"fit a finite pattern within eps{of}", fit.bounded)
+            yield bounded
+            if bounded.status == "failed":
+                continue  # there is no pattern to look at
+            yield from kept(f"fit the same pattern when it is stopped and goes on{of}", fit.resumes)
+            look = AttackCheck(entry.name, attack.at(max(attack.amplitudes), fit.pattern), device)
+        else:
+            look = AttackCheck(entry.name, attack, device)
         (access,) = kept(f'ask for gradients only when access = "white"{of}', look.honest)
         yield access
         if access.status == "failed":

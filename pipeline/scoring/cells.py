@@ -18,7 +18,7 @@ from pipeline.stamp import Stamp, read_stamp
 
 Status = Literal["done", "failed", "skipped", "corrupt", "stale"]  # stale: measured otherwise than its neighbours
 
-TABLES = {"scores", "leaderboard", "ranges"}  # what a run folder holds beside its cells
+TABLES = {"scores", "leaderboard", "ranges", "defences"}  # what a run folder holds beside its cells
 PUBLISHED_NAME = re.compile(r"(?P<attack>.+)_(?P<metric>[^_]+)_test")
 PUBLISHED_ATTACKS = {"uap": "default-uap"}  # the authors' file name and attack name differ
 
@@ -41,6 +41,7 @@ class Cell:
     rows: pd.DataFrame = field(default_factory=no_rows)
     refused: tuple[Refused, ...] = ()
     notes: tuple[str, ...] = ()
+    defended: pd.DataFrame = field(default_factory=no_rows)  # the rows behind defences
 
 
 def read_cells(paths: Iterable[Path], *, parity: bool = False) -> list[Cell]:
@@ -84,7 +85,7 @@ def read_cell(path: Path, *, parity: bool = False) -> Cell:
         found = read_rows(path, parity=parity)
     except RowsError as error:
         return Cell(path, metric, attack, "corrupt", f"{path.name}: {error}: run the cell again", stamp)
-    return Cell(path, metric, attack, "done", "", stamp, found.table, found.refused, found.notes)
+    return Cell(path, metric, attack, "done", "", stamp, found.table, found.refused, found.notes, found.defended)
 
 
 def _without_clashes(cells: list[Cell]) -> list[Cell]:

@@ -123,6 +123,8 @@ def of_cell(cell: Cell, ranges: Ranges) -> Iterator[Record]:
         reason = cell.reason or f"no stamp stands beside {cell.path.name}: run the cell again"
         yield replace(empty, status="corrupt", reason=reason)
         return
+    if stamp.settings.get("defences"):
+        return  # one row per defence, of the bare metric: they have tables of their own
     asked = {dataset.name: dataset for dataset in stamp.datasets}
     for name in sorted(asked.keys() - set(cell.rows["dataset"])):
         reason = cell.reason or "; ".join(_rows_missing(cell, asked[name], "", ())) or "no rows"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
@@ -44,6 +44,7 @@ class Rows:
     table: pd.DataFrame  # the columns of pipeline.rows; text is never missing, numbers may be nan
     refused: tuple[Refused, ...] = ()
     notes: tuple[str, ...] = ()  # one line each
+    defended: pd.DataFrame = field(default_factory=pd.DataFrame)  # rows of defences: an image would count twice
 
 
 def read_rows(path: Path, *, parity: bool = False) -> Rows:
@@ -62,13 +63,14 @@ def read_rows(path: Path, *, parity: bool = False) -> Rows:
         table = _ours(path)
     except (pa.ArrowException, OSError):
         table = _typed(_named(_text(path), notes))  # slower; names the row where something is wrong
-    if (defended := table["defence"] != "").any():  # another metric's scores: counted here, an image would count twice
-        notes.append(f"{int(defended.sum())} rows of defended metrics left out")
-        table = table[~defended]
     table, broken = _without_broken(table)
     table, contradictory, repeated = _without_repeats(table, parity=parity)
     table = table.sort_values(IDENTITY, kind="stable", ignore_index=True)
-    return Rows(table, tuple(sorted(broken + contradictory)), (*notes, *repeated))
+    guarded = table["defence"] != ""
+    if guarded.any():
+        notes.append(f"{int(guarded.sum())} rows of defended metrics left out")
+    refused, own = tuple(sorted(broken + contradictory)), table[~guarded].reset_index(drop=True)
+    return Rows(own, refused, (*notes, *repeated), table[guarded].reset_index(drop=True))
 
 
 def _ours(path: Path) -> pd.DataFrame:

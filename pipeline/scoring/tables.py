@@ -1,4 +1,4 @@
-"""Writes the tables of run folders: scores.csv, leaderboard.md, leaderboard.csv and leaderboard.json."""
+"""Writes the tables of run folders: scores.csv, leaderboard.md, .csv and .json, and defences.csv and .md."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pipeline.files import write_atomically
+from pipeline.scoring.cells import Cell, find_cells, read_cell
+from pipeline.scoring.defence_tables import defences_csv, defences_md
+from pipeline.scoring.defences import defended
 from pipeline.scoring.kept import read_records
 from pipeline.scoring.leaderboard import Leaderboard, build
 from pipeline.scoring.machine import leaderboard_csv, leaderboard_json, scores_csv
@@ -38,4 +41,16 @@ def write_tables(folders: Sequence[Path], out: Path, ranges: Path = RANGES) -> L
     write_atomically(out / "leaderboard.md", to_markdown(board))
     write_atomically(out / "leaderboard.csv", leaderboard_csv(board))
     write_atomically(out / "leaderboard.json", leaderboard_json(board))
+    if lines := defended(_about_defences(folders), read_ranges(ranges)):
+        write_atomically(out / "defences.csv", defences_csv(lines))
+        write_atomically(out / "defences.md", defences_md(lines))
     return board
+
+
+def _about_defences(folders: Sequence[Path]) -> list[Cell]:
+    """Returns the cells behind defences, and those of the same bare metrics."""
+    paths = find_cells(folders)
+    metrics = {
+        path.parent.name.partition("+")[0] for path in paths if "+" in path.parent.name or "+defended" in path.name
+    }
+    return [read_cell(path) for path in paths if path.parent.name.partition("+")[0] in metrics]

@@ -1,4 +1,4 @@
-"""The photographs of a training: which are trained on, which are held out, which are left out; their attacked versions."""
+"""The photographs of a training: which are trained on, which are held out, which are left out; attacked ones."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from pathlib import Path
 
 from pipeline.errors import DataError
 from pipeline.evaluate.datasets import Photo, open_dataset
-from pipeline.evaluate.images import Pixels, decode
+from pipeline.evaluate.images import decode
+from pipeline.evaluate.video import Pixels
 from pipeline.files import digest
 from pipeline.train.recipes import TID2013_SOURCES
 
@@ -76,7 +77,8 @@ def with_attacked(photographs: Photographs, folders: list[Path]) -> Photographs:
         DataError: If a photograph has no attacked version, or one of another size.
     """
     names = {name.partition(".")[0]: name for name in (*photographs.training, *photographs.validation)}
-    clear, found, digests = photographs.training | photographs.validation, {}, [photographs.digest]
+    clear, digests = photographs.training | photographs.validation, [photographs.digest]
+    found: dict[str, list[Pixels]] = {}
     for path in sorted(path for folder in folders for path in folder.rglob("*.png")):
         if not (name := names.get(path.name.partition(".")[0])):
             continue  # of a photograph that is left out
@@ -87,14 +89,16 @@ def with_attacked(photographs: Photographs, folders: list[Path]) -> Photographs:
         digests.append(f"{name} {digest(pixels.tobytes())}")
     if absent := sorted(clear.keys() - found.keys()):
         raise DataError(
-            f"every photograph must have an attacked version; {', '.join(absent)} has none: attack these photographs with "
-            "run --save-images, and name the folder with --attacked"
+            f"every photograph must have an attacked version; {', '.join(absent)} has none: attack these photographs "
+            "with run --save-images, and name the folder with --attacked"
         )
     return replace(photographs, attacked=found, digest=digest("\n".join(digests).encode())[:16])
 
 
 def _unfit(photo: Photo, found: dict[str, Pixels]) -> str:
     """Returns why a photograph is not to be used, as far as its name tells."""
+    if photo.frame is not None:
+        return "a frame of a video, not a photograph"
     if photo.path.name in TID2013_SOURCES:
         return "TID2013 tests on it"
     return "another photograph has its name" if photo.path.name in found else ""

@@ -42,5 +42,5 @@ def figures(network: nn.Module, validation: Samples, batch: int) -> dict[str, fl
 
 def _error(network: nn.Module, images: Images, steps: Tensor, generator: torch.Generator) -> Tensor:
     noise = torch.randn(images.shape, generator=generator)
-    noisy = SCHEDULE.add_noise(2 * images - 1, noise, steps)  # type: ignore[arg-type]  # diffusers says IntTensor
+    noisy = SCHEDULE.add_noise(2 * images - 1, noise, steps)
     return mse_loss(network(noisy, steps).sample, noise)

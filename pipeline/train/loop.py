@@ -18,7 +18,7 @@ from pipeline.errors import DataError
 from pipeline.files import digest, write_atomically
 from pipeline.train.recipes import Recipe
 from pipeline.train.samples import Samples
-from pipeline.train.tasks import TASKS
+from pipeline.train.tasks import find_task
 
 LARGEST_STEP = 1.0  # norm of all gradients together, beyond which they are scaled down
 
@@ -48,7 +48,7 @@ class Training:
 
     def __init__(self, network: nn.Module, recipe: Recipe, samples: Samples, validation: Samples) -> None:
         self.network, self.recipe, self.samples, self.validation = network, recipe, samples, validation
-        self.task = TASKS[recipe.task]
+        self.task = find_task(recipe.task)
         self.optimizer = torch.optim.AdamW(network.parameters(), lr=recipe.rate, weight_decay=recipe.decay)
         self.batches = max(len(samples.labels) // recipe.batch, 1)
         self.epochs: list[Epoch] = []
@@ -101,7 +101,7 @@ class Training:
             pictures = labels.ndim == shown.ndim  # labels that are cut and turned as the images are
             shown = torch.cat([shown, labels], dim=1) if pictures else shown
             images = turned(self._windows(shown.float() / 255, epoch, generator), generator)
-            images, labels = images.split(3, dim=1) if pictures else (images, labels)
+            images, labels = torch.split(images, 3, dim=1) if pictures else (images, labels)
             losses.append(self.step(images, labels, epoch * self.batches + number, generator))
         return sum(losses) / len(losses)
 

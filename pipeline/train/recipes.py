@@ -55,7 +55,7 @@ RECIPES = {
             samples=1600,
             validation=40,
             window=48,
-            epochs=12,
+            epochs=6,
             closing=0,
             rate=1e-3,
         ),

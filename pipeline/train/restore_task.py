@@ -30,8 +30,8 @@ def samples(
     """
     if not photographs.attacked:
         raise DataError(
-            f"{recipe.network} must be trained on attacked photographs; got none: make them with run --save-images, and "
-            "name their folder with --attacked"
+            f"{recipe.network} must be trained on attacked photographs; got none: make them with run --save-images, "
+            "and name their folder with --attacked"
         )
     training, validation = (_pairs(plan, photographs, advance) for plan in plans(photographs, recipe))
     return training, validation
@@ -45,7 +45,7 @@ def loss(network: nn.Module, images: Images, labels: Tensor, generator: torch.Ge
 def figures(network: nn.Module, validation: Samples, batch: int) -> dict[str, float]:
     """Returns the mean SSIM and PSNR with the clear crops, of what the network makes and of the attacked ones."""
     found: dict[str, list[Tensor]] = {}
-    for attacked, clear in zip(*(part.split(batch) for part in validation), strict=True):
+    for attacked, clear in zip(*(torch.split(part, batch) for part in validation), strict=True):
         restored = (network(attacked.float() / 255).clamp(0, 1) * 255).round() / 255
         for suffix, images in {"": restored, "_attacked": attacked.float() / 255}.items():
             for name, values in measures(images, clear.float() / 255).items():

@@ -11,7 +11,6 @@ from typing import Protocol, Self
 import torch
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from safetensors.torch import save
-
 from torch import nn
 
 from pipeline.catalog import find_anywhere
@@ -22,7 +21,7 @@ from pipeline.terminal import err
 from pipeline.train.data import Photographs, gather, with_attacked
 from pipeline.train.loop import Epoch, Training
 from pipeline.train.recipes import Recipe
-from pipeline.train.tasks import TASKS
+from pipeline.train.tasks import find_task
 
 
 class Trainable(Protocol):
@@ -106,7 +105,7 @@ def train_network(
         if attacked:
             photographs = with_attacked(photographs, attacked)
         progress.begin("making samples", recipe.samples + recipe.validation)
-        samples, validation = TASKS[recipe.task].samples(photographs, recipe, work, progress.advance)
+        samples, validation = find_task(recipe.task).samples(photographs, recipe, work, progress.advance)
         training = Training(start(recipe), recipe, samples, validation)
         progress.begin(f"training {recipe.network}", recipe.epochs)
 

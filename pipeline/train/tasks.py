@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
@@ -10,7 +11,6 @@ import torch
 from torch import Tensor, nn
 
 from metrics.base import Images
-from pipeline.train import denoise_task, diffuse_task, rate_task, restore_task
 from pipeline.train.data import Photographs
 from pipeline.train.recipes import Recipe
 from pipeline.train.samples import Samples
@@ -41,9 +41,7 @@ class Task(Protocol):
         """Returns what labels were made from, for the file beside the weights."""
 
 
-TASKS: dict[str, Task] = {
-    "rate": rate_task,
-    "denoise": denoise_task,
-    "diffuse": diffuse_task,
-    "restore": restore_task,
-}
+def find_task(name: str) -> Task:
+    """Returns a task; its module is imported only now, since some need packages that take seconds."""
+    task: Task = importlib.import_module(f"pipeline.train.{name}_task")
+    return task
