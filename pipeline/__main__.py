@@ -16,6 +16,7 @@ from pipeline.ci import commands
 from pipeline.datasets.commands import data
 from pipeline.errors import BenchError, Exit
 from pipeline.evaluate.commands import fit
+from pipeline.scoring import commands as scoring
 from pipeline.terminal import RunProgress, err, out
 from pipeline.train.commands import train
 from pipeline.weights.commands import weights
@@ -240,6 +241,7 @@ def report(
 
 
 commands.add_to(app)
+scoring.add_to(app)
 app.add_typer(weights, name="weights")
 app.add_typer(data, name="data")
 app.command(epilog="Example: python -m pipeline fit optimized_uap niqe --train photos --out build/photos")(fit)
