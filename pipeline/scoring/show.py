@@ -73,9 +73,7 @@ def chosen(board: Facts, names: Sequence[str]) -> list[Facts]:
         case [True, True]:
             if found := [_pair(part, *names) for part in sections if set(names) <= _metrics(part).keys()]:
                 return found
-            raise BenchError(
-                f"{names[0]} and {names[1]} must be of one kind and data set: show each alone"
-            )
+            raise BenchError(f"{names[0]} and {names[1]} must be of one kind and data set: show each alone")
         case _:
             raise BenchError(f"show must be given nothing, a metric, an attack or two metrics; got {' '.join(names)}")
 
@@ -183,7 +181,7 @@ def _pair_lines(part: Facts) -> Iterator[Text | Table]:
     rows |= {attack: [each["attacks"].get(attack) for each in part["pair"]] for attack in part["attacks"]}
     for attack, outcomes in rows.items():
         difference = _value(outcomes[0]) - _value(outcomes[1])
-        told = "n/a" if math.isnan(difference) else f"{difference:+.3f}"
+        told = "n/a" if math.isnan(difference) else f"{round(difference, 3) + 0.0:+.3f}"
         table.add_row(Text(attack), *map(_gain, outcomes), told)
     yield table
     if part["p_above"] is None:
@@ -212,9 +210,7 @@ def _bar(value: float, highest: float) -> str:
 def _table(*headings: str) -> Table:
     table = Table(box=None, pad_edge=False)
     for heading in headings:
-        table.add_column(
-            heading, justify="right" if heading in {"rank", "worst case", "gain", "over noise"} else "left"
-        )
+        table.add_column(heading, justify="right" if heading in NUMBERS else "left")
     return table
 
 
