@@ -19,7 +19,7 @@ from typing import Literal
 import numpy as np
 
 from pipeline.files import digest
-from pipeline.rows import COLUMNS
+from pipeline.rows import Row, to_csv
 from pipeline.scoring.tables import write_tables
 from pipeline.stamp import AttackFacts, DatasetFacts, MetricFacts, Stamp
 
@@ -80,11 +80,10 @@ def _write(folder: Path, cell: int, rows: int, seed: int) -> None:
     metric, attack = f"metric{cell // ATTACKS:03}", f"attack{cell % ATTACKS:02}"
     images = [f"image{i:05}.png" for i in range(rows)]
     numbers = np.random.default_rng(cell // ATTACKS).random(rows), random.normal(0.1, 0.1, rows), random.random(rows)
-    lines = [
-        f"set,{image},{image},{c:.6g},{c + g:.6g},{30 + p:.6g},{0.9 * p:.6g},{p / 1000:.6g},0.0392157,,,,,,,10,10"
-        for image, c, g, p in zip(images, *numbers, strict=True)
-    ]
-    csv = "\n".join([",".join(COLUMNS), *lines, ""])
+    csv = to_csv(
+        Row("set", image, image, c, c + g, 30 + p, 0.9 * p, p / 1000, 10 / 255, queries=10, gradients=10).cells()
+        for image, c, g, p in zip(images, *(each.tolist() for each in numbers), strict=True)
+    )
     facts = MetricFacts(
         name=metric, title=metric, kind="NR", higher_is_better=True, score_range=(0, 1), fingerprint="m"
     )

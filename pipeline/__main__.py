@@ -17,6 +17,7 @@ from pipeline.ci import commands
 from pipeline.datasets.commands import data
 from pipeline.errors import BenchError, Exit
 from pipeline.evaluate.commands import fit
+from pipeline.scoring import commands as scoring
 from pipeline.terminal import RunProgress, err, out
 from pipeline.train.commands import train
 from pipeline.weights.commands import weights
@@ -207,13 +208,16 @@ def score(
     lower_is_better: Annotated[
         bool, typer.Option("--lower-is-better", help="The metric's direction, for rows that have no stamp.")
     ] = False,
+    scale_to: Annotated[
+        str, typer.Option(help="A metric in these rows, to whose scale all are brought by matching clear scores.")
+    ] = "",
     as_json: Json = False,
 ) -> None:
     """Computes the robustness scores of rows, per attack and data set."""
     from pipeline.scoring.report import score_paths
 
     with err.status("scoring"):
-        report = score_paths(paths, scaling, parity=parity, lower_is_better=lower_is_better)
+        report = score_paths(paths, scaling, parity=parity, lower_is_better=lower_is_better, scale_to=scale_to)
     for note in report.notes:
         err.print(f"note: {note}", markup=False, soft_wrap=True)
     if as_json:
@@ -237,6 +241,7 @@ def report(
 
 
 commands.add_to(app)
+scoring.add_to(app)
 app.add_typer(weights, name="weights")
 app.add_typer(data, name="data")
 app.command(epilog="Example: python -m pipeline fit optimized_uap niqe --train photos --out build/photos")(fit)

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from pipeline.scoring.outcomes import beyond, over_settings
+from pipeline.scoring.outcomes import beyond
 from pipeline.scoring.records import BUDGET, CONTROL, Record
 from pipeline.scoring.reliability import Flag
 
@@ -54,9 +54,11 @@ def _weaker(group: Sequence[Record]) -> Iterator[tuple[Record, Flag]]:
 def _outdone(weak: Record, strong: Sequence[Record], code: str, why: str) -> Iterator[tuple[Record, Flag]]:
     """Yields the best of the attacks that have as much room as the weak one, if that raised the score more."""
     best = max((each for each in strong if not each.eps < weak.eps - 1e-6), key=_gain, default=None)
-    if best is None or best.moved is None or weak.moved is None or not _gain(weak) > _gain(best):
+    if best is None or not _gain(weak) > _gain(best) or weak.moved is None or weak.outcome is None:
         return
-    more = beyond(over_settings([weak.moved]), over_settings([best.moved]))
+    if best.moved is None or best.outcome is None:
+        return
+    more = beyond(weak.moved, best.moved, weak.outcome.gains, best.outcome.gains)
     share = float((more[1] > 0).mean()) if more else 0.0
     if share >= SURE:
         numbers = f"{_gain(weak):.3f} against {_gain(best):.3f}, more in {share:.0%} of the resamples"

@@ -11,7 +11,7 @@ import zipfile
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -30,10 +30,8 @@ from pipeline.stamp import Stamp, read_stamp
 
 CODE = Path(__file__).resolve().parent
 WORTH_PROCESSES = 50_000_000  # bytes of rows: several seconds of work
-PLAIN = (
-    *("metric", "attack", "dataset", "status", "reason", "variant", "train_dataset", "amplitude", "asked", "subset"),
-    "costs",
-)
+PACKED = {"path", "stamp", "moved", "outcome", "scale", "flags"}  # fields of a record that JSON cannot hold as they are
+PLAIN = tuple(each.name for each in fields(Record) if each.name not in PACKED)
 
 Told = dict[str, Any]  # what JSON can hold
 Arrays = dict[str, np.typing.NDArray[Any]]

@@ -195,7 +195,7 @@ def _standing(own: list[Record], attacks: Mapping[str, str], wanted: set[str]) -
         families=families,
         attacks=default,
         variants={f"{attack}:{variant}": outcomes[attack, variant] for attack, variant in outcomes if variant},
-        over_noise=_over_noise(settings),
+        over_noise=_over_noise(settings, default),
         missing=missing,
         flags=_flags(own),
         scale=next((record.scale for record in own if record.scale), None),
@@ -217,18 +217,22 @@ def _worst(moved: Mapping[str, pd.DataFrame], outcomes: Mapping[str, Outcome]) -
     return outcome(worst), {name: int((worst["attack"] == name).sum()) for name in sorted(moved)}
 
 
-def _over_noise(settings: Mapping[tuple[str, str], list[Record]]) -> dict[str, Estimate]:
+def _over_noise(
+    settings: Mapping[tuple[str, str], list[Record]], outcomes: Mapping[str, Outcome]
+) -> dict[str, Estimate]:
     """Returns what each attack under default settings gained beyond the control of its eps, where there is one."""
     moved = {
         attack: (group[0], over_settings([record.moved for record in group if record.moved is not None]))
         for (attack, variant), group in settings.items()
         if not variant
     }
-    controls = [(record, moves) for record, moves in moved.values() if record.family == CONTROL]
+    controls = [attack for attack, (record, _) in moved.items() if record.family == CONTROL]
     found = {}
     for attack, (record, moves) in sorted(moved.items()):
-        same = [other for control, other in controls if math.isclose(control.eps, record.eps)]
-        if same and record.family != CONTROL and (more := beyond(moves, same[0])):
+        same = [name for name in controls if math.isclose(moved[name][0].eps, record.eps)]
+        if record.family == CONTROL or not same:
+            continue
+        if more := beyond(moves, moved[same[0]][1], outcomes[attack].gains, outcomes[same[0]].gains):
             found[attack], _ = more
     return found
 

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from pipeline.scoring.robustness import SCORES, Scale, Values, robustness
-from pipeline.scoring.statistics import Estimate, Interval, bootstrap, intervals, mean_of
+from pipeline.scoring.statistics import Estimate, Interval, bootstrap, interval, intervals, mean_of
 
 
 @dataclass(frozen=True)
@@ -62,15 +62,23 @@ def averaged(settings: Sequence[pd.DataFrame]) -> Outcome:
     return Outcome(max(len(moved) for moved in settings), scores, intervals(spread), spread["absolute_gain"])
 
 
-def beyond(moved: pd.DataFrame, other: pd.DataFrame) -> tuple[Estimate, Values] | None:
+def beyond(moved: pd.DataFrame, other: pd.DataFrame, gains: Values, others: Values) -> tuple[Estimate, Values] | None:
     """Returns by how much more one attack raised the score than another, on the images of both; None if there is none.
 
     It is the difference of the absolute gains, image by image, with its replicates: what the images themselves vary is
     not in its interval.
+
+    Args:
+        moved: Of the one attack, one move per image.
+        other: Of the other.
+        gains: The replicates of the one's absolute gain.
+        others: Those of the other's.
     """
-    more = (gain(moved) - gain(other)).dropna()
-    values = more.to_numpy().astype(np.float64)
-    return mean_of(values, moved["clip"].loc[more.index]) if len(more) else None
+    if moved.index.equals(other.index):
+        more = gains - others
+        return Estimate(float((gain(moved) - gain(other)).mean()), *interval(more)), more
+    common = (gain(moved) - gain(other)).dropna()
+    return mean_of(common.to_numpy().astype(np.float64), moved["clip"].loc[common.index]) if len(common) else None
 
 
 def gain(moved: pd.DataFrame) -> pd.Series[float]:

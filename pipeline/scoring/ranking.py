@@ -31,10 +31,11 @@ def ranking(gains: Mapping[str, Values]) -> Ranking:
         gains: By metric, its gain in every resample, (resamples,), all from the same draws: replicate by replicate, the
             metrics were judged on the same images.
     """
-    names = sorted(name for name, values in gains.items() if np.isfinite(values).all())
-    if not names or len(names) < len(gains):
+    names = sorted(gains)
+    table = np.stack([gains[name] for name in names]) if names else np.empty((0, 0))
+    table = table[:, np.isfinite(table).all(axis=0)]  # the others drew no image of one of the metrics
+    if not table.size:
         return Ranking()
-    table = np.stack([gains[name] for name in names])
     ranks = stats.rankdata(table, method="average", axis=0)
     tails = [(1 - LEVEL) / 2, (1 + LEVEL) / 2]
     ends = np.quantile(ranks, tails, axis=1, method="nearest")

@@ -11,7 +11,7 @@ DIFFERENT = 1e-4  # parts of the range, below which two scores of an image are t
 SLOPE = 1.5  # times that the score may rise faster, or slower, than the gradient says
 UNSEEN = 0.2  # of the score's movement that may come from pixels without gradient
 GROWTH = 1e-3  # parts of the range, by which the full change must gain more than half of it
-TOP = 0.95  # of the range, from where the extreme counts as reached
+TOP = 0.9  # of the range, from where the extreme counts as reached
 
 
 def probed(probe: Probe) -> Iterator[Flag]:
