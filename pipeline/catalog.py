@@ -10,7 +10,7 @@ import importlib
 import math
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -24,11 +24,11 @@ NAME = re.compile(r"[a-z][a-z0-9_]*")
 TYPES = {
     **dict.fromkeys(("differentiable", "batch_dependent", "random", "keeps_geometry", "small"), bool),
     **dict.fromkeys(("smallest", "gpu_memory"), int),
-    **dict.fromkeys(("trained_on", "licence", "verified"), str),
+    **dict.fromkeys(("trained_on", "licence", "verified", "suite"), str),
     **dict.fromkeys(("weights", "needs"), tuple),
     **dict.fromkeys(("variants", "presets"), dict),
 }
-DESCRIPTIVE = {"trained_on", "licence", "verified"}
+DESCRIPTIVE = {"trained_on", "licence", "verified", "suite"}
 PLATFORM = {"torch", "torchvision", "numpy", "scipy"}  # their versions move last digits only: the stamp records them
 KINDS = {"NoReference": "NR", "FullReference": "FR", "VideoMetric": "video", "Attack": "attack", "Defence": "defence"}
 
@@ -46,6 +46,14 @@ class Entry:
     fingerprint: str = ""  # of everything the entry depends on, blind to comments, docstrings and layout
     problem: str = ""  # why the file cannot be used; empty when it can
     settings: dict[str, str] = field(default_factory=dict)  # the settings of an attack or a defence, as written
+    bare: Entry | None = None  # of a defended metric: the metric
+    defence: Entry | None = None  # of a defended metric: what stands before it
+    preset: str = ""  # of a defended metric: the defence's settings; empty for its defaults
+
+    @property
+    def parts(self) -> list[Entry]:
+        """Returns the entries with files of their own that it is made of: itself, or metric and defences."""
+        return [*self.bare.parts, self.defence] if self.bare and self.defence else [self]
 
     def load(self) -> Any:
         """Imports the file and returns its class.
@@ -55,6 +63,8 @@ class Entry:
         """
         if self.problem:
             raise DataError(self.problem)
+        if self.bare:
+            return self.bare.load()
         try:
             return getattr(importlib.import_module(f"{self.folder}.{self.name}"), self.class_name)
         except ImportError as error:
@@ -64,7 +74,12 @@ class Entry:
 
     def missing_weights(self) -> list[str]:
         """Returns the declared weight files that are not on this machine."""
-        return [weight for weight in self.fields.get("weights", ()) if not weights_path(weight, self.folder).exists()]
+        return [
+            weight
+            for part in self.parts
+            for weight in part.fields.get("weights", ())
+            if not weights_path(weight, part.folder).exists()
+        ]
 
 
 def entries(folder: str, root: Path | None = None) -> dict[str, Entry]:
@@ -84,11 +99,15 @@ def is_shared(path: Path) -> bool:
 
 
 def find(folder: str, name: str) -> Entry:
-    """Returns one entry.
+    """Returns one entry; METRIC+DEFENCE and METRIC+DEFENCE-PRESET are metrics too.
 
     Raises:
         BenchError: If there is none of that name; tells the nearest names.
     """
+    if folder == "metrics" and "+" in name:
+        bare, _, guard = name.rpartition("+")
+        defence, _, preset = guard.partition("-")
+        return _defended(find("metrics", bare), find("defences", defence), preset)
     path = ROOT / folder / f"{name}.py"
     if NAME.fullmatch(name) and path.is_file() and not is_shared(path):
         return read(path)  # this file alone: planning asks often
@@ -97,6 +116,44 @@ def find(folder: str, name: str) -> Entry:
         return known[name]
     kind = folder.removesuffix("s")
     raise BenchError(f"no {kind} is named {name!r}: {suggestion(name, known)}")
+
+
+def _defended(bare: Entry, defence: Entry, preset: str) -> Entry:
+    """Returns the metric that looks at an image through a defence."""
+    presets = defence.fields.get("presets", {})
+    if preset and preset not in presets:
+        raise BenchError(f"{defence.name} has no preset {preset!r}: {suggestion(preset, presets)}")
+    guard = f"{defence.name}-{preset}" if preset else defence.name
+    heads = [entry.title.partition(":")[0] for entry in (bare, defence)]
+    either = [bare.fields, defence.fields]
+    return replace(
+        bare,
+        name=f"{bare.name}+{guard}",
+        title=f"{heads[0]} behind {heads[1]}" + (f" ({preset})" if preset else ""),
+        fields=bare.fields
+        | {
+            "cost": "heavy" if any(fields.get("cost") == "heavy" for fields in either) else "light",
+            "gpu_memory": max(fields.get("gpu_memory", 0) for fields in either),
+        },
+        fingerprint=hashlib.sha256(f"{bare.fingerprint} {defence.fingerprint} {preset}".encode()).hexdigest()[:16],
+        problem=bare.problem or defence.problem,
+        bare=bare,
+        defence=defence,
+        preset=preset,
+    )
+
+
+def guards(names: str) -> list[str]:
+    """Returns the defences, each DEFENCE or DEFENCE-PRESET, of names with commas, or of all.
+
+    Raises:
+        BenchError: If there is no such defence; tells the nearest names.
+    """
+    wanted = list(dict.fromkeys(name.strip() for name in names.split(",") if name.strip()))
+    for name in wanted:
+        if name != "all":
+            find("defences", name.partition("-")[0])
+    return list(entries("defences")) if wanted == ["all"] else wanted
 
 
 def find_anywhere(name: str) -> Entry:

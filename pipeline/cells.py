@@ -15,13 +15,13 @@ from typing import Any, Literal, NamedTuple
 
 from pipeline import catalog
 from pipeline.catalog import Entry
-from pipeline.config import Preset
+from pipeline.config import Preset, Quality
 from pipeline.errors import BenchError
 from pipeline.files import digest
 from pipeline.stamp import MetricFacts, Stamp, is_current, read_stamp
 
 PROTOCOL = 2  # raise it when pipeline/evaluate changes what a number means: every cell is then run again
-OVERRIDE = re.compile(r"[a-z][a-z0-9_]*=[A-Za-z0-9_.+/-]+")
+OVERRIDE = re.compile(r"[a-z][a-z0-9_]*=[A-Za-z0-9_.,+/-]+")
 
 
 @dataclass(frozen=True)
@@ -29,14 +29,16 @@ class Settings:
     """What the rows depend on besides code and data."""
 
     variants: bool = True  # also run the attack's variants
-    jpeg: tuple[int, ...] = (50,)  # qualities of the images that full-reference metrics judge; the first is the default
+    jpeg: tuple[Quality, ...] = (50,)  # of the images that full-reference metrics judge; the first is the default
     overrides: Mapping[str, str] = field(default_factory=dict)  # --set
     dtype: Literal["float32", "bfloat16"] = "float32"  # of the attack's search; scores are always float32
+    defences: tuple[str, ...] = ()  # that judge, each, the images that attack the bare metric
 
     @property
     def suffix(self) -> str:
         """Tells the files of a run with other settings from those of the benchmark's own."""
-        parts = [f"{name}={value.replace('/', 'over')}" for name, value in sorted(self.overrides.items())]
+        parts = ["defended"] if self.defences else []
+        parts += [f"{name}={value.replace('/', 'over')}" for name, value in sorted(self.overrides.items())]
         if self.dtype != "float32":
             parts.append(self.dtype)
         return "".join(f"+{part}" for part in parts)
@@ -57,6 +59,7 @@ class Cell:
     attack: Entry
     datasets: Mapping[str, str]  # name -> digest
     settings: Settings
+    train: Mapping[str, str] = field(default_factory=dict)  # name -> digest; only a universal attack looks at it
 
     @property
     def label(self) -> str:
@@ -70,12 +73,22 @@ class Cell:
         settings = asdict(self.settings)
         if self.metric.kind != "FR":
             del settings["jpeg"]
+        if defences := settings.pop("defences"):
+            settings["defences"] = {
+                name: entry.fingerprint for name, entry in zip(defences, self.defended(), strict=True)
+            }
         parts = [PROTOCOL, self.metric.fingerprint, self.attack.fingerprint, needs, dict(self.datasets), settings]
+        if is_universal(self.attack):
+            parts.append(dict(self.train))
         return digest(json.dumps(parts, sort_keys=True).encode())[:32]
 
     def needed(self) -> list[Entry]:
         """Returns the metrics whose scores of the clear image the attack needs; one that is not there has a problem."""
         return [_find(name) for name in self.attack.fields.get("needs", ())]
+
+    def defended(self) -> list[Entry]:
+        """Returns the metric behind each of the settings' defences; one that is not there has a problem."""
+        return [_find(f"{self.metric.name}+{name}") for name in self.settings.defences]
 
     def csv(self, out: Path) -> Path:
         """Returns where the rows stand in an output folder; the stamp stands beside them as .json."""
@@ -84,6 +97,10 @@ class Cell:
     def images(self, out: Path) -> Path:
         """Returns where `--save-images` writes the attacked images."""
         return out / "images" / self.label / self.metric.name
+
+    def clear_images(self, out: Path, jpeg: Quality | None) -> Path:
+        """Returns where `--save-images` writes what was attacked; no attack's name begins with an underscore."""
+        return out / "images" / "_clear" / (f"jpeg={jpeg}" if isinstance(jpeg, int) else "original")
 
     def decide(self, out: Path, *, save_images: bool = False) -> Decision:
         """Tells whether the cell is to be run in this folder, and why."""
@@ -98,13 +115,15 @@ class Cell:
 
     def impossible(self) -> Decision | None:
         """Returns why the cell cannot be run by anyone, or nothing."""
-        if problem := self.metric.problem or self.attack.problem:
-            return Decision("failed", problem)
-        for entry in self.needed():
+        entries = [(self.metric, ""), (self.attack, ""), *((entry, "") for entry in self.defended())]
+        entries += [(entry, f"the attack needs {entry.name}: ") for entry in self.needed()]
+        for entry, why in entries:
             if entry.problem:
-                return Decision("failed", f"the attack needs {entry.name}: {entry.problem}")
+                return Decision("failed", why + entry.problem)
         if self.attack.fields["access"] == "white" and not self.metric.fields["differentiable"]:
             return Decision("skipped", "white-box attack on a metric without gradient")
+        if self.metric.defence and is_universal(self.attack):
+            return Decision("skipped", "universal patterns are fitted on bare metrics")
         return None
 
     def _staleness(self, csv: Path) -> str:
@@ -124,6 +143,11 @@ class Cell:
         return next((reason for reason, holds in reasons.items() if holds), "data or settings changed")
 
 
+def is_universal(attack: Entry) -> bool:
+    """Tells whether an attack is fitted on a training set before it is run."""
+    return attack.fields.get("family") == "universal"
+
+
 def _find(name: str) -> Entry:
     try:
         return catalog.find("metrics", name)
@@ -131,13 +155,13 @@ def _find(name: str) -> Entry:
         return Entry(name, "metrics", problem=str(error))
 
 
-def clear_key(metric: Entry, dataset: str, jpeg: int | None) -> str:
+def clear_key(metric: Entry, dataset: str, jpeg: Quality | None) -> str:
     """Returns the hash of everything that a metric's scores of the clear images depend on.
 
     Args:
         metric: The metric.
         dataset: The data set's digest.
-        jpeg: The quality that the images are compressed with before, or None.
+        jpeg: For a full-reference metric, the quality that the images are compressed with before; else None.
     """
     return digest(json.dumps([PROTOCOL, metric.fingerprint, dataset, jpeg]).encode())[:32]
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from pipeline import catalog
 from pipeline.cells import settings_of
 from pipeline.ci.store import Store
-from pipeline.config import Preset
+from pipeline.config import Preset, Quality
 from pipeline.errors import DataError
 from pipeline.evaluate.datasets import open_dataset
 from pipeline.evaluate.keeper import Keeper
@@ -21,7 +21,7 @@ class Clear(NamedTuple):
     """A metric's scores of the clear images of one data set."""
 
     dataset: str
-    jpeg: int | None
+    jpeg: Quality | None
     images: int
     low: float
     high: float

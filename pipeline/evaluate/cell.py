@@ -8,21 +8,18 @@ from typing import Any, NamedTuple
 
 import torch
 
-from attacks.base import Attack
 from metrics.base import Scores
-from pipeline import catalog
 from pipeline.cells import Cell
 from pipeline.ci.store import Place
+from pipeline.config import Quality
 from pipeline.errors import DataError
+from pipeline.evaluate.attacking import Attacked, Attacker
 from pipeline.evaluate.batching import BatchRule, isolate
 from pipeline.evaluate.datasets import Dataset, Photo
-from pipeline.evaluate.images import Batch, ahead, load_recent, quantize, write_png
+from pipeline.evaluate.images import Batch, ahead, load_recent, write_png
 from pipeline.evaluate.journal import Journal
-from pipeline.evaluate.measures import measures
 from pipeline.evaluate.metric import MetricBench, Report
-from pipeline.evaluate.objective import Gain, ImageNoise
-from pipeline.evaluate.passes import Pass, attack_passes
-from pipeline.rows import Row
+from pipeline.evaluate.passes import Pass, Patterns, attack_passes, attack_variants
 
 
 class Outcome(NamedTuple):
@@ -34,13 +31,6 @@ class Outcome(NamedTuple):
     flaws: dict[str, Counter[str]]  # per variant: how many images' gradients were zero or not finite
 
 
-class Attacked(NamedTuple):
-    """One image's row, and what was wrong with its gradients."""
-
-    row: dict[str, str]
-    flaws: list[str]
-
-
 class CellRun:
     """One cell at work; what is finished is written down batch by batch, and never done again.
 
@@ -48,11 +38,25 @@ class CellRun:
         bench: The metric.
         cell: The cell.
         report: Told of the passes over an image that are done.
-        save_images: Whether to write the attacked images as PNG.
+        save_images: Whether to write the attacked images, and what was attacked, as PNG.
+        patterns: Of a universal attack, the fitted patterns.
     """
 
-    def __init__(self, bench: MetricBench, cell: Cell, report: Report, *, save_images: bool = False) -> None:
-        self.bench, self.cell, self.report, self.save_images = bench, cell, report, save_images
+    def __init__(
+        self,
+        bench: MetricBench,
+        cell: Cell,
+        report: Report,
+        *,
+        save_images: bool = False,
+        patterns: Patterns | None = None,
+    ) -> None:
+        self.bench, self.cell, self.report = bench, cell, report
+        self.saved = cell.images(bench.out) if save_images else None
+        self.patterns = patterns
+        self.defences = {
+            name: bench.behind(entry) for name, entry in zip(cell.settings.defences, cell.defended(), strict=True)
+        }
         path, self.place = bench.work(f"{cell.label}.jsonl"), Place("work", cell.key, "journal")
         bench.keeper.bring(self.place, path)
         self.journal = Journal(
@@ -71,13 +75,14 @@ class CellRun:
             DataError: If no image gave a row.
             TransientError: If the machine failed.
         """
-        passes = list(attack_passes(self.cell.attack, self.cell.settings, self.bench.entry.kind == "FR"))
+        settings, full_reference = self.cell.settings, self.bench.entry.kind == "FR"
+        attacks = attack_variants(self.cell.attack, settings)
+        passes = list(attack_passes(attacks, settings, full_reference, self.patterns))
         outcome = Outcome([], {dataset.name: dict(dataset.excluded) for dataset in datasets}, {}, {})
         for dataset in datasets:
             for current in passes:
                 records = self._pass(dataset, current)
-                rows = {row["image"]: row for record in records for row in record["rows"]}
-                outcome.rows.extend(rows[photo.name] for photo in dataset.photos if photo.name in rows)
+                outcome.rows.extend(_ordered(dataset, [row for record in records for row in record["rows"]]))
                 for record in records:
                     outcome.excluded[dataset.name] |= record["excluded"]
                     outcome.flaws.setdefault(current.variant, Counter()).update(record["flaws"])
@@ -91,8 +96,9 @@ class CellRun:
     def _pass(self, dataset: Dataset, current: Pass) -> list[dict[str, Any]]:
         """Runs one pass over a data set; returns a record per batch."""
         clear, excluded = self.bench.clear(dataset, current.jpeg, self.report)
-        sides, sides_excluded = self._sides(current.attack, dataset, current.jpeg)
-        excluded = sides_excluded | excluded
+        sides, sides_excluded = self._sides(dataset, current.jpeg)
+        behind, behind_excluded = self._behind(dataset, current.jpeg)
+        excluded = behind_excluded | sides_excluded | excluded
         position = {photo.name: index for index, photo in enumerate(dataset.photos)}
         units = {
             f"{dataset.name}/{current.variant}/{index}": photos
@@ -101,6 +107,11 @@ class CellRun:
         todo = [(unit, photos) for unit, photos in units.items() if unit not in self.journal.done]
         already = len(dataset.photos) - sum(len(photos) for _, photos in todo)
         self.report(self.cell.attack.name, already * current.work)
+        dtype = getattr(torch, self.cell.settings.dtype)
+        companions = {entry.name: self.bench.beside(entry).metric for entry in self.cell.needed() if entry.kind == "FR"}
+        attacker = Attacker(
+            self.bench, self.cell.attack.name, dataset.name, current, dtype, self.saved, companions, self.defences
+        )
 
         def load(item: tuple[str, list[Photo]]) -> Batch | None:
             photos = [photo for photo in item[1] if photo.name not in excluded]
@@ -109,7 +120,12 @@ class CellRun:
         def attack(part: Batch) -> list[Attacked]:
             index = [position[photo.name] for photo in part.photos]
             known = {metric: scores[index].to(self.bench.device) for metric, scores in sides.items()}
-            return self._attack(dataset.name, current, part, clear[index].tolist(), known)
+            clear_behind = {defence: scores[index].tolist() for defence, scores in behind.items()}
+            if self.saved:
+                folder = self.cell.clear_images(self.bench.out, current.jpeg)
+                for photo, image in zip(part.photos, part.images, strict=True):
+                    write_png(image, folder / f"{photo.name}.png")
+            return attacker(part, clear[index].tolist(), known, clear_behind)
 
         for (unit, photos), batch in ahead(todo, load):
             start = time.perf_counter()
@@ -126,51 +142,30 @@ class CellRun:
             self.report(self.cell.attack.name, len(photos) * current.work)
         return [self.journal.done[unit] for unit in units]
 
-    def _sides(self, attack: Attack, dataset: Dataset, jpeg: int | None) -> tuple[dict[str, Scores], dict[str, str]]:
-        """Returns the clear images' scores by the metrics that the attack names in `needs`."""
+    def _sides(self, dataset: Dataset, jpeg: Quality | None) -> tuple[dict[str, Scores], dict[str, str]]:
+        """Returns the clear images' scores by the metrics of one image that the attack names in `needs`."""
         scores: dict[str, Scores] = {}
         excluded: dict[str, str] = {}
-        for name in attack.needs:
-            other = self.bench.beside(catalog.find("metrics", name))
-            scores[name], left_out = other.clear(dataset, jpeg)
-            excluded |= {image: f"{name}, which the attack needs: {reason}" for image, reason in left_out.items()}
+        for entry in self.cell.needed():
+            if entry.kind == "FR":
+                continue  # it is asked how close an attacked image is to the clear one
+            scores[entry.name], left_out = self.bench.beside(entry).clear(dataset, jpeg)
+            excluded |= {image: f"{entry.name}, which the attack needs: {reason}" for image, reason in left_out.items()}
         return scores, excluded
 
-    def _attack(
-        self, dataset: str, current: Pass, batch: Batch, clear: list[float], sides: dict[str, Scores]
-    ) -> list[Attacked]:
-        """Attacks one batch and returns its rows.
+    def _behind(self, dataset: Dataset, jpeg: Quality | None) -> tuple[dict[str, Scores], dict[str, str]]:
+        """Returns the clear images' scores behind each defence."""
+        scores: dict[str, Scores] = {}
+        excluded: dict[str, str] = {}
+        for name, bench in self.defences.items():
+            scores[name], left_out = bench.clear(dataset, jpeg)
+            excluded |= {image: f"behind {name}: {reason}" for image, reason in left_out.items()}
+        return scores, excluded
 
-        Raises:
-            ValueError: If a score is not finite.
-        """
-        attack, metric, names = current.attack, self.bench.metric, [photo.name for photo in batch.photos]
-        images, references = self.bench.on_device(batch)
-        dtype = getattr(torch, self.cell.settings.dtype)
-        objective = Gain(metric, references, access=attack.access, dtype=dtype, clear_scores=sides)
-        adversarial = attack(images, objective, ImageNoise(self.cell.attack.name, names))
-        attacked = quantize(adversarial, images, attack.eps)
-        with torch.no_grad():
-            scores = metric(attacked, references)
-            if not scores.isfinite().all():
-                raise ValueError("its attacked score is not finite")
-            columns = {name: values.tolist() for name, values in measures(attacked, images).items()}
-        if self.save_images:
-            folder = self.cell.images(self.bench.out) / (current.variant or "default")
-            for name, image in zip(names, attacked, strict=True):
-                write_png(image, folder / f"{name}.png")
-        rows = [
-            Row(
-                dataset=dataset,
-                image=name,
-                clip=name,
-                clear=clear[index],
-                attacked=value,
-                variant=current.variant,
-                queries=objective.queries,
-                gradients=objective.gradients,
-                **{column: values[index] for column, values in columns.items()},
-            )
-            for index, (name, value) in enumerate(zip(names, scores.tolist(), strict=True))
-        ]
-        return [Attacked(row.cells(), objective.flaws(index)) for index, row in enumerate(rows)]
+
+def _ordered(dataset: Dataset, rows: list[dict[str, str]]) -> list[dict[str, str]]:
+    """Returns the rows of one pass, in file order within each pattern, amplitude and defence."""
+    settings: dict[tuple[str, ...], dict[str, dict[str, str]]] = {}
+    for row in rows:
+        settings.setdefault((row["train_dataset"], row["amplitude"], row["defence"]), {})[row["image"]] = row
+    return [group[photo.name] for group in settings.values() for photo in dataset.photos if photo.name in group]

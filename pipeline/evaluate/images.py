@@ -12,15 +12,15 @@ from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from PIL import Image, ImageOps
 
 from metrics.base import Images
+from pipeline.config import Quality
 from pipeline.evaluate.datasets import Photo
+from pipeline.evaluate.video import Pixels, Reel
 from pipeline.files import write_atomically
 
-Pixels = npt.NDArray[np.uint8]  # (H, W, 3)
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
@@ -36,23 +36,24 @@ class Batch:
 
 
 @lru_cache(maxsize=4)
-def load_recent(photos: tuple[Photo, ...], crop: int | None, jpeg: int | None) -> Batch:
+def load_recent(photos: tuple[Photo, ...], crop: int | None, jpeg: Quality | None) -> Batch:
     """Decodes photographs of equal size, or returns them as decoded a moment ago: clear pass and attacks share them."""
     return load_batch(list(photos), crop, jpeg)
 
 
-def load_batch(photos: list[Photo], crop: int | None, jpeg: int | None) -> Batch:
+def load_batch(photos: list[Photo], crop: int | None, jpeg: Quality | None) -> Batch:
     """Decodes photographs of equal size.
 
     Args:
         photos: Which.
         crop: Side of the central square to cut out.
-        jpeg: Quality of the distorted images for a full-reference metric; None keeps the originals and no references.
+        jpeg: Quality of the distorted images for a full-reference metric, "none" for the originals as they are; None
+            for a metric that needs no references.
     """
     good, originals, distorted, excluded = [], [], [], {}
     for photo in photos:
         try:
-            pixels = decode(photo.path, crop)
+            pixels = pixels_of(photo, crop)
             if pixels.shape[:2] != (photo.height, photo.width):
                 raise ValueError(f"has {pixels.shape[1]}x{pixels.shape[0]} pixels; its header says otherwise")
         except (OSError, SyntaxError, ValueError) as error:
@@ -61,7 +62,7 @@ def load_batch(photos: list[Photo], crop: int | None, jpeg: int | None) -> Batch
         good.append(photo)
         originals.append(pixels)
         if jpeg is not None:
-            distorted.append(compress(pixels, jpeg))
+            distorted.append(pixels if jpeg == "none" else compress(pixels, jpeg))
     if not good:
         return Batch([], torch.empty(0, 3, photos[0].height, photos[0].width), None, excluded)
     if jpeg is None:
@@ -69,8 +70,26 @@ def load_batch(photos: list[Photo], crop: int | None, jpeg: int | None) -> Batch
     return Batch(good, to_tensor(distorted), to_tensor(originals), excluded)
 
 
+def pixels_of(photo: Photo, crop: int | None = None) -> Pixels:
+    """Reads a photograph, or a frame of a video, as 8-bit RGB.
+
+    Raises:
+        ValueError: If it cannot be used.
+        OSError: If the file is damaged or truncated.
+    """
+    if photo.frame is None:
+        return decode(photo.path, crop)
+    return _cropped(_reel(photo.path).read(photo.frame), crop)
+
+
+@lru_cache(maxsize=4)
+def _reel(path: Path) -> Reel:
+    """Returns a video where it was left, so that frames asked for in order are decoded once."""
+    return Reel(path)
+
+
 def decode(path: Path, crop: int | None = None) -> Pixels:
-    """Reads an image as 8-bit RGB, upright.
+    """Reads an image file as 8-bit RGB, upright.
 
     Grey and palette images become RGB, 16 bits are rounded to 8, an opaque alpha channel is dropped.
 
@@ -91,6 +110,10 @@ def decode(path: Path, crop: int | None = None) -> Pixels:
                 raise ValueError("it is transparent in places: flatten it first")
             image = rgba
         pixels = np.asarray(image.convert("RGB"))
+    return _cropped(pixels, crop)
+
+
+def _cropped(pixels: Pixels, crop: int | None) -> Pixels:
     if crop is None:
         return pixels
     height, width = pixels.shape[:2]

@@ -1,34 +1,52 @@
-"""The passes of a cell: the attack's default, its variants, and every JPEG quality."""
+"""The passes of a cell: the attack's default and its variants, on every distortion of the images."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import asdict, fields, replace
-from typing import Any, NamedTuple
+from collections.abc import Iterator, Mapping
+from dataclasses import fields, replace
+from typing import Any, NamedTuple, TypeAlias
 
-from attacks.base import Attack
+from torch import Tensor
+
+from attacks.base import Attack, Universal
 from pipeline.catalog import Entry, suggestion
 from pipeline.cells import Settings
+from pipeline.config import Quality
 from pipeline.errors import BenchError, DataError
 from pipeline.evaluate.batching import one_line
 
+Patterns: TypeAlias = Mapping[str, Mapping[str, Tensor]]  # of a universal attack: variant -> training set -> pattern
+
+
+class Trial(NamedTuple):
+    """One attack on every image of a pass, a row each."""
+
+    attack: Attack
+    train_dataset: str = ""  # of a universal pattern
+    amplitude: float | None = None  # of a universal pattern
+
+    @property
+    def setting(self) -> str:
+        """Returns what tells the trial from the others of its pass, as part of a path; nothing of a single one."""
+        return "" if self.amplitude is None else f"{self.train_dataset}-{self.amplitude:g}"
+
 
 class Pass(NamedTuple):
-    """One way an attack is run within a cell; a cell has a pass per variant and JPEG quality."""
+    """One way over the images; a cell has a pass per variant of its attack and distortion of the images."""
 
     variant: str  # as the rows name it; empty for the default
-    attack: Attack
-    jpeg: int | None
+    jpeg: Quality | None
+    trials: tuple[Trial, ...]  # a single one, but for a universal attack
 
     @property
     def work(self) -> int:
         """Returns the passes over one image: a gradient counts as two, the final score as one."""
-        budget = self.attack.budget()
-        return budget.queries + 2 * budget.gradients + 1
+        budgets = [trial.attack.budget() for trial in self.trials]
+        return sum(budget.queries + 2 * budget.gradients + 1 for budget in budgets)
 
 
-def attack_passes(entry: Entry, settings: Settings, full_reference: bool) -> Iterator[Pass]:
-    """Yields the ways an attack is run: default and variants, each at every JPEG quality.
+def attack_variants(entry: Entry, settings: Settings) -> dict[str, Attack]:
+    """Returns the attack with the `--set` values under the empty name, and its variants.
 
     Raises:
         BenchError: If an override names no field of the attack, or its value is of another type.
@@ -45,24 +63,49 @@ def attack_passes(entry: Entry, settings: Settings, full_reference: bool) -> Ite
         raise
     except Exception as error:  # whatever a contributor's code raises costs only its own cells
         raise DataError(f"{entry.name} cannot be built: {one_line(error)}") from error
+    return variants
+
+
+def attack_passes(
+    attacks: Mapping[str, Attack], settings: Settings, full_reference: bool, patterns: Patterns | None = None
+) -> Iterator[Pass]:
+    """Yields the ways an attack is run: default and variants, each on every distortion of the images.
+
+    Args:
+        attacks: What `attack_variants` returns.
+        settings: The cell's settings.
+        full_reference: Whether the metric is one; only then the images are distorted.
+        patterns: Of a universal attack, the fitted patterns.
+    """
     changed = [f"{name}={value}" for name, value in sorted(settings.overrides.items())]
     if settings.dtype != "float32":
         changed.append(f"dtype={settings.dtype}")
     for index, jpeg in enumerate(settings.jpeg if full_reference else (None,)):
-        for name, attack in variants.items():
+        for name, attack in attacks.items():
             parts = [name, *changed, f"jpeg={jpeg}" if index else ""]
-            yield Pass("+".join(filter(None, parts)), attack, jpeg)
+            yield Pass("+".join(filter(None, parts)), jpeg, _trials(attack, (patterns or {}).get(name, {})))
+
+
+def _trials(attack: Attack, patterns: Mapping[str, Tensor]) -> tuple[Trial, ...]:
+    """Returns the attack itself, or a universal attack's patterns at every amplitude."""
+    if not isinstance(attack, Universal):
+        return (Trial(attack),)
+    return tuple(
+        Trial(attack.at(amplitude, pattern), train, amplitude)
+        for train, pattern in patterns.items()
+        for amplitude in attack.amplitudes
+    )
 
 
 def attack_settings(entry: Entry, settings: Settings) -> dict[str, dict[str, Any]]:
     """Returns the fields of an attack as run, and of its variants, for the stamp."""
     attack = overridden(entry.load()(), entry.name, settings)
-    return {"settings": asdict(attack), "variants": {name: dict(changes) for name, changes in attack.variants.items()}}
+    return {"settings": _fields(attack), "variants": {name: dict(changes) for name, changes in attack.variants.items()}}
 
 
 def overridden(attack: Attack, name: str, settings: Settings) -> Attack:
     """Returns the attack with the `--set` values, each read as the type of the field's default."""
-    known = {field.name: getattr(attack, field.name) for field in fields(attack)}
+    known = _fields(attack)
     changes = {}
     for field, text in settings.overrides.items():
         if field not in known:
@@ -75,9 +118,16 @@ def overridden(attack: Attack, name: str, settings: Settings) -> Attack:
     return replace(attack, **changes)
 
 
+def _fields(attack: Attack) -> dict[str, Any]:
+    """Returns the settings of an attack; a universal one's pattern is none."""
+    return {field.name: getattr(attack, field.name) for field in fields(attack) if field.name != "pattern"}
+
+
 def _value(text: str, kind: type) -> Any:
     if kind is bool:
         return {"true": True, "false": False}[text.lower()] if text.lower() in {"true", "false"} else int("no")
+    if kind is tuple:
+        return tuple(_value(part, float) for part in text.split(","))
     if kind is float and "/" in text:
         top, bottom = text.split("/")
         return float(top) / float(bottom)

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from pipeline.errors import DataError
 from pipeline.evaluate.datasets import Photo, open_dataset
-from pipeline.evaluate.images import Pixels, decode
+from pipeline.evaluate.images import decode
+from pipeline.evaluate.video import Pixels
 from pipeline.files import digest
 from pipeline.train.recipes import TID2013_SOURCES
 
@@ -96,6 +97,8 @@ def with_attacked(photographs: Photographs, folders: list[Path]) -> Photographs:
 
 def _unfit(photo: Photo, found: dict[str, Pixels]) -> str:
     """Returns why a photograph is not to be used, as far as its name tells."""
+    if photo.frame is not None:
+        return "a frame of a video, not a photograph"
     if photo.path.name in TID2013_SOURCES:
         return "TID2013 tests on it"
     return "another photograph has its name" if photo.path.name in found else ""

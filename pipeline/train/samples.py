@@ -14,7 +14,8 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from pipeline.catalog import find
-from pipeline.evaluate.images import Pixels, to_tensor
+from pipeline.evaluate.images import to_tensor
+from pipeline.evaluate.video import Pixels
 from pipeline.files import digest, write_atomically
 from pipeline.train.data import Photographs
 from pipeline.train.distortions import KINDS, distort
