@@ -133,7 +133,7 @@ def _defended(bare: Entry, defence: Entry, preset: str) -> Entry:
         fields=bare.fields
         | {
             "cost": "heavy" if any(fields.get("cost") == "heavy" for fields in either) else "light",
-            "gpu_memory": max(fields.get("gpu_memory", 0) for fields in either),
+            "gpu_memory": bare.fields.get("gpu_memory", 8) + defence.fields.get("gpu_memory", 0),
         },
         fingerprint=hashlib.sha256(f"{bare.fingerprint} {defence.fingerprint} {preset}".encode()).hexdigest()[:16],
         problem=bare.problem or defence.problem,
