@@ -29,6 +29,8 @@ def train(  # noqa: PLR0917
         list[Path] | None,
         typer.Option("--attacked", help="For fcn: a folder of attacked photographs, as run --save-images writes them."),
     ] = None,
+    attacks: Annotated[str, typer.Option(help="For fcn, instead: attacks to make them with, with commas.")] = "",
+    metrics: Annotated[str, typer.Option(help="The metrics that are attacked then.")] = "small_cnn",
 ) -> None:
     """Trains one of our metrics or defences on photographs. Continues if stopped."""
     recipe = replace(find_recipe(name), seed=seed)
@@ -40,6 +42,10 @@ def train(  # noqa: PLR0917
     # Only now: torch takes seconds, and every other command loads this file too.
     from pipeline.train.run import train_network  # noqa: PLC0415
 
+    if attacks:
+        from pipeline.train.pairs import attack_photographs  # noqa: PLC0415
+
+        attacked = [*(attacked or []), attack_photographs(images, attacks.split(","), metrics.split(","), work)]
     last = train_network(recipe, images, out_file, work, attacked)
     out.print(f"{last.told} on photographs held out", markup=False, soft_wrap=True)
     out.print(f"weights are in {out_file}", markup=False, soft_wrap=True)

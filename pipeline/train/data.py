@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import numpy as np
+
 from pipeline.errors import DataError
 from pipeline.evaluate.datasets import Photo, open_dataset
 from pipeline.evaluate.images import decode
@@ -24,6 +26,7 @@ class Photographs:
     digest: str  # of names and pixels
     left_out: dict[str, str] = field(default_factory=dict)  # file name -> reason
     attacked: dict[str, list[Pixels]] = field(default_factory=dict)  # file name -> what attacks made of it
+    attacks: list[str] = field(default_factory=list)  # the folders that these came from
 
 
 def gather(sources: list[str], crop: int) -> Photographs:
@@ -79,20 +82,26 @@ def with_attacked(photographs: Photographs, folders: list[Path]) -> Photographs:
     names = {name.partition(".")[0]: name for name in (*photographs.training, *photographs.validation)}
     clear, digests = photographs.training | photographs.validation, [photographs.digest]
     found: dict[str, list[Pixels]] = {}
-    for path in sorted(path for folder in folders for path in folder.rglob("*.png")):
+    attacks: set[str] = set()
+    for root, path in sorted((folder, path) for folder in folders for path in folder.rglob("*.png")):
         if not (name := names.get(path.name.partition(".")[0])):
             continue  # of a photograph that is left out
         pixels = decode(path)
         if pixels.shape != clear[name].shape:
             raise DataError(f"{path} must be of the size of {name}: attack the whole photograph, without a crop")
+        if np.array_equal(pixels, clear[name]):
+            continue  # the clear one, which `run` keeps beside them
         found.setdefault(name, []).append(pixels)
+        attacks.add(path.parent.relative_to(root).as_posix())
         digests.append(f"{name} {digest(pixels.tobytes())}")
     if absent := sorted(clear.keys() - found.keys()):
         raise DataError(
             f"every photograph must have an attacked version; {', '.join(absent)} has none: attack these photographs "
             "with run --save-images, and name the folder with --attacked"
         )
-    return replace(photographs, attacked=found, digest=digest("\n".join(digests).encode())[:16])
+    return replace(
+        photographs, attacked=found, attacks=sorted(attacks), digest=digest("\n".join(digests).encode())[:16]
+    )
 
 
 def _unfit(photo: Photo, found: dict[str, Pixels]) -> str:

@@ -148,6 +148,7 @@ def _description(training: Training, photographs: Photographs) -> dict[str, obje
         "held_out": sorted(photographs.validation),
         "left_out": dict(sorted(photographs.left_out.items())),
         "photographs": photographs.digest,
+        **({"attacked": photographs.attacks} if photographs.attacks else {}),
         **training.task.origin(),
         "epochs": [
             {name: round(value, 5) for name, value in {"loss": epoch.loss, **epoch.figures}.items()}

@@ -13,11 +13,12 @@ from PIL import Image
 from tiny import SOURCES
 from torch import Tensor, nn
 
-from pipeline.errors import DataError
+from pipeline.errors import BenchError, DataError
 from pipeline.evaluate.images import Pixels, decode
 from pipeline.train import denoise_task, diffuse_task, restore_task
 from pipeline.train.data import Photographs, gather, with_attacked
 from pipeline.train.loop import Training
+from pipeline.train.pairs import attack_photographs
 from pipeline.train.recipes import RECIPES, Recipe
 from pipeline.train.run import start, train_network
 from pipeline.train.samples import plans
@@ -43,6 +44,8 @@ def attacked(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for attack, image in {"curve": darker(pixels), "noise": pixels // 2 * 2}.items():
             (folder / attack / "default").mkdir(parents=True, exist_ok=True)
             Image.fromarray(image).save(folder / attack / "default" / f"{Path(source).name}.png")
+        (folder / "_clear").mkdir(exist_ok=True)
+        Image.fromarray(pixels).save(folder / "_clear" / f"{Path(source).name}.png")
     return folder
 
 
@@ -58,7 +61,7 @@ def trained(recipe: Recipe, photographs: Photographs, folder: Path) -> Training:
     return training
 
 
-@pytest.mark.parametrize("name", TINY)
+@pytest.mark.parametrize("name", ["dncnn_small", "fcn"])
 def test_a_stopped_training_continues_to_the_same_weights(name: str, pairs: Photographs, tmp_path: Path) -> None:
     recipe = TINY[name]
     whole = trained(recipe, pairs, tmp_path / "whole")
@@ -85,8 +88,8 @@ def test_steps_lower_the_loss(name: str, pairs: Photographs, tmp_path: Path) -> 
     recipe = replace(TINY[name], epochs=100)
     samples = find_task(recipe.task).samples(pairs, recipe, tmp_path, lambda _: None)
     training = Training(start(recipe), recipe, *samples)
-    images, labels = samples[0].images[:4, :, :32, :32].float() / 255, samples[0].labels[:4]
-    labels = labels[..., :32, :32].float() / 255 if labels.ndim == 4 else labels
+    images, labels = samples[0].images[:4, :, :16, :16].float() / 255, samples[0].labels[:4]
+    labels = labels[..., :16, :16].float() / 255 if labels.ndim == 4 else labels
     losses = [training.step(images, labels, step, torch.Generator().manual_seed(0)) for step in range(25)]
     assert losses[-1] < 0.6 * losses[0]
 
@@ -199,6 +202,24 @@ def test_a_restoring_network_is_written_with_how_it_was_made(attacked: Path, tmp
     assert made["recipe"]["best"] == "ssim"
     assert made["epochs"][0]["ssim"] == round(last.figures["ssim"], 5)
     assert str(attacked) not in out.with_suffix(".json").read_text()
+
+
+def test_attacks_by_name_make_the_pairs(tmp_path: Path) -> None:
+    source = SOURCES[1:]  # two photographs
+    folder = attack_photographs(source, ["noise"], ["small_cnn"], tmp_path)
+    found = with_attacked(gather(source, 64), [folder])
+    assert found.attacks == ["noise/small_cnn/default"]
+    for name, (version,) in found.attacked.items():
+        change = np.abs(version.astype(int) - (found.training | found.validation)[name])
+        assert change.max() == 10
+    written = {path: path.stat().st_mtime_ns for path in folder.rglob("*.png")}
+    assert attack_photographs(source, ["noise"], ["small_cnn"], tmp_path) == folder
+    assert written == {path: path.stat().st_mtime_ns for path in folder.rglob("*.png")}
+
+
+def test_an_attack_that_fails_is_named(tmp_path: Path) -> None:
+    with pytest.raises(BenchError, match="no attack is named 'advfc': did you mean advcf"):
+        attack_photographs(SOURCES[:1], ["advfc"], ["small_cnn"], tmp_path)
 
 
 def test_nothing_to_restore_is_told(tmp_path: Path) -> None:
