@@ -56,7 +56,7 @@ def test_without_a_command_the_help_is_shown(laboratory):
     assert answer.stderr == ""
 
 
-@pytest.mark.parametrize("command", ["list", "new", "check", "run", "score"])
+@pytest.mark.parametrize("command", ["list", "new", "check", "run", "fit", "score"])
 def test_the_help_of_a_command_ends_with_an_example(laboratory, command):
     answer = laboratory.call(command, "--help")
     assert answer.returncode == 0

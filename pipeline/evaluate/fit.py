@@ -147,18 +147,22 @@ class FitRun:
         return state, gain.most
 
     def _loss(self, values: Scores, names: list[str], progress: Progress) -> float:
-        """Returns 1 - objective, mean over the crops that have one; the others are named."""
+        """Returns 1 - objective, mean over the crops that have one, else NaN; crops without one are named.
+
+        Raises:
+            DataError: If two batches in a row have none.
+        """
         scored = dict(zip(names, values.tolist(), strict=True))
         finite = [value for value in scored.values() if math.isfinite(value)]
-        if not finite:
+        if not finite and progress.loss and math.isnan(progress.loss[-1]):
             raise DataError(
-                f"the loss of the fit on {self.fit.train} must be finite; it became {scored[names[0]]} at step "
-                f"{progress.steps + 1}, on {', '.join(names[:3])}: see what the metric says of these images"
+                f"the loss of the fit on {self.fit.train} must be finite; it is {scored[names[0]]} since step "
+                f"{progress.steps}, on {', '.join(names[:3])} too: see what the metric says of these images"
             )
         progress.excluded |= {
             name: f"its score was {value} in the fit" for name, value in scored.items() if not math.isfinite(value)
         }
-        return float(f"{1 - sum(finite) / len(finite):.6g}")
+        return float(f"{1 - sum(finite) / len(finite):.6g}") if finite else math.nan
 
     def _look_at_crops(self, progress: Progress) -> None:
         """Takes over what became of the images."""

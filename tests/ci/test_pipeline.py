@@ -17,7 +17,7 @@ import pytest
 import yaml
 from gitlab_server import GitLabServer
 from project import Pipeline, Project
-from scratch import BRIGHTNESS
+from scratch import BRIGHTNESS, ROOT
 
 METRICS = ["gmsd", "psnr", "ssim"]
 ATTACKS = ["fgsm", "ifgsm", "mifgsm", "noise"]
@@ -200,6 +200,33 @@ def test_a_metric_that_raises_or_is_killed_costs_only_its_cells(project, server,
     for name in ("broken", "killed_once"):
         (project.root / "metrics" / f"{name}.py").unlink()
     project.commit("Remove them")
+
+
+def test_a_universal_attack_is_fitted_in_a_job_of_its_own_before_its_cell(project, server):
+    shutil.copy(ROOT / "attacks" / "optimized_uap.py", project.root / "attacks")
+    presets = project.root / "pipeline" / "benchmark.yml"
+    text = presets.read_text()
+    presets.write_text(text.replace("    variants: false\n", "    variants: false\n    train: [sample]\n", 1))
+    project.commit("A universal attack, and what it is fitted on")
+    chosen = {"METRICS": "psnr", "ATTACKS": "optimized_uap"}
+    pipeline = nightly(project, server, **chosen)
+    fit = "fit psnr optimized_uap sample"
+    assert {fit, "psnr optimized_uap"} <= cells_of(pipeline) & set(planned(project)["jobs"]), pipeline.output
+    assert published(server)["psnr optimized_uap"]["status"] == "done"
+    with zipfile.ZipFile(project.artifacts("aggregate") / "public" / "rows.zip") as archive:
+        rows = list(csv.DictReader(io.StringIO(archive.read("psnr/optimized_uap.csv").decode())))
+    settings = [(row["train_dataset"], row["amplitude"]) for row in rows]
+    assert settings == [("sample", amplitude) for amplitude in ("0.2", "0.4", "0.8") for _ in range(4)]
+
+    file = project.root / "attacks" / "optimized_uap.py"
+    project.run("web", "inventory", "plan", **chosen)
+    assert planned(project)["jobs"] == []
+    file.write_text(file.read_text().replace("lr: float = 0.001", "lr: float = 0.002"))
+    project.run("web", "inventory", "plan", **chosen)
+    assert planned(project)["jobs"] == [fit, "psnr optimized_uap"]
+    file.unlink()
+    presets.write_text(text)
+    project.commit("Without them")
 
 
 def merge_request(project: Project, base: str, server: GitLabServer, *, fork: bool = False) -> Pipeline:

@@ -1,0 +1,65 @@
+"""A pattern fools the network it was fitted to, on photographs it never saw, and more than noise of its size does."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from pipeline import catalog
+from pipeline.cells import Cell, Settings
+from pipeline.evaluate.datasets import open_dataset
+from pipeline.evaluate.images import decode, quantize, to_tensor
+from pipeline.evaluate.metric import MetricBench
+from pipeline.evaluate.objective import Gain, ImageNoise
+from pipeline.evaluate.patterns import patterns_of
+
+SIDE = 240
+SETTINGS = {  # few and small crops: seconds instead of hours
+    "cumulative_uap": {"crop": str(SIDE)},
+    "optimized_uap": {"crop": str(SIDE), "epochs": "3", "lr": "0.01"},
+    "generative_uap": {"crop": str(SIDE), "epochs": "4", "lr": "0.01"},
+}
+NETWORKS = {"small_cnn": None, "eonss": "eonss.pth"}  # ours, and a published one
+
+
+@pytest.fixture(params=NETWORKS)
+def bench(request, shared_data: Path, tmp_path: Path, monkeypatch) -> MetricBench:
+    """Returns a network at work, with the weights as `weights import` leaves them."""
+    entry, published = catalog.find("metrics", request.param), NETWORKS[request.param]
+    if published:
+        (weight,) = entry.fields["weights"]
+        monkeypatch.setenv("TORCH_HOME", str(tmp_path / "home"))
+        (tmp_path / "home" / weight).parent.mkdir(parents=True)
+        (tmp_path / "home" / weight).symlink_to(shared_data / "weights" / published)
+    return MetricBench(entry, tmp_path, torch.device("cpu"))
+
+
+def unseen(images: Path) -> torch.Tensor:
+    """Returns central crops of twelve photographs that are not Kodak's."""
+    files = [*sorted((images / "msu_test").glob("*.png")), *sorted((images / "cbsd68").glob("*.png"))[:7]]
+    return to_tensor([decode(file, 285) for file in files])
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_beats_noise_of_the_same_largest_value_and_of_the_same_rms(name, bench, shared_data):
+    train = open_dataset(str(shared_data / "images" / "kodak24"))
+    settings = Settings(overrides=SETTINGS[name])
+    cell = Cell(bench.entry, catalog.find("attacks", name), {}, settings, {train.name: train.digest})
+    pattern = patterns_of(bench, cell, [train], lambda what, work: None)[""][train.name]
+    clear, attack = unseen(shared_data / "images"), cell.attack.load()()
+    objective = Gain(bench.metric)
+    names = [str(index) for index in range(len(clear))]
+    drawn = ImageNoise("noise", names)
+    for amplitude in attack.amplitudes[1:]:
+        tried = attack.at(amplitude, pattern)
+        attacked = quantize(tried(clear, objective, ImageNoise(name, names)), clear, tried.eps)
+        change = attacked - clear
+        largest, rms = change.abs().amax((1, 2, 3), keepdim=True), change.square().mean((1, 2, 3), keepdim=True).sqrt()
+        noise = {"same largest value": largest * drawn.uniform(clear), "same RMS": rms * drawn.normal(clear)}
+        before, gained = objective(clear), objective(attacked)
+        for size, added in noise.items():
+            moved = objective((255 * (clear + added).clamp(0, 1)).round() / 255)
+            assert (gained - moved).mean() > 0, size
+        assert (gained - before).mean() > 0
