@@ -115,9 +115,10 @@ def run(
     out_folder: Annotated[Path, typer.Option("--out", help="Where the rows and tables go; run again to continue.")],
     metrics: Annotated[str, typer.Option(help="Names with commas, or all; default: the preset's.")] = "",
     attacks: Annotated[str, typer.Option(help="Names with commas, or all.")] = "all",
-    dataset: Annotated[str, typer.Option(help="A data set's name, or a folder of images; default: the preset's.")] = "",
+    dataset: Annotated[str, typer.Option(help="A data set's name, or a folder of images and videos.")] = "",
     preset: Annotated[str, typer.Option(help="smoke, demo, nightly or full: how much is run.")] = "",
-    limit: Annotated[int | None, typer.Option(min=1, help="Images per data set.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Photographs or clips per data set.")] = None,
+    frames: Annotated[int | None, typer.Option(min=1, help="Frames of each video, from its beginning.")] = None,
     overrides: Annotated[
         list[str] | None, typer.Option("--set", help="An attack's setting, such as steps=20; kept off the leaderboard.")
     ] = None,
@@ -151,6 +152,7 @@ def run(
         settings=Settings(chosen.variants, chosen.jpeg, parse_overrides(overrides or []), dtype),
         preset=preset,
         limit=limit or chosen.limit,
+        frames=frames or chosen.frames,
         device=device,
         batch=batch,
         save_images=save_images,

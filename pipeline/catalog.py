@@ -22,8 +22,8 @@ ROOT = Path(__file__).resolve().parent.parent
 FOLDERS = ("metrics", "attacks", "defences")
 NAME = re.compile(r"[a-z][a-z0-9_]*")
 TYPES = {
-    **dict.fromkeys(("differentiable", "batch_dependent", "random"), bool),
-    **dict.fromkeys(("smallest", "gpu_memory"), int),
+    **dict.fromkeys(("full_reference", "differentiable", "batch_dependent", "random"), bool),
+    **dict.fromkeys(("smallest", "gpu_memory", "reference_context"), int),
     **dict.fromkeys(("trained_on", "licence", "verified"), str),
     **dict.fromkeys(("weights", "needs"), tuple),
     "variants": dict,
@@ -45,6 +45,11 @@ class Entry:
     fields: dict[str, Any] = field(default_factory=dict)  # literal class attributes, inherited ones included
     fingerprint: str = ""  # of everything the entry depends on, blind to comments, docstrings and layout
     problem: str = ""  # why the file cannot be used; empty when it can
+
+    @property
+    def full_reference(self) -> bool:
+        """Tells whether it is a metric that compares with the undistorted original."""
+        return bool(self.fields.get("full_reference"))
 
     def load(self) -> Any:
         """Imports the file and returns its class.

@@ -21,6 +21,7 @@ from pipeline.files import digest
 from pipeline.stamp import MetricFacts, Stamp, is_current, read_stamp
 
 PROTOCOL = 2  # raise it when pipeline/evaluate changes what a number means: every cell is then run again
+NO_CLIPS = "it rates clips, and the data sets hold none"
 OVERRIDE = re.compile(r"[a-z][a-z0-9_]*=[A-Za-z0-9_.+/-]+")
 
 
@@ -68,7 +69,7 @@ class Cell:
         """Returns the hash of everything the rows depend on."""
         needs = {entry.name: entry.fingerprint for entry in self.needed()}
         settings = asdict(self.settings)
-        if self.metric.kind != "FR":
+        if not self.metric.full_reference:
             del settings["jpeg"]
         parts = [PROTOCOL, self.metric.fingerprint, self.attack.fingerprint, needs, dict(self.datasets), settings]
         return digest(json.dumps(parts, sort_keys=True).encode())[:32]

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, RootModel, ValidationError
 
 from pipeline.config import Preset
 from pipeline.errors import DataError
-from pipeline.evaluate.datasets import open_dataset
+from pipeline.evaluate.datasets import Dataset, open_dataset
 
 
 class Held(BaseModel):
@@ -18,6 +18,7 @@ class Held(BaseModel):
 
     digest: str = Field(pattern=r"^[0-9a-f]{16}$")  # of the images that the preset takes
     images: int = Field(ge=1)
+    clips: int = Field(default=0, ge=0)  # that the images are frames of
 
 
 class Inventory(RootModel[dict[str, Held]]):
@@ -33,6 +34,11 @@ class Inventory(RootModel[dict[str, Held]]):
         """Returns how many images there are in all."""
         return sum(held.images for held in self.root.values())
 
+    @property
+    def clips(self) -> int:
+        """Returns how many clips there are in all."""
+        return sum(held.clips for held in self.root.values())
+
 
 def take_inventory(preset: Preset) -> Inventory:
     """Reads the data sets of a preset on this machine.
@@ -41,8 +47,12 @@ def take_inventory(preset: Preset) -> Inventory:
         BenchError: If one is not here.
         DataError: If one holds nothing that can be used.
     """
-    datasets = [open_dataset(name, preset.limit) for name in preset.datasets]
-    return Inventory({each.name: Held(digest=each.digest, images=len(each.photos)) for each in datasets})
+    datasets = [open_dataset(name, preset.limit, preset.frames) for name in preset.datasets]
+    return Inventory({each.name: _held(each) for each in datasets})
+
+
+def _held(dataset: Dataset) -> Held:
+    return Held(digest=dataset.digest, images=len(dataset.photos), clips=len(dataset.clips))
 
 
 def read_inventory(path: Path) -> Inventory:

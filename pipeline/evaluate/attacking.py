@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 
@@ -69,11 +69,11 @@ class Attacker:
                 folder = self.saved / (self.current.variant or "default") / trial.setting
                 for name, image in zip(names, attacked, strict=True):
                     write_png(image, folder / f"{name}.png")
-            for index, name in enumerate(names):
+            for index, photo in enumerate(batch.photos):
                 row = Row(
                     dataset=self.dataset,
-                    image=name,
-                    clip=name,
+                    image=photo.name,
+                    clip=photo.clip or photo.name,
                     clear=clear[index],
                     variant=self.current.variant,
                     train_dataset=trial.train_dataset,
@@ -86,7 +86,7 @@ class Attacker:
         return found
 
     @torch.no_grad()
-    def _measured(self, attacked: Images, images: Images, references: Images | None) -> dict[str, list[float]]:
+    def _measured(self, attacked: Images, images: Images, references: Images | None) -> dict[str, list[Any]]:
         """Returns the columns that are computed from the attacked images."""
         scores = self.bench.metric(attacked, references)
         if not scores.isfinite().all():

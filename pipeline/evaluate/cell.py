@@ -15,6 +15,9 @@ from pipeline.config import Quality
 from pipeline.errors import DataError
 from pipeline.evaluate.attacking import Attacked, Attacker
 from pipeline.evaluate.batching import BatchRule, isolate
+from pipeline.evaluate.clip_attack import ClipAttacker
+from pipeline.evaluate.clip_means import clip_means
+from pipeline.evaluate.clips import ClipBench
 from pipeline.evaluate.datasets import Dataset, Photo
 from pipeline.evaluate.images import Batch, ahead, load_recent
 from pipeline.evaluate.journal import Journal
@@ -72,14 +75,15 @@ class CellRun:
             DataError: If no image gave a row.
             TransientError: If the machine failed.
         """
-        settings, full_reference = self.cell.settings, self.bench.entry.kind == "FR"
+        settings, full_reference = self.cell.settings, self.bench.entry.full_reference
         attacks = attack_variants(self.cell.attack, settings)
         passes = list(attack_passes(attacks, settings, full_reference, self.patterns))
         outcome = Outcome([], {dataset.name: dict(dataset.excluded) for dataset in datasets}, {}, {})
         for dataset in datasets:
             for current in passes:
                 records = self._pass(dataset, current)
-                outcome.rows.extend(_ordered(dataset, [row for record in records for row in record["rows"]]))
+                rows = _ordered(dataset, [row for record in records for row in record["rows"]])
+                outcome.rows.extend([*rows, *clip_means(rows)])
                 for record in records:
                     outcome.excluded[dataset.name] |= record["excluded"]
                     outcome.flaws.setdefault(current.variant, Counter()).update(record["flaws"])
@@ -91,7 +95,9 @@ class CellRun:
         return outcome
 
     def _pass(self, dataset: Dataset, current: Pass) -> list[dict[str, Any]]:
-        """Runs one pass over a data set; returns a record per batch."""
+        """Runs one pass over a data set; returns a record per batch, or per clip."""
+        if isinstance(self.bench, ClipBench):
+            return self._clips(self.bench, dataset, current)
         clear, excluded = self.bench.clear(dataset, current.jpeg, self.report)
         sides, sides_excluded = self._sides(dataset, current.jpeg)
         excluded = sides_excluded | excluded
@@ -130,6 +136,34 @@ class CellRun:
             self.report(self.cell.attack.name, len(photos) * current.work)
         return [self.journal.done[unit] for unit in units]
 
+    def _clips(self, bench: ClipBench, dataset: Dataset, current: Pass) -> list[dict[str, Any]]:
+        """Runs one pass over the clips of a data set; returns a record per clip."""
+        clear, excluded = bench.clear(dataset, current.jpeg, self.report)
+        sides, left_out = self._sides(dataset, current.jpeg)
+        position = {photo.name: index for index, photo in enumerate(dataset.photos)}
+        attacker = ClipAttacker(
+            bench,
+            self.cell.attack.name,
+            dataset,
+            current,
+            getattr(torch, self.cell.settings.dtype),
+            self.saved,
+            self.journal,
+            self.rule,
+            lambda: bench.keeper.copy(self.place, self.journal.path),
+        )
+        records = []
+        for (clip, photos), score in zip(dataset.clips.items(), clear.tolist(), strict=True):
+            reasons = [excluded.get(clip), *(left_out.get(photo.name) for photo in photos)]
+            if reason := next(filter(None, reasons), None):
+                records.append({"rows": [], "flaws": {}, "excluded": {clip: reason}, "seconds": 0})
+            else:
+                index = [position[photo.name] for photo in photos]
+                known = {metric: scores[index].to(bench.device) for metric, scores in sides.items()}
+                records.append(attacker(clip, score, known))
+            self.report(self.cell.attack.name, len(photos) * current.work)
+        return records
+
     def _sides(self, dataset: Dataset, jpeg: Quality | None) -> tuple[dict[str, Scores], dict[str, str]]:
         """Returns the clear images' scores by the metrics that the attack names in `needs`."""
         scores: dict[str, Scores] = {}
@@ -142,7 +176,8 @@ class CellRun:
 
 def _ordered(dataset: Dataset, rows: list[dict[str, str]]) -> list[dict[str, str]]:
     """Returns the rows of one pass, pattern by pattern and amplitude by amplitude, in file order."""
+    order = [*(photo.name for photo in dataset.photos), *dataset.clips]
     settings: dict[tuple[str, str], dict[str, dict[str, str]]] = {}
     for row in rows:
         settings.setdefault((row["train_dataset"], row["amplitude"]), {})[row["image"]] = row
-    return [group[photo.name] for group in settings.values() for photo in dataset.photos if photo.name in group]
+    return [group[name] for group in settings.values() for name in order if name in group]

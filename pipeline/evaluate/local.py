@@ -23,14 +23,14 @@ import torch
 
 from pipeline import catalog
 from pipeline.catalog import Entry
-from pipeline.cells import Cell, Decision, Settings, metric_facts
+from pipeline.cells import NO_CLIPS, Cell, Decision, Settings, metric_facts
 from pipeline.ci.stores import open_store
 from pipeline.errors import BenchError, DataError, Exit, TransientError
 from pipeline.evaluate.cell import CellRun
+from pipeline.evaluate.clips import open_bench
 from pipeline.evaluate.datasets import Dataset, open_dataset
 from pipeline.evaluate.keeper import Keeper
 from pipeline.evaluate.machine import begin_memory, commit, describe, make_deterministic, open_device, peak_memory
-from pipeline.evaluate.metric import MetricBench
 from pipeline.evaluate.passes import attack_passes, attack_settings, attack_variants
 from pipeline.evaluate.weights import missing, provide
 from pipeline.files import digest, folder_lock, write_atomically
@@ -49,6 +49,7 @@ class Request:
     settings: Settings = field(default_factory=Settings)
     preset: str = ""
     limit: int | None = None
+    frames: int | None = None  # of each video
     device: str = "cpu"
     batch: int | None = None
     save_images: bool = False
@@ -122,7 +123,7 @@ def run(request: Request, listener: Listener) -> Summary:
     open_device(request.device)
     keeper = request.keeper()
     with folder_lock(request.out):
-        datasets = [open_dataset(name, request.limit) for name in request.datasets]
+        datasets = [open_dataset(name, request.limit, request.frames) for name in request.datasets]
         digests = {dataset.name: dataset.digest for dataset in datasets}
         cells = [Cell(metric, attack, digests, request.settings) for metric in metrics for attack in attacks]
         _refuse_other_data(cells, request.out)
@@ -130,7 +131,7 @@ def run(request: Request, listener: Listener) -> Summary:
         summary = Summary(excluded={image: why for dataset in datasets for image, why in dataset.excluded.items()})
         todo = []
         for cell in cells:
-            action, reason = _decide(cell, request, keeper)
+            action, reason = _decide(cell, request, keeper, any(dataset.clips for dataset in datasets))
             if action == "run":
                 todo.append(cell)
                 continue
@@ -164,7 +165,9 @@ def _tried(attack: Entry, settings: Settings) -> Entry:
     return attack
 
 
-def _decide(cell: Cell, request: Request, keeper: Keeper) -> Decision:
+def _decide(cell: Cell, request: Request, keeper: Keeper, clips: bool) -> Decision:
+    if cell.metric.kind == "video" and not clips:
+        return Decision("skipped", NO_CLIPS)
     decision = cell.decide(request.out, save_images=request.save_images)
     if decision.action == "run" and not request.save_images and keeper.restore(cell, request.out):
         return Decision("done", "in the store")
@@ -205,7 +208,7 @@ def _work(cells: list[Cell], datasets: list[Dataset]) -> dict[str, int]:
     work: Counter[str] = Counter()
     for cell in cells:
         attacks = attack_variants(cell.attack, cell.settings)
-        passes = attack_passes(attacks, cell.settings, full_reference=cell.metric.kind == "FR")
+        passes = attack_passes(attacks, cell.settings, full_reference=cell.metric.full_reference)
         work[cell.metric.name] += images * sum(current.work for current in passes)
     return dict(work)
 
@@ -279,7 +282,7 @@ def run_job(job: Job, tell: Tell) -> None:
     request = job.request
     entry = job.cells[0].metric
     keeper = request.keeper()
-    bench = MetricBench(entry, request.out, open_device(request.device), request.batch, keeper)
+    bench = open_bench(entry, request.out, open_device(request.device), request.batch, keeper)
 
     def report(what: str, work: int) -> None:
         tell(Event(entry.name, what, work))
@@ -329,7 +332,13 @@ def _facts(cell: Cell, datasets: list[Dataset], request: Request) -> dict[str, A
             **({"settings": {}} if attack.problem else attack_settings(attack, settings)),
         ),
         "datasets": [
-            DatasetFacts(name=each.name, digest=each.digest, images=each.asked, excluded=each.excluded)
+            DatasetFacts(
+                name=each.name,
+                digest=each.digest,
+                images=each.asked,
+                clips=each.asked_clips,
+                excluded=each.excluded,
+            )
             for each in datasets
         ],
         "settings": {

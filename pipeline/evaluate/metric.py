@@ -59,7 +59,7 @@ class MetricBench:
 
     def beside(self, entry: Entry) -> MetricBench:
         """Returns another metric at work in the same place."""
-        return MetricBench(entry, self.out, self.device, self.batch, self.keeper)
+        return MetricBench(entry, self.out, self.device, self.batch, self.keeper)  # of images: no attack needs another
 
     def work(self, name: str) -> Path:
         """Returns the path of one of this metric's files of unfinished or shared work."""

@@ -4,11 +4,27 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
-from metrics.base import Images, Metric, Scores
+from metrics.base import Images, Scores
+
+
+class Scored(Protocol):
+    """What gives each image a score: a metric of images, or a clip's score as a function of some frames."""
+
+    @property
+    def higher_is_better(self) -> bool:
+        """Tells which way quality rises."""
+
+    @property
+    def score_range(self) -> tuple[float, float]:
+        """Returns the scores of ordinary images."""
+
+    def unchecked(self, images: Images, references: Images | None = None) -> Scores:
+        """Returns the (N,) scores."""
 
 
 class Gain:
@@ -20,7 +36,7 @@ class Gain:
 
     def __init__(
         self,
-        metric: Metric,
+        metric: Scored,
         references: Images | None = None,
         *,
         access: str = "white",

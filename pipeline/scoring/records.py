@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from pipeline.errors import DataError
+from pipeline.rows import CLIP_MEAN
 from pipeline.scoring.cells import Cell
 from pipeline.scoring.outcomes import Outcome, moves, outcome
 from pipeline.scoring.ranges import Ranges, fixed_scale
@@ -121,8 +122,8 @@ def _of_rows(empty: Record, cell: Cell, rows: pd.DataFrame, asked: DatasetFacts 
     clear, attacked = rows["clear"].to_numpy(), rows["attacked"].to_numpy()
     flags = list(cell.notes)
     if asked:
-        if len(rows) < asked.images:
-            flags.append(f"fewer images than asked: {len(rows)} of {asked.images}")
+        if len(rows) < (count := _count(cell, asked, first["variant"])):
+            flags.append(f"fewer images than asked: {len(rows)} of {count}")
         flags += _rows_missing(cell, asked, first["variant"], set(rows["image"]))
     flags += _gradient_flags(cell, first["variant"])
     try:
@@ -134,7 +135,7 @@ def _of_rows(empty: Record, cell: Cell, rows: pd.DataFrame, asked: DatasetFacts 
     return replace(
         empty,
         **{name: first[name] for name in SETTING},
-        asked=asked.images if asked else len(rows),
+        asked=_count(cell, asked, first["variant"]) if asked else len(rows),
         moved=moved,
         outcome=outcome(moved),
         subset=subset,
@@ -142,6 +143,12 @@ def _of_rows(empty: Record, cell: Cell, rows: pd.DataFrame, asked: DatasetFacts 
         scale=scale,
         flags=tuple(flags),
     )
+
+
+def _count(cell: Cell, asked: DatasetFacts, variant: str) -> int:
+    """Returns how many rows there should be: one per image, or per clip where clips are scored."""
+    of_clips = variant.endswith(CLIP_MEAN) or (cell.stamp is not None and cell.stamp.metric.kind == "video")
+    return asked.clips if of_clips else asked.images
 
 
 def _gradient_flags(cell: Cell, variant: str) -> list[str]:
