@@ -15,6 +15,7 @@ from pipeline.cells import Settings, parse_overrides
 from pipeline.ci import commands
 from pipeline.datasets.commands import data
 from pipeline.errors import BenchError, Exit
+from pipeline.evaluate.commands import fit
 from pipeline.terminal import RunProgress, err, out
 from pipeline.train.commands import train
 from pipeline.weights.commands import weights
@@ -29,7 +30,10 @@ app = typer.Typer(
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 PROMISER = {"metrics": "a metric", "attacks": "an attack", "defences": "a defence"}
-LEFT_TO_JSON = {"metrics": ("gradient", "cost", "smallest", "needs")}  # what a terminal has no room for
+LEFT_TO_JSON = {
+    "metrics": ("gradient", "cost", "smallest", "needs"),
+    "defences": ("presets", "needs"),
+}  # what a terminal has no room for
 Folder = Literal["metrics", "attacks", "defences", "datasets"]
 
 
@@ -114,8 +118,18 @@ def check(
 def run(
     out_folder: Annotated[Path, typer.Option("--out", help="Where the rows and tables go; run again to continue.")],
     metrics: Annotated[str, typer.Option(help="Names with commas, or all; default: the preset's.")] = "",
-    attacks: Annotated[str, typer.Option(help="Names with commas, or all.")] = "all",
+    attacks: Annotated[str, typer.Option(help="Names with commas, or all; default: the preset's.")] = "",
+    defences: Annotated[
+        str,
+        typer.Option(help="Defences, or DEFENCE-PRESET, with commas, or all: judge the attacked images behind each."),
+    ] = "",
+    adaptive: Annotated[
+        bool, typer.Option("--adaptive", help="Attack the metric behind each of --defences instead of the bare one.")
+    ] = False,
     dataset: Annotated[str, typer.Option(help="A data set's name, or a folder of images and videos.")] = "",
+    train: Annotated[
+        str, typer.Option(help="Training sets or folders for universal attacks, with commas; default: the preset's.")
+    ] = "",
     preset: Annotated[str, typer.Option(help="smoke, demo, nightly or full: how much is run.")] = "",
     limit: Annotated[int | None, typer.Option(min=1, help="Photographs or clips per data set.")] = None,
     frames: Annotated[int | None, typer.Option(min=1, help="Frames of each video, from its beginning.")] = None,
@@ -142,14 +156,23 @@ def run(
     from pipeline.scoring.tables import print_leaderboard, write_tables
 
     chosen = config.load().preset(preset)
-    known = catalog.entries("metrics")
-    preset_metrics = [name for name, entry in known.items() if chosen.metrics.takes(entry)]
+    if train:
+        chosen = chosen.model_copy(update={"train": tuple(name.strip() for name in train.split(",") if name.strip())})
+    names = [entry.name for entry in chosen.entries("metrics", metrics)]
+    guards = catalog.guards(defences)
+    if adaptive and not guards:
+        raise BenchError("--adaptive must have --defences to attack through; it has none: name them")
+    untrained = [] if attacks else chosen.untrained
     request = local.Request(
-        metrics=_names(metrics, list(known)) if metrics else preset_metrics,
-        attacks=_names(attacks, list(catalog.entries("attacks"))),
+        metrics=[f"{name}+{guard}" for name in names for guard in guards] if adaptive else names,
+        attacks=[entry.name for entry in chosen.entries("attacks", attacks)],
         datasets=[dataset] if dataset else list(chosen.datasets),
+        train=list(chosen.train),
+        train_limit=chosen.train_limit,
         out=out_folder,
-        settings=Settings(chosen.variants, chosen.jpeg, parse_overrides(overrides or []), dtype),
+        settings=Settings(
+            chosen.variants, chosen.jpeg, parse_overrides(overrides or []), dtype, () if adaptive else tuple(guards)
+        ),
         preset=preset,
         limit=limit or chosen.limit,
         frames=frames or chosen.frames,
@@ -168,6 +191,8 @@ def run(
     print_leaderboard(board, out)
     for image, reason in summary.excluded.items():
         err.print(f"left out: {image}: {reason}", markup=False, soft_wrap=True)
+    if untrained:
+        err.print(f"left out, for want of --train: {', '.join(untrained)}", markup=False, soft_wrap=True)
     err.print(f"rows and tables are in {out_folder}", markup=False, soft_wrap=True)
     if summary.statuses["failed"] or not summary.statuses["done"]:
         raise typer.Exit(Exit.FAILED)
@@ -199,9 +224,24 @@ def score(
         out.print(report.table())
 
 
+@app.command(epilog="Example: python -m pipeline report build/demo --out build/site")
+def report(
+    folder: Annotated[Path, typer.Argument(help="An output folder of run.")],
+    out_folder: Annotated[Path, typer.Option("--out", help="Where the pages go; open its index.html.")],
+) -> None:
+    """Makes pages of a run's rows that need no server, with the tables and rows to download."""
+    from pipeline.scoring.site.build import write_site
+    from pipeline.scoring.tables import write_tables
+
+    with err.status("writing the pages"):
+        write_site(write_tables([folder], out_folder), folder, out_folder)
+    out.print(f"open {out_folder / 'index.html'}", markup=False, soft_wrap=True)
+
+
 commands.add_to(app)
 app.add_typer(weights, name="weights")
 app.add_typer(data, name="data")
+app.command(epilog="Example: python -m pipeline fit optimized_uap niqe --train photos --out build/photos")(fit)
 app.command(epilog="Example: python -m pipeline train small_cnn --images data/kodak24 --out small_cnn.safetensors")(
     train
 )
@@ -209,10 +249,11 @@ app.command(epilog="Example: python -m pipeline train small_cnn --images data/ko
 
 @app.command(epilog="Example: python -m pipeline catalogue")
 def catalogue() -> None:
-    """Writes docs/metrics.md from the metrics' files."""
-    from pipeline.catalogue_table import write
+    """Writes docs/metrics.md and docs/defences.md from the entries' files."""
+    from pipeline.catalogue_table import PAGES
 
-    out.print(f"wrote {write()}", markup=False, soft_wrap=True)
+    for page in PAGES:
+        out.print(f"wrote {page.write()}", markup=False, soft_wrap=True)
 
 
 @app.command()
@@ -239,13 +280,6 @@ def _plain(value: object) -> str:
 
 def _text(value: object) -> str:
     return ", ".join(value) if isinstance(value, list) else str(value)
-
-
-def _names(text: str, known: list[str]) -> list[str]:
-    names = list(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
-    if not names:
-        raise BenchError(f"names must stand between commas; got {text!r}: write one, or all")
-    return known if names == ["all"] else names
 
 
 def main() -> NoReturn:

@@ -22,7 +22,7 @@ from pipeline.stamp import MetricFacts, Stamp, is_current, read_stamp
 
 PROTOCOL = 2  # raise it when pipeline/evaluate changes what a number means: every cell is then run again
 NO_CLIPS = "it rates clips, and the data sets hold none"
-OVERRIDE = re.compile(r"[a-z][a-z0-9_]*=[A-Za-z0-9_.+/-]+")
+OVERRIDE = re.compile(r"[a-z][a-z0-9_]*=[A-Za-z0-9_.,+/-]+")
 
 
 @dataclass(frozen=True)
@@ -33,11 +33,13 @@ class Settings:
     jpeg: tuple[Quality, ...] = (50,)  # of the images that full-reference metrics judge; the first is the default
     overrides: Mapping[str, str] = field(default_factory=dict)  # --set
     dtype: Literal["float32", "bfloat16"] = "float32"  # of the attack's search; scores are always float32
+    defences: tuple[str, ...] = ()  # that judge, each, the images that attack the bare metric
 
     @property
     def suffix(self) -> str:
         """Tells the files of a run with other settings from those of the benchmark's own."""
-        parts = [f"{name}={value.replace('/', 'over')}" for name, value in sorted(self.overrides.items())]
+        parts = ["defended"] if self.defences else []
+        parts += [f"{name}={value.replace('/', 'over')}" for name, value in sorted(self.overrides.items())]
         if self.dtype != "float32":
             parts.append(self.dtype)
         return "".join(f"+{part}" for part in parts)
@@ -58,6 +60,7 @@ class Cell:
     attack: Entry
     datasets: Mapping[str, str]  # name -> digest
     settings: Settings
+    train: Mapping[str, str] = field(default_factory=dict)  # name -> digest; only a universal attack looks at it
 
     @property
     def label(self) -> str:
@@ -71,12 +74,22 @@ class Cell:
         settings = asdict(self.settings)
         if not self.metric.full_reference:
             del settings["jpeg"]
+        if defences := settings.pop("defences"):
+            settings["defences"] = {
+                name: entry.fingerprint for name, entry in zip(defences, self.defended(), strict=True)
+            }
         parts = [PROTOCOL, self.metric.fingerprint, self.attack.fingerprint, needs, dict(self.datasets), settings]
+        if is_universal(self.attack):
+            parts.append(dict(self.train))
         return digest(json.dumps(parts, sort_keys=True).encode())[:32]
 
     def needed(self) -> list[Entry]:
         """Returns the metrics whose scores of the clear image the attack needs; one that is not there has a problem."""
         return [_find(name) for name in self.attack.fields.get("needs", ())]
+
+    def defended(self) -> list[Entry]:
+        """Returns the metric behind each of the settings' defences; one that is not there has a problem."""
+        return [_find(f"{self.metric.name}+{name}") for name in self.settings.defences]
 
     def csv(self, out: Path) -> Path:
         """Returns where the rows stand in an output folder; the stamp stands beside them as .json."""
@@ -85,6 +98,10 @@ class Cell:
     def images(self, out: Path) -> Path:
         """Returns where `--save-images` writes the attacked images."""
         return out / "images" / self.label / self.metric.name
+
+    def clear_images(self, out: Path, jpeg: Quality | None) -> Path:
+        """Returns where `--save-images` writes what was attacked; no attack's name begins with an underscore."""
+        return out / "images" / "_clear" / (f"jpeg={jpeg}" if isinstance(jpeg, int) else "original")
 
     def decide(self, out: Path, *, save_images: bool = False) -> Decision:
         """Tells whether the cell is to be run in this folder, and why."""
@@ -99,13 +116,17 @@ class Cell:
 
     def impossible(self) -> Decision | None:
         """Returns why the cell cannot be run by anyone, or nothing."""
-        if problem := self.metric.problem or self.attack.problem:
-            return Decision("failed", problem)
-        for entry in self.needed():
+        entries = [(self.metric, ""), (self.attack, ""), *((entry, "") for entry in self.defended())]
+        entries += [(entry, f"the attack needs {entry.name}: ") for entry in self.needed()]
+        for entry, why in entries:
             if entry.problem:
-                return Decision("failed", f"the attack needs {entry.name}: {entry.problem}")
+                return Decision("failed", why + entry.problem)
         if self.attack.fields["access"] == "white" and not self.metric.fields["differentiable"]:
             return Decision("skipped", "white-box attack on a metric without gradient")
+        if self.metric.kind == "video" and (self.metric.defence or self.settings.defences):
+            return Decision("skipped", "defences stand before metrics of images")
+        if is_universal(self.attack) and (self.metric.defence or self.metric.kind == "video"):
+            return Decision("skipped", "universal patterns are fitted on bare metrics of images")
         return None
 
     def _staleness(self, csv: Path) -> str:
@@ -123,6 +144,11 @@ class Cell:
             "attack changed": stamp.attack.fingerprint != self.attack.fingerprint,
         }
         return next((reason for reason, holds in reasons.items() if holds), "data or settings changed")
+
+
+def is_universal(attack: Entry) -> bool:
+    """Tells whether an attack is fitted on a training set before it is run."""
+    return attack.fields.get("family") == "universal"
 
 
 def _find(name: str) -> Entry:

@@ -11,6 +11,7 @@ from typing import Annotated, Literal, TypeAlias
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from pipeline import catalog
 from pipeline.catalog import ROOT, Entry, suggestion
 from pipeline.errors import BenchError
 
@@ -55,7 +56,7 @@ class DatasetConfig(_Strict):
         return Path(spec.origin).parent / self.path
 
 
-class Selection(_Strict):
+class MetricSelection(_Strict):
     """Which metrics a preset runs."""
 
     embedded: bool = False  # only those that need no download
@@ -67,16 +68,60 @@ class Selection(_Strict):
         return not (self.embedded and downloads) and entry.fields.get("cost", "light") in self.cost
 
 
+class AttackSelection(_Strict):
+    """Which attacks a preset runs."""
+
+    suite: tuple[Literal["base", "wide"], ...] = ("base", "wide")
+
+    def takes(self, entry: Entry) -> bool:
+        """Tells whether the preset runs this attack."""
+        return entry.fields.get("suite") in self.suite
+
+
 class Preset(_Strict):
     """How much is run. The defaults are what a run without a preset does."""
 
     datasets: tuple[str, ...] = ("sample",)
     limit: Annotated[int, Field(ge=1)] | None = None  # photographs or clips per data set
     frames: Annotated[int, Field(ge=1)] | None = None  # of each video, from its beginning
-    metrics: Selection = Selection()
+    metrics: MetricSelection = MetricSelection()
+    attacks: AttackSelection = AttackSelection()
     variants: bool = True
     jpeg: Annotated[tuple[Annotated[int, Field(ge=1, le=100)] | Literal["none"], ...], Field(min_length=1)] = (50,)
+    train: tuple[str, ...] = ()  # the training sets of universal attacks; without one, these are left out
+    train_limit: Annotated[int, Field(ge=1)] | None = None  # images of each
     gpu_hours: Annotated[float, Field(gt=0)] | None = None  # that one pipeline may spend
+
+    def entries(self, folder: str, names: str = "") -> list[Entry]:
+        """Returns the entries to run; those that cannot be read are among them, so that they are told of.
+
+        Args:
+            folder: metrics or attacks.
+            names: Names with commas, or all; empty for what the preset selects.
+
+        Raises:
+            BenchError: If a name is unknown.
+        """
+        known = catalog.entries(folder)
+        possible = {name: entry for name, entry in known.items() if name not in self.untrained}
+        if not names:
+            selection = self.metrics if folder == "metrics" else self.attacks
+            return [entry for entry in possible.values() if entry.problem or selection.takes(entry)]
+        wanted = [name.strip() for name in names.split(",") if name.strip()]
+        if not wanted:
+            raise BenchError(f"names must stand between commas; got {names!r}: write one, or all")
+        if wanted == ["all"]:
+            return list(possible.values())
+        for name in wanted:
+            if folder == "attacks" and name in self.untrained:
+                raise BenchError(f"{name} must be fitted on a training set; got none: add --train, or another --preset")
+        return [catalog.find(folder, name) for name in dict.fromkeys(wanted)]
+
+    @property
+    def untrained(self) -> list[str]:
+        """Returns the attacks that are left out because there is nothing to fit them on."""
+        attacks = {} if self.train else catalog.entries("attacks")
+        return [name for name, entry in attacks.items() if entry.fields.get("family") == "universal"]
 
 
 class Runner(_Strict):

@@ -33,7 +33,14 @@ def _entry(entry: Entry) -> dict[str, Any]:
         }
     elif entry.folder == "attacks":
         variants = ", ".join(fields.get("variants", {}))
-        row |= {"access": fields.get("access", ""), "family": fields.get("family", ""), "variants": variants}
+        row |= {name: fields.get(name, "") for name in ("suite", "access", "family")} | {"variants": variants}
+    elif entry.folder == "defences":
+        row |= {
+            "gradient": "yes" if fields.get("differentiable") else "straight through",
+            "random": "yes" if fields.get("random") else "no",
+            "presets": ", ".join(fields.get("presets", {})),
+            "size": "small" if fields.get("small") else "",
+        }
     needs = [*fields.get("needs", ()), *fields.get("weights", ())]
     return row | {"state": _state(entry), "needs": needs, "title": entry.title}
 

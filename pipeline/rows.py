@@ -35,6 +35,8 @@ class Row:
     defence: str = ""
     clear_defended: float | None = None
     attacked_defended: float | None = None
+    psnr_defended: float | None = None  # of the purified attacked image against the clear one, aligned with it
+    ssim_defended: float | None = None
     queries: int = 0
     gradients: int = 0
 

@@ -7,9 +7,12 @@ from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pipeline.evaluate.fit import Step
     from pipeline.evaluate.local import Event
 
 out = Console(highlight=False)
@@ -79,3 +82,38 @@ class RunProgress:
     def _print(self, line: str) -> None:
         self.progress.console.print(line, markup=False, soft_wrap=True)
         self.printed = time.monotonic()
+
+
+class FitProgress:
+    """Shows how a fit goes on: a live bar on a terminal; elsewhere a line at the start and a heartbeat."""
+
+    def __init__(self, label: str) -> None:
+        self.label, self.printed = label, 0.0
+        self.progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=30),
+            MofNCompleteColumn(),
+            TextColumn("steps, loss {task.fields[loss]},"),
+            TimeRemainingColumn(),
+            TextColumn("left"),
+            console=err,
+            disable=not err.is_terminal,
+        )
+        self.task = self.progress.add_task(label, total=None, loss="")
+
+    def __enter__(self) -> Callable[[Step], None]:
+        self.progress.start()
+        return self.hear
+
+    def __exit__(self, *_: object) -> None:
+        self.progress.stop()
+
+    def hear(self, step: Step) -> None:
+        """Moves the bar, or prints a line."""
+        self.progress.update(self.task, completed=step.done, total=step.total, loss=f"{step.loss:.4f}")
+        now = time.monotonic()
+        if not err.is_terminal and (not self.printed or now - self.printed > HEARTBEAT):
+            self.printed = now
+            left = self.progress.tasks[0].time_remaining
+            told = f", {left / 60:.0f} minutes left" if left else ""
+            err.print(f"{self.label}: {step.done} of {step.total} steps{told}", markup=False, soft_wrap=True)

@@ -49,11 +49,16 @@ def child(jobs: Sequence[Job], *, image: str, preset: str, device: str, store: s
         # Not the names that the parent uses: what a trigger job forwards would win over what is written here.
         "variables": {"PLANNED_PRESET": preset, "PLANNED_DEVICE": device, "PLANNED_STORE": store},
     }
-    calibrated = {job.metric for job in jobs if not job.attack}
+    names = {job.name for job in jobs}
+    fits: dict[tuple[str, str], list[str]] = {}
+    for job in jobs:
+        if job.train:
+            fits.setdefault((job.metric, job.attack), []).append(job.name)
     for job in jobs:
         if job.name in document:
             raise BenchError(f"jobs must have different names; got {job.name!r} twice: rename the entry")
-        document[job.name] = _job(job, calibrated)
+        before = {f"calibrate {job.metric}"} & names
+        document[job.name] = _job(job, [*before, *fits.get((job.metric, job.attack), [])])
     if not jobs:
         document["nothing to do"] = {"extends": ".nothing"}
     text += "\n" + yaml.dump(document, Dumper=Dumper, sort_keys=False, width=1000)
@@ -62,21 +67,21 @@ def child(jobs: Sequence[Job], *, image: str, preset: str, device: str, store: s
     return text
 
 
-def _job(job: Job, calibrated: set[str]) -> dict[str, Any]:
-    for name in (job.metric, job.attack or job.metric, job.runner):
+def _job(job: Job, before: list[str]) -> dict[str, Any]:
+    """Returns a job; a cell waits for those before it: its metric's clear scores, and its patterns."""
+    for name in (job.metric, job.attack or job.metric, job.train or job.metric, job.runner):
         _require("a name", name, TOKEN)
-    described: dict[str, Any] = {"extends": ".cell" if job.attack else ".calibrate"}
+    described: dict[str, Any] = {"extends": ".fit" if job.train else ".cell" if job.attack else ".calibrate"}
     if job.runner != CPU:
         described["tags"] = [job.runner]
     hours = min(max(SHORTEST, round(3 * job.seconds / 3600 + 0.5)), LONGEST)
     described["timeout"] = f"{hours}h"
+    variables = {"METRIC": job.metric, "ATTACK": job.attack, "TRAIN": job.train, "KEY": job.key}
     if job.attack:
         _require("a key", job.key, KEY)
-        if job.metric in calibrated:
-            described["needs"] = [f"calibrate {job.metric}"]
-        described["variables"] = {"METRIC": job.metric, "ATTACK": job.attack, "KEY": job.key}
-    else:
-        described["variables"] = {"METRIC": job.metric}
+        if before and not job.train:
+            described["needs"] = before
+    described["variables"] = {name: value for name, value in variables.items() if value}
     return described
 
 

@@ -52,8 +52,10 @@ def inventory(
     with err.status("reading the images"):
         found = take_inventory(config.load().preset(preset))
     write_atomically(out_file, found.model_dump_json(indent=1) + "\n")
-    for name, held in found.root.items():
+    for name, held in [*found.datasets.items(), *found.train.items()]:
         out.print(f"{name}: {held.images} images, digest {held.digest}")
+    for name, reason in found.absent.items():
+        err.print(f"training set {name} is left out: {reason}", markup=False, soft_wrap=True)
 
 
 def plan(
@@ -61,7 +63,9 @@ def plan(
     metrics: Annotated[
         str, typer.Option(help="Run these only: names with commas, or all; default: the preset's.")
     ] = "",
-    attacks: Annotated[str, typer.Option(help="Run these only: names with commas, or all.")] = "all",
+    attacks: Annotated[
+        str, typer.Option(help="Run these only: names with commas, or all; default: the preset's.")
+    ] = "",
     store: StoreAddress = "build/store",
     device: Device = "cuda",
     data: Annotated[Path | None, typer.Option(help="What `inventory` wrote where the images are.")] = None,
@@ -86,13 +90,16 @@ def plan(
         raise BenchError(f"--device must be cpu or cuda; got {device!r}: choose one")
     settings = config.load()
     chosen = settings.preset(preset)
-    asked_metrics, asked_attacks = _metrics(metrics, chosen), _entries("attacks", attacks)
-    shown = {entry.name: entry for entry in [*_metrics("", chosen), *asked_metrics]}  # the tables lose no other metric
+    asked_metrics, asked_attacks = chosen.entries("metrics", metrics), chosen.entries("attacks", attacks)
+    shown_metrics, shown_attacks = (  # the tables lose none that this run leaves out
+        {entry.name: entry for entry in [*chosen.entries(folder), *asked]}.values()
+        for folder, asked in (("metrics", asked_metrics), ("attacks", asked_attacks))
+    )
     with err.status("planning"):
         made = make_plan(
             preset,
             chosen,
-            [(metric, attack) for metric in shown.values() for attack in catalog.entries("attacks").values()],
+            [(metric, attack) for metric in shown_metrics for attack in shown_attacks],
             asked=set() if hold else {(metric.name, other.name) for metric in asked_metrics for other in asked_attacks},
             inventory=read_inventory(data) if data else take_inventory(chosen),
             store=open_store(store),
@@ -113,6 +120,8 @@ def plan(
     out.print(table)
     kinds = Counter(job.runner for job in jobs)
     spread = ", ".join(f"{count} on {runner}" for runner, count in sorted(kinds.items()))
+    if chosen.untrained:
+        out.print(f"left out, for want of a training set: {', '.join(chosen.untrained)}", markup=False, soft_wrap=True)
     out.print(
         f"{len(made.cells)} cells; {len(jobs)} jobs{f' ({spread})' if jobs else ''}, about {made.hours:.1f} hours"
     )
@@ -135,9 +144,10 @@ def calibrate(
     from pipeline.evaluate.calibrate import calibrate as score_clear
 
     kept = open_store(store) if store else None
-    for entry in _entries("metrics", metrics):
+    chosen = config.load().preset(preset)
+    for entry in chosen.entries("metrics", metrics):
         with err.status(f"{entry.name}: scoring the clear images"):
-            found = score_clear(entry.name, config.load().preset(preset), out_folder, device, kept)
+            found = score_clear(entry.name, chosen, out_folder, device, kept)
         for clear in found:
             kind = clear.dataset + ("" if clear.jpeg is None else f", jpeg={clear.jpeg}")
             out.print(f"{entry.name} on {kind}: {clear.low:.6g} to {clear.high:.6g}, {clear.images} images")
@@ -250,11 +260,13 @@ def smoke(
     touched = {
         folder: [each.entry.name for each in changes if each.entry.folder == folder] for folder in catalog.FOLDERS
     }
-    others = [entry.name for entry in _metrics("", preset) if entry.name not in touched["metrics"]]
+    others = [entry.name for entry in preset.entries("metrics") if entry.name not in touched["metrics"]]
     board, failed = None, 0
+    if preset.untrained:
+        err.print(f"left out, for want of a training set: {', '.join(preset.untrained)}", markup=False, soft_wrap=True)
     for metrics, attacks in (
-        (touched["metrics"], list(catalog.entries("attacks"))),
-        (others, touched["attacks"]),
+        (touched["metrics"], [entry.name for entry in preset.entries("attacks")]),
+        (others, [name for name in touched["attacks"] if name not in preset.untrained]),
     ):
         if metrics and attacks:
             request = local.Request(
@@ -275,22 +287,6 @@ def smoke(
     print(note)
     if failed:
         raise typer.Exit(Exit.FAILED)
-
-
-def _metrics(names: str, preset: config.Preset) -> list[catalog.Entry]:
-    """Returns the metrics of that names, or those that the preset takes; one that cannot be read is among them."""
-    if names:
-        return _entries("metrics", names)
-    return [entry for entry in catalog.entries("metrics").values() if entry.problem or preset.metrics.takes(entry)]
-
-
-def _entries(folder: str, names: str) -> list[catalog.Entry]:
-    """Returns the entries of names with commas, or all."""
-    wanted = [name.strip() for name in names.split(",") if name.strip()]
-    if not wanted:
-        raise BenchError(f"names must stand between commas; got {names!r}: write one, or all")
-    known = catalog.entries(folder)
-    return list(known.values()) if wanted == ["all"] else [catalog.find(folder, name) for name in dict.fromkeys(wanted)]
 
 
 def environment(name: str) -> str:

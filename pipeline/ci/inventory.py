@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field, RootModel, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from pipeline.config import Preset
-from pipeline.errors import DataError
+from pipeline.errors import BenchError, DataError
 from pipeline.evaluate.datasets import Dataset, open_dataset
 
 
@@ -21,38 +21,58 @@ class Held(BaseModel):
     clips: int = Field(default=0, ge=0)  # that the images are frames of
 
 
-class Inventory(RootModel[dict[str, Held]]):
-    """The data sets of a preset by name."""
+class Inventory(BaseModel):
+    """The data sets of a preset by name, and its training sets."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    datasets: dict[str, Held]
+    train: dict[str, Held] = {}
+    absent: dict[str, str] = {}  # training sets that are not there, with the reason
 
     @property
     def digests(self) -> dict[str, str]:
         """Returns the digest of each data set."""
-        return {name: held.digest for name, held in self.root.items()}
+        return {name: held.digest for name, held in self.datasets.items()}
+
+    @property
+    def trained_on(self) -> dict[str, str]:
+        """Returns the digest of each training set."""
+        return {name: held.digest for name, held in self.train.items()}
 
     @property
     def images(self) -> int:
-        """Returns how many images there are in all."""
-        return sum(held.images for held in self.root.values())
+        """Returns how many images there are to attack."""
+        return sum(held.images for held in self.datasets.values())
 
     @property
     def clips(self) -> int:
-        """Returns how many clips there are in all."""
-        return sum(held.clips for held in self.root.values())
+        """Returns how many clips there are to attack."""
+        return sum(held.clips for held in self.datasets.values())
 
 
 def take_inventory(preset: Preset) -> Inventory:
     """Reads the data sets of a preset on this machine.
 
     Raises:
-        BenchError: If one is not here.
-        DataError: If one holds nothing that can be used.
+        BenchError: If one to attack is not here.
+        DataError: If one to attack holds nothing that can be used.
     """
-    datasets = [open_dataset(name, preset.limit, preset.frames) for name in preset.datasets]
-    return Inventory({each.name: _held(each) for each in datasets})
+    datasets = {name: open_dataset(name, preset.limit, preset.frames) for name in preset.datasets}
+    train, absent = {}, {}
+    for name in preset.train:
+        try:
+            train[name] = open_dataset(name, preset.train_limit)
+        except BenchError as error:  # costs the universal attacks only
+            absent[name] = str(error)
+    return Inventory(datasets=_held(datasets), train=_held(train), absent=absent)
 
 
-def _held(dataset: Dataset) -> Held:
-    return Held(digest=dataset.digest, images=len(dataset.photos), clips=len(dataset.clips))
+def _held(datasets: dict[str, Dataset]) -> dict[str, Held]:
+    return {
+        name: Held(digest=each.digest, images=len(each.photos), clips=len(each.clips))
+        for name, each in datasets.items()
+    }
 
 
 def read_inventory(path: Path) -> Inventory:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pipeline.catalog import Entry
-from pipeline.ci.plan import CALIBRATION, CPU, RESERVE, STARTUP, Plan, Planned
+from pipeline.ci.plan import CALIBRATION, CPU, RESERVE, STARTUP, Plan, Planned, fit_seconds
 from pipeline.config import Runner
+from pipeline.fits import Fit
 
 SHARDS = 16  # child pipelines that .gitlab-ci.yml triggers
 MOST_JOBS = 190  # of a child: GitLab parses a file of 200 jobs within its memory limit
@@ -16,7 +17,7 @@ ALL_JOBS = SHARDS * MOST_JOBS - SHARDS  # a metric that is split over two childr
 
 @dataclass(frozen=True)
 class Job:
-    """A job of a child pipeline: a metric's clear scores, or a cell."""
+    """A job of a child pipeline: a metric's clear scores, a fit, or a cell."""
 
     metric: str
     attack: str  # empty for the clear scores
@@ -24,16 +25,21 @@ class Job:
     memory: float  # GB
     runner: str = CPU
     key: str = ""
+    train: str = ""  # of a fit, the training set
 
     @property
     def name(self) -> str:
         """Returns the job's name."""
+        if self.train:
+            return f"fit {self.metric} {self.attack} {self.train}"
         return f"{self.metric} {self.attack}" if self.attack else f"calibrate {self.metric}"
 
 
 def jobs_of(plan: Plan, runners: Mapping[str, Runner], device: str) -> list[Job]:
     """Returns the jobs of a plan, each with the runner that it waits for."""
-    jobs = [_calibration(metric) for metric in plan.calibrations] + [_cell(planned) for planned in plan.to_run]
+    jobs = [_calibration(metric) for metric in plan.calibrations]
+    jobs += [_fit(fit) for planned in plan.to_run for fit in planned.fits]
+    jobs += [_cell(planned) for planned in plan.to_run]
     return jobs if device == CPU else assign(jobs, runners)
 
 
@@ -49,7 +55,7 @@ def assign(jobs: Sequence[Job], runners: Mapping[str, Runner]) -> list[Job]:
         gpu = free[tag].index(min(free[tag]))
         free[tag][gpu] += job.seconds
         assigned[job.name] = tag
-    return [Job(job.metric, job.attack, job.seconds, job.memory, assigned[job.name], job.key) for job in jobs]
+    return [replace(job, runner=assigned[job.name]) for job in jobs]
 
 
 def shard(jobs: Sequence[Job]) -> list[list[Job]]:
@@ -79,6 +85,11 @@ def _too_small(job: Job, runners: Mapping[str, Runner]) -> set[str]:
 
 def _calibration(metric: Entry) -> Job:
     return Job(metric.name, "", STARTUP + CALIBRATION, float(metric.fields.get("gpu_memory", 8)))
+
+
+def _fit(fit: Fit) -> Job:
+    memory = float(fit.metric.fields.get("gpu_memory", 8))
+    return Job(fit.metric.name, fit.attack.name, fit_seconds(fit), memory, key=fit.key, train=fit.train)
 
 
 def _cell(planned: Planned) -> Job:

@@ -9,15 +9,18 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from pipeline.catalog import Entry
-from pipeline.cells import NO_CLIPS, Cell, Decision, clear_key, settings_of
+from pipeline.cells import NO_CLIPS, Cell, Decision, clear_key, is_universal, settings_of
 from pipeline.ci import shelf
 from pipeline.ci.history import History, Past
 from pipeline.ci.inventory import Inventory
 from pipeline.ci.store import Place, RefusedError, Store
 from pipeline.config import Preset, Runner
+from pipeline.fits import Fit, fits_of
+from pipeline.stamp import Stamp
 
 STARTUP = 60.0  # seconds of a job before it computes: image, checkout, imports
 GUESS = {"light": 600.0, "heavy": 3600.0}  # seconds of a cell that was never run, by the metric's cost
+FIT = {"light": 1800.0, "heavy": 14400.0}  # seconds of a fit, which no history knows, by the metric's cost
 CALIBRATION = 300.0  # seconds, at most, of one pass over the clear images
 RESERVE = 2  # GB of a GPU that the driver and the libraries take
 CPU = "cpu"  # the runner of a pipeline without GPUs: jobs without a tag
@@ -35,6 +38,7 @@ class Planned:
     seconds: float = 0.0  # estimated, for those that are run
     memory: float = 0.0  # GB of a GPU that its job needs
     seen: str = ""  # when the pair's rows were last made; empty if never
+    fits: tuple[Fit, ...] = ()  # to be made before, one for each training set whose patterns are missing
 
 
 @dataclass(frozen=True)
@@ -59,7 +63,8 @@ class Plan:
     @property
     def hours(self) -> float:
         """Returns the estimated GPU hours."""
-        return sum(planned.seconds for planned in self.to_run) / 3600
+        fits = (fit for planned in self.to_run for fit in planned.fits)
+        return (sum(planned.seconds for planned in self.to_run) + sum(map(fit_seconds, fits))) / 3600
 
 
 def make_plan(
@@ -91,16 +96,22 @@ def make_plan(
         TransientError: If the store cannot be reached.
     """
     settings = settings_of(preset)
-    cells = [Cell(metric, attack, inventory.digests, settings) for metric, attack in pairs]
+    cells = [Cell(metric, attack, inventory.digests, settings, inventory.trained_on) for metric, attack in pairs]
     largest = max(runner.memory for runner in runners.values()) - RESERVE
     impossible = {
         id(cell): found
         for cell in cells
-        if (found := cell.impossible() or _too_large(cell, largest) or _without_clips(cell, inventory))
+        if (
+            found := _untrained(cell, inventory)
+            or cell.impossible()
+            or _too_large(cell, largest)
+            or _without_clips(cell, inventory)
+        )
     }
     open_cells = [cell for cell in cells if id(cell) not in impossible]
     stamps = shelf.read_stamps(store, open_cells)
     reasons = _reasons([cell for cell in open_cells if stamps[cell.key] is None], store, history)
+    fits = _missing_fits([cell for cell in open_cells if not _is_done(stamps[cell.key])], store)
     decided = []
     for cell in cells:
         past = history.get((cell.metric.name, cell.attack.name))
@@ -122,9 +133,34 @@ def make_plan(
             decided.append(Planned(cell, "waiting", f"{reason}; not run by this pipeline", seen=seen))
             continue
         seconds = STARTUP + _estimate(cell, inventory.images, history)
-        decided.append(Planned(cell, "run", reason, seconds, _memory(cell.metric, past), seen))
+        memory = _memory(cell.metric, past)
+        decided.append(Planned(cell, "run", reason, seconds, memory, seen, fits.get(cell.key, ())))
     chosen = _within(_ordered(decided), preset.gpu_hours, most)
     return Plan(preset_name, inventory, chosen, _calibrations(chosen, inventory, store))
+
+
+def _untrained(cell: Cell, inventory: Inventory) -> Decision | None:
+    if not is_universal(cell.attack) or not inventory.absent:
+        return None
+    return Decision("skipped", next(iter(inventory.absent.values())))
+
+
+def _is_done(found: Stamp | RefusedError | None) -> bool:
+    return isinstance(found, Stamp) and found.status == "done"
+
+
+def _missing_fits(cells: Iterable[Cell], store: Store) -> dict[str, tuple[Fit, ...]]:
+    """Returns, by the cells' keys, a fit for each training set with missing patterns: one job makes all variants'."""
+    needed = {cell.key: fits_of(cell) for cell in cells}
+    there = shelf.holds_patterns(store, [fit for fits in needed.values() for fit in fits])
+    missing: dict[str, tuple[Fit, ...]] = {}
+    for key, fits in needed.items():
+        first: dict[str, Fit] = {}
+        for fit in fits:
+            if not there[fit.key]:
+                first.setdefault(fit.train, fit)
+        missing[key] = tuple(first.values())
+    return missing
 
 
 def _memory(metric: Entry, past: Past | None) -> float:
@@ -177,6 +213,11 @@ def _estimate(cell: Cell, images: int, history: History) -> float:
     return GUESS[cell.metric.fields.get("cost", "light")]
 
 
+def fit_seconds(fit: Fit) -> float:
+    """Returns the seconds that a fit's job is expected to take."""
+    return STARTUP + FIT[fit.metric.fields.get("cost", "light")]
+
+
 def _for(past: Past, images: int) -> float:
     return past.seconds * images / past.images if past.images else past.seconds
 
@@ -194,13 +235,14 @@ def _within(cells: list[Planned], gpu_hours: float | None, most: int) -> list[Pl
         if planned.action != "run":
             chosen.append(planned)
             continue
-        more = 1 if planned.cell.metric.name in metrics else 2  # with the calibration
-        if gpu_hours is not None and spent + planned.seconds > gpu_hours * 3600:
+        more = len(planned.fits) + (1 if planned.cell.metric.name in metrics else 2)  # with the calibration
+        seconds = planned.seconds + sum(map(fit_seconds, planned.fits))
+        if gpu_hours is not None and spent + seconds > gpu_hours * 3600:
             chosen.append(replace(planned, action="waiting", reason=f"over the {gpu_hours:g} GPU hours of a pipeline"))
         elif jobs + more > most:
             chosen.append(replace(planned, action="waiting", reason=f"over the {most} jobs of a pipeline"))
         else:
-            spent, jobs = spent + planned.seconds, jobs + more
+            spent, jobs = spent + seconds, jobs + more
             metrics.add(planned.cell.metric.name)
             chosen.append(planned)
     return chosen

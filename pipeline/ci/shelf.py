@@ -1,4 +1,4 @@
-"""Cells in the store: the stamp of one that has ended, and the rows of one that is done."""
+"""Cells in the store: the stamp of one that has ended, and the rows of one that is done; and fitted patterns."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from pipeline.cells import Cell
 from pipeline.ci.store import Place, RefusedError, Store
 from pipeline.files import digest, write_atomically
+from pipeline.fits import Fit, FitStamp
 from pipeline.stamp import Stamp
 
 
@@ -64,6 +65,51 @@ def _stamp(cell: Cell) -> Place:
 
 def _rows(cell: Cell) -> Place:
     return Place("cells", cell.key, "rows.csv")
+
+
+def holds_patterns(store: Store, fits: Iterable[Fit]) -> dict[str, bool]:
+    """Returns, by the fits' keys, whether a pattern is in the store."""
+    wanted = [_fit_stamp(fit) for fit in fits]
+    found = store.read_all(wanted)
+    return {place.key: isinstance(content, bytes) and _is_fit(content, place.key) for place, content in found.items()}
+
+
+def restore_pattern(store: Store, fit: Fit, out: Path) -> bool:
+    """Writes a pattern and its stamp to an output folder; tells whether they were in the store.
+
+    Raises:
+        RefusedError: If what stands there is not what was stamped.
+    """
+    stamp, pattern = store.read(_fit_stamp(fit)), store.read(_pattern(fit))
+    if stamp is None or pattern is None:
+        return False
+    if not _is_fit(stamp, fit.key) or FitStamp.model_validate_json(stamp).sha256 != digest(pattern):
+        raise RefusedError(f"{_pattern(fit)} in the store is not what was stamped: it is fitted again")
+    write_atomically(fit.file(out), pattern)
+    write_atomically(fit.file(out).with_suffix(".json"), stamp)
+    return True
+
+
+def put_pattern(store: Store, fit: Fit, out: Path) -> None:
+    """Writes a pattern of an output folder to the store, then its stamp, which makes it count."""
+    store.write(_pattern(fit), fit.file(out).read_bytes())
+    store.write(_fit_stamp(fit), fit.file(out).with_suffix(".json").read_bytes())
+
+
+def _pattern(fit: Fit) -> Place:
+    return Place("fits", fit.key, "pattern.safetensors")
+
+
+def _fit_stamp(fit: Fit) -> Place:
+    return Place("fits", fit.key, "stamp.json")
+
+
+def _is_fit(content: bytes, key: str) -> bool:
+    """Tells whether some bytes are the stamp of a fit with this key."""
+    try:
+        return FitStamp.model_validate_json(content).key == key
+    except ValidationError:
+        return False
 
 
 def parse(content: bytes) -> Stamp | None:

@@ -7,11 +7,12 @@ from dataclasses import replace
 
 import torch
 
-from attacks.base import Attack
-from metrics.base import Images, NoReference, Scores
+from attacks.base import Attack, Universal
+from metrics.base import FullReference, Images, NoReference, Scores
 from pipeline.catalog import Entry
 from pipeline.cells import Settings
 from pipeline.contract.base import BrokenError, Check, kept, photographs, require
+from pipeline.contract.universal import FitCheck
 from pipeline.evaluate.images import quantize
 from pipeline.evaluate.objective import Gain, ImageNoise
 from pipeline.evaluate.passes import attack_variants
@@ -33,6 +34,17 @@ class Contrast(NoReference):
         return (across.square() + down.square() + 1e-6).sqrt().mean(dim=(1, 2))
 
 
+class Sameness(FullReference):
+    """What stands for the full-reference metrics that attacks keep close by: 1 less the mean squared error, smooth."""
+
+    higher_is_better = True
+    score_range = (0.0, 1.0)
+
+    def score(self, images: Images, references: Images) -> Scores:
+        """Returns 1 where nothing differs."""
+        return 1 - (images - references).square().mean(dim=(1, 2, 3))
+
+
 class AttackCheck:
     """Looks at one attack, with one set of settings, on photographs of an odd size."""
 
@@ -42,9 +54,10 @@ class AttackCheck:
         self.images = photographs(49, 67).to(device)
 
     def objective(self, images: Images) -> Gain:
-        """Returns the number to raise; every metric that the attack needs gives 4, an ordinary NIQE."""
+        """Returns the number to raise; every metric that the attack needs gives 4, an ordinary NIQE, or `Sameness`."""
         known = {name: torch.full((len(images),), 4.0, device=self.device) for name in self.attack.needs}
-        return Gain(self.metric, access=self.attack.access, clear_scores=known)
+        close = {name: Gain(Sameness(), images) for name in self.attack.needs}
+        return Gain(self.metric, access=self.attack.access, clear_scores=known, companions=close)
 
     def result(self, index: list[int], attack: Attack | None = None) -> Images:
         """Returns the adversarial images of some of the photographs."""
@@ -123,8 +136,17 @@ def check_attack(entry: Entry, device: torch.device) -> Iterator[Check]:
         BenchError: If it does not load.
     """
     for variant, attack in attack_variants(entry, Settings()).items():
-        look = AttackCheck(entry.name, attack, device)
         of = f" (variant {variant})" if variant else ""
+        if isinstance(attack, Universal):
+            fit = FitCheck(entry.name, attack, Contrast().to(device), device)
+            (bounded,) = kept(f"fit a finite pattern within eps{of}", fit.bounded)
+            yield bounded
+            if bounded.status == "failed":
+                continue  # there is no pattern to look at
+            yield from kept(f"fit the same pattern when it is stopped and goes on{of}", fit.resumes)
+            look = AttackCheck(entry.name, attack.at(max(attack.amplitudes), fit.pattern), device)
+        else:
+            look = AttackCheck(entry.name, attack, device)
         (access,) = kept(f'ask for gradients only when access = "white"{of}', look.honest)
         yield access
         if access.status == "failed":

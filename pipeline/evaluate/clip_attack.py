@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from metrics.base import Images, Scores
+from metrics.base import Images, Metric, Scores
 from pipeline.evaluate.clips import ClipBench, Window, WindowScore, attempt, write_array
 from pipeline.evaluate.datasets import Dataset, Photo
 from pipeline.evaluate.images import Batch, quantize, write_png
@@ -67,6 +67,7 @@ class ClipAttacker:
         journal: Where finished windows and clips are recorded.
         size: Returns how many frames of a height and width make a window.
         kept: Is told that the journal has grown.
+        beside: Full-reference metrics that the attack needs.
     """
 
     bench: ClipBench
@@ -78,6 +79,7 @@ class ClipAttacker:
     journal: Journal
     size: Callable[[int, int], int]
     kept: Callable[[], object]
+    beside: Mapping[str, Metric]
 
     def __call__(self, clip: str, clear: float, sides: Mapping[str, Scores]) -> dict[str, Any]:
         """Attacks a clip; returns its record: rows, flaws, why it is left out, seconds.
@@ -161,7 +163,15 @@ class ClipAttacker:
         images, references = self.bench.on_device(batch)
         names = [photo.name for photo in batch.photos]
         sides = {metric: scores[window.start : window.stop] for metric, scores in task.sides.items()}
-        objective = Gain(score, references, access=attack.access, dtype=self.dtype, clear_scores=sides)
+        companions = {name: Gain(metric, images) for name, metric in self.beside.items()}
+        objective = Gain(
+            score,
+            references,
+            access=attack.access,
+            dtype=self.dtype,
+            clear_scores=sides,
+            companions=companions,
+        )
         attacked = quantize(attack(images, objective, ImageNoise(self.attack, names)), images, attack.eps)
         if self.saved:
             folder = self.saved / (self.current.variant or "default") / task.trial.setting

@@ -8,6 +8,7 @@ from statistics import fmean
 from pipeline.rows import CLIP_MEAN
 
 MEANT = ("clear", "attacked", "psnr", "ssim", "mse")
+DEFENDED = ("clear_defended", "attacked_defended", "psnr_defended", "ssim_defended")  # where there is a defence
 LARGEST = ("linf", "queries", "gradients")
 
 
@@ -22,10 +23,11 @@ def clip_means(rows: Iterable[dict[str, str]]) -> list[dict[str, str]]:
     clips: dict[tuple[str, ...], list[dict[str, str]]] = {}
     for row in rows:
         if row["clip"] != row["image"]:
-            clips.setdefault((row["train_dataset"], row["amplitude"], row["clip"]), []).append(row)
+            clips.setdefault((row["train_dataset"], row["amplitude"], row["defence"], row["clip"]), []).append(row)
     found = []
     for frames in clips.values():
-        columns = {name: f"{fmean(float(row[name]) for row in frames):.6g}" for name in MEANT}
+        names = [*MEANT, *(name for name in DEFENDED if frames[0][name])]
+        columns = {name: f"{fmean(float(row[name]) for row in frames):.6g}" for name in names}
         columns |= {name: max((row[name] for row in frames), key=float) for name in LARGEST}
         variant = "+".join(filter(None, [frames[0]["variant"], CLIP_MEAN]))
         found.append({**frames[0], "image": frames[0]["clip"], "variant": variant, **columns})

@@ -190,7 +190,7 @@ def open_bench(
     entry: Entry, out: Path, device: torch.device, batch: int | None = None, keeper: Keeper | None = None
 ) -> MetricBench:
     """Returns a metric at work on images, or on clips if it rates clips."""
-    return (ClipBench if entry.kind == "video" else MetricBench)(entry, out, device, batch, keeper)
+    return (ClipBench if entry.kind == "video" else MetricBench)(entry, out, device, batch, keeper=keeper)
 
 
 def attempt(work: Callable[[], Result]) -> Result | str:

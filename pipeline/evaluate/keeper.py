@@ -10,6 +10,7 @@ from pipeline.ci import shelf
 from pipeline.ci.store import Place, RefusedError, Store
 from pipeline.errors import TransientError
 from pipeline.files import write_atomically
+from pipeline.fits import Fit
 from pipeline.stamp import Stamp, read_stamp
 from pipeline.terminal import err
 
@@ -56,6 +57,21 @@ class Keeper:
         stamp = read_stamp(cell.csv(out).with_suffix(".json"))
         if stamp and (there is None or there.status != "done"):
             shelf.put(self.store, cell, stamp, cell.csv(out).read_text(encoding="utf-8"))
+
+    def restore_pattern(self, fit: Fit, out: Path) -> bool:
+        """Brings a pattern that is in the store to an output folder; tells whether it was there."""
+        if self.store is None:
+            return False
+        try:
+            return shelf.restore_pattern(self.store, fit, out)
+        except RefusedError as error:
+            _tell(error)
+            return False
+
+    def offer_pattern(self, fit: Fit, out: Path) -> None:
+        """Writes a pattern of an output folder to the store, if it is not there."""
+        if self.store is not None and not shelf.holds_patterns(self.store, [fit])[fit.key]:
+            shelf.put_pattern(self.store, fit, out)
 
     def bring(self, place: Place, file: Path) -> None:
         """Brings a file of unfinished or shared work that is in the store and not here."""

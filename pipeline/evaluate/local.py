@@ -21,9 +21,10 @@ from typing import Any, Literal, NamedTuple, Protocol
 import psutil
 import torch
 
-from pipeline import catalog
+from attacks.base import Universal
+from pipeline import catalog, config
 from pipeline.catalog import Entry
-from pipeline.cells import NO_CLIPS, Cell, Decision, Settings, metric_facts
+from pipeline.cells import NO_CLIPS, PROTOCOL, Cell, Decision, Settings, is_universal, metric_facts
 from pipeline.ci.stores import open_store
 from pipeline.errors import BenchError, DataError, Exit, TransientError
 from pipeline.evaluate.cell import CellRun
@@ -32,6 +33,7 @@ from pipeline.evaluate.datasets import Dataset, open_dataset
 from pipeline.evaluate.keeper import Keeper
 from pipeline.evaluate.machine import begin_memory, commit, describe, make_deterministic, open_device, peak_memory
 from pipeline.evaluate.passes import attack_passes, attack_settings, attack_variants
+from pipeline.evaluate.patterns import open_training_set, patterns_of
 from pipeline.evaluate.weights import missing, provide
 from pipeline.files import digest, folder_lock, write_atomically
 from pipeline.rows import to_csv
@@ -46,6 +48,8 @@ class Request:
     attacks: list[str]
     datasets: list[str]
     out: Path
+    train: list[str] = field(default_factory=list)  # training sets of universal attacks
+    train_limit: int | None = None
     settings: Settings = field(default_factory=Settings)
     preset: str = ""
     limit: int | None = None
@@ -92,6 +96,7 @@ class Job:
 
     cells: list[Cell]
     datasets: list[Dataset]
+    train: list[Dataset]
     request: Request
 
 
@@ -125,20 +130,30 @@ def run(request: Request, listener: Listener) -> Summary:
     with folder_lock(request.out):
         datasets = [open_dataset(name, request.limit, request.frames) for name in request.datasets]
         digests = {dataset.name: dataset.digest for dataset in datasets}
-        cells = [Cell(metric, attack, digests, request.settings) for metric in metrics for attack in attacks]
+        train, absent = _training_sets(request, attacks)
+        trained_on = {dataset.name: dataset.digest for dataset in train}
+        cells = [
+            Cell(metric, attack, digests, request.settings, trained_on if is_universal(attack) else {})
+            for metric in metrics
+            for attack in attacks
+        ]
         _refuse_other_data(cells, request.out)
         _require_key(cells, request.key)
         summary = Summary(excluded={image: why for dataset in datasets for image, why in dataset.excluded.items()})
         todo = []
         for cell in cells:
             action, reason = _decide(cell, request, keeper, any(dataset.clips for dataset in datasets))
+            if is_universal(cell.attack) and absent:
+                action, reason = "skipped", absent
             if action == "run":
                 todo.append(cell)
                 continue
             summary.add(cell, action, reason)
             if action != "done":
-                _write(cell, request, keeper, Stamp(status=action, reason=reason, **_facts(cell, datasets, request)))
-        listener.begin(_work(todo, datasets), len(todo), summary.statuses["done"])
+                _write(
+                    cell, request, keeper, Stamp(status=action, reason=reason, **_facts(cell, datasets, train, request))
+                )
+        listener.begin(_work(todo, datasets, train), len(todo), summary.statuses["done"])
         by_name = {(cell.metric.name, cell.attack.name): cell for cell in todo}
 
         def tell(event: Event) -> None:
@@ -147,8 +162,30 @@ def run(request: Request, listener: Listener) -> Summary:
                 summary.add(by_name[event.metric, event.what], event.status, event.reason)
 
         per_metric = {name: [cell for cell in todo if cell.metric.name == name] for name, _ in by_name}
-        _dispatch([Job(group, datasets, request) for group in per_metric.values()], request, tell)
+        _dispatch([Job(group, datasets, train, request) for group in per_metric.values()], request, tell)
     return summary
+
+
+def _training_sets(request: Request, attacks: list[Entry]) -> tuple[list[Dataset], str]:
+    """Returns the training sets, if an attack needs them, and why one of the benchmark's own is not here.
+
+    Raises:
+        BenchError: If a folder cannot be used, or two have one name.
+    """
+    if not any(map(is_universal, attacks)):
+        return [], ""
+    found: dict[str, Dataset] = {}
+    for name in request.train:
+        try:
+            dataset = open_training_set(name, request.train_limit)
+        except BenchError as error:
+            if name not in config.load().datasets:
+                raise
+            return [], str(error)
+        if dataset.name in found:
+            raise BenchError(f"training sets must have different names; got {dataset.name} twice: rename a folder")
+        found[dataset.name] = dataset
+    return list(found.values()), ""
 
 
 def _tried(attack: Entry, settings: Settings) -> Entry:
@@ -174,7 +211,7 @@ def _decide(cell: Cell, request: Request, keeper: Keeper, clips: bool) -> Decisi
     if decision.action == "done":
         keeper.offer(cell, request.out)
     if decision.action == "run":
-        for entry in (cell.metric, *cell.needed()):
+        for entry in (cell.metric, *cell.needed(), *cell.defended()):
             if reason := missing(entry) or provide(entry):
                 return Decision("skipped", reason)
     return decision
@@ -185,12 +222,16 @@ def _refuse_other_data(cells: list[Cell], out: Path) -> None:
     for cell in cells:
         stamp = read_stamp(cell.csv(out).with_suffix(".json"))
         if stamp is not None and stamp.status == "done":
-            there = {dataset.name for dataset in stamp.datasets}
-            if there != set(cell.datasets):
-                raise BenchError(
-                    f"{out} holds rows of data set {', '.join(sorted(there))}; this run is of "
-                    f"{', '.join(sorted(cell.datasets))}: choose another --out"
-                )
+            for kind, there, here in (
+                ("data set", stamp.datasets, cell.datasets),
+                ("training set", stamp.train, cell.train),
+            ):
+                names = sorted(dataset.name for dataset in there)
+                if names != sorted(here):
+                    raise BenchError(
+                        f"{out} holds rows of {kind} {', '.join(names)}; this run is of "
+                        f"{', '.join(sorted(here))}: choose another --out"
+                    )
 
 
 def _require_key(cells: list[Cell], key: str) -> None:
@@ -202,14 +243,18 @@ def _require_key(cells: list[Cell], key: str) -> None:
         )
 
 
-def _work(cells: list[Cell], datasets: list[Dataset]) -> dict[str, int]:
+def _work(cells: list[Cell], datasets: list[Dataset], train: list[Dataset]) -> dict[str, int]:
     """Returns how many passes over an image each metric has ahead."""
     images = sum(len(dataset.photos) for dataset in datasets)
     work: Counter[str] = Counter()
     for cell in cells:
         attacks = attack_variants(cell.attack, cell.settings)
-        passes = attack_passes(attacks, cell.settings, full_reference=cell.metric.full_reference)
+        stand_ins = {name: {dataset.name: torch.zeros(()) for dataset in train} for name in attacks}
+        passes = attack_passes(attacks, cell.settings, cell.metric.full_reference, stand_ins)
         work[cell.metric.name] += images * sum(current.work for current in passes)
+        for attack in attacks.values():
+            if isinstance(attack, Universal):
+                work[cell.metric.name] += 3 * attack.epochs * sum(len(dataset.photos) for dataset in train)
     return dict(work)
 
 
@@ -290,14 +335,15 @@ def run_job(job: Job, tell: Tell) -> None:
     for cell in job.cells:
         begin_memory(bench.device)
         try:
-            outcome = CellRun(bench, cell, report, save_images=request.save_images).run(job.datasets)
+            patterns = patterns_of(bench, cell, job.train, report)
+            outcome = CellRun(bench, cell, report, save_images=request.save_images, patterns=patterns).run(job.datasets)
         except DataError as error:
-            facts = _facts(cell, job.datasets, request)
+            facts = _facts(cell, job.datasets, job.train, request)
             _write(cell, request, keeper, Stamp(status="failed", reason=str(error), **facts))
             tell(Event(entry.name, cell.attack.name, 0, "failed", str(error)))
             continue
         csv = to_csv(outcome.rows)
-        facts = _facts(cell, job.datasets, request)
+        facts = _facts(cell, job.datasets, job.train, request)
         facts["datasets"] = [
             part.model_copy(update={"excluded": outcome.excluded[part.name]}) for part in facts["datasets"]
         ]
@@ -317,7 +363,7 @@ def run_job(job: Job, tell: Tell) -> None:
         tell(Event(entry.name, cell.attack.name, 0, "done", f"{left_out} images left out" if left_out else ""))
 
 
-def _facts(cell: Cell, datasets: list[Dataset], request: Request) -> dict[str, Any]:
+def _facts(cell: Cell, datasets: list[Dataset], train: list[Dataset], request: Request) -> dict[str, Any]:
     """Returns what every stamp of a cell says, however the cell ended."""
     attack = cell.attack
     settings = cell.settings
@@ -331,27 +377,31 @@ def _facts(cell: Cell, datasets: list[Dataset], request: Request) -> dict[str, A
             fingerprint=attack.fingerprint,
             **({"settings": {}} if attack.problem else attack_settings(attack, settings)),
         ),
-        "datasets": [
-            DatasetFacts(
-                name=each.name,
-                digest=each.digest,
-                images=each.asked,
-                clips=each.asked_clips,
-                excluded=each.excluded,
-            )
-            for each in datasets
-        ],
+        "datasets": list(map(_dataset_facts, datasets)),
+        "train": list(map(_dataset_facts, train)) if is_universal(attack) else [],
         "settings": {
             "variants": settings.variants,
             "jpeg": list(settings.jpeg),
             "overrides": dict(settings.overrides),
             "dtype": settings.dtype,
+            "defences": list(settings.defences),
         },
         "preset": request.preset,
         "key": cell.key,
+        "protocol": PROTOCOL,
         "commit": commit(),
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
     }
+
+
+def _dataset_facts(dataset: Dataset) -> DatasetFacts:
+    return DatasetFacts(
+        name=dataset.name,
+        digest=dataset.digest,
+        images=dataset.asked,
+        clips=dataset.asked_clips,
+        excluded=dataset.excluded,
+    )
 
 
 def _write(cell: Cell, request: Request, keeper: Keeper, stamp: Stamp, csv: str | None = None) -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
 import torch
 
+from defences.base import Defence
 from metrics.base import Images, Metric, Scores
 from pipeline.catalog import Entry
 from pipeline.cells import clear_key
@@ -18,6 +19,7 @@ from pipeline.config import Quality
 from pipeline.errors import BenchError, DataError
 from pipeline.evaluate.batching import BatchRule, isolate, one_line
 from pipeline.evaluate.datasets import Dataset
+from pipeline.evaluate.guard import Guard
 from pipeline.evaluate.images import Batch, ahead, load_recent
 from pipeline.evaluate.journal import Journal
 from pipeline.evaluate.keeper import Keeper
@@ -43,23 +45,45 @@ class MetricBench:
         device: Where to compute.
         batch: Images per batch; None chooses.
         keeper: Brings the clear scores that another machine computed, and keeps ours for others.
+        network: Returns the metric; None builds it.
     """
 
     def __init__(
-        self, entry: Entry, out: Path, device: torch.device, batch: int | None = None, keeper: Keeper | None = None
+        self,
+        entry: Entry,
+        out: Path,
+        device: torch.device,
+        batch: int | None = None,
+        *,
+        keeper: Keeper | None = None,
+        network: Callable[[], Metric] | None = None,
     ) -> None:
         self.entry, self.out, self.device, self.batch = entry, out, device, batch
         self.keeper = keeper or Keeper(None)
+        self.network = network or (lambda: build_metric(entry, device))
         self.rule = BatchRule.of(entry, device, batch)
 
     @cached_property
     def metric(self) -> Metric:
         """Returns the metric, built when it is first needed: the clear scores may all be known."""
-        return build_metric(self.entry, self.device)
+        return self.network()
+
+    @cached_property
+    def defence(self) -> Defence | None:
+        """Returns what stands before the metric, if anything does."""
+        return build_defence(self.entry, self.device) if self.entry.defence else None
+
+    def guard(self, images: Sequence[str]) -> Guard | None:
+        """Returns what stands before the metric, for images of these names."""
+        return Guard(self.entry.defence.name, self.defence, images) if self.entry.defence and self.defence else None
 
     def beside(self, entry: Entry) -> MetricBench:
         """Returns another metric at work in the same place."""
-        return MetricBench(entry, self.out, self.device, self.batch, self.keeper)  # of images: no attack needs another
+        return MetricBench(entry, self.out, self.device, self.batch, keeper=self.keeper)  # no attack needs one of clips
+
+    def behind(self, entry: Entry) -> MetricBench:
+        """Returns this metric behind a defence, with the same weights in memory."""
+        return MetricBench(entry, self.out, self.device, self.batch, keeper=self.keeper, network=lambda: self.metric)
 
     def work(self, name: str) -> Path:
         """Returns the path of one of this metric's files of unfinished or shared work."""
@@ -105,13 +129,38 @@ class MetricBench:
             return {}, batch.excluded | {photo.name: reason for photo in batch.photos}
 
         def score(part: Batch) -> list[tuple[str, float]]:
+            names = [photo.name for photo in part.photos]
+            images, references = self.on_device(part)
             with torch.no_grad():
-                scores = self.metric(*self.on_device(part)).tolist()
-            return [(photo.name, value) for photo, value in zip(part.photos, scores, strict=True)]
+                guard = self.guard(names)
+                scores = (
+                    guard.seen(self.metric, images, images, references).scores
+                    if guard
+                    else self.metric(images, references)
+                )
+            return list(zip(names, scores.tolist(), strict=True))
 
         values, failed = isolate(score, batch)
         bad = {image: f"its clear score is {value}" for image, value in values if not math.isfinite(value)}
         return dict(values), batch.excluded | failed | bad
+
+
+def build_defence(entry: Entry, device: torch.device) -> Defence:
+    """Builds what stands before a defended metric.
+
+    Raises:
+        DataError: If it cannot be built; names it.
+    """
+    if entry.defence is None:
+        raise ValueError(f"{entry.name} must be a defended metric, METRIC+DEFENCE")
+    try:
+        settings = entry.defence.fields.get("presets", {}).get(entry.preset, {})
+        defence: Defence = entry.defence.load()(**settings)
+        return defence
+    except BenchError:
+        raise
+    except Exception as error:  # whatever a contributor's code raises costs only its own cells
+        raise DataError(f"{entry.defence.name} cannot be built: {one_line(error)}") from error
 
 
 def build_metric(entry: Entry, device: torch.device) -> Metric:

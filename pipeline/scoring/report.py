@@ -49,7 +49,7 @@ class ScoredRows:
         """Returns every score with its margin, for people."""
         if self.scale is None:
             return dict.fromkeys(SCORES, "n/a")
-        spread = intervals(bootstrap(*self._scaled(), self.rows["clip"].to_numpy(dtype=str)))
+        spread = intervals(bootstrap(*self._scaled(), self.rows["clip"]))
         return {name: with_margin(value, spread[name]) for name, value in robustness(*self._scaled()).items()}
 
     def _scaled(self) -> tuple[Values, Values]:

@@ -1,8 +1,9 @@
-"""The photographs of a training: which are trained on, which are held out, which are left out."""
+"""The photographs of a training: which are trained on, which are held out, which are left out; attacked ones."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from pipeline.errors import DataError
 from pipeline.evaluate.datasets import Photo, open_dataset
@@ -22,6 +23,7 @@ class Photographs:
     validation: dict[str, Pixels]  # nothing of them is trained on
     digest: str  # of names and pixels
     left_out: dict[str, str] = field(default_factory=dict)  # file name -> reason
+    attacked: dict[str, list[Pixels]] = field(default_factory=dict)  # file name -> what attacks made of it
 
 
 def gather(sources: list[str], crop: int) -> Photographs:
@@ -62,6 +64,35 @@ def gather(sources: list[str], crop: int) -> Photographs:
         digest=digest("\n".join(f"{name} {digest(found[name].tobytes())}" for name in sorted(found)).encode())[:16],
         left_out=left_out,
     )
+
+
+def with_attacked(photographs: Photographs, folders: list[Path]) -> Photographs:
+    """Returns the photographs with the attacked ones that folders hold, as `run --save-images` writes them.
+
+    Args:
+        photographs: The clear ones.
+        folders: Every PNG below them belongs to the photograph of its name, whatever stands after the first dot.
+
+    Raises:
+        DataError: If a photograph has no attacked version, or one of another size.
+    """
+    names = {name.partition(".")[0]: name for name in (*photographs.training, *photographs.validation)}
+    clear, digests = photographs.training | photographs.validation, [photographs.digest]
+    found: dict[str, list[Pixels]] = {}
+    for path in sorted(path for folder in folders for path in folder.rglob("*.png")):
+        if not (name := names.get(path.name.partition(".")[0])):
+            continue  # of a photograph that is left out
+        pixels = decode(path)
+        if pixels.shape != clear[name].shape:
+            raise DataError(f"{path} must be of the size of {name}: attack the whole photograph, without a crop")
+        found.setdefault(name, []).append(pixels)
+        digests.append(f"{name} {digest(pixels.tobytes())}")
+    if absent := sorted(clear.keys() - found.keys()):
+        raise DataError(
+            f"every photograph must have an attacked version; {', '.join(absent)} has none: attack these photographs "
+            "with run --save-images, and name the folder with --attacked"
+        )
+    return replace(photographs, attacked=found, digest=digest("\n".join(digests).encode())[:16])
 
 
 def _unfit(photo: Photo, found: dict[str, Pixels]) -> str:

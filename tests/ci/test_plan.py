@@ -30,7 +30,7 @@ from pipeline.errors import BenchError, DataError
 from pipeline.files import digest
 from pipeline.stamp import AttackFacts, DatasetFacts, MetricFacts, Stamp
 
-INVENTORY = Inventory({"sample": Held(digest="0123456789abcdef", images=4)})
+INVENTORY = Inventory(datasets={"sample": Held(digest="0123456789abcdef", images=4)})
 PRESET = Preset(variants=False)
 RUNNERS = {"rtx3090": Runner(gpus=2, memory=24), "a6000": Runner(gpus=1, memory=48)}
 
@@ -131,7 +131,7 @@ def test_other_data_are_a_reason_too(store):
     a, x = metric("a"), attack("x")
     stamp = finish(store, a, x)
     history = past(a, x, stamp.key, finished="2026-01-01")
-    other = Inventory({"sample": Held(digest="f" * 16, images=4)})
+    other = Inventory(datasets={"sample": Held(digest="f" * 16, images=4)})
     assert decisions(planned(store, [a], [x], history, inventory=other)) == {"a x": ("run", "data or settings changed")}
 
 

@@ -376,11 +376,13 @@ def test_a_changed_setting_is_recorded_and_never_mixed_with_the_benchmark_s_rows
     assert {name: content for name, content in cells(copy).items() if name in before} == before
 
 
-def test_saved_images_are_the_attacked_ones(copy, laboratory, photos):
+def test_saved_images_are_the_attacked_ones_and_what_was_attacked(copy, laboratory, photos):
     told = run(laboratory, copy, photos, "--save-images", metrics="brightness", attacks="noise")
     assert told.returncode == 0, told.stderr
     for row in rows(copy, "brightness/noise"):
-        (file,) = (copy / "images").rglob(f"{row['image']}*")
+        clear, file = sorted((copy / "images").rglob(f"{row['image']}*"))
+        assert clear == copy / "images" / "_clear" / "original" / f"{row['image']}.png"
+        assert (decode(clear) == decode(photos / row["image"])).all()
         change = to_tensor([decode(file)]) - to_tensor([decode(photos / row["image"])])
         assert change.abs().max().item() == pytest.approx(float(row["linf"]), abs=1e-6)
         assert change.double().square().mean().item() == pytest.approx(float(row["mse"]), rel=1e-4)

@@ -1,0 +1,70 @@
+"""Generative UAP: a U-Net draws the pattern from fixed noise, and Adam trains its weights.
+
+Poursaeed et al. Generative adversarial perturbations. CVPR, 2018.
+https://arxiv.org/abs/1712.02328
+The U-Net is smaller than the published one (0.2 million weights, not 16), and normalises groups of channels, which is
+the same in training and afterwards. Its tanh times eps keeps the pattern within 10/255.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn.functional import conv2d, group_norm, interpolate, silu
+
+from attacks.base import Images, Noise, Objective, Pattern, State, Universal
+from attacks.optimized_uap import ascend, with_moments
+
+GROUPS = 4
+
+
+@dataclass(frozen=True)
+class GenerativeUAP(Universal):
+    eps: float = 10 / 255
+    epochs: int = 1
+    lr: float = 0.001
+    width: int = 16  # channels of the first level; a multiple of 4
+    levels: int = 4  # each halves the side and doubles the channels, up to four times the width
+
+    def begin(self, noise: Noise) -> State:
+        sizes = torch.cat([torch.full((shape.numel(),), (2 / shape[1:].numel()) ** 0.5) for shape in self.shapes()])
+        weights = sizes * noise.normal(torch.empty(1, len(sizes)))[0]  # He et al., 2015
+        source = noise.uniform(torch.empty(1, 3, self.crop, self.crop)).add_(1).div_(2)
+        return with_moments({"weights": weights, "source": source}, "weights")
+
+    def step(self, state: State, crops: Images, objective: Objective) -> State:
+        weights = state["weights"].detach().requires_grad_()
+        with torch.enable_grad():
+            pattern = self.drawn(weights, state["source"])
+        slope = self.gradients(pattern.detach(), crops, objective).mean(dim=0)
+        (gradient,) = torch.autograd.grad(pattern, weights, slope)
+        return ascend(state, "weights", gradient, self.lr)
+
+    def reached(self, state: State) -> Pattern:
+        return self.drawn(state["weights"], state["source"])
+
+    def shapes(self) -> list[torch.Size]:
+        """Returns the shapes of the convolutions' weights: down, up, and to the three channels of the pattern."""
+        wide = [3, *(self.width * min(2**level, 4) for level in range(self.levels))]
+        down = [(wide[level + 1], wide[level], 3, 3) for level in range(self.levels)]
+        up = [(wide[level], wide[level + 1] + wide[level], 3, 3) for level in range(self.levels - 1, 0, -1)]
+        return [torch.Size(shape) for shape in [*down, *up, (3, wide[1] + 3, 3, 3)]]
+
+    def drawn(self, weights: Tensor, source: Tensor) -> Pattern:
+        """Returns the pattern that the U-Net of these weights draws from (1, 3, S, S) noise."""
+        shapes = self.shapes()
+        kernels = [
+            part.view(shape)
+            for part, shape in zip(torch.split(weights, [shape.numel() for shape in shapes]), shapes, strict=True)
+        ]
+        features, skipped = source, []
+        for kernel in kernels[: self.levels]:
+            skipped.append(features)
+            features = silu(group_norm(conv2d(features, kernel, stride=2, padding=1), GROUPS))
+        for kernel in kernels[self.levels :]:
+            beside = skipped.pop()
+            features = torch.cat([interpolate(features, size=beside.shape[-2:]), beside], dim=1)
+            features = conv2d(features, kernel, padding=1)
+            if skipped:
+                features = silu(group_norm(features, GROUPS))
+        return self.eps * features[0].tanh()

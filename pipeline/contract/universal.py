@@ -1,0 +1,62 @@
+"""The contract of a universal attack's fit; its pattern at work is checked as any attack."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import cached_property
+
+import torch
+
+from attacks.base import Pattern, State, Universal
+from metrics.base import Metric
+from pipeline.contract.base import BrokenError, photographs, require
+from pipeline.evaluate.crop_gain import CropGain
+from pipeline.evaluate.objective import ImageNoise
+
+SIDE, BATCH, STEPS = 32, 3, 20  # small: what is checked does not depend on size
+
+
+class FitCheck:
+    """Looks at the fit of one universal attack, on small crops of photographs that its pattern is not checked on."""
+
+    def __init__(self, name: str, attack: Universal, metric: Metric, device: torch.device) -> None:
+        self.name, self.metric, self.device = name, metric, device
+        self.attack = replace(attack, crop=SIDE, batch=BATCH)
+        self.crops = photographs(SIDE, SIDE, 2 * BATCH)[BATCH:].to(device)
+
+    @cached_property
+    def pattern(self) -> Pattern:
+        """Returns the fitted pattern."""
+        return self.attack.reached(self.after(STEPS, self.begun()))
+
+    def begun(self) -> State:
+        """Returns the state that a fit begins with."""
+        begun = self.attack.begin(ImageNoise(self.name, ["training set"]))
+        return {name: value.to(self.device) for name, value in begun.items()}
+
+    @torch.no_grad()
+    def after(self, steps: int, state: State) -> State:
+        """Returns the state so many steps later."""
+        batches = ((self.crops.clone(), CropGain(self.metric, None, torch.float32, BATCH)) for _ in range(steps))
+        for found in self.attack.fit(batches, state):
+            state = found
+        return state
+
+    def bounded(self) -> str:
+        """A finite pattern within eps, of the crop's size."""
+        shape = (3, SIDE, SIDE)
+        require(self.pattern.shape == shape, f"its shape is {tuple(self.pattern.shape)}: make it (3, crop, crop)")
+        require(bool(self.pattern.isfinite().all()), "the pattern is not finite: guard divisions")
+        largest = self.pattern.abs().max().item()
+        require(0 < largest <= self.attack.eps + 1e-6, f"its largest value is {largest:.4f}, eps {self.attack.eps:.4f}")
+        return f"largest value {largest:.4f} of {self.attack.eps:.4f}"
+
+    def resumes(self) -> str:
+        """The same bits when it goes on from a copy of its state."""
+        half = self.after(STEPS // 2, self.begun())
+        if not all(isinstance(value, torch.Tensor) for value in half.values()):
+            raise BrokenError("its state holds something else than tensors: a checkpoint could not keep it")
+        rest = self.after(STEPS - STEPS // 2, {name: value.clone() for name, value in half.items()})
+        same = torch.equal(self.attack.reached(rest), self.pattern)
+        require(same, "patterns differ: keep all that a step needs in the state, and draw from `noise` alone")
+        return "equal bits"
