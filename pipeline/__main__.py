@@ -136,6 +136,12 @@ def run(
     overrides: Annotated[
         list[str] | None, typer.Option("--set", help="An attack's setting, such as steps=20; kept off the leaderboard.")
     ] = None,
+    codec: Annotated[
+        str, typer.Option(help="Store clear and attacked clips with it before scoring, such as libx264:crf=23.")
+    ] = "",
+    jpeg: Annotated[
+        int | None, typer.Option(min=1, max=100, help="Store clear and attacked images as JPEG before scoring.")
+    ] = None,
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
     dtype: Annotated[
         Literal["float32", "bfloat16"], typer.Option(help="Of the attack's search; scores are always float32.")
@@ -158,6 +164,8 @@ def run(
     chosen = config.load().preset(preset)
     if train:
         chosen = chosen.model_copy(update={"train": tuple(name.strip() for name in train.split(",") if name.strip())})
+    if codec and jpeg:
+        raise BenchError("one of --codec and --jpeg must be chosen; got both: leave one out")
     names = [entry.name for entry in chosen.entries("metrics", metrics)]
     guards = catalog.guards(defences)
     if adaptive and not guards:
@@ -171,7 +179,12 @@ def run(
         train_limit=chosen.train_limit,
         out=out_folder,
         settings=Settings(
-            chosen.variants, chosen.jpeg, parse_overrides(overrides or []), dtype, () if adaptive else tuple(guards)
+            chosen.variants,
+            chosen.jpeg,
+            parse_overrides(overrides or []),
+            dtype,
+            f"jpeg:quality={jpeg}" if jpeg else codec,
+            () if adaptive else tuple(guards),
         ),
         preset=preset,
         limit=limit or chosen.limit,

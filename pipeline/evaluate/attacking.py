@@ -111,6 +111,7 @@ class Attacker:
     ) -> Iterator[dict[str, Any]]:
         """Yields the columns that are computed from the attacked images, (N,) values each; once for every defence."""
         changed = measures(attacked, images)
+        attacked = self.bench.recoded(attacked)
         guard = self.bench.guard(names)
         if guard:
             scores, *purified = guard.seen(self.bench.metric, attacked, images, references)

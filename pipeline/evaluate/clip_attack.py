@@ -120,14 +120,13 @@ class ClipAttacker:
         def attacked(window: Window, _: Batch) -> Images:
             return torch.from_numpy(np.load(task.file(window.start))).float().div_(255)
 
-        features = self.bench.features(self.dataset, task.photos, self.current.jpeg, attacked, size)
         measured = {name: [value for part in finished for value in part["measures"][name]] for name in MEASURED}
         row = Row(
             dataset=self.dataset.name,
             image=task.photos[0].clip,
             clip=task.photos[0].clip,
             clear=clear,
-            attacked=self.bench.pool(features),
+            attacked=self.bench.score(self.dataset, task.photos, self.current.jpeg, attacked, size),
             psnr=fmean(measured["psnr"]),
             ssim=fmean(measured["ssim"]),
             mse=fmean(measured["mse"]),

@@ -11,6 +11,7 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import NamedTuple, TypeVar
 
 import numpy as np
@@ -24,11 +25,13 @@ from pipeline.ci.store import Place
 from pipeline.config import Quality
 from pipeline.errors import BenchError, TransientError
 from pipeline.evaluate.batching import one_line, out_of_memory
+from pipeline.evaluate.codecs import as_pixels, encode
 from pipeline.evaluate.datasets import Dataset, Photo
-from pipeline.evaluate.images import Batch, ahead, load_batch
+from pipeline.evaluate.images import Batch, ahead, load_batch, to_tensor
 from pipeline.evaluate.journal import Journal
 from pipeline.evaluate.keeper import Keeper
 from pipeline.evaluate.metric import Clear, MetricBench, Report
+from pipeline.evaluate.video import Reel, examine
 from pipeline.files import digest, exclusive, write_atomically
 
 Result = TypeVar("Result")
@@ -81,8 +84,8 @@ class ClipBench(MetricBench):
 
     def clear(self, dataset: Dataset, jpeg: Quality | None, report: Report | None = None) -> Clear:
         """Returns the scores of the clear clips, in file order; their features are kept for the attacks."""
-        path = self.work(f"clear-{self._about(dataset, jpeg)}.jsonl")
-        key = clear_key(self.entry, dataset.digest, jpeg)
+        path = self.work(f"clear-{self._about(dataset, jpeg)}{self.stored}.jsonl")
+        key = clear_key(self.entry, dataset.digest, jpeg, self.codec_text)
         with exclusive(path.with_suffix(".lock")):
             self.keeper.bring(Place("clear", key, "scores"), path)
             journal = Journal(path, key)
@@ -136,6 +139,32 @@ class ClipBench(MetricBench):
             raise ValueError(f"its features must be finite, one row per frame; got shape {tuple(features.shape)}")
         return features
 
+    def score(
+        self, dataset: Dataset, photos: Sequence[Photo], jpeg: Quality | None, frames: Frames, size: int | None = None
+    ) -> float:
+        """Returns the score of a clip, re-encoded first if it is to be; the arguments are those of `features`.
+
+        Raises:
+            ValueError: As `features`; or if the codec gives back another number of frames.
+        """
+        if not self.codec:
+            return self.pool(self.features(dataset, photos, jpeg, frames, size))
+        if self.codec.quality is not None:
+            return self.pool(self.features(dataset, photos, jpeg, lambda *read: self.recoded(frames(*read)), size))
+        height, width = photos[0].height, photos[0].width
+        with TemporaryDirectory(dir=self.out / ".work") as folder:
+            path = Path(folder) / "recoded.mkv"
+            reading = self.read(dataset, photos, jpeg, size or self.rule(height, width))
+            encode(path, self.codec, height, width, (image for read in reading for image in as_pixels(frames(*read))))
+            if (count := examine(path).frames) != len(photos):
+                raise ValueError(f"{self.codec_text} gives back {count} of {len(photos)} frames")
+            reel = Reel(path)
+
+            def recoded(window: Window, _: Batch) -> Images:
+                return to_tensor([reel.read(number) for number in range(window.start, window.stop)])
+
+            return self.pool(self.features(dataset, photos, jpeg, recoded, size))
+
     def pool(self, features: Tensor) -> float:
         """Returns the score of a clip by its (T, F) features.
 
@@ -180,17 +209,25 @@ class ClipBench(MetricBench):
         return metric
 
     def _clear_score(self, dataset: Dataset, clip: str, jpeg: Quality | None) -> float:
-        return self.pool(self.clear_features(dataset, clip, jpeg))
+        if not self.codec:
+            return self.pool(self.clear_features(dataset, clip, jpeg))
+        return self.score(dataset, dataset.clips[clip], jpeg, lambda _, batch: batch.images)
 
     def _about(self, dataset: Dataset, jpeg: Quality | None) -> str:
         return f"{digest(dataset.name.encode())[:8]}-{'original' if jpeg is None else f'jpeg{jpeg}'}"
 
 
 def open_bench(
-    entry: Entry, out: Path, device: torch.device, batch: int | None = None, keeper: Keeper | None = None
+    entry: Entry,
+    out: Path,
+    device: torch.device,
+    batch: int | None = None,
+    *,
+    keeper: Keeper | None = None,
+    codec: str = "",
 ) -> MetricBench:
     """Returns a metric at work on images, or on clips if it rates clips."""
-    return (ClipBench if entry.kind == "video" else MetricBench)(entry, out, device, batch, keeper=keeper)
+    return (ClipBench if entry.kind == "video" else MetricBench)(entry, out, device, batch, keeper=keeper, codec=codec)
 
 
 def attempt(work: Callable[[], Result]) -> Result | str:

@@ -29,6 +29,7 @@ from pipeline.ci.stores import open_store
 from pipeline.errors import BenchError, DataError, Exit, TransientError
 from pipeline.evaluate.cell import CellRun
 from pipeline.evaluate.clips import open_bench
+from pipeline.evaluate.codecs import parse as parse_codec
 from pipeline.evaluate.datasets import Dataset, open_dataset
 from pipeline.evaluate.keeper import Keeper
 from pipeline.evaluate.machine import begin_memory, commit, describe, make_deterministic, open_device, peak_memory
@@ -126,6 +127,7 @@ def run(request: Request, listener: Listener) -> Summary:
     metrics = [catalog.find("metrics", name) for name in request.metrics]
     attacks = [_tried(catalog.find("attacks", name), request.settings) for name in request.attacks]
     open_device(request.device)
+    parse_codec(request.settings.codec)
     keeper = request.keeper()
     with folder_lock(request.out):
         datasets = [open_dataset(name, request.limit, request.frames) for name in request.datasets]
@@ -327,7 +329,8 @@ def run_job(job: Job, tell: Tell) -> None:
     request = job.request
     entry = job.cells[0].metric
     keeper = request.keeper()
-    bench = open_bench(entry, request.out, open_device(request.device), request.batch, keeper)
+    device, codec = open_device(request.device), request.settings.codec
+    bench = open_bench(entry, request.out, device, request.batch, keeper=keeper, codec=codec)
 
     def report(what: str, work: int) -> None:
         tell(Event(entry.name, what, work))
@@ -384,6 +387,7 @@ def _facts(cell: Cell, datasets: list[Dataset], train: list[Dataset], request: R
             "jpeg": list(settings.jpeg),
             "overrides": dict(settings.overrides),
             "dtype": settings.dtype,
+            "codec": settings.codec,
             "defences": list(settings.defences),
         },
         "preset": request.preset,

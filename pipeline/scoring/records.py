@@ -95,6 +95,8 @@ class Record:
         settings = self.stamp.settings if self.stamp else {}
         if overrides := settings.get("overrides"):
             return "run with --set " + " --set ".join(f"{name}={value}" for name, value in sorted(overrides.items()))
+        if codec := settings.get("codec"):
+            return f"stored with {codec} before it was scored"
         dtype = str(settings.get("dtype") or "float32")
         return "" if dtype == "float32" else f"searched in {dtype}"
 

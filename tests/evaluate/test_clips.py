@@ -20,6 +20,7 @@ from metrics.base import Images, VideoMetric
 from pipeline.catalog import Entry
 from pipeline.evaluate.clips import ClipBench, WindowScore, windows
 from pipeline.evaluate.datasets import open_dataset
+from pipeline.evaluate.images import compress, pixels_of, to_tensor
 from pipeline.evaluate.objective import Gain
 
 FRAMES = 7
@@ -282,3 +283,56 @@ def test_triplets_and_the_first_frames_of_videos_are_clips(theatre, films, tmp_p
     told = run(theatre, tmp_path / "short", films, "--frames", 3, metrics="brightness", attacks="noise")
     assert told.returncode == 0, told.stderr
     assert len(rows(tmp_path / "short", "brightness/noise")) == 3 + 1
+
+
+def scores(out: Path) -> dict[tuple[str, str], dict[str, str]]:
+    with (out / "scores.csv").open(newline="") as file:
+        return {(row["metric"], row["variant"]): row for row in csv.DictReader(file)}
+
+
+def test_what_survives_a_codec_is_scored_and_kept_off_the_leaderboard(finished, theatre, films, tmp_path):
+    told = run(theatre, tmp_path, films, "--codec", "libx264:crf=40", metrics="moving,compared,brightness")
+    assert told.returncode == 0, told.stderr
+    for metric in ("moving", "compared"):
+        (row,), (bare,) = rows(tmp_path, f"{metric}/ifgsm+codec=libx264-crf=40"), rows(finished, f"{metric}/ifgsm")
+        assert row["variant"] == "codec=libx264:crf=40"
+        assert row["psnr"] == bare["psnr"]  # the attack is the same; what is scored is not
+        assert row["clear"] != bare["clear"]
+        assert row["attacked"] != bare["attacked"]
+    stamp = json.loads((tmp_path / "brightness" / "ifgsm+codec=libx264-crf=40.json").read_text())
+    assert (stamp["status"], "use --jpeg" in stamp["reason"]) == ("skipped", True)
+    board = json.loads((tmp_path / "leaderboard.json").read_text())
+    assert board["sections"] == []
+    assert "stored with libx264:crf=40 before it was scored" in json.dumps(board)
+
+
+def test_jpeg_is_the_codec_of_images(theatre, films, tmp_path):
+    told = run(theatre, tmp_path, films, "--jpeg", 20, metrics="moving,brightness", attacks="fgsm")
+    assert told.returncode == 0, told.stderr
+    (clip,) = rows(tmp_path, "moving/fgsm+codec=jpeg-quality=20")
+    frames = [
+        row for row in rows(tmp_path, "brightness/fgsm+codec=jpeg-quality=20") if "clip_mean" not in row["variant"]
+    ]
+    photos = open_dataset(str(films)).photos
+    stored = to_tensor([compress(pixels_of(photo), 20) for photo in photos])
+    bright = (stored.square() * (1 + stored.flip(3))).mean(dim=(1, 2, 3))
+    assert [float(row["clear"]) for row in frames] == pytest.approx(bright.tolist(), rel=1e-5)
+    assert float(clip["clear"]) == pytest.approx(bright.logsumexp(dim=0).item() / 5, rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (("--codec", "libx264"), ""),
+        (("--codec", "libx264:crf"), "--codec must be like libx264:crf=23; got 'libx264:crf'"),
+        (("--codec", "no_such_codec:crf=1"), "--codec must be an encoder of FFmpeg; got 'no_such_codec'"),
+        (("--codec", "aac"), "--codec must be a video encoder; got 'aac'"),
+        (("--codec", "libx264:crf=23", "--jpeg", "80"), "one of --codec and --jpeg must be chosen"),
+    ],
+)
+def test_a_wrong_codec_is_told_in_one_line(theatre, films, tmp_path, options, told):
+    answer = run(theatre, tmp_path, films, *options, attacks="noise")
+    assert (answer.returncode == 0) == (not told)
+    if told:
+        assert (answer.returncode, answer.stderr.count("\n")) == (2, 1)
+        assert told in answer.stderr
