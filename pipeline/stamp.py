@@ -59,8 +59,8 @@ class Probe(_Frozen):
     problem: str = ""  # why there is no gradient, of a metric that should have one
     slope: float | None = None  # how fast the score rises along its gradient, as a multiple of what the gradient says
     unseen: float | None = None  # how far pixels without gradient move the score, as a part of what all pixels do
-    gains: list[float] = []  # mean gain of sign steps within 1/255, 2/255, ...
-    end: float | None = None  # mean score after them
+    gains: dict[int, float] = {}  # eps in 255ths -> mean gain of as many sign steps
+    end: float | None = None  # mean score after the last of them
     top: float | None = None  # median over the images of the best score that a search without limit reached
 
 

@@ -35,10 +35,11 @@ from pipeline.evaluate.keeper import Keeper
 from pipeline.evaluate.machine import begin_memory, commit, describe, make_deterministic, open_device, peak_memory
 from pipeline.evaluate.passes import attack_passes, attack_settings, attack_variants
 from pipeline.evaluate.patterns import open_training_set, patterns_of
+from pipeline.evaluate.probe import probe
 from pipeline.evaluate.weights import missing, provide
 from pipeline.files import digest, folder_lock, write_atomically
 from pipeline.rows import to_csv
-from pipeline.stamp import AttackFacts, DatasetFacts, Stamp, read_stamp
+from pipeline.stamp import AttackFacts, DatasetFacts, Probe, Stamp, read_stamp
 
 
 @dataclass(frozen=True)
@@ -356,6 +357,7 @@ def run_job(job: Job, tell: Tell) -> None:
             sha256=digest(csv.encode()),
             seconds=outcome.seconds,
             flaws={variant: dict(flaws) for variant, flaws in outcome.flaws.items() if flaws},
+            probes=_probes(bench, cell, job.datasets),
             gpu_memory=peak_memory(bench.device),
             machine=describe(bench.device),
             **facts,
@@ -364,6 +366,13 @@ def run_job(job: Job, tell: Tell) -> None:
         bench.work(f"{cell.label}.jsonl").unlink(missing_ok=True)
         left_out = sum(map(len, outcome.excluded.values()))
         tell(Event(entry.name, cell.attack.name, 0, "done", f"{left_out} images left out" if left_out else ""))
+
+
+def _probes(bench: MetricBench, cell: Cell, datasets: list[Dataset]) -> dict[str, Probe]:
+    """Returns what a look at the metric says of its gradients; measured once for all its cells."""
+    jpeg = cell.settings.jpeg[0] if bench.entry.kind == "FR" else None
+    found = {dataset.name: probe(bench, dataset, jpeg) for dataset in datasets}
+    return {name: each for name, each in found.items() if each}
 
 
 def _facts(cell: Cell, datasets: list[Dataset], train: list[Dataset], request: Request) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from pipeline.errors import BenchError, DataError
 from pipeline.evaluate.batching import BatchRule, isolate, one_line
 from pipeline.evaluate.codecs import parse, recompressed
 from pipeline.evaluate.datasets import Dataset
+from pipeline.evaluate.defence import build_defences
 from pipeline.evaluate.guard import Guard
 from pipeline.evaluate.images import Batch, ahead, load_recent
 from pipeline.evaluate.journal import Journal
@@ -75,7 +76,7 @@ class MetricBench:
     @cached_property
     def defence(self) -> Defence | None:
         """Returns what stands before the metric, if anything does."""
-        return build_defence(self.entry, self.device) if self.entry.defence else None
+        return build_defences(self.entry.defence)[self.entry.preset] if self.entry.defence else None
 
     def guard(self, images: Sequence[str]) -> Guard | None:
         """Returns what stands before the metric, for images of these names."""
@@ -166,24 +167,6 @@ class MetricBench:
         values, failed = isolate(score, batch)
         bad = {image: f"its clear score is {value}" for image, value in values if not math.isfinite(value)}
         return dict(values), batch.excluded | failed | bad
-
-
-def build_defence(entry: Entry, device: torch.device) -> Defence:
-    """Builds what stands before a defended metric.
-
-    Raises:
-        DataError: If it cannot be built; names it.
-    """
-    if entry.defence is None:
-        raise ValueError(f"{entry.name} must be a defended metric, METRIC+DEFENCE")
-    try:
-        settings = entry.defence.fields.get("presets", {}).get(entry.preset, {})
-        defence: Defence = entry.defence.load()(**settings)
-        return defence
-    except BenchError:
-        raise
-    except Exception as error:  # whatever a contributor's code raises costs only its own cells
-        raise DataError(f"{entry.defence.name} cannot be built: {one_line(error)}") from error
 
 
 def build_metric(entry: Entry, device: torch.device) -> Metric:

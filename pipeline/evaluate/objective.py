@@ -79,6 +79,8 @@ class Gain:
                 slopes.append(torch.autograd.grad(value.sum(), images)[0])
                 values.append(value.detach())
         self.value, gradient = _mean(values), _mean(slopes)
+        if 0 in gradient.stride():  # of a plain sum: one number seen many times, into which nothing can be written
+            gradient = gradient.contiguous()
         # NaN outlives both, and they are many times faster here than a norm or `aminmax`.
         low, high = gradient.flatten(1).amin(dim=1), gradient.flatten(1).amax(dim=1)
         self.zero = self.zero | ((low == 0) & (high == 0))

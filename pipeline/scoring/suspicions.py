@@ -16,30 +16,31 @@ TOP = 0.95  # of the range, from where the extreme counts as reached
 
 def probed(probe: Probe) -> Iterator[Flag]:
     """Yields the flags of a metric, which concern all its attacks."""
+    images = f"{probe.images} image{'' if probe.images == 1 else 's'}"
     if probe.again > DIFFERENT:  # nothing else can be told of a score that moves by itself
-        text = f"scored again, the same images differ by up to {probe.again:.3g} of the range"
-        yield Flag("random_scores", text)
+        yield Flag("random_scores", f"scored again, {images} differed by up to {probe.again:.3g} of the range")
         return
     if probe.beside > DIFFERENT:
-        text = f"beside others, images score up to {probe.beside:.3g} of the range otherwise than alone"
+        text = f"beside others, {images} scored up to {probe.beside:.3g} of the range otherwise than alone"
         yield Flag("batch_dependent_scores", text)
-    yield from _gradients(probe)
+    for code, text in _gradients(probe):
+        yield Flag(code, f"{text} ({images})")
 
 
-def _gradients(probe: Probe) -> Iterator[Flag]:
+def _gradients(probe: Probe) -> Iterator[tuple[str, str]]:
+    """Yields the code and the text of what is doubtful about the gradients."""
     if probe.problem:
-        yield Flag("disconnected_gradients", f"there is no gradient of the score: {probe.problem}")
+        yield "disconnected_gradients", f"the score has no gradient: {probe.problem}"
     if probe.slope is not None and not 1 / SLOPE <= probe.slope <= SLOPE:
-        text = f"along its own gradient the score rises {probe.slope:.3g} times as fast as the gradient says"
-        yield Flag("disconnected_gradients", text)
+        yield "disconnected_gradients", f"along its gradient the score rises {probe.slope:.3g} times as fast as it says"
     if probe.unseen is not None and probe.unseen > UNSEEN:
         text = f"pixels without gradient move the score, {probe.unseen:.0%} as far as all pixels do"
-        yield Flag("disconnected_gradients", text)
-    if probe.gains and probe.top is not None:
-        half, full = probe.gains[len(probe.gains) // 2 - 1], probe.gains[-1]
-        if full < half + GROWTH and probe.end is not None and probe.end < TOP:
-            text = f"{len(probe.gains)}/255 gains {full:.3f}, {len(probe.gains) // 2}/255 gains {half:.3f}"
-            yield Flag("gain_not_growing", text)
-        if probe.top < TOP:
-            text = f"changed at will, images reach {probe.top:.3f} of the range on the median"
-            yield Flag("extreme_not_reached", text)
+        yield "disconnected_gradients", text
+    if probe.top is None or probe.end is None or len(probe.gains) < 2:
+        return
+    *_, half, full = sorted(probe.gains)
+    if probe.gains[full] < probe.gains[half] + GROWTH and probe.end < TOP:
+        text = f"sign steps within {half}/255 gain {probe.gains[half]:.3f}, within {full}/255 {probe.gains[full]:.3f}"
+        yield "gain_not_growing", text
+    if probe.top < TOP:
+        yield "extreme_not_reached", f"changed at will, images reach {probe.top:.3f} of the range on the median"
