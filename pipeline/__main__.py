@@ -128,14 +128,21 @@ def run(
     adaptive: Annotated[
         bool, typer.Option("--adaptive", help="Attack the metric behind each of --defences instead of the bare one.")
     ] = False,
-    dataset: Annotated[str, typer.Option(help="A data set's name, or a folder of images; default: the preset's.")] = "",
+    dataset: Annotated[str, typer.Option(help="A data set's name, or a folder of images and videos.")] = "",
     train: Annotated[
         str, typer.Option(help="Training sets or folders for universal attacks, with commas; default: the preset's.")
     ] = "",
     preset: Annotated[str, typer.Option(help="smoke, demo, nightly or full: how much is run.")] = "",
-    limit: Annotated[int | None, typer.Option(min=1, help="Images per data set.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Photographs or clips per data set.")] = None,
+    frames: Annotated[int | None, typer.Option(min=1, help="Frames of each video, from its beginning.")] = None,
     overrides: Annotated[
         list[str] | None, typer.Option("--set", help="An attack's setting, such as steps=20; kept off the leaderboard.")
+    ] = None,
+    codec: Annotated[
+        str, typer.Option(help="Store clear and attacked clips with it before scoring, such as libx264:crf=23.")
+    ] = "",
+    jpeg: Annotated[
+        int | None, typer.Option(min=1, max=100, help="Store clear and attacked images as JPEG before scoring.")
     ] = None,
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
     dtype: Annotated[
@@ -159,6 +166,8 @@ def run(
     chosen = config.load().preset(preset)
     if train:
         chosen = chosen.model_copy(update={"train": tuple(name.strip() for name in train.split(",") if name.strip())})
+    if codec and jpeg:
+        raise BenchError("one of --codec and --jpeg must be chosen; got both: leave one out")
     if adaptive and not defences:
         raise BenchError("--adaptive must have --defences to attack through; it has none: name them")
     if defences:
@@ -172,9 +181,15 @@ def run(
         train=list(chosen.train),
         train_limit=chosen.train_limit,
         out=out_folder,
-        settings=replace(settings_of(chosen), overrides=parse_overrides(overrides or []), dtype=dtype),
+        settings=replace(
+            settings_of(chosen),
+            overrides=parse_overrides(overrides or []),
+            dtype=dtype,
+            codec=f"jpeg:quality={jpeg}" if jpeg else codec,
+        ),
         preset=preset,
         limit=limit or chosen.limit,
+        frames=frames or chosen.frames,
         device=device,
         batch=batch,
         save_images=save_images,

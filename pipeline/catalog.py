@@ -22,8 +22,11 @@ ROOT = Path(__file__).resolve().parent.parent
 FOLDERS = ("metrics", "attacks", "defences")
 NAME = re.compile(r"[a-z][a-z0-9_]*")
 TYPES = {
-    **dict.fromkeys(("differentiable", "batch_dependent", "random", "keeps_geometry", "small"), bool),
-    **dict.fromkeys(("smallest", "gpu_memory"), int),
+    **dict.fromkeys(
+        ("full_reference", "differentiable", "batch_dependent", "random", "keeps_geometry", "small"),
+        bool,
+    ),
+    **dict.fromkeys(("smallest", "gpu_memory", "reference_context"), int),
     **dict.fromkeys(("trained_on", "licence", "verified", "suite"), str),
     **dict.fromkeys(("weights", "needs"), tuple),
     **dict.fromkeys(("variants", "presets"), dict),
@@ -54,6 +57,11 @@ class Entry:
     def parts(self) -> list[Entry]:
         """Returns the entries with files of their own that it is made of: itself, or metric and defences."""
         return [*self.bare.parts, self.defence] if self.bare and self.defence else [self]
+
+    @property
+    def full_reference(self) -> bool:
+        """Tells whether it is a metric that compares with the undistorted original."""
+        return bool(self.fields.get("full_reference"))
 
     def load(self) -> Any:
         """Imports the file and returns its class.

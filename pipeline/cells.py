@@ -21,6 +21,7 @@ from pipeline.files import digest
 from pipeline.stamp import MetricFacts, Stamp, is_current, read_stamp
 
 PROTOCOL = 2  # raise it when pipeline/evaluate changes what a number means: every cell is then run again
+NO_CLIPS = "it rates clips, and the data sets hold none"
 OVERRIDE = re.compile(r"[a-z][a-z0-9_]*=[A-Za-z0-9_.,+/-]+")
 
 
@@ -32,6 +33,7 @@ class Settings:
     jpeg: tuple[Quality, ...] = (50,)  # of the images that full-reference metrics judge; the first is the default
     overrides: Mapping[str, str] = field(default_factory=dict)  # --set
     dtype: Literal["float32", "bfloat16"] = "float32"  # of the attack's search; scores are always float32
+    codec: str = ""  # that the attacked images or clips, and the clear ones, are stored with before they are scored
     defences: tuple[str, ...] = ()  # that judge, each, the images that attack the bare metric
 
     @property
@@ -41,6 +43,8 @@ class Settings:
         parts += [f"{name}={value.replace('/', 'over')}" for name, value in sorted(self.overrides.items())]
         if self.dtype != "float32":
             parts.append(self.dtype)
+        if self.codec:
+            parts.append(f"codec={self.codec.replace(':', '-').replace('/', 'over')}")
         return "".join(f"+{part}" for part in parts)
 
 
@@ -71,8 +75,10 @@ class Cell:
         """Returns the hash of everything the rows depend on."""
         needs = {entry.name: entry.fingerprint for entry in self.needed()}
         settings = asdict(self.settings)
-        if self.metric.kind != "FR":
+        if not self.metric.full_reference:
             del settings["jpeg"]
+        if not self.settings.codec:
+            del settings["codec"]
         if defences := settings.pop("defences"):
             settings["defences"] = {
                 name: entry.fingerprint for name, entry in zip(defences, self.defended(), strict=True)
@@ -127,8 +133,12 @@ class Cell:
                 return Decision("failed", why + entry.problem)
         if self.attack.fields["access"] == "white" and not self.metric.fields["differentiable"]:
             return Decision("skipped", "white-box attack on a metric without gradient")
-        if self.metric.defence and is_universal(self.attack):
-            return Decision("skipped", "universal patterns are fitted on bare metrics")
+        if self.settings.codec and not self.settings.codec.startswith("jpeg:") and self.metric.kind != "video":
+            return Decision("skipped", "a video codec re-encodes clips, and it rates images: use --jpeg")
+        if self.metric.kind == "video" and (self.metric.defence or self.settings.defences):
+            return Decision("skipped", "defences stand before metrics of images")
+        if is_universal(self.attack) and (self.metric.defence or self.metric.kind == "video"):
+            return Decision("skipped", "universal patterns are fitted on bare metrics of images")
         return None
 
     def _staleness(self, csv: Path) -> str:
@@ -160,15 +170,17 @@ def _find(name: str) -> Entry:
         return Entry(name, "metrics", problem=str(error))
 
 
-def clear_key(metric: Entry, dataset: str, jpeg: Quality | None) -> str:
+def clear_key(metric: Entry, dataset: str, jpeg: Quality | None, codec: str = "") -> str:
     """Returns the hash of everything that a metric's scores of the clear images depend on.
 
     Args:
         metric: The metric.
         dataset: The data set's digest.
         jpeg: For a full-reference metric, the quality that the images are compressed with before; else None.
+        codec: What they are stored with before they are scored.
     """
-    return digest(json.dumps([PROTOCOL, metric.fingerprint, dataset, jpeg]).encode())[:32]
+    parts = [PROTOCOL, metric.fingerprint, dataset, jpeg, *([codec] if codec else [])]
+    return digest(json.dumps(parts).encode())[:32]
 
 
 def parse_overrides(texts: list[str]) -> dict[str, str]:

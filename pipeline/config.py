@@ -83,7 +83,8 @@ class Preset(_Strict):
     """How much is run. The defaults are what a run without a preset does."""
 
     datasets: tuple[str, ...] = ("sample",)
-    limit: Annotated[int, Field(ge=1)] | None = None
+    limit: Annotated[int, Field(ge=1)] | None = None  # photographs or clips per data set
+    frames: Annotated[int, Field(ge=1)] | None = None  # of each video, from its beginning
     metrics: MetricSelection = MetricSelection()
     attacks: AttackSelection = AttackSelection()
     variants: bool = True

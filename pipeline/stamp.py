@@ -43,6 +43,7 @@ class DatasetFacts(_Frozen):
     name: str
     digest: str
     images: int
+    clips: int = 0  # how many clips they are frames of
     excluded: dict[str, str] = {}  # image -> reason
 
 

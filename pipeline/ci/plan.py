@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from pipeline.catalog import Entry
-from pipeline.cells import Cell, Decision, clear_key, is_universal, settings_of
+from pipeline.cells import NO_CLIPS, Cell, Decision, clear_key, is_universal, settings_of
 from pipeline.ci import shelf
 from pipeline.ci.history import History, Past
 from pipeline.ci.inventory import Inventory
@@ -101,7 +101,12 @@ def make_plan(
     impossible = {
         id(cell): found
         for cell in cells
-        if (found := _untrained(cell, inventory) or cell.impossible() or _too_large(cell, largest))
+        if (
+            found := _untrained(cell, inventory)
+            or cell.impossible()
+            or _too_large(cell, largest)
+            or _without_clips(cell, inventory)
+        )
     }
     open_cells = [cell for cell in cells if id(cell) not in impossible]
     stamps = shelf.read_stamps(store, open_cells)
@@ -248,13 +253,17 @@ def _within(cells: list[Planned], gpu_hours: float | None, most: int) -> list[Pl
     return chosen
 
 
+def _without_clips(cell: Cell, inventory: Inventory) -> Decision | None:
+    return Decision("skipped", NO_CLIPS) if cell.metric.kind == "video" and not inventory.clips else None
+
+
 def _calibrations(cells: list[Planned], inventory: Inventory, store: Store) -> list[Entry]:
     """Returns the metrics whose clear scores are needed by this pipeline's cells and not in the store."""
     running = [planned.cell for planned in cells if planned.action == "run"]
     needed = {cell.metric.name: cell for cell in running}
     places: dict[Place, str] = {}
     for name, cell in needed.items():
-        qualities = cell.settings.jpeg if cell.metric.kind == "FR" else (None,)
+        qualities = cell.settings.jpeg if cell.metric.full_reference else (None,)
         for dataset in inventory.digests.values():
             for quality in qualities:
                 places[Place("clear", clear_key(cell.metric, dataset, quality), "scores")] = name

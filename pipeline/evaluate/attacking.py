@@ -94,9 +94,9 @@ class Attacker:
                 "gradients": objective.gradients,
             }
             for columns in self._measured(attacked, images, references, names, behind):
-                for index, name in enumerate(names):
+                for index, photo in enumerate(batch.photos):
                     own = {column: values[index] for column, values in columns.items()}
-                    row = Row(image=name, clip=name, clear=clear[index], **common, **own)
+                    row = Row(image=photo.name, clip=photo.clip or photo.name, clear=clear[index], **common, **own)
                     found.append(Attacked(row.cells(), objective.flaws(index)))
         return found
 
@@ -111,6 +111,7 @@ class Attacker:
     ) -> Iterator[dict[str, Any]]:
         """Yields the columns that are computed from the attacked images, (N,) values each; once for every defence."""
         changed = measures(attacked, images)
+        attacked = self.bench.recoded(attacked)
         guard = self.bench.guard(names)
         if guard:
             scores, *purified = guard.seen(self.bench.metric, attacked, images, references)

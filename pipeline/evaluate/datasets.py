@@ -44,6 +44,7 @@ class Dataset:
     asked: int  # how many images there were to read
     crop: int | None = None
     excluded: dict[str, str] = field(default_factory=dict)  # image, or whole clip -> reason
+    asked_clips: int = 0  # how many clips there were to read
 
     @property
     def clips(self) -> dict[str, list[Photo]]:
@@ -99,7 +100,7 @@ def open_dataset(name: str, limit: int | None = None, frames: int | None = None)
         raise DataError(f"{name} holds no image that can be used ({why}): give a folder with PNG or JPEG files")
     lines = [f"{photo.name} {reader.digests[photo.path]}" for photo in reader.photos]
     key = digest("\n".join([f"crop {crop}", *lines]).encode())[:16]
-    return Dataset(title, reader.photos, key, reader.asked, crop, reader.excluded)
+    return Dataset(title, reader.photos, key, reader.asked, crop, reader.excluded, reader.clips)
 
 
 def _units_at(name: str, known: dict[str, config.DatasetConfig]) -> list[Unit]:
@@ -121,11 +122,12 @@ class _Reader:
         self.photos: list[Photo] = []
         self.digests: dict[Path, str] = {}
         self.excluded: dict[str, str] = {}
-        self.asked = 0
+        self.asked = self.clips = 0
 
     def read(self, unit: Unit) -> None:
         """Adds the images of a unit; a clip that lacks a frame, or whose frames differ in size, is left out whole."""
         clip = unit.name if unit.name not in unit.files else ""
+        self.clips += bool(clip) or any(file.suffix.lower() in VIDEOS for file in unit.files.values())
         found: list[Photo] = []
         for image, file in unit.files.items():
             try:

@@ -24,14 +24,15 @@ import torch
 from attacks.base import Universal
 from pipeline import catalog, config
 from pipeline.catalog import Entry
-from pipeline.cells import PROTOCOL, Cell, Decision, Settings, is_universal, metric_facts
+from pipeline.cells import NO_CLIPS, PROTOCOL, Cell, Decision, Settings, is_universal, metric_facts
 from pipeline.ci.stores import open_store
 from pipeline.errors import BenchError, DataError, Exit, TransientError
 from pipeline.evaluate.cell import CellRun
+from pipeline.evaluate.clips import open_bench
+from pipeline.evaluate.codecs import parse as parse_codec
 from pipeline.evaluate.datasets import Dataset, open_dataset
 from pipeline.evaluate.keeper import Keeper
 from pipeline.evaluate.machine import begin_memory, commit, describe, make_deterministic, open_device, peak_memory
-from pipeline.evaluate.metric import MetricBench
 from pipeline.evaluate.passes import attack_passes, attack_settings, attack_variants
 from pipeline.evaluate.patterns import open_training_set, patterns_of
 from pipeline.evaluate.probe import probe
@@ -54,6 +55,7 @@ class Request:
     settings: Settings = field(default_factory=Settings)
     preset: str = ""
     limit: int | None = None
+    frames: int | None = None  # of each video
     device: str = "cpu"
     batch: int | None = None
     save_images: bool = False
@@ -126,9 +128,10 @@ def run(request: Request, listener: Listener) -> Summary:
     metrics = [catalog.find("metrics", name) for name in request.metrics]
     attacks = [_tried(catalog.find("attacks", name), request.settings) for name in request.attacks]
     open_device(request.device)
+    parse_codec(request.settings.codec)
     keeper = request.keeper()
     with folder_lock(request.out):
-        datasets = [open_dataset(name, request.limit) for name in request.datasets]
+        datasets = [open_dataset(name, request.limit, request.frames) for name in request.datasets]
         digests = {dataset.name: dataset.digest for dataset in datasets}
         train, absent = _training_sets(request, attacks)
         trained_on = {dataset.name: dataset.digest for dataset in train}
@@ -142,7 +145,7 @@ def run(request: Request, listener: Listener) -> Summary:
         summary = Summary(excluded={image: why for dataset in datasets for image, why in dataset.excluded.items()})
         todo = []
         for cell in cells:
-            action, reason = _decide(cell, request, keeper)
+            action, reason = _decide(cell, request, keeper, any(dataset.clips for dataset in datasets))
             if is_universal(cell.attack) and absent:
                 action, reason = "skipped", absent
             if action == "run":
@@ -202,7 +205,9 @@ def _tried(attack: Entry, settings: Settings) -> Entry:
     return attack
 
 
-def _decide(cell: Cell, request: Request, keeper: Keeper) -> Decision:
+def _decide(cell: Cell, request: Request, keeper: Keeper, clips: bool) -> Decision:
+    if cell.metric.kind == "video" and not clips:
+        return Decision("skipped", NO_CLIPS)
     decision = cell.decide(request.out, save_images=request.save_images)
     if decision.action == "run" and not request.save_images and keeper.restore(cell, request.out):
         return Decision("done", "in the store")
@@ -248,7 +253,7 @@ def _work(cells: list[Cell], datasets: list[Dataset], train: list[Dataset]) -> d
     for cell in cells:
         attacks = attack_variants(cell.attack, cell.settings)
         stand_ins = {name: {dataset.name: torch.zeros(()) for dataset in train} for name in attacks}
-        passes = attack_passes(attacks, cell.settings, cell.metric.kind == "FR", stand_ins)
+        passes = attack_passes(attacks, cell.settings, cell.metric.full_reference, stand_ins)
         work[cell.metric.name] += images * sum(current.work for current in passes)
         for attack in attacks.values():
             if isinstance(attack, Universal):
@@ -325,7 +330,8 @@ def run_job(job: Job, tell: Tell) -> None:
     request = job.request
     entry = job.cells[0].metric
     keeper = request.keeper()
-    bench = MetricBench(entry, request.out, open_device(request.device), request.batch, keeper=keeper)
+    device, codec = open_device(request.device), request.settings.codec
+    bench = open_bench(entry, request.out, device, request.batch, keeper=keeper, codec=codec)
 
     def report(what: str, work: int) -> None:
         tell(Event(entry.name, what, work))
@@ -390,6 +396,7 @@ def _facts(cell: Cell, datasets: list[Dataset], train: list[Dataset], request: R
             "jpeg": list(settings.jpeg),
             "overrides": dict(settings.overrides),
             "dtype": settings.dtype,
+            "codec": settings.codec,
             "defences": list(settings.defences),
         },
         "preset": request.preset,
@@ -401,7 +408,13 @@ def _facts(cell: Cell, datasets: list[Dataset], train: list[Dataset], request: R
 
 
 def _dataset_facts(dataset: Dataset) -> DatasetFacts:
-    return DatasetFacts(name=dataset.name, digest=dataset.digest, images=dataset.asked, excluded=dataset.excluded)
+    return DatasetFacts(
+        name=dataset.name,
+        digest=dataset.digest,
+        images=dataset.asked,
+        clips=dataset.asked_clips,
+        excluded=dataset.excluded,
+    )
 
 
 def _write(cell: Cell, request: Request, keeper: Keeper, stamp: Stamp, csv: str | None = None) -> None:

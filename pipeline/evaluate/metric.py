@@ -18,6 +18,7 @@ from pipeline.ci.store import Place
 from pipeline.config import Quality
 from pipeline.errors import BenchError, DataError
 from pipeline.evaluate.batching import BatchRule, isolate, one_line
+from pipeline.evaluate.codecs import parse, recompressed
 from pipeline.evaluate.datasets import Dataset
 from pipeline.evaluate.defence import build_defences
 from pipeline.evaluate.guard import Guard
@@ -46,6 +47,7 @@ class MetricBench:
         device: Where to compute.
         batch: Images per batch; None chooses.
         keeper: Brings the clear scores that another machine computed, and keeps ours for others.
+        codec: What images or clips are stored with before they are scored; empty: they are scored as they are.
         network: Returns the metric; None builds it.
     """
 
@@ -57,10 +59,12 @@ class MetricBench:
         batch: int | None = None,
         *,
         keeper: Keeper | None = None,
+        codec: str = "",
         network: Callable[[], Metric] | None = None,
     ) -> None:
         self.entry, self.out, self.device, self.batch = entry, out, device, batch
         self.keeper = keeper or Keeper(None)
+        self.codec_text, self.codec = codec, parse(codec)
         self.network = network or (lambda: build_metric(entry, device))
         self.rule = BatchRule.of(entry, device, batch)
 
@@ -80,11 +84,19 @@ class MetricBench:
 
     def beside(self, entry: Entry) -> MetricBench:
         """Returns another metric at work in the same place."""
-        return MetricBench(entry, self.out, self.device, self.batch, keeper=self.keeper)
+        return MetricBench(entry, self.out, self.device, self.batch, keeper=self.keeper)  # no attack needs one of clips
 
     def behind(self, entry: Entry) -> MetricBench:
         """Returns this metric behind a defence, with the same weights in memory."""
-        return MetricBench(entry, self.out, self.device, self.batch, keeper=self.keeper, network=lambda: self.metric)
+        return MetricBench(
+            entry,
+            self.out,
+            self.device,
+            self.batch,
+            keeper=self.keeper,
+            codec=self.codec_text,
+            network=lambda: self.metric,
+        )
 
     def work(self, name: str) -> Path:
         """Returns the path of one of this metric's files of unfinished or shared work."""
@@ -93,8 +105,8 @@ class MetricBench:
     def clear(self, dataset: Dataset, jpeg: Quality | None, report: Report | None = None) -> Clear:
         """Returns the scores of the clear images, from the output folder where an earlier run left them there."""
         quality = "original" if jpeg is None else f"jpeg{jpeg}"
-        path = self.work(f"clear-{digest(dataset.name.encode())[:8]}-{quality}.jsonl")
-        key = clear_key(self.entry, dataset.digest, jpeg)
+        path = self.work(f"clear-{digest(dataset.name.encode())[:8]}-{quality}{self.stored}.jsonl")
+        key = clear_key(self.entry, dataset.digest, jpeg, self.codec_text)
         with exclusive(path.with_suffix(".lock")):
             self.keeper.bring(Place("clear", key, "scores"), path)
             journal = Journal(path, key)
@@ -117,6 +129,16 @@ class MetricBench:
             {image: value for image, value in known.items() if isinstance(value, str)},
         )
 
+    @property
+    def stored(self) -> str:
+        """Returns what tells the files of scores of re-encoded images from the others."""
+        return f"-{digest(self.codec_text.encode())[:8]}" if self.codec else ""
+
+    def recoded(self, images: Images) -> Images:
+        """Returns images on the 256 levels as they are after they were stored, if they are to be."""
+        quality = self.codec.quality if self.codec else None
+        return images if quality is None else recompressed(images, quality).to(images.device)
+
     def on_device(self, batch: Batch) -> tuple[Images, Images | None]:
         """Returns copies of a batch's images and references where the metric is: other attacks will read the batch."""
         references = None if batch.references is None else batch.references.to(self.device, copy=True)
@@ -132,6 +154,7 @@ class MetricBench:
         def score(part: Batch) -> list[tuple[str, float]]:
             names = [photo.name for photo in part.photos]
             images, references = self.on_device(part)
+            images = self.recoded(images)
             with torch.no_grad():
                 guard = self.guard(names)
                 scores = (

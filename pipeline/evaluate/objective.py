@@ -13,7 +13,7 @@ from metrics.base import Images, Scores
 
 
 class Judge(Protocol):
-    """What gives the scores: a metric, or a metric behind a defence."""
+    """What gives the scores: a metric, one behind a defence, or a clip's as a function of some of its frames."""
 
     @property
     def higher_is_better(self) -> bool:

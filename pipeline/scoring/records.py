@@ -11,6 +11,7 @@ from typing import Any
 import pandas as pd
 
 from pipeline.errors import DataError
+from pipeline.rows import CLIP_MEAN
 from pipeline.scoring.cells import Cell, Status
 from pipeline.scoring.outcomes import Outcome, moves, outcome
 from pipeline.scoring.ranges import Ranges, fixed_scale
@@ -94,6 +95,8 @@ class Record:
         settings = self.stamp.settings if self.stamp else {}
         if overrides := settings.get("overrides"):
             return "run with --set " + " --set ".join(f"{name}={value}" for name, value in sorted(overrides.items()))
+        if codec := settings.get("codec"):
+            return f"stored with {codec} before it was scored"
         dtype = str(settings.get("dtype") or "float32")
         return "" if dtype == "float32" else f"searched in {dtype}"
 
@@ -146,8 +149,8 @@ def _of_rows(empty: Record, cell: Cell, rows: pd.DataFrame, asked: DatasetFacts 
     clear, attacked = rows["clear"].to_numpy(), rows["attacked"].to_numpy()
     told = [("rows_left_out", note) for note in cell.notes]
     if asked:
-        if len(rows) < asked.images:
-            told.append(("fewer_images", f"fewer images than asked: {len(rows)} of {asked.images}"))
+        if len(rows) < (count := _count(cell, asked, first["variant"])):
+            told.append(("fewer_images", f"fewer images than asked: {len(rows)} of {count}"))
         told += [("rows_missing", text) for text in _rows_missing(cell, asked, first["variant"], rows["image"])]
     told += _gradient_flags(cell, first["variant"])
     probe = cell.stamp.probes.get(first["dataset"]) if cell.stamp else None
@@ -161,7 +164,7 @@ def _of_rows(empty: Record, cell: Cell, rows: pd.DataFrame, asked: DatasetFacts 
     return replace(
         empty,
         **{name: first[name] for name in SETTING},
-        asked=asked.images if asked else len(rows),
+        asked=_count(cell, asked, first["variant"]) if asked else len(rows),
         moved=moved,
         outcome=outcome(moved),
         subset=subset,
@@ -169,6 +172,12 @@ def _of_rows(empty: Record, cell: Cell, rows: pd.DataFrame, asked: DatasetFacts 
         scale=scale,
         flags=(*(Flag(code, text, (setting,)) for code, text in told), *(probed(probe) if probe else ())),
     )
+
+
+def _count(cell: Cell, asked: DatasetFacts, variant: str) -> int:
+    """Returns how many rows there should be: one per image, or per clip where clips are scored."""
+    of_clips = variant.endswith(CLIP_MEAN) or (cell.stamp is not None and cell.stamp.metric.kind == "video")
+    return asked.clips if of_clips else asked.images
 
 
 def _gradient_flags(cell: Cell, variant: str) -> list[tuple[str, str]]:
