@@ -68,7 +68,7 @@ def aggregate(plan: PlanFile, store: Store, before: History, rows: Path, tables:
     board = write_tables([rows], tables, tables / "ranges.csv")
     write_atomically(tables / "cells.csv", to_csv(history))
     write_atomically(tables / "junit.xml", to_junit(history))
-    write_site(board, rows, tables)
+    write_site(board, rows, tables, tables / "ranges.csv")
     write_atomically(tables / "SHA256SUMS", _sums(tables))
     return Gathered(board, history)
 

@@ -17,7 +17,7 @@ from pipeline.scoring.ranges import RANGES, read_ranges
 from pipeline.scoring.terminal import print_leaderboard
 from pipeline.scoring.together import together
 
-__all__ = ["print_leaderboard", "write_tables"]
+__all__ = ["about_defences", "print_leaderboard", "write_tables"]
 
 
 def write_tables(folders: Sequence[Path], out: Path, ranges: Path = RANGES) -> Leaderboard:
@@ -41,13 +41,13 @@ def write_tables(folders: Sequence[Path], out: Path, ranges: Path = RANGES) -> L
     write_atomically(out / "leaderboard.md", to_markdown(board))
     write_atomically(out / "leaderboard.csv", leaderboard_csv(board))
     write_atomically(out / "leaderboard.json", leaderboard_json(board))
-    if lines := defended(_about_defences(folders), read_ranges(ranges)):
+    if lines := defended(about_defences(folders), read_ranges(ranges)):
         write_atomically(out / "defences.csv", defences_csv(lines))
         write_atomically(out / "defences.md", defences_md(lines))
     return board
 
 
-def _about_defences(folders: Sequence[Path]) -> list[Cell]:
+def about_defences(folders: Sequence[Path]) -> list[Cell]:
     """Returns the cells behind defences, and those of the same bare metrics."""
     paths = find_cells(folders)
     metrics = {

@@ -10,16 +10,19 @@ from typing import Any
 
 from pipeline.files import write_atomically
 from pipeline.scoring.cells import Cell, find_cells, read_cell
+from pipeline.scoring.defences import defended
 from pipeline.scoring.leaderboard import Leaderboard, Section, Standing
 from pipeline.scoring.numbers import plain
 from pipeline.scoring.outcomes import Outcome
+from pipeline.scoring.ranges import RANGES, read_ranges
 from pipeline.scoring.site import downloads
 from pipeline.scoring.site.addresses import address
-from pipeline.scoring.site.defended import defence_maps
+from pipeline.scoring.site.defence_maps import defence_maps
 from pipeline.scoring.site.gallery import Exhibit, Gallery
 from pipeline.scoring.site.pages import Pages
 from pipeline.scoring.site.profile import profile
 from pipeline.scoring.site.speed import Speed, speed
+from pipeline.scoring.tables import about_defences
 from pipeline.stamp import AttackFacts, MetricFacts, Stamp, read_stamp
 
 OURS = ("metrics/*.html", "attacks/*.html", "gallery/*.png")  # what an earlier site may have left
@@ -43,13 +46,14 @@ class MetricView:
     profiles: dict[str, dict[str, Any]] = field(default_factory=dict)  # data set -> attack -> what the plots draw
 
 
-def write_site(board: Leaderboard, source: Path, out: Path) -> None:
+def write_site(board: Leaderboard, source: Path, out: Path, ranges: Path = RANGES) -> None:
     """Writes the site into the folder where the tables are; from the same cells, the same bytes.
 
     Args:
         board: The leaderboard of the run folder; what the pages show of it is what leaderboard.json holds.
         source: The run folder: cells, and saved images where there are any.
         out: The folder of the tables; `index.html` is the page to open.
+        ranges: The file of measured ranges that the tables were made with.
 
     Raises:
         BenchError: If `out` cannot be written to.
@@ -60,7 +64,7 @@ def write_site(board: Leaderboard, source: Path, out: Path) -> None:
     write_atomically(out / "rows.zip", downloads.zip_rows([path for path, _ in found], source))
     write_atomically(out / "citation.bib", citation)
     attacks = _attacks(board, stamped.values())
-    defences = defence_maps(stamped, _scales(board))
+    defences = list(defence_maps(defended(about_defences([source]), read_ranges(ranges))))
     pages = Pages(
         out,
         board=board,
@@ -141,15 +145,6 @@ def _look_at_rows(view: MetricView, section: Section, standing: Standing, cells:
         view.profiles.setdefault(section.dataset, {}).setdefault(cell.attack, profile(rows, standing.scale))
         if shown := gallery.of(cell, gained):
             view.exhibits.setdefault(section.dataset, {})[cell.attack] = shown
-
-
-def _scales(board: Leaderboard) -> dict[tuple[str, str], Any]:
-    return {
-        (standing.metric, section.dataset): standing.scale
-        for section in board.sections
-        for standing in section.standings
-        if standing.scale
-    }
 
 
 def _points(board: Leaderboard, speeds: dict[str, Speed]) -> list[dict[str, Any]]:

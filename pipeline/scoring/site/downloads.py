@@ -14,6 +14,7 @@ FILES = {
     "leaderboard.json": "the leaderboard, for programs: every score of every column, with its interval",
     "leaderboard.md": "the leaderboard, to read",
     "scores.csv": "every score of every cell, with intervals",
+    "defences.csv": "every defence under every attack",
     "ranges.csv": "measured range of every metric",
     "cells.csv": "how every cell ended, and what it took",
     "rows.zip": "every row: one per image, attack and metric, each file with the stamp of what it was made from",

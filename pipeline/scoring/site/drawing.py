@@ -29,6 +29,12 @@ class Axis:
         low, high = max(min(known), -WHOLE), min(max(known), WHOLE)
         return cls(low, high if low < high else low + 1)
 
+    @property
+    def label(self) -> str:
+        """Returns what stands above the bars."""
+        low, high = (round(end, 2) + 0.0 for end in (self.low, self.high))  # + 0.0: no "-0.00"
+        return f"{low:.2f} to {high:.2f}"
+
     def at(self, value: float) -> float:
         """Returns how far to the right a value lies, from 0 to 100; values beyond the axis lie at its end."""
         place = (min(max(value, self.low), self.high) - self.low) / (self.high - self.low)

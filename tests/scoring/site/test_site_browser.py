@@ -195,6 +195,21 @@ def test_hostile_names_are_text(site, browse):
     expect(page.locator("figure svg")).to_have_count(3)
 
 
+@pytest.mark.parametrize("bad", ["no stamp", "all failed", "one image"])
+def test_bad_input_gives_no_blank_page_and_no_complaint(run_folder, build, browse, bad):
+    if bad == "no stamp":
+        run_folder.cell().with_suffix(".json").unlink()
+    elif bad == "all failed":
+        run_folder.without_rows("blur", "ifgsm", "failed", "CUDA is gone")
+    else:
+        run_folder.cell(gains=[0.25])
+    site = build(run_folder.path)
+    page = browse(site / "index.html")
+    for file in sorted(site.rglob("*.html")):
+        page.goto(file.as_uri())
+        assert len(page.locator("main").inner_text()) > 30, file.name
+
+
 def test_every_link_leads_to_a_page(site, browse):
     page = browse(site / "index.html")
     targets = set()

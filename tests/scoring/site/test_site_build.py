@@ -13,7 +13,6 @@ from PIL import Image
 from pipeline.scoring.cells import read_cells
 from pipeline.scoring.robustness import Scale
 from pipeline.scoring.site.addresses import address
-from pipeline.scoring.site.defended import NONE, defence_maps
 from pipeline.scoring.site.downloads import citation
 from pipeline.scoring.site.drawing import Axis, shade
 from pipeline.scoring.site.profile import POINTS, profile
@@ -254,23 +253,26 @@ def test_a_clear_image_that_is_gone_or_another_is_said_to_be(pictures, build):
 def test_defences_have_a_page_only_where_rows_tell_of_them(run_folder, build, make_row):
     clear, attacked = {"a.png": 0.2, "b.png": 0.4}, {"a.png": 0.6, "b.png": 0.8}
     defended = {"jpeg": {"a.png": (0.1, 0.3), "b.png": (0.3, 0.5)}, "flip": {"a.png": (0.3, 0.9), "b.png": (0.2, 0.7)}}
-    rows = [make_row(name, clear[name], attacked[name]) for name in clear]
-    rows += [
-        make_row(name, clear[name], attacked[name], defence=defence, clear_defended=before, attacked_defended=after)
+    run_folder.cell(rows=[make_row(name, clear[name], attacked[name]) for name in clear])
+    assert not (build(run_folder.path) / "defences.html").exists()
+    rows = [
+        make_row(
+            name,
+            clear[name],
+            attacked[name],
+            defence=defence,
+            clear_defended=before,
+            attacked_defended=after,
+            psnr_defended=40.0,
+            ssim_defended=0.9,
+        )
         for defence, scores in defended.items()
         for name, (before, after) in scores.items()
     ]
-    run_folder.cell(rows=rows, asked=2)
-    stamped = {cell.path: cell.stamp for cell in read_cells([run_folder.path])}
-    (found,) = defence_maps(stamped, {("blur", "sample"): Scale(0, 1)})
-    assert list(found.gain) == ["jpeg", NONE, "flip"]
-    assert found.columns == ["clear", "ifgsm"]
-    assert found.gain["jpeg"] == pytest.approx({"clear": 0.1, "ifgsm": 0.1})
-    assert found.gain["flip"] == pytest.approx({"clear": 0.15, "ifgsm": 0.5})
-    assert found.gain[NONE] == pytest.approx({"ifgsm": 0.4})
-    assert found.order["jpeg"] == pytest.approx({"clear": 1, "ifgsm": 1})
-    assert found.order["flip"] == pytest.approx({"clear": -1, "ifgsm": -1})
-    page = text(build(run_folder.path) / "defences.html")
-    assert "jpeg 0.100 0.100" in page
-    assert "flip -1.000 -1.000" in page
-    assert page.index("jpeg 0.100") < page.index("none n/a 0.400") < page.index("flip 0.150")
+    run_folder.cell(rows=rows, label="ifgsm+defended", asked=2)
+    site = build(run_folder.path)
+    page = text(site / "defences.html")
+    assert "defence clear ifgsm jpeg 0.375 0.100 none 0.000 0.400 flip 0.500 0.500" in page  # mean |f(x) - f(D(x'))|
+    assert "jpeg 0.700" in page  # (0.9 + 40 / 80) / 2
+    assert (site / "defences.csv").is_file()
+    assert "Defences" in text(site / "index.html")
