@@ -1,9 +1,10 @@
 # The same targets serve people and CI. `make benchmark` and `make test` each do all the set-up they need.
 PYTHON ?= python3
 BIN := .venv/bin
+BROWSER = $(shell command -v chromium || command -v chromium-browser || command -v google-chrome)
 READY := .venv/ready
 
-.PHONY: setup benchmark results test lint format bench clean
+.PHONY: setup benchmark page results test lint format bench clean
 
 setup: $(READY)
 
@@ -16,6 +17,13 @@ $(READY): pyproject.toml requirements.lock
 
 benchmark: $(READY)
 	$(BIN)/python -m pipeline run --preset demo --jobs 2 --out build/demo
+
+page: benchmark
+	$(BIN)/python -m pipeline report build/demo --out build/page
+
+docs/page.png: page
+	$(BROWSER) --headless --no-sandbox --disable-gpu --hide-scrollbars --window-size=1240,960 \
+	  --screenshot=$@ 'file://$(CURDIR)/build/page/index.html#type=FR'
 
 results: benchmark
 	cp build/demo/scores.csv build/demo/leaderboard.md build/demo/leaderboard.csv build/demo/leaderboard.json results/

@@ -18,6 +18,7 @@ from attacks.mifgsm import climb
 class AMIFGSM(Attack):
     access = "white"
     family = "sign"
+    suite = "base"
     needs = ("niqe",)
     variants = {"matched": {"k": 0.125}, "published": {"k": 1e9, "eps": 0.0392156862745098}}
 

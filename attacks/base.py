@@ -28,6 +28,12 @@ class Objective(Protocol):
     def clear_score(self, metric: str) -> Scores:
         """Returns the clear images' own scores by a metric that the attack names in `needs`, in its own unit."""
 
+    def closeness(self, metric: str) -> Objective:
+        """Returns how close images are to the clear ones, by a full-reference metric that the attack names in `needs`.
+
+        As a fraction of that metric's range, larger is closer. What it costs counts neither as query nor as gradient.
+        """
+
 
 class Noise(Protocol):
     """Randomness that depends on the attack and the image alone, not on batch, order or device."""
@@ -55,7 +61,8 @@ class Attack(ABC):
 
     access: ClassVar[Literal["white", "black"]]  # white: may ask for gradients
     family: ClassVar[Literal["sign", "optimised", "universal", "query", "colour", "geometric", "control"]]
-    needs: ClassVar[tuple[str, ...]] = ()  # metrics whose score of the clear image it reads
+    suite: ClassVar[Literal["base", "wide"]] = "wide"  # base: of the base benchmark; presets choose by it
+    needs: ClassVar[tuple[str, ...]] = ()  # metrics that it asks beside the objective
     variants: ClassVar[Mapping[str, Mapping[str, Any]]] = {}  # other settings that run beside the default
 
     eps: float = 10 / 255  # the largest change of a channel value; 1 is no limit
@@ -189,6 +196,10 @@ class Aim:
     def clear_score(self, metric: str) -> Scores:
         """Returns the clear images' own scores by `metric`."""
         return self.objective.clear_score(metric)
+
+    def closeness(self, metric: str) -> Objective:
+        """Returns how close images are to the clear ones by `metric`: wanted, whichever way the opinion is moved."""
+        return Aim(self.objective.closeness(metric), 1)
 
 
 def per_image(values: Tensor) -> Tensor:

@@ -14,6 +14,7 @@ from attacks.base import Attack, Budget, Images, Noise, Objective
 class FGSM(Attack):
     access = "white"
     family = "sign"
+    suite = "base"
 
     def perturb(self, images: Images, objective: Objective, noise: Noise) -> Images:
         return images + self.eps * objective.gradient(images).sign()

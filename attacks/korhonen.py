@@ -20,6 +20,7 @@ from attacks.base import Attack, Budget, Images, Noise, Objective
 class Korhonen(Attack):
     access = "white"
     family = "optimised"
+    suite = "base"
     variants = {"published": {"weighed": "gradient", "edges": "horizontal", "eps": 1.0}}
 
     lr: float = 0.005

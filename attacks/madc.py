@@ -20,6 +20,7 @@ from attacks.base import Attack, Budget, Images, Noise, Objective
 class MADC(Attack):
     access = "white"
     family = "optimised"
+    suite = "base"
     variants = {"published": {"rmse": 0.0392156862745098, "step": 0.001, "signed": True}}
 
     eps: float = 1.0  # the budget is the RMSE

@@ -18,6 +18,7 @@ from attacks.base import Attack, Budget, Images, Noise, Objective
 class MIFGSM(Attack):
     access = "white"
     family = "sign"
+    suite = "base"
 
     step: float = 1 / 255
     steps: int = 10

@@ -12,6 +12,7 @@ from attacks.base import Attack, Budget, Images, Noise, Objective
 class UniformNoise(Attack):
     access = "black"
     family = "control"
+    suite = "base"
 
     def perturb(self, images: Images, objective: Objective, noise: Noise) -> Images:
         return images + self.eps * noise.uniform(images)

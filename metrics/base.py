@@ -21,6 +21,7 @@ class Metric(nn.Module, ABC):
 
     higher_is_better: ClassVar[bool]
     score_range: ClassVar[tuple[float, float]]  # of ordinary images: the scale until results/ranges.csv measured one
+    full_reference: ClassVar[bool] = False  # True: it compares with the undistorted original
     differentiable: ClassVar[bool] = True  # False: no white-box attack is run on it
     batch_dependent: ClassVar[bool] = False  # True: images are scored one by one
     random: ClassVar[bool] = False  # True: two scores of one image differ
@@ -43,11 +44,17 @@ class Metric(nn.Module, ABC):
             (N,) float32 scores in the metric's own unit.
 
         Raises:
-            ValueError: If images or references are not float32 RGB in [0, 1], or references are missing.
+            ValueError: If images or references are not float32 RGB in [0, 1], or references are missing or of other
+                sizes or lengths.
         """
         require_images(images, "images", 5 if isinstance(self, VideoMetric) else 4)
         if references is not None:
             require_images(references, "references", images.ndim)
+            if references.shape != images.shape:
+                raise ValueError(
+                    f"references must have the images' shape, {tuple(images.shape)}; got {tuple(references.shape)}: "
+                    "give each image, or clip, its own original"
+                )
         return self.unchecked(images, references)
 
     def unchecked(self, images: Images, references: Images | None = None) -> Scores:
@@ -82,6 +89,8 @@ class NoReference(Metric):
 class FullReference(Metric):
     """A metric of the image against the undistorted original."""
 
+    full_reference = True
+
     @abstractmethod
     def score(self, images: Images, references: Images) -> Scores:
         """Returns the (N,) scores of (N, 3, H, W) distorted images against their originals."""
@@ -93,14 +102,39 @@ class FullReference(Metric):
 
 
 class VideoMetric(Metric):
-    """A metric of a clip."""
+    """A metric of a clip: features of each frame, pooled over time. It declares `full_reference` where it is one.
+
+    That the features of a frame depend on no other frame is what lets a clip of any length be scored, and attacked some
+    frames at a time, in bounded memory: the features of all other frames are kept.
+    """
+
+    reference_context: ClassVar[int] = 0  # how many earlier originals the features of a frame look back at
 
     @abstractmethod
-    def score(self, clips: Clips) -> Scores:
-        """Returns the (N,) scores of (N, T, 3, H, W) clips."""
+    def features(self, frames: Images, references: Images | None = None) -> Tensor:
+        """Returns the (T, F) features of (T, 3, H, W) frames that follow each other.
+
+        Args:
+            frames: The frames; each has features of its own.
+            references: Their originals, for a full-reference metric, preceded by those of up to `reference_context`
+                earlier frames: by fewer at the beginning of the clip.
+        """
+
+    @abstractmethod
+    def pool(self, features: Tensor) -> Scores:
+        """Returns the (N,) scores of the (N, T, F) features of whole clips."""
+
+    def score(self, clips: Clips, references: Clips | None = None) -> Scores:
+        """Returns the (N,) scores of (N, T, 3, H, W) clips, which are held in memory whole."""
+        originals = [None] * len(clips) if references is None else references
+        return self.pool(torch.stack([self.features(*pair) for pair in zip(clips, originals, strict=True)]))
 
     def _scores(self, images: Clips, references: Clips | None) -> Scores:
-        return self.score(images)
+        if not self.full_reference:
+            return self.score(images)
+        if references is None:
+            raise ValueError(f"{type(self).__name__} is full-reference: pass references as well as clips")
+        return self.score(images, references)
 
 
 def require_images(images: Images, name: str, dimensions: int = 4) -> None:

@@ -1,19 +1,26 @@
-"""The features of VMAF: visual information fidelity at four scales, and detail losses (ADM).
+"""VMAF v0.6.1: information fidelity at four scales, detail losses (ADM), motion, and the machine that rates them.
 
 Li, Zhang, Ma, Ngan: Image quality assessment by separately evaluating detail losses and additive impairments,
-IEEE Transactions on Multimedia 13(5), 2011. All take (N, 1, H, W) lumas in 0...255.
+IEEE Transactions on Multimedia 13(5), 2011. All features take (N, 1, H, W) lumas in 0...255.
 """
 
 from __future__ import annotations
 
 import math
+from pathlib import Path
+from typing import ClassVar
 
+import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.functional import conv2d, pad
 
+from metrics.base import Images, Scores, VideoMetric
+from metrics.pyiqa_adapter import finite_gradient
+from metrics.weights_adapter import loading
+
 NOISE = 2.0  # variance that the eye adds
-GAIN = 100.0  # at most, of a detail that was enhanced
+GAIN = 100.0  # at most, of a detail that was enhanced; the NEG model grants none
 TINY = 1e-10
 LOW = (0.482962913144690, 0.836516303737469, 0.224143868041857, -0.129409522550921)  # Daubechies' second wavelet
 HIGH = (-0.129409522550921, -0.224143868041857, 0.836516303737469, -0.482962913144690)
@@ -24,10 +31,88 @@ VISIBLE = (  # contrast sensitivity by scale: horizontal and vertical details, d
     (0.045673, 0.031313),
 )
 BORDER = 0.1  # share of each side that is left out
+LUMAS = {"BT.601": (65.481, 128.553, 24.966), "BT.709": (46.559, 156.629, 15.812)}  # 219 times the weights
+HIGH_DEFINITION = 720  # lines, from which on videos are in BT.709
+ARRAYS = ("slopes", "intercepts", "support_vectors", "alpha", "gamma", "rho", "slope", "intercept")
 
 
-def fidelity(images: Tensor, references: Tensor) -> Tensor:
-    """Returns the (N, 4) visual information fidelities, finest scale first."""
+class Machine(nn.Module):
+    """The support vector machine of VMAF v0.6.1, which the NEG model shares."""
+
+    slopes: Tensor
+    intercepts: Tensor
+    support_vectors: Tensor
+    alpha: Tensor
+    gamma: Tensor
+    rho: Tensor
+    slope: Tensor
+    intercept: Tensor
+
+    def __init__(self, weights: tuple[str, ...]) -> None:
+        super().__init__()
+        with loading("VMAF", weights), np.load(Path(torch.hub.get_dir()) / weights[0][4:]) as machine:
+            for name in ARRAYS:
+                self.register_buffer(name, torch.as_tensor(machine[name]).double(), persistent=False)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Returns the (N,) scores of the (N, 6) features: detail losses, motion, fidelity at four scales."""
+        distances = (features * self.slopes + self.intercepts)[:, None] - self.support_vectors
+        raw = torch.exp(-self.gamma * distances.square().sum(dim=2)) @ self.alpha - self.rho
+        scores: Tensor = (raw - self.intercept) / self.slope
+        return scores
+
+
+class VmafOfClips(VideoMetric):
+    """VMAF of clips: of each frame, with how far the clip moves there; the mean over the frames."""
+
+    full_reference = True
+    reference_context = 1
+    gain: ClassVar[float] = GAIN
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.machine = Machine(self.weights)
+
+    def features(self, frames: Images, references: Images | None = None) -> Tensor:
+        """Returns the (T, 6) float64 features; the motion is that since the frame before, 0 for the first of a clip."""
+        if references is None:
+            raise ValueError("VMAF is full-reference: pass references as well as frames")
+        matrix = "BT.709" if frames.shape[2] >= HIGH_DEFINITION else "BT.601"
+        images, originals = (luma(finite_gradient(side), matrix) for side in (frames, references))
+        steps = motion(originals)[-len(frames) :]
+        return rated_features(images, originals[-len(frames) :], steps, self.gain)
+
+    def pool(self, features: Tensor) -> Scores:
+        """Returns the mean of the frames' scores; the motion of a frame is the lesser of those before and after it."""
+        before = features[..., 1]
+        nearer = torch.cat([torch.minimum(before[:, :-1], before[:, 1:]), before[:, -1:]], dim=1)
+        features = torch.cat([features[..., :1], nearer[..., None], features[..., 2:]], dim=2)
+        scores: Tensor = self.machine(features.flatten(0, 1)).reshape(features.shape[:2])
+        return scores.mean(dim=1)
+
+
+def luma(images: Images, matrix: str) -> Tensor:
+    """Returns the (N, 1, H, W) float64 lumas of (N, 3, H, W) images, limited range: 16 to 235."""
+    weights = torch.tensor(LUMAS[matrix], dtype=torch.double, device=images.device)[:, None, None]
+    return 16 + (images.double() * weights).sum(dim=1, keepdim=True)
+
+
+def rated_features(images: Tensor, references: Tensor, steps: Tensor, gain: float = GAIN) -> Tensor:
+    """Returns the (N, 6) features of lumas, in the machine's order, given the (N,) motion."""
+    losses = detail(images, references, gain)
+    return torch.cat([torch.stack([losses, steps], dim=1), fidelity(images, references, gain)], dim=1)
+
+
+def motion(references: Tensor) -> Tensor:
+    """Returns the (N,) mean differences between each blurred luma and the one before it, 0 for the first."""
+    offsets = torch.arange(-2, 3, dtype=references.dtype, device=references.device)
+    blurred = _blurred(references, torch.softmax(-(offsets**2) / 2, dim=0))
+    steps = blurred.diff(dim=0).abs().mean(dim=(1, 2, 3))
+    return torch.cat([steps.new_zeros(1), steps])
+
+
+def fidelity(images: Tensor, references: Tensor, most: float = GAIN) -> Tensor:
+    """Returns the (N, 4) visual information fidelities, finest scale first; details gain `most` at most."""
     x, y = references - 128, images - 128
     found = []
     for scale in range(4):
@@ -38,17 +123,17 @@ def fidelity(images: Tensor, references: Tensor) -> Tensor:
             height, width = x.shape[2] // 2, x.shape[3] // 2
             x, y = (_blurred(z, window)[..., ::2, ::2][..., :height, :width] for z in (x, y))
         mean_x, mean_y, xx, yy, xy = (_blurred(z, window) for z in (x, y, x * x, y * y, x * y))
-        found.append(_scale_fidelity((xx - mean_x**2).relu(), (yy - mean_y**2).relu(), xy - mean_x * mean_y))
+        found.append(_scale_fidelity((xx - mean_x**2).relu(), (yy - mean_y**2).relu(), xy - mean_x * mean_y, most))
     return torch.stack(found, dim=1)
 
 
-def _scale_fidelity(xx: Tensor, yy: Tensor, xy: Tensor) -> Tensor:
+def _scale_fidelity(xx: Tensor, yy: Tensor, xy: Tensor, most: float) -> Tensor:
     flat = (xx < TINY) | (yy < TINY)
     gain = torch.where(flat, 0.0, xy / (xx + TINY))
     rest = torch.where(xx < TINY, yy, yy - gain * xy)
     rest = torch.where(yy < TINY, 0.0, rest)
     rest = torch.where(gain < 0, yy, rest).clamp(min=TINY)
-    gain = gain.clamp(0, GAIN)
+    gain = gain.clamp(0, most)
     told = torch.log2(1 + gain**2 * torch.where(xx < TINY, 0.0, xx) / (rest + NOISE))
     told = torch.where(xy < 0, 0.0, told)
     told = torch.where(xx < NOISE, 1 - yy * 4 / 255**2, told)
@@ -62,15 +147,15 @@ def _blurred(z: Tensor, window: Tensor) -> Tensor:
     return conv2d(conv2d(padded, window[None, None, :, None]), window[None, None, None, :])
 
 
-def detail(images: Tensor, references: Tensor) -> Tensor:
-    """Returns the (N,) shares of the references' visible details that the images have kept."""
+def detail(images: Tensor, references: Tensor, most: float = GAIN) -> Tensor:
+    """Returns the (N,) shares of the references' visible details that the images kept; they gain `most` at most."""
     original, distorted = references, images
     kept: list[Tensor] = []
     there: list[Tensor] = []
     for weights in VISIBLE:
         original, *details = _transform(original)
         distorted, *found = _transform(distorted)
-        restored = _restored(details, found)
+        restored = _restored(details, found, most)
         factors = (weights[0], weights[0], weights[1])
         masks = [_masking(w * (f - r)) for w, f, r in zip(factors, found, restored, strict=True)]
         threshold = torch.stack(masks).sum(dim=0)
@@ -97,7 +182,7 @@ def _mirrored(z: Tensor) -> Tensor:
     return torch.cat([z[:, :, 1:2], z, below], dim=2)
 
 
-def _restored(details: list[Tensor], found: list[Tensor]) -> list[Tensor]:
+def _restored(details: list[Tensor], found: list[Tensor], most: float) -> list[Tensor]:
     """Returns what the details found hold of the original ones; the rest is impairment."""
     (oh, ov, _), (th, tv, _) = details, found
     dot = oh * th + ov * tv
@@ -106,7 +191,7 @@ def _restored(details: list[Tensor], found: list[Tensor]) -> list[Tensor]:
     restored = []
     for o, t in zip(details, found, strict=True):
         r = (t / (o + 1e-30)).clamp(0, 1) * o
-        enhanced = torch.where(r > 0, torch.minimum(GAIN * r, t), torch.where(r < 0, torch.maximum(GAIN * r, t), r))
+        enhanced = torch.where(r > 0, torch.minimum(most * r, t), torch.where(r < 0, torch.maximum(most * r, t), r))
         restored.append(torch.where(aligned, enhanced, r))
     return restored
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Literal, NoReturn
 
@@ -11,10 +12,12 @@ import typer
 from rich.table import Table
 
 from pipeline import catalog, config
-from pipeline.cells import Settings, is_universal, parse_overrides
+from pipeline.cells import parse_overrides, settings_of
 from pipeline.ci import commands
+from pipeline.datasets.commands import data
 from pipeline.errors import BenchError, Exit
 from pipeline.evaluate.commands import fit
+from pipeline.scoring import commands as scoring
 from pipeline.terminal import RunProgress, err, out
 from pipeline.train.commands import train
 from pipeline.weights.commands import weights
@@ -29,7 +32,10 @@ app = typer.Typer(
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 PROMISER = {"metrics": "a metric", "attacks": "an attack", "defences": "a defence"}
-LEFT_TO_JSON = {"metrics": ("gradient", "cost", "smallest", "needs")}  # what a terminal has no room for
+LEFT_TO_JSON = {
+    "metrics": ("gradient", "cost", "smallest", "needs"),
+    "defences": ("presets", "needs"),
+}  # what a terminal has no room for
 Folder = Literal["metrics", "attacks", "defences", "datasets"]
 
 
@@ -114,15 +120,29 @@ def check(
 def run(
     out_folder: Annotated[Path, typer.Option("--out", help="Where the rows and tables go; run again to continue.")],
     metrics: Annotated[str, typer.Option(help="Names with commas, or all; default: the preset's.")] = "",
-    attacks: Annotated[str, typer.Option(help="Names with commas, or all.")] = "all",
-    dataset: Annotated[str, typer.Option(help="A data set's name, or a folder of images; default: the preset's.")] = "",
+    attacks: Annotated[str, typer.Option(help="Names with commas, or all; default: the preset's.")] = "",
+    defences: Annotated[
+        str,
+        typer.Option(help="Defences, or DEFENCE-PRESET, with commas, or all: judge the attacked images behind each."),
+    ] = "",
+    adaptive: Annotated[
+        bool, typer.Option("--adaptive", help="Attack the metric behind each of --defences instead of the bare one.")
+    ] = False,
+    dataset: Annotated[str, typer.Option(help="A data set's name, or a folder of images and videos.")] = "",
     train: Annotated[
         str, typer.Option(help="Training sets or folders for universal attacks, with commas; default: the preset's.")
     ] = "",
     preset: Annotated[str, typer.Option(help="smoke, demo, nightly or full: how much is run.")] = "",
-    limit: Annotated[int | None, typer.Option(min=1, help="Images per data set.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Photographs or clips per data set.")] = None,
+    frames: Annotated[int | None, typer.Option(min=1, help="Frames of each video, from its beginning.")] = None,
     overrides: Annotated[
         list[str] | None, typer.Option("--set", help="An attack's setting, such as steps=20; kept off the leaderboard.")
+    ] = None,
+    codec: Annotated[
+        str, typer.Option(help="Store clear and attacked clips with it before scoring, such as libx264:crf=23.")
+    ] = "",
+    jpeg: Annotated[
+        int | None, typer.Option(min=1, max=100, help="Store clear and attacked images as JPEG before scoring.")
     ] = None,
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
     dtype: Annotated[
@@ -144,21 +164,32 @@ def run(
     from pipeline.scoring.tables import print_leaderboard, write_tables
 
     chosen = config.load().preset(preset)
-    known = catalog.entries("metrics")
-    training = _names(train, []) if train else list(chosen.train)
-    attack_names = _names(attacks, list(catalog.entries("attacks")))
-    untrained = [] if training else _untrained(attack_names, attacks)
-    preset_metrics = [name for name, entry in known.items() if chosen.metrics.takes(entry)]
+    if train:
+        chosen = chosen.model_copy(update={"train": tuple(name.strip() for name in train.split(",") if name.strip())})
+    if codec and jpeg:
+        raise BenchError("one of --codec and --jpeg must be chosen; got both: leave one out")
+    if adaptive and not defences:
+        raise BenchError("--adaptive must have --defences to attack through; it has none: name them")
+    if defences:
+        guards = tuple(_usable(catalog.guards(defences)))
+        chosen = chosen.model_copy(update={"through": guards} if adaptive else {"defences": guards})
+    untrained = [] if attacks else chosen.untrained
     request = local.Request(
-        metrics=_names(metrics, list(known)) if metrics else preset_metrics,
-        attacks=[name for name in attack_names if name not in untrained],
+        metrics=[entry.name for entry in chosen.entries("metrics", metrics)],
+        attacks=[entry.name for entry in chosen.entries("attacks", attacks)],
         datasets=[dataset] if dataset else list(chosen.datasets),
-        train=training,
+        train=list(chosen.train),
         train_limit=chosen.train_limit,
         out=out_folder,
-        settings=Settings(chosen.variants, chosen.jpeg, parse_overrides(overrides or []), dtype),
+        settings=replace(
+            settings_of(chosen),
+            overrides=parse_overrides(overrides or []),
+            dtype=dtype,
+            codec=f"jpeg:quality={jpeg}" if jpeg else codec,
+        ),
         preset=preset,
         limit=limit or chosen.limit,
+        frames=frames or chosen.frames,
         device=device,
         batch=batch,
         save_images=save_images,
@@ -192,13 +223,16 @@ def score(
     lower_is_better: Annotated[
         bool, typer.Option("--lower-is-better", help="The metric's direction, for rows that have no stamp.")
     ] = False,
+    scale_to: Annotated[
+        str, typer.Option(help="A metric in these rows, to whose scale all are brought by matching clear scores.")
+    ] = "",
     as_json: Json = False,
 ) -> None:
     """Computes the robustness scores of rows, per attack and data set."""
     from pipeline.scoring.report import score_paths
 
     with err.status("scoring"):
-        report = score_paths(paths, scaling, parity=parity, lower_is_better=lower_is_better)
+        report = score_paths(paths, scaling, parity=parity, lower_is_better=lower_is_better, scale_to=scale_to)
     for note in report.notes:
         err.print(f"note: {note}", markup=False, soft_wrap=True)
     if as_json:
@@ -207,8 +241,24 @@ def score(
         out.print(report.table())
 
 
+@app.command(epilog="Example: python -m pipeline report build/demo --out build/site")
+def report(
+    folder: Annotated[Path, typer.Argument(help="An output folder of run.")],
+    out_folder: Annotated[Path, typer.Option("--out", help="Where the pages go; open its index.html.")],
+) -> None:
+    """Makes pages of a run's rows that need no server, with the tables and rows to download."""
+    from pipeline.scoring.site.build import write_site
+    from pipeline.scoring.tables import write_tables
+
+    with err.status("writing the pages"):
+        write_site(write_tables([folder], out_folder), folder, out_folder)
+    out.print(f"open {out_folder / 'index.html'}", markup=False, soft_wrap=True)
+
+
 commands.add_to(app)
+scoring.add_to(app)
 app.add_typer(weights, name="weights")
+app.add_typer(data, name="data")
 app.command(epilog="Example: python -m pipeline fit optimized_uap niqe --train photos --out build/photos")(fit)
 app.command(epilog="Example: python -m pipeline train small_cnn --images data/kodak24 --out small_cnn.safetensors")(
     train
@@ -217,10 +267,11 @@ app.command(epilog="Example: python -m pipeline train small_cnn --images data/ko
 
 @app.command(epilog="Example: python -m pipeline catalogue")
 def catalogue() -> None:
-    """Writes docs/metrics.md from the metrics' files."""
-    from pipeline.catalogue_table import write
+    """Writes docs/metrics.md and docs/defences.md from the entries' files."""
+    from pipeline.catalogue_table import PAGES
 
-    out.print(f"wrote {write()}", markup=False, soft_wrap=True)
+    for page in PAGES:
+        out.print(f"wrote {page.write()}", markup=False, soft_wrap=True)
 
 
 @app.command()
@@ -249,20 +300,24 @@ def _text(value: object) -> str:
     return ", ".join(value) if isinstance(value, list) else str(value)
 
 
-def _names(text: str, known: list[str]) -> list[str]:
-    names = list(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
-    if not names:
-        raise BenchError(f"names must stand between commas; got {text!r}: write one, or all")
-    return known if names == ["all"] else names
+def _usable(guards: list[str]) -> list[str]:
+    """Returns the defences whose weights are here or can be fetched; tells of the others.
 
+    Raises:
+        BenchError: If there is none.
+    """
+    from pipeline.evaluate.weights import missing
 
-def _untrained(names: list[str], asked: str) -> list[str]:
-    """Returns the attacks that cannot be run without a training set; one that is asked for by name is a mistake."""
-    known = catalog.entries("attacks")
-    universal = [name for name in names if name in known and is_universal(known[name])]
-    if universal and asked.strip() != "all":
-        raise BenchError(f"{universal[0]} must be fitted on a training set; got none: add --train, or another --preset")
-    return universal
+    reasons = {guard: missing(catalog.find("defences", guard.partition("-")[0])) for guard in guards}
+    for guard, reason in reasons.items():
+        if reason:
+            err.print(f"left out: {guard}: {reason}", markup=False, soft_wrap=True)
+    usable = [guard for guard, reason in reasons.items() if not reason]
+    if not usable:
+        raise BenchError(
+            f"--defences must name one that can be used; got {', '.join(guards)}: see python -m pipeline list"
+        )
+    return usable
 
 
 def main() -> NoReturn:

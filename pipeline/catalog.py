@@ -10,7 +10,7 @@ import importlib
 import math
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -22,13 +22,16 @@ ROOT = Path(__file__).resolve().parent.parent
 FOLDERS = ("metrics", "attacks", "defences")
 NAME = re.compile(r"[a-z][a-z0-9_]*")
 TYPES = {
-    **dict.fromkeys(("differentiable", "batch_dependent", "random"), bool),
-    **dict.fromkeys(("smallest", "gpu_memory"), int),
-    **dict.fromkeys(("trained_on", "licence", "verified"), str),
+    **dict.fromkeys(
+        ("full_reference", "differentiable", "batch_dependent", "random", "keeps_geometry", "small"),
+        bool,
+    ),
+    **dict.fromkeys(("smallest", "gpu_memory", "reference_context"), int),
+    **dict.fromkeys(("trained_on", "licence", "verified", "suite"), str),
     **dict.fromkeys(("weights", "needs"), tuple),
-    "variants": dict,
+    **dict.fromkeys(("variants", "presets"), dict),
 }
-DESCRIPTIVE = {"trained_on", "licence", "verified"}
+DESCRIPTIVE = {"trained_on", "licence", "verified", "suite"}
 PLATFORM = {"torch", "torchvision", "numpy", "scipy"}  # their versions move last digits only: the stamp records them
 KINDS = {"NoReference": "NR", "FullReference": "FR", "VideoMetric": "video", "Attack": "attack", "Defence": "defence"}
 
@@ -45,6 +48,20 @@ class Entry:
     fields: dict[str, Any] = field(default_factory=dict)  # literal class attributes, inherited ones included
     fingerprint: str = ""  # of everything the entry depends on, blind to comments, docstrings and layout
     problem: str = ""  # why the file cannot be used; empty when it can
+    settings: dict[str, str] = field(default_factory=dict)  # the settings of an attack or a defence, as written
+    bare: Entry | None = None  # of a defended metric: the metric
+    defence: Entry | None = None  # of a defended metric: what stands before it
+    preset: str = ""  # of a defended metric: the defence's settings; empty for its defaults
+
+    @property
+    def parts(self) -> list[Entry]:
+        """Returns the entries with files of their own that it is made of: itself, or metric and defences."""
+        return [*self.bare.parts, self.defence] if self.bare and self.defence else [self]
+
+    @property
+    def full_reference(self) -> bool:
+        """Tells whether it is a metric that compares with the undistorted original."""
+        return bool(self.fields.get("full_reference"))
 
     def load(self) -> Any:
         """Imports the file and returns its class.
@@ -54,6 +71,8 @@ class Entry:
         """
         if self.problem:
             raise DataError(self.problem)
+        if self.bare:
+            return self.bare.load()
         try:
             return getattr(importlib.import_module(f"{self.folder}.{self.name}"), self.class_name)
         except ImportError as error:
@@ -63,7 +82,12 @@ class Entry:
 
     def missing_weights(self) -> list[str]:
         """Returns the declared weight files that are not on this machine."""
-        return [weight for weight in self.fields.get("weights", ()) if not weights_path(weight, self.folder).exists()]
+        return [
+            weight
+            for part in self.parts
+            for weight in part.fields.get("weights", ())
+            if not weights_path(weight, part.folder).exists()
+        ]
 
 
 def entries(folder: str, root: Path | None = None) -> dict[str, Entry]:
@@ -83,11 +107,15 @@ def is_shared(path: Path) -> bool:
 
 
 def find(folder: str, name: str) -> Entry:
-    """Returns one entry.
+    """Returns one entry; METRIC+DEFENCE and METRIC+DEFENCE-PRESET are metrics too.
 
     Raises:
         BenchError: If there is none of that name; tells the nearest names.
     """
+    if folder == "metrics" and "+" in name:
+        bare, _, guard = name.rpartition("+")
+        defence, _, preset = guard.partition("-")
+        return _defended(find("metrics", bare), find("defences", defence), preset)
     path = ROOT / folder / f"{name}.py"
     if NAME.fullmatch(name) and path.is_file() and not is_shared(path):
         return read(path)  # this file alone: planning asks often
@@ -96,6 +124,44 @@ def find(folder: str, name: str) -> Entry:
         return known[name]
     kind = folder.removesuffix("s")
     raise BenchError(f"no {kind} is named {name!r}: {suggestion(name, known)}")
+
+
+def _defended(bare: Entry, defence: Entry, preset: str) -> Entry:
+    """Returns the metric that looks at an image through a defence."""
+    presets = defence.fields.get("presets", {})
+    if preset and preset not in presets:
+        raise BenchError(f"{defence.name} has no preset {preset!r}: {suggestion(preset, presets)}")
+    guard = f"{defence.name}-{preset}" if preset else defence.name
+    heads = [entry.title.partition(":")[0] for entry in (bare, defence)]
+    either = [bare.fields, defence.fields]
+    return replace(
+        bare,
+        name=f"{bare.name}+{guard}",
+        title=f"{heads[0]} behind {heads[1]}" + (f" ({preset})" if preset else ""),
+        fields=bare.fields
+        | {
+            "cost": "heavy" if any(fields.get("cost") == "heavy" for fields in either) else "light",
+            "gpu_memory": bare.fields.get("gpu_memory", 8) + defence.fields.get("gpu_memory", 0),
+        },
+        fingerprint=hashlib.sha256(f"{bare.fingerprint} {defence.fingerprint} {preset}".encode()).hexdigest()[:16],
+        problem=bare.problem or defence.problem,
+        bare=bare,
+        defence=defence,
+        preset=preset,
+    )
+
+
+def guards(names: str) -> list[str]:
+    """Returns the defences, each DEFENCE or DEFENCE-PRESET, of names with commas, or of all.
+
+    Raises:
+        BenchError: If there is no such defence; tells the nearest names.
+    """
+    wanted = list(dict.fromkeys(name.strip() for name in names.split(",") if name.strip()))
+    for name in wanted:
+        if name != "all":
+            find("defences", name.partition("-")[0])
+    return list(entries("defences")) if wanted == ["all"] else wanted
 
 
 def find_anywhere(name: str) -> Entry:
@@ -147,10 +213,12 @@ def _read(path: Path) -> Entry:
     if not kind:
         raise _InvalidError(f"{classes[0].name} must inherit from a class of {folder}/base.py: add it")
     fields: dict[str, Any] = {}
+    settings: dict[str, str] = {}
     for _, node in reversed(lineage):
         fields |= dict(_literals(node))
+        settings |= dict(_settings(node))
     _require_metadata(folder, fields)
-    return Entry(name, folder, title, classes[0].name, kind, fields, _fingerprint(path, fields))
+    return Entry(name, folder, title, classes[0].name, kind, fields, _fingerprint(path, fields), settings=settings)
 
 
 def _require_metadata(folder: str, fields: dict[str, Any]) -> None:
@@ -171,9 +239,10 @@ def _require_metadata(folder: str, fields: dict[str, Any]) -> None:
             raise _InvalidError('access must be "white" or "black": add it to the class')
         if not isinstance(fields.get("family"), str):
             raise _InvalidError('family must be one of those in attacks/base.py, such as "sign": add it to the class')
-        for variant in fields.get("variants", {}):
-            if not NAME.fullmatch(variant):
-                raise _InvalidError(f"a variant's name must match [a-z][a-z0-9_]*; got {variant!r}: rename it")
+    for what in ("variant", "preset"):
+        for name in fields.get(f"{what}s", {}):
+            if not NAME.fullmatch(name):
+                raise _InvalidError(f"a {what}'s name must match [a-z][a-z0-9_]*; got {name!r}: rename it")
 
 
 def _lineage(path: Path, node: ast.ClassDef) -> Iterator[tuple[Path, ast.ClassDef]]:
@@ -200,6 +269,15 @@ def _literals(node: ast.ClassDef) -> Iterator[tuple[str, Any]]:
             ):
                 with contextlib.suppress(ValueError):
                     yield name, ast.literal_eval(value)
+
+
+def _settings(node: ast.ClassDef) -> Iterator[tuple[str, str]]:
+    """Yields the fields of a dataclass with their defaults, as they are written."""
+    for item in node.body:
+        match item:
+            case ast.AnnAssign(target=ast.Name(id=name), annotation=kind, value=ast.expr() as value):
+                if not ast.unparse(kind).startswith("ClassVar"):
+                    yield name, ast.unparse(value)
 
 
 @cache

@@ -21,6 +21,7 @@ from pipeline.files import digest
 from pipeline.stamp import MetricFacts, Stamp, is_current, read_stamp
 
 PROTOCOL = 2  # raise it when pipeline/evaluate changes what a number means: every cell is then run again
+NO_CLIPS = "it rates clips, and the data sets hold none"
 OVERRIDE = re.compile(r"[a-z][a-z0-9_]*=[A-Za-z0-9_.,+/-]+")
 
 
@@ -32,13 +33,18 @@ class Settings:
     jpeg: tuple[Quality, ...] = (50,)  # of the images that full-reference metrics judge; the first is the default
     overrides: Mapping[str, str] = field(default_factory=dict)  # --set
     dtype: Literal["float32", "bfloat16"] = "float32"  # of the attack's search; scores are always float32
+    codec: str = ""  # that the attacked images or clips, and the clear ones, are stored with before they are scored
+    defences: tuple[str, ...] = ()  # that judge, each, the images that attack the bare metric
 
     @property
     def suffix(self) -> str:
         """Tells the files of a run with other settings from those of the benchmark's own."""
-        parts = [f"{name}={value.replace('/', 'over')}" for name, value in sorted(self.overrides.items())]
+        parts = ["defended"] if self.defences else []
+        parts += [f"{name}={value.replace('/', 'over')}" for name, value in sorted(self.overrides.items())]
         if self.dtype != "float32":
             parts.append(self.dtype)
+        if self.codec:
+            parts.append(f"codec={self.codec.replace(':', '-').replace('/', 'over')}")
         return "".join(f"+{part}" for part in parts)
 
 
@@ -69,8 +75,14 @@ class Cell:
         """Returns the hash of everything the rows depend on."""
         needs = {entry.name: entry.fingerprint for entry in self.needed()}
         settings = asdict(self.settings)
-        if self.metric.kind != "FR":
+        if not self.metric.full_reference:
             del settings["jpeg"]
+        if not self.settings.codec:
+            del settings["codec"]
+        if defences := settings.pop("defences"):
+            settings["defences"] = {
+                name: entry.fingerprint for name, entry in zip(defences, self.defended(), strict=True)
+            }
         parts = [PROTOCOL, self.metric.fingerprint, self.attack.fingerprint, needs, dict(self.datasets), settings]
         if is_universal(self.attack):
             parts.append(dict(self.train))
@@ -80,6 +92,15 @@ class Cell:
         """Returns the metrics whose scores of the clear image the attack needs; one that is not there has a problem."""
         return [_find(name) for name in self.attack.fields.get("needs", ())]
 
+    def defended(self) -> list[Entry]:
+        """Returns the metric behind each of the settings' defences; one that is not there has a problem."""
+        return [_find(f"{self.metric.name}+{name}") for name in self.settings.defences]
+
+    @property
+    def gpu_memory(self) -> int:
+        """Returns the GB of GPU memory that the cell needs, as declared."""
+        return max(int(entry.fields.get("gpu_memory", 8)) for entry in (self.metric, *self.defended()))
+
     def csv(self, out: Path) -> Path:
         """Returns where the rows stand in an output folder; the stamp stands beside them as .json."""
         return out / self.metric.name / f"{self.label}.csv"
@@ -87,6 +108,10 @@ class Cell:
     def images(self, out: Path) -> Path:
         """Returns where `--save-images` writes the attacked images."""
         return out / "images" / self.label / self.metric.name
+
+    def clear_images(self, out: Path, jpeg: Quality | None) -> Path:
+        """Returns where `--save-images` writes what was attacked; no attack's name begins with an underscore."""
+        return out / "images" / "_clear" / (f"jpeg={jpeg}" if isinstance(jpeg, int) else "original")
 
     def decide(self, out: Path, *, save_images: bool = False) -> Decision:
         """Tells whether the cell is to be run in this folder, and why."""
@@ -101,15 +126,19 @@ class Cell:
 
     def impossible(self) -> Decision | None:
         """Returns why the cell cannot be run by anyone, or nothing."""
-        if problem := self.metric.problem or self.attack.problem:
-            return Decision("failed", problem)
-        for entry in self.needed():
+        entries = [(self.metric, ""), (self.attack, ""), *((entry, "") for entry in self.defended())]
+        entries += [(entry, f"the attack needs {entry.name}: ") for entry in self.needed()]
+        for entry, why in entries:
             if entry.problem:
-                return Decision("failed", f"the attack needs {entry.name}: {entry.problem}")
+                return Decision("failed", why + entry.problem)
         if self.attack.fields["access"] == "white" and not self.metric.fields["differentiable"]:
             return Decision("skipped", "white-box attack on a metric without gradient")
-        if is_universal(self.attack) and not self.train:
-            return Decision("skipped", "no training set to fit a pattern on")
+        if self.settings.codec and not self.settings.codec.startswith("jpeg:") and self.metric.kind != "video":
+            return Decision("skipped", "a video codec re-encodes clips, and it rates images: use --jpeg")
+        if self.metric.kind == "video" and (self.metric.defence or self.settings.defences):
+            return Decision("skipped", "defences stand before metrics of images")
+        if is_universal(self.attack) and (self.metric.defence or self.metric.kind == "video"):
+            return Decision("skipped", "universal patterns are fitted on bare metrics of images")
         return None
 
     def _staleness(self, csv: Path) -> str:
@@ -141,15 +170,17 @@ def _find(name: str) -> Entry:
         return Entry(name, "metrics", problem=str(error))
 
 
-def clear_key(metric: Entry, dataset: str, jpeg: Quality | None) -> str:
+def clear_key(metric: Entry, dataset: str, jpeg: Quality | None, codec: str = "") -> str:
     """Returns the hash of everything that a metric's scores of the clear images depend on.
 
     Args:
         metric: The metric.
         dataset: The data set's digest.
         jpeg: For a full-reference metric, the quality that the images are compressed with before; else None.
+        codec: What they are stored with before they are scored.
     """
-    return digest(json.dumps([PROTOCOL, metric.fingerprint, dataset, jpeg]).encode())[:32]
+    parts = [PROTOCOL, metric.fingerprint, dataset, jpeg, *([codec] if codec else [])]
+    return digest(json.dumps(parts).encode())[:32]
 
 
 def parse_overrides(texts: list[str]) -> dict[str, str]:
@@ -168,7 +199,7 @@ def parse_overrides(texts: list[str]) -> dict[str, str]:
 
 def settings_of(preset: Preset) -> Settings:
     """Returns what a preset sets, nothing overridden."""
-    return Settings(preset.variants, preset.jpeg)
+    return Settings(preset.variants, preset.jpeg, defences=preset.defences)
 
 
 def metric_facts(entry: Entry) -> MetricFacts:

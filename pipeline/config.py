@@ -11,6 +11,7 @@ from typing import Annotated, Literal, TypeAlias
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from pipeline import catalog
 from pipeline.catalog import ROOT, Entry, suggestion
 from pipeline.errors import BenchError
 
@@ -18,6 +19,7 @@ FILE = ROOT / "pipeline" / "benchmark.yml"
 
 
 Quality: TypeAlias = int | Literal["none"]  # of the JPEG that full-reference metrics judge; none: the original itself
+Guard = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*(-[a-z][a-z0-9_]*)?$")]  # DEFENCE or DEFENCE-PRESET
 RunnerTag = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]*$")]  # it becomes YAML
 
 
@@ -31,10 +33,19 @@ class DatasetConfig(_Strict):
     title: str
     path: str
     licence: str = ""
+    source: str = ""  # where to get it
     package: str | None = None  # an installed package that carries the files
-    files: tuple[str, ...] | None = None  # these only
-    images: int | None = None  # how many there should be
+    files: tuple[str, ...] = ()  # these only, below the path; {line} is a line of the list
+    list: str = ""  # a text file below the path: one clip a line
+    clips: Literal["files", "folders"] = "files"  # folders: the images of a folder are the frames of a clip
+    images: int | None = None  # how many there should be, frames counted one by one
+    most: int | None = None  # how many photographs or clips are all that the benchmark takes
     crop: int | None = None  # side of the central square that is used
+
+    @property
+    def takes(self) -> int | None:
+        """Returns how many images or frames the benchmark takes; None where only the files could tell."""
+        return self.most * (len(self.files) if self.clips == "folders" else 1) if self.most else self.images
 
     def folder(self) -> Path:
         """Returns the folder of the files, whether or not it exists."""
@@ -46,7 +57,7 @@ class DatasetConfig(_Strict):
         return Path(spec.origin).parent / self.path
 
 
-class Selection(_Strict):
+class MetricSelection(_Strict):
     """Which metrics a preset runs."""
 
     embedded: bool = False  # only those that need no download
@@ -58,17 +69,75 @@ class Selection(_Strict):
         return not (self.embedded and downloads) and entry.fields.get("cost", "light") in self.cost
 
 
+class AttackSelection(_Strict):
+    """Which attacks a preset runs."""
+
+    suite: tuple[Literal["base", "wide"], ...] = ("base", "wide")
+
+    def takes(self, entry: Entry) -> bool:
+        """Tells whether the preset runs this attack."""
+        return entry.fields.get("suite") in self.suite
+
+
 class Preset(_Strict):
     """How much is run. The defaults are what a run without a preset does."""
 
     datasets: tuple[str, ...] = ("sample",)
-    limit: Annotated[int, Field(ge=1)] | None = None
-    metrics: Selection = Selection()
+    limit: Annotated[int, Field(ge=1)] | None = None  # photographs or clips per data set
+    frames: Annotated[int, Field(ge=1)] | None = None  # of each video, from its beginning
+    metrics: MetricSelection = MetricSelection()
+    attacks: AttackSelection = AttackSelection()
     variants: bool = True
     jpeg: Annotated[tuple[Annotated[int, Field(ge=1, le=100)] | Literal["none"], ...], Field(min_length=1)] = (50,)
     train: tuple[str, ...] = ()  # the training sets of universal attacks; without one, these are left out
     train_limit: Annotated[int, Field(ge=1)] | None = None  # images of each
     gpu_hours: Annotated[float, Field(gt=0)] | None = None  # that one pipeline may spend
+    defences: tuple[Guard, ...] = ()  # that judge, each, the images that attack the bare metrics
+    through: tuple[Guard, ...] = ()  # that stand before every metric: attacks go through them
+
+    def entries(self, folder: str, names: str = "") -> list[Entry]:
+        """Returns the entries to run; those that cannot be read are among them, so that they are told of.
+
+        Args:
+            folder: metrics or attacks.
+            names: Names with commas, or all; empty for what the preset selects.
+
+        Raises:
+            BenchError: If a name is unknown.
+        """
+        found = self._selected(folder) if not names else self._named(folder, names)
+        return [behind for entry in found for behind in self._behind(entry)] if folder == "metrics" else found
+
+    def _selected(self, folder: str) -> list[Entry]:
+        selection = self.metrics if folder == "metrics" else self.attacks
+        return [entry for entry in self._possible(folder) if entry.problem or selection.takes(entry)]
+
+    def _named(self, folder: str, names: str) -> list[Entry]:
+        wanted = [name.strip() for name in names.split(",") if name.strip()]
+        if not wanted:
+            raise BenchError(f"names must stand between commas; got {names!r}: write one, or all")
+        if wanted == ["all"]:
+            return self._possible(folder)
+        for name in wanted:
+            if folder == "attacks" and name in self.untrained:
+                raise BenchError(f"{name} must be fitted on a training set; got none: add --train, or another --preset")
+        return [catalog.find(folder, name) for name in dict.fromkeys(wanted)]
+
+    def _possible(self, folder: str) -> list[Entry]:
+        left_out = self.untrained if folder == "attacks" else []
+        return [entry for name, entry in catalog.entries(folder).items() if name not in left_out]
+
+    def _behind(self, metric: Entry) -> list[Entry]:
+        """Returns the metric behind each defence that is attacked through; as it is where there is none."""
+        if metric.problem or metric.bare or not self.through:
+            return [metric]
+        return [catalog.find("metrics", f"{metric.name}+{guard}") for guard in self.through]
+
+    @property
+    def untrained(self) -> list[str]:
+        """Returns the attacks that are left out because there is nothing to fit them on."""
+        attacks = {} if self.train else catalog.entries("attacks")
+        return [name for name, entry in attacks.items() if entry.fields.get("family") == "universal"]
 
 
 class Runner(_Strict):

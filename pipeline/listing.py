@@ -33,7 +33,14 @@ def _entry(entry: Entry) -> dict[str, Any]:
         }
     elif entry.folder == "attacks":
         variants = ", ".join(fields.get("variants", {}))
-        row |= {"access": fields.get("access", ""), "family": fields.get("family", ""), "variants": variants}
+        row |= {name: fields.get(name, "") for name in ("suite", "access", "family")} | {"variants": variants}
+    elif entry.folder == "defences":
+        row |= {
+            "gradient": "yes" if fields.get("differentiable") else "straight through",
+            "random": "yes" if fields.get("random") else "no",
+            "presets": ", ".join(fields.get("presets", {})),
+            "size": "small" if fields.get("small") else "",
+        }
     needs = [*fields.get("needs", ()), *fields.get("weights", ())]
     return row | {"state": _state(entry), "needs": needs, "title": entry.title}
 
@@ -48,4 +55,4 @@ def _state(entry: Entry) -> str:
 def _dataset(name: str, about: config.DatasetConfig) -> dict[str, Any]:
     folder = about.folder()
     state = "ready" if folder.is_dir() else f"missing: put it in {folder}"
-    return {"name": name, "images": about.images or len(about.files or ()), "state": state, "title": about.title}
+    return {"name": name, "images": about.takes, "state": state, "title": about.title}

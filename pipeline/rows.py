@@ -10,6 +10,8 @@ import io
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
 
+CLIP_MEAN = "clip_mean"  # the variant of rows that stand for the mean over a clip's frames
+
 
 @dataclass(frozen=True)
 class Row:
@@ -20,7 +22,7 @@ class Row:
 
     dataset: str
     image: str
-    clip: str  # groups the frames of one video; equal to `image` for a photograph
+    clip: str  # groups the frames of one video; equal to `image` for a photograph, and for a clip scored as a whole
     clear: float  # score before the attack, in the metric's own unit
     attacked: float  # score after the attack and rounding to 8 bits
     psnr: float  # of the attacked image against the clear one, in dB; inf when nothing changed
@@ -33,6 +35,8 @@ class Row:
     defence: str = ""
     clear_defended: float | None = None
     attacked_defended: float | None = None
+    psnr_defended: float | None = None  # of the purified attacked image against the clear one, aligned with it
+    ssim_defended: float | None = None
     queries: int = 0
     gradients: int = 0
 

@@ -43,7 +43,25 @@ class DatasetFacts(_Frozen):
     name: str
     digest: str
     images: int
+    clips: int = 0  # how many clips they are frames of
     excluded: dict[str, str] = {}  # image -> reason
+
+
+class Probe(_Frozen):
+    """A few measurements of a metric on a few images of a data set, from which scoring judges its gradients.
+
+    Scores are in parts of the declared range, turned so that higher is better; null where there is no gradient.
+    """
+
+    images: int
+    again: float  # the largest difference between two scores of one image
+    beside: float = 0  # the largest difference between an image's score alone and beside others
+    problem: str = ""  # why there is no gradient, of a metric that should have one
+    slope: float | None = None  # how fast the score rises along its gradient, as a multiple of what the gradient says
+    unseen: float | None = None  # how far pixels without gradient move the score, as a part of what all pixels do
+    gains: dict[int, float] = {}  # eps in 255ths -> mean gain of as many sign steps
+    end: float | None = None  # mean score after the last of them
+    top: float | None = None  # median over the images of the best score that a search without limit reached
 
 
 class Stamp(_Frozen):
@@ -58,10 +76,12 @@ class Stamp(_Frozen):
     settings: dict[str, Any]  # overrides, dtype, jpeg: what the rows depend on besides code and data
     preset: str
     key: str  # hash of everything the rows depend on: equal keys, equal rows
+    protocol: int | None = None  # what a number means: PROTOCOL of pipeline/cells.py; older stamps do not say
     rows: int = 0
     sha256: str = ""  # of the CSV
     seconds: dict[str, float] = {}  # per variant ("" is the default), attack and scoring together
     flaws: dict[str, dict[str, int]] = {}  # per variant: images whose gradients were zero or not finite
+    probes: dict[str, Probe] = {}  # by data set
     gpu_memory: float = 0  # GiB that the GPU held at most; 0 on a CPU
     machine: dict[str, str] = {}  # device, host, package versions, image digest
     commit: str = ""

@@ -20,6 +20,7 @@ GRADIENT = "pass a finite, non-zero gradient to the images"
 CLIMBS = "rise along its gradient"
 FLAT = "stay finite on a flat image"
 SIZES = "accept odd sizes from its smallest on"
+STRANGERS = "give a frame the same features whatever its neighbours"
 REFUSES = "refuse images outside [0, 1]"
 DIRECTION = "move the declared way with blur, noise and JPEG"
 RAISES = "raise the objective after rounding to 8 bits"
@@ -78,6 +79,40 @@ BROKEN_METRICS = {
         def score""",
         {REFUSES},
     ),
+}
+
+CLIP_METRIC = """
+    '''A video metric with one thing wrong.'''
+
+    import torch
+    from metrics.base import VideoMetric
+
+
+    class Broken(VideoMetric):
+        higher_is_better = True
+        score_range = (10.0, 50.0)
+        full_reference = True
+        reference_context = 1
+
+        def features(self, frames, references=None):
+            error = (frames - references[-len(frames):]).square().mean(dim=(1, 2, 3))
+            steps = references.diff(dim=0).square().mean(dim=(1, 2, 3))
+            steps = torch.cat([steps.new_zeros(1), steps])[-len(frames):]
+            return torch.stack([-10 * (error + 1e-6).log10(), steps], dim=1)
+
+        def pool(self, features):
+            return features.sum(dim=2).mean(dim=1)
+"""
+BROKEN_CLIP_METRICS = {
+    "sound": ("", "", set()),
+    "looks_around": (
+        "return torch.stack([-10",
+        "error = error.cummax(dim=0)[0]\n            return torch.stack([-10",
+        {STRANGERS},
+    ),
+    "context_not_declared": ("reference_context = 1", "reference_context = 0", {STRANGERS}),
+    "mean_of_the_batch": ("mean(dim=1)\n", "mean(dim=1).mean().expand(len(features))\n", {COMPANIONS}),
+    "one_frame_only": ("mean(dim=1)\n", "mean(dim=1).detach() + 0 * features[:, 0, 0]\n", {GRADIENT, CLIMBS}),
 }
 
 ATTACK = """
@@ -141,11 +176,17 @@ BROKEN_ATTACKS = {
 def verdicts(tmp_path_factory):
     """Returns what `check` says of every broken entry, by its name: the promises and their status."""
     tree = Tree.copy_to(tmp_path_factory.mktemp("contract") / "tree")
-    for folder, text, entries in (("metrics", METRIC, BROKEN_METRICS), ("attacks", ATTACK, BROKEN_ATTACKS)):
+    kinds = {
+        "metrics/m": (METRIC, BROKEN_METRICS),
+        "metrics/v": (CLIP_METRIC, BROKEN_CLIP_METRICS),
+        "attacks/a": (ATTACK, BROKEN_ATTACKS),
+    }
+    names = []
+    for place, (text, entries) in kinds.items():
         for name, (old, new, _) in entries.items():
             assert old in text
-            tree.write(f"{folder}/{folder[0]}_{name}.py", text.replace(old, new, 1) if old else text)
-    names = [f"m_{name}" for name in BROKEN_METRICS] + [f"a_{name}" for name in BROKEN_ATTACKS]
+            file = tree.write(f"{place}_{name}.py", text.replace(old, new, 1) if old else text)
+            names.append(file.stem)
     told = tree.call("check", *names, "--json")
     assert told.returncode == 3, told.stderr
     return {found["name"]: found["checks"] for found in map(json.loads, told.stdout.splitlines())}
@@ -185,6 +226,11 @@ def test_a_broken_metric_fails_what_it_breaks_and_nothing_else(verdicts, name):
     assert red(verdicts[f"m_{name}"]) == BROKEN_METRICS[name][2], verdicts[f"m_{name}"]
 
 
+@pytest.mark.parametrize("name", BROKEN_CLIP_METRICS)
+def test_a_broken_video_metric_fails_what_it_breaks_and_nothing_else(verdicts, name):
+    assert red(verdicts[f"v_{name}"]) == BROKEN_CLIP_METRICS[name][2], verdicts[f"v_{name}"]
+
+
 @pytest.mark.parametrize("name", BROKEN_ATTACKS)
 def test_a_broken_attack_fails_what_it_breaks_and_nothing_else(verdicts, name):
     assert red(verdicts[f"a_{name}"]) == BROKEN_ATTACKS[name][2], verdicts[f"a_{name}"]
@@ -192,7 +238,7 @@ def test_a_broken_attack_fails_what_it_breaks_and_nothing_else(verdicts, name):
 
 def test_every_promise_is_broken_by_someone(verdicts):
     broken = set().union(*map(red, verdicts.values()))
-    promised = {check["promise"] for name in ("m_sound", "a_sound") for check in verdicts[name]}
+    promised = {check["promise"] for name in ("m_sound", "v_sound", "a_sound") for check in verdicts[name]}
     assert promised <= broken
 
 

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import csv
 import io
-import zipfile
-from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
 from pipeline import catalog, config
-from pipeline.cells import Cell, metric_facts, settings_of
+from pipeline.cells import PROTOCOL, Cell, metric_facts, settings_of
 from pipeline.ci import shelf
-from pipeline.ci.front_page import to_html
 from pipeline.ci.history import History, Past, to_csv
 from pipeline.ci.junit import to_junit
 from pipeline.ci.plan_file import PlanFile, PlannedCell
@@ -20,11 +17,11 @@ from pipeline.ci.store import RefusedError, Store
 from pipeline.config import Preset
 from pipeline.errors import DataError
 from pipeline.files import file_digest, write_atomically
-from pipeline.scoring.cells import Cell as Read
-from pipeline.scoring.cells import read_cells
+from pipeline.scoring.cells import find_cells, read_cell
 from pipeline.scoring.leaderboard import FEW, Leaderboard
-from pipeline.scoring.tables import write_tables_of
-from pipeline.stamp import AttackFacts, DatasetFacts, Stamp
+from pipeline.scoring.site.build import write_site
+from pipeline.scoring.tables import write_tables
+from pipeline.stamp import AttackFacts, DatasetFacts, Stamp, read_stamp
 
 LATE = "its job left nothing: see the job's log"
 
@@ -45,7 +42,7 @@ def aggregate(plan: PlanFile, store: Store, before: History, rows: Path, tables:
     """Gathers the cells of a plan and writes the tables.
 
     Written are: the run folder `rows`; and below `tables` the leaderboard, scores.csv, cells.csv, ranges.csv where it
-    was measured, rows.zip, junit.xml, index.html and SHA256SUMS.
+    was measured, rows.zip, junit.xml, SHA256SUMS and the pages that show all this, from index.html on.
 
     Args:
         plan: The plan.
@@ -65,15 +62,13 @@ def aggregate(plan: PlanFile, store: Store, before: History, rows: Path, tables:
     for planned in plan.cells:
         cell = cells[planned.key]
         stamp = _restore(cell, planned, stamps[planned.key], store=store, rows=rows, plan=plan)
-        history.append(_past(cell, stamp, planned, before.get((planned.metric, planned.attack))))
-    read = read_cells([rows])
-    if measured := _ranges(read):
+        history.append(_past(cell, stamp, planned, before.get((cell.metric.name, cell.label))))
+    if measured := _ranges(rows):
         write_atomically(tables / "ranges.csv", measured)
-    board = write_tables_of(read, tables, tables / "ranges.csv")
+    board = write_tables([rows], tables, tables / "ranges.csv")
     write_atomically(tables / "cells.csv", to_csv(history))
     write_atomically(tables / "junit.xml", to_junit(history))
-    write_atomically(tables / "rows.zip", _zip(rows))
-    write_atomically(tables / "index.html", to_html(board, [file.name for file in _files(tables)] + ["SHA256SUMS"]))
+    write_site(board, rows, tables, tables / "ranges.csv")
     write_atomically(tables / "SHA256SUMS", _sums(tables))
     return Gathered(board, history)
 
@@ -133,6 +128,7 @@ def _empty(cell: Cell, plan: PlanFile) -> Stamp:
         settings={"variants": settings.variants, "jpeg": list(settings.jpeg), "overrides": {}, "dtype": settings.dtype},
         preset=plan.preset,
         key=cell.key,
+        protocol=PROTOCOL,
     )
 
 
@@ -140,11 +136,11 @@ def _past(cell: Cell, stamp: Stamp, planned: PlannedCell, before: Past | None) -
     """Returns how a cell ended; of one without rows, what it took when it last had some stays known."""
     if stamp.status != "done":
         status = "waiting" if planned.action == "waiting" else stamp.status
-        known = before or Past(cell.metric.name, cell.attack.name, status, "", 0, 0, 0, "", "", "")
+        known = before or Past(cell.metric.name, cell.label, status, "", 0, 0, 0, "", "", "")
         return known._replace(status=status, reason=" ".join(stamp.reason.split()))
     return Past(
         metric=cell.metric.name,
-        attack=cell.attack.name,
+        attack=cell.label,
         status=stamp.status,
         reason="",
         images=sum(each.images for each in stamp.datasets),
@@ -156,43 +152,26 @@ def _past(cell: Cell, stamp: Stamp, planned: PlannedCell, before: Past | None) -
     )
 
 
-def _ranges(cells: Iterable[Read]) -> str:
+def _ranges(rows: Path) -> str:
     """Returns ranges.csv: the smallest and largest clear score of each metric, over the sets with enough images."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["metric", "low", "high", "n", "dataset", "digest", "date"])
     measured: dict[str, list[object]] = {}
-    for cell in cells:
-        if cell.stamp is None or cell.metric in measured or len(cell.stamp.datasets) != 1:
+    for path in find_cells([rows]):
+        stamp = read_stamp(path.with_suffix(".json"))
+        if stamp is None or stamp.metric.name in measured or stamp.rows < FEW or len(stamp.datasets) != 1:
             continue
-        dataset = cell.stamp.datasets[0]
-        clear = cell.rows[cell.rows["variant"] == ""]["clear"]
+        metric, dataset, found = stamp.metric.name, stamp.datasets[0], read_cell(path).rows
+        clear = found[found["variant"] == ""]["clear"]
         if len(clear) >= FEW and clear.min() < clear.max():
             low, high = f"{clear.min():.6g}", f"{clear.max():.6g}"
-            date = cell.stamp.finished[:10]
-            measured[cell.metric] = [cell.metric, low, high, len(clear), dataset.name, dataset.digest, date]
+            measured[metric] = [metric, low, high, len(clear), dataset.name, dataset.digest, stamp.finished[:10]]
     writer.writerows(measured[metric] for metric in sorted(measured))
     return text.getvalue() if measured else ""
 
 
-def _zip(rows: Path) -> bytes:
-    """Returns the rows and stamps as a zip of the same bytes whenever it is made of the same files."""
-    packed = io.BytesIO()
-    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
-        for file in _files(rows):
-            member = zipfile.ZipInfo(file.relative_to(rows).as_posix())
-            member.compress_type, member.external_attr = zipfile.ZIP_DEFLATED, 0o644 << 16
-            archive.writestr(member, file.read_bytes())
-    return packed.getvalue()
-
-
 def _sums(folder: Path) -> str:
-    """Returns the sha256 of every file, as `sha256sum -c` reads it."""
-    files = [file for file in _files(folder) if file.name != "SHA256SUMS"]
-    return "".join(f"{file_digest(file)}  {file.relative_to(folder).as_posix()}\n" for file in files)
-
-
-def _files(folder: Path) -> Iterable[Path]:
-    return sorted(file for file in folder.glob("[!.]*/[!.]*") if file.is_file()) + sorted(
-        file for file in folder.glob("[!.]*") if file.is_file()
-    )
+    """Returns the sha256 of every file but the pages' parts, which nobody downloads, as `sha256sum -c` reads it."""
+    files = sorted(file for file in folder.glob("[!.]*") if file.is_file() and file.name != "SHA256SUMS")
+    return "".join(f"{file_digest(file)}  {file.name}\n" for file in files)

@@ -16,7 +16,7 @@ from pipeline.errors import BenchError
 
 TEMPLATE = Path(__file__).with_name("child.yml")
 IMAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@-]*")  # a container image's reference
-TOKEN = re.compile(r"[a-z][a-z0-9_-]*")  # an entry, a preset or a runner's tag
+TOKEN = re.compile(r"[a-z][a-z0-9_-]*(\+[a-z][a-z0-9_-]*)*")  # an entry, METRIC+DEFENCE, a preset, a runner's tag
 KEY = re.compile(r"[0-9a-f]{32}")
 STORE = re.compile(r"(https?://)?[A-Za-z0-9._:/~%+-]+")
 SHORTEST, LONGEST = 1, 24  # hours after which GitLab ends a job

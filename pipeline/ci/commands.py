@@ -63,7 +63,9 @@ def plan(
     metrics: Annotated[
         str, typer.Option(help="Run these only: names with commas, or all; default: the preset's.")
     ] = "",
-    attacks: Annotated[str, typer.Option(help="Run these only: names with commas, or all.")] = "all",
+    attacks: Annotated[
+        str, typer.Option(help="Run these only: names with commas, or all; default: the preset's.")
+    ] = "",
     store: StoreAddress = "build/store",
     device: Device = "cuda",
     data: Annotated[Path | None, typer.Option(help="What `inventory` wrote where the images are.")] = None,
@@ -88,13 +90,16 @@ def plan(
         raise BenchError(f"--device must be cpu or cuda; got {device!r}: choose one")
     settings = config.load()
     chosen = settings.preset(preset)
-    asked_metrics, asked_attacks = _metrics(metrics, chosen), _attacks(attacks, chosen)
-    shown = {entry.name: entry for entry in [*_metrics("", chosen), *asked_metrics]}  # the tables lose no other metric
+    asked_metrics, asked_attacks = chosen.entries("metrics", metrics), chosen.entries("attacks", attacks)
+    shown_metrics, shown_attacks = (  # the tables lose none that this run leaves out
+        {entry.name: entry for entry in [*chosen.entries(folder), *asked]}.values()
+        for folder, asked in (("metrics", asked_metrics), ("attacks", asked_attacks))
+    )
     with err.status("planning"):
         made = make_plan(
             preset,
             chosen,
-            [(metric, attack) for metric in shown.values() for attack in _attacks("all", chosen)],
+            [(metric, attack) for metric in shown_metrics for attack in shown_attacks],
             asked=set() if hold else {(metric.name, other.name) for metric in asked_metrics for other in asked_attacks},
             inventory=read_inventory(data) if data else take_inventory(chosen),
             store=open_store(store),
@@ -115,8 +120,8 @@ def plan(
     out.print(table)
     kinds = Counter(job.runner for job in jobs)
     spread = ", ".join(f"{count} on {runner}" for runner, count in sorted(kinds.items()))
-    if left := _without_training(chosen):
-        out.print(f"left out, for want of a training set: {', '.join(left)}", markup=False, soft_wrap=True)
+    if chosen.untrained:
+        out.print(f"left out, for want of a training set: {', '.join(chosen.untrained)}", markup=False, soft_wrap=True)
     out.print(
         f"{len(made.cells)} cells; {len(jobs)} jobs{f' ({spread})' if jobs else ''}, about {made.hours:.1f} hours"
     )
@@ -139,9 +144,10 @@ def calibrate(
     from pipeline.evaluate.calibrate import calibrate as score_clear
 
     kept = open_store(store) if store else None
-    for entry in _entries("metrics", metrics):
+    chosen = config.load().preset(preset)
+    for entry in chosen.entries("metrics", metrics):
         with err.status(f"{entry.name}: scoring the clear images"):
-            found = score_clear(entry.name, config.load().preset(preset), out_folder, device, kept)
+            found = score_clear(entry.name, chosen, out_folder, device, kept)
         for clear in found:
             kind = clear.dataset + ("" if clear.jpeg is None else f", jpeg={clear.jpeg}")
             out.print(f"{entry.name} on {kind}: {clear.low:.6g} to {clear.high:.6g}, {clear.images} images")
@@ -254,14 +260,13 @@ def smoke(
     touched = {
         folder: [each.entry.name for each in changes if each.entry.folder == folder] for folder in catalog.FOLDERS
     }
-    others = [entry.name for entry in _metrics("", preset) if entry.name not in touched["metrics"]]
+    others = [entry.name for entry in preset.entries("metrics") if entry.name not in touched["metrics"]]
     board, failed = None, 0
-    left = _without_training(preset)
-    if left:
-        err.print(f"left out, for want of a training set: {', '.join(left)}", markup=False, soft_wrap=True)
+    if preset.untrained:
+        err.print(f"left out, for want of a training set: {', '.join(preset.untrained)}", markup=False, soft_wrap=True)
     for metrics, attacks in (
-        (touched["metrics"], [entry.name for entry in _attacks("all", preset)]),
-        (others, [name for name in touched["attacks"] if name not in left]),
+        (touched["metrics"], [entry.name for entry in preset.entries("attacks")]),
+        (others, [name for name in touched["attacks"] if name not in preset.untrained]),
     ):
         if metrics and attacks:
             request = local.Request(
@@ -282,35 +287,6 @@ def smoke(
     print(note)
     if failed:
         raise typer.Exit(Exit.FAILED)
-
-
-def _metrics(names: str, preset: config.Preset) -> list[catalog.Entry]:
-    """Returns the metrics of that names, or those that the preset takes; one that cannot be read is among them."""
-    if names:
-        return _entries("metrics", names)
-    return [entry for entry in catalog.entries("metrics").values() if entry.problem or preset.metrics.takes(entry)]
-
-
-def _attacks(names: str, preset: config.Preset) -> list[catalog.Entry]:
-    """Returns the attacks of that names; universal ones only where the preset has a training set."""
-    left = _without_training(preset)
-    return [entry for entry in _entries("attacks", names) if entry.name not in left]
-
-
-def _without_training(preset: config.Preset) -> list[str]:
-    """Returns the names of the attacks that have nothing to be fitted on."""
-    from pipeline.cells import is_universal
-
-    return [] if preset.train else [name for name, entry in catalog.entries("attacks").items() if is_universal(entry)]
-
-
-def _entries(folder: str, names: str) -> list[catalog.Entry]:
-    """Returns the entries of names with commas, or all."""
-    wanted = [name.strip() for name in names.split(",") if name.strip()]
-    if not wanted:
-        raise BenchError(f"names must stand between commas; got {names!r}: write one, or all")
-    known = catalog.entries(folder)
-    return list(known.values()) if wanted == ["all"] else [catalog.find(folder, name) for name in dict.fromkeys(wanted)]
 
 
 def environment(name: str) -> str:

@@ -18,6 +18,7 @@ class Held(BaseModel):
 
     digest: str = Field(pattern=r"^[0-9a-f]{16}$")  # of the images that the preset takes
     images: int = Field(ge=1)
+    clips: int = Field(default=0, ge=0)  # that the images are frames of
 
 
 class Inventory(BaseModel):
@@ -44,6 +45,11 @@ class Inventory(BaseModel):
         """Returns how many images there are to attack."""
         return sum(held.images for held in self.datasets.values())
 
+    @property
+    def clips(self) -> int:
+        """Returns how many clips there are to attack."""
+        return sum(held.clips for held in self.datasets.values())
+
 
 def take_inventory(preset: Preset) -> Inventory:
     """Reads the data sets of a preset on this machine.
@@ -52,7 +58,7 @@ def take_inventory(preset: Preset) -> Inventory:
         BenchError: If one to attack is not here.
         DataError: If one to attack holds nothing that can be used.
     """
-    datasets = {name: open_dataset(name, preset.limit) for name in preset.datasets}
+    datasets = {name: open_dataset(name, preset.limit, preset.frames) for name in preset.datasets}
     train, absent = {}, {}
     for name in preset.train:
         try:
@@ -63,7 +69,10 @@ def take_inventory(preset: Preset) -> Inventory:
 
 
 def _held(datasets: dict[str, Dataset]) -> dict[str, Held]:
-    return {name: Held(digest=each.digest, images=len(each.photos)) for name, each in datasets.items()}
+    return {
+        name: Held(digest=each.digest, images=len(each.photos), clips=len(each.clips))
+        for name, each in datasets.items()
+    }
 
 
 def read_inventory(path: Path) -> Inventory:

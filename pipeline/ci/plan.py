@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from pipeline.catalog import Entry
-from pipeline.cells import Cell, Decision, clear_key, is_universal, settings_of
+from pipeline.cells import NO_CLIPS, Cell, Decision, clear_key, is_universal, settings_of
 from pipeline.ci import shelf
 from pipeline.ci.history import History, Past
 from pipeline.ci.inventory import Inventory
@@ -101,7 +101,12 @@ def make_plan(
     impossible = {
         id(cell): found
         for cell in cells
-        if (found := _untrained(cell, inventory) or cell.impossible() or _too_large(cell, largest))
+        if (
+            found := _untrained(cell, inventory)
+            or cell.impossible()
+            or _too_large(cell, largest)
+            or _without_clips(cell, inventory)
+        )
     }
     open_cells = [cell for cell in cells if id(cell) not in impossible]
     stamps = shelf.read_stamps(store, open_cells)
@@ -109,7 +114,7 @@ def make_plan(
     fits = _missing_fits([cell for cell in open_cells if not _is_done(stamps[cell.key])], store)
     decided = []
     for cell in cells:
-        past = history.get((cell.metric.name, cell.attack.name))
+        past = history.get(_rows_of(cell))
         seen = past.finished if past else ""
         if found := impossible.get(id(cell)):
             decided.append(Planned(cell, found.action, found.reason, seen=seen))
@@ -128,7 +133,7 @@ def make_plan(
             decided.append(Planned(cell, "waiting", f"{reason}; not run by this pipeline", seen=seen))
             continue
         seconds = STARTUP + _estimate(cell, inventory.images, history)
-        memory = _memory(cell.metric, past)
+        memory = _memory(cell, past)
         decided.append(Planned(cell, "run", reason, seconds, memory, seen, fits.get(cell.key, ())))
     chosen = _within(_ordered(decided), preset.gpu_hours, most)
     return Plan(preset_name, inventory, chosen, _calibrations(chosen, inventory, store))
@@ -158,17 +163,17 @@ def _missing_fits(cells: Iterable[Cell], store: Store) -> dict[str, tuple[Fit, .
     return missing
 
 
-def _memory(metric: Entry, past: Past | None) -> float:
+def _memory(cell: Cell, past: Past | None) -> float:
     """Returns the GB that a job needs: as declared, or less where less was measured.
 
     More may be measured, since the engine fills a large GPU with a large batch; on a smaller one it takes a smaller.
     """
-    declared = float(metric.fields.get("gpu_memory", 8))
+    declared = float(cell.gpu_memory)
     return min(declared, past.gpu_memory + RESERVE) if past and past.gpu_memory else declared
 
 
 def _too_large(cell: Cell, largest: int) -> Decision | None:
-    needed = cell.metric.fields.get("gpu_memory", 8)
+    needed = cell.gpu_memory
     if needed <= largest:
         return None
     return Decision("skipped", f"needs {needed} GB of GPU memory; a job gets {largest} on the largest runner")
@@ -176,7 +181,7 @@ def _too_large(cell: Cell, largest: int) -> Decision | None:
 
 def _reasons(cells: list[Cell], store: Store, history: History) -> dict[str, str]:
     """Returns why cells that are not in the store are run: what changed since their pair's rows were made."""
-    pasts = {cell.key: history.get(_pair(cell)) for cell in cells}
+    pasts = {cell.key: history.get(_rows_of(cell)) for cell in cells}
     places = {key: Place("cells", past.key, "stamp.json") for key, past in pasts.items() if past and past.key}
     found = store.read_all(places.values())
     reasons = {}
@@ -197,9 +202,14 @@ def _pair(cell: Cell) -> tuple[str, str]:
     return cell.metric.name, cell.attack.name
 
 
+def _rows_of(cell: Cell) -> tuple[str, str]:
+    """Returns what the history knows a cell by: beside the bare cell of a pair there may be one behind defences."""
+    return cell.metric.name, cell.label
+
+
 def _estimate(cell: Cell, images: int, history: History) -> float:
     """Returns the seconds that a cell will take: as last time, else as the metric's other cells, else a guess."""
-    own = history.get(_pair(cell))
+    own = history.get(_rows_of(cell))
     if own and own.seconds:
         return _for(own, images)
     others = [past for (metric, _), past in history.items() if metric == cell.metric.name and past.seconds]
@@ -243,13 +253,17 @@ def _within(cells: list[Planned], gpu_hours: float | None, most: int) -> list[Pl
     return chosen
 
 
+def _without_clips(cell: Cell, inventory: Inventory) -> Decision | None:
+    return Decision("skipped", NO_CLIPS) if cell.metric.kind == "video" and not inventory.clips else None
+
+
 def _calibrations(cells: list[Planned], inventory: Inventory, store: Store) -> list[Entry]:
     """Returns the metrics whose clear scores are needed by this pipeline's cells and not in the store."""
     running = [planned.cell for planned in cells if planned.action == "run"]
     needed = {cell.metric.name: cell for cell in running}
     places: dict[Place, str] = {}
     for name, cell in needed.items():
-        qualities = cell.settings.jpeg if cell.metric.kind == "FR" else (None,)
+        qualities = cell.settings.jpeg if cell.metric.full_reference else (None,)
         for dataset in inventory.digests.values():
             for quality in qualities:
                 places[Place("clear", clear_key(cell.metric, dataset, quality), "scores")] = name

@@ -8,7 +8,7 @@ from dataclasses import replace
 import torch
 
 from attacks.base import Attack, Universal
-from metrics.base import Images, NoReference, Scores
+from metrics.base import FullReference, Images, NoReference, Scores
 from pipeline.catalog import Entry
 from pipeline.cells import Settings
 from pipeline.contract.base import BrokenError, Check, kept, photographs, require
@@ -34,6 +34,17 @@ class Contrast(NoReference):
         return (across.square() + down.square() + 1e-6).sqrt().mean(dim=(1, 2))
 
 
+class Sameness(FullReference):
+    """What stands for the full-reference metrics that attacks keep close by: 1 less the mean squared error, smooth."""
+
+    higher_is_better = True
+    score_range = (0.0, 1.0)
+
+    def score(self, images: Images, references: Images) -> Scores:
+        """Returns 1 where nothing differs."""
+        return 1 - (images - references).square().mean(dim=(1, 2, 3))
+
+
 class AttackCheck:
     """Looks at one attack, with one set of settings, on photographs of an odd size."""
 
@@ -43,9 +54,10 @@ class AttackCheck:
         self.images = photographs(49, 67).to(device)
 
     def objective(self, images: Images) -> Gain:
-        """Returns the number to raise; every metric that the attack needs gives 4, an ordinary NIQE."""
+        """Returns the number to raise; every metric that the attack needs gives 4, an ordinary NIQE, or `Sameness`."""
         known = {name: torch.full((len(images),), 4.0, device=self.device) for name in self.attack.needs}
-        return Gain(self.metric, access=self.attack.access, clear_scores=known)
+        close = {name: Gain(Sameness(), images) for name in self.attack.needs}
+        return Gain(self.metric, access=self.attack.access, clear_scores=known, companions=close)
 
     def result(self, index: list[int], attack: Attack | None = None) -> Images:
         """Returns the adversarial images of some of the photographs."""

@@ -11,7 +11,8 @@ import torch
 from metrics.base import Images
 from pipeline.evaluate.batching import one_line
 from pipeline.evaluate.datasets import open_dataset
-from pipeline.evaluate.images import Pixels, decode, to_tensor
+from pipeline.evaluate.images import decode, to_tensor
+from pipeline.evaluate.video import Pixels
 
 
 class Check(NamedTuple):

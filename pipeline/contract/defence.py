@@ -6,49 +6,117 @@ from collections.abc import Iterator
 
 import torch
 
-from defences.base import Defence
+from defences.base import Defence, Images
 from pipeline.catalog import Entry
-from pipeline.contract.base import Check, kept, photographs, require
+from pipeline.contract.base import BrokenError, Check, kept, photographs, require
+from pipeline.evaluate.defence import build_defences
 from pipeline.evaluate.objective import ImageNoise
 
 NAMES = ["first.png", "second.png", "third.png"]
+CLOSE = 1e-5  # what a batch may change of a pixel in [0, 1]
+
+
+class DefenceCheck:
+    """Looks at one defence, with one set of settings, on photographs of an odd size."""
+
+    def __init__(self, name: str, defence: Defence, device: torch.device) -> None:
+        self.name, self.defence = name, defence
+        self.images = photographs(97, 111).to(device)
+
+    def noise(self, index: list[int]) -> ImageNoise:
+        """Returns the noise of some of the photographs, from its beginning."""
+        return ImageNoise(self.name, [NAMES[i] for i in index])
+
+    def purified(self, index: list[int]) -> Images:
+        """Returns some of the photographs, purified."""
+        with torch.no_grad():
+            return self.defence(self.images[index], self.noise(index))
+
+    def valid(self) -> str:
+        """Finite images in [0, 1], of the right size: `Defence.__call__` looks at that."""
+        try:
+            found = self.purified([0, 1, 2])
+            with torch.no_grad():
+                self.defence(torch.zeros_like(self.images), self.noise([0, 1, 2]))
+        except ValueError as error:
+            raise BrokenError(str(error)) from error
+        return f"{found.shape[3]}x{found.shape[2]} of {self.images.shape[3]}x{self.images.shape[2]}; a black image too"
+
+    def companions(self) -> str:
+        """The same image alone, in a batch and in another order."""
+        together = self.purified([0, 1, 2])
+        alone = torch.cat([self.purified([i]) for i in range(3)])
+        turned = self.purified([2, 1, 0]).flip(0)
+        off = max((together - other).abs().max().item() for other in (alone, turned))
+        require(off <= CLOSE, f"pixels differ by {off:.2g}: take nothing from the other images")
+        return f"pixels differ by {off:.1g}"
+
+    def repeats(self) -> str:
+        """The same bits twice."""
+        require(torch.equal(self.purified([0]), self.purified([0])), "runs differ: draw from `noise`, and only there")
+        return "equal bits"
+
+    def random(self) -> str:
+        """Another image of another draw, if and only if it says so."""
+        with torch.no_grad():
+            other = self.defence(self.images[[0]], ImageNoise(self.name, ["another draw"]))
+        differs = not torch.equal(other, self.purified([0]))
+        require(differs == self.defence.random, f"another draw changes {'it' if differs else 'nothing'}: declare that")
+        return f"random = {differs}"
+
+    def untouched(self) -> str:
+        """Its input as it was."""
+        given = self.images.clone()
+        with torch.no_grad():
+            self.defence.purify(given, self.noise([0, 1, 2]))
+        require(torch.equal(given, self.images), "it writes into the images it was given: work on a copy")
+        return "unchanged"
+
+    def attackable(self) -> str:
+        """A gradient, or a way straight through: what an adaptive attack needs."""
+        if not self.defence.differentiable:
+            require(
+                self.defence.keeps_geometry,
+                "differentiable = False lets attacks go straight through it, which needs every pixel in its place: "
+                "write it with a gradient",
+            )
+            return "none; attacks go straight through it"
+        images = self.images[[0]].clone().requires_grad_()
+        weights = torch.linspace(-1, 1, 7, device=images.device)
+        purified = self.defence(images, self.noise([0])).flatten()
+        value = (purified * weights.repeat(len(purified) // 7 + 1)[: len(purified)]).sum()
+        gradient = torch.autograd.grad(value, images)[0] if value.requires_grad else torch.zeros_like(images)
+        require(bool(gradient.isfinite().all()), "its gradient is not finite: keep roots and divisions off 0")
+        share = gradient.ne(0).float().mean().item()
+        require(share > 0, "no gradient reaches the images: declare differentiable = False")
+        return f"reaches {share:.0%} of the values"
+
+    def aligned(self) -> str:
+        """Two batches of one size, whose difference is small where only clear images went in."""
+        found = self.defence.align(self.purified([0, 1, 2]), self.images, self.noise([0, 1, 2]))
+        same = found.purified.shape == found.clear.shape
+        require(same, f"shapes {tuple(found.purified.shape)} and {tuple(found.clear.shape)}: write `align`")
+        correlation = torch.corrcoef(torch.stack([found.purified.flatten(), found.clear.flatten()]))[0, 1].item()
+        require(correlation > 0.7, f"a correlation of {correlation:.2f} with the clear images: correct `align`")
+        return f"correlation {correlation:.3f} with the clear images"
 
 
 def check_defence(entry: Entry, device: torch.device) -> Iterator[Check]:
-    """Yields what a defence must do and what was seen.
+    """Yields what a defence must do and what was seen, for its defaults and each of its presets.
 
     Raises:
         BenchError: If it does not load.
     """
-    defence: Defence = entry.load()()
-    images = photographs(129, 147).to(device)
-    before = images.clone()
-
-    def purified(index: list[int]) -> torch.Tensor:
-        return defence.purify(images[index], ImageNoise(entry.name, [NAMES[i] for i in index]))
-
-    def valid() -> str:
-        found = purified([0, 1, 2])
-        require(bool(found.isfinite().all() and found.min() >= 0 and found.max() <= 1), "clamp the result to [0, 1]")
-        same = found.shape == images.shape
-        require(same or not defence.keeps_geometry, f"shape {tuple(found.shape)}: declare keeps_geometry = False")
-        return f"shape {tuple(found.shape)}"
-
-    def companions() -> str:
-        off = (purified([0, 1, 2]) - torch.cat([purified([i]) for i in range(3)])).abs().max().item()
-        require(off <= 1e-5, f"pixels differ by {off:.2g}: take nothing from the other images")
-        return f"pixels differ by {off:.1g}"
-
-    def repeats() -> str:
-        require(torch.equal(purified([0, 1]), purified([0, 1])), "runs differ: draw from `noise`, and only there")
-        return "equal bits"
-
-    def untouched() -> str:
-        purified([0, 1, 2])
-        require(torch.equal(before, images), "it writes into the images it was given: work on a copy")
-        return "unchanged"
-
-    yield from kept("return images in [0, 1], of the same size unless it says otherwise", valid)
-    yield from kept("give the same image alone and in a batch", companions)
-    yield from kept("be deterministic, given its noise", repeats)
-    yield from kept("leave its input untouched", untouched)
+    for preset, defence in build_defences(entry).items():
+        look = DefenceCheck(entry.name, defence, device)
+        of = f" (preset {preset})" if preset else ""
+        (valid,) = kept(f"return finite images in [0, 1], of the same size unless it says otherwise{of}", look.valid)
+        yield valid
+        if valid.status == "failed":
+            continue  # it would fail everywhere, for the same reason
+        yield from kept(f"give the same image alone, in a batch and in another order{of}", look.companions)
+        yield from kept(f"be deterministic, given its noise{of}", look.repeats)
+        yield from kept(f"be random if and only if it says so{of}", look.random)
+        yield from kept(f"leave its input untouched{of}", look.untouched)
+        yield from kept(f"pass a gradient, or let attacks go straight through{of}", look.attackable)
+        yield from kept(f"show the same as the clear images once aligned{of}", look.aligned)

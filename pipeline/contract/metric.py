@@ -9,13 +9,15 @@ import numpy as np
 import torch
 from PIL import Image, ImageFilter
 
-from metrics.base import Images, Metric, Scores
+from metrics.base import Images, Metric, Scores, VideoMetric
 from pipeline.catalog import Entry
 from pipeline.contract.base import Check, kept, photographs, require
-from pipeline.evaluate.images import Pixels, to_tensor
+from pipeline.evaluate.images import to_tensor
 from pipeline.evaluate.metric import build_metric
+from pipeline.evaluate.video import Pixels
 
 TOLERANCE = 1e-4  # of the score range: what a batch may change
+FRAMES, STEP = 4, 2  # of a clip, and the pixels it moves from one to the next
 LEVELS = {"blur": (1, 2, 4), "noise": (8, 20, 45), "JPEG": (40, 15, 5)}  # sigma in pixels, sigma of 255, quality
 
 
@@ -28,12 +30,16 @@ class MetricCheck:
         low, high = self.metric.score_range
         self.span = high - low
         self.size = max(self.metric.smallest, 128)
-        self.images = photographs(self.size, self.size).to(device)
+        self.images = self.material(self.size, self.size)
         self.distorted = (self.images * 0.9 + 0.05).clamp(0, 1)  # so that a full-reference metric has a difference
+
+    def material(self, height: int, width: int) -> Images:
+        """Returns photographs of a size."""
+        return photographs(height, width).to(self.device)
 
     def score(self, images: Images, references: Images | None = None) -> Scores:
         """Returns the scores, one image at a time where the metric asks for that."""
-        if self.entry.kind != "FR":
+        if not self.metric.full_reference:
             references = None
         if not self.metric.batch_dependent or len(images) == 1:
             scores: Scores = self.metric(images, references)
@@ -81,7 +87,7 @@ class MetricCheck:
         require(scores.requires_grad, "none: something detaches it; keep to tensors, or differentiable = False")
         (slope,) = torch.autograd.grad(scores.sum(), images)
         require(bool(slope.isfinite().all()), "not finite: guard square roots, logarithms and divisions against zero")
-        sizes = slope.abs().amax(dim=(1, 2, 3))
+        sizes = slope.abs().flatten(1).amax(dim=1)
         require(bool((sizes > 0).all()), "zero everywhere: rounding or clipping stops it, or differentiable = False")
         return f"largest {sizes.max().item() / self.span:.2g} of the range"
 
@@ -116,7 +122,7 @@ class MetricCheck:
         """Odd sizes, and the smallest it declares."""
         least = self.metric.smallest
         for height, width in ((least, least), (least + 1, least + 33), (self.size | 1, self.size + 18)):
-            images = photographs(height, width).to(self.device)
+            images = self.material(height, width)
             scores = self.score((images * 0.9 + 0.05).clamp(0, 1), images)
             require(
                 bool(scores.isfinite().all()), f"not finite at {height}x{width}: set `smallest` to the side it needs"
@@ -135,16 +141,10 @@ class MetricCheck:
     def ladder(self) -> str:
         """The declared direction on ever stronger blur, noise and JPEG."""
         sign = 1 if self.metric.higher_is_better else -1
-        clear = [np.asarray((image * 255).round().byte().permute(1, 2, 0).cpu()) for image in self.images]
         falls = {}
         for kind, levels in LEVELS.items():
             with torch.no_grad():
-                scores = [
-                    self.score(
-                        to_tensor([distort(pixels, kind, level) for pixels in clear]).to(self.device), self.images
-                    )
-                    for level in levels
-                ]
+                scores = [self.score(distorted(self.images, kind, level), self.images) for level in levels]
             falls[kind] = sign * (scores[0] - scores[-1]).mean().item() / self.span
         told = ", ".join(f"{kind} {fall:+.2f}" for kind, fall in falls.items())
         require(
@@ -152,6 +152,44 @@ class MetricCheck:
             f"quality falls by {told} of the range: turn higher_is_better round",
         )
         return f"quality falls by {told} of the range"
+
+
+class ClipCheck(MetricCheck):
+    """Looks at one video metric, on photographs that move."""
+
+    metric: VideoMetric
+
+    def material(self, height: int, width: int) -> Images:
+        """Returns (3, FRAMES, 3, height, width) clips: photographs under a camera that pans."""
+        wide = photographs(height, width + STEP * (FRAMES - 1)).to(self.device)
+        return torch.stack([wide[..., STEP * i : STEP * i + width] for i in range(FRAMES)], dim=1)
+
+    def strangers(self) -> str:
+        """The features of a frame, whatever its neighbours; so a clip may be scored in parts."""
+        clip, references = self.distorted[0], self.images[0] if self.metric.full_reference else None
+        with torch.no_grad():
+            together = self.metric.features(clip, references)
+            parts = []
+            for i in range(FRAMES):
+                seen = slice(max(i - self.metric.reference_context, 0), i + 1)
+                parts.append(self.metric.features(clip[i : i + 1], None if references is None else references[seen]))
+            scores = self.metric.pool(torch.stack([together, torch.cat(parts)]))
+        off = (scores[0] - scores[1]).abs().item() / self.span
+        require(
+            off <= TOLERANCE,
+            f"scored frame by frame, a clip differs by {off:.2g} of the range: take what other frames give in `pool`, "
+            "or declare reference_context",
+        )
+        return f"differs by {off:.1g} of the range"
+
+
+def distorted(images: Images, kind: str, level: int) -> Images:
+    """Returns images, or the frames of clips, distorted each for itself."""
+    clear = [
+        np.asarray((image * 255).round().byte().permute(1, 2, 0).cpu())
+        for image in images.reshape(-1, *images.shape[-3:])
+    ]
+    return to_tensor([distort(pixels, kind, level) for pixels in clear]).reshape(images.shape).to(images.device)
 
 
 def distort(pixels: Pixels, kind: str, level: int) -> Pixels:
@@ -173,7 +211,7 @@ def check_metric(entry: Entry, device: torch.device) -> Iterator[Check]:
     Raises:
         BenchError: If it cannot be built.
     """
-    look = MetricCheck(entry, device)
+    look = ClipCheck(entry, device) if entry.kind == "video" else MetricCheck(entry, device)
     yield from kept("return one finite score per image", look.finite)
     yield from kept("give the same score alone, in a batch and in another order", look.companions)
     yield from kept("be deterministic", look.deterministic)
@@ -181,5 +219,7 @@ def check_metric(entry: Entry, device: torch.device) -> Iterator[Check]:
     yield from kept("rise along its gradient", look.climbs)
     yield from kept("stay finite on a flat image", look.flat)
     yield from kept("accept odd sizes from its smallest on", look.sizes)
+    if isinstance(look, ClipCheck):
+        yield from kept("give a frame the same features whatever its neighbours", look.strangers)
     yield from kept("refuse images outside [0, 1]", look.refuses)
     yield from kept("move the declared way with blur, noise and JPEG", look.ladder)

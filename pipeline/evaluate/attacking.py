@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
 
-from metrics.base import Images, Scores
+from metrics.base import Images, Metric, Scores
 from pipeline.evaluate.images import Batch, quantize, write_png
 from pipeline.evaluate.measures import measures
 from pipeline.evaluate.metric import MetricBench
@@ -36,6 +36,8 @@ class Attacker:
         current: The pass.
         dtype: Of the attack's search; scores are always float32.
         saved: The folder that the attacked images are written to, or None.
+        beside: Full-reference metrics that the attack needs.
+        defences: Defences that judge what attacks the bare metric: the metric behind each, by the defence's name.
     """
 
     bench: MetricBench
@@ -44,52 +46,91 @@ class Attacker:
     current: Pass
     dtype: torch.dtype
     saved: Path | None
+    beside: Mapping[str, Metric] = field(default_factory=dict)
+    defences: Mapping[str, MetricBench] = field(default_factory=dict)
 
-    def __call__(self, batch: Batch, clear: list[float], sides: Mapping[str, Scores]) -> list[Attacked]:
-        """Attacks images of equal size; returns their rows, trial by trial.
+    def __call__(
+        self, batch: Batch, clear: list[float], sides: Mapping[str, Scores], behind: Mapping[str, Sequence[float]]
+    ) -> list[Attacked]:
+        """Attacks images of equal size; returns their rows, trial by trial and defence by defence.
 
         Args:
             batch: The images.
             clear: Their scores.
             sides: Their scores by the metrics that the attack needs.
+            behind: By defence that judges the attacked images too, their scores behind it.
 
         Raises:
-            ValueError: If a score is not finite.
+            ValueError: If a score is not finite, or a defence breaks its promises.
         """
         images, references = self.bench.on_device(batch)
         names = [photo.name for photo in batch.photos]
+        guard = self.bench.guard(names)
+        companions = {name: Gain(metric, images) for name, metric in self.beside.items()}
         found = []
         for trial in self.current.trials:
-            access = trial.attack.access
-            objective = Gain(self.bench.metric, references, access=access, dtype=self.dtype, clear_scores=sides)
+            judge = guard.behind(self.bench.metric) if guard else self.bench.metric
+            objective = Gain(
+                judge,
+                references,
+                access=trial.attack.access,
+                draws=guard.draws if guard else 1,
+                dtype=self.dtype,
+                clear_scores=sides,
+                companions=companions,
+            )
             adversarial = trial.attack(images, objective, ImageNoise(self.attack, names))
             attacked = quantize(adversarial, images, trial.attack.eps)
-            columns = self._measured(attacked, images, references)
             if self.saved:
                 folder = self.saved / (self.current.variant or "default") / trial.setting
                 for name, image in zip(names, attacked, strict=True):
                     write_png(image, folder / f"{name}.png")
-            for index, name in enumerate(names):
-                row = Row(
-                    dataset=self.dataset,
-                    image=name,
-                    clip=name,
-                    clear=clear[index],
-                    variant=self.current.variant,
-                    train_dataset=trial.train_dataset,
-                    amplitude=trial.amplitude,
-                    queries=objective.queries,
-                    gradients=objective.gradients,
-                    **{column: values[index] for column, values in columns.items()},
-                )
-                found.append(Attacked(row.cells(), objective.flaws(index)))
+            common: dict[str, Any] = {
+                "dataset": self.dataset,
+                "variant": self.current.variant,
+                "train_dataset": trial.train_dataset,
+                "amplitude": trial.amplitude,
+                "queries": objective.queries,
+                "gradients": objective.gradients,
+            }
+            for columns in self._measured(attacked, images, references, names, behind):
+                for index, photo in enumerate(batch.photos):
+                    own = {column: values[index] for column, values in columns.items()}
+                    row = Row(image=photo.name, clip=photo.clip or photo.name, clear=clear[index], **common, **own)
+                    found.append(Attacked(row.cells(), objective.flaws(index)))
         return found
 
     @torch.no_grad()
-    def _measured(self, attacked: Images, images: Images, references: Images | None) -> dict[str, list[Any]]:
-        """Returns the columns that are computed from the attacked images."""
-        scores = self.bench.metric(attacked, references)
+    def _measured(
+        self,
+        attacked: Images,
+        images: Images,
+        references: Images | None,
+        names: list[str],
+        behind: Mapping[str, Sequence[float]],
+    ) -> Iterator[dict[str, Any]]:
+        """Yields the columns that are computed from the attacked images, (N,) values each; once for every defence."""
+        changed = measures(attacked, images)
+        attacked = self.bench.recoded(attacked)
+        guard = self.bench.guard(names)
+        if guard:
+            scores, *purified = guard.seen(self.bench.metric, attacked, images, references)
+            changed |= dict(zip(("psnr_defended", "ssim_defended"), purified, strict=True))
+        else:
+            scores = self.bench.metric(attacked, references)
         if not scores.isfinite().all():
             raise ValueError("its attacked score is not finite")
-        found = {"attacked": scores, **measures(attacked, images)}
-        return {column: values.tolist() for column, values in found.items()}
+        columns: dict[str, Any] = {"attacked": scores.tolist()}
+        columns |= {column: values.tolist() for column, values in changed.items()}
+        if not self.defences:
+            yield columns
+        for name, bench in self.defences.items():
+            if defence := bench.guard(names):
+                seen = defence.seen(self.bench.metric, attacked, images, references)
+                yield columns | {
+                    "defence": [name] * len(names),
+                    "clear_defended": behind[name],
+                    "attacked_defended": seen.scores.tolist(),
+                    "psnr_defended": seen.psnr.tolist(),
+                    "ssim_defended": seen.ssim.tolist(),
+                }

@@ -10,10 +10,10 @@ from pipeline.cells import settings_of
 from pipeline.ci.store import Store
 from pipeline.config import Preset, Quality
 from pipeline.errors import DataError
+from pipeline.evaluate.clips import open_bench
 from pipeline.evaluate.datasets import open_dataset
 from pipeline.evaluate.keeper import Keeper
 from pipeline.evaluate.machine import make_deterministic, open_device
-from pipeline.evaluate.metric import MetricBench
 from pipeline.evaluate.weights import missing, provide
 
 
@@ -40,10 +40,10 @@ def calibrate(name: str, preset: Preset, out: Path, device: str, store: Store | 
     if reason := entry.problem or missing(entry) or provide(entry):
         raise DataError(f"{name}: {reason}")
     make_deterministic()
-    bench = MetricBench(entry, out, open_device(device), keeper=Keeper(store))
+    bench = open_bench(entry, out, open_device(device), keeper=Keeper(store))
     found = []
-    for dataset in (open_dataset(each, preset.limit) for each in preset.datasets):
-        for jpeg in settings_of(preset).jpeg if entry.kind == "FR" else (None,):
+    for dataset in (open_dataset(each, preset.limit, preset.frames) for each in preset.datasets):
+        for jpeg in settings_of(preset).jpeg if entry.full_reference else (None,):
             scores, excluded = bench.clear(dataset, jpeg)
             usable = scores[scores.isfinite()]
             if not len(usable):

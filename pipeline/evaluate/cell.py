@@ -8,15 +8,18 @@ from typing import Any, NamedTuple
 
 import torch
 
-from metrics.base import Scores
+from metrics.base import Metric, Scores
 from pipeline.cells import Cell
 from pipeline.ci.store import Place
 from pipeline.config import Quality
 from pipeline.errors import DataError
 from pipeline.evaluate.attacking import Attacked, Attacker
 from pipeline.evaluate.batching import BatchRule, isolate
+from pipeline.evaluate.clip_attack import ClipAttacker
+from pipeline.evaluate.clip_means import clip_means
+from pipeline.evaluate.clips import ClipBench
 from pipeline.evaluate.datasets import Dataset, Photo
-from pipeline.evaluate.images import Batch, ahead, load_recent
+from pipeline.evaluate.images import Batch, ahead, load_recent, write_png
 from pipeline.evaluate.journal import Journal
 from pipeline.evaluate.metric import MetricBench, Report
 from pipeline.evaluate.passes import Pass, Patterns, attack_passes, attack_variants
@@ -38,7 +41,7 @@ class CellRun:
         bench: The metric.
         cell: The cell.
         report: Told of the passes over an image that are done.
-        save_images: Whether to write the attacked images as PNG.
+        save_images: Whether to write the attacked images, and what was attacked, as PNG.
         patterns: Of a universal attack, the fitted patterns.
     """
 
@@ -54,6 +57,9 @@ class CellRun:
         self.bench, self.cell, self.report = bench, cell, report
         self.saved = cell.images(bench.out) if save_images else None
         self.patterns = patterns
+        self.defences = {
+            name: bench.behind(entry) for name, entry in zip(cell.settings.defences, cell.defended(), strict=True)
+        }
         path, self.place = bench.work(f"{cell.label}.jsonl"), Place("work", cell.key, "journal")
         bench.keeper.bring(self.place, path)
         self.journal = Journal(
@@ -72,14 +78,15 @@ class CellRun:
             DataError: If no image gave a row.
             TransientError: If the machine failed.
         """
-        settings, full_reference = self.cell.settings, self.bench.entry.kind == "FR"
+        settings, full_reference = self.cell.settings, self.bench.entry.full_reference
         attacks = attack_variants(self.cell.attack, settings)
         passes = list(attack_passes(attacks, settings, full_reference, self.patterns))
         outcome = Outcome([], {dataset.name: dict(dataset.excluded) for dataset in datasets}, {}, {})
         for dataset in datasets:
             for current in passes:
                 records = self._pass(dataset, current)
-                outcome.rows.extend(_ordered(dataset, [row for record in records for row in record["rows"]]))
+                rows = _ordered(dataset, [row for record in records for row in record["rows"]])
+                outcome.rows.extend([*rows, *clip_means(rows)])
                 for record in records:
                     outcome.excluded[dataset.name] |= record["excluded"]
                     outcome.flaws.setdefault(current.variant, Counter()).update(record["flaws"])
@@ -91,10 +98,13 @@ class CellRun:
         return outcome
 
     def _pass(self, dataset: Dataset, current: Pass) -> list[dict[str, Any]]:
-        """Runs one pass over a data set; returns a record per batch."""
+        """Runs one pass over a data set; returns a record per batch, or per clip."""
+        if isinstance(self.bench, ClipBench):
+            return self._clips(self.bench, dataset, current)
         clear, excluded = self.bench.clear(dataset, current.jpeg, self.report)
         sides, sides_excluded = self._sides(dataset, current.jpeg)
-        excluded = sides_excluded | excluded
+        behind, behind_excluded = self._behind(dataset, current.jpeg)
+        excluded = behind_excluded | sides_excluded | excluded
         position = {photo.name: index for index, photo in enumerate(dataset.photos)}
         units = {
             f"{dataset.name}/{current.variant}/{index}": photos
@@ -104,7 +114,16 @@ class CellRun:
         already = len(dataset.photos) - sum(len(photos) for _, photos in todo)
         self.report(self.cell.attack.name, already * current.work)
         dtype = getattr(torch, self.cell.settings.dtype)
-        attacker = Attacker(self.bench, self.cell.attack.name, dataset.name, current, dtype, self.saved)
+        attacker = Attacker(
+            self.bench,
+            self.cell.attack.name,
+            dataset.name,
+            current,
+            dtype,
+            self.saved,
+            self._companions(),
+            self.defences,
+        )
 
         def load(item: tuple[str, list[Photo]]) -> Batch | None:
             photos = [photo for photo in item[1] if photo.name not in excluded]
@@ -113,7 +132,12 @@ class CellRun:
         def attack(part: Batch) -> list[Attacked]:
             index = [position[photo.name] for photo in part.photos]
             known = {metric: scores[index].to(self.bench.device) for metric, scores in sides.items()}
-            return attacker(part, clear[index].tolist(), known)
+            clear_behind = {defence: scores[index].tolist() for defence, scores in behind.items()}
+            if self.saved:
+                folder = self.cell.clear_images(self.bench.out, current.jpeg)
+                for photo, image in zip(part.photos, part.images, strict=True):
+                    write_png(image, folder / f"{photo.name}.png")
+            return attacker(part, clear[index].tolist(), known, clear_behind)
 
         for (unit, photos), batch in ahead(todo, load):
             start = time.perf_counter()
@@ -130,19 +154,64 @@ class CellRun:
             self.report(self.cell.attack.name, len(photos) * current.work)
         return [self.journal.done[unit] for unit in units]
 
+    def _clips(self, bench: ClipBench, dataset: Dataset, current: Pass) -> list[dict[str, Any]]:
+        """Runs one pass over the clips of a data set; returns a record per clip."""
+        clear, excluded = bench.clear(dataset, current.jpeg, self.report)
+        sides, left_out = self._sides(dataset, current.jpeg)
+        position = {photo.name: index for index, photo in enumerate(dataset.photos)}
+        attacker = ClipAttacker(
+            bench,
+            self.cell.attack.name,
+            dataset,
+            current,
+            getattr(torch, self.cell.settings.dtype),
+            self.saved,
+            self.journal,
+            self.rule,
+            lambda: bench.keeper.copy(self.place, self.journal.path),
+            self._companions(),
+        )
+        records = []
+        for (clip, photos), score in zip(dataset.clips.items(), clear.tolist(), strict=True):
+            reasons = [excluded.get(clip), *(left_out.get(photo.name) for photo in photos)]
+            if reason := next(filter(None, reasons), None):
+                records.append({"rows": [], "flaws": {}, "excluded": {clip: reason}, "seconds": 0})
+            else:
+                index = [position[photo.name] for photo in photos]
+                known = {metric: scores[index].to(bench.device) for metric, scores in sides.items()}
+                records.append(attacker(clip, score, known))
+            self.report(self.cell.attack.name, len(photos) * current.work)
+        return records
+
     def _sides(self, dataset: Dataset, jpeg: Quality | None) -> tuple[dict[str, Scores], dict[str, str]]:
-        """Returns the clear images' scores by the metrics that the attack names in `needs`."""
+        """Returns the clear images' scores by the metrics of one image that the attack names in `needs`."""
         scores: dict[str, Scores] = {}
         excluded: dict[str, str] = {}
         for entry in self.cell.needed():
+            if entry.kind == "FR":
+                continue  # it is asked how close an attacked image is to the clear one
             scores[entry.name], left_out = self.bench.beside(entry).clear(dataset, jpeg)
             excluded |= {image: f"{entry.name}, which the attack needs: {reason}" for image, reason in left_out.items()}
         return scores, excluded
 
+    def _companions(self) -> dict[str, Metric]:
+        """Returns the full-reference metrics that the attack names in `needs`."""
+        return {entry.name: self.bench.beside(entry).metric for entry in self.cell.needed() if entry.kind == "FR"}
+
+    def _behind(self, dataset: Dataset, jpeg: Quality | None) -> tuple[dict[str, Scores], dict[str, str]]:
+        """Returns the clear images' scores behind each defence."""
+        scores: dict[str, Scores] = {}
+        excluded: dict[str, str] = {}
+        for name, bench in self.defences.items():
+            scores[name], left_out = bench.clear(dataset, jpeg)
+            excluded |= {image: f"behind {name}: {reason}" for image, reason in left_out.items()}
+        return scores, excluded
+
 
 def _ordered(dataset: Dataset, rows: list[dict[str, str]]) -> list[dict[str, str]]:
-    """Returns the rows of one pass, pattern by pattern and amplitude by amplitude, in file order."""
-    settings: dict[tuple[str, str], dict[str, dict[str, str]]] = {}
+    """Returns the rows of one pass, in file order within each pattern, amplitude and defence."""
+    order = [*(photo.name for photo in dataset.photos), *dataset.clips]
+    settings: dict[tuple[str, ...], dict[str, dict[str, str]]] = {}
     for row in rows:
-        settings.setdefault((row["train_dataset"], row["amplitude"]), {})[row["image"]] = row
-    return [group[photo.name] for group in settings.values() for photo in dataset.photos if photo.name in group]
+        settings.setdefault((row["train_dataset"], row["amplitude"], row["defence"]), {})[row["image"]] = row
+    return [group[name] for group in settings.values() for name in order if name in group]

@@ -51,6 +51,10 @@ class CropGain:
         """Raises KeyError: a fit knows no other metric."""
         raise KeyError(f"the attack asked for the clear score by {metric!r}: a fit has none")
 
+    def closeness(self, metric: str) -> Gain:
+        """Raises KeyError: a fit knows no other metric."""
+        raise KeyError(f"the attack asked how close images are by {metric!r}: a fit has no clear images")
+
     def _parts(self, images: Images) -> Iterator[tuple[Gain, Images]]:
         for start in range(0, len(images), self.most):
             part = slice(start, start + self.most)

@@ -15,8 +15,9 @@ from PIL import Image
 from metrics.base import Images
 from pipeline.config import Quality
 from pipeline.evaluate.datasets import Dataset, Photo
-from pipeline.evaluate.images import Pixels, ahead, compress, decode, to_tensor
+from pipeline.evaluate.images import ahead, compress, decode, to_tensor
 from pipeline.evaluate.objective import seed
+from pipeline.evaluate.video import Pixels
 
 MEMORY = 2**31  # bytes of crops that are kept; further ones are decoded again in every epoch
 THREADS = 4

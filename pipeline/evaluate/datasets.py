@@ -1,8 +1,7 @@
-"""Data sets: which photographs, in which order, in which batches of equal size."""
+"""A data set as it is run: which images, in which order, in which batches of equal size."""
 
 from __future__ import annotations
 
-import os
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -12,11 +11,12 @@ from PIL import Image, UnidentifiedImageError
 
 from pipeline import config
 from pipeline.catalog import suggestion
+from pipeline.datasets import manifest
+from pipeline.datasets.units import VIDEOS, Unit, as_text, chosen, units_below, units_of
 from pipeline.errors import BenchError, DataError
+from pipeline.evaluate.video import Video, VideoError, examine
 from pipeline.files import digest, file_digest
 
-SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".ppm"}
-VIDEOS = {".y4m", ".mp4", ".mkv", ".avi", ".mov", ".webm"}
 SMALLEST = 7  # the window of SSIM
 MOST_PIXELS = 2**25  # 8K UHD is 33,177,600
 ORIENTATION = 0x0112  # EXIF tag; 5 to 8 turn the image by a quarter
@@ -24,24 +24,36 @@ ORIENTATION = 0x0112  # EXIF tag; 5 to 8 turn the image by a quarter
 
 @dataclass(frozen=True)
 class Photo:
-    """One image file, as it will be decoded."""
+    """One image file, or one frame of a video, as it will be decoded."""
 
-    name: str  # path below the data set's folder, with "/"
+    name: str  # path below the data set's folder, with "/"; of a frame with its number, as in clip.y4m#0007
     path: Path
     height: int
     width: int
+    clip: str = ""  # the video or folder that it is a frame of; empty for a photograph
+    frame: int | None = None  # its place in the video file, from 0
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """Photographs in file order, and what was left out."""
+    """Images in file order, and what was left out."""
 
     name: str
     photos: list[Photo]
     digest: str  # of names, bytes and crop
-    asked: int  # how many files there were to read
+    asked: int  # how many images there were to read
     crop: int | None = None
-    excluded: dict[str, str] = field(default_factory=dict)  # image -> reason
+    excluded: dict[str, str] = field(default_factory=dict)  # image, or whole clip -> reason
+    asked_clips: int = 0  # how many clips there were to read
+
+    @property
+    def clips(self) -> dict[str, list[Photo]]:
+        """Returns the frames of each clip, in order; photographs are in none."""
+        found: dict[str, list[Photo]] = {}
+        for photo in self.photos:
+            if photo.clip:
+                found.setdefault(photo.clip, []).append(photo)
+        return found
 
     def batches(self, size_of: Callable[[int, int], int]) -> Iterator[list[Photo]]:
         """Yields batches of equal height and width, so that nothing is padded or resized.
@@ -60,12 +72,13 @@ class Dataset:
                 yield group[start : start + size]
 
 
-def open_dataset(name: str, limit: int | None = None) -> Dataset:
-    """Finds the images of a data set and reads their headers.
+def open_dataset(name: str, limit: int | None = None, frames: int | None = None) -> Dataset:
+    """Finds the images of a data set and reads their headers; videos are decoded once, to count their frames.
 
     Args:
-        name: A data set of benchmark.yml, or the path of a folder or of one image.
-        limit: Take this many images, always the same ones, a smaller number being part of a larger one.
+        name: A data set of benchmark.yml, or the path of a folder or of one file.
+        limit: Take this many photographs or clips, always the same ones, a smaller number being part of a larger one.
+        frames: Take this many frames of each video, from its beginning.
 
     Raises:
         BenchError: If there is no such data set or folder.
@@ -73,59 +86,97 @@ def open_dataset(name: str, limit: int | None = None) -> Dataset:
     """
     known = config.load().datasets
     if name in known:
-        title, folder, crop = name, known[name].folder(), known[name].crop
-        files = [folder / file for file in known[name].files or ()] or _files(folder, name)
+        about = known[name]
+        units, title, crop, pinned = units_of(name, about), name, about.crop, manifest.read(name)
+        limit = min(limit or len(units), about.most or len(units))
     else:
-        folder, crop = Path(name).expanduser(), None
-        if not folder.exists():
-            raise BenchError(f"no data set or folder is named {name!r}: {suggestion(name, dict(known))}")
-        files = _files(folder, name)
-        title, folder = folder.resolve().name, folder if folder.is_dir() else folder.parent
-    chosen = _limited({_name(file.relative_to(folder)): file for file in files}, limit)
-    photos, excluded = [], {}
-    for image, file in chosen.items():
-        try:
-            photos.append(Photo(image, file, *_size(file, crop)))
-        except _UnusableError as reason:
-            excluded[image] = str(reason)
-    if not photos:
-        first = next(iter(excluded.items()), None)
+        units, title, crop, pinned = _units_at(name, known), Path(name).expanduser().resolve().name, None, {}
+    reader = _Reader(crop, frames, pinned)
+    for unit in chosen(units, limit):
+        reader.read(unit)
+    if not reader.photos:
+        first = next(iter(reader.excluded.items()), None)
         why = f"{first[0]}: {first[1]}" if first else "the folder is empty"
         raise DataError(f"{name} holds no image that can be used ({why}): give a folder with PNG or JPEG files")
-    lines = [f"{photo.name} {file_digest(photo.path)}" for photo in photos]
-    return Dataset(
-        title, photos, digest("\n".join([f"crop {crop}", *lines]).encode())[:16], len(chosen), crop, excluded
-    )
+    lines = [f"{photo.name} {reader.digests[photo.path]}" for photo in reader.photos]
+    key = digest("\n".join([f"crop {crop}", *lines]).encode())[:16]
+    return Dataset(title, reader.photos, key, reader.asked, crop, reader.excluded, reader.clips)
 
 
-def _files(folder: Path, name: str) -> list[Path]:
-    if folder.is_file():
-        return [folder]
-    if not folder.is_dir():
-        raise BenchError(f"data set {name} must lie in {folder}: put it there, or set METRIC_ROBUSTNESS_DATA")
-    found = (path for path in sorted(folder.rglob("*")) if not path.name.startswith(".") and not path.is_dir())
-    return [path for path in found if path.suffix.lower() in SUFFIXES | VIDEOS]  # links to nowhere are told later
+def _units_at(name: str, known: dict[str, config.DatasetConfig]) -> list[Unit]:
+    """Returns the units of a folder, or the one that a file is."""
+    path = Path(name).expanduser()
+    if not path.exists():
+        raise BenchError(f"no data set or folder is named {name!r}: {suggestion(name, dict(known))}")
+    if path.is_dir():
+        return units_below(path)
+    file = as_text(Path(path.name))
+    return [Unit(file, {file: path})]
 
 
-def _name(file: Path) -> str:
-    """Returns a path as text; bytes that are no UTF-8, which file systems allow, are written out in hexadecimal."""
-    return os.fsencode(file.as_posix()).decode(errors="backslashreplace")
+class _Reader:
+    """Reads the headers of units one by one."""
 
+    def __init__(self, crop: int | None, frames: int | None, pinned: dict[str, str]) -> None:
+        self.crop, self.frames, self.pinned = crop, frames, pinned
+        self.photos: list[Photo] = []
+        self.digests: dict[Path, str] = {}
+        self.excluded: dict[str, str] = {}
+        self.asked = self.clips = 0
 
-def _limited(files: dict[str, Path], limit: int | None) -> dict[str, Path]:
-    """Keeps the `limit` names whose hashes are smallest: no bias from the file order, and nested."""
-    kept = set(sorted(files, key=lambda name: digest(name.encode()))[:limit])
-    return {name: file for name, file in files.items() if name in kept}
+    def read(self, unit: Unit) -> None:
+        """Adds the images of a unit; a clip that lacks a frame, or whose frames differ in size, is left out whole."""
+        clip = unit.name if unit.name not in unit.files else ""
+        self.clips += bool(clip) or any(file.suffix.lower() in VIDEOS for file in unit.files.values())
+        found: list[Photo] = []
+        for image, file in unit.files.items():
+            try:
+                found += self._images(image, file, clip)
+            except _UnusableError as reason:
+                self.asked += len(unit.files)
+                self.excluded[unit.name] = str(reason) if unit.name == image else f"{image}: {reason}"
+                return
+        self.asked += len(found)
+        sizes = {(photo.width, photo.height) for photo in found}
+        if len(sizes) > 1:
+            told = " and ".join(f"{width}x{height}" for width, height in sorted(sizes))
+            self.excluded[unit.name] = f"its frames are of different sizes, {told}"
+            return
+        self.photos += found
+
+    def _images(self, image: str, file: Path, clip: str) -> list[Photo]:
+        """Returns the photograph of an image file, or the frames of a video."""
+        if file.suffix.lower() in VIDEOS:
+            video = _examined(file)
+            self._hash(image, file)
+            height, width = _usable(video.height, video.width, self.crop)
+            numbers = range(video.frames if self.frames is None else min(video.frames, self.frames))
+            return [Photo(f"{image}#{number:04}", file, height, width, image, number) for number in numbers]
+        height, width = _usable(*_size(file), self.crop)
+        self._hash(image, file)
+        return [Photo(image, file, height, width, clip)]
+
+    def _hash(self, image: str, file: Path) -> None:
+        self.digests[file] = found = file_digest(file)
+        if (wanted := self.pinned.get(image, found)) != found:
+            raise _UnusableError(f"is another file than the data set's: its sha256 is {found}, not {wanted}")
 
 
 class _UnusableError(Exception):
     """Why a file is left out."""
 
 
-def _size(file: Path, crop: int | None) -> tuple[int, int]:
-    """Returns height and width after EXIF rotation and crop, from the header alone."""
-    if file.suffix.lower() in VIDEOS:
-        raise _UnusableError("a video, not an image: extract its frames as PNG")
+def _examined(file: Path) -> Video:
+    try:
+        return examine(file)
+    except FileNotFoundError:
+        raise _UnusableError("the file is missing") from None
+    except VideoError as error:
+        raise _UnusableError(str(error)) from None
+
+
+def _size(file: Path) -> tuple[int, int]:
+    """Returns height and width after EXIF rotation, from the header alone."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
@@ -140,6 +191,11 @@ def _size(file: Path, crop: int | None) -> tuple[int, int]:
         raise _UnusableError(f"cannot be read: {_short(error, file)}") from None
     if frames > 1:
         raise _UnusableError(f"holds {frames} frames: extract them as PNG")
+    return height, width
+
+
+def _usable(height: int, width: int, crop: int | None) -> tuple[int, int]:
+    """Returns height and width after the crop; raises where the image is too large or too small."""
     if width * height > MOST_PIXELS:
         raise _UnusableError(f"{width}x{height} is over the limit of {MOST_PIXELS:,} pixels: cut or scale it")
     if crop is not None:

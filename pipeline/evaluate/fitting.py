@@ -80,7 +80,7 @@ def fit_patterns(request: FitRequest, shown: Callable[[Fit], AbstractContextMana
     make_deterministic()
     keeper = Keeper(open_store(request.store) if request.store else None)
     with folder_lock(request.out):
-        bench = MetricBench(metric, request.out, open_device(request.device), request.batch, keeper)
+        bench = MetricBench(metric, request.out, open_device(request.device), request.batch, keeper=keeper)
         for fit in fits:
             with shown(fit) as told:
                 pattern = pattern_of(bench, fit, train[fit.train], told, every=request.every)

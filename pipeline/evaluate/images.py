@@ -12,16 +12,15 @@ from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from PIL import Image, ImageOps
 
 from metrics.base import Images
 from pipeline.config import Quality
 from pipeline.evaluate.datasets import Photo
+from pipeline.evaluate.video import Pixels, Reel
 from pipeline.files import write_atomically
 
-Pixels = npt.NDArray[np.uint8]  # (H, W, 3)
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
@@ -54,7 +53,7 @@ def load_batch(photos: list[Photo], crop: int | None, jpeg: Quality | None) -> B
     good, originals, distorted, excluded = [], [], [], {}
     for photo in photos:
         try:
-            pixels = decode(photo.path, crop)
+            pixels = pixels_of(photo, crop)
             if pixels.shape[:2] != (photo.height, photo.width):
                 raise ValueError(f"has {pixels.shape[1]}x{pixels.shape[0]} pixels; its header says otherwise")
         except (OSError, SyntaxError, ValueError) as error:
@@ -71,8 +70,26 @@ def load_batch(photos: list[Photo], crop: int | None, jpeg: Quality | None) -> B
     return Batch(good, to_tensor(distorted), to_tensor(originals), excluded)
 
 
+def pixels_of(photo: Photo, crop: int | None = None) -> Pixels:
+    """Reads a photograph, or a frame of a video, as 8-bit RGB.
+
+    Raises:
+        ValueError: If it cannot be used.
+        OSError: If the file is damaged or truncated.
+    """
+    if photo.frame is None:
+        return decode(photo.path, crop)
+    return _cropped(_reel(photo.path).read(photo.frame), crop)
+
+
+@lru_cache(maxsize=4)
+def _reel(path: Path) -> Reel:
+    """Returns a video where it was left, so that frames asked for in order are decoded once."""
+    return Reel(path)
+
+
 def decode(path: Path, crop: int | None = None) -> Pixels:
-    """Reads an image as 8-bit RGB, upright.
+    """Reads an image file as 8-bit RGB, upright.
 
     Grey and palette images become RGB, 16 bits are rounded to 8, an opaque alpha channel is dropped.
 
@@ -93,6 +110,10 @@ def decode(path: Path, crop: int | None = None) -> Pixels:
                 raise ValueError("it is transparent in places: flatten it first")
             image = rgba
         pixels = np.asarray(image.convert("RGB"))
+    return _cropped(pixels, crop)
+
+
+def _cropped(pixels: Pixels, crop: int | None) -> Pixels:
     if crop is None:
         return pixels
     height, width = pixels.shape[:2]

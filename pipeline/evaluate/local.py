@@ -24,20 +24,23 @@ import torch
 from attacks.base import Universal
 from pipeline import catalog, config
 from pipeline.catalog import Entry
-from pipeline.cells import Cell, Decision, Settings, is_universal, metric_facts
+from pipeline.cells import NO_CLIPS, PROTOCOL, Cell, Decision, Settings, is_universal, metric_facts
 from pipeline.ci.stores import open_store
 from pipeline.errors import BenchError, DataError, Exit, TransientError
 from pipeline.evaluate.cell import CellRun
+from pipeline.evaluate.clips import open_bench
+from pipeline.evaluate.codecs import parse as parse_codec
 from pipeline.evaluate.datasets import Dataset, open_dataset
 from pipeline.evaluate.keeper import Keeper
 from pipeline.evaluate.machine import begin_memory, commit, describe, make_deterministic, open_device, peak_memory
 from pipeline.evaluate.metric import MetricBench
 from pipeline.evaluate.passes import attack_passes, attack_settings, attack_variants
 from pipeline.evaluate.patterns import open_training_set, patterns_of
+from pipeline.evaluate.probe import probe
 from pipeline.evaluate.weights import missing, provide
 from pipeline.files import digest, folder_lock, write_atomically
 from pipeline.rows import to_csv
-from pipeline.stamp import AttackFacts, DatasetFacts, Stamp, read_stamp
+from pipeline.stamp import AttackFacts, DatasetFacts, Probe, Stamp, read_stamp
 
 
 @dataclass(frozen=True)
@@ -53,6 +56,7 @@ class Request:
     settings: Settings = field(default_factory=Settings)
     preset: str = ""
     limit: int | None = None
+    frames: int | None = None  # of each video
     device: str = "cpu"
     batch: int | None = None
     save_images: bool = False
@@ -125,9 +129,10 @@ def run(request: Request, listener: Listener) -> Summary:
     metrics = [catalog.find("metrics", name) for name in request.metrics]
     attacks = [_tried(catalog.find("attacks", name), request.settings) for name in request.attacks]
     open_device(request.device)
+    parse_codec(request.settings.codec)
     keeper = request.keeper()
     with folder_lock(request.out):
-        datasets = [open_dataset(name, request.limit) for name in request.datasets]
+        datasets = [open_dataset(name, request.limit, request.frames) for name in request.datasets]
         digests = {dataset.name: dataset.digest for dataset in datasets}
         train, absent = _training_sets(request, attacks)
         trained_on = {dataset.name: dataset.digest for dataset in train}
@@ -141,7 +146,7 @@ def run(request: Request, listener: Listener) -> Summary:
         summary = Summary(excluded={image: why for dataset in datasets for image, why in dataset.excluded.items()})
         todo = []
         for cell in cells:
-            action, reason = _decide(cell, request, keeper)
+            action, reason = _decide(cell, request, keeper, any(dataset.clips for dataset in datasets))
             if is_universal(cell.attack) and absent:
                 action, reason = "skipped", absent
             if action == "run":
@@ -201,14 +206,16 @@ def _tried(attack: Entry, settings: Settings) -> Entry:
     return attack
 
 
-def _decide(cell: Cell, request: Request, keeper: Keeper) -> Decision:
+def _decide(cell: Cell, request: Request, keeper: Keeper, clips: bool) -> Decision:
+    if cell.metric.kind == "video" and not clips:
+        return Decision("skipped", NO_CLIPS)
     decision = cell.decide(request.out, save_images=request.save_images)
     if decision.action == "run" and not request.save_images and keeper.restore(cell, request.out):
         return Decision("done", "in the store")
     if decision.action == "done":
         keeper.offer(cell, request.out)
     if decision.action == "run":
-        for entry in (cell.metric, *cell.needed()):
+        for entry in (cell.metric, *cell.needed(), *cell.defended()):
             if reason := missing(entry) or provide(entry):
                 return Decision("skipped", reason)
     return decision
@@ -247,7 +254,7 @@ def _work(cells: list[Cell], datasets: list[Dataset], train: list[Dataset]) -> d
     for cell in cells:
         attacks = attack_variants(cell.attack, cell.settings)
         stand_ins = {name: {dataset.name: torch.zeros(()) for dataset in train} for name in attacks}
-        passes = attack_passes(attacks, cell.settings, cell.metric.kind == "FR", stand_ins)
+        passes = attack_passes(attacks, cell.settings, cell.metric.full_reference, stand_ins)
         work[cell.metric.name] += images * sum(current.work for current in passes)
         for attack in attacks.values():
             if isinstance(attack, Universal):
@@ -324,7 +331,8 @@ def run_job(job: Job, tell: Tell) -> None:
     request = job.request
     entry = job.cells[0].metric
     keeper = request.keeper()
-    bench = MetricBench(entry, request.out, open_device(request.device), request.batch, keeper)
+    device, codec = open_device(request.device), request.settings.codec
+    bench = open_bench(entry, request.out, device, request.batch, keeper=keeper, codec=codec)
 
     def report(what: str, work: int) -> None:
         tell(Event(entry.name, what, work))
@@ -350,6 +358,7 @@ def run_job(job: Job, tell: Tell) -> None:
             sha256=digest(csv.encode()),
             seconds=outcome.seconds,
             flaws={variant: dict(flaws) for variant, flaws in outcome.flaws.items() if flaws},
+            probes=_probes(bench, cell, job.datasets),
             gpu_memory=peak_memory(bench.device),
             machine=describe(bench.device),
             **facts,
@@ -358,6 +367,13 @@ def run_job(job: Job, tell: Tell) -> None:
         bench.work(f"{cell.label}.jsonl").unlink(missing_ok=True)
         left_out = sum(map(len, outcome.excluded.values()))
         tell(Event(entry.name, cell.attack.name, 0, "done", f"{left_out} images left out" if left_out else ""))
+
+
+def _probes(bench: MetricBench, cell: Cell, datasets: list[Dataset]) -> dict[str, Probe]:
+    """Returns what a look at the metric says of its gradients; measured once for all its cells."""
+    jpeg = cell.settings.jpeg[0] if bench.entry.kind == "FR" else None
+    found = {dataset.name: probe(bench, dataset, jpeg) for dataset in datasets}
+    return {name: each for name, each in found.items() if each}
 
 
 def _facts(cell: Cell, datasets: list[Dataset], train: list[Dataset], request: Request) -> dict[str, Any]:
@@ -381,16 +397,25 @@ def _facts(cell: Cell, datasets: list[Dataset], train: list[Dataset], request: R
             "jpeg": list(settings.jpeg),
             "overrides": dict(settings.overrides),
             "dtype": settings.dtype,
+            "codec": settings.codec,
+            "defences": list(settings.defences),
         },
         "preset": request.preset,
         "key": cell.key,
+        "protocol": PROTOCOL,
         "commit": commit(),
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
     }
 
 
 def _dataset_facts(dataset: Dataset) -> DatasetFacts:
-    return DatasetFacts(name=dataset.name, digest=dataset.digest, images=dataset.asked, excluded=dataset.excluded)
+    return DatasetFacts(
+        name=dataset.name,
+        digest=dataset.digest,
+        images=dataset.asked,
+        clips=dataset.asked_clips,
+        excluded=dataset.excluded,
+    )
 
 
 def _write(cell: Cell, request: Request, keeper: Keeper, stamp: Stamp, csv: str | None = None) -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
 import torch
 
+from defences.base import Defence
 from metrics.base import Images, Metric, Scores
 from pipeline.catalog import Entry
 from pipeline.cells import clear_key
@@ -17,7 +18,10 @@ from pipeline.ci.store import Place
 from pipeline.config import Quality
 from pipeline.errors import BenchError, DataError
 from pipeline.evaluate.batching import BatchRule, isolate, one_line
+from pipeline.evaluate.codecs import parse, recompressed
 from pipeline.evaluate.datasets import Dataset
+from pipeline.evaluate.defence import build_defences
+from pipeline.evaluate.guard import Guard
 from pipeline.evaluate.images import Batch, ahead, load_recent
 from pipeline.evaluate.journal import Journal
 from pipeline.evaluate.keeper import Keeper
@@ -43,23 +47,56 @@ class MetricBench:
         device: Where to compute.
         batch: Images per batch; None chooses.
         keeper: Brings the clear scores that another machine computed, and keeps ours for others.
+        codec: What images or clips are stored with before they are scored; empty: they are scored as they are.
+        network: Returns the metric; None builds it.
     """
 
     def __init__(
-        self, entry: Entry, out: Path, device: torch.device, batch: int | None = None, keeper: Keeper | None = None
+        self,
+        entry: Entry,
+        out: Path,
+        device: torch.device,
+        batch: int | None = None,
+        *,
+        keeper: Keeper | None = None,
+        codec: str = "",
+        network: Callable[[], Metric] | None = None,
     ) -> None:
         self.entry, self.out, self.device, self.batch = entry, out, device, batch
         self.keeper = keeper or Keeper(None)
+        self.codec_text, self.codec = codec, parse(codec)
+        self.network = network or (lambda: build_metric(entry, device))
         self.rule = BatchRule.of(entry, device, batch)
 
     @cached_property
     def metric(self) -> Metric:
         """Returns the metric, built when it is first needed: the clear scores may all be known."""
-        return build_metric(self.entry, self.device)
+        return self.network()
+
+    @cached_property
+    def defence(self) -> Defence | None:
+        """Returns what stands before the metric, if anything does."""
+        return build_defences(self.entry.defence)[self.entry.preset] if self.entry.defence else None
+
+    def guard(self, images: Sequence[str]) -> Guard | None:
+        """Returns what stands before the metric, for images of these names."""
+        return Guard(self.entry.defence.name, self.defence, images) if self.entry.defence and self.defence else None
 
     def beside(self, entry: Entry) -> MetricBench:
         """Returns another metric at work in the same place."""
-        return MetricBench(entry, self.out, self.device, self.batch, self.keeper)
+        return MetricBench(entry, self.out, self.device, self.batch, keeper=self.keeper)  # no attack needs one of clips
+
+    def behind(self, entry: Entry) -> MetricBench:
+        """Returns this metric behind a defence, with the same weights in memory."""
+        return MetricBench(
+            entry,
+            self.out,
+            self.device,
+            self.batch,
+            keeper=self.keeper,
+            codec=self.codec_text,
+            network=lambda: self.metric,
+        )
 
     def work(self, name: str) -> Path:
         """Returns the path of one of this metric's files of unfinished or shared work."""
@@ -68,8 +105,8 @@ class MetricBench:
     def clear(self, dataset: Dataset, jpeg: Quality | None, report: Report | None = None) -> Clear:
         """Returns the scores of the clear images, from the output folder where an earlier run left them there."""
         quality = "original" if jpeg is None else f"jpeg{jpeg}"
-        path = self.work(f"clear-{digest(dataset.name.encode())[:8]}-{quality}.jsonl")
-        key = clear_key(self.entry, dataset.digest, jpeg)
+        path = self.work(f"clear-{digest(dataset.name.encode())[:8]}-{quality}{self.stored}.jsonl")
+        key = clear_key(self.entry, dataset.digest, jpeg, self.codec_text)
         with exclusive(path.with_suffix(".lock")):
             self.keeper.bring(Place("clear", key, "scores"), path)
             journal = Journal(path, key)
@@ -92,6 +129,16 @@ class MetricBench:
             {image: value for image, value in known.items() if isinstance(value, str)},
         )
 
+    @property
+    def stored(self) -> str:
+        """Returns what tells the files of scores of re-encoded images from the others."""
+        return f"-{digest(self.codec_text.encode())[:8]}" if self.codec else ""
+
+    def recoded(self, images: Images) -> Images:
+        """Returns images on the 256 levels as they are after they were stored, if they are to be."""
+        quality = self.codec.quality if self.codec else None
+        return images if quality is None else recompressed(images, quality).to(images.device)
+
     def on_device(self, batch: Batch) -> tuple[Images, Images | None]:
         """Returns copies of a batch's images and references where the metric is: other attacks will read the batch."""
         references = None if batch.references is None else batch.references.to(self.device, copy=True)
@@ -105,9 +152,17 @@ class MetricBench:
             return {}, batch.excluded | {photo.name: reason for photo in batch.photos}
 
         def score(part: Batch) -> list[tuple[str, float]]:
+            names = [photo.name for photo in part.photos]
+            images, references = self.on_device(part)
+            images = self.recoded(images)
             with torch.no_grad():
-                scores = self.metric(*self.on_device(part)).tolist()
-            return [(photo.name, value) for photo, value in zip(part.photos, scores, strict=True)]
+                guard = self.guard(names)
+                scores = (
+                    guard.seen(self.metric, images, images, references).scores
+                    if guard
+                    else self.metric(images, references)
+                )
+            return list(zip(names, scores.tolist(), strict=True))
 
         values, failed = isolate(score, batch)
         bad = {image: f"its clear score is {value}" for image, value in values if not math.isfinite(value)}

@@ -4,11 +4,27 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
-from metrics.base import Images, Metric, Scores
+from metrics.base import Images, Scores
+
+
+class Judge(Protocol):
+    """What gives the scores: a metric, one behind a defence, or a clip's as a function of some of its frames."""
+
+    @property
+    def higher_is_better(self) -> bool:
+        """Tells whether a higher score is a better one."""
+
+    @property
+    def score_range(self) -> tuple[float, float]:
+        """Returns the scores of ordinary images, lowest and highest."""
+
+    def unchecked(self, images: Images, references: Images | None = None) -> Scores:
+        """Returns the (N,) scores of (N, 3, H, W) images."""
 
 
 class Gain:
@@ -20,17 +36,20 @@ class Gain:
 
     def __init__(
         self,
-        metric: Metric,
+        metric: Judge,
         references: Images | None = None,
         *,
         access: str = "white",
+        draws: int = 1,
         dtype: torch.dtype = torch.float32,
         clear_scores: Mapping[str, Scores] | None = None,
+        companions: Mapping[str, Gain] | None = None,
     ) -> None:
         low, high = metric.score_range
         self.scale = (1 if metric.higher_is_better else -1) / (high - low)
         self.metric, self.references, self.access, self.dtype = metric, references, access, dtype
-        self.clear_scores = clear_scores or {}
+        self.draws = draws  # over which each query averages: more than 1 behind a random defence
+        self.clear_scores, self.companions = clear_scores or {}, companions or {}
         self.queries = self.gradients = 0  # per image
         self.zero: Tensor | bool = False  # (N,): some gradient of the image was zero, which leaves an attack no way
         self.broken: Tensor | bool = False  # (N,): some gradient of the image was not finite
@@ -38,9 +57,9 @@ class Gain:
 
     def __call__(self, images: Images) -> Scores:
         """Returns the objective of each image."""
-        self.queries += 1
+        self.queries += self.draws
         with torch.no_grad():
-            return self._value(images)
+            return _mean([self._value(images) for _ in range(self.draws)])
 
     def gradient(self, images: Images) -> Images:
         """Returns the gradient of each image's own objective, by one backward pass of their sum.
@@ -50,13 +69,18 @@ class Gain:
         """
         if self.access != "white":
             raise PermissionError('a black-box attack asked for a gradient: declare access = "white"')
-        self.queries += 1
-        self.gradients += 1
+        self.queries += self.draws
+        self.gradients += self.draws
         with torch.enable_grad():
             images = images.detach().requires_grad_()
-            value = self._value(images)
-            (gradient,) = torch.autograd.grad(value.sum(), images)
-        self.value = value.detach()
+            values, slopes = [], []
+            for _ in range(self.draws):
+                value = self._value(images)
+                slopes.append(torch.autograd.grad(value.sum(), images)[0])
+                values.append(value.detach())
+        self.value, gradient = _mean(values), _mean(slopes)
+        if 0 in gradient.stride():  # of a plain sum: one number seen many times, into which nothing can be written
+            gradient = gradient.contiguous()
         # NaN outlives both, and they are many times faster here than a norm or `aminmax`.
         low, high = gradient.flatten(1).amin(dim=1), gradient.flatten(1).amax(dim=1)
         self.zero = self.zero | ((low == 0) & (high == 0))
@@ -78,9 +102,24 @@ class Gain:
             raise KeyError(f"the attack asked for the clear score by {metric!r}: name it in `needs`")
         return self.clear_scores[metric]
 
+    def closeness(self, metric: str) -> Gain:
+        """Returns how close images are to the clear ones, by a full-reference metric the attack named in `needs`.
+
+        Raises:
+            KeyError: If it did not name it.
+        """
+        if metric not in self.companions:
+            raise KeyError(f"the attack asked how close images are by {metric!r}: name it in `needs`")
+        return self.companions[metric]
+
     def _value(self, images: Images) -> Scores:
         with torch.autocast(images.device.type, torch.bfloat16, enabled=self.dtype == torch.bfloat16):
             return self.scale * self.metric.unchecked(images, self.references)
+
+
+def _mean(draws: list[Tensor]) -> Tensor:
+    """Returns the mean of the draws; of one, itself."""
+    return draws[0] if len(draws) == 1 else torch.stack(draws).mean(dim=0)
 
 
 class ImageNoise:

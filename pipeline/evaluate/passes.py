@@ -80,6 +80,8 @@ def attack_passes(
     changed = [f"{name}={value}" for name, value in sorted(settings.overrides.items())]
     if settings.dtype != "float32":
         changed.append(f"dtype={settings.dtype}")
+    if settings.codec:
+        changed.append(f"codec={settings.codec}")
     for index, jpeg in enumerate(settings.jpeg if full_reference else (None,)):
         for name, attack in attacks.items():
             parts = [name, *changed, f"jpeg={jpeg}" if index else ""]

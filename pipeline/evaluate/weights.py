@@ -15,15 +15,16 @@ from pipeline.weights.progress import Lines
 
 
 def missing(entry: Entry) -> str:
-    """Returns why a metric cannot load its weights, or nothing when they are here or can be fetched at first use."""
+    """Returns why an entry cannot load its weights, or nothing when they are here or can be fetched at first use."""
     absent = entry.missing_weights()
     if not absent:
         return ""
     if any(weight.startswith("weights/") for weight in absent):
         return f"{absent[0]} is missing from the checkout: restore it with git"
     if reason := offline():
+        names = " ".join(part.name for part in entry.parts)
         return (
-            f"weights missing ({', '.join(absent)}) and {reason}: run python -m pipeline weights fetch {entry.name} "
+            f"weights missing ({', '.join(absent)}) and {reason}: run python -m pipeline weights fetch {names} "
             "where there is a network, or with --mirror FOLDER"
         )
     return ""
@@ -34,7 +35,7 @@ def provide(entry: Entry) -> str:
 
     What the library of a metric would fetch by itself comes unchecked, never from a mirror, and fails in its own words.
     """
-    return _fetch(entry.name) if entry.missing_weights() else ""
+    return "; ".join(filter(None, (_fetch(part.name) for part in entry.parts if part.missing_weights())))
 
 
 @cache

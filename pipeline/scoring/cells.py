@@ -16,9 +16,9 @@ from pipeline.rows import COLUMNS
 from pipeline.scoring.rows_file import NUMBERS, Refused, RowsError, read_rows
 from pipeline.stamp import Stamp, read_stamp
 
-Status = Literal["done", "failed", "skipped", "corrupt"]
+Status = Literal["done", "failed", "skipped", "corrupt", "stale"]  # stale: measured otherwise than its neighbours
 
-TABLES = {"scores", "leaderboard", "ranges"}  # what a run folder holds beside its cells
+TABLES = {"scores", "leaderboard", "ranges", "defences"}  # what a run folder holds beside its cells
 PUBLISHED_NAME = re.compile(r"(?P<attack>.+)_(?P<metric>[^_]+)_test")
 PUBLISHED_ATTACKS = {"uap": "default-uap"}  # the authors' file name and attack name differ
 
@@ -41,6 +41,7 @@ class Cell:
     rows: pd.DataFrame = field(default_factory=no_rows)
     refused: tuple[Refused, ...] = ()
     notes: tuple[str, ...] = ()
+    defended: pd.DataFrame = field(default_factory=no_rows)  # the rows behind defences
 
 
 def read_cells(paths: Iterable[Path], *, parity: bool = False) -> list[Cell]:
@@ -53,8 +54,17 @@ def read_cells(paths: Iterable[Path], *, parity: bool = False) -> list[Cell]:
     Raises:
         BenchError: If a path does not exist or holds no cell. What is wrong with a cell itself is told in the cell.
     """
-    cells = [read_cell(path, parity=parity) for path in sorted({found for path in paths for found in _find(path)})]
+    cells = [read_cell(path, parity=parity) for path in find_cells(paths)]
     return _without_clashes(sorted(cells, key=lambda cell: (cell.metric, cell.attack, str(cell.path))))
+
+
+def find_cells(paths: Iterable[Path]) -> list[Path]:
+    """Returns the paths of the CSVs, there or not, of all cells of run folders and CSVs, sorted.
+
+    Raises:
+        BenchError: If a path does not exist or holds no cell.
+    """
+    return sorted({found for path in paths for found in _find(path)})
 
 
 def read_cell(path: Path, *, parity: bool = False) -> Cell:
@@ -75,24 +85,32 @@ def read_cell(path: Path, *, parity: bool = False) -> Cell:
         found = read_rows(path, parity=parity)
     except RowsError as error:
         return Cell(path, metric, attack, "corrupt", f"{path.name}: {error}: run the cell again", stamp)
-    return Cell(path, metric, attack, "done", "", stamp, found.table, found.refused, found.notes)
+    return Cell(path, metric, attack, "done", "", stamp, found.table, found.refused, found.notes, found.defended)
 
 
 def _without_clashes(cells: list[Cell]) -> list[Cell]:
     """Marks a cell whose rows another one has too: counting both, or either in silence, would be wrong."""
+    pairs = {cell.path: cell.rows[["dataset", "variant"]].drop_duplicates().to_numpy() for cell in cells}
+    again = clashes((cell.path, (cell.metric, cell.attack, *pair)) for cell in cells for pair in pairs[cell.path])
+    return [
+        replace(cell, status="corrupt", reason=again[cell.path], rows=no_rows()) if cell.path in again else cell
+        for cell in cells
+    ]
+
+
+def clashes(places: Iterable[tuple[Path, tuple[str, ...]]]) -> dict[Path, str]:
+    """Returns the cells that hold what an earlier one holds, with the reason.
+
+    Args:
+        places: Each path, the earlier first, with what it holds: metric, attack, data set, variant.
+    """
     owners: dict[tuple[str, ...], Path] = {}
-    result = []
-    for cell in cells:
-        pairs = cell.rows[["dataset", "variant"]].drop_duplicates().itertuples(index=False)
-        places = [(cell.metric, cell.attack, *pair) for pair in pairs]
-        other = next((owners[place] for place in places if place in owners), None)
-        if other:
-            reason = f"{cell.path} holds the same cell as {other}: keep one of them"
-            result.append(replace(cell, status="corrupt", reason=reason, rows=no_rows()))
-        else:
-            owners |= dict.fromkeys(places, cell.path)
-            result.append(cell)
-    return result
+    found: dict[Path, str] = {}
+    for path, place in places:
+        other = owners.setdefault(place, path)
+        if other != path:
+            found[path] = f"{path} holds the same cell as {other}: keep one of them"
+    return found
 
 
 def _find(path: Path) -> Iterator[Path]:

@@ -8,14 +8,16 @@ from dataclasses import dataclass, field, replace
 
 import pandas as pd
 
-from pipeline.scoring.outcomes import Outcome, averaged, outcome, over_settings, worst_case
-from pipeline.scoring.records import CONTROL, Record
+from pipeline.scoring.outcomes import Outcome, averaged, beyond, outcome, over_settings, worst_case
+from pipeline.scoring.ranking import ranking
+from pipeline.scoring.records import BUDGET, CONTROL, Record
+from pipeline.scoring.reliability import Flag
 from pipeline.scoring.robustness import Scale
+from pipeline.scoring.statistics import Estimate
 
 KINDS = ("NR", "FR", "video")
 CITABLE = {"nightly", "full"}  # presets whose ranking may be cited
 FEW = 64  # images, below which a gain is known to no better than about 10 %
-BUDGET = 10 / 255  # eps up to which attacks compete for the worst case: a larger change would always win
 
 
 @dataclass(frozen=True)
@@ -30,9 +32,11 @@ class Standing:
     families: dict[str, Outcome]
     attacks: dict[str, Outcome]  # under default settings
     variants: dict[str, Outcome]  # "attack:variant"
+    over_noise: dict[str, Estimate]  # attack -> its gain less that of the control of the same eps, image by image
     missing: dict[str, str]  # attack -> reason
-    flags: list[str]
+    flags: list[Flag]
     scale: Scale | None
+    rank_interval: tuple[int, int] | None = None  # where it stands in 95 % of the resamples; None if unknown
 
     @property
     def gain(self) -> float:
@@ -51,6 +55,8 @@ class Section:
     attacks: dict[str, str]  # attack -> family, the control last
     families: list[str]
     standings: list[Standing]
+    p_better: dict[str, dict[str, float]]  # [A][B]: P(A above B), of the ranked metrics
+    detectable: float | None  # the least difference of two metrics' gains that these images tell from 0
 
     @property
     def caption(self) -> str:
@@ -131,8 +137,12 @@ def _section(dataset: str, kind: str, records: list[Record]) -> tuple[Section, l
         own = [record for record in records if record.metric == metric]
         standings.append(_standing(own, attacks, wanted))
     standings.sort(key=lambda standing: (standing.rank is None, standing.gain, standing.metric))
+    sure = ranking({each.metric: each.worst.gains for each in standings if each.rank is not None and each.worst})
     ranked = [
-        standing if standing.rank is None else replace(standing, rank=i) for i, standing in enumerate(standings, 1)
+        standing
+        if standing.rank is None
+        else replace(standing, rank=i, rank_interval=sure.intervals.get(standing.metric))
+        for i, standing in enumerate(standings, 1)
     ]
     section = Section(
         dataset=dataset,
@@ -142,6 +152,8 @@ def _section(dataset: str, kind: str, records: list[Record]) -> tuple[Section, l
         attacks=attacks,
         families=sorted({family for attack, family in attacks.items() if attack in wanted}),
         standings=ranked,
+        p_better=sure.p_better,
+        detectable=sure.detectable,
     )
     known = {(record.metric, record.attack) for record in records}
     never_run = [
@@ -183,6 +195,7 @@ def _standing(own: list[Record], attacks: Mapping[str, str], wanted: set[str]) -
         families=families,
         attacks=default,
         variants={f"{attack}:{variant}": outcomes[attack, variant] for attack, variant in outcomes if variant},
+        over_noise=_over_noise(settings, default),
         missing=missing,
         flags=_flags(own),
         scale=next((record.scale for record in own if record.scale), None),
@@ -204,13 +217,34 @@ def _worst(moved: Mapping[str, pd.DataFrame], outcomes: Mapping[str, Outcome]) -
     return outcome(worst), {name: int((worst["attack"] == name).sum()) for name in sorted(moved)}
 
 
-def _flags(own: list[Record]) -> list[str]:
-    """Returns each flag once, with the attacks it concerns."""
-    concerned: dict[str, list[str]] = {}
+def _over_noise(
+    settings: Mapping[tuple[str, str], list[Record]], outcomes: Mapping[str, Outcome]
+) -> dict[str, Estimate]:
+    """Returns what each attack under default settings gained beyond the control of its eps, where there is one."""
+    moved = {
+        attack: (group[0], over_settings([record.moved for record in group if record.moved is not None]))
+        for (attack, variant), group in settings.items()
+        if not variant
+    }
+    controls = [attack for attack, (record, _) in moved.items() if record.family == CONTROL]
+    found = {}
+    for attack, (record, moves) in sorted(moved.items()):
+        same = [name for name in controls if math.isclose(moved[name][0].eps, record.eps)]
+        if record.family == CONTROL or not same:
+            continue
+        if more := beyond(moves, moved[same[0]][1], outcomes[attack].gains, outcomes[same[0]].gains):
+            found[attack], _ = more
+    return found
+
+
+def _flags(own: list[Record]) -> list[Flag]:
+    """Returns each flag once, with all the attacks that it concerns; one of the metric itself as first told."""
+    concerned: dict[tuple[str, str], dict[str, None]] = {}
+    of_metric: dict[str, Flag] = {}
     for record in own:
         for flag in record.flags:
-            name = record.attack + (f":{record.variant}" if record.variant else "")
-            names = concerned.setdefault(flag, [])
-            if name not in names:
-                names.append(name)
-    return [f"{', '.join(names)}: {flag}" for flag, names in concerned.items()]
+            if flag.attacks:
+                concerned.setdefault((flag.code, flag.text), {}).update(dict.fromkeys(flag.attacks))
+            else:
+                of_metric.setdefault(flag.code, flag)
+    return [*of_metric.values(), *(Flag(code, text, tuple(attacks)) for (code, text), attacks in concerned.items())]

@@ -13,7 +13,9 @@ from pipeline.scoring.leaderboard import Leaderboard, Section, Standing
 from pipeline.scoring.numbers import digits, plain
 from pipeline.scoring.outcomes import Outcome
 from pipeline.scoring.records import COSTS, Record
+from pipeline.scoring.reliability import EXPLANATIONS
 from pipeline.scoring.robustness import SCORES
+from pipeline.scoring.statistics import Estimate
 
 INTERVAL_COLUMNS = tuple(f"{name}{end}" for name in SCORES for end in ("", "_low", "_high"))
 SCORES_COLUMNS = (
@@ -44,6 +46,7 @@ def leaderboard_json(board: Leaderboard) -> str:
         "title": "; ".join(board.captions),
         "sections": [_section(section) for section in board.sections],
         "missing": [vars(gap) for gap in board.gaps],
+        "flags": {code: explanation._asdict() for code, explanation in EXPLANATIONS.items()},
     }
     return json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
@@ -64,7 +67,7 @@ def _record(record: Record) -> dict[str, str]:
         **_outcome_line("", record.outcome, SCORES),
         **{f"{name}_subset": digits(value) for name, value in record.subset.items()},
         **{name: digits(value) for name, value in record.costs.items()},
-        "flags": "; ".join(record.flags),
+        "flags": "; ".join(flag.text for flag in record.flags),
         "status": record.status,
         "reason": record.reason,
     }
@@ -92,6 +95,8 @@ def _standing_line(section: Section, standing: Standing) -> dict[str, str]:
         "dataset": section.dataset,
         "kind": section.kind,
         "rank": str(standing.rank or ""),
+        "rank_low": str(standing.rank_interval[0]) if standing.rank_interval else "",
+        "rank_high": str(standing.rank_interval[1]) if standing.rank_interval else "",
         "metric": standing.metric,
         "title": standing.title,
         "n": str(standing.worst.n if standing.worst else 0),
@@ -100,7 +105,7 @@ def _standing_line(section: Section, standing: Standing) -> dict[str, str]:
         "scale_high": digits(scale.high) if scale else "",
         "scale_source": scale.source if scale else "",
         "missing": "; ".join(f"{attack}: {reason}" for attack, reason in standing.missing.items()),
-        "flags": "; ".join(standing.flags),
+        "flags": "; ".join(map(str, standing.flags)),
         "note": section.caption,
     }
     for family in section.families:
@@ -119,8 +124,12 @@ def _section(section: Section) -> dict[str, Any]:
         "preset": section.preset,
         "images": section.images,
         "note": section.caption,
+        "detectable": None if section.detectable is None else _short(section.detectable),
         "attacks": section.attacks,
         "metrics": [_standing(standing) for standing in section.standings],
+        "p_better": {
+            name: {other: _short(p) for other, p in others.items()} for name, others in section.p_better.items()
+        },
     }
 
 
@@ -128,6 +137,7 @@ def _standing(standing: Standing) -> dict[str, Any]:
     scale = standing.scale
     return {
         "rank": standing.rank,
+        "rank_interval": standing.rank_interval,
         "metric": standing.metric,
         "title": standing.title,
         "worst_case": _outcome(standing.worst) if standing.worst else None,
@@ -135,8 +145,9 @@ def _standing(standing: Standing) -> dict[str, Any]:
         "families": _outcomes(standing.families),
         "attacks": _outcomes(standing.attacks),
         "variants": _outcomes(standing.variants),
+        "over_noise": {attack: _estimate(more) for attack, more in standing.over_noise.items()},
         "missing": standing.missing,
-        "flags": standing.flags,
+        "flags": [{"code": flag.code, "text": flag.text, "attacks": list(flag.attacks)} for flag in standing.flags],
         "scale": {"low": scale.low, "high": scale.high, "source": scale.source} if scale else None,
     }
 
@@ -146,13 +157,12 @@ def _outcomes(outcomes: Mapping[str, Outcome]) -> dict[str, dict[str, Any]]:
 
 
 def _outcome(outcome: Outcome) -> dict[str, Any]:
-    scores = {
-        name: dict(
-            zip(("value", "low", "high"), map(_short, (outcome.scores[name], *outcome.intervals[name])), strict=True)
-        )
-        for name in SCORES
-    }
+    scores = {name: _estimate(Estimate(outcome.scores[name], *outcome.intervals[name])) for name in SCORES}
     return {"n": outcome.n, **scores}
+
+
+def _estimate(estimate: Estimate) -> dict[str, Any]:
+    return {name: _short(value) for name, value in estimate._asdict().items()}
 
 
 def _short(value: float) -> float | str | None:

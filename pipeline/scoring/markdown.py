@@ -80,7 +80,7 @@ def _section(section: Section) -> Iterator[str]:
                 for standing in section.standings
             ],
         )
-    flags = [f"- {standing.metric}: {plain(flag)}" for standing in section.standings for flag in standing.flags]
+    flags = [f"- {standing.metric}: {plain(str(flag))}" for standing in section.standings for flag in standing.flags]
     if flags:
         yield "To be read with care:"
         yield "\n".join(flags)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
 
 import numpy as np
 import pandas as pd
 
-from pipeline.scoring.robustness import SCORES, Scale, robustness
-from pipeline.scoring.statistics import Interval, bootstrap, intervals
+from pipeline.scoring.robustness import SCORES, Scale, Values, robustness
+from pipeline.scoring.statistics import Estimate, Interval, bootstrap, interval, intervals, mean_of
 
 
 @dataclass(frozen=True)
@@ -19,18 +20,25 @@ class Outcome:
     n: int
     scores: dict[str, float]
     intervals: dict[str, Interval]
+    gains: Values = field(repr=False, compare=False)  # the absolute gain in every resample, (resamples,)
 
 
 def moves(rows: pd.DataFrame, scale: Scale) -> pd.DataFrame:
-    """Returns `image, clip, before, after`: each image's clear and attacked score on the scale."""
-    return pd.DataFrame(
-        {
-            "image": rows["image"],
-            "clip": rows["clip"],
-            "before": scale(rows["clear"].to_numpy()),
-            "after": scale(rows["attacked"].to_numpy()),
-        }
-    )
+    """Returns `clip, before, after` by image: each image's clear and attacked score on the scale."""
+    images, clips = (rows[column].to_numpy(dtype=object) for column in ("image", "clip"))
+    return moved_images(images, clips, scale(rows["clear"].to_numpy()), scale(rows["attacked"].to_numpy()))
+
+
+def moved_images(images: Iterable[str], clips: Iterable[str], before: Values, after: Values) -> pd.DataFrame:
+    """Returns `clip, before, after` by image; cells of the same images share their names in memory."""
+    index, clip = _names(tuple(images), tuple(clips))
+    return pd.DataFrame({"clip": clip, "before": before, "after": after}, index=index)
+
+
+@lru_cache(maxsize=64)
+def _names(images: tuple[str, ...], clips: tuple[str, ...]) -> tuple[pd.Index[str], pd.Series[str]]:
+    index = pd.Index(images, name="image", dtype=object)
+    return index, pd.Series(clips, index=index, dtype=object)
 
 
 def outcome(moved: pd.DataFrame) -> Outcome:
@@ -47,18 +55,42 @@ def averaged(settings: Sequence[pd.DataFrame]) -> Outcome:
     for moved in settings:
         before, after = moved["before"].to_numpy(), moved["after"].to_numpy()
         values.append(robustness(before, after))
-        replicates.append(bootstrap(before, after, moved["clip"].to_numpy(dtype=str)))
+        replicates.append(bootstrap(before, after, moved["clip"]))
     with np.errstate(invalid="ignore"):  # -inf of one setting and inf of another: no mean
         scores = {name: float(np.mean([value[name] for value in values])) for name in SCORES}
         spread = {name: np.mean([replicate[name] for replicate in replicates], axis=0) for name in SCORES}
-    return Outcome(max(len(moved) for moved in settings), scores, intervals(spread))
+    return Outcome(max(len(moved) for moved in settings), scores, intervals(spread), spread["absolute_gain"])
+
+
+def beyond(moved: pd.DataFrame, other: pd.DataFrame, gains: Values, others: Values) -> tuple[Estimate, Values] | None:
+    """Returns by how much more one attack raised the score than another, on the images of both; None if there is none.
+
+    It is the difference of the absolute gains, image by image, with its replicates: what the images themselves vary is
+    not in its interval.
+
+    Args:
+        moved: Of the one attack, one move per image.
+        other: Of the other.
+        gains: The replicates of the one's absolute gain.
+        others: Those of the other's.
+    """
+    if moved.index.equals(other.index):
+        more = gains - others
+        return Estimate(float((gain(moved) - gain(other)).mean()), *interval(more)), more
+    common = (gain(moved) - gain(other)).dropna()
+    return mean_of(common.to_numpy().astype(np.float64), moved["clip"].loc[common.index]) if len(common) else None
+
+
+def gain(moved: pd.DataFrame) -> pd.Series[float]:
+    """Returns the absolute gain of every image."""
+    return moved["after"] - moved["before"]
 
 
 def over_settings(settings: Sequence[pd.DataFrame]) -> pd.DataFrame:
     """Returns one move per image: its mean over the settings."""
     if len(settings) == 1:
         return settings[0]
-    return pd.concat(settings).groupby(["image", "clip"], as_index=False)[["before", "after"]].mean()
+    return pd.concat(settings).groupby(level="image").agg({"clip": "first", "before": "mean", "after": "mean"})
 
 
 def worst_case(attacks: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
@@ -70,7 +102,16 @@ def worst_case(attacks: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     Args:
         attacks: By name, one move per image, of attacks that are to raise the score.
     """
-    every = pd.concat([moved.assign(attack=name) for name, moved in sorted(attacks.items())], ignore_index=True)
-    every["gain"] = every["after"] - every["before"]
-    ordered = every.sort_values(["image", "gain", "attack"], ascending=[True, False, True], kind="stable")
-    return ordered.drop_duplicates("image").drop(columns="gain").reset_index(drop=True)
+    names = sorted(attacks)
+    images = attacks[names[0]].index
+    for name in names[1:]:
+        images = images.union(attacks[name].index)
+    aligned = [attacks[name].reindex(images) for name in names]
+    gains = np.stack([gain(moved).fillna(-np.inf).to_numpy() for moved in aligned])
+    winner = gains.argmax(axis=0)
+    every = np.arange(len(images))
+    chosen = {
+        column: np.stack([moved[column].to_numpy() for moved in aligned])[winner, every]
+        for column in ("clip", "before", "after")
+    }
+    return pd.DataFrame(chosen | {"attack": np.array(names, dtype=object)[winner]}, index=images)

@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from pipeline.errors import DataError
-from pipeline.scoring.cells import Cell
+from pipeline.rows import CLIP_MEAN
+from pipeline.scoring.cells import Cell, Status
 from pipeline.scoring.outcomes import Outcome, moves, outcome
 from pipeline.scoring.ranges import Ranges, fixed_scale
+from pipeline.scoring.reliability import Flag
 from pipeline.scoring.robustness import Scale, robustness, subset_scale
+from pipeline.scoring.suspicions import probed
 from pipeline.stamp import DatasetFacts, Stamp
 
+BUDGET = 10 / 255  # eps up to which attacks compete for the worst case: a larger change would always win
 SETTING = ["dataset", "variant", "train_dataset", "amplitude"]
 CONTROL = "control"  # the family that is shown beside the attacks, and is none
+GRADIENT_FLAWS = {"zero gradient": "zero_gradients", "gradient not finite": "broken_gradients"}  # in a stamp -> flag
 COSTS = ("psnr", "ssim", "linf", "queries", "gradients")
 
 
@@ -28,7 +34,8 @@ class Record:
     metric: str
     attack: str
     dataset: str
-    status: str  # done, failed, skipped or corrupt
+    path: Path  # of the CSV
+    status: Status
     reason: str = ""
     stamp: Stamp | None = None
     variant: str = ""
@@ -40,12 +47,17 @@ class Record:
     subset: dict[str, float] = field(default_factory=dict)  # scores under subset scaling
     costs: dict[str, float] = field(default_factory=dict)  # means over the rows
     scale: Scale | None = None
-    flags: tuple[str, ...] = ()
+    flags: tuple[Flag, ...] = ()
 
     @property
     def n(self) -> int:
         """Returns how many images were scored."""
         return self.outcome.n if self.outcome else 0
+
+    @property
+    def setting(self) -> str:
+        """Returns "attack" or "attack:variant"."""
+        return f"{self.attack}:{self.variant}" if self.variant else self.attack
 
     @property
     def kind(self) -> str:
@@ -56,6 +68,16 @@ class Record:
     def family(self) -> str:
         """Returns the attack's family; nothing if the stamp is gone."""
         return self.stamp.attack.family if self.stamp else ""
+
+    @property
+    def access(self) -> str:
+        """Returns white or black; nothing if the stamp is gone."""
+        return self.stamp.attack.access if self.stamp else ""
+
+    @property
+    def gradients(self) -> float:
+        """Returns how many gradients the attack asked for, per image."""
+        return self.costs.get("gradients", math.nan)
 
     @property
     def eps(self) -> float:
@@ -73,8 +95,22 @@ class Record:
         settings = self.stamp.settings if self.stamp else {}
         if overrides := settings.get("overrides"):
             return "run with --set " + " --set ".join(f"{name}={value}" for name, value in sorted(overrides.items()))
+        if codec := settings.get("codec"):
+            return f"stored with {codec} before it was scored"
         dtype = str(settings.get("dtype") or "float32")
         return "" if dtype == "float32" else f"searched in {dtype}"
+
+    @property
+    def facts(self) -> DatasetFacts | None:
+        """Returns what the stamp says of the data set."""
+        datasets = self.stamp.datasets if self.stamp else []
+        return next((each for each in datasets if each.name == self.dataset), None)
+
+    def without_rows(self, status: Status, reason: str) -> Record:
+        """Returns the record as one of a cell that cannot be used."""
+        return replace(
+            self, status=status, reason=reason, moved=None, outcome=None, subset={}, costs={}, scale=None, flags=()
+        )
 
     def _settings(self) -> dict[str, Any]:
         if not self.stamp:
@@ -82,27 +118,19 @@ class Record:
         return self.stamp.attack.settings | self.stamp.attack.variants.get(self.variant.split("+")[0], {})
 
 
-def records(cells: list[Cell], ranges: Ranges) -> list[Record]:
-    """Returns the records of all cells, sorted; those without rows carry the reason."""
-    found = [record for cell in cells for record in _of_cell(cell, ranges)]
-    flagged = [replace(record, flags=(*record.flags, *_noise_flag(record, found))) for record in found]
-    return sorted(flagged, key=lambda record: (record.metric, record.attack, *map(str, _place(record))))
-
-
-def _place(record: Record) -> tuple[str | float, ...]:
-    return (record.dataset, record.variant, record.train_dataset, record.amplitude)
-
-
-def _of_cell(cell: Cell, ranges: Ranges) -> Iterator[Record]:
+def of_cell(cell: Cell, ranges: Ranges) -> Iterator[Record]:
+    """Yields the records of a cell; one without rows carries the reason."""
     stamp = cell.stamp
-    empty = Record(cell.metric, cell.attack, "", cell.status, cell.reason, stamp)
+    empty = Record(cell.metric, cell.attack, "", cell.path, cell.status, cell.reason, stamp)
     if stamp is None:
         reason = cell.reason or f"no stamp stands beside {cell.path.name}: run the cell again"
         yield replace(empty, status="corrupt", reason=reason)
         return
+    if stamp.settings.get("defences"):
+        return  # one row per defence, of the bare metric: they have tables of their own
     asked = {dataset.name: dataset for dataset in stamp.datasets}
     for name in sorted(asked.keys() - set(cell.rows["dataset"])):
-        reason = cell.reason or "; ".join(_rows_missing(cell, asked[name], "", set())) or "no rows"
+        reason = cell.reason or "; ".join(_rows_missing(cell, asked[name], "", ())) or "no rows"
         status = "failed" if cell.status == "done" else cell.status
         yield replace(empty, dataset=name, asked=asked[name].images, status=status, reason=reason)
     if not asked and cell.rows.empty:
@@ -119,12 +147,14 @@ def _of_cell(cell: Cell, ranges: Ranges) -> Iterator[Record]:
 def _of_rows(empty: Record, cell: Cell, rows: pd.DataFrame, asked: DatasetFacts | None, scale: Scale) -> Record:
     first = rows.iloc[0]
     clear, attacked = rows["clear"].to_numpy(), rows["attacked"].to_numpy()
-    flags = list(cell.notes)
+    told = [("rows_left_out", note) for note in cell.notes]
     if asked:
-        if len(rows) < asked.images:
-            flags.append(f"fewer images than asked: {len(rows)} of {asked.images}")
-        flags += _rows_missing(cell, asked, first["variant"], set(rows["image"]))
-    flags += _gradient_flags(cell, first["variant"])
+        if len(rows) < (count := _count(cell, asked, first["variant"])):
+            told.append(("fewer_images", f"fewer images than asked: {len(rows)} of {count}"))
+        told += [("rows_missing", text) for text in _rows_missing(cell, asked, first["variant"], rows["image"])]
+    told += _gradient_flags(cell, first["variant"])
+    probe = cell.stamp.probes.get(first["dataset"]) if cell.stamp else None
+    setting = empty.attack + (f":{first['variant']}" if first["variant"] else "")
     try:
         own = subset_scale(clear, higher_is_better=scale.higher_is_better)
         subset = robustness(own(clear), own(attacked))
@@ -134,41 +164,40 @@ def _of_rows(empty: Record, cell: Cell, rows: pd.DataFrame, asked: DatasetFacts 
     return replace(
         empty,
         **{name: first[name] for name in SETTING},
-        asked=asked.images if asked else len(rows),
+        asked=_count(cell, asked, first["variant"]) if asked else len(rows),
         moved=moved,
         outcome=outcome(moved),
         subset=subset,
         costs={name: float(rows[name].mean()) for name in COSTS},
         scale=scale,
-        flags=tuple(flags),
+        flags=(*(Flag(code, text, (setting,)) for code, text in told), *(probed(probe) if probe else ())),
     )
 
 
-def _gradient_flags(cell: Cell, variant: str) -> list[str]:
+def _count(cell: Cell, asked: DatasetFacts, variant: str) -> int:
+    """Returns how many rows there should be: one per image, or per clip where clips are scored."""
+    of_clips = variant.endswith(CLIP_MEAN) or (cell.stamp is not None and cell.stamp.metric.kind == "video")
+    return asked.clips if of_clips else asked.images
+
+
+def _gradient_flags(cell: Cell, variant: str) -> list[tuple[str, str]]:
     """Returns the flags of gradients that were zero or not finite on more than 1 % of the images."""
     images = int((cell.rows["variant"] == variant).sum())
     flaws = cell.stamp.flaws.get(variant, {}) if cell.stamp else {}
-    return [f"{flaw} on {count} of {images} images" for flaw, count in flaws.items() if count > images / 100]
+    return [
+        (GRADIENT_FLAWS[flaw], f"{flaw} on {count} of {images} images")
+        for flaw, count in flaws.items()
+        if count > images / 100
+    ]
 
 
-def _rows_missing(cell: Cell, asked: DatasetFacts, variant: str, there: set[str]) -> list[str]:
+def _rows_missing(cell: Cell, asked: DatasetFacts, variant: str, rows: Iterable[str]) -> list[str]:
     """Returns the flag that names the images without a row, if there are any."""
     reasons = dict(asked.excluded)
     reasons |= {row.image: row.reason for row in cell.refused if (row.dataset, row.variant) == (asked.name, variant)}
+    there = set(rows) if reasons else set()
     gone = sorted((image, reason) for image, reason in reasons.items() if image not in there)
     if not gone:
         return []
     more = f" and {len(gone) - 3} more" if len(gone) > 3 else ""
     return ["rows missing: " + ", ".join(f"{image} ({reason})" for image, reason in gone[:3]) + more]
-
-
-def _noise_flag(record: Record, others: list[Record]) -> Iterator[str]:
-    """Yields a flag if plain noise of the same size moves the score as far as the attack does."""
-    if record.outcome is None or record.family == CONTROL:
-        return
-    for noise in others:
-        same = (noise.metric, noise.dataset, noise.variant) == (record.metric, record.dataset, "")
-        if same and noise.family == CONTROL and noise.outcome and math.isclose(noise.eps, record.eps):
-            by_noise, by_attack = (item.scores["absolute_gain"] for item in (noise.outcome, record.outcome))
-            if abs(by_noise) >= abs(by_attack):
-                yield f"{noise.attack} of the same eps moves the score as much: {by_noise:.3f} against {by_attack:.3f}"

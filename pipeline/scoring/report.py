@@ -20,6 +20,7 @@ from pipeline.scoring.numbers import plain, with_margin
 from pipeline.scoring.ranges import RANGES, Ranges, fixed_scale, measured_scale, read_ranges
 from pipeline.scoring.robustness import SCORES, Scale, Values, robustness, subset_scale
 from pipeline.scoring.statistics import bootstrap, intervals
+from pipeline.scoring.target import Target, direction_of
 
 Scaling = Literal["fixed", "subset"]
 
@@ -49,7 +50,7 @@ class ScoredRows:
         """Returns every score with its margin, for people."""
         if self.scale is None:
             return dict.fromkeys(SCORES, "n/a")
-        spread = intervals(bootstrap(*self._scaled(), self.rows["clip"].to_numpy(dtype=str)))
+        spread = intervals(bootstrap(*self._scaled(), self.rows["clip"]))
         return {name: with_margin(value, spread[name]) for name, value in robustness(*self._scaled()).items()}
 
     def _scaled(self) -> tuple[Values, Values]:
@@ -92,6 +93,7 @@ def score_paths(
     *,
     parity: bool = False,
     lower_is_better: bool = False,
+    scale_to: str = "",
     ranges: Path = RANGES,
 ) -> ScoreReport:
     """Scores every attack on every data set; rows of different attacks are never pooled.
@@ -105,6 +107,8 @@ def score_paths(
             rows. None is fixed where a range is known; where not, subset, with a note.
         parity: Keep duplicate rows, as the original benchmark does.
         lower_is_better: The direction of metrics whose rows come without a stamp.
+        scale_to: A metric with rows in `paths`, to whose scores those of all others are mapped before they are scored,
+            by `Transport` on the clear images that both have.
         ranges: The file of measured ranges.
 
     Raises:
@@ -115,10 +119,17 @@ def score_paths(
     notes = [f"{_where(cell)}: {note}" for cell in cells for note in (*cell.notes, *_refusals(cell))]
     notes += [f"{_where(cell)}: {cell.status}: {cell.reason}" for cell in cells if cell.status != "done"]
     scored: list[ScoredRows] = []
+    target = Target.of(cells, scale_to, lower_is_better=lower_is_better) if scale_to else None
     for done in _same_attack(cells):
-        direction = done[0].stamp.metric.higher_is_better if done[0].stamp else not lower_is_better
-        scale = _fixed(done[0], scaling, known, notes, higher_is_better=direction)
+        direction = direction_of(done[0], lower_is_better=lower_is_better)
         rows = pd.concat([cell.rows for cell in done], ignore_index=True)
+        if target:
+            rows, left_out = target.mapped(rows, done[0].metric, higher_is_better=direction)
+            notes += [f"{_where(done[0])}|{note}" for note in left_out]
+            direction = target.higher_is_better
+            if rows.empty:
+                continue
+        scale = _fixed(target.cell if target else done[0], scaling, known, notes, higher_is_better=direction)
         for key, group in _groups(done[0].attack, rows):
             own = scale or _subset(key, group, notes, higher_is_better=direction)
             scored.append(ScoredRows(done[0].metric, key, group, own))

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Iterable
 from functools import lru_cache
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,10 +15,18 @@ from pipeline.scoring.robustness import SCORES, Values, terms
 
 LEVEL = 0.95
 RESAMPLES = 2_000
-CHUNK = 100  # resamples at a time: bounds the memory to a few arrays of CHUNK x images
+BLOCK = 64  # steps of the distribution functions at a time: BLOCK x RESAMPLES numbers stay in the processor's cache
 
 Interval = tuple[float, float]
 UNKNOWN: Interval = (float("nan"), float("nan"))
+
+
+class Estimate(NamedTuple):
+    """A number with its 95 % interval, whose ends are nan where it is unknown."""
+
+    value: float
+    low: float
+    high: float
 
 
 def t_interval(values: Values, level: float = LEVEL) -> Interval:
@@ -30,62 +41,129 @@ def t_interval(values: Values, level: float = LEVEL) -> Interval:
     return float(low), float(high)
 
 
+def interval(replicates: Values, level: float = LEVEL) -> Interval:
+    """Returns the middle `level` of a score's replicates; unknown, (nan, nan), if one of them is infinite.
+
+    A replicate that is nan drew none of the clips and says nothing.
+    """
+    known = replicates[~np.isnan(replicates)]
+    if known.size == 0 or np.isinf(known).any():
+        return UNKNOWN
+    low, high = np.quantile(known, [(1 - level) / 2, (1 + level) / 2])
+    return float(low), float(high)
+
+
 def intervals(replicates: dict[str, Values], level: float = LEVEL) -> dict[str, Interval]:
-    """Returns the middle `level` of every score's replicates; unknown, (nan, nan), if one of them is not finite."""
-    tails = [(1 - level) / 2, (1 + level) / 2]
-    result = {}
-    for name, values in replicates.items():
-        low, high = np.quantile(values, tails) if np.isfinite(values).all() else UNKNOWN
-        result[name] = (float(low), float(high))
-    return result
+    """Returns the `interval` of every score."""
+    return {name: interval(values, level) for name, values in replicates.items()}
 
 
 def bootstrap(
-    before: Values, after: Values, clips: NDArray[np.str_], resamples: int = RESAMPLES, seed: int = 0
+    before: Values, after: Values, clips: Iterable[str], resamples: int = RESAMPLES, seed: int = 0
 ) -> dict[str, Values]:
     """Returns every score on resampled clips, {score: (resamples,)}.
 
-    Clips are drawn with replacement, and all frames of a clip go together (Efron & Tibshirani 1993, chapter 8). The
-    draws depend only on the seed and the number of clips: metrics scored on the same clips are resampled alike, and so
-    may be compared replicate by replicate.
+    All frames of a clip are drawn together (Efron & Tibshirani 1993, chapter 8), each clip as often as a Poisson number
+    of mean 1 says (Hanley & MacGibbon 2006, https://doi.org/10.1016/j.cmpb.2006.04.006; Chamandy et al. 2012). This
+    number depends on the clip's name, the resample and the seed alone: whatever was scored on the same clips is
+    resampled alike, also where one of two cells lacks some, and may be compared replicate by replicate.
+
+    Wasserstein and energy distance are not approximated: the distribution functions are followed through all their
+    steps. They are added up in single precision, which leaves a relative error below 1e-5.
 
     Args:
         before: The scaled clear scores, (N,).
         after: The scaled attacked scores, (N,).
-        clips: What each image belongs to, (N,); its own name for a photograph.
+        clips: What each image belongs to, N names; its own for a photograph.
         resamples: How many times to draw.
         seed: Of the draws.
 
     Returns:
-        The replicates; nan for all scores if there are fewer than two clips, since one clip says nothing of others.
+        The replicates; nan for all scores if there are fewer than two clips, since one clip says nothing of others, and
+        nan where a resample drew no clip at all.
     """
-    names, clip = np.unique(clips, return_inverse=True)
-    if names.size < 2:
+    drawn = draws(tuple(clips), resamples, seed)
+    if drawn.clips < 2:
         return {name: np.full(resamples, np.nan) for name in SCORES}
-    sums = np.column_stack([np.bincount(clip, values) for values in terms(before, after).values()])
-    sizes = np.bincount(clip).astype(np.float64)
-    pooled = np.concatenate([before, after])
-    order = np.argsort(pooled, kind="stable")
-    steps = np.diff(pooled[order])
-    clip_of = np.tile(clip, 2)[order]
-    side = np.repeat([1.0, -1.0], before.size)[order]
-
-    parts: list[NDArray[np.float64]] = []
-    for start in range(0, resamples, CHUNK):
-        weights = _draws(names.size, start, seed)[: resamples - start].astype(np.float64)
-        total = weights @ sizes
-        with np.errstate(invalid="ignore"):  # a weight of 0 times an infinite term: the interval is then unknown
-            means = (weights @ sums) / total[:, None]
-        apart = np.cumsum(weights[:, clip_of] * side, axis=1)[:, :-1] / total[:, None]  # F_c - F_a between the values
-        sign = np.sign(means[:, 0])
-        wasserstein = sign * (np.abs(apart) @ steps)
-        energy = sign * np.sqrt(2 * (np.square(apart) @ steps))
-        parts.append(np.column_stack([means, wasserstein, energy]))
-    return dict(zip(SCORES, np.concatenate(parts).T, strict=True))
+    means = drawn.means(np.stack(list(terms(before, after).values())))
+    distances = drawn.distances(before, after)
+    with np.errstate(invalid="ignore"):
+        signed = np.sign(means[0]) * distances
+    return dict(zip(SCORES, (*means, *signed), strict=True))
 
 
-@lru_cache(maxsize=60)
-def _draws(clips: int, start: int, seed: int) -> NDArray[np.uint16]:
-    """Returns how often each clip is drawn, (CHUNK, clips); kept, because every cell on the same clips draws alike."""
-    draws = np.random.default_rng([seed, start]).multinomial(clips, np.full(clips, 1 / clips), CHUNK)
-    return draws.astype(np.uint16)
+def mean_of(values: Values, clips: Iterable[str], resamples: int = RESAMPLES, seed: int = 0) -> tuple[Estimate, Values]:
+    """Returns the mean of one value per image with its interval, and its replicates, (resamples,)."""
+    drawn = draws(tuple(clips), resamples, seed)
+    replicates = drawn.means(values[None])[0] if drawn.clips > 1 else np.full(resamples, np.nan)
+    return Estimate(float(values.mean()), *interval(replicates)), replicates
+
+
+class Draws:
+    """How often each image is drawn in every resample.
+
+    Args:
+        clips: What each image belongs to.
+        resamples: How many times to draw.
+        seed: Of the draws.
+    """
+
+    def __init__(self, clips: tuple[str, ...], resamples: int, seed: int) -> None:
+        names, self.clip = np.unique(np.array(clips, dtype=object), return_inverse=True)
+        self.clips = len(names)
+        self.counts = np.stack([_poisson(name, resamples, seed) for name in names]).astype(np.float32)
+        self.exact = self.counts.astype(np.float64)
+        self.images = _product(np.bincount(self.clip).astype(np.float64), self.exact)  # (resamples,)
+
+    def means(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Returns the means of every resample, (K, resamples), of values, (K, N)."""
+        sums = np.stack([np.bincount(self.clip, row, self.clips) for row in values])
+        total = np.zeros((len(values), self.images.size))
+        with np.errstate(invalid="ignore", divide="ignore"):  # 0 times infinity: unknown
+            for start in range(0, self.clips, BLOCK):
+                block = self.exact[start : start + BLOCK]
+                total += np.stack([_product(row, block) for row in sums[:, start : start + BLOCK]])
+            total /= self.images
+        return total
+
+    def distances(self, before: Values, after: Values) -> NDArray[np.float64]:
+        """Returns Wasserstein and energy distance of every resample, (2, resamples), without a sign."""
+        pooled = np.concatenate([before, after])
+        order = np.argsort(pooled, kind="stable")
+        steps = np.diff(pooled[order]).astype(np.float32)
+        clip = np.tile(self.clip, 2)[order].tolist()
+        add = [np.add if index < before.size else np.subtract for index in order.tolist()]
+        total = np.zeros((2, self.images.size))
+        apart = np.empty((BLOCK, self.images.size), np.float32)
+        last = np.zeros(self.images.size, np.float32)
+        for start in range(0, steps.size, BLOCK):
+            width = steps[start : start + BLOCK]
+            block = apart[: width.size]
+            for row, at in zip(block, range(start, start + width.size), strict=True):
+                last = add[at](last, self.counts[clip[at]], out=row)  # F_c - F_a between two values, times the images
+            last = last.copy()
+            np.abs(block, out=block)
+            total[0] += _product(width, block)
+            np.square(block, out=block)
+            total[1] += _product(width, block)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return np.stack([total[0] / self.images, np.sqrt(2 * total[1]) / self.images])
+
+
+def _product(row: NDArray[Any], matrix: NDArray[Any]) -> NDArray[Any]:
+    """Returns `row @ matrix`, without BLAS: its threads cost more here than they do, beside another process tenfold."""
+    product: NDArray[Any] = np.einsum("k,kr->r", row, matrix)
+    return product
+
+
+@lru_cache(maxsize=4)
+def draws(clips: tuple[str, ...], resamples: int, seed: int) -> Draws:
+    """Returns the draws of these images; kept, because most cells of a data set have the same."""
+    return Draws(clips, resamples, seed)
+
+
+@lru_cache(maxsize=50_000)
+def _poisson(clip: str, resamples: int, seed: int) -> NDArray[np.uint8]:
+    """Returns how often a clip is drawn in each resample, (resamples,)."""
+    name = int.from_bytes(hashlib.sha256(clip.encode()).digest()[:8], "big")
+    return np.random.default_rng([seed, name]).poisson(1, resamples).astype(np.uint8)

@@ -1,4 +1,4 @@
-"""Writes the tables of run folders: scores.csv, leaderboard.md, leaderboard.csv and leaderboard.json."""
+"""Writes the tables of run folders: scores.csv, leaderboard.md, .csv and .json, and defences.csv and .md."""
 
 from __future__ import annotations
 
@@ -6,21 +6,25 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pipeline.files import write_atomically
-from pipeline.scoring.cells import Cell, read_cells
+from pipeline.scoring.cells import Cell, find_cells, read_cell
+from pipeline.scoring.defence_tables import defences_csv, defences_md
+from pipeline.scoring.defences import defended
+from pipeline.scoring.kept import read_records
 from pipeline.scoring.leaderboard import Leaderboard, build
 from pipeline.scoring.machine import leaderboard_csv, leaderboard_json, scores_csv
 from pipeline.scoring.markdown import to_markdown
 from pipeline.scoring.ranges import RANGES, read_ranges
-from pipeline.scoring.records import records
 from pipeline.scoring.terminal import print_leaderboard
+from pipeline.scoring.together import together
 
-__all__ = ["print_leaderboard", "write_tables", "write_tables_of"]
+__all__ = ["about_defences", "print_leaderboard", "write_tables"]
 
 
 def write_tables(folders: Sequence[Path], out: Path, ranges: Path = RANGES) -> Leaderboard:
     """Writes the tables of one or several run folders and returns the leaderboard.
 
-    The files depend on the cells alone: written again from the same cells, in any order, they are the same bytes.
+    The files depend on the cells alone: written again from the same cells, in any order, they are the same bytes. Cells
+    that did not change since the last time are not read again.
 
     Args:
         folders: Run folders; a cell that stands in two of them counts once, and is told.
@@ -31,15 +35,22 @@ def write_tables(folders: Sequence[Path], out: Path, ranges: Path = RANGES) -> L
         BenchError: If a folder holds no cell, or `out` cannot be written to.
         DataError: If the file of ranges is damaged.
     """
-    return write_tables_of(read_cells(folders), out, ranges)
-
-
-def write_tables_of(cells: Sequence[Cell], out: Path, ranges: Path = RANGES) -> Leaderboard:
-    """Writes the tables of cells that were read; see `write_tables`."""
-    found = records(list(cells), read_ranges(ranges))
+    found = together(read_records(folders, read_ranges(ranges)))
     board = build(found)
     write_atomically(out / "scores.csv", scores_csv(found))
     write_atomically(out / "leaderboard.md", to_markdown(board))
     write_atomically(out / "leaderboard.csv", leaderboard_csv(board))
     write_atomically(out / "leaderboard.json", leaderboard_json(board))
+    if lines := defended(about_defences(folders), read_ranges(ranges)):
+        write_atomically(out / "defences.csv", defences_csv(lines))
+        write_atomically(out / "defences.md", defences_md(lines))
     return board
+
+
+def about_defences(folders: Sequence[Path]) -> list[Cell]:
+    """Returns the cells behind defences, and those of the same bare metrics."""
+    paths = find_cells(folders)
+    metrics = {
+        path.parent.name.partition("+")[0] for path in paths if "+" in path.parent.name or "+defended" in path.name
+    }
+    return [read_cell(path) for path in paths if path.parent.name.partition("+")[0] in metrics]

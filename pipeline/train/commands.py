@@ -14,7 +14,7 @@ from pipeline.train.recipes import find_recipe
 
 
 def train(  # noqa: PLR0917
-    name: Annotated[str, typer.Argument(help="The network: small_cnn or small_vit.")],
+    name: Annotated[str, typer.Argument(help="The network: small_cnn, small_vit, dncnn_small, diffpure_small or fcn.")],
     images: Annotated[
         list[str], typer.Option("--images", help="A folder, a file or a data set of photographs; may be repeated.")
     ],
@@ -23,10 +23,16 @@ def train(  # noqa: PLR0917
         Path, typer.Option(help="Where samples and checkpoints are kept; the same call continues there.")
     ] = Path("build/train"),
     seed: Annotated[int, typer.Option(min=0, help="Of weights, samples and their order.")] = 0,
-    samples: Annotated[int | None, typer.Option(min=2, help="Distorted images to train on; default: enough.")] = None,
+    samples: Annotated[int | None, typer.Option(min=2, help="Crops to train on; default: the recipe's.")] = None,
     epochs: Annotated[int | None, typer.Option(min=1, help="Passes over them; default: the recipe's.")] = None,
+    attacked: Annotated[
+        list[Path] | None,
+        typer.Option("--attacked", help="For fcn: a folder of attacked photographs, as run --save-images writes them."),
+    ] = None,
+    attacks: Annotated[str, typer.Option(help="For fcn, instead: attacks to make them with, with commas.")] = "",
+    metrics: Annotated[str, typer.Option(help="The metrics that are attacked then.")] = "small_cnn",
 ) -> None:
-    """Trains one of our networks on distorted photographs, labelled by full-reference metrics. Continues if stopped."""
+    """Trains one of our metrics or defences on photographs. Continues if stopped."""
     recipe = replace(find_recipe(name), seed=seed)
     if samples:
         recipe = replace(recipe, samples=samples, validation=max(samples // 6, 2))
@@ -36,6 +42,10 @@ def train(  # noqa: PLR0917
     # Only now: torch takes seconds, and every other command loads this file too.
     from pipeline.train.run import train_network  # noqa: PLC0415
 
-    last = train_network(recipe, images, out_file, work)
-    out.print(f"SROCC {last.srocc:.3f}, PLCC {last.plcc:.3f} on photographs held out", markup=False, soft_wrap=True)
+    if attacks:
+        from pipeline.train.pairs import attack_photographs  # noqa: PLC0415
+
+        attacked = [*(attacked or []), attack_photographs(images, attacks.split(","), metrics.split(","), work)]
+    last = train_network(recipe, images, out_file, work, attacked)
+    out.print(f"{last.told} on photographs held out", markup=False, soft_wrap=True)
     out.print(f"weights are in {out_file}", markup=False, soft_wrap=True)

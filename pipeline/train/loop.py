@@ -11,17 +11,15 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from scipy.stats import pearsonr, spearmanr
-from torch import Tensor
-from torch.nn.functional import smooth_l1_loss
+from torch import Tensor, nn
 
-from metrics.base import Images, NoReference
+from metrics.base import Images
 from pipeline.errors import DataError
 from pipeline.files import digest, write_atomically
 from pipeline.train.recipes import Recipe
 from pipeline.train.samples import Samples
+from pipeline.train.tasks import find_task
 
-WARM_UP = 0.05  # share of the steps in which the rate rises
 LARGEST_STEP = 1.0  # norm of all gradients together, beyond which they are scaled down
 
 
@@ -30,8 +28,12 @@ class Epoch:
     """What was seen in one pass over the training samples."""
 
     loss: float  # mean of the batches
-    srocc: float  # of the validation samples' scores and labels
-    plcc: float
+    figures: dict[str, float]  # what the task reports of the validation samples, by name
+
+    @property
+    def told(self) -> str:
+        """Returns the figures in words."""
+        return ", ".join(f"{name.replace('_', ' ').upper()} {value:.3f}" for name, value in self.figures.items())
 
 
 class Training:
@@ -44,11 +46,18 @@ class Training:
         validation: What to look at after each epoch.
     """
 
-    def __init__(self, network: NoReference, recipe: Recipe, samples: Samples, validation: Samples) -> None:
+    def __init__(self, network: nn.Module, recipe: Recipe, samples: Samples, validation: Samples) -> None:
         self.network, self.recipe, self.samples, self.validation = network, recipe, samples, validation
+        self.task = find_task(recipe.task)
         self.optimizer = torch.optim.AdamW(network.parameters(), lr=recipe.rate, weight_decay=recipe.decay)
         self.batches = max(len(samples.labels) // recipe.batch, 1)
         self.epochs: list[Epoch] = []
+        self.kept: dict[str, Tensor] = {}  # the weights of the best epoch, where the recipe names what is best
+
+    @property
+    def weights(self) -> dict[str, Tensor]:
+        """Returns the weights that the training ends with."""
+        return self.kept or self.network.state_dict()
 
     def run(self, checkpoint: Path, advance: Callable[[Epoch], None]) -> None:
         """Trains to the end, from the checkpoint where there is one of the same training.
@@ -67,9 +76,18 @@ class Training:
             loss = self._pass(len(self.epochs))
             if not math.isfinite(loss):
                 raise DataError(f"the loss must be finite; got {loss} in epoch {len(self.epochs) + 1}: lower the rate")
-            self.epochs.append(Epoch(loss, *self.agreement()))
+            self.network.eval()
+            with torch.no_grad():
+                figures = self.task.figures(self.network, self.validation, self.recipe.batch)
+            self.epochs.append(Epoch(loss, figures))
+            if self.recipe.best and figures[self.recipe.best] == max(self.course(self.recipe.best)):
+                self.kept = {name: value.clone() for name, value in self.network.state_dict().items()}
             self._keep(checkpoint)
             advance(self.epochs[-1])
+
+    def course(self, figure: str) -> list[float]:
+        """Returns a figure of every epoch so far."""
+        return [epoch.figures[figure] for epoch in self.epochs]
 
     def _pass(self, epoch: int) -> float:
         """Trains on every sample once, in an order and turned in ways that the seed and the epoch fix."""
@@ -79,8 +97,12 @@ class Training:
         self.network.train()
         for number in range(self.batches):
             chosen = order[number * self.recipe.batch : (number + 1) * self.recipe.batch]
-            images = turned(self._windows(self.samples.images[chosen].float() / 255, epoch, generator), generator)
-            losses.append(self.step(images, self.samples.labels[chosen], epoch * self.batches + number))
+            shown, labels = self.samples.images[chosen], self.samples.labels[chosen]
+            pictures = labels.ndim == shown.ndim  # labels that are cut and turned as the images are
+            shown = torch.cat([shown, labels], dim=1) if pictures else shown
+            images = turned(self._windows(shown.float() / 255, epoch, generator), generator)
+            images, labels = torch.split(images, 3, dim=1) if pictures else (images, labels)
+            losses.append(self.step(images, labels, epoch * self.batches + number, generator))
         return sum(losses) / len(losses)
 
     def _windows(self, images: Images, epoch: int, generator: torch.Generator) -> Images:
@@ -91,13 +113,14 @@ class Training:
         top, left = torch.randint(images.shape[2] - side + 1, (2,), generator=generator).tolist()
         return images[..., top : top + side, left : left + side]
 
-    def step(self, images: Images, labels: Tensor, number: int) -> float:
+    def step(self, images: Images, labels: Tensor, number: int, generator: torch.Generator) -> float:
         """Moves the weights once.
 
         Args:
             images: (N, 3, H, W) in [0, 1].
-            labels: (N,), 0 to 100.
+            labels: What the network is to say of them, as the task made them.
             number: How many steps were made before: it fixes the rate.
+            generator: What the task draws from.
 
         Returns:
             The loss before the step.
@@ -106,31 +129,24 @@ class Training:
         for group in self.optimizer.param_groups:
             group["lr"] = self.recipe.rate * share
         self.optimizer.zero_grad()
-        loss = disagreement(self.network.unchecked(images), labels)
+        loss = self.task.loss(self.network, images, labels, generator)
         torch.autograd.backward(loss)
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), LARGEST_STEP)
         self.optimizer.step()
         return loss.item()
 
     def rate(self, number: int) -> float:
-        """Returns the share of the highest rate for a step: rises in a line, falls to 0 like a cosine."""
+        """Returns the share of the highest rate for a step: rises in a line, falls like a cosine."""
+        warm_up, last = self.recipe.warm_up, self.recipe.last_rate
         done = (number + 1) / (self.recipe.epochs * self.batches)
-        if done < WARM_UP:
-            return done / WARM_UP
-        return 0.5 * (1 + math.cos(math.pi * (done - WARM_UP) / (1 - WARM_UP)))
-
-    def agreement(self) -> tuple[float, float]:
-        """Returns SROCC and PLCC of the validation samples' scores with their labels."""
-        self.network.eval()
-        with torch.no_grad():
-            parts = torch.split(self.validation.images, self.recipe.batch)
-            scores = torch.cat([self.network.unchecked(part.float() / 255) for part in parts])
-        labels = self.validation.labels
-        return float(spearmanr(scores, labels).statistic), float(pearsonr(scores, labels).statistic)
+        if done < warm_up:
+            return done / warm_up
+        return last + (1 - last) * 0.5 * (1 + math.cos(math.pi * (done - warm_up) / (1 - warm_up)))
 
     def _key(self) -> str:
         """Returns a hash of all that the weights depend on."""
-        facts = [repr(asdict(self.recipe)), repr(self.network), digest(Path(__file__).read_bytes())]
+        code = [Path(__file__), *sorted(Path(__file__).parent.glob("*_task.py"))]
+        facts = [repr(asdict(self.recipe)), repr(self.network), *(digest(path.read_bytes()) for path in code)]
         tensors = [*self.samples, *self.validation]
         return digest("\n".join([*facts, *(digest(tensor.numpy().tobytes()) for tensor in tensors)]).encode())
 
@@ -140,6 +156,7 @@ class Training:
             "key": self._key(),
             "network": self.network.state_dict(),
             "optimizer": self.optimizer.state_dict(),
+            "kept": self.kept,
             "epochs": [asdict(epoch) for epoch in self.epochs],
         }
         torch.save(state, buffer)
@@ -154,15 +171,8 @@ class Training:
             return  # of another training
         self.network.load_state_dict(state["network"])
         self.optimizer.load_state_dict(state["optimizer"])
+        self.kept = state["kept"]
         self.epochs = [Epoch(**epoch) for epoch in state["epochs"]]
-
-
-def disagreement(scores: Tensor, labels: Tensor) -> Tensor:
-    """Returns the loss: how far scores are from labels, and how far from a straight line with them."""
-    distance = smooth_l1_loss(scores / 100, labels / 100, beta=0.1)
-    centred, wanted = scores - scores.mean(), labels - labels.mean()
-    line = (centred * wanted).mean() / ((centred.square().mean() + 1).sqrt() * (wanted.square().mean() + 1).sqrt())
-    return distance + 0.3 * (1 - line)
 
 
 def turned(images: Images, generator: torch.Generator) -> Images:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from pipeline.catalog import suggestion
 from pipeline.errors import BenchError
@@ -16,17 +17,21 @@ TID2013_SOURCES = {f"kodim{number:02d}.png" for number in (1, 3, 4, 6, 8, 19)}
 class Recipe:
     """One training; the same recipe and photographs give the same weights on one machine."""
 
-    network: str  # the metric's name in the catalogue
+    network: str  # the metric's or defence's name in the catalogue
+    task: Literal["rate", "denoise", "diffuse", "restore"] = "rate"  # what it is trained to do, see `tasks`
     seed: int = 0
     crop: int = 128  # side of the training images in pixels
-    samples: int = 2600  # distorted crops to train on
-    validation: int = 400  # distorted crops of the photographs held out
+    samples: int = 2600  # crops to train on
+    validation: int = 400  # crops of the photographs held out
     window: int = 64  # side of the part of them that one step sees
     epochs: int = 24
     closing: int = 6  # epochs at the end whose steps see the whole
     batch: int = 16
     rate: float = 3e-3  # of learning, at its highest
+    warm_up: float = 0.05  # share of the steps in which the rate rises
+    last_rate: float = 0.0  # share of the highest rate that is left at the end
     decay: float = 1e-3  # of weights
+    best: str = ""  # the figure whose best epoch is kept; empty: the last epoch
 
     def __post_init__(self) -> None:
         """Raises BenchError unless there is something to train on and to validate with."""
@@ -36,7 +41,41 @@ class Recipe:
 
 
 RECIPES = {
-    recipe.network: recipe for recipe in (Recipe("small_cnn"), Recipe("small_vit", closing=0, rate=1e-3, decay=1e-2))
+    recipe.network: recipe
+    for recipe in (
+        Recipe("small_cnn"),
+        Recipe("small_vit", closing=0, rate=1e-3, decay=1e-2),
+        Recipe(
+            "dncnn_small", "denoise", crop=64, samples=3200, validation=40, window=40, epochs=24, closing=0, rate=2e-3
+        ),
+        Recipe(
+            "diffpure_small",
+            "diffuse",
+            crop=64,
+            samples=1600,
+            validation=40,
+            window=48,
+            epochs=6,
+            closing=0,
+            rate=1e-3,
+        ),
+        # Of the paper: Adam at 1e-3, batches of 4, the epoch of the best validation SSIM.
+        Recipe(
+            "fcn",
+            "restore",
+            samples=400,
+            validation=40,
+            window=128,
+            epochs=20,
+            closing=0,
+            batch=4,
+            rate=1e-3,
+            warm_up=0,
+            last_rate=1,
+            decay=0,
+            best="ssim",
+        ),
+    )
 }
 
 

@@ -11,25 +11,24 @@ from typing import Protocol, Self
 import torch
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from safetensors.torch import save
+from torch import nn
 
-from metrics.base import NoReference
-from pipeline.catalog import find
+from pipeline.catalog import find_anywhere
 from pipeline.errors import DataError
 from pipeline.evaluate.machine import commit, versions
 from pipeline.files import digest, folder_lock, write_atomically
 from pipeline.terminal import err
-from pipeline.train.data import Photographs, gather
-from pipeline.train.labels import JUDGES
+from pipeline.train.data import Photographs, gather, with_attacked
 from pipeline.train.loop import Epoch, Training
 from pipeline.train.recipes import Recipe
-from pipeline.train.samples import plans, prepare
+from pipeline.train.tasks import find_task
 
 
 class Trainable(Protocol):
-    """A metric's class that can be built without weights."""
+    """The class of a metric or a defence that can be built without weights."""
 
     @classmethod
-    def untrained(cls) -> NoReference:
+    def untrained(cls) -> nn.Module:
         """Returns the network as training begins with it."""
 
 
@@ -76,7 +75,9 @@ class TrainingProgress:
         self.progress.console.print(line, markup=False, soft_wrap=True)
 
 
-def train_network(recipe: Recipe, sources: list[str], out_file: Path, work: Path) -> Epoch:
+def train_network(
+    recipe: Recipe, sources: list[str], out_file: Path, work: Path, attacked: list[Path] | None = None
+) -> Epoch:
     """Trains a network and writes its weights, and beside them how they were made.
 
     Args:
@@ -84,6 +85,7 @@ def train_network(recipe: Recipe, sources: list[str], out_file: Path, work: Path
         sources: Folders, files or data sets of photographs.
         out_file: Where the weights go; the description has the same name and ends in .json.
         work: Samples and checkpoints are kept there, so that the same call continues after a stop.
+        attacked: Folders of attacked photographs, for the task that restores them.
 
     Returns:
         What was seen in the last pass.
@@ -100,19 +102,19 @@ def train_network(recipe: Recipe, sources: list[str], out_file: Path, work: Path
         photographs = gather(sources, recipe.crop)
         for name, reason in photographs.left_out.items():
             progress.tell(f"left out: {name}: {reason}")
-        progress.begin("distorting and labelling", recipe.samples + recipe.validation)
-        samples, validation = (prepare(plan, work, progress.advance) for plan in plans(photographs, recipe))
+        if attacked:
+            photographs = with_attacked(photographs, attacked)
+        progress.begin("making samples", recipe.samples + recipe.validation)
+        samples, validation = find_task(recipe.task).samples(photographs, recipe, work, progress.advance)
         training = Training(start(recipe), recipe, samples, validation)
         progress.begin(f"training {recipe.network}", recipe.epochs)
 
         def advance(epoch: Epoch) -> None:
-            progress.tell(
-                f"loss {epoch.loss:.4f}, on photographs held out: SROCC {epoch.srocc:.3f}, PLCC {epoch.plcc:.3f}"
-            )
+            progress.tell(f"loss {epoch.loss:.4f}, on photographs held out: {epoch.told}")
             progress.advance()
 
         training.run(own / "checkpoint.pt", advance)
-    state = {name: value.contiguous() for name, value in training.network.state_dict().items()}
+    state = {name: value.contiguous() for name, value in training.weights.items()}
     weights = save(state)
     write_atomically(out_file, weights)
     made = _description(training, photographs) | {
@@ -123,13 +125,13 @@ def train_network(recipe: Recipe, sources: list[str], out_file: Path, work: Path
     return training.epochs[-1]
 
 
-def start(recipe: Recipe) -> NoReference:
+def start(recipe: Recipe) -> nn.Module:
     """Returns the untrained network of a recipe, its weights drawn by the recipe's seed.
 
     Raises:
-        DataError: If the catalogue has no such metric, or it cannot be built without weights.
+        DataError: If the catalogue has no such entry, or it cannot be built without weights.
     """
-    kind: type[Trainable] = find("metrics", recipe.network).load()
+    kind: type[Trainable] = find_anywhere(recipe.network).load()
     if not hasattr(kind, "untrained"):
         raise DataError(f"{recipe.network} must have the class method `untrained`: see metrics/trained_adapter.py")
     with torch.random.fork_rng(devices=[]):
@@ -146,8 +148,12 @@ def _description(training: Training, photographs: Photographs) -> dict[str, obje
         "held_out": sorted(photographs.validation),
         "left_out": dict(sorted(photographs.left_out.items())),
         "photographs": photographs.digest,
-        "labels": {name: find("metrics", name).fingerprint for name in JUDGES},
-        "epochs": [{name: round(value, 5) for name, value in asdict(epoch).items()} for epoch in training.epochs],
+        **({"attacked": photographs.attacks} if photographs.attacks else {}),
+        **training.task.origin(),
+        "epochs": [
+            {name: round(value, 5) for name, value in {"loss": epoch.loss, **epoch.figures}.items()}
+            for epoch in training.epochs
+        ],
         "threads": torch.get_num_threads(),
         "versions": versions(),
         "commit": commit(),

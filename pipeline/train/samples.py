@@ -1,4 +1,4 @@
-"""Distorted crops and their labels: made once, kept in a folder, the same for every network."""
+"""Crops of photographs; distorted ones and their labels are kept in a folder, the same for every network."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from pipeline.catalog import find
-from pipeline.evaluate.images import Pixels, to_tensor
+from pipeline.evaluate.images import to_tensor
+from pipeline.evaluate.video import Pixels
 from pipeline.files import digest, write_atomically
 from pipeline.train.data import Photographs
 from pipeline.train.distortions import KINDS, distort
@@ -27,10 +28,10 @@ CLEAR = 25  # every 25th sample is not distorted at all
 
 
 class Samples(NamedTuple):
-    """Images with labels."""
+    """Images with labels, as the task makes them."""
 
     images: Tensor  # (N, 3, crop, crop), uint8
-    labels: Tensor  # (N,) float32, 0 to 100
+    labels: Tensor  # (N,) float32, 0 to 100; or (N, 3, crop, crop) uint8, the images that are wanted
 
 
 class Plan(NamedTuple):
@@ -86,19 +87,39 @@ def make(plan: Plan, numbers: range, labeller: Labeller) -> Samples:
             labels.append(labeller(distorted, originals))
     finally:
         torch.set_num_threads(threads)
-    images = torch.from_numpy(np.stack([distorted for _, distorted in pairs])).permute(0, 3, 1, 2).contiguous()
-    return Samples(images, torch.cat(labels))
+    return Samples(stack([distorted for _, distorted in pairs]), torch.cat(labels))
 
 
 def sample(plan: Plan, number: int) -> tuple[Pixels, Pixels]:
     """Returns one crop of a photograph, and the same distorted: kind, strength and place are drawn at random."""
-    random = np.random.default_rng(list(digest(f"{plan.seed} {number}".encode()).encode()))
-    pixels = plan.photographs[str(random.choice(sorted(plan.photographs)))]
-    top, left = (int(random.integers(side - plan.crop + 1)) for side in pixels.shape[:2])
-    crop = pixels[top : top + plan.crop, left : left + plan.crop]
+    random, name, place = draw(plan, number)
+    crop = plan.photographs[name][place]
     if number % CLEAR == 0:
         return crop, crop
     return crop, distort(crop, str(random.choice(list(KINDS))), random.random(), random)
+
+
+def draw(plan: Plan, number: int) -> tuple[np.random.Generator, str, tuple[slice, slice]]:
+    """Returns the photograph of a sample and the rows and columns to cut out, with the generator that drew them."""
+    random = np.random.default_rng(list(digest(f"{plan.seed} {number}".encode()).encode()))
+    name = str(random.choice(sorted(plan.photographs)))
+    top, left = (int(random.integers(side - plan.crop + 1)) for side in plan.photographs[name].shape[:2])
+    return random, name, (slice(top, top + plan.crop), slice(left, left + plan.crop))
+
+
+def clear_crops(plan: Plan, advance: Callable[[int], None]) -> Samples:
+    """Returns crops as they are, with labels that say nothing."""
+    crops = []
+    for number in range(plan.size):
+        _, name, place = draw(plan, number)
+        crops.append(plan.photographs[name][place])
+    advance(plan.size)
+    return Samples(stack(crops), torch.zeros(plan.size))
+
+
+def stack(crops: list[Pixels]) -> Tensor:
+    """Returns crops of one size as (N, 3, height, width) uint8."""
+    return torch.from_numpy(np.stack(crops)).permute(0, 3, 1, 2).contiguous()
 
 
 def _key(plan: Plan) -> str:

@@ -10,6 +10,7 @@ import torch
 from analytic_metrics import Distance, OddOnBright, Wavy, random_images, rounded
 
 from pipeline.catalog import entries
+from pipeline.contract.attack import Sameness
 from pipeline.evaluate.objective import Gain, ImageNoise
 
 # Fitted attacks need a training set first: they are tested where they are fitted.
@@ -37,7 +38,8 @@ def attacked(attack, name, metric, images, references=None, *, which=(0, 1, 2), 
     niqe = {need: torch.tensor(NIQE)[which] for need in attack.needs}
     part = images[which].to(device)
     references = None if references is None else references[which].to(device)
-    objective = Gain(metric, references, access=attack.access, clear_scores=niqe)
+    close = {need: Gain(Sameness(), part) for need in attack.needs}
+    objective = Gain(metric, references, access=attack.access, clear_scores=niqe, companions=close)
     result = attack(part, objective, ImageNoise(name, [NAMES[i] for i in which]))
     return result.cpu(), objective
 
@@ -179,6 +181,9 @@ class Shapes:
 
     def gradient(self, images):
         return torch.empty_like(images)
+
+    def closeness(self, metric):
+        return self
 
     def clear_score(self, metric):
         return torch.empty(3, device="meta")

@@ -13,6 +13,7 @@ import torch
 from analytic_metrics import Wavy, rounded
 
 from pipeline.catalog import entries, find
+from pipeline.contract.attack import Sameness
 from pipeline.evaluate.objective import Gain, ImageNoise
 
 GOLDEN = Path(__file__).parent.parent / "golden" / "attacks.csv"
@@ -41,7 +42,9 @@ def cell(name: str, variant: str) -> tuple[float, float]:
     attack = entry.load()(**entry.fields.get("variants", {}).get(variant, {}))
     niqe = {need: torch.tensor([4.0, 7.0]) for need in attack.needs}
     noise = ImageNoise(name, ["first.png", "second.png"])
-    attacked = rounded(attack(clear, Gain(Wavy(), access=attack.access, clear_scores=niqe), noise))
+    close = {need: Gain(Sameness(), clear) for need in attack.needs}
+    objective = Gain(Wavy(), access=attack.access, clear_scores=niqe, companions=close)
+    attacked = rounded(attack(clear, objective, noise))
     gain = Wavy()(attacked).double() - Wavy()(clear).double()
     return gain.mean().item(), (attacked.double() - clear.double()).square().mean().item()
 

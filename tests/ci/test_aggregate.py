@@ -81,6 +81,10 @@ def lines(file: Path) -> dict[str, dict[str, str]]:
     return {f"{line['metric']} {line['attack']}": line for line in csv.DictReader(file.open())}
 
 
+def contents(folder: Path) -> dict[str, bytes]:
+    return {file.relative_to(folder).as_posix(): file.read_bytes() for file in folder.rglob("*") if file.is_file()}
+
+
 def test_the_chain_gives_what_one_run_gives(bench, tmp_path):
     cells = plan(bench)
     assert {name: cell["action"] for name, cell in cells.items()} == dict.fromkeys(
@@ -109,20 +113,20 @@ def test_the_chain_gives_what_one_run_gives(bench, tmp_path):
         text=True,
         check=True,
     )
-    assert sums.stdout.count("OK") == len(list(public.iterdir())) - 1
-    page = (public / "index.html").read_text()
-    assert "4 images: an illustration, not a ranking to cite" in page
-    links = re.findall(r'href="([^"]+)"', page)
-    assert {"leaderboard.md", "rows.zip", "SHA256SUMS"} <= set(links) <= {file.name for file in public.iterdir()}
+    assert sums.stdout.count("OK") == sum(file.is_file() for file in public.iterdir()) - 1
+    assert "4 images: an illustration, not a ranking to cite" in (public / "index.html").read_text()
+    assert (public / "metrics" / "brightness.html").is_file()
+    links = re.findall(r'href="([^"]+)" download', (public / "downloads.html").read_text())
+    assert {"leaderboard.md", "cells.csv", "rows.zip"} <= set(links) <= {file.name for file in public.iterdir()}
     history = lines(public / "cells.csv")
     assert all(
         line["status"] == "done" and float(line["seconds"]) > 0 and line["images"] == "4" for line in history.values()
     )
 
-    first = {file.name: file.read_bytes() for file in public.iterdir()}
+    first = contents(public)
     assert {cell["action"] for cell in plan(bench).values()} == {"done"}  # nothing is stale now
     aggregate(bench)
-    assert {file.name: file.read_bytes() for file in public.iterdir()} == first
+    assert contents(public) == first
 
 
 def test_only_what_changed_is_planned_again(bench):

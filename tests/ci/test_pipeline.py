@@ -120,7 +120,7 @@ def test_a_night_runs_every_pair_as_its_own_job_and_commits_once(project, server
     board = json.loads((public / "leaderboard.json").read_text())
     assert {row["metric"] for section in board["sections"] for row in section["metrics"]} == set(METRICS)
 
-    server.put_artifacts({f"public/{file.name}": file.read_bytes() for file in public.iterdir()})
+    server.put_artifacts({f"public/{file.name}": file.read_bytes() for file in public.iterdir() if file.is_file()})
     told = project.call(
         "fetch", "--raw", "--url", server.url, "--project", server.project_path, GITLAB_TOKEN=server.READ
     )

@@ -145,3 +145,13 @@ def test_noise_has_the_ranges_it_promises():
 def test_a_seed_is_the_same_on_every_machine():
     assert seed("noise\na.png") == int("76d53b374253a4", 16)  # printf 'noise\na.png' | sha256sum
     assert 0 <= seed("") < 2**63
+
+
+def test_the_gradient_of_a_plain_sum_can_be_written_into():
+    class Sum(Brightness):
+        def score(self, images):
+            return images.sum(dim=(1, 2, 3))
+
+    gradient = Gain(Sum()).gradient(torch.rand(2, 3, 5, 4))
+    gradient.nan_to_num_()
+    assert (gradient == 1 / 20).all()

@@ -115,12 +115,13 @@ def test_a_run_killed_again_and_again_ends_in_the_same_bytes_and_repeats_no_fini
     code, whole, whole_tally = run_tally("whole")
     assert code == 0
     calls = whole_tally.stat().st_size
-    assert calls == 4 * (1 + 2 + 11 + 1)  # four batches: clear, fgsm, ifgsm, noise
+    probe = 49  # of one image, before the first stamp
+    assert calls == 4 * (1 + 2 + 11 + 1) + probe  # four batches: clear, fgsm, ifgsm, noise
 
     kept: dict[str, int] = {}
-    # In the first and second batch of the clear scores, in the first of fgsm, in the first and second of ifgsm, in the
-    # third of noise: so many calls were in vain.
-    in_vain = {1: 1, 3: 1, 8: 2, 20: 4, 41: 10, 77: 1}
+    # In the first and second batch of the clear scores, in the first of fgsm, in the probe, in the first and second of
+    # ifgsm, in the third of noise: so many calls were in vain.
+    in_vain = {1: 1, 3: 1, 8: 2, 26: 10, **{probe + 10 + at: count for at, count in {20: 4, 41: 10, 77: 1}.items()}}
     for kill_at in in_vain:
         code, out, tally = run_tally("killed", kill_at)
         assert code == -signal.SIGKILL
@@ -133,7 +134,7 @@ def test_a_run_killed_again_and_again_ends_in_the_same_bytes_and_repeats_no_fini
     assert cells(out) == cells(whole)
     assert {name: when for name, when in written(out).items() if name in kept} == kept
     assert tally.stat().st_size == calls + sum(in_vain.values())
-    assert {file.name.split("-", 1)[0] for file in (out / ".work" / "tally").iterdir()} == {"clear"}
+    assert {file.name.split("-", 1)[0] for file in (out / ".work" / "tally").iterdir()} == {"clear", "scored.npz"}
 
 
 def wait_for(condition, process):
@@ -376,11 +377,13 @@ def test_a_changed_setting_is_recorded_and_never_mixed_with_the_benchmark_s_rows
     assert {name: content for name, content in cells(copy).items() if name in before} == before
 
 
-def test_saved_images_are_the_attacked_ones(copy, laboratory, photos):
+def test_saved_images_are_the_attacked_ones_and_what_was_attacked(copy, laboratory, photos):
     told = run(laboratory, copy, photos, "--save-images", metrics="brightness", attacks="noise")
     assert told.returncode == 0, told.stderr
     for row in rows(copy, "brightness/noise"):
-        (file,) = (copy / "images").rglob(f"{row['image']}*")
+        clear, file = sorted((copy / "images").rglob(f"{row['image']}*"))
+        assert clear == copy / "images" / "_clear" / "original" / f"{row['image']}.png"
+        assert (decode(clear) == decode(photos / row["image"])).all()
         change = to_tensor([decode(file)]) - to_tensor([decode(photos / row["image"])])
         assert change.abs().max().item() == pytest.approx(float(row["linf"]), abs=1e-6)
         assert change.double().square().mean().item() == pytest.approx(float(row["mse"]), rel=1e-4)

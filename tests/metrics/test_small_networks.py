@@ -21,7 +21,7 @@ from pipeline.train.recipes import RECIPES, TID2013_SOURCES
 from pipeline.train.samples import plans, sample
 
 WEIGHTS = Path(__file__).resolve().parents[2] / "metrics" / "weights"
-NAMES = sorted(RECIPES)
+NAMES = sorted(name for name, recipe in RECIPES.items() if recipe.task == "rate")
 # Floors a little below what was reached: SROCC with people, with labels here, and the recipe's own with labels. Wanted
 # are 0.70, 0.85 and 0.85; small_cnn reached 0.654 with people, so that the first is not met, and small_vit none.
 FLOORS = {"small_cnn": (0.64, 0.80, 0.85), "small_vit": (0.62, 0.70, 0.77)}

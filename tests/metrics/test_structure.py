@@ -11,7 +11,7 @@ from pyiqa.default_model_configs import DEFAULT_CONFIGS
 from torch import Tensor
 from untrained import FEWER_CROPS, offline, write_empty_states
 
-from metrics.base import FullReference, Metric, VideoMetric
+from metrics.base import Metric, VideoMetric
 from metrics.pyiqa_adapter import PyiqaMetric
 from pipeline import catalog
 
@@ -22,6 +22,8 @@ WITH_WEIGHTS = {
     "lpips_squeeze",
     "niqe_official",
     "vmaf",
+    "vmaf_neg_video",
+    "vmaf_video",
 }  # test_contract, test_official_values and test_real_networks run them
 TOO_SLOW = {  # built, never run
     "ahiq": "half a minute: a transformer of 784 tokens sees the pair",
@@ -119,12 +121,12 @@ def test_a_large_one_without_its_files_says_which(name: str, monkeypatch: pytest
 
 
 def pair(metric: Metric) -> tuple[Tensor, Tensor | None]:
-    """Returns two images of the smallest size, one side odd, and references where the metric wants them."""
+    """Returns two images, or clips, of the smallest size, one side odd, and references where the metric wants them."""
     least = metric.smallest
     generator = torch.Generator().manual_seed(least)
-    images, references = torch.rand(2, 2, 3, least, least + 1, generator=generator).unbind()
-    assert not isinstance(metric, VideoMetric)
-    return images, references if isinstance(metric, FullReference) else None
+    frames = (2,) if isinstance(metric, VideoMetric) else ()
+    images, references = torch.rand(2, 2, *frames, 3, least, least + 1, generator=generator).unbind()
+    return images, references if metric.full_reference else None
 
 
 def test_every_part_moves_with_the_metric(folder: Path) -> None:

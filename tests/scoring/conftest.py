@@ -7,11 +7,18 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.files import digest
+from pipeline import files
 from pipeline.rows import Row, to_csv
 from pipeline.stamp import AttackFacts, DatasetFacts, MetricFacts, Stamp
 
-FAMILIES = {"noise": "control", "fgsm": "sign", "ifgsm": "sign", "madc": "optimised", "uap": "universal"}
+FAMILIES = {
+    "noise": "control",
+    "fgsm": "sign",
+    "ifgsm": "sign",
+    "madc": "optimised",
+    "uap": "universal",
+    "square": "query",
+}
 
 
 @dataclass
@@ -31,7 +38,7 @@ class RunFolder:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(csv, encoding="utf-8")
         asked = changes.pop("asked", len({each.image for each in rows}))
-        stamp = self.stamp(metric, attack, asked=asked, sha256=digest(csv.encode()), rows=len(rows), **changes)
+        stamp = self.stamp(metric, attack, asked=asked, sha256=files.digest(csv.encode()), rows=len(rows), **changes)
         path.with_suffix(".json").write_text(stamp.to_json(), encoding="utf-8")
         return path
 
@@ -56,6 +63,8 @@ class RunFolder:
         overrides=None,
         dtype="float32",
         datasets=("sample",),
+        digest="d",
+        access="white",
         **fields,
     ):
         fields = {"status": "done", "preset": "demo", "key": f"key-{metric}-{attack}", "commit": "c0ffee"} | fields
@@ -72,12 +81,14 @@ class RunFolder:
                 name=attack,
                 title=f"The {attack} attack",
                 family=FAMILIES[attack],
-                access="white",
+                access=access,
                 fingerprint="a",
                 settings={"eps": 10 / 255, "goal": "better"} | (settings or {}),
                 variants=variants or {},
             ),
-            datasets=[DatasetFacts(name=name, digest="d", images=asked, excluded=excluded or {}) for name in datasets],
+            datasets=[
+                DatasetFacts(name=name, digest=digest, images=asked, excluded=excluded or {}) for name in datasets
+            ],
             settings={"overrides": overrides or {}, "dtype": dtype, "jpeg": [50]},
             **fields,
         )

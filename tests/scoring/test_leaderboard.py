@@ -1,11 +1,12 @@
 """Who stands where, and what is missing."""
 
+import numpy as np
 import pytest
 
 from pipeline.scoring.cells import read_cells
 from pipeline.scoring.leaderboard import build
-from pipeline.scoring.outcomes import worst_case
-from pipeline.scoring.records import records
+from pipeline.scoring.outcomes import moved_images, worst_case
+from pipeline.scoring.together import records
 
 
 def board(folder, ranges=None):
@@ -159,7 +160,7 @@ def test_missing_images_are_flagged_by_name(run_folder, make_row):
     rows = [make_row("a.png", 0.1, 0.2), make_row("b.png", 0.1, float("nan"))]
     run_folder.cell("blur", "ifgsm", rows=rows, asked=4, excluded={"c.png": "truncated"})
     (standing,) = section(run_folder).standings
-    assert standing.flags == [
+    assert list(map(str, standing.flags)) == [
         "ifgsm: fewer images than asked: 1 of 4",
         "ifgsm: rows missing: b.png (attacked is nan), c.png (truncated)",
     ]
@@ -173,13 +174,11 @@ def test_an_attack_no_better_than_noise_of_the_same_size_is_flagged(run_folder, 
     run_folder.cell("blur", "noise", [noise, noise], settings={"eps": eps})
     (standing,) = section(run_folder).standings
     says = ["ifgsm: noise of the same eps moves the score as much: -0.200 against 0.100"]
-    assert standing.flags == (says if flagged else [])
+    assert list(map(str, standing.flags)) == (says if flagged else [])
 
 
 def test_equally_bad_attacks_are_told_apart_by_name():
-    import pandas as pd
-
-    same = pd.DataFrame({"image": ["a"], "clip": ["a"], "before": [0.1], "after": [0.2]})
+    same = moved_images(["a"], ["a"], np.array([0.1]), np.array([0.2]))
     assert worst_case({"second": same, "first": same})["attack"].tolist() == ["first"]
 
 
@@ -201,4 +200,47 @@ def test_without_an_attack_of_that_budget_the_others_compete(run_folder):
 def test_attacks_without_a_way_up_are_flagged(run_folder):
     run_folder.cell("blur", "ifgsm", [0.1, 0.3], flaws={"": {"zero gradient": 1}})
     (standing,) = section(run_folder).standings
-    assert "ifgsm: zero gradient on 1 of 2 images" in standing.flags
+    assert "ifgsm: zero gradient on 1 of 2 images" in map(str, standing.flags)
+
+
+def test_an_attack_that_asks_for_scores_only_and_gains_more_is_told(run_folder):
+    gains = [0.1 + i / 100 for i in range(12)]
+    run_folder.cell("blur", "ifgsm", gains)
+    run_folder.cell("blur", "fgsm", [each / 2 for each in gains])
+    run_folder.cell("blur", "square", [2 * each for each in gains], access="black")
+    run_folder.cell("sound", "ifgsm", gains)
+    run_folder.cell("sound", "square", [each - 0.01 for each in gains], access="black")
+    flags = {standing.metric: standing.flags for standing in section(run_folder).standings}
+    (flag,) = flags["blur"]
+    assert (flag.code, flag.attacks) == ("masked_gradients", ("ifgsm",))
+    assert flag.text.startswith("square, which asks for scores only, raised the score more: 0.310 against 0.155")
+    assert flags["sound"] == []
+
+
+def test_a_difference_that_the_images_do_not_tell_is_no_flag(run_folder):
+    run_folder.cell("blur", "ifgsm", [0.1, 0.1, 0.1, 0.1])
+    run_folder.cell("blur", "square", [0.9, -0.2, -0.2, 0.0], access="black")
+    assert section(run_folder).standings[0].flags == []
+
+
+def test_the_gain_over_noise_is_of_the_same_images_and_eps(run_folder):
+    run_folder.cell("blur", "ifgsm", [0.3, 0.5])
+    run_folder.cell("blur", "madc", [0.3, 0.5], settings={"eps": 1.0})
+    run_folder.cell("blur", "noise", [0.1, 0.1, 0.9])
+    (standing,) = section(run_folder).standings
+    assert list(standing.over_noise) == ["ifgsm"]
+    assert standing.over_noise["ifgsm"].value == pytest.approx(0.3)
+
+
+def test_ranks_that_the_images_tell_apart_are_certain_and_others_are_not(run_folder):
+    random = np.random.default_rng(0)
+    common = random.normal(0, 0.1, 40)  # what the images vary by is the same for all metrics
+    for metric, by in {"best": 0.1, "near": 0.3, "twin": 0.301}.items():
+        run_folder.cell(metric, "ifgsm", by + common + random.normal(0, 0.01, 40))
+    found = section(run_folder)
+    intervals = {each.metric: each.rank_interval for each in found.standings}
+    assert intervals["best"] == (1, 1)
+    assert intervals["near"] == intervals["twin"] == (2, 3)
+    assert found.p_better["best"]["near"] == 1
+    assert found.p_better["near"]["twin"] + found.p_better["twin"]["near"] == pytest.approx(1)
+    assert 0.002 < found.detectable < 0.02

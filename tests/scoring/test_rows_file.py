@@ -1,7 +1,11 @@
 """Reading rows: what is accepted, what is left out with a word, and what is refused."""
 
+import math
+
+import pandas as pd
 import pytest
 
+from pipeline.rows import Row, to_csv
 from pipeline.scoring.rows_file import RowsError, read_rows
 
 HEADER = "dataset,image,clip,clear,attacked,psnr,ssim,mse,linf,variant,train_dataset,amplitude,defence"
@@ -47,12 +51,32 @@ def test_scores_that_are_not_finite_are_refused_by_name(tmp_path, column, value)
     assert rows.refused == (("sample", "", "bad.png", f"{column} is {value or 'nan'}"),)
 
 
-def test_duplicates_are_told_with_how_many_disagree(tmp_path):
-    path = write(tmp_path / "a.csv", row(), row(), row(attacked="0.9"), row(variant="x"), row(amplitude="0.2"))
+def test_a_row_that_stands_twice_counts_once(tmp_path):
+    path = write(tmp_path / "a.csv", row(), row(), row(variant="x"), row(amplitude="0.2"))
     rows = read_rows(path)
-    assert rows.notes == ("2 duplicate rows left out, 1 of them with other scores",)
-    assert rows.table["attacked"].tolist() == [0.7, 0.7, 0.7]
-    assert len(read_rows(path, parity=True).table) == 5
+    assert rows.notes == ("1 duplicate rows left out",)
+    assert (rows.table["attacked"].tolist(), rows.refused) == ([0.7, 0.7, 0.7], ())
+    assert len(read_rows(path, parity=True).table) == 4
+
+
+def test_rows_that_contradict_each_other_are_all_refused_by_name(tmp_path):
+    path = write(tmp_path / "a.csv", row(), row(), row(attacked="0.9"), row("b.png"))
+    rows = read_rows(path)
+    assert rows.table["image"].tolist() == ["b.png"]
+    assert rows.refused == (("sample", "", "a.png", "its rows contradict each other"),)
+    assert rows.notes == ("3 duplicate rows left out",)
+    assert len(read_rows(path, parity=True).table) == 4
+
+
+def test_our_own_files_and_any_other_are_read_alike(tmp_path):
+    names = ["a.png", 'quo"te, and comma', "NA", "é.png"]
+    rows = [Row("set", name, "", 0.1 + i, math.inf, math.inf, 0.5, 0, 1, amplitude=0.2) for i, name in enumerate(names)]
+    text = to_csv([{**each.cells(), "attacked": str(i / 7)} for i, each in enumerate(rows)])
+    (tmp_path / "ours.csv").write_text(text, encoding="utf-8")
+    (tmp_path / "other.csv").write_text(text.replace("queries,gradients", "gradients,queries"), encoding="utf-8")
+    ours, other = read_rows(tmp_path / "ours.csv"), read_rows(tmp_path / "other.csv")
+    assert sorted(ours.table["image"]) == sorted(names)
+    pd.testing.assert_frame_equal(ours.table, other.table)
 
 
 @pytest.mark.parametrize(

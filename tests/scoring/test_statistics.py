@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from pipeline.scoring.robustness import SCORES, robustness
-from pipeline.scoring.statistics import bootstrap, intervals, t_interval
+from pipeline.scoring.statistics import Draws, bootstrap, intervals, mean_of, t_interval
 
 
 def sample(n, seed=0):
@@ -32,16 +32,19 @@ def test_the_order_of_rows_does_not_matter():
 
 
 def test_a_replicate_is_the_score_of_the_drawn_clips():
-    # Two clips: a replicate can only be the score of the one, of the other, or of both.
+    # Two clips: a replicate is the score of the one, of the other, or of both, drawn as often or not.
     before, after = np.array([0.1, 0.3, 0.7]), np.array([0.4, 0.2, 0.4])
     clips = np.array(["a", "a", "b"])
     possible = [robustness(before[keep], after[keep]) for keep in ([0, 1], [2], [0, 1, 2])]
     got = bootstrap(before, after, clips)
     for name in SCORES:
         values = np.array([scores[name] for scores in possible])
-        nearest = np.abs(got[name][:, None] - values[None]).argmin(axis=1)
-        np.testing.assert_allclose(got[name], values[nearest], atol=1e-12)
-        assert np.bincount(nearest, minlength=3) / 2000 == pytest.approx([0.25, 0.25, 0.5], abs=0.05)
+        assert np.nanmin(np.abs(got[name][:, None] - values[None]), axis=0) == pytest.approx(0, abs=1e-6), name
+    # Neither clip is drawn in e^-2 of the resamples, only a or only b in e^-1 (1 - e^-1) each.
+    assert np.isnan(got["absolute_gain"]).mean() == pytest.approx(math.exp(-2), abs=0.02)
+    for scores in possible[:2]:
+        only = np.isclose(got["absolute_gain"], scores["absolute_gain"])
+        assert only.mean() == pytest.approx(math.exp(-1) * (1 - math.exp(-1)), abs=0.03)
 
 
 @pytest.mark.parametrize("resamples", [250, 2000])
@@ -61,13 +64,47 @@ def test_one_clip_says_nothing_of_others():
     assert all(math.isnan(end) for interval in spread.values() for end in interval)
 
 
-def test_the_interval_holds_the_truth_about_as_often_as_it_says():
-    # 300 samples of 50 images whose true mean gain is 0.2: 95 % of the intervals should hold it.
-    hits = 0
-    for seed in range(300):
-        low, high = intervals(bootstrap(*sample(50, seed), resamples=500))["absolute_gain"]
-        hits += low <= 0.2 <= high
-    assert 0.89 < hits / 300 < 0.985
+def test_the_interval_holds_the_truth_as_often_as_it_says_where_a_t_interval_does_not():
+    # 1,000 samples of 80 clips with 5 frames each, whose true mean gain is 0.2; most of the variance is between clips.
+    clips = tuple(np.repeat([f"clip{i}" for i in range(80)], 5))
+    random = np.random.default_rng(0)
+    hits, naive = 0, 0
+    for _ in range(1000):
+        gains = 0.2 + np.repeat(random.normal(0, 0.1, 80), 5) + random.normal(0, 0.05, 400)
+        estimate, _ = mean_of(gains, clips)
+        hits += estimate.low <= 0.2 <= estimate.high
+        low, high = t_interval(gains)
+        naive += low <= 0.2 <= high
+    assert 0.93 <= hits / 1000 <= 0.97
+    assert naive / 1000 < 0.8
+
+
+def test_the_mean_of_a_score_has_the_replicates_of_that_score():
+    before, after, clips = sample(30)
+    estimate, replicates = mean_of(after - before, clips)
+    all_scores = bootstrap(before, after, clips)
+    np.testing.assert_allclose(replicates, all_scores["absolute_gain"], rtol=1e-12)
+    assert estimate[1:] == pytest.approx(intervals(all_scores)["absolute_gain"])
+
+
+def test_replicates_are_the_scores_of_the_drawn_images():
+    # Each image repeated as often as it was drawn, and scored plainly.
+    before, after, clips = sample(25)
+    after[::3] -= 0.5  # some gains are negative, so that the distribution functions cross
+    times = Draws(tuple(clips), 40, 0).exact.astype(int).T
+    got = bootstrap(before, after, clips, resamples=40)
+    for i, count in enumerate(times):
+        want = robustness(np.repeat(before, count), np.repeat(after, count))
+        for name in SCORES:
+            assert got[name][i] == pytest.approx(want[name], rel=1e-5, abs=1e-7), name
+
+
+def test_a_clip_is_drawn_alike_wherever_it_is_scored():
+    # The second metric lacks an image of the first: on what both have, the draws are the same.
+    clips = [f"image{i}" for i in range(12)]
+    whole, part = Draws(tuple(clips), 500, 0), Draws(tuple(clips[1:]), 500, 0)
+    kept = [sorted(clips).index(clip) for clip in sorted(clips[1:])]
+    np.testing.assert_array_equal(whole.counts[kept], part.counts)
 
 
 def test_frames_of_a_clip_are_not_independent():
@@ -75,7 +112,7 @@ def test_frames_of_a_clip_are_not_independent():
     repeated = [np.repeat(values, 10) for values in (before, after, clips)]
     once, frames = intervals(bootstrap(before, after, clips)), intervals(bootstrap(*repeated))
     for name in SCORES:
-        assert frames[name] == pytest.approx(once[name], abs=1e-9)
+        assert frames[name] == pytest.approx(once[name], rel=1e-5)
     low, high = t_interval(repeated[1] - repeated[0])
     assert (high - low) * 3 < frames["absolute_gain"][1] - frames["absolute_gain"][0]
 

@@ -1,0 +1,14 @@
+"""Zhang-DISTS: Adam steps that stay close to the clear image by DISTS.
+
+Zhang, Li, Min, Zhai, Guo, Yang, Ma. Perceptual attacks of no-reference image quality models with human-in-the-loop.
+NeurIPS, 2022. https://arxiv.org/abs/2210.00933
+"""
+
+from dataclasses import dataclass
+
+from attacks.perceptual_adapter import Perceptual
+
+
+@dataclass(frozen=True)
+class ZhangDISTS(Perceptual):
+    needs = ("dists",)

@@ -1,0 +1,112 @@
+"""How long tables take: CELLS cells of ROWS made-up rows each, from CSV to all tables; again; with one cell changed.
+
+Each part runs in a process of its own, so that its memory is its own too.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from pipeline.files import digest
+from pipeline.rows import Row, to_csv
+from pipeline.scoring.tables import write_tables
+from pipeline.stamp import AttackFacts, DatasetFacts, MetricFacts, Stamp
+
+ATTACKS = 20
+FAMILIES = ("sign", "optimised", "universal", "query", "control")
+TABLES = ("scores.csv", "leaderboard.md", "leaderboard.csv", "leaderboard.json")
+
+
+def main() -> None:
+    """Prints seconds and memory."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--cells", type=int, default=2000)
+    parser.add_argument("--rows", type=int, default=3000)
+    parser.add_argument("--tables-of", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--json", action="store_true")
+    options = parser.parse_args()
+    if options.tables_of:
+        print(json.dumps(_measured(options.tables_of)))
+        return
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        for cell in range(options.cells):
+            _write(folder, cell, options.rows, 0)
+        found = {"cells": options.cells, "rows": options.cells * options.rows, "first": _in_a_process(folder)}
+        before = [(folder / table).read_bytes() for table in TABLES]
+        found["again"] = _in_a_process(folder)
+        found["same_bytes"] = before == [(folder / table).read_bytes() for table in TABLES]
+        _write(folder, 0, options.rows, 1)
+        found["one_changed"] = _in_a_process(folder)
+    if options.json:
+        print(json.dumps(found))
+        return
+    for what, value in found.items():
+        print(f"{what.replace('_', ' '):12}{value}")
+
+
+def _in_a_process(folder: Path) -> dict[str, float]:
+    command = [sys.executable, "-m", "benchmarks.aggregation", "--tables-of", str(folder)]
+    told = subprocess.run(command, capture_output=True, check=True, text=True).stdout
+    measured: dict[str, float] = json.loads(told)
+    return measured
+
+
+def _measured(folder: Path) -> dict[str, float]:
+    wall, cpu = time.perf_counter(), sum(os.times()[:4])
+    write_tables([folder], folder)
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    return {
+        "wall_seconds": round(time.perf_counter() - wall, 1),
+        "cpu_seconds": round(sum(os.times()[:4]) - cpu, 1),
+        "peak_memory_gb": round(most, 2),
+    }
+
+
+def _write(folder: Path, cell: int, rows: int, seed: int) -> None:
+    """Writes a made-up cell: rows as the engine writes them, and the stamp."""
+    random = np.random.default_rng([seed, cell])
+    metric, attack = f"metric{cell // ATTACKS:03}", f"attack{cell % ATTACKS:02}"
+    images = [f"image{i:05}.png" for i in range(rows)]
+    numbers = np.random.default_rng(cell // ATTACKS).random(rows), random.normal(0.1, 0.1, rows), random.random(rows)
+    csv = to_csv(
+        Row("set", image, image, c, c + g, 30 + p, 0.9 * p, p / 1000, 10 / 255, queries=10, gradients=10).cells()
+        for image, c, g, p in zip(images, *(each.tolist() for each in numbers), strict=True)
+    )
+    facts = MetricFacts(
+        name=metric, title=metric, kind="NR", higher_is_better=True, score_range=(0, 1), fingerprint="m"
+    )
+    family = FAMILIES[cell % ATTACKS % len(FAMILIES)] if cell % ATTACKS else "control"
+    access: Literal["white", "black"] = "black" if family in {"query", "control"} else "white"
+    stamp = Stamp(
+        status="done",
+        metric=facts,
+        attack=AttackFacts(
+            name=attack, title=attack, family=family, access=access, fingerprint="a", settings={"eps": 10 / 255}
+        ),
+        datasets=[DatasetFacts(name="set", digest="d", images=rows)],
+        settings={},
+        preset="full",
+        key=f"{seed}-{cell}",
+        rows=rows,
+        sha256=digest(csv.encode()),
+    )
+    path = folder / metric / f"{attack}.csv"
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(csv, encoding="utf-8")
+    path.with_suffix(".json").write_text(stamp.to_json(), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

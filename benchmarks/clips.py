@@ -1,0 +1,141 @@
+"""Peak memory of an attack on a long clip: python -m benchmarks.clips [--frames 250] [--attack fgsm] [--json].
+
+A clip of 1920x1080 is made (a photograph under a camera that pans, x264) and attacked through the engine, each time in
+a new process: once with a few frames and once with many. What more frames cost in memory is the difference; on the
+disk, attacked frames wait with 3 bytes a pixel. The metric is the mean contrast of the frames or, with --backbone, the
+mean of a ResNet-50 with random weights, which is what the memory of VSFA hangs on.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import torch
+import torchvision
+from torch import Tensor, nn
+
+from metrics.base import Images, Scores, VideoMetric
+from pipeline import catalog
+from pipeline.catalog import Entry
+from pipeline.cells import Cell, Settings
+from pipeline.contract.attack import Contrast
+from pipeline.evaluate.cell import CellRun
+from pipeline.evaluate.clips import ClipBench
+from pipeline.evaluate.datasets import open_dataset
+from pipeline.evaluate.images import decode
+
+HEIGHT, WIDTH, FEW = 1080, 1920, 5
+
+
+class Contrasts(VideoMetric):
+    """The mean contrast of the frames."""
+
+    higher_is_better = True
+    score_range = (0.0, 0.2)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.contrast = Contrast()
+
+    def features(self, frames: Images, references: Images | None = None) -> Tensor:
+        """Returns the (T, 1) contrasts."""
+        scores: Tensor = self.contrast(frames)[:, None]
+        return scores
+
+    def pool(self, features: Tensor) -> Scores:
+        """Returns their mean."""
+        return features.mean(dim=(1, 2))
+
+
+class Backbone(Contrasts):
+    """The mean of ResNet-50's last maps, random weights."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(*list(torchvision.models.resnet50(weights=None).children())[:-2])
+
+    def features(self, frames: Images, references: Images | None = None) -> Tensor:
+        """Returns the (T, 2048) means of the last maps."""
+        means: Tensor = self.layers(frames).mean(dim=(2, 3))
+        return means
+
+
+def film(path: Path, frames: int) -> None:
+    """Writes a clip in which a camera pans over a photograph."""
+    photo = decode(open_dataset("sample").photos[0].path)
+    scene = np.tile(photo, (-(-HEIGHT // photo.shape[0]), -(-(WIDTH + frames) // photo.shape[1]), 1))[:HEIGHT]
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=25, options={"crf": "18", "preset": "ultrafast"})
+        stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
+        for number in range(frames):
+            shown = np.ascontiguousarray(scene[:, number : number + WIDTH])
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(shown, "rgb24")))
+        container.mux(stream.encode(None))
+
+
+def attack(clip: Path, name: str, kind: type[Contrasts], out: Path) -> dict[str, Any]:
+    """Attacks a clip in this process; returns what it took."""
+    fields = {"smallest": 7, "batch_dependent": False, "differentiable": True}
+    entry = Entry("light", "metrics", kind="video", fields=fields, fingerprint="benchmark")
+    metric = kind().eval().requires_grad_(requires_grad=False)
+    bench = ClipBench(entry, out, torch.device("cpu"), network=lambda: metric)
+    dataset = open_dataset(str(clip))
+    cell = Cell(entry, catalog.find("attacks", name), {dataset.name: dataset.digest}, Settings(variants=False))
+    before, passes = time.process_time(), Counter[str]()
+    (row,) = CellRun(bench, cell, lambda what, work: passes.update({what: work})).run([dataset]).rows
+    return {
+        "frames": len(dataset.photos),
+        "window": bench.rule(HEIGHT, WIDTH),
+        "cpu_seconds": round(time.process_time() - before, 1),
+        "peak_memory_gb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6, 2),
+        "clear": float(row["clear"]),
+        "attacked": float(row["attacked"]),
+    }
+
+
+def main() -> None:
+    """Runs the benchmark, or, with --clip, one attack of it."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--frames", type=int, default=250)
+    parser.add_argument("--attack", default="fgsm")
+    parser.add_argument("--backbone", action="store_true")
+    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--clip", type=Path)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        if options.clip:
+            kind = Backbone if options.backbone else Contrasts
+            print(json.dumps(attack(options.clip, options.attack, kind, Path(folder))))
+            return
+        found = []
+        for frames in (FEW, options.frames):
+            clip = Path(folder) / f"{frames}.mp4"
+            film(clip, frames)
+            command = [sys.executable, "-m", "benchmarks.clips", "--clip", str(clip), "--attack", options.attack]
+            command += ["--backbone"] if options.backbone else []
+            told = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+            found.append(json.loads(told.stdout))
+    if options.json:
+        print(json.dumps(found, indent=1))
+        return
+    for result in found:
+        print(
+            f"{result['frames']:4} frames of {WIDTH}x{HEIGHT} under {options.attack}, {result['window']} at once: "
+            f"{result['peak_memory_gb']:.2f} GB at most, {result['cpu_seconds']:.0f} s of CPU, "
+            f"score {result['clear']:.4f} -> {result['attacked']:.4f}"
+        )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,36 @@
+"""Random crop: the metric sees 256 of 299 rows and columns, from a place drawn for each image.
+
+Guo, Rana, Cisse, van der Maaten. Countering adversarial images using input transformations. ICLR, 2018.
+https://arxiv.org/abs/1711.00117
+Of images of another size the same share is kept. SSIM and PSNR compare it with the same part of the clear image.
+"""
+
+from dataclasses import dataclass
+
+import torch
+
+from defences.base import Aligned, Defence, Images, Noise
+
+
+@dataclass(frozen=True)
+class Crop(Defence):
+    random = True
+    keeps_geometry = False
+    verified = "arithmetic on pixel indices"
+
+    share: float = 256 / 299  # of both sides
+
+    def purify(self, images: Images, noise: Noise) -> Images:
+        size = torch.tensor([max(round(side * self.share), 1) for side in images.shape[2:]])
+        room = torch.tensor(images.shape[2:]) - size
+        place = (noise.uniform(images[:, :2, :1, 0]).cpu().squeeze(2) + 1) / 2  # (N, 2) in [0, 1)
+        corners = (place * (room + 1)).long().minimum(room)
+        return torch.stack(
+            [
+                image[:, top : top + size[0], left : left + size[1]]
+                for image, (top, left) in zip(images, corners.tolist(), strict=True)
+            ]
+        )
+
+    def align(self, purified: Images, clear: Images, noise: Noise) -> Aligned:
+        return Aligned(purified, self.purify(clear, noise))

@@ -1,0 +1,34 @@
+"""DISCO: repaints every pixel from the features around it by a local implicit function.
+
+Ho, Vasconcelos. DISCO: adversarial defense with local implicit functions. NeurIPS, 2022.
+https://arxiv.org/abs/2212.05630
+The published model was trained on attacks (PGD) on a classifier of ImageNet.
+"""
+
+from dataclasses import dataclass
+
+from torch import nn
+
+from defences.base import Images, Noise
+from defences.network_adapter import NetworkDefence, State, read
+from defences.networks import disco
+
+
+@dataclass(frozen=True)
+class Disco(NetworkDefence):
+    weights = ("hub/checkpoints/disco_pgd.pth",)
+    cost = "heavy"
+    gpu_memory = 8
+    licence = "none stated (chihhuiho/disco)"
+
+    @classmethod
+    def untrained(cls) -> nn.Module:
+        return disco.Disco()
+
+    @classmethod
+    def state(cls) -> State:
+        return disco.from_published(read(cls.weights[0])["model"]["sd"])
+
+    def purify(self, images: Images, noise: Noise) -> Images:
+        repainted: Images = self.network(images)(2 * images - 1)
+        return ((repainted + 1) / 2).clamp(0, 1)

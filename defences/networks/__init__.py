@@ -1,0 +1,1 @@
+"""Architectures of several classes: the file of an entry holds one."""

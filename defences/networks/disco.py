@@ -1,0 +1,74 @@
+"""DISCO's network: EDSR's encoder, and a local implicit function that tells the colour at a place.
+
+Ho, Vasconcelos. DISCO: adversarial defense with local implicit functions. NeurIPS, 2022.
+https://arxiv.org/abs/2212.05630
+Lim, Son, Kim, Nah, Lee. Enhanced deep residual networks for single image super-resolution. CVPRW, 2017.
+https://arxiv.org/abs/1707.02921
+Chen, Liu, Wang. Learning continuous image representation with local implicit image function. CVPR, 2021.
+https://arxiv.org/abs/2012.09161
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+WIDTH = 64  # of the encoder
+HIDDEN = 256  # of the decoder
+BLOCKS = 16
+
+
+class Residual(nn.Module):
+    """Two convolutions, added to what came in."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.body = nn.Sequential(
+            nn.Conv2d(WIDTH, WIDTH, 3, padding=1), nn.ReLU(), nn.Conv2d(WIDTH, WIDTH, 3, padding=1)
+        )
+
+    def forward(self, features: Tensor) -> Tensor:
+        change: Tensor = self.body(features)
+        return features + change
+
+
+class Disco(nn.Module):
+    """Encoder and decoder for places that are the centres of the encoder's own pixels.
+
+    There the local ensemble gives all its weight to the pixel itself, at a distance of 0 and with cells of its size:
+    the decoder, a network of each place's 3x3 features, is then a convolution and 1x1 convolutions after it. At the
+    last row and column the published ensemble is clipped, and averages with a neighbour's colour; this one does not.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.head = nn.Sequential(nn.Conv2d(3, WIDTH, 3, padding=1))
+        self.body = nn.Sequential(*(Residual() for _ in range(BLOCKS)), nn.Conv2d(WIDTH, WIDTH, 3, padding=1))
+        decoder: list[nn.Module] = [nn.Conv2d(WIDTH, HIDDEN, 3, padding=1), nn.ReLU()]
+        for _ in range(3):
+            decoder += [nn.Conv2d(HIDDEN, HIDDEN, 1), nn.ReLU()]
+        self.decoder = nn.Sequential(*decoder, nn.Conv2d(HIDDEN, 3, 1))
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Returns the images at the same places, in the same range as those given, not clipped."""
+        shallow = self.head(images)
+        colours: Tensor = self.decoder(shallow + self.body(shallow))
+        return colours
+
+
+def from_published(saved: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Returns the weights of `Disco` from those of the published encoder and its decoder of linear layers.
+
+    The first layer sees 64 x 9 features, the distance to the pixel's centre (0, 0), and the size of the cell in pixels
+    times 2 (2, 2): the last two become part of its bias.
+    """
+    found = {}
+    for name, value in saved.items():
+        if name.startswith(("encoder.head.", "encoder.body.")):
+            found[name.removeprefix("encoder.")] = value
+        elif name.startswith("imnet.layers."):
+            found[name.replace("imnet.layers.", "decoder.")] = value[..., None, None] if value.ndim == 2 else value
+    first = saved["imnet.layers.0.weight"]
+    found["decoder.0.weight"] = first[:, :-4].reshape(HIDDEN, WIDTH, 3, 3)
+    found["decoder.0.bias"] = saved["imnet.layers.0.bias"] + first[:, -4:] @ torch.tensor([0.0, 0.0, 2.0, 2.0])
+    return found

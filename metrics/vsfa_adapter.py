@@ -1,0 +1,66 @@
+"""Shared base of VSFA and MDTVSFA: ResNet-50 features of each frame, a recurrent memory, pooling as people remember.
+
+Li, Jiang, Jiang: Quality assessment of in-the-wild videos, ACM Multimedia 2019. https://arxiv.org/abs/1908.00375
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+import torch
+import torchvision
+from pyiqa.archs.constants import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
+from torch import Tensor, nn
+from torch.nn.functional import pad
+from torchvision.transforms.functional import normalize
+
+from metrics.base import Images, Scores, VideoMetric
+from metrics.weights_adapter import loading, read_state
+
+REMEMBERED = 12  # frames
+FLAT = 1e-12  # variance, added under the root: keeps its gradient finite where a channel is constant
+
+
+class RecurrentVideoMetric(VideoMetric):
+    """The network without what maps its rating to a score. The second of the weights are its own."""
+
+    parts: ClassVar[Mapping[str, str]]  # what the authors call `reduction`, `memory` and `rating`
+
+    def __init__(self) -> None:
+        super().__init__()
+        backbone = torchvision.models.resnet50(weights=None)
+        self.reduction, self.rating = nn.Linear(4096, 128), nn.Linear(32, 1)
+        self.memory = nn.GRU(128, 32, batch_first=True)
+        with loading(type(self).__name__, self.weights):
+            backbone.load_state_dict(read_state(self.weights[0]))
+            self.backbone = nn.Sequential(*list(backbone.children())[:-2])
+            self.load_head(read_state(self.weights[1]))
+
+    def load_head(self, state: dict[str, Tensor]) -> None:
+        """Loads what follows the backbone, from the authors' state."""
+        for theirs, ours in self.parts.items():
+            begin = f"{theirs}."
+            part = {name.removeprefix(begin): value for name, value in state.items() if name.startswith(begin)}
+            getattr(self, ours).load_state_dict(part)
+
+    def features(self, frames: Images, references: Images | None = None) -> Tensor:
+        """Returns the (T, 4096) means and standard deviations of the last 2,048 maps; nothing is resized."""
+        maps = self.backbone(normalize(frames, IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD)).flatten(2)
+        spread = maps.var(dim=2, correction=1 if maps.shape[2] > 1 else 0)  # a single pixel has none
+        return torch.cat([maps.mean(dim=2), (spread + FLAT).sqrt()], dim=1)
+
+    def pool(self, features: Tensor) -> Scores:
+        remembered, _ = self.memory(self.reduction(features))
+        return as_remembered(self.rating(remembered)[..., 0])
+
+
+def as_remembered(ratings: Tensor) -> Scores:
+    """Returns the (N,) ratings of clips by the (N, T) ratings of their frames, equations 5 to 8 of the paper.
+
+    Half of it is the worst of the last 12 frames, which people do not forget; half the next 12, the worse the heavier.
+    """
+    past = pad(ratings, (REMEMBERED - 1, 0), value=torch.inf).unfold(1, REMEMBERED, 1).amin(dim=2)
+    coming = pad(ratings, (0, REMEMBERED - 1), value=1e4).unfold(1, REMEMBERED, 1)  # of no weight beyond the end
+    felt = (torch.softmax(-coming, dim=2) * coming).sum(dim=2)
+    return (0.5 * past + 0.5 * felt).mean(dim=1)

@@ -1,0 +1,134 @@
+"""python -m pipeline data: the data sets of benchmark.yml."""
+
+# ruff: noqa: PLC0415  # imports wait until a command needs them
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from pipeline.errors import BenchError, Exit
+from pipeline.terminal import err, out
+
+if TYPE_CHECKING:
+    from pipeline.config import DatasetConfig
+    from pipeline.datasets.verify import Heard
+
+data = typer.Typer(
+    no_args_is_help=True, help="The data sets: which there are, where to get them, whether they are whole."
+)
+
+Names = Annotated[list[str] | None, typer.Argument(help="Data sets of benchmark.yml; all if left out.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+
+
+@data.command("list", epilog="Example: python -m pipeline data list")
+def list_datasets(names: Names = None, as_json: Json = False) -> None:
+    """Lists data sets: how many images the benchmark takes, whether they are here, how many sha256 are known."""
+    from rich.markup import escape
+    from rich.table import Table
+
+    found = _records(names)
+    if as_json:
+        print(json.dumps(found, indent=1))
+        return
+    table = Table(box=None, pad_edge=False)
+    for column in ("name", "images", "", "sha256", "title"):
+        table.add_column(column, no_wrap=column != "title", justify="right" if column == "images" else "left")
+    for row in found:
+        table.add_row(
+            row["name"],
+            f"{row['images']:,}",
+            "[green]here" if row["here"] else "[yellow]missing",
+            f"{row['pinned']:,} known" if row["pinned"] else "not known",
+            escape(row["title"]),
+        )
+    out.print(table)
+
+
+@data.command(epilog="Example: python -m pipeline data where coco")
+def where(names: Names = None, as_json: Json = False) -> None:
+    """Tells where to get data sets, under which licence, and where to put them."""
+    found = _records(names)
+    if as_json:
+        print(json.dumps(found, indent=1))
+        return
+    for row in found:
+        told = [row["title"], f"source:  {row['source']}", f"licence: {row['licence']}", f"folder:  {row['folder']}"]
+        out.print("\n  ".join([row["name"], *told]), markup=False, soft_wrap=True)
+
+
+@data.command(epilog="Example: python -m pipeline data verify nips2017")
+def verify(names: Names = None, as_json: Json = False) -> None:
+    """Counts the images of data sets, and compares sha256 with the manifests'. Exit code 3 if anything is wrong."""
+    from pipeline.datasets.verify import named
+    from pipeline.datasets.verify import verify as examine
+
+    verdicts = []
+    for name, about in named(names or []).items():
+        if names or about.folder().is_dir():
+            with _counted(name) as heard:
+                verdicts.append(examine(name, about, heard))
+        elif not as_json:
+            err.print(f"{name} is not here", markup=False)
+    if as_json:
+        print(json.dumps([verdict.__dict__ for verdict in verdicts], indent=1))
+    else:
+        for verdict in verdicts:
+            out.print(verdict.line, markup=False, soft_wrap=True)
+            for file, problem in verdict.problems.items():
+                err.print(f"error: {file} {problem}" if file else f"error: {problem}", markup=False, soft_wrap=True)
+    if any(verdict.problems for verdict in verdicts):
+        raise typer.Exit(Exit.FAILED)
+
+
+@data.command(epilog="Example: python -m pipeline data pin nips2017")
+def pin(names: Names = None) -> None:
+    """Writes the manifests of data sets from the files on this machine, to be committed: names and sha256.
+
+    From then on another file of a name is refused, and files that are added change no subset.
+    """
+    from pipeline.datasets.verify import named
+    from pipeline.datasets.verify import pin as write
+
+    if not names:
+        raise BenchError("pin must be given data sets: write python -m pipeline data pin nips2017")
+    for name, about in named(names).items():
+        with _counted(name) as heard:
+            path = write(name, about, heard)
+        out.print(f"wrote {path}", markup=False, soft_wrap=True)
+
+
+def _records(names: list[str] | None) -> list[dict[str, Any]]:
+    from pipeline.datasets.verify import named
+
+    return [_record(name, about) for name, about in named(names or []).items()]
+
+
+def _record(name: str, about: DatasetConfig) -> dict[str, Any]:
+    from pipeline.datasets import manifest
+
+    return {
+        "name": name,
+        "title": about.title,
+        "images": about.takes,
+        "here": about.folder().is_dir(),
+        "pinned": len(manifest.read(name)),
+        "folder": str(about.folder()),
+        "source": about.source,
+        "licence": about.licence,
+    }
+
+
+@contextmanager
+def _counted(name: str) -> Iterator[Heard]:
+    """Shows how far a data set is."""
+    from rich.progress import Progress
+
+    with Progress(console=err, transient=True, disable=not err.is_terminal) as progress:
+        task = progress.add_task(name)
+        yield lambda done, files: progress.update(task, completed=done, total=files)

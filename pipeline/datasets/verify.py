@@ -1,0 +1,110 @@
+"""Verifying a data set: are all files there, and are they the right ones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pipeline import config
+from pipeline.catalog import suggestion
+from pipeline.config import DatasetConfig
+from pipeline.datasets import manifest
+from pipeline.datasets.units import VIDEOS, chosen, files_below, units_of
+from pipeline.errors import BenchError, DataError
+from pipeline.evaluate.video import VideoError, examine
+from pipeline.files import file_digest
+
+Heard = Callable[[int, int], None]  # told how many files of how many are done
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What was found of a data set."""
+
+    name: str
+    files: int  # that it must have
+    there: int
+    right: int  # whose sha256 is the manifest's
+    further: int  # beside those that it must have, which nothing reads
+    problems: dict[str, str] = field(default_factory=dict)  # file -> what is wrong; "" for the whole
+
+    @property
+    def line(self) -> str:
+        """Returns the finding in one line."""
+        told = f"{self.name}: {self.there} of {self.files} files are there"
+        told += f", {self.right} with the right sha256" if self.right else ", their sha256 not known"
+        return told + (f"; {self.further} further files are ignored" if self.further else "")
+
+
+def named(names: list[str]) -> dict[str, DatasetConfig]:
+    """Returns the data sets of these names, all if there are none.
+
+    Raises:
+        BenchError: If one does not exist.
+    """
+    known = config.load().datasets
+    for name in names:
+        if name not in known:
+            raise BenchError(f"no data set is named {name!r}: {suggestion(name, dict(known))}")
+    return {name: known[name] for name in names or known}
+
+
+def verify(name: str, about: DatasetConfig, heard: Heard) -> Verdict:
+    """Counts the files of a data set, and hashes those whose sha256 is known.
+
+    Raises:
+        BenchError: If it is not on this machine.
+    """
+    pinned = manifest.read(name)
+    wanted = _files(name, about)
+    problems = {file: "is missing" for file, path in wanted.items() if not path.is_file()}
+    right = 0
+    for index, (file, sha256) in enumerate(pinned.items() if wanted else ()):
+        heard(index, len(pinned))
+        if file in problems:
+            continue
+        if (found := file_digest(wanted[file])) == sha256:
+            right += 1
+        else:
+            problems[file] = f"has the sha256 {found}, not {sha256}"
+    if not pinned and not problems and about.images is not None:
+        images = 0
+        for file, path in wanted.items():
+            try:
+                images += examine(path).frames if path.suffix.lower() in VIDEOS else 1
+            except VideoError as error:
+                problems[file] = str(error)
+        if not problems and images != about.images:
+            problems[""] = f"{name} must hold {about.images} images; got {images}: get it again from {about.source}"
+    there = sum(path.is_file() for path in wanted.values())
+    unnamed = {} if about.files else files_below(about.folder())
+    return Verdict(name, len(wanted), there, right, len(unnamed.keys() - wanted.keys()), problems)
+
+
+def pin(name: str, about: DatasetConfig, heard: Heard) -> Path:
+    """Writes the manifest of a data set from the files on this machine, and returns its path.
+
+    Of a data set of which the benchmark takes a part, that part is pinned.
+
+    Raises:
+        BenchError: If it is not on this machine, or has a manifest.
+        DataError: If files are missing.
+    """
+    if manifest.read(name):
+        raise BenchError(f"{name} has a manifest, {manifest.path_of(name)}: remove it first if another is meant")
+    if problems := verify(name, about, heard).problems:
+        file, problem = next(iter(problems.items()))
+        raise DataError(f"{name} must be whole to be pinned; {' '.join(filter(None, [file, problem]))}")
+    taken = [file for unit in chosen(units_of(name, about), about.most) for file in unit.files.items()]
+    return manifest.write(name, dict(_hashed(taken, heard)))
+
+
+def _hashed(files: list[tuple[str, Path]], heard: Heard) -> Iterator[tuple[str, str]]:
+    for index, (file, path) in enumerate(files):
+        heard(index, len(files))
+        yield file, file_digest(path)
+
+
+def _files(name: str, about: DatasetConfig) -> dict[str, Path]:
+    return {file: path for unit in units_of(name, about) for file, path in unit.files.items()}

@@ -1,0 +1,255 @@
+"""Clips, some frames at a time: their features, and how an attack sees them.
+
+A clip of any length is scored and attacked in the memory of one window of frames, since a video metric's features of a
+frame depend on no other frame.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import NamedTuple, TypeVar
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from metrics.base import Images, Scores, VideoMetric
+from pipeline.catalog import Entry
+from pipeline.cells import clear_key
+from pipeline.ci.store import Place
+from pipeline.config import Quality
+from pipeline.errors import BenchError, TransientError
+from pipeline.evaluate.batching import one_line, out_of_memory
+from pipeline.evaluate.codecs import as_pixels, encode
+from pipeline.evaluate.datasets import Dataset, Photo
+from pipeline.evaluate.images import Batch, ahead, load_batch, to_tensor
+from pipeline.evaluate.journal import Journal
+from pipeline.evaluate.keeper import Keeper
+from pipeline.evaluate.metric import Clear, MetricBench, Report
+from pipeline.evaluate.video import Reel, examine
+from pipeline.files import digest, exclusive, write_atomically
+
+Result = TypeVar("Result")
+Frames = Callable[["Window", Batch], Images]  # what is scored in a window, of the frames that were read there
+
+
+class Window(NamedTuple):
+    """Some frames of a clip that follow each other."""
+
+    start: int
+    photos: list[Photo]
+    before: list[Photo]  # whose originals the features look back at
+
+    @property
+    def stop(self) -> int:
+        """Returns the place behind the last frame."""
+        return self.start + len(self.photos)
+
+
+def windows(photos: Sequence[Photo], size: int, context: int) -> list[Window]:
+    """Returns a clip in windows of at most `size` frames, each with up to `context` frames before it."""
+    return [
+        Window(start, list(photos[start : start + size]), list(photos[max(start - context, 0) : start]))
+        for start in range(0, len(photos), size)
+    ]
+
+
+class WindowScore:
+    """A clip's score as a function of the frames of one window, those of the others being as they were.
+
+    To the objective it is a metric of images: every frame gets the clip's score. Its gradient is that of the clip's
+    score, not of the sum over the frames, whatever the size of the window.
+    """
+
+    def __init__(self, metric: VideoMetric, features: Tensor, window: Window) -> None:
+        self.metric = metric
+        self.higher_is_better, self.score_range = metric.higher_is_better, metric.score_range
+        self.before, self.after = features[: window.start], features[window.stop :]
+
+    def unchecked(self, images: Images, references: Images | None = None) -> Scores:
+        """Returns the clip's score for each of the (N, 3, H, W) frames."""
+        found = self.metric.features(images, references).to(self.before.dtype)
+        score = self.metric.pool(torch.cat([self.before, found, self.after])[None]).float()
+        shown = score.detach().expand(len(images))
+        return shown + (score - score.detach()).expand(len(images)) / len(images)
+
+
+class ClipBench(MetricBench):
+    """A video metric at work on clips. Photographs, which it does not rate, are passed over."""
+
+    def clear(self, dataset: Dataset, jpeg: Quality | None, report: Report | None = None) -> Clear:
+        """Returns the scores of the clear clips, in file order; their features are kept for the attacks."""
+        path = self.work(f"clear-{self._about(dataset, jpeg)}{self.stored}.jsonl")
+        key = clear_key(self.entry, dataset.digest, jpeg, self.codec_text)
+        with exclusive(path.with_suffix(".lock")):
+            self.keeper.bring(Place("clear", key, "scores"), path)
+            journal = Journal(path, key)
+            todo = {clip: photos for clip, photos in dataset.clips.items() if clip not in journal.done}
+            for clip, photos in todo.items():
+                journal.record(clip, attempt(partial(self._clear_score, dataset, clip, jpeg)))
+                if report:
+                    report("clear", len(photos))
+            if todo:
+                self.keeper.put(Place("clear", key, "scores"), path)
+        known = {clip: journal.done[clip] for clip in dataset.clips}
+        return Clear(
+            torch.tensor([math.nan if isinstance(value, str) else value for value in known.values()]),
+            {clip: value for clip, value in known.items() if isinstance(value, str)},
+        )
+
+    def clear_features(self, dataset: Dataset, clip: str, jpeg: Quality | None) -> Tensor:
+        """Returns the (T, F) features of a clear clip, from the output folder where they lie there."""
+        path = self.work(f"features-{self._about(dataset, jpeg)}") / f"{digest(clip.encode())[:16]}.npy"
+        key = clear_key(self.entry, dataset.digest, jpeg)
+        path = path.with_stem(f"{path.stem}-{key}")
+        if path.is_file():
+            return torch.from_numpy(np.load(path)).to(self.device)
+        features = self.features(dataset, dataset.clips[clip], jpeg, lambda _, batch: batch.images)
+        write_array(path, features.numpy(force=True))
+        return features
+
+    def features(
+        self, dataset: Dataset, photos: Sequence[Photo], jpeg: Quality | None, frames: Frames, size: int | None = None
+    ) -> Tensor:
+        """Returns the (T, F) features of a clip, read window by window, decoded ahead.
+
+        Args:
+            dataset: That the clip is of.
+            photos: Its frames.
+            jpeg: As of `load_batch`.
+            frames: Returns what is scored in a window.
+            size: Of the windows; None for the bench's own rule.
+
+        Raises:
+            ValueError: If a frame cannot be read, or a feature is not finite.
+        """
+        found = []
+        with torch.no_grad():
+            for window, batch in self.read(dataset, photos, jpeg, size or self.rule(photos[0].height, photos[0].width)):
+                scored = frames(window, batch).to(self.device)
+                references = None if batch.references is None else batch.references.to(self.device)
+                found.append(self.video.features(scored, references))
+        features = torch.cat(found)
+        if features.shape[0] != len(photos) or not features.isfinite().all():
+            raise ValueError(f"its features must be finite, one row per frame; got shape {tuple(features.shape)}")
+        return features
+
+    def score(
+        self, dataset: Dataset, photos: Sequence[Photo], jpeg: Quality | None, frames: Frames, size: int | None = None
+    ) -> float:
+        """Returns the score of a clip, re-encoded first if it is to be; the arguments are those of `features`.
+
+        Raises:
+            ValueError: As `features`; or if the codec gives back another number of frames.
+        """
+        if not self.codec:
+            return self.pool(self.features(dataset, photos, jpeg, frames, size))
+        if self.codec.quality is not None:
+            return self.pool(self.features(dataset, photos, jpeg, lambda *read: self.recoded(frames(*read)), size))
+        height, width = photos[0].height, photos[0].width
+        with TemporaryDirectory(dir=self.out / ".work") as folder:
+            path = Path(folder) / "recoded.mkv"
+            reading = self.read(dataset, photos, jpeg, size or self.rule(height, width))
+            encode(path, self.codec, height, width, (image for read in reading for image in as_pixels(frames(*read))))
+            if (count := examine(path).frames) != len(photos):
+                raise ValueError(f"{self.codec_text} gives back {count} of {len(photos)} frames")
+            reel = Reel(path)
+
+            def recoded(window: Window, _: Batch) -> Images:
+                return to_tensor([reel.read(number) for number in range(window.start, window.stop)])
+
+            return self.pool(self.features(dataset, photos, jpeg, recoded, size))
+
+    def pool(self, features: Tensor) -> float:
+        """Returns the score of a clip by its (T, F) features.
+
+        Raises:
+            ValueError: If it is not finite.
+        """
+        with torch.no_grad():
+            score = self.video.pool(features[None]).float().item()
+        if not math.isfinite(score):
+            raise ValueError(f"its score is {score}")
+        return score
+
+    def read(
+        self, dataset: Dataset, photos: Sequence[Photo], jpeg: Quality | None, size: int, skip: int = 0
+    ) -> Iterator[tuple[Window, Batch]]:
+        """Yields the windows of a clip from number `skip` on with what was read: references with those before.
+
+        Raises:
+            ValueError: If a frame cannot be read.
+        """
+        least, needed = min(photos[0].height, photos[0].width), self.entry.fields["smallest"]
+        if least < needed:
+            size_told = f"{photos[0].width}x{photos[0].height}"
+            raise ValueError(f"{size_told} is smaller than the {needed} pixels that {self.entry.name} needs")
+        context = self.entry.fields.get("reference_context", 0)
+
+        def load(window: Window) -> Batch:
+            batch = load_batch([*window.before, *window.photos], dataset.crop, jpeg)
+            if batch.excluded:
+                name, reason = next(iter(batch.excluded.items()))
+                raise ValueError(f"{name} {reason}")
+            return Batch(window.photos, batch.images[len(window.before) :], batch.references, {})
+
+        yield from ahead(windows(photos, size, context)[skip:], load)
+
+    @property
+    def video(self) -> VideoMetric:
+        """Returns the metric as what it is."""
+        metric = self.metric
+        if not isinstance(metric, VideoMetric):
+            raise TypeError(f"{self.entry.name} must be a VideoMetric; got {type(metric).__name__}")
+        return metric
+
+    def _clear_score(self, dataset: Dataset, clip: str, jpeg: Quality | None) -> float:
+        if not self.codec:
+            return self.pool(self.clear_features(dataset, clip, jpeg))
+        return self.score(dataset, dataset.clips[clip], jpeg, lambda _, batch: batch.images)
+
+    def _about(self, dataset: Dataset, jpeg: Quality | None) -> str:
+        return f"{digest(dataset.name.encode())[:8]}-{'original' if jpeg is None else f'jpeg{jpeg}'}"
+
+
+def open_bench(
+    entry: Entry,
+    out: Path,
+    device: torch.device,
+    batch: int | None = None,
+    *,
+    keeper: Keeper | None = None,
+    codec: str = "",
+) -> MetricBench:
+    """Returns a metric at work on images, or on clips if it rates clips."""
+    return (ClipBench if entry.kind == "video" else MetricBench)(entry, out, device, batch, keeper=keeper, codec=codec)
+
+
+def attempt(work: Callable[[], Result]) -> Result | str:
+    """Returns what work comes to, or why it failed, in one line: a broken clip costs only itself.
+
+    Raises:
+        BenchError: If the metric cannot be built, which another clip would not change.
+        TransientError: If the GPU is lost.
+    """
+    try:
+        return work()
+    except BenchError:
+        raise
+    except Exception as error:  # whatever a contributor's code raises costs only the clip
+        reason = one_line(error)
+        if "CUDA error" in reason:
+            raise TransientError(f"the GPU is lost: {reason}") from error
+        return "out of memory: run with a smaller --batch" if out_of_memory(error) else reason
+
+
+def write_array(path: Path, values: np.ndarray[tuple[int, ...], np.dtype[np.generic]]) -> None:
+    """Writes an array as .npy, atomically."""
+    buffer = io.BytesIO()
+    np.save(buffer, values)
+    write_atomically(path, buffer.getvalue())

@@ -1,0 +1,95 @@
+"""A defence before a metric, on one batch of images."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+
+from defences.base import Defence
+from metrics.base import Images, Metric, Scores
+from pipeline.evaluate.measures import measures
+from pipeline.evaluate.objective import ImageNoise
+
+DRAWS = 8  # over which an adaptive attack averages a random defence
+
+
+class Seen(NamedTuple):
+    """What a metric sees of images through a defence."""
+
+    scores: Scores
+    psnr: Scores  # of the purified images against the clear ones, as far as both show the same
+    ssim: Scores
+
+
+@dataclass(frozen=True)
+class Guard:
+    """A defence with the noise of a batch's images.
+
+    Attributes:
+        name: The defence's name, with which its noise is seeded.
+        defence: The defence.
+        images: The names of the batch's images.
+    """
+
+    name: str
+    defence: Defence
+    images: Sequence[str]
+
+    @property
+    def noise(self) -> ImageNoise:
+        """Returns the noise from its beginning: the same draws each time."""
+        return ImageNoise(self.name, list(self.images))
+
+    @property
+    def draws(self) -> int:
+        """Returns over how many draws an adaptive attack averages."""
+        return DRAWS if self.defence.random else 1
+
+    def behind(self, metric: Metric) -> DefendedMetric:
+        """Returns the metric that looks through the defence, the draws of which go on from query to query."""
+        return DefendedMetric(metric, self, self.noise)
+
+    @torch.no_grad()
+    def seen(self, metric: Metric, images: Images, clear: Images, references: Images | None) -> Seen:
+        """Returns what the metric sees of images whose clear ones are given; always the same draws.
+
+        Raises:
+            ValueError: If the defence breaks its promises, or a score is not finite.
+        """
+        purified = self.defence(images, self.noise)
+        scores = metric(purified, self.references(references))
+        if not scores.isfinite().all():
+            raise ValueError(f"its score behind {self.name} is not finite")
+        aligned = self.defence.align(purified, clear, self.noise)
+        found = measures(aligned.purified, aligned.clear)
+        return Seen(scores, found["psnr"], found["ssim"])
+
+    def references(self, references: Images | None) -> Images | None:
+        """Returns the originals as a full-reference metric needs them: turned and cut like the images beside them."""
+        if references is None or self.defence.keeps_geometry:
+            return references
+        return self.defence(references, self.noise)
+
+
+class DefendedMetric:
+    """A metric behind a defence, for the search of an adaptive attack: `pipeline.evaluate.objective.Judge`.
+
+    Where the defence has no gradient the attack goes straight through it, as if it changed nothing (BPDA; Athalye,
+    Carlini & Wagner, ICML 2018). A random defence draws anew at each query, and the objective averages.
+    """
+
+    def __init__(self, metric: Metric, guard: Guard, noise: ImageNoise) -> None:
+        self.metric, self.guard, self.noise = metric, guard, noise
+        self.higher_is_better, self.score_range = metric.higher_is_better, metric.score_range
+
+    def unchecked(self, images: Images, references: Images | None = None) -> Scores:
+        """Returns the (N,) scores of the purified images."""
+        purify = self.guard.defence.purify
+        if self.guard.defence.differentiable or not torch.is_grad_enabled():
+            purified = purify(images, self.noise)
+        else:
+            purified = images + (purify(images.detach(), self.noise) - images).detach()
+        return self.metric.unchecked(purified, self.guard.references(references))

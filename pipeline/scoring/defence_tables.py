@@ -1,0 +1,77 @@
+"""Writes defences.csv and defences.md: every defence against every attack, unaware and aware of it side by side."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from dataclasses import fields
+
+from pipeline.scoring.defences import NONE, Defended
+from pipeline.scoring.markdown import table
+from pipeline.scoring.numbers import digits, with_margin
+
+HEADER = ["defence", "gain, unaware", "gain, aware", "quality", "clean cost", "agreement", ""]
+MEANING = (
+    "- Gain: mean |f(x) - f(D(x'))| in parts of the metric's range, whichever way the score moved; ± is half of the "
+    "95 % bootstrap interval over clips. Unaware: the attack saw the bare metric; aware: it saw the metric behind the "
+    "defence. Only the second says how much a defence is worth.\n"
+    "- Clean cost: the same for images that nobody attacked, relative to f(x): what the defence itself does to the "
+    "score. Agreement: rank correlation of the scores of clear images with and without the defence.\n"
+    "- Quality: mean of (SSIM + PSNR/80)/2 of the purified attacked image against the clear one; equal images count as "
+    "80 dB. A geometric defence is undone first.\n"
+)
+
+
+def defences_csv(lines: Sequence[Defended]) -> str:
+    """Returns defences.csv: every line of `defences.defended`."""
+    names = [field.name for field in fields(Defended) if field.name not in {"gain_interval", "only_unaware"}]
+    columns = [*names, "gain_of_range_low", "gain_of_range_high", "flag"]
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(columns)
+    for line in lines:
+        values = [getattr(line, name) for name in names]
+        told = [digits(value) if isinstance(value, float) else str(value) for value in values]
+        writer.writerow([*told, *map(digits, line.gain_interval), _flag(line)])
+    return text.getvalue()
+
+
+def defences_md(lines: Sequence[Defended]) -> str:
+    """Returns the same for people: a table per metric, data set and attack, best defence first."""
+    parts = ["# Defences"]
+    for place in dict.fromkeys((line.metric, line.dataset, line.attack, line.variant) for line in lines):
+        own = [line for line in lines if (line.metric, line.dataset, line.attack, line.variant) == place]
+        parts.append("## {} on {}, attacked by {}".format(*place[:3]) + (f" ({place[3]})" if place[3] else ""))
+        parts.append(table(HEADER, _rows(own)))
+    parts += ["## What the numbers mean", MEANING]
+    return "\n\n".join(part.strip("\n") for part in parts) + "\n"
+
+
+def _rows(lines: Sequence[Defended]) -> list[list[str]]:
+    by_defence: dict[str, dict[str, Defended]] = {}
+    for line in lines:
+        by_defence.setdefault(line.defence, {})[line.setting] = line
+    ordered = sorted(by_defence.items(), key=lambda item: (item[0] != NONE, *_order(item[1]), item[0]))
+    return [_row(defence, settings) for defence, settings in ordered]
+
+
+def _order(settings: dict[str, Defended]) -> tuple[bool, float]:
+    """Returns what sorts: the gain of an attack that knows the defence; those without one last."""
+    aware = settings.get("adaptive")
+    return (aware is None, (aware or next(iter(settings.values()))).gain_of_range)
+
+
+def _row(defence: str, settings: dict[str, Defended]) -> list[str]:
+    gains = [settings.get("undefended", settings.get(name)) for name in ("non-adaptive", "adaptive")]
+    any_ = next(iter(settings.values()))
+    return [
+        defence,
+        *(with_margin(line.gain_of_range, line.gain_interval) if line else "not run" for line in gains),
+        *(digits(round(value, 3)) or "n/a" for value in (any_.quality, any_.clean_cost, any_.agreement)),
+        " ".join(dict.fromkeys(filter(None, map(_flag, settings.values())))),
+    ]
+
+
+def _flag(line: Defended) -> str:
+    return "only works on attacks that do not know it" if line.only_unaware else ""

@@ -1,0 +1,187 @@
+"""How much of an attack a defence takes away, what it costs on clear images, and what an attack that knows it does.
+
+The measures are those of Gushchin et al., Adversarial purification for no-reference image-quality metrics, 2024,
+https://arxiv.org/abs/2404.06957; f is the metric, x the clear image, x' the attacked one, D the defence.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from pipeline.errors import DataError
+from pipeline.scoring.cells import Cell
+from pipeline.scoring.ranges import Ranges, fixed_scale
+from pipeline.scoring.robustness import Values
+from pipeline.scoring.statistics import UNKNOWN, Interval, mean_of
+
+SAME = 80.0  # dB, which the PSNR of equal images counts as
+NONE = "none"  # the line of the bare metric
+Setting = Literal["undefended", "non-adaptive", "adaptive"]
+
+
+@dataclass(frozen=True)
+class Defended:
+    """One line of defences.csv: a defence of a metric against an attack on a data set."""
+
+    metric: str
+    defence: str
+    attack: str
+    dataset: str
+    variant: str
+    setting: Setting  # whether the attack knew the defence
+    n: int
+    gain: float  # mean |f(x) - f(D(x'))| / |f(x)|, the paper's G
+    gain_of_range: float  # mean |f(x) - f(D(x'))| in parts of the metric's range
+    gain_interval: Interval  # of gain_of_range
+    quality: float  # mean (SSIM(x, D(x')) + PSNR(x, D(x')) / 80) / 2, the paper's Q
+    clean_cost: float  # the gain of D(x): what the defence does to images that nobody attacked
+    agreement: float  # SROCC of f(x) with f(D(x)); nan for fewer than three images
+    only_unaware: bool = False  # an attack that knows the defence takes back more than half of what it took away
+
+
+def defended(cells: Iterable[Cell], ranges: Ranges) -> list[Defended]:
+    """Returns the lines of all cells behind defences, and of the bare metrics under the same attacks, sorted.
+
+    An adaptive cell is that of a metric METRIC+DEFENCE; the clear scores of the bare metric are taken from its own
+    cells or from those judged behind defences.
+    """
+    usable = [cell for cell in cells if cell.status == "done" and cell.stamp]
+    clear = _bare_clear(usable)
+    lines = [line for cell in usable for line in _lines(cell, ranges, clear)]
+    guarded = {(line.metric, line.attack, line.dataset) for line in lines if line.defence != NONE}
+    lines = [line for line in lines if (line.metric, line.attack, line.dataset) in guarded]
+    return sorted(_flagged({_key(line): line for line in lines}), key=_key)
+
+
+def heat(lines: Sequence[Defended], metric: str, value: str, setting: Setting) -> pd.DataFrame:
+    """Returns a heat map: defences, best first, by attacks and `clear`; the bare metric's line is among them.
+
+    Args:
+        lines: What `defended` returns.
+        metric: The bare metric.
+        value: An attribute of `Defended`, such as gain_of_range.
+        setting: Whose lines, beside the undefended.
+    """
+    chosen = [line for line in lines if line.metric == metric and line.setting in (setting, "undefended")]
+    rows = [{"defence": line.defence, "attack": line.attack, "value": getattr(line, value)} for line in chosen]
+    rows += [{"defence": line.defence, "attack": "clear", "value": line.clean_cost} for line in chosen]
+    table = pd.DataFrame(rows).pivot_table(index="defence", columns="attack", values="value", aggfunc="mean")
+    return table.loc[table.drop(columns="clear", errors="ignore").mean(axis=1).sort_values(kind="stable").index]
+
+
+def _bare_clear(cells: Sequence[Cell]) -> pd.Series:
+    """Returns f(x) by metric, data set, distortion and image."""
+    parts = [
+        pd.DataFrame(
+            {
+                "metric": cell.metric,
+                "dataset": rows["dataset"],
+                "distortion": rows["variant"].map(_distortion),
+                "image": rows["image"],
+                "clear": rows["clear"],
+            }
+        )
+        for cell in cells
+        for rows in (cell.rows, cell.defended)
+        if len(rows)
+    ]
+    keys = ["metric", "dataset", "distortion", "image"]
+    parts = parts or [pd.DataFrame(columns=[*keys, "clear"])]
+    return pd.concat(parts).drop_duplicates(keys).set_index(keys)["clear"]
+
+
+def _distortion(variant: str) -> str:
+    """Returns the part of a variant that tells which distorted images were attacked."""
+    return next((part for part in variant.split("+") if part.startswith("jpeg=")), "")
+
+
+def _lines(cell: Cell, ranges: Ranges, clear: pd.Series) -> Iterator[Defended]:
+    if cell.stamp is None:
+        return
+    try:
+        scale = fixed_scale(cell.stamp, ranges)
+    except DataError:
+        return  # the leaderboard tells it
+    metric, _, guard = cell.metric.rpartition("+") if "+" in cell.metric else (cell.metric, "", "")
+    for (dataset, variant), rows in pd.concat([cell.rows, cell.defended]).groupby(["dataset", "variant"]):
+        place = Place(metric, str(dataset), cell.attack, str(variant), scale.high - scale.low)
+        if guard:
+            images = [(metric, dataset, _distortion(str(variant)), image) for image in rows["image"]]
+            bare = clear.reindex(pd.MultiIndex.from_tuples(images, names=clear.index.names)).to_numpy()
+            yield place.line(guard, "adaptive", _through(rows, clear=bare).dropna(subset="clear"))
+            continue
+        for defence, part in rows.groupby("defence"):
+            if defence:
+                yield place.line(str(defence), "non-adaptive", part)
+        once = rows.drop_duplicates(["image", "train_dataset", "amplitude"])
+        unguarded = {"psnr_defended": once["psnr"], "ssim_defended": once["ssim"]}
+        yield place.line(NONE, "undefended", _through(once, clear=once["clear"]).assign(**unguarded))
+
+
+def _through(rows: pd.DataFrame, clear: Any) -> pd.DataFrame:
+    """Returns rows of which clear and attacked scores are those behind the defence; `clear` are the bare metric's."""
+    return rows.assign(clear_defended=rows["clear"], attacked_defended=rows["attacked"], clear=clear)
+
+
+class Place(NamedTuple):
+    """What the lines of several defences have in common."""
+
+    metric: str
+    dataset: str
+    attack: str
+    variant: str
+    width: float  # of the metric's range
+
+    def line(self, defence: str, setting: Setting, rows: pd.DataFrame) -> Defended:
+        """Returns the line of one defence."""
+        clear, before, after = (rows[name].to_numpy() for name in ("clear", "clear_defended", "attacked_defended"))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            relative, cost = (_mean(np.abs(clear - value) / np.abs(clear)) for value in (after, before))
+        quality = (rows["ssim_defended"] + rows["psnr_defended"].clip(upper=SAME) / SAME) / 2
+        gain = mean_of(np.abs(clear - after) / self.width, rows["clip"])[0] if len(rows) else None
+        return Defended(
+            metric=self.metric,
+            defence=defence,
+            attack=self.attack,
+            dataset=self.dataset,
+            variant=self.variant,
+            setting=setting,
+            n=len(rows),
+            gain=relative,
+            gain_of_range=gain.value if gain else math.nan,
+            gain_interval=(gain.low, gain.high) if gain else UNKNOWN,
+            quality=_mean(quality.to_numpy()),
+            clean_cost=cost,
+            agreement=float(stats.spearmanr(clear, before).statistic) if len(rows) > 2 else math.nan,
+        )
+
+
+def _mean(values: Values) -> float:
+    return float(values.mean()) if values.size else math.nan
+
+
+def _key(line: Defended) -> tuple[str, ...]:
+    return (line.metric, line.dataset, line.attack, line.variant, line.defence, line.setting)
+
+
+def _flagged(lines: dict[tuple[str, ...], Defended]) -> list[Defended]:
+    """Marks the defences that only work while the attack does not know them."""
+    result = []
+    for line in lines.values():
+        place = (line.metric, line.dataset, line.attack, line.variant)
+        bare = lines.get((*place, NONE, "undefended"))
+        unaware = lines.get((*place, line.defence, "non-adaptive"))
+        aware = lines.get((*place, line.defence, "adaptive"))
+        if line.defence != NONE and bare and unaware and aware:
+            taken = bare.gain_of_range - unaware.gain_of_range
+            given_back = aware.gain_of_range - unaware.gain_of_range
+            line = replace(line, only_unaware=bool(taken > 0 and given_back > taken / 2))  # noqa: PLW2901
+        result.append(line)
+    return result

@@ -1,0 +1,1 @@
+"""The static site: the leaderboard as pages that need no server."""

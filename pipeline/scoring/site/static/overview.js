@@ -1,0 +1,66 @@
+// The plots of all metrics of a kind: how sure their ranks are, and robustness against speed.
+"use strict";
+{
+  const data = JSON.parse(document.getElementById("data").textContent);
+  const finite = (...values) => values.every((value) => typeof value === "number");
+
+  const milliseconds = (each) => 1000 * each.seconds;
+
+  const plots = {
+    ranks(metrics) {
+      const ranked = metrics.filter((each) => each.rank !== null);
+      return ranked.length && {
+        marginBottom: 40,
+        height: 70 + 20 * ranked.length,
+        marginLeft: 130,
+        ariaLabel: "Rank of every metric, with its interval",
+        x: { label: "rank →", domain: [1, Math.max(2, ranked.length)], ticks: d3.ticks(1, ranked.length, 10).filter(Number.isInteger), tickFormat: "d", grid: true, inset: 8 },
+        y: { label: null, domain: ranked.map((each) => each.metric), tickFormat: (name) => (name.length > 17 ? `${name.slice(0, 16)}…` : name) },
+        marks: [
+          Plot.link(ranked.filter((each) => each.ranks), { x1: (each) => each.ranks[0], x2: (each) => each.ranks[1], y: "metric", stroke: "var(--blue)", strokeWidth: 2.5 }),
+          Plot.dot(ranked, { x: "rank", y: "metric", fill: "var(--orange)", r: 4.5, title: (each) => `${each.metric}: rank ${each.rank}${each.ranks ? `, ${each.ranks.join(" to ")} in 95 % of the resamples` : ""}`, tip: true }),
+        ],
+      };
+    },
+    speed(metrics) {
+      const timed = metrics.filter((each) => finite(each.seconds, each.gain[0]));
+      return timed.length && {
+        height: 380,
+        marginBottom: 40,
+        marginLeft: 56,
+        marginRight: 60,
+        ariaLabel: "Worst-case gain of every metric against its milliseconds per image and pass",
+        x: { type: "log", label: "milliseconds per image and pass →", grid: true, nice: true, ticks: 5, tickFormat: "~g" },
+        y: { label: "↑ worst-case gain, smaller is more robust", grid: true, nice: true, zero: true },
+        marks: [
+          Plot.ruleX(timed.filter((each) => finite(...each.gain)), { x: milliseconds, y1: (each) => each.gain[1], y2: (each) => each.gain[2], stroke: "var(--blue)", strokeOpacity: 0.6 }),
+          Plot.dot(timed, { x: milliseconds, y: (each) => each.gain[0], fill: "var(--orange)", r: 4.5, title: (each) => `${each.metric}: gain ${each.gain[0].toFixed(3)}, ${milliseconds(each).toPrecision(3)} ms`, tip: true }),
+          Plot.text(timed.length > 30 ? [] : timed, { x: milliseconds, y: (each) => each.gain[0], text: "metric", dx: 7, dy: -7, textAnchor: "start" }),
+        ],
+      };
+    },
+  };
+
+  function draw(figure, metrics) {
+    const options = plots[figure.dataset.plot](metrics);
+    figure.querySelector("svg")?.remove();
+    figure.hidden = !options;
+    if (!options) return;
+    const svg = Plot.plot({
+      width: Math.max(280, Math.min(figure.parentElement.clientWidth, 620)),
+      style: { background: "none", fontSize: "12px" },
+      ...options,
+    });
+    svg.setAttribute("role", "img");
+    figure.prepend(svg);
+  }
+
+  for (const part of document.querySelectorAll(".figures")) {
+    const { metrics } = data[Number(part.dataset.section)];
+    const show = () => part.querySelectorAll("figure").forEach((figure) => draw(figure, metrics));
+    let width = 0;
+    new ResizeObserver(() => {
+      if (part.clientWidth !== width) { width = part.clientWidth; show(); }
+    }).observe(part);
+  }
+}

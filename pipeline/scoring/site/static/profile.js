@@ -1,0 +1,69 @@
+// A metric's page: histograms and scatter plots of the chosen attack.
+"use strict";
+{
+  const data = JSON.parse(document.getElementById("data").textContent);
+
+  function draw(figure, label, options) {
+    const svg = Plot.plot({
+      width: Math.max(280, Math.min(figure.clientWidth, 560)),
+      height: 270,
+      marginBottom: 40,
+      marginLeft: 52,
+      ariaLabel: label,
+      style: { background: "none", fontSize: "12px" },
+      ...options,
+    });
+    svg.setAttribute("role", "img");
+    figure.querySelector("svg")?.remove();
+    figure.prepend(svg);
+  }
+
+  function scores(figure, attack, { edges, clear, attacked }) {
+    const steps = (counts, what) => counts.map((count, i) => ({ x1: edges[i], x2: edges[i + 1], count, what }));
+    const marks = [["clear", clear, "var(--blue)", "none"], ["attacked", attacked, "var(--orange)", "4 3"]];
+    draw(figure, `Histogram of the scores before and after ${attack}`, {
+      x: { label: "score →" },
+      y: { label: "↑ images", grid: true },
+      marks: [
+        ...marks.flatMap(([what, counts, colour, dash]) => [
+          Plot.rectY(steps(counts, what), { x1: "x1", x2: "x2", y: "count", fill: colour, fillOpacity: 0.25 }),
+          Plot.rectY(steps(counts, what), {
+            x1: "x1", x2: "x2", y: "count", fill: "none", stroke: colour, strokeWidth: 1.5, strokeDasharray: dash,
+            filter: "count", title: (bin) => `${bin.what}: ${bin.count} images from ${bin.x1} to ${bin.x2}`,
+          }),
+        ]),
+        Plot.ruleY([0]),
+      ],
+    });
+  }
+
+  function scatter(figure, attack, points, index, label) {
+    const known = points.filter((point) => point[index] !== null && point[2] !== null);
+    draw(figure, `Gain under ${attack} against ${label}`, {
+      x: { label: `${label} →`, nice: true },
+      y: { label: "↑ gain", grid: true, nice: true },
+      marks: [
+        Plot.ruleY([0]),
+        Plot.dot(known, { x: (point) => point[index], y: (point) => point[2], stroke: "var(--blue)", fill: "var(--blue)", fillOpacity: 0.3, r: 3, tip: true }),
+      ],
+    });
+  }
+
+  for (const part of document.querySelectorAll(".profile")) {
+    const select = part.querySelector("select");
+    const [histogram, psnr, ssim] = part.querySelectorAll("figure");
+    const show = () => {
+      const profile = data[part.dataset.set][select.value];
+      scores(histogram, select.value, profile);
+      scatter(psnr, select.value, profile.points, 0, "PSNR");
+      scatter(ssim, select.value, profile.points, 1, "SSIM");
+      const some = profile.points.length < profile.images ? `, evenly taken from ${profile.images}` : "";
+      const unchanged = profile.unchanged ? ` On ${profile.unchanged} of them no pixel changed, so that PSNR has no place for them.` : "";
+      part.querySelector("[role=status]").textContent =
+        `Solid blue: clear, dashed orange: attacked. A point is an image: ${profile.points.length}${some}.${unchanged}`;
+    };
+    part.hidden = false;
+    select.addEventListener("change", show);
+    new ResizeObserver(show).observe(part);
+  }
+}

@@ -1,0 +1,56 @@
+"""Rating: a metric learns the labels of distorted photographs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from scipy.stats import pearsonr, spearmanr
+from torch import Tensor, nn
+from torch.nn.functional import smooth_l1_loss
+
+from metrics.base import Images
+from pipeline.catalog import find
+from pipeline.train.data import Photographs
+from pipeline.train.labels import JUDGES
+from pipeline.train.recipes import Recipe
+from pipeline.train.samples import Samples, plans, prepare
+
+
+def samples(
+    photographs: Photographs, recipe: Recipe, work: Path, advance: Callable[[int], None]
+) -> tuple[Samples, Samples]:
+    """Returns distorted crops with their labels, for training and for validation."""
+    training, validation = (prepare(plan, work, advance) for plan in plans(photographs, recipe))
+    return training, validation
+
+
+def loss(network: nn.Module, images: Images, labels: Tensor, generator: torch.Generator) -> Tensor:
+    """Returns how far a metric's scores are from the labels."""
+    scores: Tensor = network.unchecked(images)  # type: ignore[operator]  # a metric's, which checks no values
+    return disagreement(scores, labels)
+
+
+def figures(network: nn.Module, validation: Samples, batch: int) -> dict[str, float]:
+    """Returns SROCC and PLCC of the validation samples' scores with their labels."""
+    parts = torch.split(validation.images, batch)
+    scores = torch.cat([network(part.float() / 255) for part in parts])
+    labels = validation.labels
+    return {
+        "srocc": float(spearmanr(scores, labels).statistic),
+        "plcc": float(pearsonr(scores, labels).statistic),
+    }
+
+
+def origin() -> dict[str, object]:
+    """Returns the judges, each with its fingerprint."""
+    return {"labels": {name: find("metrics", name).fingerprint for name in JUDGES}}
+
+
+def disagreement(scores: Tensor, labels: Tensor) -> Tensor:
+    """Returns the loss: how far scores are from labels, and how far from a straight line with them."""
+    distance = smooth_l1_loss(scores / 100, labels / 100, beta=0.1)
+    centred, wanted = scores - scores.mean(), labels - labels.mean()
+    line = (centred * wanted).mean() / ((centred.square().mean() + 1).sqrt() * (wanted.square().mean() + 1).sqrt())
+    return distance + 0.3 * (1 - line)

@@ -1,0 +1,160 @@
+"""Attacks beyond the base suite, against what their definitions say."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from analytic_metrics import Linear, Quadratic, Wavy
+from torch.nn.functional import smooth_l1_loss
+
+from attacks.adam_adapter import Ascent
+from attacks.advcf import AdvCF, curved
+from attacks.ssah import SSAH, low_band, low_gradient
+from attacks.zhang_ssim import ZhangSSIM
+from metrics.base import FullReference
+from pipeline.contract.attack import Sameness
+from pipeline.evaluate.objective import Gain, ImageNoise
+
+
+def photographs(*size: int, seed: int = 0) -> torch.Tensor:
+    return torch.randint(20, 235, size, generator=torch.Generator().manual_seed(seed)) / 255
+
+
+def noise(images: torch.Tensor) -> ImageNoise:
+    return ImageNoise("attack", [str(i) for i in range(len(images))])
+
+
+def test_ascent_is_adam():
+    start, target = torch.rand(2, 3, 5, 7), torch.rand(2, 3, 5, 7)
+    theirs = start.clone().requires_grad_()
+    optimizer = torch.optim.Adam([theirs], lr=0.01)
+    ours, ascent = start.clone(), Ascent()
+    for _ in range(6):
+        optimizer.zero_grad()
+        (theirs - target).square().sum().backward()
+        optimizer.step()
+        ours = ours + 0.01 * ascent.update(-2 * (ours - target))
+    assert torch.allclose(ours, theirs.detach(), atol=1e-6)
+
+
+@pytest.mark.parametrize("scale", [1e-6, 1, 1e6])
+def test_ascent_does_not_know_the_metric_s_scale(scale):
+    gradient = torch.randn(2, 3, 5, 7)
+    assert torch.allclose(Ascent().update(gradient * scale), Ascent().update(gradient), atol=1e-5)
+
+
+def by_the_formula(x: torch.Tensor, slopes: torch.Tensor) -> torch.Tensor:
+    """K / sum(P) * sum_i clip(x - i/K, 0, 1/K) P_i, as the paper writes it."""
+    pieces = slopes.shape[2]
+    parts = [(x - i / pieces).clamp(0, 1 / pieces) * slopes[:, :, i, None, None] for i in range(pieces)]
+    return pieces / slopes.sum(2)[:, :, None, None] * sum(parts)
+
+
+def test_colour_curve_is_the_paper_s():
+    images, slopes = photographs(2, 3, 9, 11).double(), torch.rand(2, 3, 64, dtype=torch.float64)
+    assert torch.allclose(curved(images, slopes), by_the_formula(images, slopes), atol=1e-12)
+
+
+def test_colour_curve_keeps_black_and_white_and_order():
+    ramp = torch.linspace(0, 1, 256, dtype=torch.float64).expand(1, 3, 1, 256)
+    slopes = torch.rand(1, 3, 64, dtype=torch.float64)
+    filtered = curved(ramp, slopes)
+    assert torch.allclose(filtered[..., [0, -1]], ramp[..., [0, -1]])
+    assert (filtered.diff(dim=3) >= 0).all()
+    assert torch.allclose(curved(ramp, torch.full_like(slopes, 0.3)), ramp)
+
+
+def test_colour_curve_changes_a_colour_alike_everywhere():
+    images = photographs(1, 3, 16, 16)
+    images[..., 8:, :] = images[..., :8, :]
+    adversarial = AdvCF()(images, Gain(Wavy()), noise(images))
+    assert not torch.equal(adversarial, images)
+    assert torch.equal(adversarial[..., 8:, :], adversarial[..., :8, :])
+
+
+def test_colour_curve_brightens_for_a_metric_that_likes_light():
+    images = photographs(2, 3, 16, 16)
+    brighter = AdvCF()(images, Gain(Linear(torch.full((3, 16, 16), 1 / 768))), noise(images))
+    darker = AdvCF(goal="worse")(images, Gain(Linear(torch.full((3, 16, 16), 1 / 768))), noise(images))
+    assert (brighter.mean((1, 2, 3)) > images.mean((1, 2, 3)) + 0.01).all()
+    assert (darker.mean((1, 2, 3)) < images.mean((1, 2, 3)) - 0.01).all()
+
+
+def test_colour_curve_is_pulled_to_the_identity():
+    images, like = photographs(1, 3, 16, 16), Gain(Linear(torch.full((3, 16, 16), 1 / 768)))
+    free, pulled = (AdvCF(pull=pull)(images, like, noise(images)) for pull in (0, 1e4))
+    assert (pulled - images).abs().mean() < (free - images).abs().mean() / 2
+
+
+def test_low_band_is_that_of_orthonormal_haar_wavelets():
+    images = photographs(1, 3, 6, 8)
+    expected = (images[..., ::2, ::2] + images[..., 1::2, ::2] + images[..., ::2, 1::2] + images[..., 1::2, 1::2]) / 2
+    assert torch.allclose(low_band(images), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("size", [(6, 8), (7, 9)])
+def test_low_gradient_is_the_derivative(size):
+    clear, adversarial = photographs(2, 3, *size).double(), photographs(2, 3, *size, seed=1).double()
+    low, step = low_band(clear), 1e-6
+    gradient = low_gradient(adversarial, low)
+    moved = adversarial.clone()
+    moved[1, 2, 3, 4] += step
+    values = [
+        smooth_l1_loss(low_band(x), low, reduction="none").mean((1, 2, 3))[1].item() for x in (adversarial, moved)
+    ]
+    assert gradient[1, 2, 3, 4].item() == pytest.approx((values[1] - values[0]) / step, rel=1e-4)
+
+
+def test_ssah_moves_the_high_band_for_a_metric_that_likes_brightness_too():
+    """A pull on the low band leaves it less of the change than Adam alone would."""
+    images, weights = (
+        photographs(1, 3, 16, 16),
+        torch.randn(3, 16, 16, generator=torch.Generator().manual_seed(0)) / 768,
+    )
+    shares = []
+    for weight in (0.0, 1e3):
+        change = SSAH(weight=weight)(images, Gain(Linear(weights + 1 / 768)), noise(images)) - images
+        shares.append((low_band(change).square().sum() / change.square().sum()).item())
+    assert shares[1] < shares[0]
+
+
+def test_perceptual_attack_stops_where_closeness_outweighs_the_gain():
+    """f = <w, x>, closeness 1 - mean (x - c)^2: the sum has its top at c + n w / (2 weight), n values an image."""
+    images, n = photographs(1, 3, 8, 8), 192
+    weights = 0.02 * torch.randn(3, 8, 8, generator=torch.Generator().manual_seed(1)) / n
+    objective = Gain(Linear(weights), companions={"ssim": Gain(Sameness(), images)})
+    found = ZhangSSIM(steps=400, lr=0.0005, weight=1.0)(images, objective, noise(images))
+    assert torch.allclose(found, (images + n * weights / 2).clamp(0, 1), atol=1e-3)
+
+
+class Distance(FullReference):
+    """A distance, as LPIPS is: lower is closer."""
+
+    higher_is_better = False
+    score_range = (0.0, 1.0)
+
+    def score(self, images, references):
+        return (images - references).square().mean((1, 2, 3))
+
+
+@pytest.mark.parametrize("goal", ["better", "worse"])
+def test_a_distance_keeps_close_whichever_way_the_opinion_is_moved(goal):
+    images = photographs(1, 3, 8, 8)
+    quadratic = Quadratic(images.clone(), 0.001)  # hardly a slope: closeness decides
+    near = Gain(quadratic, companions={"ssim": Gain(Distance(), images)})
+    start = (images + 0.02).clamp(0, 1)
+    found = ZhangSSIM(goal=goal, weight=10.0, steps=60, lr=0.001)(start, near, noise(images))
+    assert (found - images).abs().mean() < (start - images).abs().mean() / 4
+
+
+def test_asking_for_closeness_without_naming_it_is_an_error():
+    images = photographs(1, 3, 8, 8)
+    with pytest.raises(KeyError, match="name it in `needs`"):
+        ZhangSSIM()(images, Gain(Wavy()), noise(images))
+
+
+def test_closeness_costs_no_queries():
+    images = photographs(1, 3, 8, 8)
+    objective = Gain(Wavy(), companions={"ssim": Gain(Sameness(), images)})
+    ZhangSSIM()(images, objective, noise(images))
+    assert (objective.queries, objective.gradients) == (10, 10)

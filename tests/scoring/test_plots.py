@@ -1,0 +1,69 @@
+"""Plots: of the kind that is asked for, fonts inside, the same bytes each time."""
+
+import pytest
+
+from pipeline.errors import BenchError
+from pipeline.scoring.plots import write_plot
+from pipeline.scoring.tables import write_tables
+
+PLOTS = [("gain-curve", ["weak"]), ("heatmap", []), ("ranks", []), ("scatter", ["ifgsm", "madc"])]
+
+
+@pytest.fixture
+def tables(run_folder, make_row):
+    for metric, by in {"weak": 0.4, "strong": 0.1}.items():
+        rows = [make_row(name, 0.1, 0.1 + by + i / 10) for i, name in enumerate("abc")]
+        run_folder.cell(metric, "ifgsm", rows=[*rows, make_row("a", 0.1, 0.9, variant="longer")])
+        run_folder.cell(metric, "madc", [by / 2, by, by])
+    run_folder.without_rows("gone", "madc", "failed", "no")
+    write_tables([run_folder.path], run_folder.path)
+    return run_folder.path
+
+
+@pytest.mark.parametrize(("kind", "names"), PLOTS)
+@pytest.mark.parametrize("suffix", ["pdf", "svg", "png"])
+def test_a_plot_made_again_is_the_same_bytes(tables, tmp_path, kind, names, suffix):
+    for file in ("one", "two"):
+        write_plot(kind, names, tables, tmp_path / f"{file}.{suffix}")
+    one, two = ((tmp_path / f"{file}.{suffix}").read_bytes() for file in ("one", "two"))
+    assert one == two
+    assert one.startswith({"pdf": b"%PDF", "svg": b"<?xml", "png": b"\x89PNG"}[suffix])
+
+
+def test_a_pdf_is_vectors_with_true_type_fonts_inside(tables, tmp_path):
+    write_plot("ranks", [], tables, tmp_path / "ranks.pdf")
+    content = (tmp_path / "ranks.pdf").read_bytes()
+    assert b"/FontFile2" in content  # an embedded TrueType font
+    assert b"/Type3" not in content
+    assert b"/Subtype /Image" not in content
+    assert b"CreationDate" not in content
+
+
+def test_other_numbers_are_another_picture(tables, tmp_path):
+    write_plot("heatmap", [], tables, tmp_path / "before.png")
+    board = tables / "leaderboard.json"
+    board.write_text(board.read_text(encoding="utf-8").replace('"value": 0.5', '"value": 0.25'), encoding="utf-8")
+    write_plot("heatmap", [], tables, tmp_path / "after.png")
+    assert (tmp_path / "before.png").read_bytes() != (tmp_path / "after.png").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("kind", "names", "says"),
+    [
+        ("heatmap", ["weka"], "did you mean weak"),
+        ("scatter", ["ifgsm"], "must be given two attacks; got 1"),
+        ("scatter", ["ifgsm", "mad"], "did you mean madc"),
+        ("ranks", ["gone"], "must be a ranked metric"),
+        ("gain-curve", ["gone"], "must be scored cells"),
+    ],
+)
+def test_what_cannot_be_drawn_is_told_in_one_line(tables, tmp_path, kind, names, says):
+    with pytest.raises(BenchError, match=says) as error:
+        write_plot(kind, names, tables, tmp_path / "x.pdf")
+    assert "\n" not in str(error.value)
+    assert not (tmp_path / "x.pdf").exists()
+
+
+def test_a_file_of_another_kind_is_refused(tables, tmp_path):
+    with pytest.raises(BenchError, match=r"must end in \.pdf, \.svg, \.png; got 'x\.gif'"):
+        write_plot("heatmap", [], tables, tmp_path / "x.gif")

@@ -1,0 +1,33 @@
+"""How sure a ranking is: properties that can be checked by hand."""
+
+import numpy as np
+import pytest
+
+from pipeline.scoring.ranking import detectable_difference, ranking
+
+
+def test_by_hand():
+    # In one of four resamples b is before a; c is always last.
+    found = ranking({"a": np.array([1.0, 1, 1, 3]), "b": np.array([2.0, 2, 2, 2]), "c": np.array([9.0, 9, 9, 9])})
+    assert found.p_better["a"] == {"b": 0.75, "c": 1.0}
+    assert found.p_better["b"]["a"] == 0.25
+    assert found.intervals == {"a": (1, 2), "b": (1, 2), "c": (3, 3)}
+
+
+def test_equal_gains_share_their_chance():
+    same = np.array([1.0, 2.0, 3.0])
+    assert ranking({"a": same, "b": same.copy()}).p_better == {"a": {"b": 0.5}, "b": {"a": 0.5}}
+
+
+def test_nothing_is_said_where_a_gain_is_unknown():
+    found = ranking({"a": np.array([1.0, 2.0]), "b": np.array([np.nan, np.nan])})
+    assert (found.intervals, found.p_better, found.detectable) == ({}, {}, None)
+
+
+def test_the_detectable_difference_is_found_with_the_power_it_says():
+    # Paired differences with a standard error of 0.05: a true difference of that size is told from 0 in 80 %.
+    random = np.random.default_rng(0)
+    least = detectable_difference(random.normal(0, 0.05, 100_000))
+    assert least == pytest.approx(2.80 * 0.05, rel=0.01)
+    told = np.abs(random.normal(least, 0.05, 100_000)) > 1.96 * 0.05
+    assert told.mean() == pytest.approx(0.8, abs=0.01)

@@ -1,0 +1,175 @@
+"""Flags: every one is raised by a metric that deserves it, attacked by the engine, and none by a sound one."""
+
+import json
+import re
+
+import pytest
+from scratch import BRIGHTNESS, Tree
+
+from pipeline.scoring.reliability import EXPLANATIONS, Flag
+
+METRIC = '''
+"""{name}: {about}."""
+
+import torch
+
+from metrics.base import {base}, Images, Scores
+
+
+def brightness(images: Images) -> Scores:
+    return (images.square() * (1 + images.flip(3))).mean(dim=(1, 2, 3))
+
+
+class {name}({base}):
+    higher_is_better = True
+    score_range = (0.0, 1.0)
+
+    def score(self, images: Images{reference}) -> Scores:
+{code}
+'''
+# name -> what is wrong with it, the flags that it deserves at least, and its score
+BROKEN = {
+    "HalfDetached": (
+        "the left half has no gradient",
+        {"disconnected_gradients"},
+        """
+        half = images.shape[3] // 2
+        return brightness(torch.cat([images[..., :half].detach(), images[..., half:]], dim=3))
+        """,
+    ),
+    "TwiceAsSteep": (
+        "half of the score has no gradient",
+        {"disconnected_gradients"},
+        "return brightness(images) / 2 + brightness(images.detach()) / 2",
+    ),
+    "NoGradient": (
+        "the gradient is of something else, and always zero",
+        {"disconnected_gradients", "zero_gradients", "extreme_not_reached"},
+        "return brightness(images.detach()) + 0 * images.sum(dim=(1, 2, 3))",
+    ),
+    "RandomCrop": (
+        "half of the rows, anew each time",
+        {"random_scores"},
+        "return brightness(images[:, :, torch.randperm(images.shape[2])[: images.shape[2] // 2]])",
+    ),
+    "Saturated": (
+        "a sigmoid far from its middle",
+        {"zero_gradients", "extreme_not_reached", "noise_as_strong"},
+        "return torch.sigmoid(500 * (brightness(images) - 3))",
+    ),
+    "OfTheBatch": (
+        "relative to the other images",
+        {"batch_dependent_scores"},
+        "return brightness(images) - brightness(images).mean() / 2",
+    ),
+    "Rippled": (
+        "like NIQE: far steeper than it rises, so that the gradient says nothing of the way",
+        {"masked_gradients"},
+        "return brightness(images) + 0.001 * (30_000 * images).sin().mean(dim=(1, 2, 3))",
+    ),
+    "NotFinite": (
+        "the root of zero",
+        {"broken_gradients"},
+        "return brightness(images) + (images.sum(dim=(1, 2, 3)) * 0).sqrt()",
+    ),
+    "OftenNaN": (
+        "no score where an image was made brighter than most",
+        {"fewer_images", "rows_missing"},
+        "return brightness(images) * torch.where(images.mean(dim=(1, 2, 3)) > 0.5, float('nan'), 1)",
+    ),
+    # Every small step along the gradient ends at the brink; a large one jumps across.
+    "Ditch": (
+        "brighter than the original is better, but for a ditch on the way",
+        {"one_step_beats_iterative", "gain_not_growing"},
+        """
+        rise = images.mean(dim=(1, 2, 3)) - references.mean(dim=(1, 2, 3))
+        return 0.2 + rise - 0.2 * (-((rise - 0.014) / 0.003).square()).exp()
+        """,
+    ),
+}
+GUESSES = '''
+"""Guesses: the best of a few plain changes, by their scores."""
+
+from dataclasses import dataclass
+
+import torch
+
+from attacks.base import Attack, Budget, Images, Noise, Objective, per_image
+
+
+@dataclass(frozen=True)
+class Guesses(Attack):
+    access = "black"
+    family = "query"
+
+    def perturb(self, images: Images, objective: Objective, noise: Noise) -> Images:
+        best, highest = images, objective(images)
+        for change in (self.eps, -self.eps, self.eps * noise.uniform(images)):
+            guess = (images + change).clamp(0, 1)
+            score = objective(guess)
+            best = torch.where(per_image(score > highest), guess, best)
+            highest = torch.maximum(score, highest)
+        return best
+
+    def budget(self) -> Budget:
+        return Budget(queries=4, gradients=0)
+'''
+
+
+@pytest.fixture(scope="module")
+def flags(tmp_path_factory, photos):
+    """Returns the flags of each metric after a run of the engine, {name: {code: texts}}."""
+    tree = Tree.copy_to(tmp_path_factory.mktemp("flags") / "tree")
+    tree.write("metrics/brightness.py", BRIGHTNESS)
+    tree.write("attacks/guesses.py", GUESSES)
+    for name, (about, _, code) in BROKEN.items():
+        base, reference = ("FullReference", ", references: Images") if "references" in code else ("NoReference", "")
+        lines = "\n".join(f"        {line.strip()}" for line in code.strip().splitlines())
+        text = METRIC.format(name=name, about=about, base=base, reference=reference, code=lines)
+        tree.write(f"metrics/{_file(name)}.py", text)
+    names = ",".join(["brightness", *map(_file, BROKEN)])
+    attacks = "fgsm,ifgsm,noise,guesses"
+    out = tree.root / "out"
+    told = tree.call("run", "--metrics", names, "--attacks", attacks, "--dataset", photos, "--out", out)
+    assert (out / "leaderboard.json").is_file(), told.stderr
+    board = json.loads((out / "leaderboard.json").read_text(encoding="utf-8"))
+    found = {}
+    for metric in (each for section in board["sections"] for each in section["metrics"]):
+        found[metric["metric"]] = {}
+        for flag in metric["flags"]:
+            found[metric["metric"]].setdefault(flag["code"], []).append(flag["text"])
+    return found
+
+
+def _file(name):
+    return re.sub("(?<!^)([A-Z]+)", r"_\1", name).lower()
+
+
+def test_a_sound_metric_has_no_flag(flags):
+    assert flags["brightness"] == {}
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_a_broken_metric_has_the_flags_that_it_deserves(flags, name):
+    assert flags[_file(name)].keys() >= BROKEN[name][1], flags[_file(name)]
+
+
+def test_every_flag_says_what_was_seen_in_numbers_and_is_explained(flags):
+    seen = {code: texts for found in flags.values() for code, texts in found.items()}
+    assert seen.keys() <= EXPLANATIONS.keys()
+    assert EXPLANATIONS.keys() - seen.keys() == {"rows_left_out"}  # of a file, not of a metric: see test_leaderboard.py
+    assert all(re.search(r"\d|is nan", text) for texts in seen.values() for text in texts)
+
+
+def test_every_explanation_is_one_paragraph():
+    for code, (title, text) in EXPLANATIONS.items():
+        assert re.fullmatch("[a-z_]+", code)
+        assert title
+        assert not title.endswith(".")
+        assert "\n" not in text
+        assert text.endswith(".")
+
+
+def test_a_flag_names_the_attacks_that_it_concerns():
+    assert str(Flag("noise_as_strong", "no better", ("fgsm", "ifgsm"))) == "fgsm, ifgsm: no better"
+    assert str(Flag("random_scores", "they move")) == "they move"
