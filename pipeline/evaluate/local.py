@@ -33,6 +33,7 @@ from pipeline.evaluate.codecs import parse as parse_codec
 from pipeline.evaluate.datasets import Dataset, open_dataset
 from pipeline.evaluate.keeper import Keeper
 from pipeline.evaluate.machine import begin_memory, commit, describe, make_deterministic, open_device, peak_memory
+from pipeline.evaluate.metric import MetricBench
 from pipeline.evaluate.passes import attack_passes, attack_settings, attack_variants
 from pipeline.evaluate.patterns import open_training_set, patterns_of
 from pipeline.evaluate.probe import probe
