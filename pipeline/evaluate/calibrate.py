@@ -14,6 +14,7 @@ from pipeline.evaluate.clips import open_bench
 from pipeline.evaluate.datasets import open_dataset
 from pipeline.evaluate.keeper import Keeper
 from pipeline.evaluate.machine import make_deterministic, open_device
+from pipeline.evaluate.probe import probe
 from pipeline.evaluate.weights import missing, provide
 
 
@@ -29,7 +30,7 @@ class Clear(NamedTuple):
 
 
 def calibrate(name: str, preset: Preset, out: Path, device: str, store: Store | None) -> list[Clear]:
-    """Scores the clear images of a preset's data sets, and keeps the scores in the store.
+    """Scores the clear images of a preset's data sets and probes the metric, and keeps both in the store.
 
     Raises:
         BenchError: If the metric, a data set or the device does not exist.
@@ -42,8 +43,9 @@ def calibrate(name: str, preset: Preset, out: Path, device: str, store: Store | 
     make_deterministic()
     bench = open_bench(entry, out, open_device(device), keeper=Keeper(store))
     found = []
+    distortions = settings_of(preset).jpeg if entry.full_reference else (None,)
     for dataset in (open_dataset(each, preset.limit, preset.frames) for each in preset.datasets):
-        for jpeg in settings_of(preset).jpeg if entry.full_reference else (None,):
+        for jpeg in distortions:
             scores, excluded = bench.clear(dataset, jpeg)
             usable = scores[scores.isfinite()]
             if not len(usable):
@@ -51,4 +53,5 @@ def calibrate(name: str, preset: Preset, out: Path, device: str, store: Store | 
                 raise DataError(f"{name} scores no image of {dataset.name}; {image}: {reason}")
             low, high = float(usable.min()), float(usable.max())
             found.append(Clear(dataset.name, jpeg, len(usable), low, high, excluded))
+        probe(bench, dataset, distortions[0])
     return found

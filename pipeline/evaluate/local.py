@@ -371,7 +371,7 @@ def run_job(job: Job, tell: Tell) -> None:
 
 def _probes(bench: MetricBench, cell: Cell, datasets: list[Dataset]) -> dict[str, Probe]:
     """Returns what a look at the metric says of its gradients; measured once for all its cells."""
-    jpeg = cell.settings.jpeg[0] if bench.entry.kind == "FR" else None
+    jpeg = cell.settings.jpeg[0] if bench.entry.full_reference else None
     found = {dataset.name: probe(bench, dataset, jpeg) for dataset in datasets}
     return {name: each for name, each in found.items() if each}
 

@@ -25,7 +25,7 @@ from pipeline.files import digest, exclusive, write_atomically
 from pipeline.stamp import Probe
 
 VERSION = 1  # raise it when something else is measured
-MOST = 4  # images; of a small data set, a quarter of them
+MOST = 4  # images; of a small data set, an eighth of them
 NEAR = (0.25 / 255, 1 / 16 / 255, 1 / 255)  # steps along the gradient; it must be right on one of them
 NOISE = 1 / 255  # of the pixels without gradient
 DIRECTIONS = 4
@@ -47,13 +47,13 @@ class Slopes(NamedTuple):
 def probe(bench: MetricBench, dataset: Dataset, jpeg: Quality | None) -> Probe | None:
     """Returns the measurements of a metric on a data set, from the output folder or the store where they are there.
 
-    None for a video metric, and where no image can be scored.
+    None for a video metric, for one behind a defence, and where no image can be scored.
 
     Raises:
         DataError: If the metric cannot be built.
         TransientError: If the GPU is lost.
     """
-    if bench.entry.kind == "video":
+    if bench.entry.kind == "video" or bench.entry.bare:
         return None
     key = digest(f"{clear_key(bench.entry, dataset.digest, jpeg)} probe {VERSION}".encode())[:32]
     path, place = bench.work(f"clear-{key}.probe"), Place("clear", key, "probe")
@@ -71,7 +71,7 @@ def probe(bench: MetricBench, dataset: Dataset, jpeg: Quality | None) -> Probe |
 
 def _images(dataset: Dataset, jpeg: Quality | None) -> Iterator[Batch]:
     """Yields a few images of the data set, spread over it, each as a batch of one."""
-    count = max(1, min(MOST, len(dataset.photos) // 4))
+    count = max(1, min(MOST, len(dataset.photos) // 8))
     for photo in dataset.photos[:: len(dataset.photos) // count][:count]:
         yield load_batch([photo], dataset.crop, jpeg)
 
