@@ -17,6 +17,7 @@ from attacks.base import Images, Noise, Objective, Pattern, State, Universal
 
 @dataclass(frozen=True)
 class CumulativeUAP(Universal):
+    suite = "base"
     variants = {"published": {"rule": "gradient"}}
 
     rule: Literal["sign", "gradient"] = "sign"

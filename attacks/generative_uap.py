@@ -20,6 +20,7 @@ GROUPS = 4
 
 @dataclass(frozen=True)
 class GenerativeUAP(Universal):
+    suite = "base"
     eps: float = 10 / 255
     epochs: int = 1
     lr: float = 0.001

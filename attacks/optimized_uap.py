@@ -15,6 +15,7 @@ from attacks.base import Images, Noise, Objective, Pattern, State, Universal
 
 @dataclass(frozen=True)
 class OptimizedUAP(Universal):
+    suite = "base"
     lr: float = 0.001
 
     def begin(self, noise: Noise) -> State:

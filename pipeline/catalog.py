@@ -208,7 +208,8 @@ def _read(path: Path) -> Entry:
         raise _InvalidError("the file must begin with a docstring, whose first line is the title: add one")
     if len(classes) != 1:
         raise _InvalidError(f"the file must hold exactly one class; it holds {len(classes)}: move the others out")
-    lineage = list(_lineage(path, classes[0]))
+    # Of a class that is reached twice the last place counts, so that a common base yields to all that inherit from it.
+    lineage = list({id(node): (file, node) for file, node in reversed(list(_lineage(path, classes[0])))}.values())[::-1]
     kind = next((KINDS[node.name] for _, node in lineage if node.name in KINDS), "")
     if not kind:
         raise _InvalidError(f"{classes[0].name} must inherit from a class of {folder}/base.py: add it")

@@ -23,6 +23,7 @@ class LocalEntry(Entry):
 def local_entry(made: type[Metric], fingerprint: str = "0" * 16) -> LocalEntry:
     """Returns the entry of a metric class."""
     names = ("higher_is_better", "score_range", "differentiable", "batch_dependent", "random", "smallest", "weights")
+    names += ("full_reference",)
     fields = {name: getattr(made, name) for name in names}
     kind = "FR" if issubclass(made, FullReference) else "NR"
     return LocalEntry(made.__name__.lower(), "metrics", "", made.__name__, kind, fields, fingerprint, made=made)

@@ -16,9 +16,9 @@ from PIL import Image
 
 from metrics.base import FullReference, Images, NoReference, Scores
 from pipeline import catalog
-from pipeline.__main__ import _untrained
 from pipeline.cells import Cell, Settings
 from pipeline.ci.store import FolderStore
+from pipeline.config import Preset
 from pipeline.errors import BenchError, DataError
 from pipeline.evaluate.cell import CellRun
 from pipeline.evaluate.datasets import Dataset, open_dataset
@@ -333,9 +333,12 @@ def test_run_fits_what_is_missing_and_a_fit_that_fails_costs_only_its_cell(labor
 
 
 def test_without_a_training_set_all_attacks_are_those_that_need_none():
-    assert _untrained(["fgsm", "optimized_uap"], "all") == ["optimized_uap"]
+    preset = Preset()
+    assert "optimized_uap" in preset.untrained
+    assert not {entry.name for entry in preset.entries("attacks", "all")} & set(preset.untrained)
+    assert "optimized_uap" in {entry.name for entry in Preset(train=("sample",)).entries("attacks", "all")}
     with pytest.raises(BenchError, match="optimized_uap must be fitted on a training set; got none: add --train"):
-        _untrained(["optimized_uap"], "optimized_uap")
+        preset.entries("attacks", "fgsm,optimized_uap")
 
 
 @pytest.mark.parametrize(

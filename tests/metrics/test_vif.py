@@ -26,5 +26,5 @@ def test_a_score_does_not_depend_on_the_batch() -> None:
     together = metric(images, references)
     alone = torch.cat([metric(*pair) for pair in zip(images.split(1), references.split(1), strict=True)])
     turned = metric(images.flip(0), references.flip(0)).flip(0)
-    assert together.tolist() == pytest.approx(alone.tolist(), abs=2e-6)
-    assert together.tolist() == pytest.approx(turned.tolist(), abs=2e-6)
+    assert together.tolist() == pytest.approx(alone.tolist(), abs=1e-5)
+    assert together.tolist() == pytest.approx(turned.tolist(), abs=1e-5)
