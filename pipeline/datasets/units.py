@@ -55,6 +55,22 @@ def units_of(name: str, about: DatasetConfig) -> list[Unit]:
     return [Unit(file, {file: path}) for file, path in files.items()]
 
 
+def require_all(name: str, about: DatasetConfig, units: list[Unit]) -> None:
+    """Refuses a data set whose file names only its folder tells, and which holds more or fewer than it must.
+
+    Which images a subset takes depends on all names: those of another folder of that name would not compare.
+
+    Raises:
+        DataError: If the number is wrong.
+    """
+    told = about.files or about.list or manifest.read(name)
+    if not told and about.images is not None and len(units) != about.images:
+        raise DataError(
+            f"{name} must hold {about.images} images; {about.folder()} holds {len(units)}: get it again from "
+            f"{about.source}, take out what is not part of it, or run on the folder itself by its path"
+        )
+
+
 def units_below(folder: Path) -> list[Unit]:
     """Returns the photographs and videos of a folder and those below it, sorted."""
     return [Unit(file, {file: path}) for file, path in files_below(folder).items()]

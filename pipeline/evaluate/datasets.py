@@ -12,7 +12,7 @@ from PIL import Image, UnidentifiedImageError
 from pipeline import config
 from pipeline.catalog import suggestion
 from pipeline.datasets import manifest
-from pipeline.datasets.units import VIDEOS, Unit, as_text, chosen, units_below, units_of
+from pipeline.datasets.units import VIDEOS, Unit, as_text, chosen, require_all, units_below, units_of
 from pipeline.errors import BenchError, DataError
 from pipeline.evaluate.video import Video, VideoError, examine
 from pipeline.files import digest, file_digest
@@ -82,12 +82,13 @@ def open_dataset(name: str, limit: int | None = None, frames: int | None = None)
 
     Raises:
         BenchError: If there is no such data set or folder.
-        DataError: If it holds no image that can be used.
+        DataError: If it holds no image that can be used, or not as many files as it must.
     """
     known = config.load().datasets
     if name in known:
         about = known[name]
         units, title, crop, pinned = units_of(name, about), name, about.crop, manifest.read(name)
+        require_all(name, about, units)
         limit = min(limit or len(units), about.most or len(units))
     else:
         units, title, crop, pinned = _units_at(name, known), Path(name).expanduser().resolve().name, None, {}

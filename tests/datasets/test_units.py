@@ -6,6 +6,7 @@ from collections import Counter
 from itertools import pairwise
 
 import pytest
+import yaml
 from PIL import Image
 from skimage.data._registry import registry
 
@@ -28,6 +29,22 @@ def data(tmp_path, monkeypatch):
 @pytest.fixture
 def manifests(tmp_path, monkeypatch):
     monkeypatch.setattr(manifest, "FOLDER", tmp_path / "manifests")
+
+
+@pytest.fixture
+def holding(tmp_path, monkeypatch):
+    """Returns a function that makes benchmark.yml say how many images a data set holds."""
+
+    def declare(name, images):
+        about = yaml.safe_load(config.FILE.read_text())
+        about["datasets"][name]["images"] = images
+        file = tmp_path / "benchmark.yml"
+        file.write_text(yaml.safe_dump(about))
+        monkeypatch.setattr(config, "FILE", file)
+        config.load.cache_clear()
+
+    yield declare
+    config.load.cache_clear()
 
 
 def save(path, size=(20, 12)):
@@ -89,13 +106,18 @@ def test_a_list_of_clips_that_is_missing_is_told(data):
         ("voc2012", "VOCdevkit/VOC2012/JPEGImages", ".jpg"),
     ],
 )
-def test_a_folder_of_photographs_is_found_where_its_archive_puts_it(data, name, folder, suffix):
+def test_a_folder_of_photographs_is_found_where_its_archive_puts_it(data, holding, name, folder, suffix):
+    holding(name, 3)
     for number in range(3):
         save(data / folder / f"{number:012}{suffix}")
     (data / folder / "readme.txt").touch()
     dataset = open_dataset(name)
     assert [photo.name for photo in dataset.photos] == [f"{number:012}{suffix}" for number in range(3)]
     assert dataset.clips == {}
+    save(data / folder / f"one_more{suffix}")  # would change every subset
+    with pytest.raises(DataError, match=rf"{name} must hold 3 images; .* holds 4: get it again from http"):
+        open_dataset(name)
+    assert open_dataset(str(data / folder)).asked == 4
 
 
 def test_what_is_not_here_is_told_with_its_source(data):
