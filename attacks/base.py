@@ -84,7 +84,7 @@ class Attack(ABC):
             ValueError: If `perturb` returns another shape or values that are not finite.
         """
         adversarial = self.perturb(images.clone(), self.aim(objective), noise).detach()
-        extremes = torch.stack(torch.aminmax(adversarial))  # NaN where there is one; reads the images once, makes no map
+        extremes = torch.stack(torch.aminmax(adversarial))  # NaN where there is one; makes no map
         if adversarial.shape != images.shape or not extremes.isfinite().all():
             raise ValueError(
                 f"{type(self).__name__}.perturb must return finite images of shape {tuple(images.shape)}; "

@@ -25,7 +25,7 @@ CELLS = {f"{metric} {attack}" for metric in METRICS for attack in ATTACKS}
 TABLES = {"leaderboard.md", "leaderboard.csv", "leaderboard.json", "scores.csv", "cells.csv"}
 SHARDS = {f"shard-{index:02}" for index in range(16)}
 
-# Kills its process once, in the middle of its cell (calibration is another job); scored image by image, so there is one.
+# Kills its process once, in the middle of its cell, not of its calibration; scored image by image, so it has a middle.
 KILLED_ONCE = '''
 """Killed once: brightness whose process dies at its cell's third call, the first time."""
 

@@ -160,7 +160,7 @@ def test_a_named_data_set_that_is_not_on_this_machine_says_where_to_put_it(tmp_p
     with pytest.raises(BenchError, match=r"nips2017 must lie in .*: put it there from http.*, or set METRIC_"):
         open_dataset("nips2017")
     save(tmp_path / "nips2017" / "images" / "one.png")
-    with pytest.raises(DataError, match="nips2017 must hold 1000 images; .* holds 1: "):
+    with pytest.raises(DataError, match=r"nips2017 must hold 1000 images; .* holds 1: "):
         open_dataset("nips2017")
 
 
