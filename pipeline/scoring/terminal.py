@@ -22,8 +22,8 @@ def print_leaderboard(board: Leaderboard, console: Console) -> None:
         needed = Measurement.get(console, console.options.update(max_width=1000), by_attack).maximum
         fits = needed <= console.width
         console.print(by_attack if fits else _table(section, "families"))
-    for gap in board.gaps_by_reason:
-        line = f"{gap.status}: {gap.metric} under {gap.attack}: {gap.reason}"
+    gaps = [f"{gap.status}: {gap.metric} under {gap.attack}: {gap.reason}" for gap in board.gaps_by_reason]
+    for line in dict.fromkeys(gaps):  # once, on however many data sets
         console.print(Text(line, style="yellow"), soft_wrap=True)
 
 
