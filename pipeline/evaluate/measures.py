@@ -12,6 +12,7 @@ PIXELS = WINDOW**2
 # K1 = 0.01 and K2 = 0.03 of Wang et al., for 255 levels, in the units of a squared sum and of a sample variance.
 C1 = (0.01 * 255 * PIXELS) ** 2
 C2 = (0.03 * 255) ** 2 * PIXELS * (PIXELS - 1)
+ROWS = 32  # of a strip whose maps fit a processor's cache
 
 
 def measures(attacked: Images, clear: Images) -> dict[str, Scores]:
@@ -20,19 +21,19 @@ def measures(attacked: Images, clear: Images) -> dict[str, Scores]:
     Returns:
         `psnr` in dB (inf for equal images), `ssim`, `mse` and `linf` on [0, 1].
     """
-    # Image by image: the maps of one fit the processor's cache, those of a batch do not and take eight times as long.
-    each = [_measures(*pair) for pair in zip(torch.split(attacked, 1), torch.split(clear, 1), strict=True)]
+    each = [_measures(*pair) for pair in zip(_parts(attacked), _parts(clear), strict=True)]
     return {name: torch.cat([found[name] for found in each]) for name in ("psnr", "ssim", "mse", "linf")}
 
 
 def _measures(attacked: Images, clear: Images) -> dict[str, Scores]:
-    change = attacked.double().sub_(clear)
-    mse = change.square().mean(dim=(1, 2, 3))
+    x, y = _levels(attacked), _levels(clear)
+    change = x - y
+    mse = change.double().square_().mean(dim=(1, 2, 3)) / 255**2
     return {
         "psnr": -10 * mse.log10(),
-        "ssim": ssim(attacked, clear),
+        "ssim": _ssim(x, y),
         "mse": mse,
-        "linf": change.abs().amax(dim=(1, 2, 3)),
+        "linf": change.abs().amax(dim=(1, 2, 3)) / 255,
     }
 
 
@@ -48,18 +49,44 @@ def ssim(first: Images, second: Images) -> Scores:
         first: (N, 3, H, W) images in [0, 1], rounded here to the 256 levels they are expected to lie on.
         second: The same.
     """
-    x, y = (images.mul(255).round_().int() for images in (first, second))
+    pairs = zip(_parts(first), _parts(second), strict=True)
+    return torch.cat([_ssim(_levels(x), _levels(y)) for x, y in pairs])
+
+
+def _parts(images: Images) -> tuple[Images, ...]:
+    """Returns what is measured at once: a GPU's batch whole; image by image what a processor's cache must hold."""
+    return torch.split(images, 1) if images.device.type == "cpu" else (images,)
+
+
+def _levels(images: Images) -> Tensor:
+    return images.mul(255).round_().int()
+
+
+def _ssim(x: Tensor, y: Tensor) -> Scores:
+    """Returns the similarity of (N, 3, H, W) levels."""
+    inner = x.shape[2] - WINDOW + 1
+    rows = ROWS if x.device.type == "cpu" else inner
+    total = torch.zeros(len(x), dtype=torch.float64, device=x.device)
+    for top in range(0, inner, rows):
+        height = min(rows, inner - top) + WINDOW - 1
+        maps = _similarity(x.narrow(2, top, height), y.narrow(2, top, height))
+        total += maps.sum(dim=(1, 2, 3), dtype=torch.float64)
+    return total / (x.shape[1] * inner * (x.shape[3] - WINDOW + 1))
+
+
+def _similarity(x: Tensor, y: Tensor) -> Tensor:
+    """Returns the similarity of every window. No integer exceeds 2 * 49^2 * 510^2, which is less than 2^31."""
     both = torch.stack([x + y, x - y])
-    sums, squares = _window_sums(torch.cat([both, both * both])).chunk(2)
-    squared_sums = sums * sums  # 49^2 m^2
-    variances = squares.mul_(PIXELS).sub_(squared_sums)  # 49 * 48 v; at most 49^2 * 510^2, less than 2^31
-    means_total, means_change = squared_sums.double()
-    variances_total, variances_change = variances.double()
-    means_total += 2 * C1
-    variances_total += 2 * C2
-    top: Tensor = (means_total - means_change).mul_(variances_total - variances_change)
-    bottom = means_total.add_(means_change).mul_(variances_total.add_(variances_change))
-    return top.div_(bottom).mean(dim=(1, 2, 3))
+    sums = _window_sums(both)
+    variances = _window_sums(both.mul_(both)).mul_(PIXELS)  # 49 * 48 v, when the squared sums are taken off
+    means = sums.mul_(sums)  # 49^2 m^2
+    variances.sub_(means)
+    (means_total, means_change), (variances_total, variances_change) = means, variances
+    top = (means_total - means_change).double().add_(2 * C1)
+    top.mul_((variances_total - variances_change).double().add_(2 * C2))
+    bottom = means_total.add_(means_change).double().add_(2 * C1)
+    bottom.mul_(variances_total.add_(variances_change).double().add_(2 * C2))
+    return top.div_(bottom)
 
 
 def _window_sums(maps: Tensor) -> Tensor:
