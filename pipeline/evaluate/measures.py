@@ -82,7 +82,7 @@ def _similarity(x: Tensor, y: Tensor) -> Tensor:
     means = sums.mul_(sums)  # 49^2 m^2
     variances.sub_(means)
     (means_total, means_change), (variances_total, variances_change) = means, variances
-    top = (means_total - means_change).double().add_(2 * C1)
+    top: Tensor = (means_total - means_change).double().add_(2 * C1)
     top.mul_((variances_total - variances_change).double().add_(2 * C2))
     bottom = means_total.add_(means_change).double().add_(2 * C1)
     bottom.mul_(variances_total.add_(variances_change).double().add_(2 * C2))
