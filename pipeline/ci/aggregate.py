@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,6 +17,7 @@ from pipeline.errors import DataError
 from pipeline.files import file_digest, write_atomically
 from pipeline.scoring.cells import find_cells, read_cell
 from pipeline.scoring.leaderboard import FEW, Leaderboard
+from pipeline.scoring.ranges import Measured, Source, as_csv, line_of
 from pipeline.scoring.site.build import write_site
 from pipeline.scoring.tables import write_tables
 from pipeline.stamp import AttackFacts, DatasetFacts, Stamp, read_stamp
@@ -64,7 +63,7 @@ def aggregate(plan: PlanFile, store: Store, before: History, rows: Path, tables:
         stamp = _restore(cell, planned, stamps[planned.key], store=store, rows=rows, plan=plan)
         history.append(_past(cell, stamp, planned, before.get((cell.metric.name, cell.label))))
     if measured := _ranges(rows):
-        write_atomically(tables / "ranges.csv", measured)
+        write_atomically(tables / "ranges.csv", as_csv(measured))
     board = write_tables([rows], tables, tables / "ranges.csv")
     write_atomically(tables / "cells.csv", to_csv(history))
     write_atomically(tables / "junit.xml", to_junit(history))
@@ -152,23 +151,26 @@ def _past(cell: Cell, stamp: Stamp, planned: PlannedCell, before: Past | None) -
     )
 
 
-def _ranges(rows: Path) -> str:
-    """Returns ranges.csv: the smallest and largest clear score of each metric, over the sets with enough images."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["metric", "low", "high", "n", "dataset", "digest", "date"])
-    measured: dict[str, list[object]] = {}
+def _ranges(rows: Path) -> list[Measured]:
+    """Returns the range of each no-reference metric's clear scores, on the first data set that has enough images."""
+    measured: dict[str, Measured] = {}
     for path in find_cells([rows]):
         stamp = read_stamp(path.with_suffix(".json"))
-        if stamp is None or stamp.metric.name in measured or stamp.rows < FEW or len(stamp.datasets) != 1:
+        if stamp is None or stamp.metric.name in measured or stamp.rows < FEW or not _rates_alone(stamp.metric.name):
             continue
-        metric, dataset, found = stamp.metric.name, stamp.datasets[0], read_cell(path).rows
-        clear = found[found["variant"] == ""]["clear"]
-        if len(clear) >= FEW and clear.min() < clear.max():
-            low, high = f"{clear.min():.6g}", f"{clear.max():.6g}"
-            measured[metric] = [metric, low, high, len(clear), dataset.name, dataset.digest, stamp.finished[:10]]
-    writer.writerows(measured[metric] for metric in sorted(measured))
-    return text.getvalue() if measured else ""
+        found = read_cell(path).rows
+        for dataset in stamp.datasets:
+            clear = found[(found["variant"] == "") & (found["dataset"] == dataset.name)]["clear"]
+            if len(clear) >= FEW and clear.min() < clear.max():
+                ends = float(clear.min()), float(clear.max())
+                source = Source(len(clear), dataset.name, dataset.digest, stamp.finished[:10])
+                measured[stamp.metric.name] = line_of(stamp.metric.name, ends, stamp.metric.score_range, source)
+                break
+    return list(measured.values())
+
+
+def _rates_alone(metric: str) -> bool:
+    return not catalog.find("metrics", metric).full_reference
 
 
 def _sums(folder: Path) -> str:

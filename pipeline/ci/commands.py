@@ -28,7 +28,7 @@ def add_to(app: typer.Typer) -> None:
     for command, example in (
         (inventory, "inventory --preset nightly --out inventory.json"),
         (plan, "plan --preset nightly --store build/store --out build/plan --dry-run"),
-        (calibrate, "calibrate --metrics niqe --preset smoke --store build/store --out build/cells"),
+        (calibrate, "calibrate --metrics all --dataset nips2017 --out build/nips --ranges results/ranges.csv"),
         (aggregate, "aggregate --plan build/plan/plan.json --store build/store --out build/tables"),
         (publish, "publish build/tables --url https://gitlab.example.org --project group/robustness"),
         (fetch, "fetch --url https://gitlab.example.org --project group/robustness --raw --out leaderboard"),
@@ -133,26 +133,27 @@ def plan(
 
 
 def calibrate(
-    metrics: Annotated[str, typer.Option(help="Names with commas.")],
+    metrics: Annotated[str, typer.Option(help="Names with commas, or all.")],
     out_folder: Annotated[Path, typer.Option("--out", help="An output folder of run.")],
     preset: Preset = "nightly",
+    dataset: Annotated[
+        str, typer.Option(help="Data sets or folders with commas, whole, instead of the preset's.")
+    ] = "",
     device: Device = "cpu",
     store: StoreAddress = "",
+    ranges: Annotated[
+        Path | None, typer.Option(help="Write the measured ranges here too: results/ranges.csv is what ranks.")
+    ] = None,
 ) -> None:
-    """Scores the clear images of a preset once, for all cells of a metric."""
-    from pipeline.ci.stores import open_store
-    from pipeline.evaluate.calibrate import calibrate as score_clear
+    """Scores the clear images of a preset or a data set once, for all cells of a metric."""
+    from pipeline.ci.calibration import calibrate_all
 
-    kept = open_store(store) if store else None
     chosen = config.load().preset(preset)
-    for entry in chosen.entries("metrics", metrics):
-        with err.status(f"{entry.name}: scoring the clear images"):
-            found = score_clear(entry.name, chosen, out_folder, device, kept)
-        for clear in found:
-            kind = clear.dataset + ("" if clear.jpeg is None else f", jpeg={clear.jpeg}")
-            out.print(f"{entry.name} on {kind}: {clear.low:.6g} to {clear.high:.6g}, {clear.images} images")
-            for photo, reason in clear.excluded.items():
-                err.print(f"left out: {photo}: {reason}", markup=False, soft_wrap=True)
+    if dataset:
+        chosen = chosen.model_copy(update={"datasets": tuple(dataset.split(",")), "limit": None})
+    entries = chosen.entries("metrics", metrics)
+    if not calibrate_all(entries, chosen, out_folder, device=device, store=store, ranges=ranges):
+        raise typer.Exit(Exit.FAILED)
 
 
 def aggregate(

@@ -22,6 +22,7 @@ class Clear(NamedTuple):
     """A metric's scores of the clear images of one data set."""
 
     dataset: str
+    digest: str  # of the data set
     jpeg: Quality | None
     images: int
     low: float
@@ -52,6 +53,6 @@ def calibrate(name: str, preset: Preset, out: Path, device: str, store: Store | 
                 image, reason = next(iter(excluded.items()))
                 raise DataError(f"{name} scores no image of {dataset.name}; {image}: {reason}")
             low, high = float(usable.min()), float(usable.max())
-            found.append(Clear(dataset.name, jpeg, len(usable), low, high, excluded))
+            found.append(Clear(dataset.name, dataset.digest, jpeg, len(usable), low, high, excluded))
         probe(bench, dataset, distortions[0])
     return found
