@@ -8,8 +8,11 @@ import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from textwrap import dedent
+
+from zygote import Zygote
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -99,7 +102,7 @@ class Tree:
         return subprocess.Popen(
             [sys.executable, "-m", "pipeline", *map(str, arguments)],
             cwd=self.root,
-            env=os.environ | {"COLUMNS": "120", "OMP_NUM_THREADS": "1"} | environment,
+            env=self.environment(environment),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -111,7 +114,19 @@ class Tree:
         self, *arguments: object, largest_file: int | None = None, **environment: str
     ) -> subprocess.CompletedProcess[str]:
         """Runs `python -m pipeline ARGUMENTS` to its end; a traceback is never right."""
-        process = self.start(*arguments, largest_file=largest_file, **environment)
-        out, err = process.communicate(timeout=300)
-        assert "Traceback" not in out + err, out + err
-        return subprocess.CompletedProcess(process.args, process.returncode, out, err)
+        told = zygote().call(
+            list(map(str, arguments)), self.root, self.environment(environment), largest_file=largest_file
+        )
+        assert "Traceback" not in told.stdout + told.stderr, told.stdout + told.stderr
+        return told
+
+    @staticmethod
+    def environment(further: dict[str, str]) -> dict[str, str]:
+        """Returns the environment of a call."""
+        return os.environ | {"COLUMNS": "120", "OMP_NUM_THREADS": "1"} | further
+
+
+@cache
+def zygote() -> Zygote:
+    """Returns the process that forks the calls."""
+    return Zygote.begin("1")
