@@ -128,5 +128,5 @@ class Tree:
 
 @cache
 def zygote() -> Zygote:
-    """Returns the process that forks the calls."""
-    return Zygote.begin("1")
+    """Returns the server that forks the calls."""
+    return Zygote.begin()

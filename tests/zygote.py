@@ -1,113 +1,162 @@
-"""Processes that need not import PyTorch first: a process that has, and forks one for every call.
+"""Processes that need not import PyTorch first: a server that has, and forks one for every call.
 
 Importing it takes longer than most calls of the command line do. What is forked is a process of its own all the same,
-which executes our code from its first line on: nothing of the pipeline is loaded before. As a program, this is the
-process that forks; it hears of a call, and tells how it ended, in lines of JSON.
+which executes our code from its first line on: nothing of the pipeline is loaded before. As a program, `zygote.py
+SOCKET` is the server, and `zygote.py SOCKET -m pipeline ARGUMENTS` stands for `python -m pipeline ARGUMENTS`.
 """
 
 from __future__ import annotations
 
 import atexit
+import gc
 import json
 import os
 import resource
 import runpy
+import select
+import shlex
+import signal
+import socket
 import subprocess
 import sys
 import tempfile
+import threading
+import time
+import traceback
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 # Nothing here reads the environment when it is imported, but PyTorch, for OMP_NUM_THREADS.
-LOADED = (
-    "av",
-    "numpy",
-    "pandas",
-    "PIL.Image",
-    "pydantic",
-    "rich.progress",
-    "scipy.stats",
-    "torch",
-    "torchvision",
-    "typer",
-)
+LOADED = ("av", "numpy", "pandas", "PIL.Image", "pydantic", "rich.progress", "scipy.stats", "torch", "torchvision")
+LENGTH = 8  # bytes that tell how long a message is
+KILLED = 137  # what a shell says of a process that was killed
 
 
 @dataclass(frozen=True)
 class Zygote:
-    """The process that forks."""
+    """The server, for calls with one OMP_NUM_THREADS."""
 
-    process: subprocess.Popen[str]
+    address: Path
 
     @classmethod
-    def begin(cls, threads: str) -> Zygote:
-        """Starts it; its calls have this OMP_NUM_THREADS."""
-        environment = os.environ | {"OMP_NUM_THREADS": threads}
-        process = subprocess.Popen(
-            [sys.executable, __file__], env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
-        atexit.register(process.kill)
-        return cls(process)
+    def begin(cls, threads: int = 1) -> Zygote:
+        """Starts a server that ends with this process."""
+        folder = tempfile.TemporaryDirectory()
+        address = Path(folder.name, "socket")
+        environment = os.environ | {"OMP_NUM_THREADS": str(threads)}
+        server = subprocess.Popen([sys.executable, __file__, str(address)], env=environment, stdin=subprocess.PIPE)
+        atexit.register(folder.cleanup)
+        atexit.register(server.kill)  # if that never happens, the end of its input ends it
+        while not address.exists():
+            assert server.poll() is None, "the server died"
+            time.sleep(0.05)
+        return cls(address)
 
     def call(
         self, arguments: list[str], cwd: Path, environment: dict[str, str], *, largest_file: int | None = None
     ) -> subprocess.CompletedProcess[str]:
         """Runs `python -m pipeline ARGUMENTS` to its end; its files may grow to `largest_file` bytes."""
-        assert self.process.stdin
-        assert self.process.stdout
-        with tempfile.TemporaryDirectory() as folder:
-            out, err = Path(folder, "stdout"), Path(folder, "stderr")
-            call = {
-                "arguments": arguments,
-                "cwd": str(cwd),
-                "environment": environment,
-                "largest_file": largest_file,
-                "out": str(out),
-                "err": str(err),
-            }
-            print(json.dumps(call), file=self.process.stdin, flush=True)
-            code = int(self.process.stdout.readline())
-            texts = [file.read_text(encoding="utf-8") for file in (out, err)]
+        with (
+            tempfile.TemporaryFile("w+") as out,
+            tempfile.TemporaryFile("w+") as err,
+            Path(os.devnull).open() as nothing,
+        ):
+            streams = [nothing.fileno(), out.fileno(), err.fileno()]
+            code = call(self.address, arguments, str(cwd), environment, streams, largest=largest_file)
+            texts = [file.seek(0) or file.read() for file in (out, err)]
         return subprocess.CompletedProcess(arguments, code, *texts)
 
-
-def become(call: dict[str, Any]) -> None:
-    """Makes this process the one that was called for."""
-    os.setsid()
-    os.chdir(call["cwd"])
-    os.environ.clear()
-    os.environ.update(call["environment"])
-    for name, descriptor, flags in (
-        (os.devnull, 0, os.O_RDONLY),
-        (call["out"], 1, os.O_WRONLY | os.O_CREAT | os.O_TRUNC),
-        (call["err"], 2, os.O_WRONLY | os.O_CREAT | os.O_TRUNC),
-    ):
-        opened = os.open(name, flags, 0o600)
-        os.dup2(opened, descriptor)
-        os.close(opened)
-    if call["largest_file"] is not None:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (call["largest_file"],) * 2)
-    sys.argv = ["pipeline", *call["arguments"]]
-    sys.path[0] = call["cwd"]
+    def write_python(self, folder: Path) -> Path:
+        """Writes a program `python`, for which the server executes the pipeline; returns the folder."""
+        program = folder / "python"
+        words = shlex.join([sys.executable, "-S", "-E", str(Path(__file__).resolve()), str(self.address)])
+        program.write_text(f'#!/bin/sh\n[ "$1 $2" = "-m pipeline" ] && exec {words} "$@"\nexec {sys.executable} "$@"\n')
+        program.chmod(0o755)
+        return folder
 
 
-def main() -> None:
-    """Forks until nobody asks any more."""
+def call(
+    address: Path,
+    arguments: list[str],
+    cwd: str,
+    environment: dict[str, str],
+    streams: list[int],
+    *,
+    largest: int | None = None,
+) -> int:
+    """Has the server execute the pipeline; returns the exit code."""
+    message = json.dumps([arguments, cwd, environment, largest]).encode()
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.connect(str(address))
+        socket.send_fds(connection, [len(message).to_bytes(LENGTH)], streams)
+        connection.sendall(message)
+        told = connection.recv(1)
+    return told[0] if told else KILLED
+
+
+def serve(address: str) -> None:
+    """Forks until nobody is there to call."""
     for name in LOADED:
         __import__(name)
-    told = os.fdopen(os.dup(1), "w")
-    for line in sys.stdin:
-        call = json.loads(line)
-        child = os.fork()
-        if child == 0:
-            told.close()
-            become(call)
-            runpy.run_module("pipeline", run_name="__main__", alter_sys=True)
-            return
-        _, status = os.waitpid(child, 0)
-        print(os.waitstatus_to_exitcode(status), file=told, flush=True)
+    gc.freeze()  # what is shared is not walked through
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for the dead
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(f"{address}.new")
+        listening.listen()
+        Path(f"{address}.new").rename(address)
+        while listening in select.select([listening, sys.stdin], [], [])[0]:  # else who started it is gone
+            connection, _ = listening.accept()
+            if os.fork() == 0:
+                listening.close()
+                become_what_is_called(connection)
+            connection.close()
+
+
+def become_what_is_called(connection: socket.socket) -> None:
+    """Executes the pipeline in this process and ends it, telling the exit code."""
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    os.setsid()
+    length, streams, _, _ = socket.recv_fds(connection, LENGTH, 3)
+    message = b""
+    while len(message) < int.from_bytes(length):
+        message += connection.recv(1 << 20)
+    arguments, cwd, environment, largest = json.loads(message)
+    for number, opened in enumerate(streams):
+        os.dup2(opened, number)
+        os.close(opened)
+    os.chdir(cwd)
+    os.environ.clear()
+    os.environ.update(environment)
+    if largest is not None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (largest, largest))
+    sys.argv = ["pipeline", *arguments]
+    sys.path[0] = cwd
+    leave(executed(), connection)
+
+
+def executed() -> int:
+    """Executes the pipeline; returns the exit code."""
+    try:
+        runpy.run_module("pipeline", run_name="__main__", alter_sys=True)
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else int(end.code is not None)
+    except BaseException:  # noqa: BLE001  # as Python itself does
+        traceback.print_exc()
+        return 1
+    return 0
+
+
+def leave(code: int, connection: socket.socket) -> None:
+    """Ends the process as Python would, but for taking PyTorch's modules apart, which takes seconds."""
+    threading._shutdown()
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    connection.send(bytes([code]))
+    os._exit(code)
 
 
 if __name__ == "__main__":
-    main()
+    if len(sys.argv) == 2:
+        sys.exit(serve(sys.argv[1]))
+    sys.exit(call(Path(sys.argv[1]), sys.argv[4:], str(Path.cwd()), dict(os.environ), [0, 1, 2]))

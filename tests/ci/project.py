@@ -11,7 +11,7 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from scratch import ROOT, Tree
+from scratch import ROOT, Tree, zygote
 
 RESULT = re.compile(r"^ *(PASS|WARN|FAIL) +(.+?)(?: {2}.*)?$")
 COLOURS = re.compile(r"\x1b\[[0-9;]*m")
@@ -92,8 +92,12 @@ class Project:
             *(f"--variable={name}={value}" for name, value in given.items()),
             *arguments,
         ]
+        python = self.root.parent / "bin"
+        python.mkdir(exist_ok=True)
         environment = os.environ | {
-            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+            "PATH": os.pathsep.join(
+                [str(zygote().write_python(python)), str(Path(sys.executable).parent), os.environ["PATH"]]
+            ),
             "HOME": str(self.root.parent),
             "TMPDIR": str(self.root.parent),
             "OMP_NUM_THREADS": "1",
