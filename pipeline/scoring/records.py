@@ -129,7 +129,7 @@ def of_cell(cell: Cell, ranges: Ranges) -> Iterator[Record]:
     if stamp.settings.get("defences"):
         return  # one row per defence, of the bare metric: they have tables of their own
     asked = {dataset.name: dataset for dataset in stamp.datasets}
-    for name in sorted(asked.keys() - set(cell.rows["dataset"])):
+    for name in sorted(asked.keys() - set(cell.rows["dataset"].unique())):
         reason = cell.reason or "; ".join(_rows_missing(cell, asked[name], "", ())) or "no rows"
         status = "failed" if cell.status == "done" else cell.status
         yield replace(empty, dataset=name, asked=asked[name].images, status=status, reason=reason)
@@ -140,8 +140,17 @@ def of_cell(cell: Cell, ranges: Ranges) -> Iterator[Record]:
     except DataError as error:
         yield replace(empty, status="corrupt", reason=str(error))
         return
-    for _, rows in cell.rows.groupby(SETTING, dropna=False):
+    for rows in _by_setting(cell.rows):
         yield _of_rows(empty, cell, rows, asked.get(rows["dataset"].iloc[0]), scale)
+
+
+def _by_setting(rows: pd.DataFrame) -> Iterator[pd.DataFrame]:
+    """Yields the rows of every setting."""
+    if all(rows[name].nunique(dropna=False) == 1 for name in SETTING):  # as in most cells: nothing to copy
+        yield rows
+    else:
+        for _, part in rows.groupby(SETTING, dropna=False):
+            yield part
 
 
 def _of_rows(empty: Record, cell: Cell, rows: pd.DataFrame, asked: DatasetFacts | None, scale: Scale) -> Record:
@@ -182,8 +191,8 @@ def _count(cell: Cell, asked: DatasetFacts, variant: str) -> int:
 
 def _gradient_flags(cell: Cell, variant: str) -> list[tuple[str, str]]:
     """Returns the flags of gradients that were zero or not finite on more than 1 % of the images."""
-    images = int((cell.rows["variant"] == variant).sum())
     flaws = cell.stamp.flaws.get(variant, {}) if cell.stamp else {}
+    images = int((cell.rows["variant"] == variant).sum()) if flaws else 0
     return [
         (GRADIENT_FLAWS[flaw], f"{flaw} on {count} of {images} images")
         for flaw, count in flaws.items()

@@ -91,7 +91,7 @@ def test_replicates_are_the_scores_of_the_drawn_images():
     # Each image repeated as often as it was drawn, and scored plainly.
     before, after, clips = sample(25)
     after[::3] -= 0.5  # some gains are negative, so that the distribution functions cross
-    times = Draws(tuple(clips), 40, 0).exact.astype(int).T
+    times = Draws(tuple(clips), 40, 0).counts.astype(int).T
     got = bootstrap(before, after, clips, resamples=40)
     for i, count in enumerate(times):
         want = robustness(np.repeat(before, count), np.repeat(after, count))
