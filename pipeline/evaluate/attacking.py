@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import torch
 
 from metrics.base import Images, Metric, Scores
+from pipeline.evaluate.datasets import Photo
 from pipeline.evaluate.images import Batch, quantize, write_png
 from pipeline.evaluate.measures import measures
 from pipeline.evaluate.metric import MetricBench
@@ -38,6 +39,7 @@ class Attacker:
         saved: The folder that the attacked images are written to, or None.
         beside: Full-reference metrics that the attack needs.
         defences: Defences that judge what attacks the bare metric: the metric behind each, by the defence's name.
+        opinions: Mean opinion scores of the images that people rated.
     """
 
     bench: MetricBench
@@ -48,6 +50,7 @@ class Attacker:
     saved: Path | None
     beside: Mapping[str, Metric] = field(default_factory=dict)
     defences: Mapping[str, MetricBench] = field(default_factory=dict)
+    opinions: Mapping[str, float] = field(default_factory=dict)
 
     def __call__(
         self, batch: Batch, clear: list[float], sides: Mapping[str, Scores], behind: Mapping[str, Sequence[float]]
@@ -96,9 +99,15 @@ class Attacker:
             for columns in self._measured(attacked, images, references, names, behind):
                 for index, photo in enumerate(batch.photos):
                     own = {column: values[index] for column, values in columns.items()}
-                    row = Row(image=photo.name, clip=photo.clip or photo.name, clear=clear[index], **common, **own)
+                    of_image: dict[str, Any] = {"clip": photo.clip or photo.name, "mos": self._mos(photo)}
+                    row = Row(image=photo.name, clear=clear[index], **of_image, **common, **own)
                     found.append(Attacked(row.cells(), objective.flaws(index)))
         return found
+
+    def _mos(self, photo: Photo) -> float | None:
+        """Returns what people think of what the metric scores; they never saw the images that are compressed for it."""
+        seen = photo.reference is not None or not self.bench.entry.full_reference
+        return self.opinions.get(photo.name) if seen else None
 
     @torch.no_grad()
     def _measured(

@@ -22,7 +22,7 @@ from pipeline.evaluate.datasets import Dataset, Photo
 from pipeline.evaluate.images import Batch, ahead, load_recent, write_png
 from pipeline.evaluate.journal import Journal
 from pipeline.evaluate.metric import MetricBench, Report
-from pipeline.evaluate.passes import Pass, Patterns, attack_passes, attack_variants
+from pipeline.evaluate.passes import Pass, Patterns, attack_passes, attack_variants, passes_over
 
 
 class Outcome(NamedTuple):
@@ -83,7 +83,7 @@ class CellRun:
         passes = list(attack_passes(attacks, settings, full_reference, self.patterns))
         outcome = Outcome([], {dataset.name: dict(dataset.excluded) for dataset in datasets}, {}, {})
         for dataset in datasets:
-            for current in passes:
+            for current in passes_over(dataset, passes, settings):
                 records = self._pass(dataset, current)
                 rows = _ordered(dataset, [row for record in records for row in record["rows"]])
                 outcome.rows.extend([*rows, *clip_means(rows)])
@@ -123,6 +123,7 @@ class CellRun:
             self.saved,
             self._companions(),
             self.defences,
+            dataset.opinions,
         )
 
         def load(item: tuple[str, list[Photo]]) -> Batch | None:
@@ -134,7 +135,7 @@ class CellRun:
             known = {metric: scores[index].to(self.bench.device) for metric, scores in sides.items()}
             clear_behind = {defence: scores[index].tolist() for defence, scores in behind.items()}
             if self.saved:
-                folder = self.cell.clear_images(self.bench.out, current.jpeg)
+                folder = self.cell.clear_images(self.bench.out, None if dataset.distorted else current.jpeg)
                 for photo, image in zip(part.photos, part.images, strict=True):
                     write_png(image, folder / f"{photo.name}.png")
             return attacker(part, clear[index].tolist(), known, clear_behind)
