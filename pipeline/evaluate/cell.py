@@ -32,6 +32,7 @@ class Outcome(NamedTuple):
     excluded: dict[str, dict[str, str]]  # data set -> image -> reason
     seconds: dict[str, float]  # per variant
     flaws: dict[str, Counter[str]]  # per variant: how many images' gradients were zero or not finite
+    purifying: dict[str, float]  # defence -> seconds per image, of the defence alone
 
 
 class CellRun:
@@ -81,7 +82,8 @@ class CellRun:
         settings, full_reference = self.cell.settings, self.bench.entry.full_reference
         attacks = attack_variants(self.cell.attack, settings)
         passes = list(attack_passes(attacks, settings, full_reference, self.patterns))
-        outcome = Outcome([], {dataset.name: dict(dataset.excluded) for dataset in datasets}, {}, {})
+        outcome = Outcome([], {dataset.name: dict(dataset.excluded) for dataset in datasets}, {}, {}, {})
+        purified: dict[str, tuple[float, int]] = {}
         for dataset in datasets:
             for current in passes_over(dataset, passes, settings):
                 records = self._pass(dataset, current)
@@ -90,8 +92,12 @@ class CellRun:
                 for record in records:
                     outcome.excluded[dataset.name] |= record["excluded"]
                     outcome.flaws.setdefault(current.variant, Counter()).update(record["flaws"])
+                    for name, (seconds, images) in record.get("purified", {}).items():
+                        before = purified.get(name, (0, 0))
+                        purified[name] = (before[0] + seconds, before[1] + images)
                 spent = outcome.seconds.get(current.variant, 0) + sum(record["seconds"] for record in records)
                 outcome.seconds[current.variant] = round(spent, 3)
+        outcome.purifying.update({name: seconds / images for name, (seconds, images) in purified.items()})
         if not outcome.rows:
             left_out = [item for images in outcome.excluded.values() for item in images.items()]
             raise DataError(f"no image gave a row; {left_out[0][0]}: {left_out[0][1]}")
@@ -142,6 +148,7 @@ class CellRun:
 
         for (unit, photos), batch in ahead(todo, load):
             start = time.perf_counter()
+            attacker.purified.clear()
             done, failed = isolate(attack, batch) if batch else ([], {})
             known = {photo.name: excluded[photo.name] for photo in photos if photo.name in excluded}
             record = {
@@ -149,6 +156,7 @@ class CellRun:
                 "flaws": Counter(flaw for image in done for flaw in image.flaws),
                 "excluded": known | failed | (batch.excluded if batch else {}),
                 "seconds": time.perf_counter() - start,
+                "purified": dict(attacker.purified),
             }
             self.journal.record(unit, record)
             self.bench.keeper.copy(self.place, self.journal.path)

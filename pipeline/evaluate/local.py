@@ -358,6 +358,7 @@ def run_job(job: Job, tell: Tell) -> None:
             rows=len(outcome.rows),
             sha256=digest(csv.encode()),
             seconds=outcome.seconds,
+            purifying={name: float(f"{seconds:.3g}") for name, seconds in outcome.purifying.items()},
             flaws={variant: dict(flaws) for variant, flaws in outcome.flaws.items() if flaws},
             probes=_probes(bench, cell, job.datasets),
             gpu_memory=peak_memory(bench.device),

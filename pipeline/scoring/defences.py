@@ -48,6 +48,7 @@ class Defended:
     srocc_attacked: float  # of f(D(x'))
     plcc_clear: float
     plcc_attacked: float
+    seconds: float = math.nan  # per image, of the defence alone, on the machine of the cell's stamp
     only_unaware: bool = False  # an attack that knows the defence takes back more than half of what it took away
 
 
@@ -116,7 +117,7 @@ def _lines(cell: Cell, ranges: Ranges, clear: pd.Series) -> Iterator[Defended]:
         return  # the leaderboard tells it
     metric, _, guard = cell.metric.rpartition("+") if "+" in cell.metric else (cell.metric, "", "")
     for (dataset, variant), rows in pd.concat([cell.rows, cell.defended]).groupby(["dataset", "variant"]):
-        place = Place(metric, str(dataset), cell.attack, str(variant), scale)
+        place = Place(metric, str(dataset), cell.attack, str(variant), scale, cell.stamp.purifying)
         if guard:
             images = [(metric, dataset, _distortion(str(variant)), image) for image in rows["image"]]
             bare = clear.reindex(pd.MultiIndex.from_tuples(images, names=clear.index.names)).to_numpy()
@@ -143,6 +144,7 @@ class Place(NamedTuple):
     attack: str
     variant: str
     scale: Scale  # of the metric
+    purifying: dict[str, float]  # defence -> seconds per image
 
     def line(self, defence: str, setting: Setting, rows: pd.DataFrame) -> Defended:
         """Returns the line of one defence."""
@@ -174,6 +176,7 @@ class Place(NamedTuple):
             srocc_attacked=opinions.get("srocc_attacked", math.nan),
             plcc_clear=opinions.get("plcc_clear", math.nan),
             plcc_attacked=opinions.get("plcc_attacked", math.nan),
+            seconds=self.purifying.get(defence, math.nan),
         )
 
 
