@@ -39,6 +39,7 @@ class Row:
     ssim_defended: float | None = None
     queries: int = 0
     gradients: int = 0
+    mos: float | None = None  # what people think of the image before the attack, where that is known; higher is better
 
     def cells(self) -> dict[str, str]:
         """Returns the row as text: numbers with 6 significant digits, nothing for None."""

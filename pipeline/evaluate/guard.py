@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -22,6 +23,7 @@ class Seen(NamedTuple):
     scores: Scores
     psnr: Scores  # of the purified images against the clear ones, as far as both show the same
     ssim: Scores
+    seconds: float  # that the purification of the batch took, the metric's own time not counted
 
 
 @dataclass(frozen=True)
@@ -59,19 +61,33 @@ class Guard:
         Raises:
             ValueError: If the defence breaks its promises, or a score is not finite.
         """
+        start = _clock(images.device)
         purified = self.defence(images, self.noise)
+        seconds = _clock(images.device) - start
         scores = metric(purified, self.references(references))
         if not scores.isfinite().all():
             raise ValueError(f"its score behind {self.name} is not finite")
         aligned = self.defence.align(purified, clear, self.noise)
         found = measures(aligned.purified, aligned.clear)
-        return Seen(scores, found["psnr"], found["ssim"])
+        return Seen(scores, found["psnr"], found["ssim"], seconds)
+
+    @torch.no_grad()
+    def warm_up(self, images: Images) -> None:
+        """Purifies one image for nothing: the first time, libraries set themselves up, and no time that is told."""
+        self.defence(images[:1], Guard(self.name, self.defence, self.images[:1]).noise)
 
     def references(self, references: Images | None) -> Images | None:
         """Returns the originals as a full-reference metric needs them: turned and cut like the images beside them."""
         if references is None or self.defence.keeps_geometry:
             return references
         return self.defence(references, self.noise)
+
+
+def _clock(device: torch.device) -> float:
+    """Returns seconds, once everything that was begun on the device is done."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    return time.perf_counter()
 
 
 class DefendedMetric:

@@ -34,7 +34,7 @@ from pipeline.evaluate.datasets import Dataset, open_dataset
 from pipeline.evaluate.keeper import Keeper
 from pipeline.evaluate.machine import begin_memory, commit, describe, make_deterministic, open_device, peak_memory
 from pipeline.evaluate.metric import MetricBench
-from pipeline.evaluate.passes import attack_passes, attack_settings, attack_variants
+from pipeline.evaluate.passes import attack_passes, attack_settings, attack_variants, passes_over
 from pipeline.evaluate.patterns import open_training_set, patterns_of
 from pipeline.evaluate.probe import probe
 from pipeline.evaluate.weights import missing, provide
@@ -249,13 +249,14 @@ def _require_key(cells: list[Cell], key: str) -> None:
 
 def _work(cells: list[Cell], datasets: list[Dataset], train: list[Dataset]) -> dict[str, int]:
     """Returns how many passes over an image each metric has ahead."""
-    images = sum(len(dataset.photos) for dataset in datasets)
     work: Counter[str] = Counter()
     for cell in cells:
         attacks = attack_variants(cell.attack, cell.settings)
         stand_ins = {name: {dataset.name: torch.zeros(()) for dataset in train} for name in attacks}
-        passes = attack_passes(attacks, cell.settings, cell.metric.full_reference, stand_ins)
-        work[cell.metric.name] += images * sum(current.work for current in passes)
+        passes = list(attack_passes(attacks, cell.settings, cell.metric.full_reference, stand_ins))
+        for dataset in datasets:
+            due = passes_over(dataset, passes, cell.settings)
+            work[cell.metric.name] += len(dataset.photos) * sum(current.work for current in due)
         for attack in attacks.values():
             if isinstance(attack, Universal):
                 work[cell.metric.name] += 3 * attack.epochs * sum(len(dataset.photos) for dataset in train)
@@ -357,6 +358,7 @@ def run_job(job: Job, tell: Tell) -> None:
             rows=len(outcome.rows),
             sha256=digest(csv.encode()),
             seconds=outcome.seconds,
+            purifying={name: float(f"{seconds:.3g}") for name, seconds in outcome.purifying.items()},
             flaws={variant: dict(flaws) for variant, flaws in outcome.flaws.items() if flaws},
             probes=_probes(bench, cell, job.datasets),
             gpu_memory=peak_memory(bench.device),

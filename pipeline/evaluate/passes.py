@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields, replace
 from typing import Any, NamedTuple, TypeAlias
 
@@ -14,6 +14,7 @@ from pipeline.cells import Settings
 from pipeline.config import Quality
 from pipeline.errors import BenchError, DataError
 from pipeline.evaluate.batching import one_line
+from pipeline.evaluate.datasets import Dataset
 
 Patterns: TypeAlias = Mapping[str, Mapping[str, Tensor]]  # of a universal attack: variant -> training set -> pattern
 
@@ -86,6 +87,11 @@ def attack_passes(
         for name, attack in attacks.items():
             parts = [name, *changed, f"jpeg={jpeg}" if index else ""]
             yield Pass("+".join(filter(None, parts)), jpeg, _trials(attack, (patterns or {}).get(name, {})))
+
+
+def passes_over(dataset: Dataset, passes: Sequence[Pass], settings: Settings) -> Sequence[Pass]:
+    """Returns the passes that differ on a data set: images that are distorted already are not distorted any further."""
+    return [current for current in passes if not dataset.distorted or current.jpeg in {None, settings.jpeg[0]}]
 
 
 def _trials(attack: Attack, patterns: Mapping[str, Tensor]) -> tuple[Trial, ...]:

@@ -17,8 +17,9 @@ from scipy import stats
 
 from pipeline.errors import DataError
 from pipeline.scoring.cells import Cell
+from pipeline.scoring.opinions import before_and_after
 from pipeline.scoring.ranges import Ranges, fixed_scale
-from pipeline.scoring.robustness import Values
+from pipeline.scoring.robustness import Scale, Values
 from pipeline.scoring.statistics import UNKNOWN, Interval, mean_of
 
 SAME = 80.0  # dB, which the PSNR of equal images counts as
@@ -43,6 +44,11 @@ class Defended:
     quality: float  # mean (SSIM(x, D(x')) + PSNR(x, D(x')) / 80) / 2, the paper's Q
     clean_cost: float  # the gain of D(x): what the defence does to images that nobody attacked
     agreement: float  # SROCC of f(x) with f(D(x)); nan for fewer than three images
+    srocc_clear: float  # of f(D(x)) with mean opinion scores; nan where nobody rated the images
+    srocc_attacked: float  # of f(D(x'))
+    plcc_clear: float
+    plcc_attacked: float
+    seconds: float = math.nan  # per image, of the defence alone, on the machine of the cell's stamp
     only_unaware: bool = False  # an attack that knows the defence takes back more than half of what it took away
 
 
@@ -111,7 +117,7 @@ def _lines(cell: Cell, ranges: Ranges, clear: pd.Series) -> Iterator[Defended]:
         return  # the leaderboard tells it
     metric, _, guard = cell.metric.rpartition("+") if "+" in cell.metric else (cell.metric, "", "")
     for (dataset, variant), rows in pd.concat([cell.rows, cell.defended]).groupby(["dataset", "variant"]):
-        place = Place(metric, str(dataset), cell.attack, str(variant), scale.high - scale.low)
+        place = Place(metric, str(dataset), cell.attack, str(variant), scale, cell.stamp.purifying)
         if guard:
             images = [(metric, dataset, _distortion(str(variant)), image) for image in rows["image"]]
             bare = clear.reindex(pd.MultiIndex.from_tuples(images, names=clear.index.names)).to_numpy()
@@ -137,7 +143,8 @@ class Place(NamedTuple):
     dataset: str
     attack: str
     variant: str
-    width: float  # of the metric's range
+    scale: Scale  # of the metric
+    purifying: dict[str, float]  # defence -> seconds per image
 
     def line(self, defence: str, setting: Setting, rows: pd.DataFrame) -> Defended:
         """Returns the line of one defence."""
@@ -145,7 +152,12 @@ class Place(NamedTuple):
         with np.errstate(divide="ignore", invalid="ignore"):
             relative, cost = (_mean(np.abs(clear - value) / np.abs(clear)) for value in (after, before))
         quality = (rows["ssim_defended"] + rows["psnr_defended"].clip(upper=SAME) / SAME) / 2
-        gain = mean_of(np.abs(clear - after) / self.width, rows["clip"])[0] if len(rows) else None
+        moved = np.abs(clear - after) / (self.scale.high - self.scale.low)
+        gain = mean_of(moved, rows["clip"])[0] if len(rows) else None
+        direction = self.scale.higher_is_better
+        opinions = before_and_after(
+            rows, higher_is_better=direction, clear="clear_defended", attacked="attacked_defended"
+        )
         return Defended(
             metric=self.metric,
             defence=defence,
@@ -160,6 +172,11 @@ class Place(NamedTuple):
             quality=_mean(quality.to_numpy()),
             clean_cost=cost,
             agreement=float(stats.spearmanr(clear, before).statistic) if len(rows) > 2 else math.nan,
+            srocc_clear=opinions.get("srocc_clear", math.nan),
+            srocc_attacked=opinions.get("srocc_attacked", math.nan),
+            plcc_clear=opinions.get("plcc_clear", math.nan),
+            plcc_attacked=opinions.get("plcc_attacked", math.nan),
+            seconds=self.purifying.get(defence, math.nan),
         )
 
 

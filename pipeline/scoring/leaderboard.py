@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from statistics import fmean
 
 import pandas as pd
 
+from pipeline.scoring.opinions import OPINIONS
 from pipeline.scoring.outcomes import Outcome, averaged, beyond, outcome, over_settings, worst_case
 from pipeline.scoring.ranking import ranking
 from pipeline.scoring.records import BUDGET, CONTROL, Record
@@ -36,6 +38,7 @@ class Standing:
     missing: dict[str, str]  # attack -> reason
     flags: list[Flag]
     scale: Scale | None
+    opinions: dict[str, dict[str, float]] = field(default_factory=dict)  # attack -> correlations with people's opinions
     rank_interval: tuple[int, int] | None = None  # where it stands in 95 % of the resamples; None if unknown
 
     @property
@@ -199,7 +202,14 @@ def _standing(own: list[Record], attacks: Mapping[str, str], wanted: set[str]) -
         missing=missing,
         flags=_flags(own),
         scale=next((record.scale for record in own if record.scale), None),
+        opinions={attack: found for attack in default if (found := _opinions(settings[attack, ""]))},
     )
+
+
+def _opinions(settings: list[Record]) -> dict[str, float]:
+    """Returns the correlations with people's opinions, of a universal attack's settings their means."""
+    told = [record.opinions for record in settings if record.opinions]
+    return {name: fmean(each[name] for each in told) for name in OPINIONS} if told else {}
 
 
 def _outcome(settings: list[Record]) -> Outcome:

@@ -13,6 +13,7 @@ import pandas as pd
 from pipeline.errors import DataError
 from pipeline.rows import CLIP_MEAN
 from pipeline.scoring.cells import Cell, Status
+from pipeline.scoring.opinions import before_and_after
 from pipeline.scoring.outcomes import Outcome, moves, outcome
 from pipeline.scoring.ranges import Ranges, fixed_scale
 from pipeline.scoring.reliability import Flag
@@ -46,6 +47,7 @@ class Record:
     outcome: Outcome | None = None
     subset: dict[str, float] = field(default_factory=dict)  # scores under subset scaling
     costs: dict[str, float] = field(default_factory=dict)  # means over the rows
+    opinions: dict[str, float] = field(default_factory=dict)  # correlations with what people think, of rated images
     scale: Scale | None = None
     flags: tuple[Flag, ...] = ()
 
@@ -109,7 +111,16 @@ class Record:
     def without_rows(self, status: Status, reason: str) -> Record:
         """Returns the record as one of a cell that cannot be used."""
         return replace(
-            self, status=status, reason=reason, moved=None, outcome=None, subset={}, costs={}, scale=None, flags=()
+            self,
+            status=status,
+            reason=reason,
+            moved=None,
+            outcome=None,
+            subset={},
+            costs={},
+            opinions={},
+            scale=None,
+            flags=(),
         )
 
     def _settings(self) -> dict[str, Any]:
@@ -178,6 +189,7 @@ def _of_rows(empty: Record, cell: Cell, rows: pd.DataFrame, asked: DatasetFacts 
         outcome=outcome(moved),
         subset=subset,
         costs={name: float(rows[name].mean()) for name in COSTS},
+        opinions=before_and_after(rows, higher_is_better=scale.higher_is_better),
         scale=scale,
         flags=(*(Flag(code, text, (setting,)) for code, text in told), *(probed(probe) if probe else ())),
     )

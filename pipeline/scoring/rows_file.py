@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from pipeline.rows import COLUMNS
 
+RECENT = ("mos",)  # the last columns, which older files lack
 TEXT = ("dataset", "image", "clip", "variant", "train_dataset", "defence")
 NUMBERS = tuple(column for column in COLUMNS if column not in TEXT)
 IDENTITY = ["dataset", "variant", "train_dataset", "amplitude", "defence", "image"]  # one row each
@@ -100,8 +101,10 @@ def _ours(path: Path) -> pa.Table:
             strings_can_be_null=False,
         ),
     )
-    if tuple(read.column_names) != COLUMNS:
+    if tuple(read.column_names) not in {COLUMNS, tuple(column for column in COLUMNS if column not in RECENT)}:
         raise pa.ArrowInvalid("other columns")
+    for name in COLUMNS[read.num_columns :]:
+        read = read.append_column(name, pa.nulls(len(read), pa.float64()))
     return read
 
 
