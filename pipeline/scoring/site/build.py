@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from pipeline.scoring.numbers import plain
 from pipeline.scoring.outcomes import Outcome
 from pipeline.scoring.ranges import RANGES, read_ranges
 from pipeline.scoring.site import downloads
+from pipeline.scoring.site.accuracy import Accuracy, accuracy
 from pipeline.scoring.site.addresses import address
 from pipeline.scoring.site.defence_maps import defence_maps
 from pipeline.scoring.site.gallery import Exhibit, Gallery
@@ -84,7 +85,8 @@ def write_site(board: Leaderboard, source: Path, out: Path, ranges: Path = RANGE
     pages.write("index.html", "ranking.html")
     pages.write("heatmap.html", "heatmap.html")
     pages.write("attacks.html", "attacks.html", attacks=attacks)
-    pages.write("plots.html", "plots.html", speeds=speeds, data=_points(board, speeds))
+    rated = [accuracy(board, section) for section in board.sections]
+    pages.write("plots.html", "plots.html", speeds=speeds, rated=rated, data=_points(board, speeds, rated))
     if defences:
         pages.write("defences.html", "defences.html", maps=defences)
     there = {name: what for name, what in downloads.FILES.items() if (out / name).is_file()}
@@ -147,7 +149,9 @@ def _look_at_rows(view: MetricView, section: Section, standing: Standing, cells:
             view.exhibits.setdefault(section.dataset, {})[cell.attack] = shown
 
 
-def _points(board: Leaderboard, speeds: dict[str, Speed]) -> list[dict[str, Any]]:
+def _points(
+    board: Leaderboard, speeds: dict[str, Speed], rated: Sequence[Accuracy | None]
+) -> list[dict[str, Any]]:
     """Returns what the plots of all metrics draw: a dictionary per section."""
     return [
         {
@@ -158,12 +162,13 @@ def _points(board: Leaderboard, speeds: dict[str, Speed]) -> list[dict[str, Any]
                     "ranks": standing.rank_interval,
                     "gain": _estimate(standing.worst),
                     "seconds": speeds[standing.metric].seconds if standing.metric in speeds else None,
+                    "srocc": agreed.srocc.get(standing.metric) if agreed else None,
                 }
                 for standing in section.standings
                 if standing.worst
             ],
         }
-        for section in board.sections
+        for section, agreed in zip(board.sections, rated, strict=True)
     ]
 
 

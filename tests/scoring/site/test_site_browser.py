@@ -10,6 +10,7 @@ from urllib.parse import unquote, urlparse
 import pytest
 from playwright.sync_api import expect
 
+POINTS = "JSON.parse(document.getElementById('data').textContent)"
 HOSTILE = "<img src=x onerror=alert(1)>"
 
 
@@ -262,6 +263,29 @@ def test_the_plots_are_drawn_and_follow_the_chosen_attack(site, browse):
     page.goto((site / "plots.html").as_uri())
     expect(page.locator("figure[data-plot=ranks] svg")).to_have_count(3)
     expect(page.locator("figure[data-plot=speed] svg")).to_have_count(1)  # where seconds are known
+
+
+def test_accuracy_is_that_of_the_leaderboard_on_the_images_that_were_rated(run_folder, build, browse, make_row):
+    scores = {"calm": [0.1, 0.2, 0.3, 0.4], "wild": [0.2, 0.1, 0.4, 0.3]}
+    for metric, clear in scores.items():
+        rows = [make_row(f"{i}.png", score, 0.5, "rated", mos=i) for i, score in enumerate(clear)]
+        run_folder.cell(metric, "fgsm", rows=rows, datasets=("rated",), seconds={"": 8.0})
+        run_folder.cell(metric, "ifgsm", [0.1, 0.2])
+    run_folder.cell("unrated", "ifgsm", [0.1, 0.3])
+    site = build(run_folder.path)
+    sections = json.loads((site / "leaderboard.json").read_text(encoding="utf-8"))["sections"]
+    told = {metric["metric"]: metric["opinions"]["fgsm"]["srocc_clear"] for metric in sections[0]["metrics"]}
+    assert told == {"calm": 1, "wild": 0.6}
+    page = browse(site / "plots.html")
+    drawn = page.locator("figure[data-plot=accuracy]")
+    expect(drawn.locator("svg[role=img]")).to_have_count(2)  # of the rated images, and of the others beside them
+    for i, section in enumerate(sections):
+        points = {each["metric"]: each["srocc"] for each in page.evaluate(POINTS)[i]["metrics"]}
+        assert points == pytest.approx({each["metric"]: told.get(each["metric"]) for each in section["metrics"]})
+        assert drawn.nth(i).locator("circle").count() == 2
+    expect(drawn.nth(1)).to_contain_text("of rated")
+    page.goto((site / "metrics" / "wild.html").as_uri())
+    expect(page.get_by_text("0.600 → n/a")).to_be_visible()  # attacked, all images score alike
 
 
 @pytest.mark.parametrize("width", [360, 800, 1280])

@@ -1,4 +1,4 @@
-// The plots of all metrics of a kind: how sure their ranks are, and robustness against speed.
+// The plots of all metrics of a kind: how sure their ranks are, and robustness against accuracy and speed.
 "use strict";
 {
   const data = JSON.parse(document.getElementById("data").textContent);
@@ -19,6 +19,26 @@
         marks: [
           Plot.link(ranked.filter((each) => each.ranks), { x1: (each) => each.ranks[0], x2: (each) => each.ranks[1], y: "metric", stroke: "var(--blue)", strokeWidth: 2.5 }),
           Plot.dot(ranked, { x: "rank", y: "metric", fill: "var(--orange)", r: 4.5, title: (each) => `${each.metric}: rank ${each.rank}${each.ranks ? `, ${each.ranks.join(" to ")} in 95 % of the resamples` : ""}`, tip: true }),
+        ],
+      };
+    },
+    accuracy(metrics) {
+      const rated = metrics.filter((each) => finite(each.srocc, each.gain[0]));
+      const about = (each) => `${each.metric}: gain ${each.gain[0].toFixed(3)}, SROCC ${each.srocc.toFixed(3)}${finite(each.seconds) ? `, ${milliseconds(each).toPrecision(3)} ms` : ""}`;
+      return rated.length && {
+        height: 380,
+        marginBottom: 40,
+        marginLeft: 56,
+        marginRight: 60,
+        ariaLabel: "Worst-case gain of every metric against its rank correlation with people's opinions",
+        x: { label: "SROCC with people's opinions →", grid: true, nice: true, ticks: 6 },
+        y: { label: "↑ worst-case gain, smaller is more robust", grid: true, nice: true, zero: true },
+        r: { type: "log", range: [4, 13] },
+        marks: [
+          Plot.ruleX(rated.filter((each) => finite(...each.gain)), { x: "srocc", y1: (each) => each.gain[1], y2: (each) => each.gain[2], stroke: "var(--blue)", strokeOpacity: 0.6 }),
+          Plot.dot(rated.filter((each) => finite(each.seconds)), { x: "srocc", y: (each) => each.gain[0], r: milliseconds, fill: "var(--orange)", fillOpacity: 0.75, title: about, tip: true }),
+          Plot.dot(rated.filter((each) => !finite(each.seconds)), { x: "srocc", y: (each) => each.gain[0], r: 4, stroke: "var(--orange)", title: about, tip: true }),
+          Plot.text(rated.length > 30 ? [] : rated, { x: "srocc", y: (each) => each.gain[0], text: "metric", dx: 9, dy: -9, textAnchor: "start" }),
         ],
       };
     },
