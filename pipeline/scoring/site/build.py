@@ -19,7 +19,7 @@ from pipeline.scoring.site import downloads
 from pipeline.scoring.site.accuracy import Accuracy, accuracy
 from pipeline.scoring.site.addresses import address
 from pipeline.scoring.site.defence_maps import defence_maps
-from pipeline.scoring.site.gallery import Exhibit, Gallery
+from pipeline.scoring.site.gallery import Exhibit, Gallery, Preview
 from pipeline.scoring.site.pages import Pages
 from pipeline.scoring.site.profile import profile
 from pipeline.scoring.site.speed import Speed, speed
@@ -35,6 +35,7 @@ class AttackView:
 
     facts: AttackFacts
     results: list[tuple[Section, list[Standing]]] = field(default_factory=list)
+    patterns: list[Preview] = field(default_factory=list)  # of a universal attack, by metric
 
 
 @dataclass
@@ -44,6 +45,7 @@ class MetricView:
     facts: MetricFacts
     places: list[tuple[Section, Standing]] = field(default_factory=list)
     exhibits: dict[str, dict[str, list[Exhibit]]] = field(default_factory=dict)  # data set -> attack -> images
+    patterns: dict[str, list[Preview]] = field(default_factory=dict)  # universal attack -> training sets' patterns
     profiles: dict[str, dict[str, Any]] = field(default_factory=dict)  # data set -> attack -> what the plots draw
 
 
@@ -79,6 +81,8 @@ def write_site(board: Leaderboard, source: Path, out: Path, ranges: Path = RANGE
         if timed := speed(cells):
             speeds[facts.name] = timed
         view = _metric(facts, board, cells, gallery)
+        for name, patterns in view.patterns.items():
+            attacks[name].patterns += patterns
         pages.write(address("metrics", facts.name), "metric.html", view=view, data=view.profiles)
     for name, attack in attacks.items():
         pages.write(address("attacks", name), "attack.html", view=attack)
@@ -133,6 +137,9 @@ def _metric(facts: MetricFacts, board: Leaderboard, cells: list[Cell], gallery: 
             if standing.metric == facts.name:
                 view.places.append((section, standing))
                 _look_at_rows(view, section, standing, cells, gallery)
+    for cell in cells:
+        if cell.stamp and not cell.stamp.settings.get("overrides") and (patterns := gallery.patterns(cell)):
+            view.patterns[cell.attack] = patterns
     return view
 
 

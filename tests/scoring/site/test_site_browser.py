@@ -239,6 +239,24 @@ def test_downloads_hold_the_tables_and_every_row(site, browse, serve, filled, tm
         assert set(archive.namelist()) == there
 
 
+def test_from_files_a_download_is_kept_or_shown_as_it_is(site, chromium):
+    start = (site / "downloads.html").as_uri()
+    kept = []
+    with chromium.new_context() as context:  # not `browse`: to the browser a file that is kept is a page that failed
+        page = context.new_page()
+        page.on("download", lambda file: kept.append(file.suggested_filename))
+        page.goto(start)
+        for name in page.locator("a[download]").all_inner_texts():
+            page.get_by_role("link", name=name, exact=True).click()
+            while name not in kept and page.url == start:
+                page.wait_for_timeout(10)
+            if name not in kept:
+                shown = page.evaluate("document.body.innerText").split()
+                assert shown == (site / name).read_text(encoding="utf-8").split()
+                page.goto(start)
+    assert {"leaderboard.csv", "scores.csv", "rows.zip"} <= set(kept)
+
+
 def test_flags_are_explained_on_focus_and_in_the_text(site, browse):
     page = browse(site / "index.html", "#type=FR")
     badge = page.locator("section.board:not([hidden]) .badge", has_text="missing")

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from pipeline.fits import FitStamp
 from pipeline.scoring.cells import read_cells
 from pipeline.scoring.robustness import Scale
 from pipeline.scoring.site.addresses import address
@@ -17,6 +18,7 @@ from pipeline.scoring.site.downloads import citation
 from pipeline.scoring.site.drawing import Axis, shade
 from pipeline.scoring.site.profile import POINTS, profile
 from pipeline.scoring.site.speed import speed
+from pipeline.stamp import DatasetFacts
 
 
 def contents(folder):
@@ -248,6 +250,57 @@ def test_a_clear_image_that_is_gone_or_another_is_said_to_be(pictures, build):
     site = build(pictures.path)
     assert [alt for *_, alt in shown(site)] == ["b.png after ifgsm", "a.png after ifgsm"]
     assert text(site / "metrics" / "blur.html").count("that image was not kept") == 2
+
+
+@pytest.fixture
+def patterns(run_folder, make_row):
+    """Writes a run of a universal attack: three fits of which one is of another metric's weights, and saved images."""
+    settings = [("coco", 0.2), ("coco", 0.8), ("voc", 0.8)]
+    rows = [make_row("a.png", 0.2, 0.2 + by, train_dataset=train, amplitude=by) for train, by in settings]
+    run_folder.cell(attack="uap", rows=rows)
+    for train, fingerprint in (("coco", "m"), ("voc", "m"), ("old", "other")):
+        stamp = FitStamp(
+            metric="blur",
+            metric_fingerprint=fingerprint,
+            attack="uap",
+            attack_fingerprint="a",
+            variant="",
+            settings={},
+            train=DatasetFacts(name=train, digest="d", images=50),
+            enlarged=[],
+            loss=[0.75, 0.5],
+            seconds=1,
+            machine={},
+            commit="",
+            finished="",
+            key="k",
+            sha256="",
+        )
+        file = run_folder.path / "fits" / "blur" / f"uap-{train}.json"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(stamp.to_json(), encoding="utf-8")
+        Image.new("RGB", (32, 32), {"coco": "red", "voc": "lime", "old": "blue"}[train]).save(file.with_suffix(".png"))
+    grey = Image.new("RGB", (20, 30), "grey")
+    for folder in ("_clear/original", *(f"uap/blur/default/{train}-{by}" for train, by in settings)):
+        file = run_folder.path / "images" / folder / "a.png.png"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        grey.point(lambda value, by=len(folder): value + by).save(file)
+    return run_folder
+
+
+def test_the_gallery_shows_universal_patterns_and_what_they_did(patterns, build):
+    site = build(patterns.path)
+    pictures = {alt: np.asarray(Image.open(site / path)) for path, *_, alt in shown(site)}
+    assert "a.png after uap" in pictures
+    colours = {alt: pixels[0, 0].tolist() for alt, pixels in pictures.items() if "pattern" in alt}
+    assert colours == {
+        "The universal pattern fitted on coco": [255, 0, 0],
+        "The universal pattern fitted on voc": [0, 255, 0],
+    }
+    page = text(site / "metrics" / "blur.html")
+    assert "attacked (fitted on coco, amplitude 0.8): 1" in page
+    assert "fitted on voc (50 images); loss from 0.750 to 0.500" in page
+    assert "blur, fitted on coco (50 images)" in text(site / "attacks" / "uap.html")
 
 
 def test_defences_have_a_page_only_where_rows_tell_of_them(run_folder, build, make_row):

@@ -18,12 +18,12 @@
     figure.prepend(svg);
   }
 
-  function scores(figure, attack, { edges, clear, attacked }) {
+  function scores(figure, attack, { edges, clear, attacked, settings }) {
     const steps = (counts, what) => counts.map((count, i) => ({ x1: edges[i], x2: edges[i + 1], count, what }));
     const marks = [["clear", clear, "var(--blue)", "none"], ["attacked", attacked, "var(--orange)", "4 3"]];
     draw(figure, `Histogram of the scores before and after ${attack}`, {
       x: { label: "score →" },
-      y: { label: "↑ images", grid: true },
+      y: { label: settings > 1 ? "↑ images, times settings" : "↑ images", grid: true },
       marks: [
         ...marks.flatMap(([what, counts, colour, dash]) => [
           Plot.rectY(steps(counts, what), { x1: "x1", x2: "x2", y: "count", fill: colour, fillOpacity: 0.25 }),
@@ -60,7 +60,7 @@
       const some = profile.points.length < profile.images ? `, evenly taken from ${profile.images}` : "";
       const unchanged = profile.unchanged ? ` On ${profile.unchanged} of them no pixel changed, so that PSNR has no place for them.` : "";
       part.querySelector("[role=status]").textContent =
-        `Solid blue: clear, dashed orange: attacked. A point is an image: ${profile.points.length}${some}.${unchanged}`;
+        `Solid blue: clear, dashed orange: attacked. A point is an image${profile.settings > 1 ? ` under one of ${profile.settings} training sets and amplitudes` : ""}: ${profile.points.length}${some}.${unchanged}`;
     };
     part.hidden = false;
     select.addEventListener("change", show);
