@@ -156,9 +156,7 @@ def _look_at_rows(view: MetricView, section: Section, standing: Standing, cells:
             view.exhibits.setdefault(section.dataset, {})[cell.attack] = shown
 
 
-def _points(
-    board: Leaderboard, speeds: dict[str, Speed], rated: Sequence[Accuracy | None]
-) -> list[dict[str, Any]]:
+def _points(board: Leaderboard, speeds: dict[str, Speed], rated: Sequence[Accuracy | None]) -> list[dict[str, Any]]:
     """Returns what the plots of all metrics draw: a dictionary per section."""
     return [
         {

@@ -1,0 +1,48 @@
+"""Independent pieces of work in several processes, where there is enough of it to be worth their start."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from types import TracebackType
+from typing import Any, TypeVar
+
+WORTH = 500_000  # rows to read or resample: several seconds of work
+
+Result = TypeVar("Result")
+
+
+class Processes:
+    """Does work as `map` does: what comes back does not depend on how many processes did it.
+
+    They are started, one per processor, for the first work that is worth it, and end with the `with` block.
+    """
+
+    def __init__(self) -> None:
+        self.pool: ProcessPoolExecutor | None = None
+
+    def __enter__(self) -> Processes:
+        """Starts nothing yet."""
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        """Ends the processes."""
+        if self.pool is not None:
+            self.pool.shutdown(cancel_futures=True)
+
+    def map(self, function: Callable[..., Result], jobs: Sequence[tuple[Any, ...]], rows: int) -> list[Result]:
+        """Returns what a function returns for each of the jobs, in their order.
+
+        Args:
+            function: Of a module, since processes import it by its name.
+            jobs: Its arguments.
+            rows: How many rows of cells the work is about.
+        """
+        processors = len(os.sched_getaffinity(0))
+        if min(len(jobs), processors) < 2 or rows < WORTH:
+            return [function(*job) for job in jobs]
+        if self.pool is None:  # not forked: a library's threads would not come along, but their locks would
+            self.pool = ProcessPoolExecutor(processors, mp_context=multiprocessing.get_context("spawn"))
+        return list(self.pool.map(function, *zip(*jobs, strict=True)))
