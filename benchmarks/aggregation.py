@@ -67,9 +67,8 @@ def _in_a_process(folder: Path) -> dict[str, float]:
 def _measured(folder: Path) -> dict[str, float]:
     wall, cpu = time.perf_counter(), sum(os.times()[:4])
     write_tables([folder], folder)
-    one, workers = (
-        resource.getrusage(who).ru_maxrss / 2**20 for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
-    )
+    usage = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    one, workers = (each.ru_maxrss / 2**20 for each in usage)
     most = one + workers * len(os.sched_getaffinity(0))  # as if all of them were at their largest at once
     return {
         "wall_seconds": round(time.perf_counter() - wall, 1),

@@ -66,22 +66,6 @@ def defended(cells: Iterable[Cell], ranges: Ranges) -> list[Defended]:
     return sorted(_flagged({_key(line): line for line in lines}), key=_key)
 
 
-def heat(lines: Sequence[Defended], metric: str, value: str, setting: Setting) -> pd.DataFrame:
-    """Returns a heat map: defences, best first, by attacks and `clear`; the bare metric's line is among them.
-
-    Args:
-        lines: What `defended` returns.
-        metric: The bare metric.
-        value: An attribute of `Defended`, such as gain_of_range.
-        setting: Whose lines, beside the undefended.
-    """
-    chosen = [line for line in lines if line.metric == metric and line.setting in (setting, "undefended")]
-    rows = [{"defence": line.defence, "attack": line.attack, "value": getattr(line, value)} for line in chosen]
-    rows += [{"defence": line.defence, "attack": "clear", "value": line.clean_cost} for line in chosen]
-    table = pd.DataFrame(rows).pivot_table(index="defence", columns="attack", values="value", aggfunc="mean")
-    return table.loc[table.drop(columns="clear", errors="ignore").mean(axis=1).sort_values(kind="stable").index]
-
-
 def _bare_clear(cells: Sequence[Cell]) -> pd.Series:
     """Returns f(x) by metric, data set, distortion and image."""
     parts = [

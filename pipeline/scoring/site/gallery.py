@@ -23,6 +23,7 @@ Pixels: TypeAlias = NDArray[np.uint8]  # (H, W, 3)
 SHOWN = 3  # images of an attack: the one that was raised most, the middle one and the one that was raised least
 SIDE = 384  # of an image's middle that is shown, in pixels: scaled down, a change of some levels could not be seen
 AMPLIFIED = 10
+GREY = 127.5  # of a pattern's preview where the pattern is 0
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,7 @@ class Gallery:
             metric, attack = cell.stamp.metric, cell.stamp.attack
             versions = (fit.metric, fit.metric_fingerprint, fit.attack, fit.attack_fingerprint)
             if fit.loss and versions == (metric.name, metric.fingerprint, attack.name, attack.fingerprint):
-                picture, ends = self._keep(pixels), (fit.loss[0], fit.loss[-1])
+                picture, ends = self._keep(_stretched(pixels)), (fit.loss[0], fit.loss[-1])
                 found.append(Preview(cell.metric, picture, pixels.shape[0], fit.train.name, fit.train.images, ends))
         return found
 
@@ -152,6 +153,13 @@ def _read(path: Path | None) -> Pixels | None:
             return np.asarray(image.convert("RGB"))
     except (OSError, UnidentifiedImageError, ValueError):
         return None
+
+
+def _stretched(preview: Pixels) -> Pixels:
+    """Returns a pattern's preview, grey where it is 0, with as much contrast as there is room for."""
+    change = preview.astype(np.float64) - GREY
+    most = np.abs(change).max()
+    return (GREY + change * (GREY / most if most else 1)).round().clip(0, 255).astype(np.uint8)
 
 
 def _middle(pixels: Pixels) -> Pixels:
