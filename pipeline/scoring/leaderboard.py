@@ -64,10 +64,15 @@ class Section:
     detectable: float | None  # the least difference of two metrics' gains that these images tell from 0
 
     @property
+    def unit(self) -> str:
+        """Returns what is scored as a whole."""
+        return "clip" if self.kind == "video" else "image"
+
+    @property
     def caption(self) -> str:
         """Returns what the section was made from, and whether it may be cited."""
         preset = f"Preset {self.preset}" if self.preset else "No preset"
-        images = f"{self.images} image{'' if self.images == 1 else 's'}"
+        images = f"{self.images} {self.unit}{'' if self.images == 1 else 's'}"
         citable = self.images >= FEW and set(self.preset.split("+")) <= CITABLE
         return f"{preset}, data set {self.dataset}, {images}" + (
             "" if citable else ": an illustration, not a ranking to cite"

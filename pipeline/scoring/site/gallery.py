@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Hashable
 from dataclasses import dataclass, replace
+from glob import escape
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -76,7 +77,7 @@ class Gallery:
             return []
         quality = next(iter(cell.stamp.settings.get("jpeg", ())), None) if cell.stamp.metric.kind == "FR" else None
         before = f"jpeg={quality}" if isinstance(quality, int) else "original"
-        kept = [row for row in rows.sort_values("gain", ascending=False).to_dict("records") if _file(folder, row)]
+        kept = [row for row in rows.sort_values("gain", ascending=False).to_dict("records") if _saved(folder, row)]
         chosen = sorted({round(i * (len(kept) - 1) / (SHOWN - 1)) for i in range(SHOWN)}) if kept else []
         exhibits = (self._exhibit(kept[i], folder, self.folder / "_clear" / before) for i in chosen)
         return [replace(exhibit, setting=setting) for exhibit in exhibits if exhibit]
@@ -99,10 +100,11 @@ class Gallery:
         return found
 
     def _exhibit(self, row: Row, attacked_folder: Path, clear_folder: Path) -> Exhibit | None:
-        attacked = _read(_file(attacked_folder, row))
-        if attacked is None:
+        file = _saved(attacked_folder, row)
+        attacked = _read(file)
+        if file is None or attacked is None:
             return None
-        clear = _read(_file(clear_folder, row))
+        clear = _read(clear_folder / file.relative_to(attacked_folder))
         if clear is not None and clear.shape != attacked.shape:
             clear = None
         shown = _middle(attacked)
@@ -137,11 +139,18 @@ def _of_one_pattern(rows: pd.DataFrame) -> tuple[pd.DataFrame, str, str]:
     return chosen, f"{train}-{amplitude:g}", f"fitted on {train}, amplitude {amplitude:g}"
 
 
-def _file(folder: Path, row: Row) -> Path | None:
-    """Returns the saved image of a row, if there is one; a name that leads out of the folder has none."""
+def _saved(folder: Path, row: Row) -> Path | None:
+    """Returns the saved image of a row, of a clip that of its middle frame; never one outside the folder.
+
+    The engine names a frame VIDEO#0012, or by its file in the clip's folder.
+    """
     path = folder / f"{row['image']}.png"
-    inside = path.resolve().is_relative_to(folder.resolve())
-    return path if inside and path.is_file() else None
+    if not path.resolve().is_relative_to(folder.resolve()):
+        return None
+    if path.is_file():
+        return path
+    frames = sorted([*path.parent.glob(f"{escape(path.stem)}#*.png"), *path.with_suffix("").glob("*.png")])
+    return frames[len(frames) // 2] if frames else None
 
 
 def _read(path: Path | None) -> Pixels | None:

@@ -53,6 +53,7 @@ class Pages:
             "estimate": lambda found: with_margin(found.value, found[1:]),
             "exact": exact,
             "gain": gain,
+            "kind": lambda kind: kind if kind.isupper() else kind.capitalize(),
             "of": lambda name, values: values.get(name),
             "shade": shade,
         }

@@ -252,6 +252,23 @@ def test_a_clear_image_that_is_gone_or_another_is_said_to_be(pictures, build):
     assert text(site / "metrics" / "blur.html").count("that image was not kept") == 2
 
 
+@pytest.mark.parametrize("frame", ["clip.y4m#000{}.png", "clip.y4m/im{}.png.png"])
+def test_of_a_clip_the_gallery_shows_the_middle_frame_with_the_clips_scores(run_folder, make_row, build, frame):
+    for folder, by in (("_clear/original", 0), ("ifgsm/blur/default", 5)):
+        for index in range(3):
+            file = run_folder.path / "images" / folder / frame.format(index)
+            file.parent.mkdir(parents=True, exist_ok=True)
+            Image.new("RGB", (20, 30), (50 * index + by,) * 3).save(file)
+    run_folder.cell(rows=[make_row("clip.y4m", 0.2, 0.6)], kind="video")
+    site = build(run_folder.path)
+    pictures = [np.asarray(Image.open(site / path)).max() for path, *_ in shown(site)]
+    assert pictures == [50, 55, 128 + 50]
+    page = text(site / "metrics" / "blur.html")
+    assert "clip.y4m, clear: 0.2 attacked: 0.6" in page
+    assert "1 clip: an illustration" in page
+    assert "Video metrics on sample" in text(site / "index.html")
+
+
 @pytest.fixture
 def patterns(run_folder, make_row):
     """Writes a run of a universal attack: three fits of which one is of another metric's weights, and saved images."""

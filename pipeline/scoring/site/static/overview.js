@@ -8,7 +8,7 @@
 
   // Names of metrics at their dots, on the side where there is room; of too many, none.
   function labels(metrics, x, d, log = false) {
-    if (metrics.length > 30) return [];
+    if (metrics.length > (window.innerWidth < 500 ? 6 : 30)) return [];
     const place = (each) => (log ? Math.log(x(each)) : x(each));
     const [low, high] = d3.extent(metrics, place);
     const left = (each) => place(each) > (low + high) / 2 && low < high;
