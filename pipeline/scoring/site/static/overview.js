@@ -41,7 +41,7 @@
         marginLeft: 56,
         marginRight: 20,
         ariaLabel: "Worst-case gain of every metric against its rank correlation with people's opinions",
-        x: { label: "SROCC with people's opinions →", grid: true, nice: true, ticks: 6 },
+        x: { label: "SROCC with people's opinions →", grid: true, ticks: 6, domain: [Math.min(0, d3.min(rated, (each) => each.srocc)), 1] },
         y: { label: "↑ worst-case gain, smaller is more robust", grid: true, nice: true, zero: true },
         r: { type: "log", range: [4, 13] },
         marks: [
@@ -76,8 +76,9 @@
     figure.querySelector("svg")?.remove();
     figure.hidden = !options;
     if (!options) return;
+    const width = figure.clientWidth || figure.parentElement.clientWidth;
     const svg = Plot.plot({
-      width: Math.max(280, Math.min(figure.parentElement.clientWidth, 620)),
+      width: Math.max(280, Math.min(width, 620)),
       style: { background: "none", fontSize: "12px" },
       ...options,
     });
