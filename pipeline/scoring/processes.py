@@ -18,9 +18,15 @@ class Processes:
     """Does work as `map` does: what comes back does not depend on how many processes did it.
 
     They are started, one per processor, for the first work that is worth it, and end with the `with` block.
+
+    Args:
+        processors: How many there are; as many as this process may use, if not said.
+        worth: From how many rows on it is worth it.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, processors: int | None = None, worth: int = WORTH) -> None:
+        self.processors = processors or len(os.sched_getaffinity(0))
+        self.worth = worth
         self.pool: ProcessPoolExecutor | None = None
 
     def __enter__(self) -> Processes:
@@ -40,9 +46,8 @@ class Processes:
             jobs: Its arguments.
             rows: How many rows of cells the work is about.
         """
-        processors = len(os.sched_getaffinity(0))
-        if min(len(jobs), processors) < 2 or rows < WORTH:
+        if min(len(jobs), self.processors) < 2 or rows < self.worth:
             return [function(*job) for job in jobs]
         if self.pool is None:  # not forked: a library's threads would not come along, but their locks would
-            self.pool = ProcessPoolExecutor(processors, mp_context=multiprocessing.get_context("spawn"))
+            self.pool = ProcessPoolExecutor(self.processors, mp_context=multiprocessing.get_context("spawn"))
         return list(self.pool.map(function, *zip(*jobs, strict=True)))
