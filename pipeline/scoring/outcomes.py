@@ -88,7 +88,8 @@ def gain(moved: pd.DataFrame) -> pd.Series[float]:
 
 
 def _gains(moved: pd.DataFrame) -> Values:
-    return moved["after"].to_numpy() - moved["before"].to_numpy()
+    gains: Values = moved["after"].to_numpy() - moved["before"].to_numpy()
+    return gains
 
 
 def over_settings(settings: Sequence[pd.DataFrame]) -> pd.DataFrame:

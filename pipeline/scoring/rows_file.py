@@ -130,7 +130,8 @@ def _codes(column: pa.ChunkedArray) -> NDArray[np.intp]:
     found = column.combine_chunks().dictionary_encode()
     ranks = np.empty(len(found.dictionary), np.intp)
     ranks[pc.sort_indices(found.dictionary).to_numpy()] = np.arange(ranks.size)
-    return ranks[found.indices.to_numpy()]
+    codes: NDArray[np.intp] = ranks[found.indices.to_numpy()]
+    return codes
 
 
 def _numbers(column: pa.ChunkedArray) -> NDArray[np.float64]:

@@ -126,7 +126,7 @@ class Draws:
 
         Those of values that are not all finite are unknown, nan.
         """
-        finite = np.isfinite(values).all(axis=1)
+        finite = np.asarray(np.isfinite(values).all(axis=1))
         grid = _on_grid(np.where(finite[:, None], values, 0), self.most)
         sums = np.stack([np.bincount(self.clip, row, self.clips) for row in grid])
         total = np.zeros((len(values), self.images.size))
