@@ -12,7 +12,7 @@ import torch
 from metrics.base import Images, Metric, Scores
 from pipeline.evaluate.datasets import Photo
 from pipeline.evaluate.guard import Guard, Seen
-from pipeline.evaluate.images import Batch, quantize, write_png
+from pipeline.evaluate.images import Batch, load_saved, quantize, write_png
 from pipeline.evaluate.measures import measures
 from pipeline.evaluate.metric import MetricBench
 from pipeline.evaluate.objective import Gain, ImageNoise
@@ -85,8 +85,11 @@ class Attacker:
                 clear_scores=sides,
                 companions=companions,
             )
-            adversarial = trial.attack(images, objective, ImageNoise(self.attack, names))
-            attacked = quantize(adversarial, images, trial.attack.eps)
+            if trial.saved is None:
+                adversarial = trial.attack(images, objective, ImageNoise(self.attack, names))
+                attacked = quantize(adversarial, images, trial.attack.eps)
+            else:
+                attacked = load_saved([trial.saved[name] for name in names], images)
             if self.saved:
                 folder = self.saved / (self.current.variant or "default") / trial.setting
                 for name, image in zip(names, attacked, strict=True):

@@ -121,14 +121,22 @@ def _lines(cell: Cell, ranges: Ranges, clear: pd.Series) -> Iterator[Defended]:
         if guard:
             images = [(metric, dataset, _distortion(str(variant)), image) for image in rows["image"]]
             bare = clear.reindex(pd.MultiIndex.from_tuples(images, names=clear.index.names)).to_numpy()
-            yield place.line(guard, "adaptive", _through(rows, clear=bare).dropna(subset="clear"))
+            setting: Setting = "adaptive" if _knows(cell.attack, metric, guard) else "non-adaptive"
+            yield place.line(guard, setting, _through(rows, clear=bare).dropna(subset="clear"))
             continue
         for defence, part in rows.groupby("defence"):
             if defence:
-                yield place.line(str(defence), "non-adaptive", part)
+                aware = "@" in cell.attack and _knows(cell.attack, metric, str(defence))
+                yield place.line(str(defence), "adaptive" if aware else "non-adaptive", part)
         once = rows.drop_duplicates(["image", "train_dataset", "amplitude"])
         unguarded = {"psnr_defended": once["psnr"], "ssim_defended": once["ssim"]}
         yield place.line(NONE, "undefended", _through(once, clear=once["clear"]).assign(**unguarded))
+
+
+def _knows(attack: str, metric: str, defence: str) -> bool:
+    """Tells whether an attack went through a defence: saved images, ATTACK@METRIC+DEFENCE, tell by their name."""
+    _, saved, source = attack.partition("@")
+    return not saved or source == f"{metric}+{defence}"
 
 
 def _through(rows: pd.DataFrame, clear: Any) -> pd.DataFrame:
