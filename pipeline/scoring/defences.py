@@ -109,6 +109,37 @@ def _distortion(variant: str) -> str:
 
 
 def _lines(cell: Cell, ranges: Ranges, clear: pd.Series) -> Iterator[Defended]:
+    for place, defence, setting, rows in _groups(cell, ranges, clear):
+        yield place.line(defence, setting, rows)
+
+
+def each_image(cells: Iterable[Cell], ranges: Ranges) -> pd.DataFrame:
+    """Returns what defences did on every image under default settings, a row each.
+
+    The columns are metric, dataset, attack, defence, setting and image; `gain`, |f(x) - f(D(x'))| in parts of the
+    range; `ssim` of the attacked image before the defence; and `value`, f(x) in parts of the range, 1 the best.
+    """
+    usable = [cell for cell in cells if cell.status == "done" and cell.stamp]
+    clear = _bare_clear(usable)
+    parts = [
+        rows.assign(
+            metric=place.metric,
+            attack=place.attack,
+            defence=defence,
+            setting=setting,
+            value=place.scale(rows["clear"].to_numpy()),
+            gain=(rows["clear"] - rows["attacked_defended"]).abs() / (place.scale.high - place.scale.low),
+        )
+        for cell in usable
+        for place, defence, setting, rows in _groups(cell, ranges, clear)
+        if not place.variant
+    ]
+    columns = ["metric", "dataset", "attack", "defence", "setting", "image", "gain", "ssim", "value"]
+    return pd.concat([pd.DataFrame(columns=columns), *(part[columns] for part in parts)], ignore_index=True)
+
+
+def _groups(cell: Cell, ranges: Ranges, clear: pd.Series) -> Iterator[tuple[Place, str, Setting, pd.DataFrame]]:
+    """Yields the rows behind each defence, of which `clear` is f(x), with where and in which setting they were made."""
     if cell.stamp is None:
         return
     try:
@@ -122,15 +153,15 @@ def _lines(cell: Cell, ranges: Ranges, clear: pd.Series) -> Iterator[Defended]:
             images = [(metric, dataset, _distortion(str(variant)), image) for image in rows["image"]]
             bare = clear.reindex(pd.MultiIndex.from_tuples(images, names=clear.index.names)).to_numpy()
             setting: Setting = "adaptive" if _knows(cell.attack, metric, guard) else "non-adaptive"
-            yield place.line(guard, setting, _through(rows, clear=bare).dropna(subset="clear"))
+            yield place, guard, setting, _through(rows, clear=bare).dropna(subset="clear")
             continue
         for defence, part in rows.groupby("defence"):
             if defence:
                 aware = "@" in cell.attack and _knows(cell.attack, metric, str(defence))
-                yield place.line(str(defence), "adaptive" if aware else "non-adaptive", part)
+                yield place, str(defence), "adaptive" if aware else "non-adaptive", part
         once = rows.drop_duplicates(["image", "train_dataset", "amplitude"])
         unguarded = {"psnr_defended": once["psnr"], "ssim_defended": once["ssim"]}
-        yield place.line(NONE, "undefended", _through(once, clear=once["clear"]).assign(**unguarded))
+        yield place, NONE, "undefended", _through(once, clear=once["clear"]).assign(**unguarded)
 
 
 def _knows(attack: str, metric: str, defence: str) -> bool:
