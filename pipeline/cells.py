@@ -138,8 +138,8 @@ class Cell:
             return Decision("skipped", "a video codec re-encodes clips, and it rates images: use --jpeg")
         if self.metric.kind == "video" and (self.metric.defence or self.settings.defences):
             return Decision("skipped", "defences stand before metrics of images")
-        if is_universal(self.attack) and (self.metric.defence or self.metric.kind == "video"):
-            return Decision("skipped", "universal patterns are fitted on bare metrics of images")
+        if is_universal(self.attack) and self.metric.kind == "video":
+            return Decision("skipped", "universal patterns are fitted on metrics of images")
         return None
 
     def _saved(self, out: Path) -> bool:
