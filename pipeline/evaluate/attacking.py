@@ -126,11 +126,13 @@ class Attacker:
     ) -> Iterator[dict[str, Any]]:
         """Yields the columns that are computed from the attacked images, (N,) values each; once for every defence."""
         changed = measures(attacked, images)
+        changed["l2"] = (changed["mse"] * images[0].numel()).sqrt()
         attacked = self.bench.recoded(attacked)
         guard = self.bench.guard(names)
         if guard:
             seen = self._seen(self.bench, guard, attacked, images, references)
             scores, changed["psnr_defended"], changed["ssim_defended"] = seen.scores, seen.psnr, seen.ssim
+            changed |= _certified(seen)
         else:
             scores = self.bench.metric(attacked, references)
         if not scores.isfinite().all():
@@ -148,6 +150,7 @@ class Attacker:
                     "attacked_defended": seen.scores.tolist(),
                     "psnr_defended": seen.psnr.tolist(),
                     "ssim_defended": seen.ssim.tolist(),
+                    **{column: values.tolist() for column, values in _certified(seen).items()},
                 }
 
     def _seen(
@@ -162,3 +165,11 @@ class Attacker:
         seconds, number = self.purified.get(name, (0.0, 0))
         self.purified[name] = (seconds + seen.seconds, number + len(images))
         return seen
+
+
+def _certified(seen: Seen) -> dict[str, Scores]:
+    """Returns the columns of a certificate, (N,) values each; none of a defence that has none."""
+    if seen.certificate is None:
+        return {}
+    _, low, high, radius = seen.certificate
+    return {"radius": radius, "certified_low": low, "certified_high": high}

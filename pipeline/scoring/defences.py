@@ -23,6 +23,7 @@ from pipeline.scoring.robustness import Scale, Values
 from pipeline.scoring.statistics import UNKNOWN, Interval, mean_of
 
 SAME = 80.0  # dB, which the PSNR of equal images counts as
+CERTIFIED = ("radius", "certified_low", "certified_high")  # the columns of a smoothing defence
 NONE = "none"  # the line of the bare metric
 Setting = Literal["undefended", "non-adaptive", "adaptive"]
 
@@ -49,6 +50,10 @@ class Defended:
     plcc_clear: float
     plcc_attacked: float
     seconds: float = math.nan  # per image, of the defence alone, on the machine of the cell's stamp
+    radius: float = math.nan  # l2 norm of the changes that a smoothing defence certifies its interval for
+    l2: float = math.nan  # median l2 norm of the attack's changes
+    certified_width: float = math.nan  # of the interval about the attacked image, mean, in parts of the range
+    left: float = math.nan  # share of images that the attack took out of the interval, beyond the radius
     only_unaware: bool = False  # an attack that knows the defence takes back more than half of what it took away
 
 
@@ -161,6 +166,7 @@ def _groups(cell: Cell, ranges: Ranges, clear: pd.Series) -> Iterator[tuple[Plac
                 yield place, str(defence), "adaptive" if aware else "non-adaptive", part
         once = rows.drop_duplicates(["image", "train_dataset", "amplitude"])
         unguarded = {"psnr_defended": once["psnr"], "ssim_defended": once["ssim"]}
+        unguarded |= dict.fromkeys(CERTIFIED, pd.Series(math.nan, index=once.index))
         yield place, NONE, "undefended", _through(once, clear=once["clear"]).assign(**unguarded)
 
 
@@ -194,6 +200,7 @@ class Place(NamedTuple):
         moved = np.abs(clear - after) / (self.scale.high - self.scale.low)
         gain = mean_of(moved, rows["clip"])[0] if len(rows) else None
         direction = self.scale.higher_is_better
+        width, left = self._certified(rows)
         opinions = before_and_after(
             rows, higher_is_better=direction, clear="clear_defended", attacked="attacked_defended"
         )
@@ -216,7 +223,19 @@ class Place(NamedTuple):
             plcc_clear=opinions.get("plcc_clear", math.nan),
             plcc_attacked=opinions.get("plcc_attacked", math.nan),
             seconds=self.purifying.get(defence, math.nan),
+            radius=_mean(rows["radius"].to_numpy()),
+            l2=float(rows["l2"].median()) if len(rows) else math.nan,
+            certified_width=width,
+            left=left,
         )
+
+    def _certified(self, rows: pd.DataFrame) -> tuple[float, float]:
+        """Returns the mean width of the certified intervals, and on how many images the clear score is outside."""
+        low, high, before = (rows[name].to_numpy() for name in ("certified_low", "certified_high", "clear_defended"))
+        if not len(rows) or np.isnan(low).any():
+            return math.nan, math.nan
+        width = _mean(high - low) / (self.scale.high - self.scale.low)
+        return width, _mean(((before < low) | (before > high)).astype(float))
 
 
 def _mean(values: Values) -> float:

@@ -15,7 +15,7 @@ import pyarrow.csv as arrow
 
 from pipeline.rows import COLUMNS
 
-RECENT = ("mos",)  # columns that older files lack
+RECENT = ("mos", "l2", "radius", "certified_low", "certified_high")  # columns that older files lack
 TEXT = ("dataset", "image", "clip", "variant", "train_dataset", "defence")
 NUMBERS = tuple(column for column in COLUMNS if column not in TEXT)
 IDENTITY = ["dataset", "variant", "train_dataset", "amplitude", "defence", "image"]  # one row each
@@ -89,7 +89,8 @@ def _ours(path: Path) -> pd.DataFrame:
             strings_can_be_null=False,
         ),
     )
-    if tuple(read.column_names) not in {COLUMNS, tuple(column for column in COLUMNS if column not in RECENT)}:
+    there = set(read.column_names)
+    if tuple(read.column_names) != tuple(column for column in COLUMNS if column in there or column not in RECENT):
         raise pa.ArrowInvalid("other columns")
     table: pd.DataFrame = read.to_pandas().reindex(columns=list(COLUMNS))
     table["clip"] = table["clip"].mask(table["clip"] == "", table["image"])
