@@ -25,13 +25,13 @@ SETTINGS = {"non-adaptive": "attacks that do not know the defence", "adaptive": 
 CLEAR = "clear"
 MOST = 6  # lines of a panel, beside that of the bare metric: as many as there are colours
 FIFTHS = 5  # parts that images are sorted into by their clear score
-NUMBERS = ("gain_of_range", "quality", "clean_cost", "srocc_clear", "srocc_attacked")
+NUMBERS = ("gain_of_range", "quality", "clean_cost_of_range", "srocc_clear", "srocc_attacked")
 
 
 def heatmap(names: Sequence[str], folder: Path) -> Figure:
-    """Draws each metric's gains: defences by attacks and the clear images, the best defence first."""
+    """Draws each metric's gains: defences by attacks, and what they cost on clear images; the best defence first."""
     lines = _lines(names, folder)
-    return _maps(lines, "gain_of_range", "clean_cost", "gain in parts of the range; clear: the defence's own cost")
+    return _maps(lines, "gain_of_range", "clean_cost_of_range", "gain, in parts of the range")
 
 
 def srocc(names: Sequence[str], folder: Path) -> Figure:
@@ -39,7 +39,7 @@ def srocc(names: Sequence[str], folder: Path) -> Figure:
     lines = _lines(names, folder)
     if lines["srocc_clear"].isna().all():
         raise BenchError("there must be images that people rated to draw; got none: run with --dataset iqa:CSV")
-    return _maps(lines, "srocc_attacked", "srocc_clear", "SROCC with opinions of the clear images")
+    return _maps(lines, "srocc_attacked", "srocc_clear", "SROCC with opinions")
 
 
 def metrics(names: Sequence[str], folder: Path) -> Figure:
@@ -53,7 +53,7 @@ def metrics(names: Sequence[str], folder: Path) -> Figure:
     }
     order = _best_first(lines)
     shown = [[table.reindex(columns=order) for table in tables.values()]]
-    return _shaded(shown, [""], "mean gain over attacks, in parts of the range")
+    return _shaded(shown, [""], "mean gain, in parts of the range")
 
 
 def quality(names: Sequence[str], folder: Path) -> Figure:
@@ -72,8 +72,8 @@ def quality(names: Sequence[str], folder: Path) -> Figure:
             )
         for defence, points in means.groupby("defence"):
             axes.plot(points["quality"], points["gain_of_range"], "-", color="0.7", linewidth=0.6, marker="", zorder=0)
-            first = points.iloc[0]
-            place = (first["quality"], first["gain_of_range"])
+            last = points.iloc[-1]  # of attacks that do not know it, where these were run
+            place = (last["quality"], last["gain_of_range"])
             axes.annotate(str(defence), place, (3, 3), textcoords="offset points", fontsize=6)
         axes.set_title(f"{metric}, {dataset}", loc="left")
         axes.set_xlabel("quality of the purified attacked image, (SSIM + PSNR/80)/2")
@@ -158,13 +158,13 @@ def _maps(lines: pd.DataFrame, value: str, on_clear: str, label: str) -> Figure:
             attacks = sorted(own["attack"].unique())
             tables.append(table.reindex(index=_best_first(own), columns=[*attacks, CLEAR]))
         shown.append(tables)
-        titles.append(f"{metric}, {dataset}: ")
+        titles.append(f"{metric}, {dataset}\n")
     return _shaded(shown, titles, label)
 
 
 def _shaded(rows: Sequence[Sequence[pd.DataFrame]], titles: Sequence[str], label: str) -> Figure:
     """Draws tables as heat maps with one scale; what was not run is white and says so."""
-    heights = [1.4 + 0.22 * len(tables[0]) for tables in rows]
+    heights = [max(2.4, 1.6 + 0.22 * len(tables[0])) for tables in rows]
     width = 2.6 + 2 * max(0.42 * len(table.columns) for tables in rows for table in tables)
     figure = Figure(figsize=(width, sum(heights)), layout="constrained")
     panels = figure.subplots(len(rows), len(SETTINGS), squeeze=False, height_ratios=heights, sharey="row")
@@ -198,7 +198,7 @@ def _curves(
     """Draws a row per metric and data set, and in it a panel per setting with a line per defence, the best ones."""
     images = _of(names, _images(folder))
     groups = list(images.groupby(["metric", "dataset"]))
-    figure = Figure(figsize=(7, 2.6 * len(groups)), layout="constrained")
+    figure = Figure(figsize=(8, 2.6 * len(groups)), layout="constrained")
     panels = figure.subplots(len(groups), len(SETTINGS), squeeze=False, sharex="row", sharey="row")
     for axes_of_row, ((metric, dataset), own) in zip(panels, groups, strict=True):
         guarded = own[own["defence"] != NONE]
@@ -209,10 +209,19 @@ def _curves(
                 colour, line = (COLOURS[-1], "--") if defence == NONE else (COLOURS[place - 1], "-")
                 if len(part):
                     axes.plot(*curve(part), line, color=colour, marker="", linewidth=1, label=defence)
-            axes.set_title(f"{metric}, {dataset}: {told}", loc="left", fontsize=7)
+            axes.set_title(f"{metric}, {dataset}\n{told}", loc="left", fontsize=7)
             axes.set_xlabel(across)
-            if len(axes.lines):
-                axes.legend(frameon=False, fontsize=6, title=_left_out(len(best)), title_fontsize=6)
+        lines = {str(line.get_label()): line for axes in axes_of_row for line in axes.lines}
+        axes_of_row[-1].legend(
+            lines.values(),
+            lines.keys(),
+            loc="center left",
+            bbox_to_anchor=(1, 0.5),
+            frameon=False,
+            fontsize=6,
+            title=_left_out(len(best)),
+            title_fontsize=6,
+        )
         axes_of_row[0].set_ylabel("mean gain, in parts of the range")
     return figure
 

@@ -44,6 +44,7 @@ class Defended:
     gain_interval: Interval  # of gain_of_range
     quality: float  # mean (SSIM(x, D(x')) + PSNR(x, D(x')) / 80) / 2, the paper's Q
     clean_cost: float  # the gain of D(x): what the defence does to images that nobody attacked
+    clean_cost_of_range: float  # the same in parts of the range, as gain_of_range is
     agreement: float  # SROCC of f(x) with f(D(x)); nan for fewer than three images
     srocc_clear: float  # of f(D(x)) with mean opinion scores; nan where nobody rated the images
     srocc_attacked: float  # of f(D(x'))
@@ -82,7 +83,8 @@ def heat(lines: Sequence[Defended], metric: str, value: str, setting: Setting) -
     """
     chosen = [line for line in lines if line.metric == metric and line.setting in (setting, "undefended")]
     rows = [{"defence": line.defence, "attack": line.attack, "value": getattr(line, value)} for line in chosen]
-    rows += [{"defence": line.defence, "attack": "clear", "value": line.clean_cost} for line in chosen]
+    cost = "clean_cost_of_range" if value == "gain_of_range" else "clean_cost"  # in the unit of what stands beside it
+    rows += [{"defence": line.defence, "attack": "clear", "value": getattr(line, cost)} for line in chosen]
     table = pd.DataFrame(rows).pivot_table(index="defence", columns="attack", values="value", aggfunc="mean")
     return table.loc[table.drop(columns="clear", errors="ignore").mean(axis=1).sort_values(kind="stable").index]
 
@@ -217,6 +219,7 @@ class Place(NamedTuple):
             gain_interval=(gain.low, gain.high) if gain else UNKNOWN,
             quality=_mean(quality.to_numpy()),
             clean_cost=cost,
+            clean_cost_of_range=_mean(np.abs(clear - before) / (self.scale.high - self.scale.low)),
             agreement=float(stats.spearmanr(clear, before).statistic) if len(rows) > 2 else math.nan,
             srocc_clear=opinions.get("srocc_clear", math.nan),
             srocc_attacked=opinions.get("srocc_attacked", math.nan),
