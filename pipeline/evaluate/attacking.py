@@ -12,7 +12,7 @@ import torch
 from metrics.base import Images, Metric, Scores
 from pipeline.evaluate.datasets import Photo
 from pipeline.evaluate.guard import Guard, Seen
-from pipeline.evaluate.images import Batch, quantize, write_png
+from pipeline.evaluate.images import Batch, load_saved, quantize, write_png
 from pipeline.evaluate.measures import measures
 from pipeline.evaluate.metric import MetricBench
 from pipeline.evaluate.objective import Gain, ImageNoise
@@ -85,8 +85,11 @@ class Attacker:
                 clear_scores=sides,
                 companions=companions,
             )
-            adversarial = trial.attack(images, objective, ImageNoise(self.attack, names))
-            attacked = quantize(adversarial, images, trial.attack.eps)
+            if trial.saved is None:
+                adversarial = trial.attack(images, objective, ImageNoise(self.attack, names))
+                attacked = quantize(adversarial, images, trial.attack.eps)
+            else:
+                attacked = load_saved([trial.saved[name] for name in names], images)
             if self.saved:
                 folder = self.saved / (self.current.variant or "default") / trial.setting
                 for name, image in zip(names, attacked, strict=True):
@@ -123,11 +126,13 @@ class Attacker:
     ) -> Iterator[dict[str, Any]]:
         """Yields the columns that are computed from the attacked images, (N,) values each; once for every defence."""
         changed = measures(attacked, images)
+        changed["l2"] = (changed["mse"] * images[0].numel()).sqrt()
         attacked = self.bench.recoded(attacked)
         guard = self.bench.guard(names)
         if guard:
             seen = self._seen(self.bench, guard, attacked, images, references)
             scores, changed["psnr_defended"], changed["ssim_defended"] = seen.scores, seen.psnr, seen.ssim
+            changed |= _certified(seen)
         else:
             scores = self.bench.metric(attacked, references)
         if not scores.isfinite().all():
@@ -145,6 +150,7 @@ class Attacker:
                     "attacked_defended": seen.scores.tolist(),
                     "psnr_defended": seen.psnr.tolist(),
                     "ssim_defended": seen.ssim.tolist(),
+                    **{column: values.tolist() for column, values in _certified(seen).items()},
                 }
 
     def _seen(
@@ -159,3 +165,11 @@ class Attacker:
         seconds, number = self.purified.get(name, (0.0, 0))
         self.purified[name] = (seconds + seen.seconds, number + len(images))
         return seen
+
+
+def _certified(seen: Seen) -> dict[str, Scores]:
+    """Returns the columns of a certificate, (N,) values each; none of a defence that has none."""
+    if seen.certificate is None:
+        return {}
+    _, low, high, radius = seen.certificate
+    return {"radius": radius, "certified_low": low, "certified_high": high}

@@ -119,6 +119,19 @@ def open_dataset(name: str, limit: int | None = None, frames: int | None = None)
     return Dataset(title, reader.photos, key, reader.asked, crop, reader.excluded, reader.clips, rates)
 
 
+def photo_at(name: str, path: Path, clip: str = "", reference: Path | None = None) -> Photo:
+    """Returns a photograph by its file, the header of which is read.
+
+    Raises:
+        DataError: If it cannot be used; names it.
+    """
+    try:
+        height, width = _usable(*_size(path), None)
+    except _UnusableError as reason:
+        raise DataError(f"{path} {reason}: restore it") from None
+    return Photo(name, path, height, width, clip, reference=reference)
+
+
 def _units_at(name: str, known: dict[str, config.DatasetConfig]) -> list[Unit]:
     """Returns the units of a folder, or the one that a file is."""
     path = Path(name).expanduser()

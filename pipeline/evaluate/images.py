@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
@@ -158,6 +158,27 @@ def write_png(image: Images, path: Path) -> None:
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, "PNG")
     write_atomically(path, buffer.getvalue())
+
+
+def load_saved(files: Sequence[Path], clear: Images) -> Images:
+    """Returns attacked images from their files.
+
+    Args:
+        files: One for each of the clear images.
+        clear: The clear images, (N, 3, H, W).
+
+    Raises:
+        ValueError: If one has another size than its clear image.
+        OSError: If one is damaged.
+    """
+    pixels = [decode(file) for file in files]
+    for file, found in zip(files, pixels, strict=True):
+        if found.shape[:2] != clear.shape[-2:]:
+            raise ValueError(
+                f"{file.name} is {found.shape[1]}x{found.shape[0]}, and its clear image "
+                f"{clear.shape[-1]}x{clear.shape[-2]}"
+            )
+    return to_tensor(pixels).to(clear.device)
 
 
 def ahead(items: Iterable[Item], work: Callable[[Item], Result], depth: int = 2) -> Iterator[tuple[Item, Result]]:

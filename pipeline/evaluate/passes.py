@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields, replace
+from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
 from torch import Tensor
@@ -25,6 +26,7 @@ class Trial(NamedTuple):
     attack: Attack
     train_dataset: str = ""  # of a universal pattern
     amplitude: float | None = None  # of a universal pattern
+    saved: Mapping[str, Path] | None = None  # the attacked images by name, of an attack that was run before
 
     @property
     def setting(self) -> str:
@@ -38,6 +40,11 @@ class Pass(NamedTuple):
     variant: str  # as the rows name it; empty for the default
     jpeg: Quality | None
     trials: tuple[Trial, ...]  # a single one, but for a universal attack
+
+    @property
+    def unit(self) -> str:
+        """Returns what tells the pass from the others of its cell."""
+        return "/".join(filter(None, [self.variant, self.trials[0].setting if len(self.trials) == 1 else ""]))
 
     @property
     def work(self) -> int:

@@ -52,6 +52,7 @@ def defences_md(lines: Sequence[Defended]) -> str:
         rated = any(not math.isnan(line.srocc_clear) for line in own)
         header = [*HEADER, *(RATED if rated else ()), ""]
         parts.append(table(header, _rows(own, rated=rated)))
+        parts += [_certificate(line) for line in own if line.radius >= 0]
     parts += ["## What the numbers mean", MEANING]
     return "\n\n".join(part.strip("\n") for part in parts) + "\n"
 
@@ -62,6 +63,19 @@ def _rows(lines: Sequence[Defended], *, rated: bool) -> list[list[str]]:
         by_defence.setdefault(line.defence, {})[line.setting] = line
     ordered = sorted(by_defence.items(), key=lambda item: (item[0] != NONE, *_order(item[1]), item[0]))
     return [_row(defence, settings, rated=rated) for defence, settings in ordered]
+
+
+def _certificate(line: Defended) -> str:
+    """Returns what a smoothing defence certifies, beside what the attack did."""
+    known = math.isfinite(line.certified_width)
+    wide = f"{line.certified_width:.3g} of the range wide" if known else "without bounds: too few copies for the radius"
+    beyond = "says nothing about this attack" if line.l2 > line.radius else "holds for half of these changes or more"
+    return (
+        f"{line.defence} ({line.setting}) certifies scores for changes of at most {line.radius:.3g} in l2, in an "
+        f"interval that is {wide}. The attack's own l2 norm is {line.l2:.3g} (median), {line.l2 / line.radius:.3g} "
+        f"times the radius: the certificate {beyond}. On {line.left:.0%} of the images the clear score lies outside of "
+        "the interval."
+    )
 
 
 def _order(settings: dict[str, Defended]) -> tuple[bool, float]:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from pipeline.rows import COLUMNS
 
-RECENT = ("mos",)  # the last columns, which older files lack
+RECENT = ("mos", "l2", "radius", "certified_low", "certified_high")  # columns that older files lack
 TEXT = ("dataset", "image", "clip", "variant", "train_dataset", "defence")
 NUMBERS = tuple(column for column in COLUMNS if column not in TEXT)
 IDENTITY = ["dataset", "variant", "train_dataset", "amplitude", "defence", "image"]  # one row each
@@ -101,11 +101,13 @@ def _ours(path: Path) -> pa.Table:
             strings_can_be_null=False,
         ),
     )
-    if tuple(read.column_names) not in {COLUMNS, tuple(column for column in COLUMNS if column not in RECENT)}:
+    there = set(read.column_names)
+    if tuple(read.column_names) != tuple(column for column in COLUMNS if column in there or column not in RECENT):
         raise pa.ArrowInvalid("other columns")
-    for name in COLUMNS[read.num_columns :]:
-        read = read.append_column(name, pa.nulls(len(read), pa.float64()))
-    return read
+    for name in RECENT:
+        if name not in there:
+            read = read.append_column(name, pa.nulls(len(read), pa.float64()))
+    return read.select(list(COLUMNS))
 
 
 def _in_order(table: pa.Table) -> pa.Table | None:

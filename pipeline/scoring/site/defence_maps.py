@@ -17,7 +17,7 @@ class Effect:
     """What a defence does to images that nobody attacked, and what it takes; nan where that is unknown."""
 
     defence: str
-    clean_cost: float  # mean change of the score, in parts of it
+    clean_cost: float  # mean change of the score, in parts of the range
     agreement: float  # SROCC of the scores with and without the defence
     opinions: float  # SROCC of the scores behind the defence with what people think of the images
     seconds: float  # per image
@@ -84,7 +84,7 @@ def _in_order(table: pd.DataFrame, order: Sequence[str]) -> pd.DataFrame:
 def _effect(lines: Sequence[Defended]) -> Effect:
     return Effect(
         defence=lines[0].defence,
-        clean_cost=_mean(line.clean_cost for line in lines),
+        clean_cost=_mean(line.clean_cost_of_range for line in lines),
         agreement=_mean(line.agreement for line in lines),
         opinions=_mean(line.srocc_clear for line in lines),
         seconds=_mean(line.seconds for line in lines),
