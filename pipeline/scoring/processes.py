@@ -6,8 +6,11 @@ import multiprocessing
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from types import TracebackType
 from typing import Any, TypeVar
+
+from pipeline.errors import TransientError
 
 WORTH = 500_000  # rows to read or resample: several seconds of work
 
@@ -45,9 +48,18 @@ class Processes:
             function: Of a module, since processes import it by its name.
             jobs: Its arguments.
             rows: How many rows of cells the work is about.
+
+        Raises:
+            TransientError: If a process was killed, as where memory is short.
         """
         if min(len(jobs), self.processors) < 2 or rows < self.worth:
             return [function(*job) for job in jobs]
         if self.pool is None:  # not forked: a library's threads would not come along, but their locks would
             self.pool = ProcessPoolExecutor(self.processors, mp_context=multiprocessing.get_context("spawn"))
-        return list(self.pool.map(function, *zip(*jobs, strict=True)))
+        try:
+            return list(self.pool.map(function, *zip(*jobs, strict=True)))
+        except BrokenProcessPool as error:
+            raise TransientError(
+                "a process that scores rows was killed, most likely for want of memory: free some, or use fewer "
+                "processors (taskset -c 0), and run again"
+            ) from error
