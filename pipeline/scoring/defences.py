@@ -83,8 +83,7 @@ def heat(lines: Sequence[Defended], metric: str, value: str, setting: Setting) -
     """
     chosen = [line for line in lines if line.metric == metric and line.setting in (setting, "undefended")]
     rows = [{"defence": line.defence, "attack": line.attack, "value": getattr(line, value)} for line in chosen]
-    cost = "clean_cost_of_range" if value == "gain_of_range" else "clean_cost"  # in the unit of what stands beside it
-    rows += [{"defence": line.defence, "attack": "clear", "value": getattr(line, cost)} for line in chosen]
+    rows += [{"defence": line.defence, "attack": "clear", "value": line.clean_cost} for line in chosen]
     table = pd.DataFrame(rows).pivot_table(index="defence", columns="attack", values="value", aggfunc="mean")
     return table.loc[table.drop(columns="clear", errors="ignore").mean(axis=1).sort_values(kind="stable").index]
 
