@@ -87,3 +87,18 @@ class Defence(ABC):
             noise: As it was at the beginning of the purification: the draws of `purify` are drawn again.
         """
         return Aligned(purified, clear)
+
+
+@dataclass(frozen=True)
+class Smoothing(Defence):
+    """A defence behind which the score is the median over many noisy copies, with an interval that it certifies.
+
+    `purify` returns one of the copies: an attack that knows the defence averages over some of them.
+    """
+
+    random = True
+
+    sigma: float = 0.12  # of the Gaussian noise
+    samples: int = 1000  # copies, of whose scores the median is taken
+    radius: float = 0.12  # l2 norm of the changes that the interval is certified for, of pixels in [0, 1]
+    error: float = 0.001  # the probability that a bound of the interval is wrong, of each of the two

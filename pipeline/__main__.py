@@ -128,7 +128,9 @@ def run(
     adaptive: Annotated[
         bool, typer.Option("--adaptive", help="Attack the metric behind each of --defences instead of the bare one.")
     ] = False,
-    dataset: Annotated[str, typer.Option(help="A data set's name, or a folder of images and videos.")] = "",
+    dataset: Annotated[
+        str, typer.Option(help="A data set's name, a folder of images and videos, or iqa:CSV with image and mos.")
+    ] = "",
     train: Annotated[
         str, typer.Option(help="Training sets or folders for universal attacks, with commas; default: the preset's.")
     ] = "",
@@ -150,7 +152,13 @@ def run(
     ] = "float32",
     batch: Annotated[int | None, typer.Option(min=1, help="Images per batch; default: by memory.")] = None,
     jobs: Annotated[int, typer.Option(min=1, help="Metrics run at once, each in its own process.")] = 1,
-    save_images: Annotated[bool, typer.Option("--save-images", help="Write the attacked images as PNG.")] = False,
+    save_images: Annotated[
+        bool, typer.Option("--save-images", help="Write the attacked images as PNG, with a manifest.")
+    ] = False,
+    from_images: Annotated[
+        Path | None,
+        typer.Option(help="A folder of --save-images, or anybody's with a manifest: score its images, attack nothing."),
+    ] = None,
     store: Annotated[
         str, typer.Option(help="A folder, or a GitLab project's API address, to find finished work in and keep ours.")
     ] = "",
@@ -173,10 +181,14 @@ def run(
     if defences:
         guards = tuple(_usable(catalog.guards(defences)))
         chosen = chosen.model_copy(update={"through": guards} if adaptive else {"defences": guards})
-    untrained = [] if attacks else chosen.untrained
+    untrained = [] if attacks or from_images else chosen.untrained
+    given = {"--attacks": attacks, "--dataset": dataset, "--train": train, "--set": overrides, "--limit": limit}
+    given |= {"--adaptive": adaptive, "--save-images": save_images, "--codec": codec}
+    if from_images and (extra := [name for name, value in given.items() if value]):
+        raise BenchError(f"--from-images brings its own attacks and images; got {', '.join(extra)} too: leave it out")
     request = local.Request(
         metrics=[entry.name for entry in chosen.entries("metrics", metrics)],
-        attacks=[entry.name for entry in chosen.entries("attacks", attacks)],
+        attacks=[] if from_images else [entry.name for entry in chosen.entries("attacks", attacks)],
         datasets=[dataset] if dataset else list(chosen.datasets),
         train=list(chosen.train),
         train_limit=chosen.train_limit,
@@ -193,6 +205,7 @@ def run(
         device=device,
         batch=batch,
         save_images=save_images,
+        saved=from_images,
         jobs=jobs,
         store=store,
         keep_every=keep_every,

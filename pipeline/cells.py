@@ -120,7 +120,7 @@ class Cell:
         csv = self.csv(out)
         if not is_current(csv, self.key):
             return Decision("run", self._staleness(csv))
-        if save_images and not self.images(out).is_dir():
+        if save_images and not self._saved(out):
             return Decision("run", "its images were not saved")
         return Decision("done", "up to date")
 
@@ -131,15 +131,21 @@ class Cell:
         for entry, why in entries:
             if entry.problem:
                 return Decision("failed", why + entry.problem)
-        if self.attack.fields["access"] == "white" and not self.metric.fields["differentiable"]:
+        made = self.attack.fields.get("saved", False)  # before, so that nobody asks this metric for a gradient
+        if self.attack.fields["access"] == "white" and not (made or self.metric.fields["differentiable"]):
             return Decision("skipped", "white-box attack on a metric without gradient")
         if self.settings.codec and not self.settings.codec.startswith("jpeg:") and self.metric.kind != "video":
             return Decision("skipped", "a video codec re-encodes clips, and it rates images: use --jpeg")
         if self.metric.kind == "video" and (self.metric.defence or self.settings.defences):
             return Decision("skipped", "defences stand before metrics of images")
-        if is_universal(self.attack) and (self.metric.defence or self.metric.kind == "video"):
-            return Decision("skipped", "universal patterns are fitted on bare metrics of images")
+        if is_universal(self.attack) and self.metric.kind == "video":
+            return Decision("skipped", "universal patterns are fitted on metrics of images")
         return None
+
+    def _saved(self, out: Path) -> bool:
+        """Tells whether the images were saved; a video metric's rows are about clips, so no manifest names them."""
+        folder = self.images(out)
+        return folder.is_dir() if self.metric.kind == "video" else (folder / "manifest.csv").is_file()
 
     def _staleness(self, csv: Path) -> str:
         stamp = read_stamp(csv.with_suffix(".json"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -106,7 +106,7 @@ def fits_of(cell: Cell) -> list[Fit]:
     """Returns the fits that a cell needs: of its default and variants, on every training set; none but for a UAP."""
     if not is_universal(cell.attack):
         return []
-    settings = cell.settings
+    settings = replace(cell.settings, defences=())  # these judge what the pattern does to the bare metric
     variants = cell.attack.fields.get("variants", {}) if settings.variants and not settings.overrides else {}
     return [
         Fit(cell.metric, cell.attack, variant, name, content, settings)

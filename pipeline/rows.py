@@ -39,6 +39,11 @@ class Row:
     ssim_defended: float | None = None
     queries: int = 0
     gradients: int = 0
+    mos: float | None = None  # what people think of the image before the attack, where that is known; higher is better
+    l2: float | None = None  # norm of the change, of pixels in [0, 1]; what a certified radius is to be compared with
+    radius: float | None = None  # l2 norm of the changes that the interval is certified for, behind a smoothing defence
+    certified_low: float | None = None  # the interval: no image within the radius of the attacked one scores below
+    certified_high: float | None = None  # nor above
 
     def cells(self) -> dict[str, str]:
         """Returns the row as text: numbers with 6 significant digits, nothing for None."""

@@ -80,6 +80,7 @@ class Stamp(_Frozen):
     rows: int = 0
     sha256: str = ""  # of the CSV
     seconds: dict[str, float] = {}  # per variant ("" is the default), attack and scoring together
+    purifying: dict[str, float] = {}  # defence -> seconds per image of the defence alone, on this machine
     flaws: dict[str, dict[str, int]] = {}  # per variant: images whose gradients were zero or not finite
     probes: dict[str, Probe] = {}  # by data set
     gpu_memory: float = 0  # GiB that the GPU held at most; 0 on a CPU

@@ -10,7 +10,9 @@ from typing import Any, NamedTuple
 import torch
 
 from metrics.base import Images, Metric, Scores
-from pipeline.evaluate.images import Batch, quantize, write_png
+from pipeline.evaluate.datasets import Photo
+from pipeline.evaluate.guard import Guard, Seen
+from pipeline.evaluate.images import Batch, load_saved, quantize, write_png
 from pipeline.evaluate.measures import measures
 from pipeline.evaluate.metric import MetricBench
 from pipeline.evaluate.objective import Gain, ImageNoise
@@ -38,6 +40,8 @@ class Attacker:
         saved: The folder that the attacked images are written to, or None.
         beside: Full-reference metrics that the attack needs.
         defences: Defences that judge what attacks the bare metric: the metric behind each, by the defence's name.
+        opinions: Mean opinion scores of the images that people rated.
+        purified: By defence, the seconds that it took, and of how many images.
     """
 
     bench: MetricBench
@@ -48,6 +52,8 @@ class Attacker:
     saved: Path | None
     beside: Mapping[str, Metric] = field(default_factory=dict)
     defences: Mapping[str, MetricBench] = field(default_factory=dict)
+    opinions: Mapping[str, float] = field(default_factory=dict)
+    purified: dict[str, tuple[float, int]] = field(default_factory=dict)
 
     def __call__(
         self, batch: Batch, clear: list[float], sides: Mapping[str, Scores], behind: Mapping[str, Sequence[float]]
@@ -79,8 +85,11 @@ class Attacker:
                 clear_scores=sides,
                 companions=companions,
             )
-            adversarial = trial.attack(images, objective, ImageNoise(self.attack, names))
-            attacked = quantize(adversarial, images, trial.attack.eps)
+            if trial.saved is None:
+                adversarial = trial.attack(images, objective, ImageNoise(self.attack, names))
+                attacked = quantize(adversarial, images, trial.attack.eps)
+            else:
+                attacked = load_saved([trial.saved[name] for name in names], images)
             if self.saved:
                 folder = self.saved / (self.current.variant or "default") / trial.setting
                 for name, image in zip(names, attacked, strict=True):
@@ -96,9 +105,15 @@ class Attacker:
             for columns in self._measured(attacked, images, references, names, behind):
                 for index, photo in enumerate(batch.photos):
                     own = {column: values[index] for column, values in columns.items()}
-                    row = Row(image=photo.name, clip=photo.clip or photo.name, clear=clear[index], **common, **own)
+                    of_image: dict[str, Any] = {"clip": photo.clip or photo.name, "mos": self._mos(photo)}
+                    row = Row(image=photo.name, clear=clear[index], **of_image, **common, **own)
                     found.append(Attacked(row.cells(), objective.flaws(index)))
         return found
+
+    def _mos(self, photo: Photo) -> float | None:
+        """Returns what people think of what the metric scores; they never saw the images that are compressed for it."""
+        seen = photo.reference is not None or not self.bench.entry.full_reference
+        return self.opinions.get(photo.name) if seen else None
 
     @torch.no_grad()
     def _measured(
@@ -111,11 +126,13 @@ class Attacker:
     ) -> Iterator[dict[str, Any]]:
         """Yields the columns that are computed from the attacked images, (N,) values each; once for every defence."""
         changed = measures(attacked, images)
+        changed["l2"] = (changed["mse"] * images[0].numel()).sqrt()
         attacked = self.bench.recoded(attacked)
         guard = self.bench.guard(names)
         if guard:
-            scores, *purified = guard.seen(self.bench.metric, attacked, images, references)
-            changed |= dict(zip(("psnr_defended", "ssim_defended"), purified, strict=True))
+            seen = self._seen(self.bench, guard, attacked, images, references)
+            scores, changed["psnr_defended"], changed["ssim_defended"] = seen.scores, seen.psnr, seen.ssim
+            changed |= _certified(seen)
         else:
             scores = self.bench.metric(attacked, references)
         if not scores.isfinite().all():
@@ -126,11 +143,33 @@ class Attacker:
             yield columns
         for name, bench in self.defences.items():
             if defence := bench.guard(names):
-                seen = defence.seen(self.bench.metric, attacked, images, references)
+                seen = self._seen(bench, defence, attacked, images, references)
                 yield columns | {
                     "defence": [name] * len(names),
                     "clear_defended": behind[name],
                     "attacked_defended": seen.scores.tolist(),
                     "psnr_defended": seen.psnr.tolist(),
                     "ssim_defended": seen.ssim.tolist(),
+                    **{column: values.tolist() for column, values in _certified(seen).items()},
                 }
+
+    def _seen(
+        self, bench: MetricBench, guard: Guard, attacked: Images, images: Images, references: Images | None
+    ) -> Seen:
+        """Returns what the metric sees through a defence; the time that this takes is added up."""
+        if not bench.warm:
+            guard.warm_up(attacked)
+            bench.warm = True
+        seen = guard.seen(self.bench.metric, attacked, images, references)
+        name = bench.entry.name.rpartition("+")[2]
+        seconds, number = self.purified.get(name, (0.0, 0))
+        self.purified[name] = (seconds + seen.seconds, number + len(images))
+        return seen
+
+
+def _certified(seen: Seen) -> dict[str, Scores]:
+    """Returns the columns of a certificate, (N,) values each; none of a defence that has none."""
+    if seen.certificate is None:
+        return {}
+    _, low, high, radius = seen.certificate
+    return {"radius": radius, "certified_low": low, "certified_high": high}

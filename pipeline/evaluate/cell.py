@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import torch
@@ -19,10 +20,12 @@ from pipeline.evaluate.clip_attack import ClipAttacker
 from pipeline.evaluate.clip_means import clip_means
 from pipeline.evaluate.clips import ClipBench
 from pipeline.evaluate.datasets import Dataset, Photo
-from pipeline.evaluate.images import Batch, ahead, load_recent, write_png
+from pipeline.evaluate.images import Batch, ahead, load_recent
 from pipeline.evaluate.journal import Journal
 from pipeline.evaluate.metric import MetricBench, Report
-from pipeline.evaluate.passes import Pass, Patterns, attack_passes, attack_variants
+from pipeline.evaluate.passes import Pass, Patterns, attack_passes, attack_variants, passes_over
+from pipeline.evaluate.saved import SavedEntry
+from pipeline.evaluate.saving import save_clear
 
 
 class Outcome(NamedTuple):
@@ -32,6 +35,7 @@ class Outcome(NamedTuple):
     excluded: dict[str, dict[str, str]]  # data set -> image -> reason
     seconds: dict[str, float]  # per variant
     flaws: dict[str, Counter[str]]  # per variant: how many images' gradients were zero or not finite
+    purifying: dict[str, float]  # defence -> seconds per image, of the defence alone
 
 
 class CellRun:
@@ -78,24 +82,37 @@ class CellRun:
             DataError: If no image gave a row.
             TransientError: If the machine failed.
         """
-        settings, full_reference = self.cell.settings, self.bench.entry.full_reference
-        attacks = attack_variants(self.cell.attack, settings)
-        passes = list(attack_passes(attacks, settings, full_reference, self.patterns))
-        outcome = Outcome([], {dataset.name: dict(dataset.excluded) for dataset in datasets}, {}, {})
-        for dataset in datasets:
-            for current in passes:
-                records = self._pass(dataset, current)
-                rows = _ordered(dataset, [row for record in records for row in record["rows"]])
-                outcome.rows.extend([*rows, *clip_means(rows)])
-                for record in records:
-                    outcome.excluded[dataset.name] |= record["excluded"]
-                    outcome.flaws.setdefault(current.variant, Counter()).update(record["flaws"])
-                spent = outcome.seconds.get(current.variant, 0) + sum(record["seconds"] for record in records)
-                outcome.seconds[current.variant] = round(spent, 3)
+        outcome = Outcome([], {dataset.name: dict(dataset.excluded) for dataset in datasets}, {}, {}, {})
+        purified: dict[str, tuple[float, int]] = {}
+        for dataset, current in self._plan(datasets):
+            records = self._pass(dataset, current)
+            rows = _ordered(dataset, [row for record in records for row in record["rows"]])
+            outcome.rows.extend([*rows, *clip_means(rows)])
+            for record in records:
+                outcome.excluded[dataset.name] |= record["excluded"]
+                outcome.flaws.setdefault(current.variant, Counter()).update(record["flaws"])
+                for name, (seconds, images) in record.get("purified", {}).items():
+                    before = purified.get(name, (0, 0))
+                    purified[name] = (before[0] + seconds, before[1] + images)
+            spent = outcome.seconds.get(current.variant, 0) + sum(record["seconds"] for record in records)
+            outcome.seconds[current.variant] = round(spent, 3)
+        outcome.purifying.update({name: seconds / images for name, (seconds, images) in purified.items()})
         if not outcome.rows:
             left_out = [item for images in outcome.excluded.values() for item in images.items()]
             raise DataError(f"no image gave a row; {left_out[0][0]}: {left_out[0][1]}")
         return outcome
+
+    def _plan(self, datasets: list[Dataset]) -> Iterator[tuple[Dataset, Pass]]:
+        """Yields the passes over the data sets; of saved images, over those that each setting was saved of."""
+        settings, full_reference = self.cell.settings, self.bench.entry.full_reference
+        if isinstance(self.cell.attack, SavedEntry):
+            yield from self.cell.attack.passes(full_reference=full_reference)
+            return
+        attacks = attack_variants(self.cell.attack, settings)
+        passes = list(attack_passes(attacks, settings, full_reference, self.patterns))
+        for dataset in datasets:
+            for current in passes_over(dataset, passes, settings):
+                yield dataset, current
 
     def _pass(self, dataset: Dataset, current: Pass) -> list[dict[str, Any]]:
         """Runs one pass over a data set; returns a record per batch, or per clip."""
@@ -107,8 +124,7 @@ class CellRun:
         excluded = behind_excluded | sides_excluded | excluded
         position = {photo.name: index for index, photo in enumerate(dataset.photos)}
         units = {
-            f"{dataset.name}/{current.variant}/{index}": photos
-            for index, photos in enumerate(dataset.batches(self.rule))
+            f"{dataset.name}/{current.unit}/{index}": photos for index, photos in enumerate(dataset.batches(self.rule))
         }
         todo = [(unit, photos) for unit, photos in units.items() if unit not in self.journal.done]
         already = len(dataset.photos) - sum(len(photos) for _, photos in todo)
@@ -123,6 +139,7 @@ class CellRun:
             self.saved,
             self._companions(),
             self.defences,
+            dataset.opinions,
         )
 
         def load(item: tuple[str, list[Photo]]) -> Batch | None:
@@ -134,13 +151,12 @@ class CellRun:
             known = {metric: scores[index].to(self.bench.device) for metric, scores in sides.items()}
             clear_behind = {defence: scores[index].tolist() for defence, scores in behind.items()}
             if self.saved:
-                folder = self.cell.clear_images(self.bench.out, current.jpeg)
-                for photo, image in zip(part.photos, part.images, strict=True):
-                    write_png(image, folder / f"{photo.name}.png")
+                save_clear(self.cell, self.bench.out, dataset, current.jpeg, part)
             return attacker(part, clear[index].tolist(), known, clear_behind)
 
         for (unit, photos), batch in ahead(todo, load):
             start = time.perf_counter()
+            attacker.purified.clear()
             done, failed = isolate(attack, batch) if batch else ([], {})
             known = {photo.name: excluded[photo.name] for photo in photos if photo.name in excluded}
             record = {
@@ -148,6 +164,7 @@ class CellRun:
                 "flaws": Counter(flaw for image in done for flaw in image.flaws),
                 "excluded": known | failed | (batch.excluded if batch else {}),
                 "seconds": time.perf_counter() - start,
+                "purified": dict(attacker.purified),
             }
             self.journal.record(unit, record)
             self.bench.keeper.copy(self.place, self.journal.path)

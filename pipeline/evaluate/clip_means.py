@@ -9,6 +9,7 @@ from pipeline.rows import CLIP_MEAN
 
 MEANT = ("clear", "attacked", "psnr", "ssim", "mse")
 DEFENDED = ("clear_defended", "attacked_defended", "psnr_defended", "ssim_defended")  # where there is a defence
+OF_IMAGES = ("mos", "l2", "radius", "certified_low", "certified_high")  # of which a clip has no mean
 LARGEST = ("linf", "queries", "gradients")
 
 
@@ -29,6 +30,7 @@ def clip_means(rows: Iterable[dict[str, str]]) -> list[dict[str, str]]:
         names = [*MEANT, *(name for name in DEFENDED if frames[0][name])]
         columns = {name: f"{fmean(float(row[name]) for row in frames):.6g}" for name in names}
         columns |= {name: max((row[name] for row in frames), key=float) for name in LARGEST}
+        columns |= dict.fromkeys(OF_IMAGES, "")
         variant = "+".join(filter(None, [frames[0]["variant"], CLIP_MEAN]))
         found.append({**frames[0], "image": frames[0]["clip"], "variant": variant, **columns})
     return found

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import torch
 
 from metrics.base import Images, Metric, Scores
 from pipeline.evaluate.batching import out_of_memory
+from pipeline.evaluate.guard import Guard
 from pipeline.evaluate.objective import Gain
 
 
@@ -19,13 +21,16 @@ class CropGain:
         references: The undistorted crops, for a full-reference metric.
         dtype: Of the metric's passes.
         most: How many crops make a part; halved when they turn out to be too many.
+        guard: What stands before the metric, for these crops.
 
     Attributes:
         values: The objective of each crop where the last gradient was taken.
     """
 
-    def __init__(self, metric: Metric, references: Images | None, dtype: torch.dtype, most: int) -> None:
-        self.metric, self.references, self.dtype, self.most = metric, references, dtype, most
+    def __init__(
+        self, metric: Metric, references: Images | None, dtype: torch.dtype, most: int, guard: Guard | None = None
+    ) -> None:
+        self.metric, self.references, self.dtype, self.most, self.guard = metric, references, dtype, most, guard
         self.values: Scores = torch.empty(0)
 
     def __call__(self, images: Images) -> Scores:
@@ -59,4 +64,6 @@ class CropGain:
         for start in range(0, len(images), self.most):
             part = slice(start, start + self.most)
             references = None if self.references is None else self.references[part]
-            yield Gain(self.metric, references, dtype=self.dtype), images[part]
+            guard = replace(self.guard, images=self.guard.images[part]) if self.guard else None
+            judge = guard.behind(self.metric) if guard else self.metric
+            yield Gain(judge, references, draws=guard.draws if guard else 1, dtype=self.dtype), images[part]

@@ -12,6 +12,7 @@ from PIL import Image, UnidentifiedImageError
 from pipeline import config
 from pipeline.catalog import suggestion
 from pipeline.datasets import manifest
+from pipeline.datasets.opinions import Opinion, csv_of, read_opinions
 from pipeline.datasets.units import VIDEOS, Unit, as_text, chosen, require_all, units_below, units_of
 from pipeline.errors import BenchError, DataError
 from pipeline.evaluate.video import Video, VideoError, examine
@@ -32,6 +33,7 @@ class Photo:
     width: int
     clip: str = ""  # the video or folder that it is a frame of; empty for a photograph
     frame: int | None = None  # its place in the video file, from 0
+    reference: Path | None = None  # the original, of an image that is a distorted version of one
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,12 @@ class Dataset:
     crop: int | None = None
     excluded: dict[str, str] = field(default_factory=dict)  # image, or whole clip -> reason
     asked_clips: int = 0  # how many clips there were to read
+    opinions: dict[str, float] = field(default_factory=dict)  # image -> mean opinion score, higher is better
+
+    @property
+    def distorted(self) -> bool:
+        """Tells whether the images are distorted versions of originals, so that nobody has to compress them first."""
+        return any(photo.reference for photo in self.photos)
 
     @property
     def clips(self) -> dict[str, list[Photo]]:
@@ -76,7 +84,7 @@ def open_dataset(name: str, limit: int | None = None, frames: int | None = None)
     """Finds the images of a data set and reads their headers; videos are decoded once, to count their frames.
 
     Args:
-        name: A data set of benchmark.yml, or the path of a folder or of one file.
+        name: A data set of benchmark.yml, the path of a folder or of one file, or iqa:CSV, images that people rated.
         limit: Take this many photographs or clips, always the same ones, a smaller number being part of a larger one.
         frames: Take this many frames of each video, from its beginning.
 
@@ -85,14 +93,19 @@ def open_dataset(name: str, limit: int | None = None, frames: int | None = None)
         DataError: If it holds no image that can be used, or not as many files as it must.
     """
     known = config.load().datasets
-    if name in known:
+    opinions: dict[str, Opinion] = {}
+    if rated := csv_of(name):
+        opinions = read_opinions(rated)
+        units = [Unit(image, {image: each.image}) for image, each in opinions.items()]
+        title, crop, pinned = rated.stem, None, {}
+    elif name in known:
         about = known[name]
         units, title, crop, pinned = units_of(name, about), name, about.crop, manifest.read(name)
         require_all(name, about, units)
         limit = min(limit or len(units), about.most or len(units))
     else:
         units, title, crop, pinned = _units_at(name, known), Path(name).expanduser().resolve().name, None, {}
-    reader = _Reader(crop, frames, pinned)
+    reader = _Reader(crop, frames, pinned, {image: each.reference for image, each in opinions.items()})
     for unit in chosen(units, limit):
         reader.read(unit)
     if not reader.photos:
@@ -100,8 +113,24 @@ def open_dataset(name: str, limit: int | None = None, frames: int | None = None)
         why = f"{first[0]}: {first[1]}" if first else "the folder is empty"
         raise DataError(f"{name} holds no image that can be used ({why}): give a folder with PNG or JPEG files")
     lines = [f"{photo.name} {reader.digests[photo.path]}" for photo in reader.photos]
+    lines += [f"{photo.name} of {reader.digests[photo.reference]}" for photo in reader.photos if photo.reference]
+    rates = {photo.name: opinions[photo.name].mos for photo in reader.photos if photo.name in opinions}
+    lines += [f"{image} rated {mos!r}" for image, mos in rates.items()]
     key = digest("\n".join([f"crop {crop}", *lines]).encode())[:16]
-    return Dataset(title, reader.photos, key, reader.asked, crop, reader.excluded, reader.clips)
+    return Dataset(title, reader.photos, key, reader.asked, crop, reader.excluded, reader.clips, rates)
+
+
+def photo_at(name: str, path: Path, clip: str = "", reference: Path | None = None) -> Photo:
+    """Returns a photograph by its file, the header of which is read.
+
+    Raises:
+        DataError: If it cannot be used; names it.
+    """
+    try:
+        height, width = _usable(*_size(path), None)
+    except _UnusableError as reason:
+        raise DataError(f"{path} {reason}: restore it") from None
+    return Photo(name, path, height, width, clip, reference=reference)
 
 
 def _units_at(name: str, known: dict[str, config.DatasetConfig]) -> list[Unit]:
@@ -118,8 +147,10 @@ def _units_at(name: str, known: dict[str, config.DatasetConfig]) -> list[Unit]:
 class _Reader:
     """Reads the headers of units one by one."""
 
-    def __init__(self, crop: int | None, frames: int | None, pinned: dict[str, str]) -> None:
-        self.crop, self.frames, self.pinned = crop, frames, pinned
+    def __init__(
+        self, crop: int | None, frames: int | None, pinned: dict[str, str], references: dict[str, Path | None]
+    ) -> None:
+        self.crop, self.frames, self.pinned, self.references = crop, frames, pinned, references
         self.photos: list[Photo] = []
         self.digests: dict[Path, str] = {}
         self.excluded: dict[str, str] = {}
@@ -155,7 +186,18 @@ class _Reader:
             return [Photo(f"{image}#{number:04}", file, height, width, image, number) for number in numbers]
         height, width = _usable(*_size(file), self.crop)
         self._hash(image, file)
-        return [Photo(image, file, height, width, clip)]
+        return [Photo(image, file, height, width, clip, reference=self._original(image, height, width))]
+
+    def _original(self, image: str, height: int, width: int) -> Path | None:
+        """Returns the original of a distorted image, if it has one."""
+        file = self.references.get(image)
+        if file is None:
+            return None
+        if (size := _usable(*_size(file), self.crop)) != (height, width):
+            raise _UnusableError(f"is {width}x{height}, and its reference {size[1]}x{size[0]}")
+        if file not in self.digests:
+            self.digests[file] = file_digest(file)
+        return file
 
     def _hash(self, image: str, file: Path) -> None:
         self.digests[file] = found = file_digest(file)

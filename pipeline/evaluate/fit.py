@@ -141,7 +141,9 @@ class FitRun:
         """Returns the next state, and how many crops the metric takes at once."""
         device = self.bench.device
         references = None if batch.references is None else batch.references.to(device)
-        gain = CropGain(self.bench.metric, references, getattr(torch, self.fit.settings.dtype), most)
+        # Named by the step too, so that a random defence draws anew at each, and the same again in a resumed fit.
+        guard = self.bench.guard([f"{name} in step {progress.steps}" for name in batch.names])
+        gain = CropGain(self.bench.metric, references, getattr(torch, self.fit.settings.dtype), most, guard)
         (state,) = self.attack.fit([(batch.images.to(device), gain)], state)
         progress.loss.append(self._loss(gain.values, batch.names, progress))
         return state, gain.most

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
 
-from defences.base import Defence
+from defences.base import Defence, Smoothing
 from metrics.base import Images, Metric, Scores
 from pipeline.evaluate.measures import measures
 from pipeline.evaluate.objective import ImageNoise
+from pipeline.evaluate.smoothing import Certificate, MedianSmoothing
 
 DRAWS = 8  # over which an adaptive attack averages a random defence
 
@@ -22,6 +24,8 @@ class Seen(NamedTuple):
     scores: Scores
     psnr: Scores  # of the purified images against the clear ones, as far as both show the same
     ssim: Scores
+    seconds: float  # that the purification of the batch took, without the metric's time; smoothing is all the metric's
+    certificate: Certificate | None = None  # of a defence that smooths: what is known of the scores nearby
 
 
 @dataclass(frozen=True)
@@ -59,19 +63,45 @@ class Guard:
         Raises:
             ValueError: If the defence breaks its promises, or a score is not finite.
         """
+        start = _clock(images.device)
         purified = self.defence(images, self.noise)
-        scores = metric(purified, self.references(references))
+        seconds = _clock(images.device) - start
+        certificate = self._certified(metric, images, references)
+        if certificate:
+            scores, seconds = certificate.median, _clock(images.device) - start
+        else:
+            scores = metric(purified, self.references(references))
         if not scores.isfinite().all():
             raise ValueError(f"its score behind {self.name} is not finite")
         aligned = self.defence.align(purified, clear, self.noise)
         found = measures(aligned.purified, aligned.clear)
-        return Seen(scores, found["psnr"], found["ssim"])
+        return Seen(scores, found["psnr"], found["ssim"], seconds, certificate)
+
+    def _certified(self, metric: Metric, images: Images, references: Images | None) -> Certificate | None:
+        """Returns what a defence that smooths knows of the scores; None of any other."""
+        if not isinstance(self.defence, Smoothing):
+            return None
+        smoothing = MedianSmoothing(self.defence.sigma, self.defence.samples, self.defence.error)
+        scores = smoothing.scores(lambda copies: metric(copies, references), images, self.noise)
+        return smoothing.certify(scores, self.defence.radius)
+
+    @torch.no_grad()
+    def warm_up(self, images: Images) -> None:
+        """Purifies one image for nothing: the first time, libraries set themselves up, and no time that is told."""
+        self.defence(images[:1], Guard(self.name, self.defence, self.images[:1]).noise)
 
     def references(self, references: Images | None) -> Images | None:
         """Returns the originals as a full-reference metric needs them: turned and cut like the images beside them."""
         if references is None or self.defence.keeps_geometry:
             return references
         return self.defence(references, self.noise)
+
+
+def _clock(device: torch.device) -> float:
+    """Returns seconds, once everything that was begun on the device is done."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    return time.perf_counter()
 
 
 class DefendedMetric:

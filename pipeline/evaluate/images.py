@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
@@ -48,7 +48,7 @@ def load_batch(photos: list[Photo], crop: int | None, jpeg: Quality | None) -> B
         photos: Which.
         crop: Side of the central square to cut out.
         jpeg: Quality of the distorted images for a full-reference metric, "none" for the originals as they are; None
-            for a metric that needs no references.
+            for a metric that needs no references. Photographs that have an original are distorted already.
     """
     good, originals, distorted, excluded = [], [], [], {}
     for photo in photos:
@@ -56,13 +56,16 @@ def load_batch(photos: list[Photo], crop: int | None, jpeg: Quality | None) -> B
             pixels = pixels_of(photo, crop)
             if pixels.shape[:2] != (photo.height, photo.width):
                 raise ValueError(f"has {pixels.shape[1]}x{pixels.shape[0]} pixels; its header says otherwise")
+            original = decode(photo.reference, crop) if photo.reference and jpeg is not None else pixels
+            if original.shape != pixels.shape:
+                raise ValueError("its reference has another size than its header says")
         except (OSError, SyntaxError, ValueError) as error:
             excluded[photo.name] = f"cannot be decoded: {str(error).partition(chr(10))[0]}"
             continue
         good.append(photo)
-        originals.append(pixels)
+        originals.append(original)
         if jpeg is not None:
-            distorted.append(pixels if jpeg == "none" else compress(pixels, jpeg))
+            distorted.append(pixels if jpeg == "none" or photo.reference else compress(pixels, jpeg))
     if not good:
         return Batch([], torch.empty(0, 3, photos[0].height, photos[0].width), None, excluded)
     if jpeg is None:
@@ -155,6 +158,27 @@ def write_png(image: Images, path: Path) -> None:
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, "PNG")
     write_atomically(path, buffer.getvalue())
+
+
+def load_saved(files: Sequence[Path], clear: Images) -> Images:
+    """Returns attacked images from their files.
+
+    Args:
+        files: One for each of the clear images.
+        clear: The clear images, (N, 3, H, W).
+
+    Raises:
+        ValueError: If one has another size than its clear image.
+        OSError: If one is damaged.
+    """
+    pixels = [decode(file) for file in files]
+    for file, found in zip(files, pixels, strict=True):
+        if found.shape[:2] != clear.shape[-2:]:
+            raise ValueError(
+                f"{file.name} is {found.shape[1]}x{found.shape[0]}, and its clear image "
+                f"{clear.shape[-1]}x{clear.shape[-2]}"
+            )
+    return to_tensor(pixels).to(clear.device)
 
 
 def ahead(items: Iterable[Item], work: Callable[[Item], Result], depth: int = 2) -> Iterator[tuple[Item, Result]]:

@@ -34,9 +34,11 @@ from pipeline.evaluate.datasets import Dataset, open_dataset
 from pipeline.evaluate.keeper import Keeper
 from pipeline.evaluate.machine import begin_memory, commit, describe, make_deterministic, open_device, peak_memory
 from pipeline.evaluate.metric import MetricBench
-from pipeline.evaluate.passes import attack_passes, attack_settings, attack_variants
+from pipeline.evaluate.passes import attack_passes, attack_settings, attack_variants, passes_over
 from pipeline.evaluate.patterns import open_training_set, patterns_of
 from pipeline.evaluate.probe import probe
+from pipeline.evaluate.saved import read_saved
+from pipeline.evaluate.saving import require_names, save_manifest
 from pipeline.evaluate.weights import missing, provide
 from pipeline.files import digest, folder_lock, write_atomically
 from pipeline.rows import to_csv
@@ -60,6 +62,7 @@ class Request:
     device: str = "cpu"
     batch: int | None = None
     save_images: bool = False
+    saved: Path | None = None  # a folder of saved images that are scored instead of attacking
     jobs: int = 1
     store: str = ""  # the address of a store to take finished cells from, and to keep ours in
     keep_every: float = 300  # seconds between two copies of unfinished work there
@@ -127,12 +130,13 @@ def run(request: Request, listener: Listener) -> Summary:
         TransientError: If the machine failed; what was finished is kept, and a second run continues.
     """
     metrics = [catalog.find("metrics", name) for name in request.metrics]
-    attacks = [_tried(catalog.find("attacks", name), request.settings) for name in request.attacks]
     open_device(request.device)
     parse_codec(request.settings.codec)
     keeper = request.keeper()
     with folder_lock(request.out):
-        datasets = [open_dataset(name, request.limit, request.frames) for name in request.datasets]
+        attacks, datasets = _asked(request)
+        if request.save_images:
+            require_names(datasets)
         digests = {dataset.name: dataset.digest for dataset in datasets}
         train, absent = _training_sets(request, attacks)
         trained_on = {dataset.name: dataset.digest for dataset in train}
@@ -168,6 +172,15 @@ def run(request: Request, listener: Listener) -> Summary:
         per_metric = {name: [cell for cell in todo if cell.metric.name == name] for name, _ in by_name}
         _dispatch([Job(group, datasets, train, request) for group in per_metric.values()], request, tell)
     return summary
+
+
+def _asked(request: Request) -> tuple[list[Entry], list[Dataset]]:
+    """Returns the attacks and the data sets of a request, which saved images bring along."""
+    if request.saved is not None:
+        saved, datasets = read_saved(request.saved)
+        return list(saved), datasets
+    attacks = [_tried(catalog.find("attacks", name), request.settings) for name in request.attacks]
+    return attacks, [open_dataset(name, request.limit, request.frames) for name in request.datasets]
 
 
 def _training_sets(request: Request, attacks: list[Entry]) -> tuple[list[Dataset], str]:
@@ -249,13 +262,14 @@ def _require_key(cells: list[Cell], key: str) -> None:
 
 def _work(cells: list[Cell], datasets: list[Dataset], train: list[Dataset]) -> dict[str, int]:
     """Returns how many passes over an image each metric has ahead."""
-    images = sum(len(dataset.photos) for dataset in datasets)
     work: Counter[str] = Counter()
     for cell in cells:
         attacks = attack_variants(cell.attack, cell.settings)
         stand_ins = {name: {dataset.name: torch.zeros(()) for dataset in train} for name in attacks}
-        passes = attack_passes(attacks, cell.settings, cell.metric.full_reference, stand_ins)
-        work[cell.metric.name] += images * sum(current.work for current in passes)
+        passes = list(attack_passes(attacks, cell.settings, cell.metric.full_reference, stand_ins))
+        for dataset in datasets:
+            due = passes_over(dataset, passes, cell.settings)
+            work[cell.metric.name] += len(dataset.photos) * sum(current.work for current in due)
         for attack in attacks.values():
             if isinstance(attack, Universal):
                 work[cell.metric.name] += 3 * attack.epochs * sum(len(dataset.photos) for dataset in train)
@@ -347,6 +361,8 @@ def run_job(job: Job, tell: Tell) -> None:
             _write(cell, request, keeper, Stamp(status="failed", reason=str(error), **facts))
             tell(Event(entry.name, cell.attack.name, 0, "failed", str(error)))
             continue
+        if request.save_images:
+            save_manifest(cell, request.out, job.datasets, outcome.rows)
         csv = to_csv(outcome.rows)
         facts = _facts(cell, job.datasets, job.train, request)
         facts["datasets"] = [
@@ -357,6 +373,7 @@ def run_job(job: Job, tell: Tell) -> None:
             rows=len(outcome.rows),
             sha256=digest(csv.encode()),
             seconds=outcome.seconds,
+            purifying={name: float(f"{seconds:.3g}") for name, seconds in outcome.purifying.items()},
             flaws={variant: dict(flaws) for variant, flaws in outcome.flaws.items() if flaws},
             probes=_probes(bench, cell, job.datasets),
             gpu_memory=peak_memory(bench.device),

@@ -67,6 +67,7 @@ class MetricBench:
         self.codec_text, self.codec = codec, parse(codec)
         self.network = network or (lambda: build_metric(entry, device))
         self.rule = BatchRule.of(entry, device, batch)
+        self.warm = False  # whether what stands before the metric has purified an image in this process
 
     @cached_property
     def metric(self) -> Metric:
@@ -165,6 +166,7 @@ class MetricBench:
             return list(zip(names, scores.tolist(), strict=True))
 
         values, failed = isolate(score, batch)
+        self.warm |= bool(values)
         bad = {image: f"its clear score is {value}" for image, value in values if not math.isfinite(value)}
         return dict(values), batch.excluded | failed | bad
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields, replace
+from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
 from torch import Tensor
@@ -14,6 +15,7 @@ from pipeline.cells import Settings
 from pipeline.config import Quality
 from pipeline.errors import BenchError, DataError
 from pipeline.evaluate.batching import one_line
+from pipeline.evaluate.datasets import Dataset
 
 Patterns: TypeAlias = Mapping[str, Mapping[str, Tensor]]  # of a universal attack: variant -> training set -> pattern
 
@@ -24,6 +26,7 @@ class Trial(NamedTuple):
     attack: Attack
     train_dataset: str = ""  # of a universal pattern
     amplitude: float | None = None  # of a universal pattern
+    saved: Mapping[str, Path] | None = None  # the attacked images by name, of an attack that was run before
 
     @property
     def setting(self) -> str:
@@ -37,6 +40,11 @@ class Pass(NamedTuple):
     variant: str  # as the rows name it; empty for the default
     jpeg: Quality | None
     trials: tuple[Trial, ...]  # a single one, but for a universal attack
+
+    @property
+    def unit(self) -> str:
+        """Returns what tells the pass from the others of its cell."""
+        return "/".join(filter(None, [self.variant, self.trials[0].setting if len(self.trials) == 1 else ""]))
 
     @property
     def work(self) -> int:
@@ -86,6 +94,11 @@ def attack_passes(
         for name, attack in attacks.items():
             parts = [name, *changed, f"jpeg={jpeg}" if index else ""]
             yield Pass("+".join(filter(None, parts)), jpeg, _trials(attack, (patterns or {}).get(name, {})))
+
+
+def passes_over(dataset: Dataset, passes: Sequence[Pass], settings: Settings) -> Sequence[Pass]:
+    """Returns the passes that differ on a data set: images that are distorted already are not distorted any further."""
+    return [current for current in passes if not dataset.distorted or current.jpeg in {None, settings.jpeg[0]}]
 
 
 def _trials(attack: Attack, patterns: Mapping[str, Tensor]) -> tuple[Trial, ...]:

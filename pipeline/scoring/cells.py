@@ -12,8 +12,7 @@ import pandas as pd
 
 from pipeline.errors import BenchError
 from pipeline.files import file_digest
-from pipeline.rows import COLUMNS
-from pipeline.scoring.rows_file import NUMBERS, Refused, RowsError, read_rows
+from pipeline.scoring.rows_file import Refused, RowsError, no_rows, read_rows
 from pipeline.stamp import Stamp, read_stamp
 
 Status = Literal["done", "failed", "skipped", "corrupt", "stale"]  # stale: measured otherwise than its neighbours
@@ -21,11 +20,6 @@ Status = Literal["done", "failed", "skipped", "corrupt", "stale"]  # stale: meas
 TABLES = {"scores", "leaderboard", "ranges", "defences"}  # what a run folder holds beside its cells
 PUBLISHED_NAME = re.compile(r"(?P<attack>.+)_(?P<metric>[^_]+)_test")
 PUBLISHED_ATTACKS = {"uap": "default-uap"}  # the authors' file name and attack name differ
-
-
-def no_rows() -> pd.DataFrame:
-    """Returns a table of rows without a row."""
-    return pd.DataFrame({column: pd.Series(dtype=float if column in NUMBERS else str) for column in COLUMNS})
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,18 @@ from rich.console import Console
 
 from pipeline.terminal import err, out
 
+Kind = Literal[
+    "gain-curve",
+    "heatmap",
+    "ranks",
+    "scatter",
+    "defence-heatmap",
+    "defence-metrics",
+    "defence-quality",
+    "defence-srocc",
+    "defence-ssim",
+    "defence-value",
+]
 WIDE = 200  # columns of text that is piped into another program
 From = Annotated[
     Path | None, typer.Option("--from", help="A folder of tables; default: the newest of build/*, or results/.")
@@ -44,7 +56,7 @@ def show(
 
 
 def plot(
-    kind: Annotated[Literal["gain-curve", "heatmap", "ranks", "scatter"], typer.Argument(help="What to draw.")],
+    kind: Annotated[Kind, typer.Argument(help="What to draw.")],
     out_file: Annotated[Path, typer.Option("--out", help="A .pdf, .svg or .png.")],
     names: Annotated[list[str] | None, typer.Argument(help="Metrics; of a scatter, two attacks.")] = None,
     folder: From = None,

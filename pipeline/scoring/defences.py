@@ -17,11 +17,13 @@ from scipy import stats
 
 from pipeline.errors import DataError
 from pipeline.scoring.cells import Cell
+from pipeline.scoring.opinions import before_and_after
 from pipeline.scoring.ranges import Ranges, fixed_scale
-from pipeline.scoring.robustness import Values
+from pipeline.scoring.robustness import Scale, Values
 from pipeline.scoring.statistics import UNKNOWN, Interval, mean_of
 
 SAME = 80.0  # dB, which the PSNR of equal images counts as
+CERTIFIED = ("radius", "certified_low", "certified_high")  # the columns of a smoothing defence
 NONE = "none"  # the line of the bare metric
 Setting = Literal["undefended", "non-adaptive", "adaptive"]
 
@@ -42,7 +44,17 @@ class Defended:
     gain_interval: Interval  # of gain_of_range
     quality: float  # mean (SSIM(x, D(x')) + PSNR(x, D(x')) / 80) / 2, the paper's Q
     clean_cost: float  # the gain of D(x): what the defence does to images that nobody attacked
+    clean_cost_of_range: float  # the same in parts of the range, as gain_of_range is
     agreement: float  # SROCC of f(x) with f(D(x)); nan for fewer than three images
+    srocc_clear: float  # of f(D(x)) with mean opinion scores; nan where nobody rated the images
+    srocc_attacked: float  # of f(D(x'))
+    plcc_clear: float
+    plcc_attacked: float
+    seconds: float = math.nan  # per image, of the defence alone, on the machine of the cell's stamp
+    radius: float = math.nan  # l2 norm of the changes that a smoothing defence certifies its interval for
+    l2: float = math.nan  # median l2 norm of the attack's changes
+    certified_width: float = math.nan  # of the interval about the attacked image, mean, in parts of the range
+    left: float = math.nan  # share of images that the attack took out of the interval, beyond the radius
     only_unaware: bool = False  # an attack that knows the defence takes back more than half of what it took away
 
 
@@ -58,22 +70,6 @@ def defended(cells: Iterable[Cell], ranges: Ranges) -> list[Defended]:
     guarded = {(line.metric, line.attack, line.dataset) for line in lines if line.defence != NONE}
     lines = [line for line in lines if (line.metric, line.attack, line.dataset) in guarded]
     return sorted(_flagged({_key(line): line for line in lines}), key=_key)
-
-
-def heat(lines: Sequence[Defended], metric: str, value: str, setting: Setting) -> pd.DataFrame:
-    """Returns a heat map: defences, best first, by attacks and `clear`; the bare metric's line is among them.
-
-    Args:
-        lines: What `defended` returns.
-        metric: The bare metric.
-        value: An attribute of `Defended`, such as gain_of_range.
-        setting: Whose lines, beside the undefended.
-    """
-    chosen = [line for line in lines if line.metric == metric and line.setting in (setting, "undefended")]
-    rows = [{"defence": line.defence, "attack": line.attack, "value": getattr(line, value)} for line in chosen]
-    rows += [{"defence": line.defence, "attack": "clear", "value": line.clean_cost} for line in chosen]
-    table = pd.DataFrame(rows).pivot_table(index="defence", columns="attack", values="value", aggfunc="mean")
-    return table.loc[table.drop(columns="clear", errors="ignore").mean(axis=1).sort_values(kind="stable").index]
 
 
 def _bare_clear(cells: Sequence[Cell]) -> pd.Series:
@@ -103,6 +99,37 @@ def _distortion(variant: str) -> str:
 
 
 def _lines(cell: Cell, ranges: Ranges, clear: pd.Series) -> Iterator[Defended]:
+    for place, defence, setting, rows in _groups(cell, ranges, clear):
+        yield place.line(defence, setting, rows)
+
+
+def each_image(cells: Iterable[Cell], ranges: Ranges) -> pd.DataFrame:
+    """Returns what defences did on every image under default settings, a row each.
+
+    The columns are metric, dataset, attack, defence, setting and image; `gain`, |f(x) - f(D(x'))| in parts of the
+    range; `ssim` of the attacked image before the defence; and `value`, f(x) in parts of the range, 1 the best.
+    """
+    usable = [cell for cell in cells if cell.status == "done" and cell.stamp]
+    clear = _bare_clear(usable)
+    parts = [
+        rows.assign(
+            metric=place.metric,
+            attack=place.attack,
+            defence=defence,
+            setting=setting,
+            value=place.scale(rows["clear"].to_numpy()),
+            gain=(rows["clear"] - rows["attacked_defended"]).abs() / (place.scale.high - place.scale.low),
+        )
+        for cell in usable
+        for place, defence, setting, rows in _groups(cell, ranges, clear)
+        if not place.variant
+    ]
+    columns = ["metric", "dataset", "attack", "defence", "setting", "image", "gain", "ssim", "value"]
+    return pd.concat([pd.DataFrame(columns=columns), *(part[columns] for part in parts)], ignore_index=True)
+
+
+def _groups(cell: Cell, ranges: Ranges, clear: pd.Series) -> Iterator[tuple[Place, str, Setting, pd.DataFrame]]:
+    """Yields the rows behind each defence, of which `clear` is f(x), with where and in which setting they were made."""
     if cell.stamp is None:
         return
     try:
@@ -111,18 +138,27 @@ def _lines(cell: Cell, ranges: Ranges, clear: pd.Series) -> Iterator[Defended]:
         return  # the leaderboard tells it
     metric, _, guard = cell.metric.rpartition("+") if "+" in cell.metric else (cell.metric, "", "")
     for (dataset, variant), rows in pd.concat([cell.rows, cell.defended]).groupby(["dataset", "variant"]):
-        place = Place(metric, str(dataset), cell.attack, str(variant), scale.high - scale.low)
+        place = Place(metric, str(dataset), cell.attack, str(variant), scale, cell.stamp.purifying)
         if guard:
             images = [(metric, dataset, _distortion(str(variant)), image) for image in rows["image"]]
             bare = clear.reindex(pd.MultiIndex.from_tuples(images, names=clear.index.names)).to_numpy()
-            yield place.line(guard, "adaptive", _through(rows, clear=bare).dropna(subset="clear"))
+            setting: Setting = "adaptive" if _knows(cell.attack, metric, guard) else "non-adaptive"
+            yield place, guard, setting, _through(rows, clear=bare).dropna(subset="clear")
             continue
         for defence, part in rows.groupby("defence"):
             if defence:
-                yield place.line(str(defence), "non-adaptive", part)
+                aware = "@" in cell.attack and _knows(cell.attack, metric, str(defence))
+                yield place, str(defence), "adaptive" if aware else "non-adaptive", part
         once = rows.drop_duplicates(["image", "train_dataset", "amplitude"])
         unguarded = {"psnr_defended": once["psnr"], "ssim_defended": once["ssim"]}
-        yield place.line(NONE, "undefended", _through(once, clear=once["clear"]).assign(**unguarded))
+        unguarded |= dict.fromkeys(CERTIFIED, pd.Series(math.nan, index=once.index))
+        yield place, NONE, "undefended", _through(once, clear=once["clear"]).assign(**unguarded)
+
+
+def _knows(attack: str, metric: str, defence: str) -> bool:
+    """Tells whether an attack went through a defence: saved images, ATTACK@METRIC+DEFENCE, tell by their name."""
+    _, saved, source = attack.partition("@")
+    return not saved or source == f"{metric}+{defence}"
 
 
 def _through(rows: pd.DataFrame, clear: Any) -> pd.DataFrame:
@@ -137,7 +173,8 @@ class Place(NamedTuple):
     dataset: str
     attack: str
     variant: str
-    width: float  # of the metric's range
+    scale: Scale  # of the metric
+    purifying: dict[str, float]  # defence -> seconds per image
 
     def line(self, defence: str, setting: Setting, rows: pd.DataFrame) -> Defended:
         """Returns the line of one defence."""
@@ -145,7 +182,13 @@ class Place(NamedTuple):
         with np.errstate(divide="ignore", invalid="ignore"):
             relative, cost = (_mean(np.abs(clear - value) / np.abs(clear)) for value in (after, before))
         quality = (rows["ssim_defended"] + rows["psnr_defended"].clip(upper=SAME) / SAME) / 2
-        gain = mean_of(np.abs(clear - after) / self.width, rows["clip"])[0] if len(rows) else None
+        moved = np.abs(clear - after) / (self.scale.high - self.scale.low)
+        gain = mean_of(moved, rows["clip"])[0] if len(rows) else None
+        direction = self.scale.higher_is_better
+        width, left = self._certified(rows)
+        opinions = before_and_after(
+            rows, higher_is_better=direction, clear="clear_defended", attacked="attacked_defended"
+        )
         return Defended(
             metric=self.metric,
             defence=defence,
@@ -159,8 +202,26 @@ class Place(NamedTuple):
             gain_interval=(gain.low, gain.high) if gain else UNKNOWN,
             quality=_mean(quality.to_numpy()),
             clean_cost=cost,
+            clean_cost_of_range=_mean(np.abs(clear - before) / (self.scale.high - self.scale.low)),
             agreement=float(stats.spearmanr(clear, before).statistic) if len(rows) > 2 else math.nan,
+            srocc_clear=opinions.get("srocc_clear", math.nan),
+            srocc_attacked=opinions.get("srocc_attacked", math.nan),
+            plcc_clear=opinions.get("plcc_clear", math.nan),
+            plcc_attacked=opinions.get("plcc_attacked", math.nan),
+            seconds=self.purifying.get(defence, math.nan),
+            radius=_mean(rows["radius"].to_numpy()),
+            l2=float(rows["l2"].median()) if len(rows) else math.nan,
+            certified_width=width,
+            left=left,
         )
+
+    def _certified(self, rows: pd.DataFrame) -> tuple[float, float]:
+        """Returns the mean width of the certified intervals, and on how many images the clear score is outside."""
+        low, high, before = (rows[name].to_numpy() for name in ("certified_low", "certified_high", "clear_defended"))
+        if not len(rows) or np.isnan(low).any():
+            return math.nan, math.nan
+        width = _mean(high - low) / (self.scale.high - self.scale.low)
+        return width, _mean(((before < low) | (before > high)).astype(float))
 
 
 def _mean(values: Values) -> float:

@@ -5,11 +5,8 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import multiprocessing
-import os
 import zipfile
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, fields
 from functools import cache
@@ -22,6 +19,7 @@ from pipeline.errors import BenchError
 from pipeline.files import digest, write_atomically
 from pipeline.scoring.cells import find_cells, read_cell
 from pipeline.scoring.outcomes import Outcome, moved_images
+from pipeline.scoring.processes import Processes
 from pipeline.scoring.ranges import Ranges
 from pipeline.scoring.records import Record, of_cell
 from pipeline.scoring.reliability import Flag
@@ -29,7 +27,7 @@ from pipeline.scoring.robustness import Scale
 from pipeline.stamp import Stamp, read_stamp
 
 CODE = Path(__file__).resolve().parent
-WORTH_PROCESSES = 50_000_000  # bytes of rows: several seconds of work
+BYTES = 100  # of a row, about
 PACKED = {"path", "stamp", "moved", "outcome", "scale", "flags"}  # fields of a record that JSON cannot hold as they are
 PLAIN = tuple(each.name for each in fields(Record) if each.name not in PACKED)
 
@@ -114,11 +112,16 @@ class Shelf:
             write_atomically(path, packed.getvalue())
 
 
-def read_records(paths: Sequence[Path], ranges: Ranges) -> list[Record]:
+def read_records(paths: Sequence[Path], ranges: Ranges, processes: Processes | None = None) -> list[Record]:
     """Returns the records of all cells of run folders and CSVs.
 
     What was read is kept in the run folders, below `.work`, a file per metric. It counts as long as the stamp, the size
     and the time of the CSV, the metric's range and the code that scores stay the same; a damaged file is made anew.
+
+    Args:
+        paths: Run folders and CSVs.
+        ranges: Measured ranges.
+        processes: What reads the metrics side by side, where there are many rows.
 
     Raises:
         BenchError: If a path does not exist or holds no cell.
@@ -128,52 +131,39 @@ def read_records(paths: Sequence[Path], ranges: Ranges) -> list[Record]:
         for cell in find_cells([path]):
             kept = path / ".work" / cell.parent.name / "scored.npz" if path.is_dir() else None
             shelves.setdefault((cell.parent, kept), []).append(cell)
-    _read_side_by_side([(cells, ranges, kept) for (_, kept), cells in shelves.items() if kept])
-    found = [record for (_, kept), cells in shelves.items() for record in _of_folder(cells, ranges, kept)]
-    return list({(record.path, *_setting(record)): record for record in found}.values())
+    jobs = [(cells, ranges, kept) for (_, kept), cells in shelves.items()]
+    rows = sum(_rows_to_read(cells, kept) for cells, _, kept in jobs)
+    found = (processes or Processes()).map(_of_folder, jobs, rows)
+    return list({(record.path, *_setting(record)): record for own in found for record in own}.values())
 
 
-def _read_side_by_side(shelves: Sequence[tuple[Sequence[Path], Ranges, Path]]) -> None:
-    """Reads in several processes what is not kept yet, where there is enough of it to be worth their start."""
-    sizes = [_bytes_to_read(cells, kept) for cells, _, kept in shelves]
-    new = [shelf for shelf, size in zip(shelves, sizes, strict=True) if size]
-    processes = min(len(new), len(os.sched_getaffinity(0)))
-    if processes < 2 or sum(sizes) < WORTH_PROCESSES:
-        return
-    with ProcessPoolExecutor(processes, mp_context=multiprocessing.get_context("spawn")) as pool:
-        for _ in pool.map(_keep, *zip(*new, strict=True)):
-            pass
-
-
-def _bytes_to_read(cells: Sequence[Path], kept: Path) -> int:
-    """Returns how much was written since records were last kept; only a guess at what will be read."""
-    since = kept.stat().st_mtime_ns if kept.exists() else 0
+def _rows_to_read(cells: Sequence[Path], kept: Path | None) -> int:
+    """Returns about how many rows there are, those that were written before records were kept as a tenth: a guess."""
+    since = kept.stat().st_mtime_ns if kept and kept.exists() else 0
     about = [path.stat() for path in cells if path.is_file()]
-    return sum(file.st_size for file in about if file.st_mtime_ns > since)
-
-
-def _keep(cells: Sequence[Path], ranges: Ranges, kept: Path) -> None:
-    for _ in _of_folder(cells, ranges, kept):
-        pass
+    return sum(file.st_size if file.st_mtime_ns > since else file.st_size // 10 for file in about) // BYTES
 
 
 def _setting(record: Record) -> tuple[str, ...]:
     return (record.dataset, record.variant, record.train_dataset, str(record.amplitude))
 
 
-def _of_folder(cells: Sequence[Path], ranges: Ranges, kept: Path | None) -> Iterator[Record]:
-    """Yields the records of a metric's cells; those that are not kept yet are read, and kept."""
-    before, now = Shelf.load(kept) if kept else Shelf(), Shelf()
+def _of_folder(cells: Sequence[Path], ranges: Ranges, kept: Path | None) -> list[Record]:
+    """Returns the records of a metric's cells; those that are not kept yet are read, and kept."""
+    before = Shelf.load(kept) if kept else Shelf()
+    found: dict[Path, tuple[str, list[Record]]] = {}
     for path in cells:
         stamp = read_stamp(path.with_suffix(".json"))
         key = _key(path, stamp, ranges)
         same = key and before.keys.get(path.name) == key
-        own = before.records(path, stamp) if same else list(of_cell(read_cell(path), ranges))
-        yield from own
-        if key:
-            now.put(path.name, key, own)
-    if kept and now.keys != before.keys:
+        found[path] = (key, before.records(path, stamp) if same else list(of_cell(read_cell(path), ranges)))
+    if kept and before.keys != {path.name: key for path, (key, _) in found.items() if key}:
+        now = Shelf()
+        for path, (key, own) in found.items():
+            if key:
+                now.put(path.name, key, own)
         now.save(kept)
+    return [record for _, own in found.values() for record in own]
 
 
 def _key(path: Path, stamp: Stamp | None, ranges: Ranges) -> str:

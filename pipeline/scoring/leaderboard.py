@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from statistics import fmean
 
 import pandas as pd
 
+from pipeline.scoring.opinions import OPINIONS
 from pipeline.scoring.outcomes import Outcome, averaged, beyond, outcome, over_settings, worst_case
+from pipeline.scoring.processes import Processes
 from pipeline.scoring.ranking import ranking
 from pipeline.scoring.records import BUDGET, CONTROL, Record
 from pipeline.scoring.reliability import Flag
@@ -36,6 +40,7 @@ class Standing:
     missing: dict[str, str]  # attack -> reason
     flags: list[Flag]
     scale: Scale | None
+    opinions: dict[str, dict[str, float]] = field(default_factory=dict)  # attack -> correlations with people's opinions
     rank_interval: tuple[int, int] | None = None  # where it stands in 95 % of the resamples; None if unknown
 
     @property
@@ -59,10 +64,15 @@ class Section:
     detectable: float | None  # the least difference of two metrics' gains that these images tell from 0
 
     @property
+    def unit(self) -> str:
+        """Returns what is scored as a whole."""
+        return "clip" if self.kind == "video" else "image"
+
+    @property
     def caption(self) -> str:
         """Returns what the section was made from, and whether it may be cited."""
         preset = f"Preset {self.preset}" if self.preset else "No preset"
-        images = f"{self.images} image{'' if self.images == 1 else 's'}"
+        images = f"{self.images} {self.unit}{'' if self.images == 1 else 's'}"
         citable = self.images >= FEW and set(self.preset.split("+")) <= CITABLE
         return f"{preset}, data set {self.dataset}, {images}" + (
             "" if citable else ": an illustration, not a ranking to cite"
@@ -101,8 +111,14 @@ class Leaderboard:
         return list(dict.fromkeys(section.caption for section in self.sections))
 
 
-def build(records: list[Record]) -> Leaderboard:
-    """Returns the leaderboard of the records. Fixed scaling ranks: smallest worst-case absolute gain first."""
+def build(records: list[Record], processes: Processes | None = None) -> Leaderboard:
+    """Returns the leaderboard of the records. Fixed scaling ranks: smallest worst-case absolute gain first.
+
+    Args:
+        records: All of them, as `together.together` returns them.
+        processes: What resamples the metrics side by side, where there are many rows.
+    """
+    workers = processes or Processes()
     gaps = [
         Gap(record.metric, record.attack + (f":{record.variant}" if record.variant else ""), record.dataset, *why)
         for record in records
@@ -114,7 +130,7 @@ def build(records: list[Record]) -> Leaderboard:
         for kind in KINDS:
             part = [record for record in on_board if (record.dataset, record.kind) == (dataset, kind)]
             if part:
-                section, never_run = _section(dataset, kind, part)
+                section, never_run = _section(dataset, kind, part, workers)
                 sections.append(section)
                 gaps += never_run
     return Leaderboard(sections, sorted(set(gaps), key=lambda gap: (gap.metric, gap.attack, gap.dataset, gap.reason)))
@@ -127,15 +143,16 @@ def _why_not(record: Record) -> tuple[str, str] | None:
     return ("off the leaderboard", record.off_board) if record.off_board else None
 
 
-def _section(dataset: str, kind: str, records: list[Record]) -> tuple[Section, list[Gap]]:
+def _section(dataset: str, kind: str, records: list[Record], processes: Processes) -> tuple[Section, list[Gap]]:
     families = {record.attack: record.family for record in records}
     attacks = dict(sorted(families.items(), key=lambda item: (item[1] == CONTROL, item[1], item[0])))
     able = {record.attack: record.eps for record in records if record.outcome and not record.variant and record.ranks}
     wanted = {attack for attack, eps in able.items() if not eps > BUDGET + 1e-6} or set(able)
-    standings = []
-    for metric in sorted({record.metric for record in records}):
-        own = [record for record in records if record.metric == metric]
-        standings.append(_standing(own, attacks, wanted))
+    by_metric: dict[str, list[Record]] = {}
+    for record in sorted(records, key=lambda record: record.metric):
+        by_metric.setdefault(record.metric, []).append(record)
+    jobs = [(own, attacks, wanted) for own in by_metric.values()]
+    standings = processes.map(_standing, jobs, sum(record.n for record in records) // 2)
     standings.sort(key=lambda standing: (standing.rank is None, standing.gain, standing.metric))
     sure = ranking({each.metric: each.worst.gains for each in standings if each.rank is not None and each.worst})
     ranked = [
@@ -199,7 +216,14 @@ def _standing(own: list[Record], attacks: Mapping[str, str], wanted: set[str]) -
         missing=missing,
         flags=_flags(own),
         scale=next((record.scale for record in own if record.scale), None),
+        opinions={attack: found for attack in default if (found := _opinions(settings[attack, ""]))},
     )
+
+
+def _opinions(settings: list[Record]) -> dict[str, float]:
+    """Returns the correlations with people's opinions, of a universal attack's settings their means."""
+    told = [record.opinions for record in settings if record.opinions]
+    return {name: fmean(each[name] for each in told) for name in OPINIONS} if told else {}
 
 
 def _outcome(settings: list[Record]) -> Outcome:
@@ -214,7 +238,8 @@ def _worst(moved: Mapping[str, pd.DataFrame], outcomes: Mapping[str, Outcome]) -
         (name,) = moved
         return outcomes[name], {name: outcomes[name].n}
     worst = worst_case(moved)
-    return outcome(worst), {name: int((worst["attack"] == name).sum()) for name in sorted(moved)}
+    shares = Counter(worst["attack"])
+    return outcome(worst), {name: shares[name] for name in sorted(moved)}
 
 
 def _over_noise(

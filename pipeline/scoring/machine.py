@@ -11,6 +11,7 @@ from typing import Any
 
 from pipeline.scoring.leaderboard import Leaderboard, Section, Standing
 from pipeline.scoring.numbers import digits, plain
+from pipeline.scoring.opinions import OPINIONS
 from pipeline.scoring.outcomes import Outcome
 from pipeline.scoring.records import COSTS, Record
 from pipeline.scoring.reliability import EXPLANATIONS
@@ -23,6 +24,7 @@ SCORES_COLUMNS = (
     *INTERVAL_COLUMNS,
     *(f"{name}_subset" for name in SCORES),
     *COSTS,
+    *OPINIONS,
     *("seconds", "scale_low", "scale_high", "scale_source", "flags", "status", "reason", "preset", "key", "commit"),
 )
 SHOWN = ("absolute_gain", "r_score")  # per attack and family in leaderboard.csv; the .json has all
@@ -66,7 +68,7 @@ def _record(record: Record) -> dict[str, str]:
         "missing": str(max(0, record.asked - record.n)),
         **_outcome_line("", record.outcome, SCORES),
         **{f"{name}_subset": digits(value) for name, value in record.subset.items()},
-        **{name: digits(value) for name, value in record.costs.items()},
+        **{name: digits(value) for name, value in (record.costs | record.opinions).items()},
         "flags": "; ".join(flag.text for flag in record.flags),
         "status": record.status,
         "reason": record.reason,
@@ -145,6 +147,7 @@ def _standing(standing: Standing) -> dict[str, Any]:
         "families": _outcomes(standing.families),
         "attacks": _outcomes(standing.attacks),
         "variants": _outcomes(standing.variants),
+        **({"opinions": {name: _plain(each) for name, each in standing.opinions.items()}} if standing.opinions else {}),
         "over_noise": {attack: _estimate(more) for attack, more in standing.over_noise.items()},
         "missing": standing.missing,
         "flags": [{"code": flag.code, "text": flag.text, "attacks": list(flag.attacks)} for flag in standing.flags],
@@ -159,6 +162,10 @@ def _outcomes(outcomes: Mapping[str, Outcome]) -> dict[str, dict[str, Any]]:
 def _outcome(outcome: Outcome) -> dict[str, Any]:
     scores = {name: _estimate(Estimate(outcome.scores[name], *outcome.intervals[name])) for name in SCORES}
     return {"n": outcome.n, **scores}
+
+
+def _plain(values: Mapping[str, float]) -> dict[str, Any]:
+    return {name: _short(value) for name, value in values.items()}
 
 
 def _estimate(estimate: Estimate) -> dict[str, Any]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Iterable, Iterator, Sequence
 
-from pipeline.scoring.leaderboard import Leaderboard, Section
+from pipeline.scoring.leaderboard import Leaderboard, Section, Standing
 from pipeline.scoring.numbers import with_margin
 from pipeline.scoring.outcomes import Outcome
 from pipeline.scoring.records import CONTROL
@@ -80,10 +81,25 @@ def _section(section: Section) -> Iterator[str]:
                 for standing in section.standings
             ],
         )
+    rated = [standing for standing in section.standings if standing.opinions]
+    if rated:
+        yield "Agreement with the opinions of people, who saw the clear images (SROCC / PLCC, 1 is best):"
+        yield table(
+            ["metric", "clear", *section.attacks],
+            [[standing.metric, *_opinions(standing, section.attacks)] for standing in rated],
+        )
     flags = [f"- {standing.metric}: {plain(str(flag))}" for standing in section.standings for flag in standing.flags]
     if flags:
         yield "To be read with care:"
         yield "\n".join(flags)
+
+
+def _opinions(standing: Standing, attacks: Iterable[str]) -> Iterator[str]:
+    """Yields the correlations of clear scores, then those of scores under each attack."""
+    first = next(iter(standing.opinions.values()))
+    for moment, found in (("clear", first), *(("attacked", standing.opinions.get(attack)) for attack in attacks)):
+        values = [found[f"{name}_{moment}"] for name in ("srocc", "plcc")] if found else [math.nan]
+        yield " / ".join(f"{value:.3f}" for value in values) if math.isfinite(values[0]) else "n/a"
 
 
 def _gaps(board: Leaderboard) -> str:

@@ -76,7 +76,8 @@ def beyond(moved: pd.DataFrame, other: pd.DataFrame, gains: Values, others: Valu
     """
     if moved.index.equals(other.index):
         more = gains - others
-        return Estimate(float((gain(moved) - gain(other)).mean()), *interval(more)), more
+        mean = (_gains(moved) - _gains(other)).mean()
+        return Estimate(float(mean), *interval(more)), more
     common = (gain(moved) - gain(other)).dropna()
     return mean_of(common.to_numpy().astype(np.float64), moved["clip"].loc[common.index]) if len(common) else None
 
@@ -84,6 +85,11 @@ def beyond(moved: pd.DataFrame, other: pd.DataFrame, gains: Values, others: Valu
 def gain(moved: pd.DataFrame) -> pd.Series[float]:
     """Returns the absolute gain of every image."""
     return moved["after"] - moved["before"]
+
+
+def _gains(moved: pd.DataFrame) -> Values:
+    gains: Values = moved["after"].to_numpy() - moved["before"].to_numpy()
+    return gains
 
 
 def over_settings(settings: Sequence[pd.DataFrame]) -> pd.DataFrame:
@@ -103,15 +109,17 @@ def worst_case(attacks: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
         attacks: By name, one move per image, of attacks that are to raise the score.
     """
     names = sorted(attacks)
-    images = attacks[names[0]].index
-    for name in names[1:]:
-        images = images.union(attacks[name].index)
-    aligned = [attacks[name].reindex(images) for name in names]
-    gains = np.stack([gain(moved).fillna(-np.inf).to_numpy() for moved in aligned])
-    winner = gains.argmax(axis=0)
-    every = np.arange(len(images))
-    chosen = {
-        column: np.stack([moved[column].to_numpy() for moved in aligned])[winner, every]
-        for column in ("clip", "before", "after")
+    aligned = [attacks[name] for name in names]
+    images = aligned[0].index
+    if not all(moved.index.equals(images) for moved in aligned):
+        for moved in aligned[1:]:
+            images = images.union(moved.index)
+        aligned = [moved.reindex(images) for moved in aligned]
+    columns = {
+        column: np.stack([moved[column].to_numpy() for moved in aligned]) for column in ("clip", "before", "after")
     }
-    return pd.DataFrame(chosen | {"attack": np.array(names, dtype=object)[winner]}, index=images)
+    gains = columns["after"] - columns["before"]
+    winner = np.where(np.isnan(gains), -np.inf, gains).argmax(axis=0)
+    chosen = {column: values[winner, np.arange(len(images))] for column, values in columns.items()}
+    chosen["attack"] = np.array(names, dtype=object)[winner]
+    return pd.DataFrame({name: pd.Series(values, images, values.dtype) for name, values in chosen.items()})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import math
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,10 +20,22 @@ from matplotlib.ticker import MaxNLocator
 from pipeline.catalog import suggestion
 from pipeline.errors import BenchError
 from pipeline.files import write_atomically
+from pipeline.scoring.colours import COLOURS
+from pipeline.scoring.defence_plots import DEFENCE_PLOTS
 from pipeline.scoring.show import Facts, read_board
 
-Kind = Literal["gain-curve", "heatmap", "ranks", "scatter"]
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")  # Okabe & Ito 2008
+Kind = Literal[
+    "gain-curve",
+    "heatmap",
+    "ranks",
+    "scatter",
+    "defence-heatmap",
+    "defence-metrics",
+    "defence-quality",
+    "defence-srocc",
+    "defence-ssim",
+    "defence-value",
+]
 MARKS = "osD^vPX"
 STYLE: dict[Any, Any] = {
     "axes.prop_cycle": cycler(color=COLOURS, marker=MARKS),
@@ -46,8 +59,9 @@ def write_plot(kind: Kind, names: Sequence[str], folder: Path, out: Path) -> Non
 
     Args:
         kind: gain-curve: gain against PSNR, a line per attack through its settings. heatmap: metrics by attacks.
-            ranks: every metric's rank with its interval. scatter: metrics, by their gains under two attacks.
-        names: Metrics of a gain-curve, heatmap or ranks, all if none is given; the two attacks of a scatter.
+            ranks: every metric's rank with its interval. scatter: metrics, by their gains under two attacks. The
+            defence- kinds are those of `defence_plots`.
+        names: Metrics, all if none is given; of a scatter, the two attacks.
         folder: What `run`, `aggregate` or `fetch` wrote.
         out: A .pdf, .svg or .png.
 
@@ -62,12 +76,17 @@ def write_plot(kind: Kind, names: Sequence[str], folder: Path, out: Path) -> Non
         "heatmap": _heatmap,
         "ranks": _ranks,
         "scatter": _scatter,
+        **{kind: partial(_defences, drawn) for kind, drawn in DEFENCE_PLOTS.items()},
     }
     with mpl.rc_context(STYLE):
         figure = draw[kind](board, names, folder)
         packed = io.BytesIO()
         figure.savefig(packed, format=out.suffix[1:], metadata=UNDATED[out.suffix], bbox_inches="tight", dpi=200)
     write_atomically(out, packed.getvalue())
+
+
+def _defences(draw: Callable[[Sequence[str], Path], Figure], _: Facts, names: Sequence[str], folder: Path) -> Figure:
+    return draw(names, folder)
 
 
 def _sections(board: Facts, names: Sequence[str]) -> list[tuple[Facts, list[Facts]]]:

@@ -13,6 +13,7 @@ import pandas as pd
 from pipeline.errors import DataError
 from pipeline.rows import CLIP_MEAN
 from pipeline.scoring.cells import Cell, Status
+from pipeline.scoring.opinions import before_and_after
 from pipeline.scoring.outcomes import Outcome, moves, outcome
 from pipeline.scoring.ranges import Ranges, fixed_scale
 from pipeline.scoring.reliability import Flag
@@ -46,6 +47,7 @@ class Record:
     outcome: Outcome | None = None
     subset: dict[str, float] = field(default_factory=dict)  # scores under subset scaling
     costs: dict[str, float] = field(default_factory=dict)  # means over the rows
+    opinions: dict[str, float] = field(default_factory=dict)  # correlations with what people think, of rated images
     scale: Scale | None = None
     flags: tuple[Flag, ...] = ()
 
@@ -109,7 +111,16 @@ class Record:
     def without_rows(self, status: Status, reason: str) -> Record:
         """Returns the record as one of a cell that cannot be used."""
         return replace(
-            self, status=status, reason=reason, moved=None, outcome=None, subset={}, costs={}, scale=None, flags=()
+            self,
+            status=status,
+            reason=reason,
+            moved=None,
+            outcome=None,
+            subset={},
+            costs={},
+            opinions={},
+            scale=None,
+            flags=(),
         )
 
     def _settings(self) -> dict[str, Any]:
@@ -129,7 +140,7 @@ def of_cell(cell: Cell, ranges: Ranges) -> Iterator[Record]:
     if stamp.settings.get("defences"):
         return  # one row per defence, of the bare metric: they have tables of their own
     asked = {dataset.name: dataset for dataset in stamp.datasets}
-    for name in sorted(asked.keys() - set(cell.rows["dataset"])):
+    for name in sorted(asked.keys() - set(cell.rows["dataset"].unique())):
         reason = cell.reason or "; ".join(_rows_missing(cell, asked[name], "", ())) or "no rows"
         status = "failed" if cell.status == "done" else cell.status
         yield replace(empty, dataset=name, asked=asked[name].images, status=status, reason=reason)
@@ -140,8 +151,17 @@ def of_cell(cell: Cell, ranges: Ranges) -> Iterator[Record]:
     except DataError as error:
         yield replace(empty, status="corrupt", reason=str(error))
         return
-    for _, rows in cell.rows.groupby(SETTING, dropna=False):
+    for rows in _by_setting(cell.rows):
         yield _of_rows(empty, cell, rows, asked.get(rows["dataset"].iloc[0]), scale)
+
+
+def _by_setting(rows: pd.DataFrame) -> Iterator[pd.DataFrame]:
+    """Yields the rows of every setting."""
+    if all(rows[name].nunique(dropna=False) == 1 for name in SETTING):  # as in most cells: nothing to copy
+        yield rows
+    else:
+        for _, part in rows.groupby(SETTING, dropna=False):
+            yield part
 
 
 def _of_rows(empty: Record, cell: Cell, rows: pd.DataFrame, asked: DatasetFacts | None, scale: Scale) -> Record:
@@ -169,6 +189,7 @@ def _of_rows(empty: Record, cell: Cell, rows: pd.DataFrame, asked: DatasetFacts 
         outcome=outcome(moved),
         subset=subset,
         costs={name: float(rows[name].mean()) for name in COSTS},
+        opinions=before_and_after(rows, higher_is_better=scale.higher_is_better),
         scale=scale,
         flags=(*(Flag(code, text, (setting,)) for code, text in told), *(probed(probe) if probe else ())),
     )
@@ -182,8 +203,8 @@ def _count(cell: Cell, asked: DatasetFacts, variant: str) -> int:
 
 def _gradient_flags(cell: Cell, variant: str) -> list[tuple[str, str]]:
     """Returns the flags of gradients that were zero or not finite on more than 1 % of the images."""
-    images = int((cell.rows["variant"] == variant).sum())
     flaws = cell.stamp.flaws.get(variant, {}) if cell.stamp else {}
+    images = int((cell.rows["variant"] == variant).sum()) if flaws else 0
     return [
         (GRADIENT_FLAWS[flaw], f"{flaw} on {count} of {images} images")
         for flaw, count in flaws.items()

@@ -13,6 +13,7 @@ from pipeline.scoring.kept import read_records
 from pipeline.scoring.leaderboard import Leaderboard, build
 from pipeline.scoring.machine import leaderboard_csv, leaderboard_json, scores_csv
 from pipeline.scoring.markdown import to_markdown
+from pipeline.scoring.processes import Processes
 from pipeline.scoring.ranges import RANGES, read_ranges
 from pipeline.scoring.terminal import print_leaderboard
 from pipeline.scoring.together import together
@@ -35,8 +36,9 @@ def write_tables(folders: Sequence[Path], out: Path, ranges: Path = RANGES) -> L
         BenchError: If a folder holds no cell, or `out` cannot be written to.
         DataError: If the file of ranges is damaged.
     """
-    found = together(read_records(folders, read_ranges(ranges)))
-    board = build(found)
+    with Processes() as processes:
+        found = together(read_records(folders, read_ranges(ranges), processes))
+        board = build(found, processes)
     write_atomically(out / "scores.csv", scores_csv(found))
     write_atomically(out / "leaderboard.md", to_markdown(board))
     write_atomically(out / "leaderboard.csv", leaderboard_csv(board))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -20,6 +20,7 @@ from pipeline.evaluate import local
 from pipeline.evaluate.guard import DRAWS, Guard
 from pipeline.evaluate.objective import Gain
 from pipeline.scoring.tables import write_tables
+from pipeline.stamp import read_stamp
 
 NAMES = ["a.png", "b.png", "c.png"]
 
@@ -90,6 +91,15 @@ class Cut(Defence):
 
     def align(self, purified, clear, noise):
         return Aligned(purified, clear[..., :-2])
+
+
+@dataclass(frozen=True)
+class Counting(Defence):
+    sizes: list[int] = field(default_factory=list)
+
+    def purify(self, images, noise):
+        self.sizes.append(len(images))
+        return images
 
 
 def pictures() -> torch.Tensor:
@@ -240,6 +250,27 @@ def test_defended_rows_are_what_metric_and_defence_give_by_hand(judged):
         with Image.open(judged.parent / "photos" / name) as image:
             pixels = torch.tensor(list(image.tobytes()), dtype=torch.float32).view(48, 56, 3).permute(2, 0, 1) / 255
         assert metric(pixels[None].flip(2, 3)).item() == pytest.approx(float(row["clear_defended"]), abs=1e-3)
+
+
+def test_what_a_defence_alone_takes_is_in_the_stamp_and_in_the_tables(judged):
+    told = {(line["defence"], line["setting"]): line["seconds"] for line in lines(judged / "defences.csv")}
+    assert told.pop(("none", "undefended")) == ""
+    unaware = read_stamp(judged / "small_cnn" / "ifgsm+defended.json").purifying
+    assert set(unaware) == {"flip", "jpeg", "random_noise", "resize"}
+    for (defence, setting), seconds in told.items():
+        aware = read_stamp(judged / f"small_cnn+{defence}" / "ifgsm.json")
+        assert float(seconds) == (unaware if setting == "non-adaptive" else aware.purifying)[defence] > 0
+        assert aware.seconds[""] > 3 * aware.purifying[defence]  # three images were purified, and more was done
+    assert "ms/image" in (judged / "defences.md").read_text()
+
+
+def test_the_first_purification_of_a_process_is_not_counted():
+    counted = Counting()
+    images = pictures()
+    guard(counted).warm_up(images)
+    assert counted.sizes == [1]
+    assert guard(counted).seen(Weighed(), images, images, None).seconds > 0
+    assert counted.sizes == [1, 3]
 
 
 def test_an_attack_that_knows_the_defence_gains_more(judged):

@@ -39,7 +39,7 @@ def cut_short(csv):
     ("damage", "reason"),
     [
         (edit_a_number, "ifgsm.csv is not what was stamped"),
-        (cut_short, "ifgsm.csv: row 3 must have 19 cells"),
+        (cut_short, "ifgsm.csv: row 3 must have 24 cells"),
         (lambda csv: csv.unlink(), "ifgsm.csv is not there"),
         (lambda csv: csv.with_suffix(".json").write_text("{"), "ifgsm.json is not a stamp"),
     ],

@@ -1,13 +1,19 @@
 """Records that are kept: unchanged cells are not read again, changed ones are, and nobody sees a difference."""
 
 import os
+import re
 import shutil
 
 import numpy as np
 import pytest
 
+from pipeline.files import file_digest
 from pipeline.scoring.kept import read_records
+from pipeline.scoring.leaderboard import build
+from pipeline.scoring.machine import leaderboard_json, scores_csv
+from pipeline.scoring.processes import Processes
 from pipeline.scoring.tables import write_tables
+from pipeline.scoring.together import together
 
 FILES = ("scores.csv", "leaderboard.md", "leaderboard.csv", "leaderboard.json")
 
@@ -82,3 +88,31 @@ def test_a_shelf_holds_nothing_that_could_run_code(filled):
     tables(filled)
     with np.load(shelf(filled), allow_pickle=False) as file:
         assert {array.dtype.kind for array in (file[name] for name in file.files)} == {"u", "f"}
+
+
+def test_several_processes_write_what_one_does(filled):
+    with Processes(processors=2, worth=0) as processes:
+        found = together(read_records([filled.path], {}, processes))
+        board = build(found, processes)
+        assert processes.pool is not None
+    shutil.rmtree(filled.path / ".work")
+    alone = together(read_records([filled.path], {}))
+    assert leaderboard_json(board) == leaderboard_json(build(alone))
+    assert scores_csv(found) == scores_csv(alone)
+
+
+def test_neither_the_order_of_rows_nor_of_folders_matters(filled, tmp_path, make_row):
+    other = type(filled)(tmp_path / "other")
+    other.cell("third", "ifgsm", [0.4, 0.2, 0.1])
+    first = tmp_path / "first"
+    write_tables([filled.path, other.path], first)
+    csv = other.path / "third" / "ifgsm.csv"
+    header, *lines = csv.read_text(encoding="utf-8").splitlines(keepends=True)
+    csv.write_text("".join([header, *reversed(lines)]), encoding="utf-8")
+    stamp = csv.with_suffix(".json")
+    stamp.write_text(re.sub(r'"sha256": "\w+"', f'"sha256": "{file_digest(csv)}"', stamp.read_text("utf-8")), "utf-8")
+    second = tmp_path / "second"
+    write_tables([other.path, filled.path], second)
+    for name in FILES:
+        assert (first / name).read_bytes() == (second / name).read_bytes(), name
+    assert b"0.233333" in (second / "scores.csv").read_bytes()

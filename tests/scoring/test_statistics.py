@@ -28,7 +28,32 @@ def test_the_order_of_rows_does_not_matter():
     order = np.random.default_rng(5).permutation(40)
     want, got = bootstrap(before, after, clips), bootstrap(before[order], after[order], clips[order])
     for name in SCORES:
-        np.testing.assert_allclose(got[name], want[name], rtol=1e-9)
+        np.testing.assert_array_equal(got[name], want[name])
+
+
+def test_means_are_exact_sums_whatever_stands_beside_them():
+    before, after, clips = sample(300)
+    drawn = Draws(tuple(clips), 50, 0)
+    values = np.stack([before, after * 1e-7, -after * 1e9])
+    together, want = drawn.means(values), (values @ drawn.counts) / drawn.images
+    for row, alone in zip(values, together, strict=True):
+        np.testing.assert_array_equal(drawn.means(row[None])[0], alone)
+    np.testing.assert_allclose(together, want, rtol=1e-11)
+
+
+def test_one_value_that_is_not_finite_leaves_its_mean_unknown_and_the_others_known():
+    values = np.array([[1.0, -np.inf, 2.0], [1.0, 2.0, 3.0]])
+    broken, whole = Draws(("a", "b", "c"), 50, 0).means(values)
+    assert np.isnan(broken).all()
+    assert np.isfinite(whole).sum() > 40
+
+
+def test_clips_of_very_many_frames_are_counted_right():
+    before, after, clips = sample(2)
+    many = [np.repeat(values, 20_000) for values in (before, after, clips)]
+    once, frames = (bootstrap(*each, resamples=20) for each in ((before, after, clips), many))
+    for name in SCORES:
+        np.testing.assert_allclose(frames[name], once[name], rtol=1e-4, atol=1e-6)
 
 
 def test_a_replicate_is_the_score_of_the_drawn_clips():
@@ -91,7 +116,7 @@ def test_replicates_are_the_scores_of_the_drawn_images():
     # Each image repeated as often as it was drawn, and scored plainly.
     before, after, clips = sample(25)
     after[::3] -= 0.5  # some gains are negative, so that the distribution functions cross
-    times = Draws(tuple(clips), 40, 0).exact.astype(int).T
+    times = Draws(tuple(clips), 40, 0).counts.astype(int).T
     got = bootstrap(before, after, clips, resamples=40)
     for i, count in enumerate(times):
         want = robustness(np.repeat(before, count), np.repeat(after, count))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,9 +16,10 @@ from pipeline.scoring.numbers import plain
 from pipeline.scoring.outcomes import Outcome
 from pipeline.scoring.ranges import RANGES, read_ranges
 from pipeline.scoring.site import downloads
+from pipeline.scoring.site.accuracy import Accuracy, accuracy
 from pipeline.scoring.site.addresses import address
 from pipeline.scoring.site.defence_maps import defence_maps
-from pipeline.scoring.site.gallery import Exhibit, Gallery
+from pipeline.scoring.site.gallery import Exhibit, Gallery, Preview
 from pipeline.scoring.site.pages import Pages
 from pipeline.scoring.site.profile import profile
 from pipeline.scoring.site.speed import Speed, speed
@@ -34,6 +35,7 @@ class AttackView:
 
     facts: AttackFacts
     results: list[tuple[Section, list[Standing]]] = field(default_factory=list)
+    patterns: list[Preview] = field(default_factory=list)  # of a universal attack, by metric
 
 
 @dataclass
@@ -43,6 +45,7 @@ class MetricView:
     facts: MetricFacts
     places: list[tuple[Section, Standing]] = field(default_factory=list)
     exhibits: dict[str, dict[str, list[Exhibit]]] = field(default_factory=dict)  # data set -> attack -> images
+    patterns: dict[str, list[Preview]] = field(default_factory=dict)  # universal attack -> training sets' patterns
     profiles: dict[str, dict[str, Any]] = field(default_factory=dict)  # data set -> attack -> what the plots draw
 
 
@@ -78,13 +81,16 @@ def write_site(board: Leaderboard, source: Path, out: Path, ranges: Path = RANGE
         if timed := speed(cells):
             speeds[facts.name] = timed
         view = _metric(facts, board, cells, gallery)
+        for name, patterns in view.patterns.items():
+            attacks[name].patterns += patterns
         pages.write(address("metrics", facts.name), "metric.html", view=view, data=view.profiles)
     for name, attack in attacks.items():
         pages.write(address("attacks", name), "attack.html", view=attack)
     pages.write("index.html", "ranking.html")
     pages.write("heatmap.html", "heatmap.html")
     pages.write("attacks.html", "attacks.html", attacks=attacks)
-    pages.write("plots.html", "plots.html", speeds=speeds, data=_points(board, speeds))
+    rated = [accuracy(board, section) for section in board.sections]
+    pages.write("plots.html", "plots.html", speeds=speeds, rated=rated, data=_points(board, speeds, rated))
     if defences:
         pages.write("defences.html", "defences.html", maps=defences)
     there = {name: what for name, what in downloads.FILES.items() if (out / name).is_file()}
@@ -131,6 +137,9 @@ def _metric(facts: MetricFacts, board: Leaderboard, cells: list[Cell], gallery: 
             if standing.metric == facts.name:
                 view.places.append((section, standing))
                 _look_at_rows(view, section, standing, cells, gallery)
+    for cell in cells:
+        if cell.stamp and not cell.stamp.settings.get("overrides") and (patterns := gallery.patterns(cell)):
+            view.patterns[cell.attack] = patterns
     return view
 
 
@@ -147,7 +156,7 @@ def _look_at_rows(view: MetricView, section: Section, standing: Standing, cells:
             view.exhibits.setdefault(section.dataset, {})[cell.attack] = shown
 
 
-def _points(board: Leaderboard, speeds: dict[str, Speed]) -> list[dict[str, Any]]:
+def _points(board: Leaderboard, speeds: dict[str, Speed], rated: Sequence[Accuracy | None]) -> list[dict[str, Any]]:
     """Returns what the plots of all metrics draw: a dictionary per section."""
     return [
         {
@@ -158,12 +167,13 @@ def _points(board: Leaderboard, speeds: dict[str, Speed]) -> list[dict[str, Any]
                     "ranks": standing.rank_interval,
                     "gain": _estimate(standing.worst),
                     "seconds": speeds[standing.metric].seconds if standing.metric in speeds else None,
+                    "srocc": agreed.srocc.get(standing.metric) if agreed else None,
                 }
                 for standing in section.standings
                 if standing.worst
             ],
         }
-        for section in board.sections
+        for section, agreed in zip(board.sections, rated, strict=True)
     ]
 
 

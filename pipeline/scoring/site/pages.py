@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -47,10 +48,12 @@ class Pages:
             "ensure_ascii": False,
         }
         self.environment.filters |= {
+            "agreement": agreement,
             "digits": digits,
             "estimate": lambda found: with_margin(found.value, found[1:]),
             "exact": exact,
             "gain": gain,
+            "kind": lambda kind: kind if kind.isupper() else kind.capitalize(),
             "of": lambda name, values: values.get(name),
             "shade": shade,
         }
@@ -93,6 +96,14 @@ def gain(outcome: Outcome | None, score: str = SCORE) -> str:
 def exact(outcome: Outcome | None, score: str = SCORE) -> str:
     """Returns a score with the digits of leaderboard.json; nothing where there is none."""
     return digits(outcome.scores[score]) if outcome else ""
+
+
+def agreement(opinions: dict[str, float] | None) -> str:
+    """Returns the rank correlation with people's opinions before and after an attack."""
+    if opinions is None:
+        return "n/a"
+    values = [opinions[f"srocc_{moment}"] for moment in ("clear", "attacked")]
+    return " → ".join("n/a" if math.isnan(value) else f"{value:.3f}" for value in values)
 
 
 def by_code(flags: list[Flag]) -> dict[str, list[Flag]]:

@@ -24,6 +24,7 @@ def profile(rows: pd.DataFrame, scale: Scale) -> dict[str, Any]:
     Returns:
         `edges`, `clear` and `attacked`: a histogram of the scores in the metric's own unit; `points`: PSNR, SSIM and
         gain of images, at most `POINTS` of them, evenly taken in the rows' order; `images`: how many there are;
+        `settings`: how often each is among them, once per training set and amplitude of a universal pattern;
         `unchanged`: on how many of the points PSNR is infinite, since not a pixel changed.
     """
     clear, attacked = rows["clear"].to_numpy(), rows["attacked"].to_numpy()
@@ -37,6 +38,7 @@ def profile(rows: pd.DataFrame, scale: Scale) -> dict[str, Any]:
         "attacked": np.histogram(attacked, edges)[0].tolist(),
         "points": [_short(point) for point in points],
         "images": len(rows),
+        "settings": len(rows[["train_dataset", "amplitude"]].drop_duplicates()),
         "unchanged": int(np.isposinf(points[:, 0]).sum()),
     }
 

@@ -8,8 +8,10 @@ from pathlib import Path
 from urllib.parse import unquote, urlparse
 
 import pytest
+from PIL import Image
 from playwright.sync_api import expect
 
+POINTS = "JSON.parse(document.getElementById('data').textContent)"
 HOSTILE = "<img src=x onerror=alert(1)>"
 
 
@@ -24,6 +26,10 @@ def filled(run_folder, make_row, black_box):
     reason = f"CUDA {HOSTILE} out of memory"
     stamp = run_folder.stamp("likeness", "madc", asked=3, kind="FR", status="failed", reason=reason)
     (run_folder.path / "likeness" / "madc.json").write_text(stamp.to_json(), encoding="utf-8")
+    for folder in ("_clear/original", "ifgsm/calm/default"):
+        file = run_folder.path / "images" / folder / "a.png.png"
+        file.parent.mkdir(parents=True)
+        Image.new("RGB", (384, 200), "teal").save(file)
     rows = [make_row(f"{i}.png", 0.5, 0.5 + 0.1 * i, dataset="other") for i in range(3)]
     run_folder.cell("elsewhere", "ifgsm", rows=rows, datasets=("other",))
     return run_folder
@@ -234,8 +240,26 @@ def test_downloads_hold_the_tables_and_every_row(site, browse, serve, filled, tm
     with zipfile.ZipFile(tmp_path / "rows.zip") as archive:
         rows = list(csv.DictReader(archive.read("wild/ifgsm.csv").decode().splitlines()))
         assert len(rows) == 3
-        there = {file.relative_to(filled.path).as_posix() for file in filled.path.glob("[!.]*/*")}
+        there = {file.relative_to(filled.path).as_posix() for file in filled.path.glob("[!.]*/*") if file.is_file()}
         assert set(archive.namelist()) == there
+
+
+def test_from_files_a_download_is_kept_or_shown_as_it_is(site, chromium):
+    start = (site / "downloads.html").as_uri()
+    kept = []
+    with chromium.new_context() as context:  # not `browse`: to the browser a file that is kept is a page that failed
+        page = context.new_page()
+        page.on("download", lambda file: kept.append(file.suggested_filename))
+        page.goto(start)
+        for name in page.locator("a[download]").all_inner_texts():
+            page.get_by_role("link", name=name, exact=True).click()
+            while name not in kept and page.url == start:
+                page.wait_for_timeout(10)
+            if name not in kept:
+                shown = page.evaluate("document.body.innerText").split()
+                assert shown == (site / name).read_text(encoding="utf-8").split()
+                page.goto(start)
+    assert {"leaderboard.csv", "scores.csv", "rows.zip"} <= set(kept)
 
 
 def test_flags_are_explained_on_focus_and_in_the_text(site, browse):
@@ -262,6 +286,29 @@ def test_the_plots_are_drawn_and_follow_the_chosen_attack(site, browse):
     page.goto((site / "plots.html").as_uri())
     expect(page.locator("figure[data-plot=ranks] svg")).to_have_count(3)
     expect(page.locator("figure[data-plot=speed] svg")).to_have_count(1)  # where seconds are known
+
+
+def test_accuracy_is_that_of_the_leaderboard_on_the_images_that_were_rated(run_folder, build, browse, make_row):
+    scores = {"calm": [0.1, 0.2, 0.3, 0.4], "wild": [0.2, 0.1, 0.4, 0.3]}
+    for metric, clear in scores.items():
+        rows = [make_row(f"{i}.png", score, 0.5, "rated", mos=i) for i, score in enumerate(clear)]
+        run_folder.cell(metric, "fgsm", rows=rows, datasets=("rated",), seconds={"": 8.0})
+        run_folder.cell(metric, "ifgsm", [0.1, 0.2])
+    run_folder.cell("unrated", "ifgsm", [0.1, 0.3])
+    site = build(run_folder.path)
+    sections = json.loads((site / "leaderboard.json").read_text(encoding="utf-8"))["sections"]
+    told = {metric["metric"]: metric["opinions"]["fgsm"]["srocc_clear"] for metric in sections[0]["metrics"]}
+    assert told == {"calm": 1, "wild": 0.6}
+    page = browse(site / "plots.html")
+    drawn = page.locator("figure[data-plot=accuracy]")
+    expect(drawn.locator("svg[role=img]")).to_have_count(2)  # of the rated images, and of the others beside them
+    for i, section in enumerate(sections):
+        points = {each["metric"]: each["srocc"] for each in page.evaluate(POINTS)[i]["metrics"]}
+        assert points == pytest.approx({each["metric"]: told.get(each["metric"]) for each in section["metrics"]})
+        assert drawn.nth(i).locator("circle").count() == 2
+    expect(drawn.nth(1)).to_contain_text("of rated")
+    page.goto((site / "metrics" / "wild.html").as_uri())
+    expect(page.get_by_text("0.600 → n/a")).to_be_visible()  # attacked, all images score alike
 
 
 @pytest.mark.parametrize("width", [360, 800, 1280])

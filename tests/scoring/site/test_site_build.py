@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from pipeline.fits import FitStamp
 from pipeline.scoring.cells import read_cells
 from pipeline.scoring.robustness import Scale
 from pipeline.scoring.site.addresses import address
@@ -17,6 +18,7 @@ from pipeline.scoring.site.downloads import citation
 from pipeline.scoring.site.drawing import Axis, shade
 from pipeline.scoring.site.profile import POINTS, profile
 from pipeline.scoring.site.speed import speed
+from pipeline.stamp import DatasetFacts
 
 
 def contents(folder):
@@ -250,6 +252,73 @@ def test_a_clear_image_that_is_gone_or_another_is_said_to_be(pictures, build):
     assert text(site / "metrics" / "blur.html").count("that image was not kept") == 2
 
 
+@pytest.mark.parametrize("frame", ["clip.y4m#000{}.png", "clip.y4m/im{}.png.png"])
+def test_of_a_clip_the_gallery_shows_the_middle_frame_with_the_clips_scores(run_folder, make_row, build, frame):
+    for folder, by in (("_clear/original", 0), ("ifgsm/blur/default", 5)):
+        for index in range(3):
+            file = run_folder.path / "images" / folder / frame.format(index)
+            file.parent.mkdir(parents=True, exist_ok=True)
+            Image.new("RGB", (20, 30), (50 * index + by,) * 3).save(file)
+    run_folder.cell(rows=[make_row("clip.y4m", 0.2, 0.6)], kind="video")
+    site = build(run_folder.path)
+    pictures = [np.asarray(Image.open(site / path)).max() for path, *_ in shown(site)]
+    assert pictures == [50, 55, 128 + 50]
+    page = text(site / "metrics" / "blur.html")
+    assert "clip.y4m, clear: 0.2 attacked: 0.6" in page
+    assert "1 clip: an illustration" in page
+    assert "Video metrics on sample" in text(site / "index.html")
+
+
+@pytest.fixture
+def patterns(run_folder, make_row):
+    """Writes a run of a universal attack: three fits of which one is of another metric's weights, and saved images."""
+    settings = [("coco", 0.2), ("coco", 0.8), ("voc", 0.8)]
+    rows = [make_row("a.png", 0.2, 0.2 + by, train_dataset=train, amplitude=by) for train, by in settings]
+    run_folder.cell(attack="uap", rows=rows)
+    for train, fingerprint in (("coco", "m"), ("voc", "m"), ("old", "other")):
+        stamp = FitStamp(
+            metric="blur",
+            metric_fingerprint=fingerprint,
+            attack="uap",
+            attack_fingerprint="a",
+            variant="",
+            settings={},
+            train=DatasetFacts(name=train, digest="d", images=50),
+            enlarged=[],
+            loss=[0.75, 0.5],
+            seconds=1,
+            machine={},
+            commit="",
+            finished="",
+            key="k",
+            sha256="",
+        )
+        file = run_folder.path / "fits" / "blur" / f"uap-{train}.json"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(stamp.to_json(), encoding="utf-8")
+        Image.new("RGB", (32, 32), {"coco": "red", "voc": "lime", "old": "blue"}[train]).save(file.with_suffix(".png"))
+    for folder in ("_clear/original", *(f"uap/blur/default/{train}-{by}" for train, by in settings)):
+        file = run_folder.path / "images" / folder / "a.png.png"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (20, 30), (100 + len(folder),) * 3).save(file)
+    return run_folder
+
+
+def test_the_gallery_shows_universal_patterns_and_what_they_did(patterns, build):
+    site = build(patterns.path)
+    pictures = {alt: np.asarray(Image.open(site / path)) for path, *_, alt in shown(site)}
+    assert "a.png after uap" in pictures
+    colours = {alt: pixels[0, 0].tolist() for alt, pixels in pictures.items() if "pattern" in alt}
+    assert colours == {
+        "The universal pattern fitted on coco": [255, 0, 0],
+        "The universal pattern fitted on voc": [0, 255, 0],
+    }
+    page = text(site / "metrics" / "blur.html")
+    assert "attacked (fitted on coco, amplitude 0.8): 1" in page
+    assert "fitted on voc (50 images); loss from 0.750 to 0.500" in page
+    assert "blur, fitted on coco (50 images)" in text(site / "attacks" / "uap.html")
+
+
 def test_defences_have_a_page_only_where_rows_tell_of_them(run_folder, build, make_row):
     clear, attacked = {"a.png": 0.2, "b.png": 0.4}, {"a.png": 0.6, "b.png": 0.8}
     defended = {"jpeg": {"a.png": (0.1, 0.3), "b.png": (0.3, 0.5)}, "flip": {"a.png": (0.3, 0.9), "b.png": (0.2, 0.7)}}
@@ -272,7 +341,40 @@ def test_defences_have_a_page_only_where_rows_tell_of_them(run_folder, build, ma
     run_folder.cell(rows=rows, label="ifgsm+defended", asked=2)
     site = build(run_folder.path)
     page = text(site / "defences.html")
-    assert "defence clear ifgsm jpeg 0.375 0.100 none 0.000 0.400 flip 0.500 0.500" in page  # mean |f(x) - f(D(x'))|
+    assert "defence ifgsm none 0.400 jpeg 0.100 flip 0.500" in page  # mean |f(x) - f(D(x'))|
+    assert "None was run" in page  # of attacks that know the defence
     assert "jpeg 0.700" in page  # (0.9 + 40 / 80) / 2
+    assert "jpeg 0.100 n/a n/a" in page  # mean |f(x) - f(D(x))| of the range; too few images for an order; not timed
     assert (site / "defences.csv").is_file()
     assert "Defences" in text(site / "index.html")
+
+
+def test_attacks_that_know_a_defence_stand_beside_those_that_do_not_in_the_same_order(run_folder, build, make_row):
+    clear = {"a.png": 0.2, "b.png": 0.4}
+    for attack, gain in {"ifgsm": 0.4, "fgsm": 0.2}.items():
+        rows = [
+            make_row(
+                name,
+                score,
+                score + gain,
+                defence=defence,
+                clear_defended=score,
+                attacked_defended=score + left,
+                psnr_defended=40.0,
+                ssim_defended=0.9,
+            )
+            for defence, left in {"jpeg": 0.1, "flip": 0.15}.items()
+            for name, score in clear.items()
+        ]
+        run_folder.cell("blur", attack, rows=rows, label=f"{attack}+defended", asked=2)
+    for defence, left in {"jpeg": 0.3, "flip": 0.2}.items():
+        rows = [
+            make_row(name, score, score + left, psnr_defended=40.0, ssim_defended=0.9) for name, score in clear.items()
+        ]
+        run_folder.cell(f"blur+{defence}", "ifgsm", rows=rows)
+    page = text(build(run_folder.path) / "defences.html")
+    unaware, aware = page.split("Attacks that know the defence")
+    assert "defence fgsm ifgsm none 0.200 0.400 flip 0.150 0.150 jpeg 0.100 0.100" in unaware
+    assert "defence ifgsm none 0.400 flip 0.200 jpeg 0.300" in aware  # fgsm was not run so
+    assert "jpeg only works on attacks that do not know it: ifgsm took back" in aware
+    assert "flip only works" not in aware

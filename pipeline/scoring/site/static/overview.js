@@ -1,10 +1,20 @@
-// The plots of all metrics of a kind: how sure their ranks are, and robustness against speed.
+// The plots of all metrics of a kind: how sure their ranks are, and robustness against accuracy and speed.
 "use strict";
 {
   const data = JSON.parse(document.getElementById("data").textContent);
   const finite = (...values) => values.every((value) => typeof value === "number");
 
   const milliseconds = (each) => 1000 * each.seconds;
+
+  // Names of metrics at their dots, on the side where there is room; of too many, none.
+  function labels(metrics, x, d, log = false) {
+    if (metrics.length > (window.innerWidth < 500 ? 6 : 30)) return [];
+    const place = (each) => (log ? Math.log(x(each)) : x(each));
+    const [low, high] = d3.extent(metrics, place);
+    const left = (each) => place(each) > (low + high) / 2 && low < high;
+    return [["start", d, (each) => !left(each)], ["end", -d, left]].map(([textAnchor, dx, filter]) =>
+      Plot.text(metrics, { x, y: (each) => each.gain[0], text: "metric", dx, dy: -d, textAnchor, filter }));
+  }
 
   const plots = {
     ranks(metrics) {
@@ -22,20 +32,40 @@
         ],
       };
     },
+    accuracy(metrics) {
+      const rated = metrics.filter((each) => finite(each.srocc, each.gain[0]));
+      const about = (each) => `${each.metric}: gain ${each.gain[0].toFixed(3)}, SROCC ${each.srocc.toFixed(3)}${finite(each.seconds) ? `, ${milliseconds(each).toPrecision(3)} ms` : ""}`;
+      return rated.length && {
+        height: 380,
+        marginBottom: 40,
+        marginLeft: 56,
+        marginRight: 20,
+        ariaLabel: "Worst-case gain of every metric against its rank correlation with people's opinions",
+        x: { label: "SROCC with people's opinions →", grid: true, ticks: 6, domain: [Math.min(0, d3.min(rated, (each) => each.srocc)), 1] },
+        y: { label: "↑ worst-case gain, smaller is more robust", grid: true, nice: true, zero: true },
+        r: { type: "log", range: [4, 13] },
+        marks: [
+          Plot.ruleX(rated.filter((each) => finite(...each.gain)), { x: "srocc", y1: (each) => each.gain[1], y2: (each) => each.gain[2], stroke: "var(--blue)", strokeOpacity: 0.6 }),
+          Plot.dot(rated.filter((each) => finite(each.seconds)), { x: "srocc", y: (each) => each.gain[0], r: milliseconds, fill: "var(--orange)", fillOpacity: 0.75, title: about, tip: true }),
+          Plot.dot(rated.filter((each) => !finite(each.seconds)), { x: "srocc", y: (each) => each.gain[0], r: 4, stroke: "var(--orange)", title: about, tip: true }),
+          ...labels(rated, (each) => each.srocc, 9),
+        ],
+      };
+    },
     speed(metrics) {
       const timed = metrics.filter((each) => finite(each.seconds, each.gain[0]));
       return timed.length && {
         height: 380,
         marginBottom: 40,
         marginLeft: 56,
-        marginRight: 60,
+        marginRight: 20,
         ariaLabel: "Worst-case gain of every metric against its milliseconds per image and pass",
         x: { type: "log", label: "milliseconds per image and pass →", grid: true, nice: true, ticks: 5, tickFormat: "~g" },
         y: { label: "↑ worst-case gain, smaller is more robust", grid: true, nice: true, zero: true },
         marks: [
           Plot.ruleX(timed.filter((each) => finite(...each.gain)), { x: milliseconds, y1: (each) => each.gain[1], y2: (each) => each.gain[2], stroke: "var(--blue)", strokeOpacity: 0.6 }),
           Plot.dot(timed, { x: milliseconds, y: (each) => each.gain[0], fill: "var(--orange)", r: 4.5, title: (each) => `${each.metric}: gain ${each.gain[0].toFixed(3)}, ${milliseconds(each).toPrecision(3)} ms`, tip: true }),
-          Plot.text(timed.length > 30 ? [] : timed, { x: milliseconds, y: (each) => each.gain[0], text: "metric", dx: 7, dy: -7, textAnchor: "start" }),
+          ...labels(timed, milliseconds, 7, true),
         ],
       };
     },
@@ -46,8 +76,9 @@
     figure.querySelector("svg")?.remove();
     figure.hidden = !options;
     if (!options) return;
+    const width = figure.clientWidth || figure.parentElement.clientWidth;
     const svg = Plot.plot({
-      width: Math.max(280, Math.min(figure.parentElement.clientWidth, 620)),
+      width: Math.max(280, Math.min(width, 620)),
       style: { background: "none", fontSize: "12px" },
       ...options,
     });

@@ -18,18 +18,18 @@
     figure.prepend(svg);
   }
 
-  function scores(figure, attack, { edges, clear, attacked }) {
+  function scores(figure, attack, unit, { edges, clear, attacked, settings }) {
     const steps = (counts, what) => counts.map((count, i) => ({ x1: edges[i], x2: edges[i + 1], count, what }));
     const marks = [["clear", clear, "var(--blue)", "none"], ["attacked", attacked, "var(--orange)", "4 3"]];
     draw(figure, `Histogram of the scores before and after ${attack}`, {
       x: { label: "score →" },
-      y: { label: "↑ images", grid: true },
+      y: { label: settings > 1 ? `↑ ${unit}s, times settings` : `↑ ${unit}s`, grid: true, ticks: d3.ticks(0, d3.max([...clear, ...attacked]), 6).filter(Number.isInteger), tickFormat: "d" },
       marks: [
         ...marks.flatMap(([what, counts, colour, dash]) => [
           Plot.rectY(steps(counts, what), { x1: "x1", x2: "x2", y: "count", fill: colour, fillOpacity: 0.25 }),
           Plot.rectY(steps(counts, what), {
             x1: "x1", x2: "x2", y: "count", fill: "none", stroke: colour, strokeWidth: 1.5, strokeDasharray: dash,
-            filter: "count", title: (bin) => `${bin.what}: ${bin.count} images from ${bin.x1} to ${bin.x2}`,
+            filter: "count", title: (bin) => `${bin.what}: ${bin.count} ${unit}s from ${bin.x1} to ${bin.x2}`,
           }),
         ]),
         Plot.ruleY([0]),
@@ -39,8 +39,10 @@
 
   function scatter(figure, attack, points, index, label) {
     const known = points.filter((point) => point[index] !== null && point[2] !== null);
+    const [low, high] = d3.extent(known, (point) => point[index]);
+    const domain = low === high ? [0.9 * low, 1.1 * low] : undefined;  // a single value has no extent to draw
     draw(figure, `Gain under ${attack} against ${label}`, {
-      x: { label: `${label} →`, nice: true },
+      x: { label: `${label} →`, nice: true, ...(domain && { domain }) },
       y: { label: "↑ gain", grid: true, nice: true },
       marks: [
         Plot.ruleY([0]),
@@ -54,13 +56,14 @@
     const [histogram, psnr, ssim] = part.querySelectorAll("figure");
     const show = () => {
       const profile = data[part.dataset.set][select.value];
-      scores(histogram, select.value, profile);
+      const { unit } = part.dataset;
+      scores(histogram, select.value, unit, profile);
       scatter(psnr, select.value, profile.points, 0, "PSNR");
       scatter(ssim, select.value, profile.points, 1, "SSIM");
       const some = profile.points.length < profile.images ? `, evenly taken from ${profile.images}` : "";
       const unchanged = profile.unchanged ? ` On ${profile.unchanged} of them no pixel changed, so that PSNR has no place for them.` : "";
       part.querySelector("[role=status]").textContent =
-        `Solid blue: clear, dashed orange: attacked. A point is an image: ${profile.points.length}${some}.${unchanged}`;
+        `Solid blue: clear, dashed orange: attacked. A point is ${unit === "image" ? "an image" : "a clip"}${profile.settings > 1 ? ` under one of ${profile.settings} training sets and amplitudes` : ""}: ${profile.points.length}${some}.${unchanged}`;
     };
     part.hidden = false;
     select.addEventListener("change", show);

@@ -1,0 +1,145 @@
+"""Plots of defences: what is drawn is what the tables and rows say, in both settings, and looks the same each time."""
+
+from __future__ import annotations
+
+import csv
+
+import numpy as np
+import pytest
+
+from pipeline.errors import BenchError
+from pipeline.scoring.defence_plots import DEFENCE_PLOTS, by_ssim, by_value, heatmap, metrics, quality, srocc
+from pipeline.scoring.plots import write_plot
+from pipeline.scoring.tables import write_tables
+
+NAMES = ("a", "b", "c", "d", "e", "f")
+LEFT = {"jpeg": 0.2, "flip": 0.05}  # of the gain of 0.4, by defence; an attack that knows the defence gains 0.1 more
+
+
+@pytest.fixture
+def judged(run_folder, make_row):
+    """Returns a run of two metrics behind two defences, attacked unaware by two attacks and aware by one."""
+
+    def row(i, gain, **fields):
+        clear = 0.1 + 0.08 * i
+        row = make_row(NAMES[i], clear, clear + gain, mos=float(i), **fields)
+        return row.__class__(**{**vars(row), "ssim": 0.9 - 0.1 * i})
+
+    for metric, more in (("cnn", 0.0), ("vit", 0.02)):
+        for attack in ("ifgsm", "madc"):
+            rows = [
+                row(
+                    i,
+                    0.4,
+                    defence=defence,
+                    clear_defended=0.1 + 0.08 * i,
+                    attacked_defended=0.1 + 0.08 * i + left + more + 0.01 * i,
+                    psnr_defended=32.0,
+                    ssim_defended=0.8,
+                )
+                for defence, left in LEFT.items()
+                for i in range(len(NAMES))
+            ]
+            run_folder.cell(metric, attack, label=f"{attack}+defended", rows=rows)
+        for defence, left in LEFT.items():
+            rows = [row(i, left + 0.1 + more, psnr_defended=30.0, ssim_defended=0.7) for i in range(len(NAMES))]
+            run_folder.cell(f"{metric}+{defence}", "ifgsm", rows=rows)
+    write_tables([run_folder.path], run_folder.path)
+    return run_folder.path
+
+
+def gains(folder, setting, metric="cnn"):
+    with (folder / "defences.csv").open(newline="") as file:
+        return {
+            (line["defence"], line["attack"]): float(line["gain_of_range"])
+            for line in csv.DictReader(file)
+            if line["metric"] == metric and line["setting"] in {setting, "undefended"}
+        }
+
+
+def table_of(axes):
+    """Returns what a heat map shows: the rows' names, the columns', the numbers."""
+    labels = [[label.get_text() for label in axis.get_ticklabels()] for axis in (axes.yaxis, axes.xaxis)]
+    return (*labels, np.array(axes.images[0].get_array()).astype(float))
+
+
+def test_the_heat_map_shows_both_settings_side_by_side_best_first(judged):
+    unaware, aware = heatmap(["cnn"], judged).axes[:2]
+    defences, *_ = table_of(unaware)  # the rows of both
+    assert defences == ["none", "flip", "jpeg"]
+    for axes, setting in ((unaware, "non-adaptive"), (aware, "adaptive")):
+        _, attacks, values = table_of(axes)
+        assert attacks == ["ifgsm", "madc", "clear"]
+        known = gains(judged, setting)
+        for (i, j), value in np.ndenumerate(values[:, :2]):
+            assert value == pytest.approx(known.get((defences[i], attacks[j]), np.nan), nan_ok=True)
+    assert np.isnan(table_of(aware)[2][1, 1])  # madc never went through flip
+    assert "n/a" in {text.get_text() for text in aware.texts}
+    assert unaware.images[0].get_clim() == aware.images[0].get_clim()
+
+
+def test_metrics_by_defences_are_means_over_attacks(judged):
+    unaware = metrics([], judged).axes[0]
+    names, defences, values = table_of(unaware)
+    assert (names, defences) == (["cnn", "vit"], ["none", "flip", "jpeg"])
+    for (i, j), value in np.ndenumerate(values):
+        known = gains(judged, "non-adaptive", names[i])
+        assert value == pytest.approx(np.mean([known[defences[j], attack] for attack in ("ifgsm", "madc")]))
+
+
+def test_the_map_of_opinions_has_clear_and_attacked_images(judged):
+    _, attacks, values = table_of(srocc(["cnn"], judged).axes[0])
+    assert attacks[-1] == "clear"
+    assert values == pytest.approx(np.ones((3, 3)))  # every score grows with the opinion here
+
+
+def test_quality_stands_against_gain(judged):
+    axes = quality(["cnn"], judged).axes[0]
+    points = {line.get_label(): np.column_stack(line.get_data()) for line in axes.lines if line.get_label()[0] != "_"}
+    assert points["attacks that know it"] == pytest.approx(
+        np.array([[(0.7 + 30 / 80) / 2, 0.15], [(0.7 + 30 / 80) / 2, 0.3]])
+    )
+    assert {text.get_text() for text in axes.texts} == {"none", "flip", "jpeg"}
+
+
+def test_gain_by_similarity_is_the_mean_over_images_at_least_so_similar(judged):
+    unaware, aware = by_ssim(["cnn"], judged).axes[:2]
+    (line,) = [line for line in unaware.lines if line.get_label() == "flip"]
+    across, up = line.get_data()
+    each = LEFT["flip"] + 0.01 * np.arange(6)
+    assert across == pytest.approx(0.4 + 0.1 * np.arange(6))
+    assert up == pytest.approx([each[: 6 - i].mean() for i in range(6)])
+    assert {line.get_label() for line in aware.lines} == {"none", "flip", "jpeg"}
+
+
+def test_gain_by_clear_score_is_the_mean_of_fifths(judged):
+    (line,) = [line for line in by_value(["cnn"], judged).axes[0].lines if line.get_label() == "jpeg"]
+    across, up = line.get_data()
+    assert len(across) == 5
+    assert list(across) == sorted(across)
+    assert up[-1] == pytest.approx(LEFT["jpeg"] + 0.05)
+
+
+@pytest.mark.parametrize("kind", DEFENCE_PLOTS)
+def test_a_plot_of_defences_made_again_is_the_same_bytes(judged, tmp_path, kind):
+    for name in ("one", "two"):
+        write_plot(kind, [], judged, tmp_path / f"{name}.pdf")
+    assert (tmp_path / "one.pdf").read_bytes() == (tmp_path / "two.pdf").read_bytes()
+
+
+def test_what_cannot_be_drawn_of_defences_is_told_in_one_line(judged, run_folder, tmp_path):
+    with pytest.raises(BenchError, match="no metric with defences is named 'cn': did you mean cnn"):
+        write_plot("defence-heatmap", ["cn"], judged, tmp_path / "x.pdf")
+    (judged / "defences.csv").unlink()
+    with pytest.raises(BenchError, match=r"must hold defences\.csv; got none: run with --defences first"):
+        write_plot("defence-quality", [], judged, tmp_path / "x.pdf")
+    assert not (tmp_path / "x.pdf").exists()
+
+
+def test_opinions_are_drawn_only_where_there_are_some(run_folder, make_row, tmp_path):
+    rows = [make_row(n, 0.1, 0.2, defence="flip", clear_defended=0.1, attacked_defended=0.1) for n in "ab"]
+    run_folder.cell("cnn", "ifgsm", label="ifgsm+defended", rows=rows)
+    run_folder.cell("cnn", "madc")
+    write_tables([run_folder.path], run_folder.path)
+    with pytest.raises(BenchError, match="images that people rated to draw; got none"):
+        write_plot("defence-srocc", [], run_folder.path, tmp_path / "x.pdf")
