@@ -103,7 +103,7 @@ def check(
         if as_json:
             print(json.dumps({"name": entry.name, "checks": [result._asdict() for result in results]}))
             continue
-        table = Table(title=f"{entry.folder}/{entry.name}.py", title_justify="left", box=None, pad_edge=False)
+        table = Table(title=entry.file, title_justify="left", box=None, pad_edge=False)
         for column in ("", f"{PROMISER[entry.folder]} must", "seen"):
             table.add_column(column, overflow="fold")
         marks = {"passed": "[green]✓", "failed": "[red]✗", "skipped": "[yellow]-"}

@@ -137,7 +137,7 @@ class Cell:
             return Decision("skipped", "a video codec re-encodes clips, and it rates images: use --jpeg")
         if self.metric.kind == "video" and (self.metric.defence or self.settings.defences):
             return Decision("skipped", "defences stand before metrics of images")
-        if is_universal(self.attack) and (self.metric.defence or self.metric.kind == "video"):
+        if is_universal(self.attack) and (self.metric.purified or self.metric.kind == "video"):
             return Decision("skipped", "universal patterns are fitted on bare metrics of images")
         return None
 

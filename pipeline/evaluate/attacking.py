@@ -126,7 +126,7 @@ class Attacker:
             yield columns
         for name, bench in self.defences.items():
             if defence := bench.guard(names):
-                seen = defence.seen(self.bench.metric, attacked, images, references)
+                seen = defence.seen(bench.metric, attacked, images, references)
                 yield columns | {
                     "defence": [name] * len(names),
                     "clear_defended": behind[name],

@@ -13,7 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from safetensors.torch import save
 from torch import nn
 
-from pipeline.catalog import find_anywhere
+from pipeline.catalog import find, find_anywhere
 from pipeline.errors import DataError
 from pipeline.evaluate.machine import commit, versions
 from pipeline.files import digest, folder_lock, write_atomically
@@ -105,7 +105,7 @@ def train_network(
         if attacked:
             photographs = with_attacked(photographs, attacked)
         progress.begin("making samples", recipe.samples + recipe.validation)
-        samples, validation = find_task(recipe.task).samples(photographs, recipe, work, progress.advance)
+        samples, validation = find_task(recipe).samples(photographs, recipe, work, progress.advance)
         training = Training(start(recipe), recipe, samples, validation)
         progress.begin(f"training {recipe.network}", recipe.epochs)
 
@@ -126,11 +126,15 @@ def train_network(
 
 
 def start(recipe: Recipe) -> nn.Module:
-    """Returns the untrained network of a recipe, its weights drawn by the recipe's seed.
+    """Returns the untrained network of a recipe, its weights drawn by the recipe's seed; of METRIC+TRAINING the metric.
 
     Raises:
         DataError: If the catalogue has no such entry, or it cannot be built without weights.
     """
+    if recipe.task == "harden":
+        from pipeline.train.harden_task import begin  # noqa: PLC0415  # it builds metrics, which no other task does
+
+        return begin(find("metrics", recipe.network)).to(memory_format=torch.channels_last)
     kind: type[Trainable] = find_anywhere(recipe.network).load()
     if not hasattr(kind, "untrained"):
         raise DataError(f"{recipe.network} must have the class method `untrained`: see metrics/trained_adapter.py")
