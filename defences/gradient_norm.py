@@ -3,8 +3,9 @@
 Liu, Yang, Li, Ding, Jiang. Defense against adversarial attacks on no-reference image quality models with gradient norm
 regularization. CVPR 2024. https://arxiv.org/abs/2403.11397
 To first order, a change of eps in every pixel moves a score by eps times the l1 norm of its gradient, the slope
-along the gradient's signs: a finite difference, without second derivatives (section 4). As published, for pixels divided
-by ImageNet's deviations, strength 1e-3 and step 0.01; here pixels are in [0, 1], and the norm is of the share of 100.
+along the gradient's signs: a finite difference, without second derivatives (section 4). As published, for pixels
+divided by ImageNet's deviations, strength 1e-3 and step 0.01; here pixels are in [0, 1], and qualities count as shares
+of 100.
 """
 
 from collections.abc import Callable
@@ -18,8 +19,8 @@ from defences.base import Images, Qualities, RobustTraining
 
 @dataclass(frozen=True)
 class GradientNorm(RobustTraining):
-    strength: float = 1e-6  # lambda
-    step: float = 1 / 255  # h
+    strength: float = 2e-5  # lambda
+    step: float = 0.00225  # h: about half a level of 255
 
     def loss(
         self,

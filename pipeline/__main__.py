@@ -19,7 +19,7 @@ from pipeline.errors import BenchError, Exit
 from pipeline.evaluate.commands import fit
 from pipeline.scoring import commands as scoring
 from pipeline.terminal import RunProgress, err, out
-from pipeline.train.commands import train
+from pipeline.train.commands import tradeoff, train
 from pipeline.weights.commands import weights
 
 app = typer.Typer(
@@ -263,6 +263,9 @@ app.command(epilog="Example: python -m pipeline fit optimized_uap niqe --train p
 app.command(epilog="Example: python -m pipeline train small_cnn --images data/kodak24 --out small_cnn.safetensors")(
     train
 )
+app.command(
+    epilog="Example: python -m pipeline tradeoff small_cnn+gradient_norm:0,1e-6,1e-5 --images data/kodak24 --out t.csv"
+)(tradeoff)
 
 
 @app.command(epilog="Example: python -m pipeline catalogue")

@@ -70,6 +70,36 @@ def train(  # noqa: PLR0917
     out.print(f"weights are in {out_file}", markup=False, soft_wrap=True)
 
 
+def tradeoff(  # noqa: PLR0917
+    trainings: Annotated[
+        list[str],
+        typer.Argument(help="METRIC+TRAINING:STRENGTHS, such as small_cnn+gradient_norm:0,1e-6,1e-5; 0 is no defence."),
+    ],
+    images: Annotated[
+        list[str], typer.Option("--images", help="A folder, a file or a data set of photographs; may be repeated.")
+    ],
+    out_file: Annotated[
+        Path, typer.Option("--out", help="The table to write, a .csv; a .svg of the same name shows it.")
+    ],
+    seeds: Annotated[int, typer.Option(min=1, help="How many trainings of each strength.")] = 3,
+    work: Annotated[
+        Path, typer.Option(help="Where samples, checkpoints and points are kept; the same call continues there.")
+    ] = Path("build/train"),
+    samples: Annotated[int | None, typer.Option(min=2, help="Crops to train on; default: the recipe's.")] = None,
+    epochs: Annotated[int | None, typer.Option(min=1, help="Passes over them; default: the recipe's.")] = None,
+) -> None:
+    """Trains a metric at several strengths of a robust training, and shows what that costs. Continues if stopped."""
+    if out_file.suffix != ".csv":
+        raise BenchError(f"--out must end in .csv; got {out_file}: rename it")
+    from pipeline.train.tradeoff import parse, trade_off, write  # noqa: PLC0415
+
+    change = {name: value for name, value in {"samples": samples, "epochs": epochs}.items() if value}
+    if samples:
+        change["validation"] = max(samples // 6, 2)
+    write(trade_off(parse(trainings), seeds, images, work, change), out_file)
+    out.print(f"wrote {out_file} and {out_file.with_suffix('.svg')}", markup=False, soft_wrap=True)
+
+
 def default_out(name: str) -> Path:
     """Returns where the catalogue looks for the weights of a network of ours."""
     entry = find("metrics", name) if "+" in name else find_anywhere(name)

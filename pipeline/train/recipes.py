@@ -82,7 +82,7 @@ RECIPES = {
 
 
 # Of every METRIC+TRAINING: a short training that begins with the metric's own weights.
-HARDENING = Recipe("", "harden", epochs=6, closing=1, rate=5e-4)
+HARDENING = Recipe("", "harden", samples=800, epochs=2, closing=0, batch=8, rate=1e-3)
 
 
 def find_recipe(name: str) -> Recipe:

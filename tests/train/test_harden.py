@@ -147,7 +147,7 @@ def test_weights_are_written_where_the_catalogue_finds_them(
     entry = catalog.entries("metrics")[name]
     assert entry.missing_weights() == []
     made = json.loads(default_out(name).with_suffix(".json").read_text())
-    assert made["settings"] == {"strength": 1e-4, "step": 1 / 255}
+    assert made["settings"] == {"strength": 1e-4, "step": 0.00225}
     assert made["begun_with"].keys() == {"small_cnn", "gradient_norm"}
     assert f"SROCC {made['epochs'][-1]['srocc']:.2f}".replace("0.", ".") in entry.fields["verified"]
     images = torch.rand(1, 3, 40, 40, generator=torch.Generator().manual_seed(0))
