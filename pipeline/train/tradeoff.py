@@ -8,6 +8,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -49,7 +50,7 @@ class Point:
 
 
 def trade_off(
-    wanted: dict[str, list[str]], seeds: int, sources: list[str], work: Path, change: dict[str, int] | None = None
+    wanted: dict[str, list[str]], seeds: int, sources: list[str], work: Path, change: dict[str, Any] | None = None
 ) -> list[Point]:
     """Returns a point per training, strength and seed; what the work folder holds is not done again.
 
