@@ -19,7 +19,7 @@ from defences.base import Images, Qualities, RobustTraining
 
 @dataclass(frozen=True)
 class GradientNorm(RobustTraining):
-    strength: float = 2e-5  # lambda
+    strength: float = 5e-5  # lambda
     step: float = 0.00225  # h: about half a level of 255
 
     def loss(
