@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from pipeline.catalog import find, find_anywhere, weights_path
+from pipeline.catalog import find, weights_path
 from pipeline.cells import parse_overrides
 from pipeline.errors import BenchError
 from pipeline.terminal import out
@@ -28,7 +28,7 @@ def train(  # noqa: PLR0917
     out_file: Annotated[
         Path | None,
         typer.Option(
-            "--out", help="The file of weights to write, ending in .safetensors; default: where the catalogue looks."
+            "--out", help="The file of weights to write, ending in .safetensors; METRIC+TRAINING has its place."
         ),
     ] = None,
     work: Annotated[
@@ -101,6 +101,11 @@ def tradeoff(  # noqa: PLR0917
 
 
 def default_out(name: str) -> Path:
-    """Returns where the catalogue looks for the weights of a network of ours."""
-    entry = find("metrics", name) if "+" in name else find_anywhere(name)
-    return weights_path(entry.fields["weights"][-1], entry.folder)
+    """Returns where the catalogue looks for the weights of METRIC+TRAINING.
+
+    Raises:
+        BenchError: If the name is that of a network, whose weights are committed: none are replaced unasked.
+    """
+    if "+" not in name:
+        raise BenchError(f"--out must name the file of {name}'s weights; got none: add it")
+    return weights_path(find("metrics", name).fields["weights"][-1])

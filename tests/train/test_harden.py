@@ -15,7 +15,7 @@ from pipeline import catalog
 from pipeline.errors import BenchError, DataError
 from pipeline.evaluate.metric import build_metric
 from pipeline.train import harden_task
-from pipeline.train.commands import default_out
+from pipeline.train.commands import default_out, train
 from pipeline.train.data import Photographs
 from pipeline.train.loop import Training
 from pipeline.train.recipes import HARDENING, find_recipe
@@ -181,6 +181,11 @@ def test_what_cannot_be_trained_is_one_line(name: str, settings: dict[str, str],
     with pytest.raises(BenchError, match=told) as error:
         begin()
     assert "\n" not in str(error.value)
+
+
+def test_committed_weights_are_not_replaced_unasked(tmp_path: Path) -> None:
+    with pytest.raises(BenchError, match="--out must name the file of small_cnn's weights; got none"):
+        train("small_cnn", SOURCES, work=tmp_path)
 
 
 def test_an_untrained_metric_is_skipped_with_the_command() -> None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import csv
 import json
 from pathlib import Path
+from statistics import fmean as mean
 
 import pytest
 import torch
 from tiny import SOURCES
 
 from metrics.base import NoReference
-from pipeline import robust_table
+from pipeline import catalog, robust_table
 from pipeline.errors import BenchError
 from pipeline.train.commands import tradeoff
 from pipeline.train.data import Photographs
@@ -86,7 +87,7 @@ def test_the_table_and_the_plot_show_every_point(tmp_path: Path) -> None:
     with (tmp_path / "points.csv").open(newline="") as file:
         assert [float(row["norm"]) for row in csv.DictReader(file)] == [100, 100, 75, 75]
     told = robust_table.costs(tmp_path / "points.csv")
-    assert "| a+b | 0.25 | 2 | 0.550 (0.550 to 0.550) | 75 (0.75) | 40.0 (1.00) | 20.0 |" in told
+    assert "| a+b | 0.25 | 2 | 0.550 (0.550 to 0.550) | 75 (0.75) | 40.0 (1.00) | 20.0 | 2.00 |" in told
     picture = (tmp_path / "points.svg").read_bytes()
     assert picture.startswith(b"<?xml")
     write(points, tmp_path / "points.csv")
@@ -111,3 +112,26 @@ def test_a_wrong_call_is_one_line(texts: list[str], told: str, tmp_path: Path) -
     assert "\n" not in str(error.value)
     with pytest.raises(BenchError, match=r"must end in \.csv"):
         tradeoff(["small_cnn+gradient_norm:0"], SOURCES, tmp_path / "t.txt")
+
+
+def test_the_default_strength_keeps_what_was_wanted() -> None:
+    """Over three seeds: SROCC within .05 of the baseline, the norm at most half, the gain at most 60 % of it."""
+    with robust_table.POINTS.open(encoding="utf-8", newline="") as file:
+        points = [row for row in csv.DictReader(file) if row["training"] == "small_cnn+gradient_norm"]
+    default = float(catalog.find("defences", "gradient_norm").fields["strength"])
+    chosen, baseline = (
+        [
+            {name: float(row[name]) for name in ("srocc", "norm", "gain")}
+            for row in points
+            if float(row["strength"]) == at
+        ]
+        for at in (default, 0)
+    )
+    assert len({row["strength"] for row in points}) >= 5
+    assert len(chosen) == len(baseline) == 3
+    drop, norm, gain = (
+        [mean([row[name] for row in rows]) for rows in (chosen, baseline)] for name in ("srocc", "norm", "gain")
+    )
+    assert drop[0] > drop[1] - 0.05
+    assert norm[0] <= 0.5 * norm[1]
+    assert gain[0] <= 0.6 * gain[1]
