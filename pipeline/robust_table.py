@@ -22,11 +22,11 @@ COST = """
 ### What robustness costs
 
 A metric that says less also gains less under attack. So every line has the agreement with the labels (SROCC), the
-deviation of the metric's scores over distorted crops, and the gain in such deviations, beside the mean l1 norm of the gradient and the mean gain of
-I-FGSM at 4/255. Scores are 0 to 100; in brackets, parts of what strength 0 has, which is trained alike without a
-defence. All on photographs held out, means over the seeds with the lowest and highest SROCC. The default strength of
-`gradient_norm` is the one that at least halves the norm while SROCC stays within .05. Kodak's photographs and five of
-scikit-image's made it, on one thread, in about a quarter of an hour:
+deviation of the metric's scores over distorted crops, and the gain in such deviations, beside the mean l1 norm of the
+gradient and the mean gain of I-FGSM at 4/255. Scores are 0 to 100; in brackets, parts of what strength 0 has, which is
+trained alike without a defence. All on photographs held out, means over the seeds, with the lowest and highest SROCC.
+The default strength of `gradient_norm` is the one that at least halves the norm while SROCC stays within .05. Kodak's
+photographs and five of scikit-image's made it, on one thread, in about a quarter of an hour:
 
 ```
 python -m pipeline tradeoff small_cnn+gradient_norm:0,5e-6,1e-5,2e-5,5e-5,1e-4 small_cnn+adversarial_training:1 \\
@@ -34,7 +34,7 @@ python -m pipeline tradeoff small_cnn+gradient_norm:0,5e-6,1e-5,2e-5,5e-5,1e-4 s
   --images motorcycle_left.png --out docs/robust_training.csv
 ```
 
-![SROCC, gradient norm and gain against the strength](robust_training.svg)
+![SROCC against gradient norm and gain; the strength beside each point](robust_training.svg)
 
 """
 
