@@ -24,7 +24,7 @@ from pipeline.train.samples import Samples
 from pipeline.train.tasks import find_task
 
 NAMES = ["small_cnn+gradient_norm", "small_cnn+adversarial_training"]
-SHORT = replace(HARDENING, crop=64, samples=12, validation=4, window=48, epochs=3, batch=4)
+SHORT = replace(HARDENING, crop=64, samples=12, validation=4, window=48, epochs=2, batch=4)
 
 
 @pytest.fixture(scope="module")
