@@ -1,15 +1,17 @@
-"""What a defence is: a change of the image before the metric sees it, meant to undo an attack."""
+"""What a defence is: a change of the image before the metric sees it, or another training of the metric."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, NamedTuple, Protocol, TypeAlias, final
 
+import torch
 from torch import Tensor
 
 Images: TypeAlias = Tensor  # (N, 3, H, W), float32, RGB in [0, 1]
+Qualities: TypeAlias = Tensor  # (N,), 0 to 100, 100 being the best, whatever the metric's own unit
 
 
 class Noise(Protocol):
@@ -102,3 +104,35 @@ class Smoothing(Defence):
     samples: int = 1000  # copies, of whose scores the median is taken
     radius: float = 0.12  # l2 norm of the changes that the interval is certified for, of pixels in [0, 1]
     error: float = 0.001  # the probability that a bound of the interval is wrong, of each of the two
+
+
+@dataclass(frozen=True)
+class RobustTraining(Defence):
+    """A defence that trains the metric against attacks, and leaves what it sees as it is.
+
+    METRIC+NAME is a metric where `python -m pipeline train METRIC+NAME` made its weights.
+    """
+
+    @final
+    def purify(self, images: Images, noise: Noise) -> Images:
+        """Returns the images."""
+        return images
+
+    @abstractmethod
+    def loss(
+        self,
+        rate: Callable[[Images], Qualities],
+        images: Images,
+        labels: Qualities,
+        error: Callable[[Qualities, Qualities], Tensor],
+        generator: torch.Generator,
+    ) -> Tensor:
+        """Returns what training lowers, (), with a gradient to the metric's weights.
+
+        Args:
+            rate: The metric in training.
+            images: The batch.
+            labels: The qualities that it is to learn.
+            error: How far qualities are from those wanted, ().
+            generator: The only source of randomness.
+        """

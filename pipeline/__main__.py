@@ -19,7 +19,7 @@ from pipeline.errors import BenchError, Exit
 from pipeline.evaluate.commands import fit
 from pipeline.scoring import commands as scoring
 from pipeline.terminal import RunProgress, err, out
-from pipeline.train.commands import train
+from pipeline.train.commands import tradeoff, train
 from pipeline.weights.commands import weights
 
 app = typer.Typer(
@@ -103,7 +103,7 @@ def check(
         if as_json:
             print(json.dumps({"name": entry.name, "checks": [result._asdict() for result in results]}))
             continue
-        table = Table(title=f"{entry.folder}/{entry.name}.py", title_justify="left", box=None, pad_edge=False)
+        table = Table(title=entry.file, title_justify="left", box=None, pad_edge=False)
         for column in ("", f"{PROMISER[entry.folder]} must", "seen"):
             table.add_column(column, overflow="fold")
         marks = {"passed": "[green]✓", "failed": "[red]✗", "skipped": "[yellow]-"}
@@ -276,6 +276,9 @@ app.command(epilog="Example: python -m pipeline fit optimized_uap niqe --train p
 app.command(epilog="Example: python -m pipeline train small_cnn --images data/kodak24 --out small_cnn.safetensors")(
     train
 )
+app.command(
+    epilog="Example: python -m pipeline tradeoff small_cnn+gradient_norm:0,1e-6,1e-5 --images data/kodak24 --out t.csv"
+)(tradeoff)
 
 
 @app.command(epilog="Example: python -m pipeline catalogue")

@@ -7,6 +7,7 @@ import contextlib
 import difflib
 import hashlib
 import importlib
+import json
 import math
 import re
 from collections.abc import Iterator
@@ -33,7 +34,10 @@ TYPES = {
 }
 DESCRIPTIVE = {"trained_on", "licence", "verified", "suite"}
 PLATFORM = {"torch", "torchvision", "numpy", "scipy"}  # their versions move last digits only: the stamp records them
-KINDS = {"NoReference": "NR", "FullReference": "FR", "VideoMetric": "video", "Attack": "attack", "Defence": "defence"}
+KINDS = {
+    **{"NoReference": "NR", "FullReference": "FR", "VideoMetric": "video", "Attack": "attack"},
+    **{"RobustTraining": "training", "Defence": "defence"},
+}
 
 
 @dataclass(frozen=True)
@@ -44,7 +48,7 @@ class Entry:
     folder: str  # "metrics", "attacks" or "defences"
     title: str = ""  # the first line of the file's docstring
     class_name: str = ""
-    kind: str = ""  # NR, FR, video, attack or defence
+    kind: str = ""  # NR, FR, video, attack, defence or training: a defence that trains the metric
     fields: dict[str, Any] = field(default_factory=dict)  # literal class attributes, inherited ones included
     fingerprint: str = ""  # of everything the entry depends on, blind to comments, docstrings and layout
     problem: str = ""  # why the file cannot be used; empty when it can
@@ -54,9 +58,29 @@ class Entry:
     preset: str = ""  # of a defended metric: the defence's settings; empty for its defaults
 
     @property
+    def trained(self) -> bool:
+        """Tells whether its defence trained it, so that nothing stands before it and its weights are its own."""
+        return self.defence is not None and self.defence.kind == "training"
+
+    @property
+    def purified(self) -> bool:
+        """Tells whether a purification stands before it."""
+        return self.defence is not None and not self.trained
+
+    @property
+    def network(self) -> Entry:
+        """Returns the metric as it is behind all purifications: as its author made it, or trained by a defence."""
+        return self.bare.network if self.bare and self.purified else self
+
+    @property
+    def file(self) -> str:
+        """Returns the file that makes it an entry, below the checkout."""
+        return f"{self.folder}/{self.fields['weights'][-1]}" if self.trained else f"{self.folder}/{self.name}.py"
+
+    @property
     def parts(self) -> list[Entry]:
-        """Returns the entries with files of their own that it is made of: itself, or metric and defences."""
-        return [*self.bare.parts, self.defence] if self.bare and self.defence else [self]
+        """Returns the entries with files of their own that it is made of: itself, or metric and purifications."""
+        return [*self.bare.parts, self.defence] if self.bare and self.defence and self.purified else [self]
 
     @property
     def full_reference(self) -> bool:
@@ -93,12 +117,19 @@ class Entry:
 def entries(folder: str, root: Path | None = None) -> dict[str, Entry]:
     """Returns every entry of a folder by name, also those with a problem.
 
+    Metrics that a robust training made, METRIC+TRAINING, are among them where their weights are.
+
     Args:
         folder: One of `FOLDERS`.
         root: Another checkout than this one, such as that of another commit.
     """
-    paths = sorted(((root or ROOT) / folder).glob("*.py"))
-    return {path.stem: read(path) for path in paths if path.stem != "__init__" and not is_shared(path)}
+    place = (root or ROOT) / folder
+    found = {path.stem: read(path) for path in place.glob("*.py") if path.stem != "__init__" and not is_shared(path)}
+    if folder == "metrics":
+        for weights in place.glob("weights/*+*.safetensors"):
+            with contextlib.suppress(BenchError):  # of a metric or a training that is not there any more
+                found[weights.stem] = _behind(weights.stem, root or ROOT)
+    return {name: found[name] for name in sorted(found)}
 
 
 def is_shared(path: Path) -> bool:
@@ -112,25 +143,66 @@ def find(folder: str, name: str) -> Entry:
     Raises:
         BenchError: If there is none of that name; tells the nearest names.
     """
+    return _find(folder, name, ROOT)
+
+
+def _find(folder: str, name: str, root: Path) -> Entry:
     if folder == "metrics" and "+" in name:
-        bare, _, guard = name.rpartition("+")
-        defence, _, preset = guard.partition("-")
-        return _defended(find("metrics", bare), find("defences", defence), preset)
-    path = ROOT / folder / f"{name}.py"
+        return _behind(name, root)
+    path = root / folder / f"{name}.py"
     if NAME.fullmatch(name) and path.is_file() and not is_shared(path):
         return read(path)  # this file alone: planning asks often
-    known = entries(folder)
+    known = entries(folder, root)
     if name in known:
         return known[name]
     kind = folder.removesuffix("s")
     raise BenchError(f"no {kind} is named {name!r}: {suggestion(name, known)}")
 
 
-def _defended(bare: Entry, defence: Entry, preset: str) -> Entry:
-    """Returns the metric that looks at an image through a defence."""
+def _behind(name: str, root: Path) -> Entry:
+    """Returns METRIC+DEFENCE or METRIC+DEFENCE-PRESET of a checkout."""
+    before, _, guard = name.rpartition("+")
+    kind, _, preset = guard.partition("-")
+    bare, defence = _find("metrics", before, root), _find("defences", kind, root)
     presets = defence.fields.get("presets", {})
     if preset and preset not in presets:
         raise BenchError(f"{defence.name} has no preset {preset!r}: {suggestion(preset, presets)}")
+    return (_trained if defence.kind == "training" else _defended)(bare, defence, preset, root)
+
+
+def _trained(bare: Entry, defence: Entry, preset: str, root: Path) -> Entry:
+    """Returns the metric that a robust training made of another: a metric like any other, with weights of its own."""
+    name = f"{bare.name}+{defence.name}" + (f"-{preset}" if preset else "")
+    if bare.defence:
+        raise BenchError(f"{defence.name} trains a metric as it is; got {bare.name}: put it right after the metric")
+    weights = f"weights/{name}.safetensors"
+    file = weights_path(weights, bare.folder, root)
+    own = hashlib.sha256(file.read_bytes()).hexdigest() if file.is_file() else ""
+    heads = [entry.title.partition(":")[0] for entry in (bare, defence)]
+    return replace(
+        bare,
+        name=name,
+        title=f"{heads[0]} after {heads[1]}" + (f" ({preset})" if preset else ""),
+        fields=bare.fields | {"weights": (*bare.fields.get("weights", ()), weights), "verified": _seen(file)},
+        fingerprint=hashlib.sha256(f"{bare.fingerprint} {weights} {own}".encode()).hexdigest()[:16],
+        problem=bare.problem or defence.problem,
+        bare=bare,
+        defence=defence,
+        preset=preset,
+    )
+
+
+def _seen(weights: Path) -> str:
+    """Returns what the file beside weights says of how well they do, in the manner of an entry's `verified`."""
+    try:
+        last = json.loads(weights.with_suffix(".json").read_text(encoding="utf-8"))["epochs"][-1]
+        return f"photographs held out: SROCC {last['srocc']:.2f} with labels".replace("0.", ".")
+    except (OSError, ValueError, LookupError, TypeError):
+        return ""
+
+
+def _defended(bare: Entry, defence: Entry, preset: str, _: Path) -> Entry:
+    """Returns the metric that looks at an image through a defence."""
     guard = f"{defence.name}-{preset}" if preset else defence.name
     heads = [entry.title.partition(":")[0] for entry in (bare, defence)]
     either = [bare.fields, defence.fields]
@@ -152,7 +224,9 @@ def _defended(bare: Entry, defence: Entry, preset: str) -> Entry:
 
 
 def guards(names: str) -> list[str]:
-    """Returns the defences, each DEFENCE or DEFENCE-PRESET, of names with commas, or of all.
+    """Returns the defences, each DEFENCE or DEFENCE-PRESET, of names with commas, or of all that purify.
+
+    A robust training stands before those metrics only that were trained, so it is named where it is wanted.
 
     Raises:
         BenchError: If there is no such defence; tells the nearest names.
@@ -161,7 +235,9 @@ def guards(names: str) -> list[str]:
     for name in wanted:
         if name != "all":
             find("defences", name.partition("-")[0])
-    return list(entries("defences")) if wanted == ["all"] else wanted
+    if wanted != ["all"]:
+        return wanted
+    return [name for name, entry in entries("defences").items() if entry.kind != "training"]
 
 
 def find_anywhere(name: str) -> Entry:

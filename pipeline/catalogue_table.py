@@ -9,6 +9,7 @@ from typing import Any
 
 from pipeline.catalog import ROOT, Entry, entries
 from pipeline.files import write_atomically
+from pipeline.robust_table import robust_training
 from pipeline.scoring.markdown import table
 
 
@@ -21,6 +22,8 @@ class Page:
     count: Callable[[list[Entry]], str]  # the line above the table
     columns: tuple[str, ...]
     row: Callable[[Entry], tuple[str, ...]]  # one text per column
+    takes: Callable[[Entry], bool] = lambda entry: not entry.problem
+    tail: Callable[[], str] = lambda: ""  # what stands below the table
 
     @property
     def path(self) -> Path:
@@ -30,8 +33,9 @@ class Page:
     @property
     def text(self) -> str:
         """Returns the page as the entries' files have it now."""
-        usable = [entry for entry in entries(self.folder).values() if not entry.problem]
-        return f"{self.head}\n{self.count(usable)}\n\n{table(self.columns, [self.row(entry) for entry in usable])}"
+        usable = [entry for entry in entries(self.folder).values() if self.takes(entry)]
+        shown = table(self.columns, [self.row(entry) for entry in usable])
+        return f"{self.head}\n{self.count(usable)}\n\n{shown}{self.tail()}"
 
     def write(self) -> Path:
         """Writes the page anew and returns its path."""
@@ -137,5 +141,7 @@ Written by `python -m pipeline catalogue` from the defences' own files; a test c
             *("weights", "cost", "licence", "verified"),
         ),
         _defence,
+        takes=lambda entry: not entry.problem and entry.kind == "defence",
+        tail=robust_training,
     ),
 )

@@ -129,7 +129,7 @@ class Preset(_Strict):
 
     def _behind(self, metric: Entry) -> list[Entry]:
         """Returns the metric behind each defence that is attacked through; as it is where there is none."""
-        if metric.problem or metric.bare or not self.through:
+        if metric.problem or metric.purified or not self.through:
             return [metric]
         return [catalog.find("metrics", f"{metric.name}+{guard}") for guard in self.through]
 

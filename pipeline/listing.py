@@ -36,6 +36,7 @@ def _entry(entry: Entry) -> dict[str, Any]:
         row |= {name: fields.get(name, "") for name in ("suite", "access", "family")} | {"variants": variants}
     elif entry.folder == "defences":
         row |= {
+            "kind": "training" if entry.kind == "training" else "purification",
             "gradient": "yes" if fields.get("differentiable") else "straight through",
             "random": "yes" if fields.get("random") else "no",
             "presets": ", ".join(fields.get("presets", {})),

@@ -53,8 +53,7 @@ def _changes(folder: str, base: Path) -> list[Change]:
         if old is None:
             changes.append(Change(entry, "new"))
         elif (old.fingerprint, old.problem) != (entry.fingerprint, entry.problem):
-            file = f"{folder}/{name}.py"
-            same = (base / file).read_bytes() == (ROOT / file).read_bytes()
+            same = (base / entry.file).read_bytes() == (ROOT / entry.file).read_bytes()
             changes.append(Change(entry, "changed with what it uses" if same else "changed"))
     return changes
 

@@ -7,9 +7,10 @@ from functools import cached_property
 
 import torch
 
-from defences.base import Defence, Images
+from defences.base import Defence, Images, RobustTraining
 from pipeline.catalog import Entry
 from pipeline.contract.base import BrokenError, Check, kept, photographs, require
+from pipeline.contract.training import check_training
 from pipeline.evaluate.defence import build_defences
 from pipeline.evaluate.objective import ImageNoise
 
@@ -119,8 +120,11 @@ def check_defence(entry: Entry, device: torch.device) -> Iterator[Check]:
         BenchError: If it does not load.
     """
     for preset, defence in build_defences(entry).items():
-        look = DefenceCheck(entry.name, defence, device)
         of = f" (preset {preset})" if preset else ""
+        if isinstance(defence, RobustTraining):  # images pass as they are
+            yield from check_training(defence, of, device)
+            continue
+        look = DefenceCheck(entry.name, defence, device)
         (valid,) = kept(f"return finite images in [0, 1], of the same size unless it says otherwise{of}", look.valid)
         yield valid
         if valid.status == "failed":

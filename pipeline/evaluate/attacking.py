@@ -160,7 +160,7 @@ class Attacker:
         if not bench.warm:
             guard.warm_up(attacked)
             bench.warm = True
-        seen = guard.seen(self.bench.metric, attacked, images, references)
+        seen = guard.seen(bench.metric, attacked, images, references)
         name = bench.entry.name.rpartition("+")[2]
         seconds, number = self.purified.get(name, (0.0, 0))
         self.purified[name] = (seconds + seen.seconds, number + len(images))

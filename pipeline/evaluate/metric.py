@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
 
 from defences.base import Defence
 from metrics.base import Images, Metric, Scores
-from pipeline.catalog import Entry
+from pipeline.catalog import Entry, weights_path
 from pipeline.cells import clear_key
 from pipeline.ci.store import Place
 from pipeline.config import Quality
@@ -88,7 +90,7 @@ class MetricBench:
         return MetricBench(entry, self.out, self.device, self.batch, keeper=self.keeper)  # no attack needs one of clips
 
     def behind(self, entry: Entry) -> MetricBench:
-        """Returns this metric behind a defence, with the same weights in memory."""
+        """Returns this metric behind a defence, with the same weights in memory; after a training, with its own."""
         return MetricBench(
             entry,
             self.out,
@@ -96,7 +98,7 @@ class MetricBench:
             self.batch,
             keeper=self.keeper,
             codec=self.codec_text,
-            network=lambda: self.metric,
+            network=None if entry.trained else lambda: self.metric,
         )
 
     def work(self, name: str) -> Path:
@@ -171,6 +173,22 @@ class MetricBench:
         return dict(values), batch.excluded | failed | bad
 
 
+def load_trained(metric: Metric, entry: Entry) -> None:
+    """Gives a metric the weights that a robust training made.
+
+    Raises:
+        DataError: If they are missing, damaged or of another architecture.
+    """
+    weights = entry.fields["weights"][-1]
+    try:
+        metric.load_state_dict(load_file(weights_path(weights)))
+    except (OSError, RuntimeError, SafetensorError) as error:
+        raise DataError(
+            f"{entry.name} must be built from {weights}; got {one_line(error)}: "
+            f"make them again with python -m pipeline train {entry.name}"
+        ) from error
+
+
 def build_metric(entry: Entry, device: torch.device) -> Metric:
     """Builds a metric, frozen: an attack needs no gradients of weights, and they are a third of the arithmetic.
 
@@ -179,6 +197,8 @@ def build_metric(entry: Entry, device: torch.device) -> Metric:
     """
     try:
         metric: Metric = entry.load()()
+        if entry.network.trained:
+            load_trained(metric, entry.network)
         metric = metric.eval().requires_grad_(requires_grad=False).to(device)
         if device.type == "cpu":
             lay_out(metric)

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 from torch import Tensor
 
 from attacks.base import Attack, Universal
+from defences.base import Defence
 from pipeline.catalog import Entry, suggestion
 from pipeline.cells import Settings
 from pipeline.config import Quality
@@ -18,6 +19,7 @@ from pipeline.evaluate.batching import one_line
 from pipeline.evaluate.datasets import Dataset
 
 Patterns: TypeAlias = Mapping[str, Mapping[str, Tensor]]  # of a universal attack: variant -> training set -> pattern
+Tried = TypeVar("Tried", bound="Attack | Defence")
 
 
 class Trial(NamedTuple):
@@ -118,8 +120,8 @@ def attack_settings(entry: Entry, settings: Settings) -> dict[str, dict[str, Any
     return {"settings": _fields(attack), "variants": {name: dict(changes) for name, changes in attack.variants.items()}}
 
 
-def overridden(attack: Attack, name: str, settings: Settings) -> Attack:
-    """Returns the attack with the `--set` values, each read as the type of the field's default."""
+def overridden(attack: Tried, name: str, settings: Settings) -> Tried:
+    """Returns the attack, or defence, with the `--set` values, each read as the type of the field's default."""
     known = _fields(attack)
     changes = {}
     for field, text in settings.overrides.items():
@@ -133,7 +135,7 @@ def overridden(attack: Attack, name: str, settings: Settings) -> Attack:
     return replace(attack, **changes)
 
 
-def _fields(attack: Attack) -> dict[str, Any]:
+def _fields(attack: Attack | Defence) -> dict[str, Any]:
     """Returns the settings of an attack; a universal one's pattern is none."""
     return {field.name: getattr(attack, field.name) for field in fields(attack) if field.name != "pattern"}
 

@@ -53,7 +53,7 @@ def probe(bench: MetricBench, dataset: Dataset, jpeg: Quality | None) -> Probe |
         DataError: If the metric cannot be built.
         TransientError: If the GPU is lost.
     """
-    if bench.entry.kind == "video" or bench.entry.bare:
+    if bench.entry.kind == "video" or bench.entry.purified:
         return None
     key = digest(f"{clear_key(bench.entry, dataset.digest, jpeg)} probe {VERSION}".encode())[:32]
     path, place = bench.work(f"clear-{key}.probe"), Place("clear", key, "probe")

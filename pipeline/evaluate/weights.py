@@ -19,6 +19,8 @@ def missing(entry: Entry) -> str:
     absent = entry.missing_weights()
     if not absent:
         return ""
+    if entry.network.trained and entry.network.fields["weights"][-1] in absent:
+        return f"{entry.network.name} was not trained yet: see python -m pipeline train --help"
     if any(weight.startswith("weights/") for weight in absent):
         return f"{absent[0]} is missing from the checkout: restore it with git"
     if reason := offline():

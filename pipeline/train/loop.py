@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import math
 import pickle
 from collections.abc import Callable
@@ -48,11 +49,12 @@ class Training:
 
     def __init__(self, network: nn.Module, recipe: Recipe, samples: Samples, validation: Samples) -> None:
         self.network, self.recipe, self.samples, self.validation = network, recipe, samples, validation
-        self.task = find_task(recipe.task)
+        self.task = find_task(recipe)
         self.optimizer = torch.optim.AdamW(network.parameters(), lr=recipe.rate, weight_decay=recipe.decay)
         self.batches = max(len(samples.labels) // recipe.batch, 1)
         self.epochs: list[Epoch] = []
         self.kept: dict[str, Tensor] = {}  # the weights of the best epoch, where the recipe names what is best
+        self.key = self._key()  # now, since it covers the weights that training begins with
 
     @property
     def weights(self) -> dict[str, Tensor]:
@@ -147,13 +149,14 @@ class Training:
         """Returns a hash of all that the weights depend on."""
         code = [Path(__file__), *sorted(Path(__file__).parent.glob("*_task.py"))]
         facts = [repr(asdict(self.recipe)), repr(self.network), *(digest(path.read_bytes()) for path in code)]
-        tensors = [*self.samples, *self.validation]
+        facts.append(json.dumps(self.task.origin(), sort_keys=True))
+        tensors = [*self.samples, *self.validation, *self.network.state_dict().values()]
         return digest("\n".join([*facts, *(digest(tensor.numpy().tobytes()) for tensor in tensors)]).encode())
 
     def _keep(self, checkpoint: Path) -> None:
         buffer = io.BytesIO()
         state = {
-            "key": self._key(),
+            "key": self.key,
             "network": self.network.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "kept": self.kept,
@@ -167,7 +170,7 @@ class Training:
             state: dict[str, Any] = torch.load(checkpoint, map_location="cpu", weights_only=True)
         except (OSError, EOFError, RuntimeError, pickle.UnpicklingError):
             return  # none, or damaged: from the start
-        if state.get("key") != self._key():
+        if state.get("key") != self.key:
             return  # of another training
         self.network.load_state_dict(state["network"])
         self.optimizer.load_state_dict(state["optimizer"])

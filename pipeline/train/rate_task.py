@@ -34,8 +34,13 @@ def loss(network: nn.Module, images: Images, labels: Tensor, generator: torch.Ge
 
 def figures(network: nn.Module, validation: Samples, batch: int) -> dict[str, float]:
     """Returns SROCC and PLCC of the validation samples' scores with their labels."""
+    return agreement(network, validation, batch)
+
+
+def agreement(rate: Callable[[Images], Tensor], validation: Samples, batch: int) -> dict[str, float]:
+    """Returns SROCC and PLCC of what is said of the validation samples with their labels."""
     parts = torch.split(validation.images, batch)
-    scores = torch.cat([network(part.float() / 255) for part in parts])
+    scores = torch.cat([rate(part.float() / 255) for part in parts])
     labels = validation.labels
     return {
         "srocc": float(spearmanr(scores, labels).statistic),

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from pipeline.catalog import suggestion
+from pipeline.catalog import find, suggestion
 from pipeline.errors import BenchError
 
 # TID2013 cut its reference images from these Kodak photographs. Never trained or validated on, so that its opinions
@@ -18,7 +19,7 @@ class Recipe:
     """One training; the same recipe and photographs give the same weights on one machine."""
 
     network: str  # the metric's or defence's name in the catalogue
-    task: Literal["rate", "denoise", "diffuse", "restore"] = "rate"  # what it is trained to do, see `tasks`
+    task: Literal["rate", "denoise", "diffuse", "restore", "harden"] = "rate"  # what it is trained to do, see `tasks`
     seed: int = 0
     crop: int = 128  # side of the training images in pixels
     samples: int = 2600  # crops to train on
@@ -32,6 +33,7 @@ class Recipe:
     last_rate: float = 0.0  # share of the highest rate that is left at the end
     decay: float = 1e-3  # of weights
     best: str = ""  # the figure whose best epoch is kept; empty: the last epoch
+    settings: Mapping[str, str] = field(default_factory=dict)  # of a robust training, where not its defaults
 
     def __post_init__(self) -> None:
         """Raises BenchError unless there is something to train on and to validate with."""
@@ -79,12 +81,18 @@ RECIPES = {
 }
 
 
+# Of every METRIC+TRAINING: a short training that begins with the metric's own weights.
+HARDENING = Recipe("", "harden", samples=800, epochs=2, closing=0, batch=8, rate=1e-3)
+
+
 def find_recipe(name: str) -> Recipe:
-    """Returns the recipe of a network.
+    """Returns the recipe of a network, or of METRIC+TRAINING.
 
     Raises:
         BenchError: If there is none.
     """
+    if "+" in name and find("metrics", name).trained:
+        return replace(HARDENING, network=name)
     if name not in RECIPES:
         raise BenchError(f"no recipe trains {name!r}: {suggestion(name, dict(RECIPES))}")
     return RECIPES[name]

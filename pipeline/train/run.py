@@ -6,20 +6,19 @@ import json
 import time
 from dataclasses import asdict
 from pathlib import Path
-from typing import Protocol, Self
+from typing import Protocol
 
 import torch
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from safetensors.torch import save
 from torch import nn
 
-from pipeline.catalog import find_anywhere
+from pipeline.catalog import find, find_anywhere
 from pipeline.errors import DataError
 from pipeline.evaluate.machine import commit, versions
 from pipeline.files import digest, folder_lock, write_atomically
-from pipeline.terminal import err
 from pipeline.train.data import Photographs, gather, with_attacked
 from pipeline.train.loop import Epoch, Training
+from pipeline.train.progress import TrainingProgress
 from pipeline.train.recipes import Recipe
 from pipeline.train.tasks import find_task
 
@@ -30,49 +29,6 @@ class Trainable(Protocol):
     @classmethod
     def untrained(cls) -> nn.Module:
         """Returns the network as training begins with it."""
-
-
-class TrainingProgress:
-    """Shows how a training goes on: a bar with the time left on a terminal, elsewhere lines now and then."""
-
-    def __init__(self) -> None:
-        self.progress = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=30),
-            MofNCompleteColumn(),
-            TimeRemainingColumn(),
-            console=err,
-            disable=not err.is_terminal,
-        )
-        self.task = self.progress.add_task("starting", total=None)
-        self.started = self.printed = time.monotonic()
-
-    def __enter__(self) -> Self:
-        self.progress.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.progress.stop()
-
-    def begin(self, what: str, total: int) -> None:
-        """Is told what comes now, and of how many steps."""
-        self.progress.remove_task(self.task)
-        self.task = self.progress.add_task(what, total=total)
-        self.started = time.monotonic()
-
-    def advance(self, steps: int = 1) -> None:
-        """Is told of steps that are done."""
-        self.progress.advance(self.task, steps)
-        now = time.monotonic()
-        if not err.is_terminal and now - self.printed > 20:
-            task = self.progress.tasks[-1]
-            seconds = (now - self.started) / max(task.completed, 1) * ((task.total or 0) - task.completed)
-            self.tell(f"{task.description}: {task.completed:.0f} of {task.total:.0f}, about {seconds:.0f} s left")
-            self.printed = now
-
-    def tell(self, line: str) -> None:
-        """Prints a line above the bar."""
-        self.progress.console.print(line, markup=False, soft_wrap=True)
 
 
 def train_network(
@@ -105,7 +61,7 @@ def train_network(
         if attacked:
             photographs = with_attacked(photographs, attacked)
         progress.begin("making samples", recipe.samples + recipe.validation)
-        samples, validation = find_task(recipe.task).samples(photographs, recipe, work, progress.advance)
+        samples, validation = find_task(recipe).samples(photographs, recipe, work, progress.advance)
         training = Training(start(recipe), recipe, samples, validation)
         progress.begin(f"training {recipe.network}", recipe.epochs)
 
@@ -126,11 +82,15 @@ def train_network(
 
 
 def start(recipe: Recipe) -> nn.Module:
-    """Returns the untrained network of a recipe, its weights drawn by the recipe's seed.
+    """Returns the untrained network of a recipe, its weights drawn by the recipe's seed; of METRIC+TRAINING the metric.
 
     Raises:
         DataError: If the catalogue has no such entry, or it cannot be built without weights.
     """
+    if recipe.task == "harden":
+        from pipeline.train.harden_task import begin  # noqa: PLC0415  # it builds metrics, which no other task does
+
+        return begin(find("metrics", recipe.network)).to(memory_format=torch.channels_last)
     kind: type[Trainable] = find_anywhere(recipe.network).load()
     if not hasattr(kind, "untrained"):
         raise DataError(f"{recipe.network} must have the class method `untrained`: see metrics/trained_adapter.py")

@@ -62,11 +62,12 @@ def prepare(plan: Plan, folder: Path, advance: Callable[[int], None]) -> Samples
     kept, labeller = folder / f"samples-{_key(plan)}", None
     parts = []
     for start in range(0, plan.size, CHUNK):
-        path = kept / f"{start:06d}.safetensors"
+        numbers = range(start, min(start + CHUNK, plan.size))
+        path = kept / f"{start:06d}-{numbers.stop:06d}.safetensors"
         part = _read(path)
         if part is None:
             labeller = labeller or Labeller()
-            part = make(plan, range(start, min(start + CHUNK, plan.size)), labeller)
+            part = make(plan, numbers, labeller)
             write_atomically(path, save({"images": part.images, "labels": part.labels}))
         parts.append(part)
         advance(len(part.labels))
@@ -123,11 +124,11 @@ def stack(crops: list[Pixels]) -> Tensor:
 
 
 def _key(plan: Plan) -> str:
-    """Returns a hash of all that the samples depend on."""
+    """Returns a hash of all that the samples depend on; how many there are is none of it: a smaller plan finds them."""
     code = [_code(Path(__file__).with_name(f"{name}.py")) for name in ("distortions", "labels", "samples")]
     judges = [find("metrics", name).fingerprint for name in JUDGES]
     photographs = [f"{name} {digest(pixels.tobytes())}" for name, pixels in sorted(plan.photographs.items())]
-    settings = [str(plan.size), str(plan.crop), plan.seed]
+    settings = [str(plan.crop), plan.seed]
     return digest("\n".join([*code, *judges, *photographs, *settings]).encode())[:16]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -41,7 +41,11 @@ class Task(Protocol):
         """Returns what labels were made from, for the file beside the weights."""
 
 
-def find_task(name: str) -> Task:
-    """Returns a task; its module is imported only now, since some need packages that take seconds."""
-    task: Task = importlib.import_module(f"pipeline.train.{name}_task")
+def find_task(recipe: Recipe) -> Task:
+    """Returns the task of a recipe: its module, or what that makes of the recipe where it has settings of its own.
+
+    The module is imported only now, since some need packages that take seconds.
+    """
+    module: Any = importlib.import_module(f"pipeline.train.{recipe.task}_task")
+    task: Task = module.of(recipe) if hasattr(module, "of") else module
     return task

@@ -55,7 +55,7 @@ def pairs(attacked: Path) -> Photographs:
 
 
 def trained(recipe: Recipe, photographs: Photographs, folder: Path) -> Training:
-    samples = find_task(recipe.task).samples(photographs, recipe, folder, lambda _: None)
+    samples = find_task(recipe).samples(photographs, recipe, folder, lambda _: None)
     training = Training(start(recipe), recipe, *samples)
     training.run(folder / "checkpoint.pt", lambda _: None)
     return training
@@ -65,7 +65,7 @@ def trained(recipe: Recipe, photographs: Photographs, folder: Path) -> Training:
 def test_a_stopped_training_continues_to_the_same_weights(name: str, pairs: Photographs, tmp_path: Path) -> None:
     recipe = TINY[name]
     whole = trained(recipe, pairs, tmp_path / "whole")
-    samples = find_task(recipe.task).samples(pairs, recipe, tmp_path, lambda _: None)
+    samples = find_task(recipe).samples(pairs, recipe, tmp_path, lambda _: None)
     first = Training(start(recipe), recipe, *samples)
 
     class StopError(Exception):
@@ -86,7 +86,7 @@ def test_a_stopped_training_continues_to_the_same_weights(name: str, pairs: Phot
 @pytest.mark.parametrize("name", TINY)
 def test_steps_lower_the_loss(name: str, pairs: Photographs, tmp_path: Path) -> None:
     recipe = replace(TINY[name], epochs=100)
-    samples = find_task(recipe.task).samples(pairs, recipe, tmp_path, lambda _: None)
+    samples = find_task(recipe).samples(pairs, recipe, tmp_path, lambda _: None)
     training = Training(start(recipe), recipe, *samples)
     images, labels = samples[0].images[:4, :, :16, :16].float() / 255, samples[0].labels[:4]
     labels = labels[..., :16, :16].float() / 255 if labels.ndim == 4 else labels

@@ -1,0 +1,107 @@
+"""The contract of a defence that trains the metric."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import mse_loss
+
+from defences.base import Images, RobustTraining
+from pipeline.contract.base import Check, kept, photographs, require
+
+STEPS = 12
+
+
+class Student(nn.Module):
+    """The smallest metric that can learn: filters, their strength over the image, a line."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.filters, self.line = nn.Conv2d(3, 4, 3), nn.Linear(4, 1)
+
+    def forward(self, images: Images) -> Tensor:
+        """Returns (N,) qualities around 50."""
+        strength: Tensor = nn.functional.softplus(self.filters(images)).mean(dim=(2, 3))
+        rated: Tensor = self.line(strength)
+        return 50 + 50 * rated.squeeze(1)
+
+
+class TrainingCheck:
+    """Looks at one robust training, with one set of settings, at work on a small metric and photographs."""
+
+    def __init__(self, training: RobustTraining, device: torch.device) -> None:
+        self.training, self.device = training, device
+        self.images = photographs(64, 80).to(device)
+        self.labels = torch.tensor([20.0, 50.0, 80.0], device=device)
+
+    def student(self) -> Student:
+        """Returns the metric as it is before its training."""
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            return Student().to(self.device)
+
+    def loss(self, student: Student, images: Images) -> Tensor:
+        """Returns the loss of the three photographs."""
+        generator = torch.Generator().manual_seed(0)
+        return self.training.loss(student, images, self.labels, _error, generator)
+
+    def teaches(self) -> str:
+        """A finite number, with a finite gradient to every weight."""
+        student = self.student()
+        loss = self.loss(student, self.images)
+        require(loss.shape == (), f"got shape {tuple(loss.shape)}: return one number")
+        require(bool(loss.isfinite()), f"got {loss.item()}: keep it finite")
+        require(loss.requires_grad, "no gradient reaches the weights: detach nothing that they made")
+        slopes = torch.autograd.grad(loss, list(student.parameters()), allow_unused=True)
+        reached = [slope is not None and bool(slope.isfinite().all()) for slope in slopes]
+        require(all(reached), "some weights have no finite gradient: detach nothing that they made")
+        return f"loss {loss.item():.4g}"
+
+    def repeats(self) -> str:
+        """The same bits twice."""
+        first, second = (self.loss(self.student(), self.images) for _ in range(2))
+        require(torch.equal(first, second), "losses differ: draw from `generator`, and only there")
+        return "equal bits"
+
+    def untouched(self) -> str:
+        """Images as they were."""
+        given = self.images.clone()
+        self.loss(self.student(), given)
+        same = torch.equal(given, self.images) and not given.requires_grad
+        require(same, "it changes the images it was given: work on a copy")
+        return "unchanged"
+
+    def improves(self) -> str:
+        """A lower loss after some steps."""
+        student = self.student()
+        optimizer = torch.optim.Adam(student.parameters(), lr=0.02)
+        losses = []
+        for _ in range(STEPS):
+            loss = self.loss(student, self.images)
+            optimizer.zero_grad()
+            torch.autograd.backward(loss)
+            optimizer.step()
+            losses.append(loss.item())
+        require(losses[-1] < losses[0], f"{losses[0]:.4g}, then {losses[-1]:.4g}: return what is to be lowered")
+        return f"{losses[0]:.4g}, then {losses[-1]:.4g}"
+
+
+def check_training(training: RobustTraining, of: str, device: torch.device) -> Iterator[Check]:
+    """Yields what a robust training must do and what was seen.
+
+    Args:
+        training: With some settings.
+        of: Tells which, at the end of every promise.
+        device: Where to compute.
+    """
+    look = TrainingCheck(training, device)
+    yield from kept(f"return a loss with a gradient to every weight{of}", look.teaches)
+    yield from kept(f"be deterministic, given its generator{of}", look.repeats)
+    yield from kept(f"leave its input untouched{of}", look.untouched)
+    yield from kept(f"return what falls as a metric learns{of}", look.improves)
+
+
+def _error(qualities: Tensor, wanted: Tensor) -> Tensor:
+    return mse_loss(qualities / 100, wanted / 100)

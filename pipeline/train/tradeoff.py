@@ -1,0 +1,204 @@
+"""What robustness costs: a robust training at several strengths and seeds, measured on photographs held out."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from attacks.base import Attack
+from metrics.base import Images, Metric
+from pipeline.catalog import find
+from pipeline.errors import BenchError
+from pipeline.evaluate.images import quantize, to_tensor
+from pipeline.evaluate.objective import Gain, ImageNoise
+from pipeline.files import folder_lock, write_atomically
+from pipeline.train.data import Photographs, gather
+from pipeline.train.harden_task import quality
+from pipeline.train.loop import Epoch, Training
+from pipeline.train.progress import TrainingProgress
+from pipeline.train.recipes import Recipe, find_recipe
+from pipeline.train.run import start
+from pipeline.train.samples import Samples
+from pipeline.train.tasks import find_task
+
+EPS = 4 / 255  # of the attack
+DISTORTED = 64  # images whose gradients are looked at
+CROPS = 5  # of each photograph held out, attacked
+TOGETHER = 16
+
+
+@dataclass(frozen=True)
+class Point:
+    """A training at one strength, with one seed. Qualities are 0 to 100, whatever the metric's own unit."""
+
+    training: str  # METRIC+TRAINING
+    strength: float
+    seed: int
+    srocc: float  # of qualities with labels, on distorted crops held out
+    plcc: float
+    norm: float  # mean l1 norm of the quality's gradient to pixels in [0, 1], on the same crops
+    gain: float  # mean rise of the quality by I-FGSM at 4/255, on clear crops held out
+    spread: float  # deviation of the qualities of the distorted crops: a metric that says less gains less, too
+
+
+def trade_off(
+    wanted: dict[str, list[str]], seeds: int, sources: list[str], work: Path, change: dict[str, Any] | None = None
+) -> list[Point]:
+    """Returns a point per training, strength and seed; what the work folder holds is not done again.
+
+    Args:
+        wanted: The strengths of each METRIC+TRAINING.
+        seeds: How many seeds, from 0.
+        sources: Folders, files or data sets of photographs.
+        work: Where samples, checkpoints and points are kept.
+        change: Fields of the recipe that differ.
+
+    Raises:
+        BenchError: If a name, a setting or a source does not exist.
+        DataError: If a metric cannot be trained, or there are too few photographs.
+        TransientError: If another run uses the work folder.
+    """
+    recipes = [
+        replace(find_recipe(name), seed=seed, settings={"strength": strength}, **(change or {}))
+        for name, strengths in wanted.items()
+        for strength in strengths
+        for seed in range(seeds)
+    ]
+    for recipe in recipes:
+        find_task(recipe)  # before the first of them takes minutes
+    points = []
+    with folder_lock(work / "tradeoff"), TrainingProgress() as progress:
+        progress.tell("reading the photographs")
+        photographs = gather(sources, recipes[0].crop)
+        made: dict[str, tuple[Samples, Samples]] = {}
+        for recipe in recipes:
+            if recipe.network not in made:
+                progress.begin("making samples", recipe.samples + recipe.validation)
+                made[recipe.network] = find_task(recipe).samples(photographs, recipe, work, progress.advance)
+        progress.begin("training", sum(recipe.epochs + 1 for recipe in recipes))
+        for recipe in recipes:
+            points.append(_point(recipe, made[recipe.network], photographs, work / "tradeoff", progress))
+            progress.tell(_told(points[-1]))
+    return points
+
+
+def write(points: Sequence[Point], out: Path) -> None:
+    """Writes points as .csv; a .svg of the same name shows them."""
+    from pipeline.train.tradeoff_plot import draw  # noqa: PLC0415  # matplotlib takes seconds
+
+    text = io.StringIO()
+    writer = csv.DictWriter(text, [field.name for field in fields(Point)], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(
+        {name: f"{value:.6g}" if isinstance(value, float) else value for name, value in asdict(point).items()}
+        for point in points
+    )
+    write_atomically(out, text.getvalue())
+    draw(points, out.with_suffix(".svg"))
+
+
+def parse(texts: Sequence[str]) -> dict[str, list[str]]:
+    """Returns the strengths of each training, of texts NAME:STRENGTH,STRENGTH.
+
+    Raises:
+        BenchError: If a text is not of that form.
+    """
+    found = {}
+    for text in texts:
+        name, _, strengths = text.partition(":")
+        found[name] = [strength for strength in strengths.split(",") if strength]
+        if not found[name] or not find("metrics", name).trained:
+            raise BenchError(
+                f"a training must be METRIC+TRAINING:STRENGTHS, such as small_cnn+gradient_norm:0,1e-6; got {text!r}: "
+                "add the strengths"
+            )
+    return found
+
+
+def _point(
+    recipe: Recipe, samples: tuple[Samples, Samples], photographs: Photographs, folder: Path, progress: TrainingProgress
+) -> Point:
+    """Returns the point of one training, from its file where that is of the same training."""
+    name = f"{recipe.network}-{recipe.settings['strength']}-{recipe.seed}"
+    training = Training(start(recipe), recipe, *samples)
+    try:
+        kept = json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
+        if kept.pop("key") == training.key:
+            progress.advance(recipe.epochs + 1)
+            return Point(**kept)
+    except (OSError, ValueError, LookupError, TypeError):
+        pass  # none, or damaged
+
+    def advance(_: Epoch) -> None:
+        progress.advance()
+
+    training.run(folder / f"{name}.pt", advance)
+    metric = training.network.eval().requires_grad_(requires_grad=False)
+    figures = training.epochs[-1].figures
+    seen = examine(metric, samples[1], clear_crops(photographs, recipe.crop))  # type: ignore[arg-type]  # a metric
+    point = Point(
+        recipe.network,
+        float(recipe.settings["strength"]),
+        recipe.seed,
+        srocc=figures["srocc"],
+        plcc=figures["plcc"],
+        **seen,
+    )
+    write_atomically(folder / f"{name}.json", json.dumps(asdict(point) | {"key": training.key}) + "\n")
+    progress.advance()
+    return point
+
+
+def examine(metric: Metric, distorted: Samples, clear: Images) -> dict[str, float]:
+    """Returns norm, gain and spread of a metric, as a `Point` has them.
+
+    Args:
+        metric: Frozen.
+        distorted: Crops held out; the gradients of the first are looked at.
+        clear: (N, 3, H, W) crops held out, which are attacked.
+    """
+    attack: Attack = replace(find("attacks", "ifgsm").load()(), eps=EPS)
+    norms, gains = [], []
+    for part in torch.split(distorted.images[:DISTORTED], TOGETHER):
+        images = (part.float() / 255).requires_grad_()
+        (gradient,) = torch.autograd.grad(quality(metric, images).sum(), images)
+        norms.append(gradient.abs().sum(dim=(1, 2, 3)))
+    for part in torch.split(clear, TOGETHER):
+        names = [str(number) for number in range(len(part))]
+        attacked = quantize(attack(part, Gain(metric), ImageNoise("ifgsm", names)), part, EPS)
+        with torch.no_grad():
+            gains.append(quality(metric, attacked) - quality(metric, part))
+    with torch.no_grad():
+        parts = torch.split(distorted.images, TOGETHER)
+        spread = torch.cat([quality(metric, part.float() / 255) for part in parts]).std()
+    return {
+        "norm": torch.cat(norms).mean().item(),
+        "gain": torch.cat(gains).mean().item(),
+        "spread": spread.item(),
+    }
+
+
+def clear_crops(photographs: Photographs, side: int) -> Images:
+    """Returns crops of the photographs held out, at places spread over each."""
+    crops = []
+    for _, pixels in sorted(photographs.validation.items()):
+        for number in range(CROPS):
+            top = (pixels.shape[0] - side) * number // (CROPS - 1)
+            left = (pixels.shape[1] - side) * (2 * number % CROPS) // (CROPS - 1)
+            crops.append(np.ascontiguousarray(pixels[top : top + side, left : left + side]))
+    return to_tensor(crops)
+
+
+def _told(point: Point) -> str:
+    return (
+        f"{point.training} at {point.strength:g}, seed {point.seed}: SROCC {point.srocc:.3f}, "
+        f"norm {point.norm:.0f}, gain {point.gain:.1f} of 100"
+    )
