@@ -44,6 +44,7 @@ format: $(READY)
 bench: $(READY)
 	$(BIN)/python -m benchmarks.engine
 	$(BIN)/python -m benchmarks.universal
+	$(BIN)/python -m benchmarks.defences
 
 clean:
 	rm -rf build .venv

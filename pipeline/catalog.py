@@ -167,7 +167,7 @@ def _behind(name: str, root: Path) -> Entry:
     presets = defence.fields.get("presets", {})
     if preset and preset not in presets:
         raise BenchError(f"{defence.name} has no preset {preset!r}: {suggestion(preset, presets)}")
-    return (_trained if defence.kind == "training" else _defended)(bare, defence, preset, root)
+    return _trained(bare, defence, preset, root) if defence.kind == "training" else defended(bare, defence, preset)
 
 
 def _trained(bare: Entry, defence: Entry, preset: str, root: Path) -> Entry:
@@ -201,7 +201,7 @@ def _seen(weights: Path) -> str:
         return ""
 
 
-def _defended(bare: Entry, defence: Entry, preset: str, _: Path) -> Entry:
+def defended(bare: Entry, defence: Entry, preset: str = "") -> Entry:
     """Returns the metric that looks at an image through a defence."""
     guard = f"{defence.name}-{preset}" if preset else defence.name
     heads = [entry.title.partition(":")[0] for entry in (bare, defence)]

@@ -52,8 +52,8 @@ def _panel(axes: Axes, points: Sequence[Point], measure: str) -> None:
             for strength in sorted({point.strength for point in own})
         }
         (line,) = axes.plot(*zip(*means.values(), strict=True), label=training, markersize=4, linewidth=1)
-        for strength, place in means.items():
-            axes.annotate(f"{strength:g}", place, xytext=(3, -9), textcoords="offset points", fontsize=6)
+        for strength, (across, up) in means.items():
+            axes.annotate(f"{strength:g}", (across, up), xytext=(3, -9), textcoords="offset points", fontsize=6)
         axes.plot(
             [getattr(point, measure) for point in own],
             [point.srocc for point in own],

@@ -1,0 +1,142 @@
+"""What defences cost beside the metric: judging through several, and attacking through one.
+
+`python -m benchmarks.defences` compares, in one process and in turn: what four cheap defences add to a cell, clear and
+attacked images purified, measured and scored, with as many bare forward passes; and I-FGSM through each of them with
+the same attack on the bare metric.
+
+Meant for a machine that does nothing else; where others compute too, `--clock cpu` counts this process's own work.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from itertools import count
+from pathlib import Path
+from typing import Annotated, Any, Literal, NamedTuple
+
+import torch
+import typer
+from rich.table import Table
+
+from benchmarks.engine import CPU, metric_entry
+from benchmarks.photographs import write_crops
+from benchmarks.universal import scores, silent, timed
+from pipeline import catalog
+from pipeline.catalog import Entry, defended
+from pipeline.cells import Cell, Settings
+from pipeline.evaluate.cell import CellRun
+from pipeline.evaluate.datasets import Dataset, open_dataset
+from pipeline.evaluate.images import load_recent
+from pipeline.evaluate.machine import make_deterministic
+from pipeline.evaluate.metric import MetricBench
+from pipeline.terminal import err, out
+
+app = typer.Typer(add_completion=False)
+CHEAP = ("color_quantization", "flip", "gaussian_blur", "unsharp")
+
+
+class Workload(NamedTuple):
+    """What is measured."""
+
+    metric: str
+    images: int
+    side: int  # of the photographs, in pixels
+    repetitions: int
+
+
+WORKLOADS = (Workload("resnet50", 8, 224, 3), Workload("mobilenet_v3_small", 16, 299, 5))
+QUICK = (Workload("mobilenet_v3_small", 3, 64, 1),)
+
+
+class BenchCell(Cell):
+    """A cell of a metric that is not in the catalogue."""
+
+    def defended(self) -> list[Entry]:
+        """Returns the metric behind each of the settings' defences."""
+        return [behind(self.metric, name) for name in self.settings.defences]
+
+
+def behind(metric: Entry, defence: str) -> Entry:
+    """Returns a metric that sees images through a defence."""
+    return defended(metric, catalog.find("defences", defence))
+
+
+class Cells:
+    """Cells on one data set, each run in a folder of its own, so that nothing is found that was scored before."""
+
+    def __init__(self, metric: str, dataset: Dataset, folder: Path) -> None:
+        self.entry, self.dataset, self.folder = metric_entry(metric), dataset, folder
+        self.network = MetricBench(self.entry, folder, CPU).metric  # built before the clock runs
+        self.numbers = count()
+
+    def run(self, attack: str, entry: Entry, settings: Settings) -> None:
+        """Scores and attacks every image."""
+        cell = BenchCell(entry, catalog.find("attacks", attack), {self.dataset.name: self.dataset.digest}, settings)
+        bench = MetricBench(entry, self.folder / str(next(self.numbers)), CPU, network=lambda: self.network)
+        load_recent.cache_clear()
+        assert len(CellRun(bench, cell, silent).run([self.dataset]).rows) >= len(self.dataset.photos)
+
+
+def measure(workload: Workload, folder: Path, clock: Callable[[], float]) -> list[dict[str, Any]]:
+    """Returns a row for the judging defences together, and one for each that is attacked through."""
+    write_crops(folder / "photographs", workload.images, workload.side)
+    cells = Cells(workload.metric, open_dataset(str(folder / "photographs")), folder)
+    plain = Settings(variants=False)
+    judged = replace(plain, defences=CHEAP)
+    rule = MetricBench(cells.entry, folder, CPU).rule
+    images = [load_recent(tuple(photos), None, None).images for photos in cells.dataset.batches(rule)]
+    ratios: dict[str, list[float]] = {}
+    for _ in range(workload.repetitions):
+        _, alone = timed(clock, cells.run, "noise", cells.entry, plain)
+        _, together = timed(clock, cells.run, "noise", cells.entry, judged)
+        _, bare = timed(clock, scores, cells.network, images * (2 * len(CHEAP)))
+        ratios.setdefault(f"judging through {len(CHEAP)}", []).append((together - alone) / bare)
+        _, unaware = timed(clock, cells.run, "ifgsm", cells.entry, plain)
+        for name in CHEAP:
+            _, aware = timed(clock, cells.run, "ifgsm", behind(cells.entry, name), plain)
+            ratios.setdefault(f"attack through {name}", []).append(aware / unaware)
+    return [
+        {
+            "metric": workload.metric,
+            "what": what,
+            "ratio": round(statistics.median(found), 3),
+            "spread": [round(min(found), 3), round(max(found), 3)],
+            "repetitions": workload.repetitions,
+        }
+        for what, found in ratios.items()
+    ]
+
+
+@app.command()
+def main(
+    as_json: Annotated[bool, typer.Option("--json", help="Print the rows as JSON.")] = False,
+    quick: Annotated[bool, typer.Option(help="Only show that it runs: few and small images, once.")] = False,
+    clock: Annotated[
+        Literal["wall", "cpu"], typer.Option(help="cpu: processor time, on a machine that others use too.")
+    ] = "wall",
+) -> None:
+    """Measures what defences cost beside the metric's own passes and the bare attack."""
+    make_deterministic()
+    rows = []
+    for workload in QUICK if quick else WORKLOADS:
+        err.print(f"[dim]{workload.metric}: {workload.images} images of {workload.side}x{workload.side}")
+        with tempfile.TemporaryDirectory() as folder:
+            rows += measure(workload, Path(folder), time.perf_counter if clock == "wall" else time.process_time)
+    if as_json:
+        print(json.dumps(rows, indent=2))
+        return
+    view = Table(title=f"{torch.get_num_threads()} threads", box=None)
+    for heading in ("metric", "what", "times"):
+        view.add_column(heading, justify="right" if heading == "times" else "left", no_wrap=True)
+    for row in rows:
+        view.add_row(row["metric"], row["what"], f"{row['ratio']:.2f} ({'-'.join(map(str, row['spread']))})")
+    out.print(view)
+
+
+if __name__ == "__main__":
+    app()

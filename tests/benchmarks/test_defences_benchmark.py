@@ -1,0 +1,17 @@
+"""The measurement of defences runs, judging and attacked. Nothing here is timed."""
+
+from __future__ import annotations
+
+import json
+
+from typer.testing import CliRunner
+
+from benchmarks.defences import CHEAP, app
+
+
+def test_json_rows_have_the_promised_columns() -> None:
+    shown = CliRunner().invoke(app, ["--quick", "--json"])
+    assert shown.exit_code == 0, shown.output
+    rows = json.loads(shown.stdout)
+    assert [row["what"] for row in rows] == ["judging through 4", *(f"attack through {name}" for name in CHEAP)]
+    assert all(row["ratio"] > 0 for row in rows)
