@@ -167,7 +167,11 @@ def _behind(name: str, root: Path) -> Entry:
     presets = defence.fields.get("presets", {})
     if preset and preset not in presets:
         raise BenchError(f"{defence.name} has no preset {preset!r}: {suggestion(preset, presets)}")
-    return _trained(bare, defence, preset, root) if defence.kind == "training" else defended(bare, defence, preset)
+    if defence.kind == "training":
+        return _trained(bare, defence, preset, root)
+    if bare.purified:
+        raise BenchError(f"{bare.name} has its purification; got {defence.name} too: write a defence that does both")
+    return defended(bare, defence, preset)
 
 
 def _trained(bare: Entry, defence: Entry, preset: str, root: Path) -> Entry:

@@ -26,14 +26,13 @@ def measures(attacked: Images, clear: Images) -> dict[str, Scores]:
 
 
 def _measures(attacked: Images, clear: Images) -> dict[str, Scores]:
-    x, y = _levels(attacked), _levels(clear)
-    change = x - y
-    mse = change.double().square_().mean(dim=(1, 2, 3)) / 255**2
+    change = attacked - clear
+    mse = change.double().square_().mean(dim=(1, 2, 3))
     return {
         "psnr": -10 * mse.log10(),
-        "ssim": _ssim(x, y),
+        "ssim": _ssim(_levels(attacked), _levels(clear)),
         "mse": mse,
-        "linf": change.abs().amax(dim=(1, 2, 3)) / 255,
+        "linf": change.abs_().amax(dim=(1, 2, 3)),
     }
 
 

@@ -172,8 +172,8 @@ def test_a_name_with_a_plus_is_a_metric_behind_a_defence():
     assert (entry.kind, entry.fields["score_range"]) == ("NR", bare.fields["score_range"])
     assert entry.parts == [bare, defence]
     assert entry.fingerprint not in {bare.fingerprint, defence.fingerprint}
-    twice = catalog.find("metrics", "small_cnn+flip+jpeg")
-    assert [part.name for part in twice.parts] == ["small_cnn", "flip", "jpeg"]
+    trained = catalog.find("metrics", "small_cnn+gradient_norm+jpeg")
+    assert [part.name for part in trained.parts] == ["small_cnn+gradient_norm", "jpeg"]
 
 
 def test_presets_are_told_apart():
@@ -186,6 +186,7 @@ def test_presets_are_told_apart():
     ("name", "told"),
     [
         ("small_cnn+jpg", "did you mean jpeg"),
+        ("small_cnn+flip+jpeg", "has its purification; got jpeg too"),
         ("small_cn+jpeg", "did you mean small_cnn"),
         ("small_cnn+jpeg-q1000", "no preset"),
         ("small_cnn+$(id)", "no defence is named"),
