@@ -29,7 +29,6 @@ from pathlib import Path
 # Nothing here reads the environment when it is imported, but PyTorch, for OMP_NUM_THREADS.
 LOADED = ("av", "numpy", "pandas", "PIL.Image", "pydantic", "rich.progress", "scipy.stats", "torch", "torchvision")
 LENGTH = 8  # bytes that tell how long a message is
-KILLED = 137  # what a shell says of a process that was killed
 
 
 @dataclass(frozen=True)
@@ -84,14 +83,14 @@ def call(
     *,
     largest: int | None = None,
 ) -> int:
-    """Has the server execute the pipeline; returns the exit code."""
+    """Has the server execute the pipeline; returns the exit code, negative if the process was killed."""
     message = json.dumps([arguments, cwd, environment, largest]).encode()
     with socket.socket(socket.AF_UNIX) as connection:
         connection.connect(str(address))
         socket.send_fds(connection, [len(message).to_bytes(LENGTH)], streams)
         connection.sendall(message)
         told = connection.recv(1)
-    return told[0] if told else KILLED
+    return told[0] if told else -signal.SIGKILL
 
 
 def serve(address: str) -> None:
@@ -159,4 +158,5 @@ def leave(code: int, connection: socket.socket) -> None:
 if __name__ == "__main__":
     if len(sys.argv) == 2:
         sys.exit(serve(sys.argv[1]))
-    sys.exit(call(Path(sys.argv[1]), sys.argv[4:], str(Path.cwd()), dict(os.environ), [0, 1, 2]))
+    code = call(Path(sys.argv[1]), sys.argv[4:], str(Path.cwd()), dict(os.environ), [0, 1, 2])
+    sys.exit(code if code >= 0 else 128 - code)  # as a shell says it
