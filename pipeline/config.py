@@ -62,9 +62,12 @@ class MetricSelection(_Strict):
 
     embedded: bool = False  # only those that need no download
     cost: tuple[Literal["light", "heavy"], ...] = ("light", "heavy")
+    trained: bool = True  # also METRIC+TRAINING
 
     def takes(self, entry: Entry) -> bool:
         """Tells whether the preset runs this metric."""
+        if entry.trained and not self.trained:
+            return False
         downloads = any(not weight.startswith("weights/") for weight in entry.fields.get("weights", ()))
         return not (self.embedded and downloads) and entry.fields.get("cost", "light") in self.cost
 

@@ -71,7 +71,7 @@ def test_they_are_entries_like_any_other() -> None:
         assert entry.missing_weights() == []
         assert entry.kind == "NR"
         assert entry.parts == [entry]
-        assert config.load().preset("demo").metrics.takes(entry)
+        assert config.load().preset("nightly").metrics.takes(entry)
         assert told[name]["state"] == "ready"
         assert entry.fingerprint not in {catalog.find("metrics", "small_cnn").fingerprint, *NAMES}
 
