@@ -107,7 +107,7 @@ class Cell:
 
     def images(self, out: Path) -> Path:
         """Returns where `--save-images` writes the attacked images."""
-        return out / "images" / self.label / self.metric.name
+        return out / "images" / images_folder(self.metric.name, self.label)
 
     def clear_images(self, out: Path, jpeg: Quality | None) -> Path:
         """Returns where `--save-images` writes what was attacked; no attack's name begins with an underscore."""
@@ -162,6 +162,13 @@ class Cell:
             "attack changed": stamp.attack.fingerprint != self.attack.fingerprint,
         }
         return next((reason for reason, holds in reasons.items() if holds), "data or settings changed")
+
+
+def images_folder(metric: str, attack: str) -> Path:
+    """Returns DEFENCE/PRESET/ATTACK/METRIC of a cell's attacked images; none/default where nothing stands before it."""
+    bare, _, guard = metric.rpartition("+")
+    defence, _, preset = guard.partition("-")
+    return Path(defence, preset or "default", attack, bare) if bare else Path("none", "default", attack, metric)
 
 
 def is_universal(attack: Entry) -> bool:

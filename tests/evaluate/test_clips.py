@@ -243,7 +243,7 @@ def test_a_killed_attack_on_a_clip_ends_in_the_same_bytes_and_repeats_no_window(
 
 def test_attacked_frames_are_saved(theatre, films, tmp_path):
     assert run(theatre, tmp_path, films, "--save-images", attacks="fgsm").returncode == 0
-    folder = tmp_path / "images" / "fgsm" / "moving" / "default"
+    folder = tmp_path / "images" / "none" / "default" / "fgsm" / "moving" / "default"
     assert sorted(path.name for path in folder.iterdir()) == [f"pan.mkv#{number:04}.png" for number in range(FRAMES)]
 
 

@@ -269,7 +269,7 @@ def test_a_cell_has_a_row_per_training_set_and_amplitude_and_decodes_once(train,
     by_amplitude = [row for row in outcome.rows if row["image"] == "coffee.png" and row["train_dataset"] == "more"]
     assert len({row["psnr"] for row in by_amplitude}) == 3
     assert len({row["clear"] for row in by_amplitude}) == 1
-    saved = list((tmp_path / "images").glob("cumulative_uap*/**/coffee.png.png"))
+    saved = list((tmp_path / "images").glob("none/default/cumulative_uap*/**/coffee.png.png"))
     assert len(saved) == 6
     assert load_recent.cache_info().misses <= 2 * 3  # three sizes: once for the clear scores, once for all trials
 

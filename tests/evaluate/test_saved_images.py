@@ -83,7 +83,7 @@ def again(made) -> Path:
 
 
 def test_the_manifest_names_every_image_with_its_hashes_scores_and_settings(made):
-    folder = made / "out" / "images" / "fgsm" / "small_cnn"
+    folder = made / "out" / "images" / "none" / "default" / "fgsm" / "small_cnn"
     rows = {row["image"]: row for row in lines(made / "out" / "small_cnn" / "fgsm.csv")}
     found = {line["image"]: line for line in lines(folder / NAME)}
     assert found.keys() == rows.keys() == {"one.png", "two.png", "deep/three.png"}
@@ -95,7 +95,7 @@ def test_the_manifest_names_every_image_with_its_hashes_scores_and_settings(made
         assert (line["clear_score"], line["attacked_score"]) == (rows[name]["clear"], rows[name]["attacked"])
         assert line["key"] == read_stamp(made / "out" / "small_cnn" / "fgsm.json").key
         assert json.loads(line["settings"])["eps"] == pytest.approx(10 / 255)
-    through = lines(made / "out" / "images" / "fgsm" / "small_cnn+flip" / NAME)
+    through = lines(made / "out" / "images" / "flip" / "default" / "fgsm" / "small_cnn" / NAME)
     assert {(line["metric"], line["defence"]) for line in through} == {("small_cnn", "flip")}
 
 
@@ -119,7 +119,7 @@ def test_another_metric_scores_them_against_what_was_attacked(made, again):
     judge = build_metric(catalog.find("metrics", "gmsd"), torch.device("cpu"))
     for row in rows:
         clear = to_tensor([decode(made / "photos" / row["image"])])
-        saved = made / "out" / "images" / "fgsm" / "small_cnn" / "default" / f"{row['image']}.png"
+        saved = made / "out" / "images" / "none" / "default" / "fgsm" / "small_cnn" / "default" / f"{row['image']}.png"
         assert float(row["attacked"]) == pytest.approx(judge(to_tensor([decode(saved)]), clear).item(), rel=1e-4)
         assert float(row["clear"]) == pytest.approx(0, abs=1e-6)
 
@@ -136,14 +136,14 @@ def test_what_is_done_is_not_done_again_and_images_without_a_manifest_do_not_cou
     request = local.Request(["small_cnn", "gmsd"], [], [], again, saved=made / "out" / "images")
     heard = run(request)
     assert (heard.cells, heard.done) == (0, 6)
-    (manifest,) = copy.glob("fgsm/gmsd/manifest.csv")
+    (manifest,) = copy.glob("none/default/fgsm/gmsd/manifest.csv")
     manifest.unlink()
     assert {entry.name for entry in read_saved(copy)[0]} == {"fgsm@small_cnn", "fgsm@small_cnn+flip"}
 
 
 def test_a_run_whose_manifest_is_gone_saves_again_and_ends_in_the_same_bytes(made, tmp_path):
     out = Path(shutil.copytree(made / "out", tmp_path / "out"))
-    manifest = out / "images" / "fgsm" / "small_cnn" / NAME
+    manifest = out / "images" / "none" / "default" / "fgsm" / "small_cnn" / NAME
     before = manifest.read_bytes()
     manifest.unlink()
     request = local.Request(
@@ -167,7 +167,7 @@ def test_a_manifest_that_anybody_writes_by_hand_needs_five_columns(made, tmp_pat
 
 
 def test_an_image_that_was_changed_is_foreign_or_gone_is_refused_and_named(copy):
-    folder = copy / "fgsm" / "small_cnn"
+    folder = copy / "none" / "default" / "fgsm" / "small_cnn"
     good = (folder / "default" / "one.png.png").read_bytes()
     (folder / "default" / "one.png.png").write_bytes(good + b"x")
     with pytest.raises(DataError, match=r"default/one.png.png is not the file of manifest.csv: its sha256 is"):
@@ -184,7 +184,11 @@ def test_an_image_that_was_changed_is_foreign_or_gone_is_refused_and_named(copy)
 
 
 def test_two_images_for_one_place_are_refused(copy):
-    other = Path(shutil.copytree(copy / "fgsm" / "small_cnn", copy / "twice" / "small_cnn"))
+    other = Path(
+        shutil.copytree(
+            copy / "none" / "default" / "fgsm" / "small_cnn", copy / "twice" / "default" / "fgsm" / "small_cnn"
+        )
+    )
     assert len(read_saved(copy)[0]) == 3  # the same images twice are counted once
     Image.new("RGB", (48, 40)).save(other / "default" / "one.png.png")
     rows = lines(other / NAME)

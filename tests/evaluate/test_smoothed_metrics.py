@@ -102,7 +102,8 @@ def lines(path: Path) -> list[dict[str, str]]:
 
 def test_rows_hold_the_interval_and_the_attack_s_own_norm(judged):
     (row,) = lines(judged / "small_cnn+median_smoothing-n100" / "fgsm.csv")
-    attacked = to_tensor([decode(next((judged / "images" / "fgsm").rglob("one.png.png")))])
+    saved = judged / "images" / "median_smoothing" / "n100" / "fgsm"
+    attacked = to_tensor([decode(next(saved.rglob("one.png.png")))])
     clear = to_tensor([decode(judged.parent / "photos" / "one.png")])
     metric = build_metric(catalog.find("metrics", "small_cnn"), torch.device("cpu"))
     smoothing = MedianSmoothing(samples=100)

@@ -50,7 +50,8 @@ def test_every_distortion_is_a_variant_and_each_image_stands_where_it_belongs(at
         jpeg = {"": 50, "jpeg=20": 20, "jpeg=none": "none"}[row["variant"]]
         pixels = decode(photos / row["image"])
         reference, clear = to_tensor([pixels]), distorted(pixels, jpeg)
-        (saved,) = tmp_path.glob(f"images/{attack}/asymmetric/{row['variant'] or 'default'}/{row['image']}.png")
+        folder = tmp_path / "images" / "none" / "default"
+        (saved,) = folder.glob(f"{attack}/asymmetric/{row['variant'] or 'default'}/{row['image']}.png")
         attacked = to_tensor([decode(saved)])
         assert float(row["clear"]) == pytest.approx(judge(clear, reference).item(), rel=1e-5)
         assert float(row["attacked"]) == pytest.approx(judge(attacked, reference).item(), rel=1e-5)

@@ -14,6 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
+from pipeline.cells import images_folder
 from pipeline.files import digest
 from pipeline.fits import read_fit_stamp
 from pipeline.scoring.cells import Cell
@@ -71,9 +72,12 @@ class Gallery:
             rows: Its rows on one data set under default settings, with a column `gain`.
         """
         rows, place, setting = _of_one_pattern(rows)
-        root = self.folder / cell.path.stem / cell.metric / "default"
+        root = (self.folder / images_folder(cell.metric, cell.path.stem) / "default").resolve()
         folder = root / place
-        if cell.stamp is None or not folder.is_dir() or not folder.resolve().is_relative_to(root.resolve()):
+        inside = root.resolve().is_relative_to(self.folder.resolve()) and folder.resolve().is_relative_to(
+            root.resolve()
+        )
+        if cell.stamp is None or not folder.is_dir() or not inside:
             return []
         quality = next(iter(cell.stamp.settings.get("jpeg", ())), None) if cell.stamp.metric.kind == "FR" else None
         before = f"jpeg={quality}" if isinstance(quality, int) else "original"

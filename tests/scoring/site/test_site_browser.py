@@ -26,7 +26,7 @@ def filled(run_folder, make_row, black_box):
     reason = f"CUDA {HOSTILE} out of memory"
     stamp = run_folder.stamp("likeness", "madc", asked=3, kind="FR", status="failed", reason=reason)
     (run_folder.path / "likeness" / "madc.json").write_text(stamp.to_json(), encoding="utf-8")
-    for folder in ("_clear/original", "ifgsm/calm/default"):
+    for folder in ("_clear/original", "none/default/ifgsm/calm/default"):
         file = run_folder.path / "images" / folder / "a.png.png"
         file.parent.mkdir(parents=True)
         Image.new("RGB", (384, 200), "teal").save(file)

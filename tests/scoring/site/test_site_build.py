@@ -216,7 +216,7 @@ def pictures(run_folder, make_row):
     for index, (name, size) in enumerate(sizes.items()):
         rows.append(make_row(name, 0.2, 0.3 + 0.1 * index))
         clear = rng.integers(0, 236, (*size, 3), dtype=np.uint8)
-        for folder, pixels in (("_clear/original", clear), ("ifgsm/blur/default", clear + np.uint8(5))):
+        for folder, pixels in (("_clear/original", clear), ("none/default/ifgsm/blur/default", clear + np.uint8(5))):
             file = run_folder.path / "images" / folder / f"{name}.png"
             file.parent.mkdir(parents=True, exist_ok=True)
             Image.fromarray(pixels).save(file)
@@ -246,7 +246,7 @@ def test_a_clear_image_that_is_gone_or_another_is_said_to_be(pictures, build):
     folder = pictures.path / "images" / "_clear" / "original"
     (folder / "a.png.png").unlink()
     Image.new("RGB", (5, 5)).save(folder / "b.png.png")
-    (pictures.path / "images" / "ifgsm" / "blur" / "default" / "c.png.png").write_bytes(b"damaged")
+    (pictures.path / "images" / "none" / "default" / "ifgsm" / "blur" / "default" / "c.png.png").write_bytes(b"damaged")
     site = build(pictures.path)
     assert [alt for *_, alt in shown(site)] == ["b.png after ifgsm", "a.png after ifgsm"]
     assert text(site / "metrics" / "blur.html").count("that image was not kept") == 2
@@ -254,7 +254,7 @@ def test_a_clear_image_that_is_gone_or_another_is_said_to_be(pictures, build):
 
 @pytest.mark.parametrize("frame", ["clip.y4m#000{}.png", "clip.y4m/im{}.png.png"])
 def test_of_a_clip_the_gallery_shows_the_middle_frame_with_the_clips_scores(run_folder, make_row, build, frame):
-    for folder, by in (("_clear/original", 0), ("ifgsm/blur/default", 5)):
+    for folder, by in (("_clear/original", 0), ("none/default/ifgsm/blur/default", 5)):
         for index in range(3):
             file = run_folder.path / "images" / folder / frame.format(index)
             file.parent.mkdir(parents=True, exist_ok=True)
@@ -297,7 +297,7 @@ def patterns(run_folder, make_row):
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(stamp.to_json(), encoding="utf-8")
         Image.new("RGB", (32, 32), {"coco": "red", "voc": "lime", "old": "blue"}[train]).save(file.with_suffix(".png"))
-    for folder in ("_clear/original", *(f"uap/blur/default/{train}-{by}" for train, by in settings)):
+    for folder in ("_clear/original", *(f"none/default/uap/blur/default/{train}-{by}" for train, by in settings)):
         file = run_folder.path / "images" / folder / "a.png.png"
         file.parent.mkdir(parents=True, exist_ok=True)
         Image.new("RGB", (20, 30), (100 + len(folder),) * 3).save(file)
