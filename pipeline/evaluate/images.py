@@ -132,8 +132,14 @@ def compress(pixels: Pixels, quality: int) -> Pixels:
 
 
 def to_tensor(pixels: list[Pixels]) -> Images:
-    """Returns (N, 3, H, W) float32 images in [0, 1]."""
-    return torch.from_numpy(np.stack(pixels)).permute(0, 3, 1, 2).contiguous().float().div_(255)
+    """Returns (N, 3, H, W) float32 images in [0, 1].
+
+    By numpy, since it is called in the thread that decodes ahead: PyTorch's operators would start a second team of
+    processor threads there, after which each parallel operator of the main thread has to wake its own.
+    """
+    images = np.stack(pixels).transpose(0, 3, 1, 2).astype(np.float32, order="C")
+    images /= np.float32(255)
+    return torch.from_numpy(images)
 
 
 def quantize(adversarial: Images, images: Images, eps: float = 1) -> Images:
