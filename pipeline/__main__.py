@@ -18,6 +18,7 @@ from pipeline.datasets.commands import data
 from pipeline.errors import BenchError, Exit
 from pipeline.evaluate.commands import fit
 from pipeline.scoring import commands as scoring
+from pipeline.syntax import FOLDERS
 from pipeline.terminal import RunProgress, err, out
 from pipeline.train.commands import tradeoff, train
 from pipeline.weights.commands import weights
@@ -48,7 +49,7 @@ def list_entries(
     """Lists metrics, attacks, defences and data sets: title, kind, direction, range, access and needs."""
     from pipeline.listing import listing
 
-    folders: tuple[str, ...] = (what,) if what else (*catalog.FOLDERS, "datasets")
+    folders: tuple[str, ...] = (what,) if what else (*FOLDERS, "datasets")
     found = {folder: listing(folder, filter_by) for folder in folders}
     if as_json:
         print(json.dumps(found[what] if what else found, indent=1))
@@ -169,6 +170,7 @@ def run(
 ) -> None:
     """Attacks metrics on images, then writes rows, scores and the leaderboard. Finished work is never done again."""
     from pipeline.evaluate import local
+    from pipeline.evaluate.job import Request
     from pipeline.scoring.tables import print_leaderboard, write_tables
 
     chosen = config.load().preset(preset)
@@ -186,7 +188,7 @@ def run(
     given |= {"--adaptive": adaptive, "--save-images": save_images, "--codec": codec}
     if from_images and (extra := [name for name, value in given.items() if value]):
         raise BenchError(f"--from-images brings its own attacks and images; got {', '.join(extra)} too: leave it out")
-    request = local.Request(
+    request = Request(
         metrics=[entry.name for entry in chosen.entries("metrics", metrics)],
         attacks=[] if from_images else [entry.name for entry in chosen.entries("attacks", attacks)],
         datasets=[dataset] if dataset else list(chosen.datasets),

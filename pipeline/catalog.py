@@ -10,17 +10,16 @@ import importlib
 import json
 import math
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 from pipeline.errors import BenchError, DataError
+from pipeline.fingerprint import fingerprint
+from pipeline.syntax import FOLDERS, defaults, lineage_of, literals, parse
 from pipeline.weights import places
 
 ROOT = Path(__file__).resolve().parent.parent
-FOLDERS = ("metrics", "attacks", "defences")
 NAME = re.compile(r"[a-z][a-z0-9_]*")
 TYPES = {
     **dict.fromkeys(
@@ -32,8 +31,6 @@ TYPES = {
     **dict.fromkeys(("weights", "needs"), tuple),
     **dict.fromkeys(("variants", "presets"), dict),
 }
-DESCRIPTIVE = {"trained_on", "licence", "verified", "suite"}
-PLATFORM = {"torch", "torchvision", "numpy", "scipy"}  # their versions move last digits only: the stamp records them
 KINDS = {
     **{"NoReference": "NR", "FullReference": "FR", "VideoMetric": "video", "Attack": "attack"},
     **{"RobustTraining": "training", "Defence": "defence"},
@@ -281,25 +278,24 @@ def _read(path: Path) -> Entry:
     folder, name = path.parent.name, path.stem
     if not NAME.fullmatch(name):
         raise _InvalidError("an entry's name must match [a-z][a-z0-9_]*: rename the file")
-    tree = _parse(path)
+    tree = parse(path)
     title = (ast.get_docstring(tree) or "").partition("\n")[0].rstrip(".")
     classes = [node for node in tree.body if isinstance(node, ast.ClassDef)]
     if not title:
         raise _InvalidError("the file must begin with a docstring, whose first line is the title: add one")
     if len(classes) != 1:
         raise _InvalidError(f"the file must hold exactly one class; it holds {len(classes)}: move the others out")
-    # Of a class that is reached twice the last place counts, so that a common base yields to all that inherit from it.
-    lineage = list({id(node): (file, node) for file, node in reversed(list(_lineage(path, classes[0])))}.values())[::-1]
-    kind = next((KINDS[node.name] for _, node in lineage if node.name in KINDS), "")
+    lineage = lineage_of(path, classes[0])
+    kind = next((KINDS[node.name] for node in lineage if node.name in KINDS), "")
     if not kind:
         raise _InvalidError(f"{classes[0].name} must inherit from a class of {folder}/base.py: add it")
     fields: dict[str, Any] = {}
     settings: dict[str, str] = {}
-    for _, node in reversed(lineage):
-        fields |= dict(_literals(node))
-        settings |= dict(_settings(node))
+    for node in reversed(lineage):
+        fields |= dict(literals(node))
+        settings |= dict(defaults(node))
     _require_metadata(folder, fields)
-    return Entry(name, folder, title, classes[0].name, kind, fields, _fingerprint(path, fields), settings=settings)
+    return Entry(name, folder, title, classes[0].name, kind, fields, fingerprint(path, fields), settings=settings)
 
 
 def _require_metadata(folder: str, fields: dict[str, Any]) -> None:
@@ -324,145 +320,6 @@ def _require_metadata(folder: str, fields: dict[str, Any]) -> None:
         for name in fields.get(f"{what}s", {}):
             if not NAME.fullmatch(name):
                 raise _InvalidError(f"a {what}'s name must match [a-z][a-z0-9_]*; got {name!r}: rename it")
-
-
-def _lineage(path: Path, node: ast.ClassDef) -> Iterator[tuple[Path, ast.ClassDef]]:
-    """Yields the class and those it inherits from, as far as they are ours, nearest first."""
-    yield path, node
-    tree = _parse(path)
-    here = {item.name: (path, item) for item in tree.body if isinstance(item, ast.ClassDef)}
-    for module, names in _own_imports(tree, path.parents[1]):
-        for item in _parse(module).body:
-            if isinstance(item, ast.ClassDef) and item.name in names:
-                here[item.name] = (module, item)
-    for base in node.bases:
-        if isinstance(base, ast.Name) and base.id in here and here[base.id][1] is not node:
-            yield from _lineage(*here[base.id])
-
-
-def _literals(node: ast.ClassDef) -> Iterator[tuple[str, Any]]:
-    """Yields the class attributes whose values are literals."""
-    for item in node.body:
-        match item:
-            case (
-                ast.Assign(targets=[ast.Name(id=name)], value=value)
-                | ast.AnnAssign(target=ast.Name(id=name), value=ast.expr() as value)
-            ):
-                with contextlib.suppress(ValueError):
-                    yield name, ast.literal_eval(value)
-
-
-def _settings(node: ast.ClassDef) -> Iterator[tuple[str, str]]:
-    """Yields the fields of a dataclass with their defaults, as they are written."""
-    for item in node.body:
-        match item:
-            case ast.AnnAssign(target=ast.Name(id=name), annotation=kind, value=ast.expr() as value):
-                if not ast.unparse(kind).startswith("ClassVar"):
-                    yield name, ast.unparse(value)
-
-
-@cache
-def _imports(tree: ast.Module) -> list[tuple[str, set[str]]]:
-    """Returns the modules that a file imports, each with the names taken from it, which may be modules too."""
-    found: list[tuple[str, set[str]]] = []
-    for node in ast.walk(tree):
-        if isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
-            found.append((node.module, {alias.name for alias in node.names}))
-            found += [(f"{node.module}.{alias.name}", set()) for alias in node.names]
-        elif isinstance(node, ast.Import):
-            found += [(alias.name, set()) for alias in node.names]
-    return found
-
-
-def _own_imports(tree: ast.Module, root: Path) -> Iterator[tuple[Path, set[str]]]:
-    """Yields the modules of ours among them."""
-    for module, names in _imports(tree):
-        parts = module.split(".")
-        if parts[0] in FOLDERS and (path := root.joinpath(*parts).with_suffix(".py")).is_file():
-            yield path, names
-
-
-def _fingerprint(path: Path, fields: dict[str, Any]) -> str:
-    """Returns a digest of the file, the modules of ours it imports, its weights, and the packages that hold metrics."""
-    root = path.parents[1]
-    digest, seen, packages, queue = hashlib.sha256(), set(), set(), [path]
-    while queue:
-        module = queue.pop()
-        if module not in seen:
-            seen.add(module)
-            tree = _parse(module)
-            queue += [imported for imported, _ in _own_imports(tree, root)]
-            packages |= {name.split(".")[0] for name, _ in _imports(tree)}
-    for module in sorted(seen):
-        digest.update(f"{module.parent.name}/{module.name}:{_canonical_file(module)}\n".encode())
-    locked = _locked(root)
-    for package in sorted(packages & locked.keys() - PLATFORM):
-        digest.update(f"{package}=={locked[package]}\n".encode())
-    for weight in fields.get("weights", ()):
-        file = weights_path(weight, path.parent.name, root)
-        own = weight.startswith("weights/") and file.is_file()  # a downloaded file is known by its name
-        digest.update(f"{weight}:{hashlib.sha256(file.read_bytes()).hexdigest() if own else ''}\n".encode())
-    return digest.hexdigest()[:16]
-
-
-def _canonical(node: Any) -> str:
-    """Writes a syntax tree without docstrings, positions and empty fields: the same on every Python version."""
-    if isinstance(node, list):
-        return f"[{','.join(map(_canonical, node))}]"
-    if not isinstance(node, ast.AST):
-        return repr(node)
-    parts = []
-    for name, value in ast.iter_fields(node):
-        if name == "body" and isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
-            code = value[1:] if ast.get_docstring(node, clean=False) is not None else value
-            value = [item for item in code if not _describes(item)]  # noqa: PLW2901
-        if value not in (None, []) and name not in {"kind", "type_comment", "type_ignores", "ctx"}:
-            parts.append(f"{name}={_canonical(value)}")
-    return f"{type(node).__name__}({','.join(parts)})"
-
-
-def _describes(node: Any) -> bool:
-    """Tells whether a statement only says something about an entry, on which no number depends."""
-    match node:
-        case ast.Assign(targets=[ast.Name(id=name)]) | ast.AnnAssign(target=ast.Name(id=name)):
-            return name in DESCRIPTIVE
-    return False
-
-
-def _parse(path: Path) -> ast.Module:
-    stat = path.stat()
-    return _parse_version(path, stat.st_mtime_ns, stat.st_size)
-
-
-def _canonical_file(path: Path) -> str:
-    stat = path.stat()
-    return _canonical_version(path, stat.st_mtime_ns, stat.st_size)
-
-
-@cache
-def _parse_version(path: Path, _changed: int, _size: int) -> ast.Module:
-    return ast.parse(path.read_text(encoding="utf-8"), str(path))
-
-
-@cache
-def _canonical_version(path: Path, changed: int, size: int) -> str:
-    return _canonical(_parse_version(path, changed, size))
-
-
-def _locked(root: Path) -> dict[str, str]:
-    """Returns the version of each package in the lock file, by import name where that is the package's name."""
-    lock = root / "requirements.lock"
-    if not lock.is_file():
-        return {}
-    stat = lock.stat()
-    return _locked_version(lock, stat.st_mtime_ns, stat.st_size)
-
-
-@cache
-def _locked_version(lock: Path, _changed: int, _size: int) -> dict[str, str]:
-    lines = lock.read_text(encoding="utf-8").splitlines()
-    pins = (line.split("==", 1) for line in lines if "==" in line and not line.startswith("#"))
-    return {package.lower().replace("-", "_"): version.strip() for package, version in pins}
 
 
 def weights_path(weight: str, folder: str = "metrics", root: Path | None = None) -> Path:

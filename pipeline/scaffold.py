@@ -6,9 +6,10 @@ import keyword
 from pathlib import Path
 from typing import Literal
 
-from pipeline.catalog import FOLDERS, NAME, ROOT, entries
+from pipeline.catalog import NAME, ROOT, entries
 from pipeline.errors import BenchError
 from pipeline.files import write_atomically
+from pipeline.syntax import FOLDERS
 
 TEMPLATES = ROOT / "pipeline" / "templates"
 

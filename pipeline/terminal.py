@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from pipeline.evaluate.fit import Step
-    from pipeline.evaluate.local import Event
+    from pipeline.evaluate.job import Event
 
 out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)

@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from pipeline import catalog
-from pipeline.catalog import FOLDERS, ROOT, Entry
+from pipeline.catalog import ROOT, Entry
 from pipeline.errors import BenchError
+from pipeline.syntax import FOLDERS
 
 COMMIT = re.compile(r"[0-9a-f]{7,64}")
 NONE = re.compile(r"0+")  # what GitLab gives as the commit before the first

@@ -11,10 +11,11 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from pipeline import catalog, config
+from pipeline import config
 from pipeline.ci.gitlab_commands import gitlab
 from pipeline.ci.image_commands import image
 from pipeline.errors import BenchError, Exit
+from pipeline.syntax import FOLDERS
 from pipeline.terminal import err, out
 
 Preset = Annotated[str, typer.Option(help="smoke, demo, nightly or full: how much is run.")]
@@ -146,7 +147,7 @@ def calibrate(
     ] = None,
 ) -> None:
     """Scores the clear images of a preset or a data set once, for all cells of a metric."""
-    from pipeline.ci.calibration import calibrate_all
+    from pipeline.evaluate.calibrating import calibrate_all
 
     chosen = config.load().preset(preset)
     if dataset:
@@ -252,15 +253,14 @@ def smoke(
     from pipeline.ci.changes import changed_since
     from pipeline.ci.merge_request import LEADERBOARD, read_checks, to_markdown
     from pipeline.evaluate import local
+    from pipeline.evaluate.job import Request
     from pipeline.files import write_atomically
     from pipeline.scoring.tables import write_tables
     from pipeline.terminal import RunProgress
 
     changes = changed_since(since)
     preset = config.load().preset("smoke")
-    touched = {
-        folder: [each.entry.name for each in changes if each.entry.folder == folder] for folder in catalog.FOLDERS
-    }
+    touched = {folder: [each.entry.name for each in changes if each.entry.folder == folder] for folder in FOLDERS}
     others = [entry.name for entry in preset.entries("metrics") if entry.name not in touched["metrics"]]
     board, failed = None, 0
     if preset.untrained:
@@ -270,7 +270,7 @@ def smoke(
         (others, [name for name in touched["attacks"] if name not in preset.untrained]),
     ):
         if metrics and attacks:
-            request = local.Request(
+            request = Request(
                 metrics=metrics,
                 attacks=attacks,
                 datasets=list(preset.datasets),

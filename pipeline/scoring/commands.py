@@ -4,25 +4,14 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 from rich.console import Console
 
+from pipeline.scoring.kinds import Kind
 from pipeline.terminal import err, out
 
-Kind = Literal[
-    "gain-curve",
-    "heatmap",
-    "ranks",
-    "scatter",
-    "defence-heatmap",
-    "defence-metrics",
-    "defence-quality",
-    "defence-srocc",
-    "defence-ssim",
-    "defence-value",
-]
 WIDE = 200  # columns of text that is piped into another program
 From = Annotated[
     Path | None, typer.Option("--from", help="A folder of tables; default: the newest of build/*, or results/.")

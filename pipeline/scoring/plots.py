@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -22,20 +22,9 @@ from pipeline.errors import BenchError
 from pipeline.files import write_atomically
 from pipeline.scoring.colours import COLOURS
 from pipeline.scoring.defence_plots import DEFENCE_PLOTS
+from pipeline.scoring.kinds import Kind
 from pipeline.scoring.show import Facts, read_board
 
-Kind = Literal[
-    "gain-curve",
-    "heatmap",
-    "ranks",
-    "scatter",
-    "defence-heatmap",
-    "defence-metrics",
-    "defence-quality",
-    "defence-srocc",
-    "defence-ssim",
-    "defence-value",
-]
 MARKS = "osD^vPX"
 STYLE: dict[Any, Any] = {
     "axes.prop_cycle": cycler(color=COLOURS, marker=MARKS),

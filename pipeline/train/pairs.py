@@ -7,6 +7,7 @@ from pathlib import Path
 from pipeline.cells import Settings
 from pipeline.errors import DataError
 from pipeline.evaluate import local
+from pipeline.evaluate.job import Request
 from pipeline.files import digest
 from pipeline.terminal import RunProgress
 
@@ -25,7 +26,7 @@ def attack_photographs(sources: list[str], attacks: list[str], metrics: list[str
         DataError: If an attack failed.
     """
     out = work / f"attacked-{digest(repr((sources, attacks, metrics)).encode())[:12]}"
-    request = local.Request(metrics, attacks, sources, out, settings=Settings(variants=False), save_images=True)
+    request = Request(metrics, attacks, sources, out, settings=Settings(variants=False), save_images=True)
     with RunProgress(1) as progress:
         summary = local.run(request, progress)
     if summary.reasons:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from pipeline import catalog
 from pipeline.errors import BenchError
+from pipeline.syntax import FOLDERS
 from pipeline.weights import manifest
 from pipeline.weights.manifest import Weight
 
@@ -28,7 +29,7 @@ class Need:
     def path(self) -> Path:
         """Returns where it lies on this machine, or would."""
         folder, _, rest = self.name.partition("/")
-        ours = folder in catalog.FOLDERS
+        ours = folder in FOLDERS
         return catalog.weights_path(rest, folder) if ours else catalog.weights_path(self.name)
 
     @property

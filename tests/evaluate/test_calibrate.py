@@ -7,9 +7,9 @@ import skimage.data
 from PIL import Image
 
 from pipeline import catalog
-from pipeline.ci.calibration import calibrate_all
 from pipeline.config import Preset
 from pipeline.evaluate.calibrate import calibrate
+from pipeline.evaluate.calibrating import calibrate_all
 from pipeline.evaluate.datasets import open_dataset
 from pipeline.scoring.ranges import read_lines
 

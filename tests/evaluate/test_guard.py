@@ -18,6 +18,7 @@ from pipeline.cells import Settings
 from pipeline.errors import BenchError
 from pipeline.evaluate import local
 from pipeline.evaluate.guard import DRAWS, Guard
+from pipeline.evaluate.job import Request
 from pipeline.evaluate.objective import Gain
 from pipeline.scoring.tables import write_tables
 from pipeline.stamp import read_stamp
@@ -219,8 +220,8 @@ def judged(tmp_path_factory) -> Path:
         Image.fromarray(pixels).save(photos / f"{name}.png")
     defences = ("flip", "jpeg", "random_noise", "resize")
     whole = {"attacks": ["ifgsm"], "datasets": [str(photos)], "out": out}
-    local.run(local.Request(metrics=["small_cnn"], settings=Settings(defences=defences), **whole), Silent())
-    local.run(local.Request(metrics=[f"small_cnn+{name}" for name in defences], **whole), Silent())
+    local.run(Request(metrics=["small_cnn"], settings=Settings(defences=defences), **whole), Silent())
+    local.run(Request(metrics=[f"small_cnn+{name}" for name in defences], **whole), Silent())
     write_tables([out], out)
     return out
 

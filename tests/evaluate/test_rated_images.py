@@ -15,6 +15,7 @@ from pipeline import catalog
 from pipeline.cells import Settings
 from pipeline.evaluate import local
 from pipeline.evaluate.images import decode, to_tensor
+from pipeline.evaluate.job import Request
 from pipeline.evaluate.metric import build_metric
 from pipeline.scoring.tables import write_tables
 
@@ -54,11 +55,9 @@ def runs(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("rated")
     paired, alone = study(folder)
     fgsm = {"attacks": ["fgsm"], "datasets": [f"iqa:{paired}"], "out": folder / "paired"}
-    local.run(local.Request(["small_cnn", "gmsd"], settings=Settings(defences=("flip", "jpeg")), **fgsm), Silent())
-    local.run(
-        local.Request(["gmsd", "small_cnn", "small_cnn+jpeg"], settings=Settings(jpeg=(50, 20)), **fgsm), Silent()
-    )
-    local.run(local.Request(["gmsd"], ["fgsm"], [f"iqa:{alone}"], folder / "alone"), Silent())
+    local.run(Request(["small_cnn", "gmsd"], settings=Settings(defences=("flip", "jpeg")), **fgsm), Silent())
+    local.run(Request(["gmsd", "small_cnn", "small_cnn+jpeg"], settings=Settings(jpeg=(50, 20)), **fgsm), Silent())
+    local.run(Request(["gmsd"], ["fgsm"], [f"iqa:{alone}"], folder / "alone"), Silent())
     for out in ("paired", "alone"):
         write_tables([folder / out], folder / out)
     return folder
@@ -111,7 +110,7 @@ def test_real_opinions_of_tid2013(shared_data, tmp_path):
             image.crop((200, 120, 296, 216)).save(tmp_path / name)  # a part of what was rated, for speed
     text = "".join(f"{name},{known[name.lower()]}\n" for name in names)
     (tmp_path / "tid.csv").write_text(f"image,mos\n{text}")
-    local.run(local.Request(["small_cnn"], ["noise"], [f"iqa:{tmp_path / 'tid.csv'}"], tmp_path / "out"), Silent())
+    local.run(Request(["small_cnn"], ["noise"], [f"iqa:{tmp_path / 'tid.csv'}"], tmp_path / "out"), Silent())
     write_tables([tmp_path / "out"], tmp_path / "out")
     rows = lines(tmp_path / "out" / "small_cnn" / "noise.csv")
     assert {row["image"]: float(row["mos"]) for row in rows} == {name: known[name.lower()] for name in names}

@@ -17,6 +17,7 @@ from pipeline.cells import Settings
 from pipeline.errors import BenchError, DataError
 from pipeline.evaluate import local
 from pipeline.evaluate.images import decode, to_tensor
+from pipeline.evaluate.job import Request
 from pipeline.evaluate.manifest import NAME, read_manifests
 from pipeline.evaluate.metric import build_metric
 from pipeline.evaluate.saved import read_saved
@@ -37,7 +38,7 @@ class Heard:
         assert event.status in {"", "done"}, event.reason
 
 
-def run(request: local.Request) -> Heard:
+def run(request: Request) -> Heard:
     heard = Heard()
     local.run(request, heard)
     return heard
@@ -60,7 +61,7 @@ def made(tmp_path_factory) -> Path:
         pixels = (255 * smooth).round().byte().permute(1, 2, 0).numpy()
         Image.fromarray(pixels).save(folder / "photos" / f"{name}.png")
     whole = {"attacks": ["fgsm"], "datasets": [str(folder / "photos")], "out": folder / "out", "save_images": True}
-    run(local.Request(["small_cnn", "small_cnn+flip", "gmsd"], settings=JPEG, **whole))
+    run(Request(["small_cnn", "small_cnn+flip", "gmsd"], settings=JPEG, **whole))
     return folder
 
 
@@ -75,9 +76,9 @@ def again(made) -> Path:
     """Returns the run that scores the saved images by what they were made for, and by others."""
     out, images = made / "again", made / "out" / "images"
     behind = Settings(defences=("flip", "jpeg"))
-    run(local.Request(["small_cnn", "gmsd"], [], [], out, saved=images))
-    run(local.Request(["small_cnn"], [], [], out, settings=behind, saved=images))
-    run(local.Request(["small_cnn+flip"], [], [], out, saved=images))
+    run(Request(["small_cnn", "gmsd"], [], [], out, saved=images))
+    run(Request(["small_cnn"], [], [], out, settings=behind, saved=images))
+    run(Request(["small_cnn+flip"], [], [], out, saved=images))
     write_tables([out], out)
     return out
 
@@ -133,7 +134,7 @@ def test_what_knew_the_defence_is_told_from_what_did_not(again):
 
 
 def test_what_is_done_is_not_done_again_and_images_without_a_manifest_do_not_count(made, again, copy):
-    request = local.Request(["small_cnn", "gmsd"], [], [], again, saved=made / "out" / "images")
+    request = Request(["small_cnn", "gmsd"], [], [], again, saved=made / "out" / "images")
     heard = run(request)
     assert (heard.cells, heard.done) == (0, 6)
     (manifest,) = copy.glob("none/default/fgsm/gmsd/manifest.csv")
@@ -146,9 +147,7 @@ def test_a_run_whose_manifest_is_gone_saves_again_and_ends_in_the_same_bytes(mad
     manifest = out / "images" / "none" / "default" / "fgsm" / "small_cnn" / NAME
     before = manifest.read_bytes()
     manifest.unlink()
-    request = local.Request(
-        ["small_cnn", "gmsd"], ["fgsm"], [str(made / "photos")], out, settings=JPEG, save_images=True
-    )
+    request = Request(["small_cnn", "gmsd"], ["fgsm"], [str(made / "photos")], out, settings=JPEG, save_images=True)
     assert run(request).cells == 1
     assert manifest.read_bytes() == before
 
@@ -161,7 +160,7 @@ def test_a_manifest_that_anybody_writes_by_hand_needs_five_columns(made, tmp_pat
     sums = (file_digest(folder / name) for name in ("bad.png", "clear.png"))
     told = "bad.png,{},clear.png,{},magic\n".format(*sums)
     (folder / NAME).write_text(f"file,sha256,clear,clear_sha256,attack\n{told}")
-    run(local.Request(["gmsd"], [], [], tmp_path / "out", saved=folder))
+    run(Request(["gmsd"], [], [], tmp_path / "out", saved=folder))
     (row,) = lines(tmp_path / "out" / "gmsd" / "magic.csv")
     assert (row["dataset"], row["image"], float(row["linf"]) > 0.1) == ("theirs", "bad", True)
 

@@ -18,6 +18,7 @@ from pipeline.evaluate import local
 from pipeline.evaluate.defence import build_defences
 from pipeline.evaluate.guard import DRAWS, Guard
 from pipeline.evaluate.images import decode, to_tensor
+from pipeline.evaluate.job import Request
 from pipeline.evaluate.metric import build_metric
 from pipeline.evaluate.objective import Gain, ImageNoise
 from pipeline.evaluate.smoothing import MedianSmoothing
@@ -89,8 +90,8 @@ def judged(tmp_path_factory) -> Path:
     smooth = torch.nn.functional.interpolate(pixels, size=(32, 36), mode="bicubic")[0].clamp(0, 1)
     Image.fromarray((255 * smooth).round().byte().permute(1, 2, 0).numpy()).save(folder / "photos" / "one.png")
     whole = {"attacks": ["fgsm"], "datasets": [str(folder / "photos")], "out": folder / "out"}
-    local.run(local.Request(["small_cnn"], settings=Settings(defences=("median_smoothing-n100",)), **whole), Silent())
-    local.run(local.Request(["small_cnn+median_smoothing-n100"], **whole, save_images=True), Silent())
+    local.run(Request(["small_cnn"], settings=Settings(defences=("median_smoothing-n100",)), **whole), Silent())
+    local.run(Request(["small_cnn+median_smoothing-n100"], **whole, save_images=True), Silent())
     write_tables([folder / "out"], folder / "out")
     return folder / "out"
 

@@ -18,6 +18,7 @@ from pipeline.cells import Settings
 from pipeline.contract.base import photographs
 from pipeline.evaluate import local
 from pipeline.evaluate.images import quantize
+from pipeline.evaluate.job import Event, Request
 from pipeline.evaluate.metric import build_metric
 from pipeline.evaluate.objective import Gain, ImageNoise
 from pipeline.files import file_digest
@@ -108,7 +109,7 @@ class Silent:
     def begin(self, work: dict[str, int], cells: int, done: int) -> None:
         pass
 
-    def hear(self, event: local.Event) -> None:
+    def hear(self, event: Event) -> None:
         assert event.status in {"", "done"}, event.reason
 
 
@@ -123,8 +124,8 @@ def judged(tmp_path_factory: pytest.TempPathFactory) -> Path:
         Image.fromarray(pixels).save(photos / f"{number}.png")
     whole = {"attacks": ["ifgsm"], "datasets": [str(photos)], "out": out}
     training = ("gradient_norm",)
-    local.run(local.Request(metrics=["small_cnn"], settings=Settings(defences=training), **whole), Silent())
-    local.run(local.Request(metrics=["small_cnn+gradient_norm"], **whole), Silent())
+    local.run(Request(metrics=["small_cnn"], settings=Settings(defences=training), **whole), Silent())
+    local.run(Request(metrics=["small_cnn+gradient_norm"], **whole), Silent())
     write_tables([out], out)
     return out
 

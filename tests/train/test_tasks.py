@@ -208,7 +208,7 @@ def test_attacks_by_name_make_the_pairs(tmp_path: Path) -> None:
     source = SOURCES[1:]  # two photographs
     folder = attack_photographs(source, ["noise"], ["small_cnn"], tmp_path)
     found = with_attacked(gather(source, 64), [folder])
-    assert found.attacks == ["noise/small_cnn/default"]
+    assert found.attacks == ["none/default/noise/small_cnn/default"]  # DEFENCE/PRESET/ATTACK/METRIC/VARIANT
     for name, (version,) in found.attacked.items():
         change = np.abs(version.astype(int) - (found.training | found.validation)[name])
         assert change.max() == 10

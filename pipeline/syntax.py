@@ -1,0 +1,91 @@
+"""What Python files of ours say, read from their syntax trees without executing them. Standard library only."""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+FOLDERS = ("metrics", "attacks", "defences")
+
+
+def lineage_of(path: Path, node: ast.ClassDef) -> list[ast.ClassDef]:
+    """Returns a class of a file and those it inherits from, as far as they are ours, nearest first.
+
+    Of a class that is reached twice the last place counts, so that a common base yields to all that inherit from it.
+    """
+    return list({id(each): each for each in reversed(list(_reached(path, node)))}.values())[::-1]
+
+
+def _reached(path: Path, node: ast.ClassDef) -> Iterator[ast.ClassDef]:
+    yield node
+    tree = parse(path)
+    here = {item.name: (path, item) for item in tree.body if isinstance(item, ast.ClassDef)}
+    for module, names in own_imports(tree, path.parents[1]):
+        for item in parse(module).body:
+            if isinstance(item, ast.ClassDef) and item.name in names:
+                here[item.name] = (module, item)
+    for base in node.bases:
+        if isinstance(base, ast.Name) and base.id in here and here[base.id][1] is not node:
+            yield from _reached(*here[base.id])
+
+
+def literals(node: ast.ClassDef) -> Iterator[tuple[str, Any]]:
+    """Yields the class attributes whose values are literals."""
+    for item in node.body:
+        match item:
+            case (
+                ast.Assign(targets=[ast.Name(id=name)], value=value)
+                | ast.AnnAssign(target=ast.Name(id=name), value=ast.expr() as value)
+            ):
+                with contextlib.suppress(ValueError):
+                    yield name, ast.literal_eval(value)
+
+
+def defaults(node: ast.ClassDef) -> Iterator[tuple[str, str]]:
+    """Yields the fields of a dataclass with their defaults, as they are written."""
+    for item in node.body:
+        match item:
+            case ast.AnnAssign(target=ast.Name(id=name), annotation=kind, value=ast.expr() as value):
+                if not ast.unparse(kind).startswith("ClassVar"):
+                    yield name, ast.unparse(value)
+
+
+@cache
+def imports(tree: ast.Module) -> list[tuple[str, set[str]]]:
+    """Returns the modules that a file imports, each with the names taken from it, which may be modules too."""
+    found: list[tuple[str, set[str]]] = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
+            found.append((node.module, {alias.name for alias in node.names}))
+            found += [(f"{node.module}.{alias.name}", set()) for alias in node.names]
+        elif isinstance(node, ast.Import):
+            found += [(alias.name, set()) for alias in node.names]
+    return found
+
+
+def own_imports(tree: ast.Module, root: Path) -> Iterator[tuple[Path, set[str]]]:
+    """Yields the modules of ours among them."""
+    for module, names in imports(tree):
+        parts = module.split(".")
+        if parts[0] in FOLDERS and (path := root.joinpath(*parts).with_suffix(".py")).is_file():
+            yield path, names
+
+
+def parse(path: Path) -> ast.Module:
+    """Returns the syntax tree of a file as it is now.
+
+    Raises:
+        SyntaxError: If it is no Python.
+        ValueError: If it is not UTF-8.
+    """
+    stat = path.stat()
+    return _parse_version(path, stat.st_mtime_ns, stat.st_size)
+
+
+@cache
+def _parse_version(path: Path, _changed: int, _size: int) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"), str(path))
