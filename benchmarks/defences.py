@@ -9,34 +9,26 @@ Meant for a machine that does nothing else; where others compute too, `--clock c
 
 from __future__ import annotations
 
-import json
 import statistics
-import tempfile
-import time
-from collections.abc import Callable
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import NamedTuple
 
 import torch
-import typer
 from rich.table import Table
 
-from benchmarks.engine import CPU, metric_entry
 from benchmarks.photographs import write_crops
-from benchmarks.universal import scores, silent, timed
+from benchmarks.speed import CPU, Clock, Row, metric_entry, silent, speed_app, timed
+from benchmarks.universal import scores
 from pipeline import catalog
 from pipeline.catalog import Entry, defended
 from pipeline.cells import Cell, Settings
 from pipeline.evaluate.cell import CellRun
 from pipeline.evaluate.datasets import Dataset, open_dataset
 from pipeline.evaluate.images import load_recent
-from pipeline.evaluate.machine import make_deterministic
 from pipeline.evaluate.metric import MetricBench
-from pipeline.terminal import err, out
 
-app = typer.Typer(add_completion=False)
 CHEAP = ("color_quantization", "flip", "gaussian_blur", "unsharp")
 
 
@@ -82,7 +74,7 @@ class Cells:
         assert len(CellRun(bench, cell, silent).run([self.dataset]).rows) >= len(self.dataset.photos)
 
 
-def measure(workload: Workload, folder: Path, clock: Callable[[], float]) -> list[dict[str, Any]]:
+def measure(workload: Workload, folder: Path, clock: Clock) -> list[Row]:
     """Returns a row for the judging defences together, and one for each that is attacked through."""
     write_crops(folder / "photographs", workload.images, workload.side)
     cells = Cells(workload.metric, open_dataset(str(folder / "photographs")), folder)
@@ -112,31 +104,19 @@ def measure(workload: Workload, folder: Path, clock: Callable[[], float]) -> lis
     ]
 
 
-@app.command()
-def main(
-    as_json: Annotated[bool, typer.Option("--json", help="Print the rows as JSON.")] = False,
-    quick: Annotated[bool, typer.Option(help="Only show that it runs: few and small images, once.")] = False,
-    clock: Annotated[
-        Literal["wall", "cpu"], typer.Option(help="cpu: processor time, on a machine that others use too.")
-    ] = "wall",
-) -> None:
-    """Measures what defences cost beside the metric's own passes and the bare attack."""
-    make_deterministic()
-    rows = []
-    for workload in QUICK if quick else WORKLOADS:
-        err.print(f"[dim]{workload.metric}: {workload.images} images of {workload.side}x{workload.side}")
-        with tempfile.TemporaryDirectory() as folder:
-            rows += measure(workload, Path(folder), time.perf_counter if clock == "wall" else time.process_time)
-    if as_json:
-        print(json.dumps(rows, indent=2))
-        return
+def table(rows: list[Row]) -> Table:
+    """Returns the rows for people: medians and ranges."""
     view = Table(title=f"{torch.get_num_threads()} threads", box=None)
     for heading in ("metric", "what", "times"):
         view.add_column(heading, justify="right" if heading == "times" else "left", no_wrap=True)
     for row in rows:
         view.add_row(row["metric"], row["what"], f"{row['ratio']:.2f} ({'-'.join(map(str, row['spread']))})")
-    out.print(view)
+    return view
 
+
+app = speed_app(
+    "Measures what defences cost beside the metric's own passes and the bare attack.", WORKLOADS, QUICK, measure, table
+)
 
 if __name__ == "__main__":
     app()

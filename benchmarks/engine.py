@@ -10,37 +10,29 @@ every figure: `OMP_WAIT_POLICY=passive GOMP_SPINCOUNT=0 python -m benchmarks.eng
 
 from __future__ import annotations
 
-import json
 import statistics
-import tempfile
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import torch
-import typer
 from rich.table import Table
 
 from attacks.ifgsm import IFGSM
 from benchmarks.bare_limit import Means, bare_limit, best_means
 from benchmarks.photographs import write_crops
 from benchmarks.plain_loop import plain_loop
+from benchmarks.speed import CPU, Clock, Row, metric_entry, silent, speed_app
 from pipeline import catalog
-from pipeline.catalog import ROOT, Entry
 from pipeline.cells import Cell, Settings
 from pipeline.evaluate.cell import CellRun
 from pipeline.evaluate.datasets import Dataset, open_dataset
 from pipeline.evaluate.images import load_batch, load_recent
-from pipeline.evaluate.machine import make_deterministic, open_device
 from pipeline.evaluate.metric import MetricBench, build_metric
 from pipeline.files import write_atomically
 from pipeline.rows import to_csv
-from pipeline.terminal import err, out
 
-CPU = open_device("cpu")  # as a run does
-app = typer.Typer(add_completion=False)
 DType = Literal["float32", "bfloat16"]
 
 
@@ -73,7 +65,7 @@ class Timing:
     seconds: list[float] = field(default_factory=list)
     scores: list[float] = field(default_factory=list)
 
-    def take(self, clock: Callable[[], float], work: Callable[..., list[float]], *given: Any) -> None:
+    def take(self, clock: Clock, work: Callable[..., list[float]], *given: Any) -> None:
         """Runs the work once more."""
         start = clock()
         self.scores = work(*given)
@@ -95,7 +87,7 @@ class Result:
     limit: Timing
     means: Means
 
-    def row(self) -> dict[str, Any]:
+    def row(self) -> Row:
         """Returns the medians, as `--json` prints them."""
         plain, limit = self.engine.over(self.plain), self.engine.over(self.limit)
         return {
@@ -117,13 +109,7 @@ class Result:
         return round(self.workload.images / statistics.median(timing.seconds), 3)
 
 
-def metric_entry(name: str) -> Entry:
-    """Returns an entry of metrics/, or one of the networks of this folder."""
-    own = ROOT / "benchmarks" / f"{name}.py"
-    return catalog.read(own) if own.is_file() else catalog.find("metrics", name)
-
-
-def measure(workload: Workload, folder: Path, clock: Callable[[], float]) -> list[Result]:
+def measure(workload: Workload, folder: Path, clock: Clock) -> list[Result]:
     """Runs the three ways in turn; returns a result per data type."""
     write_crops(folder / "photographs", workload.images, workload.side)
     dataset = open_dataset(str(folder / "photographs"))
@@ -149,12 +135,12 @@ def engine(bench: MetricBench, dataset: Dataset, dtype: DType) -> list[float]:
     """Runs one cell as `python -m pipeline run` does, and returns the attacked scores."""
     load_recent.cache_clear()  # the photographs of an earlier repetition
     cell = Cell(bench.entry, catalog.find("attacks", "ifgsm"), {dataset.name: dataset.digest}, Settings(dtype=dtype))
-    outcome = CellRun(bench, cell, lambda what, work: None).run([dataset])
+    outcome = CellRun(bench, cell, silent).run([dataset])
     write_atomically(cell.csv(bench.out), to_csv(outcome.rows))
     return [float(row["attacked"]) for row in outcome.rows]
 
 
-def table(rows: list[dict[str, Any]]) -> Table:
+def table(rows: list[Row]) -> Table:
     """Returns the rows for people: medians, and how far the ratios strayed from them."""
     view = Table(title=f"I-FGSM of 10 steps, images per second, {torch.get_num_threads()} threads", box=None)
     for heading in ("metric", "dtype", "plain", "engine", "limit", "over plain", "over limit"):
@@ -166,41 +152,17 @@ def table(rows: list[dict[str, Any]]) -> Table:
     return view
 
 
-def _stray(row: dict[str, Any], ratio: str) -> float:
+def _stray(row: Row, ratio: str) -> float:
     low, high = row[f"{ratio}_spread"]
     return float(max(row[ratio] - low, high - row[ratio]))
 
 
-@app.command()
-def main(
-    as_json: Annotated[bool, typer.Option("--json", help="Print the rows as JSON.")] = False,
-    quick: Annotated[bool, typer.Option(help="Only show that it runs: few and small images, once.")] = False,
-    only: Annotated[str, typer.Option(help="Measure this metric alone.")] = "",
-    clock: Annotated[
-        Literal["wall", "cpu"], typer.Option(help="cpu: processor time, on a machine that others use too.")
-    ] = "wall",
-) -> None:
-    """Measures the engine between a plain loop and the bare limit."""
-    make_deterministic()
-    rows = []
-    for workload in QUICK if quick else WORKLOADS:
-        if only in {"", workload.metric} and _has_weights(workload.metric):
-            err.print(f"[dim]{workload.metric}: {workload.images} images of {workload.side}x{workload.side}")
-            with tempfile.TemporaryDirectory() as folder:
-                seconds = time.perf_counter if clock == "wall" else time.process_time
-                rows += [result.row() for result in measure(workload, Path(folder), seconds)]
-    if as_json:
-        print(json.dumps(rows, indent=2))
-    else:
-        out.print(table(rows))
+def rows(workload: Workload, folder: Path, clock: Clock) -> list[Row]:
+    """Returns a row per data type."""
+    return [result.row() for result in measure(workload, folder, clock)]
 
 
-def _has_weights(metric: str) -> bool:
-    missing = metric_entry(metric).missing_weights()
-    if missing:
-        err.print(f"{metric} is left out: {', '.join(missing)} is not on this machine")
-    return not missing
-
+app = speed_app("Measures the engine between a plain loop and the bare limit.", WORKLOADS, QUICK, rows, table)
 
 if __name__ == "__main__":
     app()

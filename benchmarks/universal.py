@@ -8,21 +8,16 @@ Meant for a machine that does nothing else; where others compute too, `--clock c
 
 from __future__ import annotations
 
-import json
 import statistics
-import tempfile
-import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import NamedTuple
 
 import torch
-import typer
 from rich.table import Table
 
 from attacks.base import Images
-from benchmarks.engine import CPU, metric_entry
 from benchmarks.photographs import write_crops
+from benchmarks.speed import CPU, Clock, Row, metric_entry, silent, speed_app, timed
 from metrics.base import Metric
 from pipeline import catalog
 from pipeline.cells import Cell, Settings
@@ -30,12 +25,9 @@ from pipeline.evaluate.cell import CellRun
 from pipeline.evaluate.crops import Crops
 from pipeline.evaluate.datasets import open_dataset
 from pipeline.evaluate.images import load_recent
-from pipeline.evaluate.machine import make_deterministic
 from pipeline.evaluate.metric import MetricBench
 from pipeline.evaluate.patterns import patterns_of
-from pipeline.terminal import err, out
 
-app = typer.Typer(add_completion=False)
 ATTACKS = ("cumulative_uap", "optimized_uap", "generative_uap")
 BATCH = 8
 
@@ -58,11 +50,7 @@ WORKLOADS = (
 QUICK = (Workload("mobilenet_v3_small", 8, 64, 48, 2, 1),)
 
 
-def silent(what: str, work: int) -> None:
-    """Hears of progress and says nothing."""
-
-
-def measure(workload: Workload, folder: Path, clock: Callable[[], float]) -> list[dict[str, Any]]:
+def measure(workload: Workload, folder: Path, clock: Clock) -> list[Row]:
     """Runs every attack and its yardsticks in turn; returns a row per attack.
 
     Returns:
@@ -108,13 +96,6 @@ def measure(workload: Workload, folder: Path, clock: Callable[[], float]) -> lis
     return rows
 
 
-def timed(clock: Callable[[], float], work: Callable[..., Any], *given: Any) -> tuple[Any, float]:
-    """Returns what the work came to, and its seconds."""
-    start = clock()
-    found = work(*given)
-    return found, clock() - start
-
-
 def gradients(metric: Metric, batches: list[Images]) -> None:
     """Takes the gradient of every image's score."""
     for images in batches:
@@ -129,34 +110,20 @@ def scores(metric: Metric, batches: list[Images]) -> None:
         metric.unchecked(images).tolist()
 
 
-@app.command()
-def main(
-    as_json: Annotated[bool, typer.Option("--json", help="Print the rows as JSON.")] = False,
-    quick: Annotated[bool, typer.Option(help="Only show that it runs: few and small images, once.")] = False,
-    only: Annotated[str, typer.Option(help="Measure this metric alone.")] = "",
-    clock: Annotated[
-        Literal["wall", "cpu"], typer.Option(help="cpu: processor time, on a machine that others use too.")
-    ] = "wall",
-) -> None:
-    """Measures what universal attacks cost beside the metric's own passes."""
-    make_deterministic()
-    rows = []
-    for workload in QUICK if quick else WORKLOADS:
-        if only in {"", workload.metric}:
-            err.print(f"[dim]{workload.metric}: {workload.images} images, crops of {workload.crop}x{workload.crop}")
-            with tempfile.TemporaryDirectory() as folder:
-                rows += measure(workload, Path(folder), time.perf_counter if clock == "wall" else time.process_time)
-    if as_json:
-        print(json.dumps(rows, indent=2))
-        return
+def table(rows: list[Row]) -> Table:
+    """Returns the rows for people: medians and ranges."""
     view = Table(title=f"times the metric's own passes, {torch.get_num_threads()} threads", box=None)
     for heading in ("metric", "attack", "crops", "fit", "evaluation"):
         view.add_column(heading, justify="left" if heading in {"metric", "attack"} else "right", no_wrap=True)
     for row in rows:
         cells = [f"{row[what]:.2f} ({'-'.join(map(str, row[f'{what}_spread']))})" for what in ("fit", "evaluation")]
         view.add_row(row["metric"], row["attack"], str(row["crops"]), *cells)
-    out.print(view)
+    return view
 
+
+app = speed_app(
+    "Measures what universal attacks cost beside the metric's own passes.", WORKLOADS, QUICK, measure, table
+)
 
 if __name__ == "__main__":
     app()

@@ -6,9 +6,8 @@ The border is reflected.
 
 from dataclasses import dataclass
 
-from kornia.filters import gaussian_blur2d
-
 from defences.base import Defence, Images, Noise
+from defences.blur_adapter import blurred
 
 
 @dataclass(frozen=True)
@@ -21,4 +20,4 @@ class GaussianBlur(Defence):
 
     def purify(self, images: Images, noise: Noise) -> Images:
         sigma = 0.3 * ((self.kernel - 1) / 2 - 1) + 0.8
-        return gaussian_blur2d(images, self.kernel, (sigma, sigma)).clamp(0, 1)
+        return blurred(images, self.kernel, sigma).clamp(0, 1)

@@ -6,9 +6,8 @@ Networks' filters are undone less by sharpening than by blur, and its clean cost
 
 from dataclasses import dataclass
 
-from kornia.filters import gaussian_blur2d
-
 from defences.base import Defence, Images, Noise
+from defences.blur_adapter import blurred
 
 
 @dataclass(frozen=True)
@@ -21,5 +20,5 @@ class Unsharp(Defence):
     amount: float = 1.0
 
     def purify(self, images: Images, noise: Noise) -> Images:
-        blurred = gaussian_blur2d(images, self.kernel, (self.sigma, self.sigma))
-        return (images + self.amount * (images - blurred)).clamp(0, 1)
+        removed = images - blurred(images, self.kernel, self.sigma)
+        return (images + self.amount * removed).clamp(0, 1)

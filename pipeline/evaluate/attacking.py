@@ -11,7 +11,7 @@ import torch
 
 from metrics.base import Images, Metric, Scores
 from pipeline.evaluate.datasets import Photo
-from pipeline.evaluate.guard import Guard, Seen
+from pipeline.evaluate.guard import Guard
 from pipeline.evaluate.images import Batch, load_saved, quantize, write_png
 from pipeline.evaluate.measures import measures
 from pipeline.evaluate.metric import MetricBench
@@ -128,11 +128,9 @@ class Attacker:
         changed = measures(attacked, images)
         changed["l2"] = (changed["mse"] * images[0].numel()).sqrt()
         attacked = self.bench.recoded(attacked)
-        guard = self.bench.guard(names)
-        if guard:
-            seen = self._seen(self.bench, guard, attacked, images, references)
-            scores, changed["psnr_defended"], changed["ssim_defended"] = seen.scores, seen.psnr, seen.ssim
-            changed |= _certified(seen)
+        if guard := self.bench.guard(names):
+            scores, through = self._seen(self.bench, guard, attacked, images, references)
+            changed |= through
         else:
             scores = self.bench.metric(attacked, references)
         if not scores.isfinite().all():
@@ -143,33 +141,28 @@ class Attacker:
             yield columns
         for name, bench in self.defences.items():
             if defence := bench.guard(names):
-                seen = self._seen(bench, defence, attacked, images, references)
+                scores, through = self._seen(bench, defence, attacked, images, references)
                 yield columns | {
                     "defence": [name] * len(names),
                     "clear_defended": behind[name],
-                    "attacked_defended": seen.scores.tolist(),
-                    "psnr_defended": seen.psnr.tolist(),
-                    "ssim_defended": seen.ssim.tolist(),
-                    **{column: values.tolist() for column, values in _certified(seen).items()},
+                    "attacked_defended": scores.tolist(),
+                    **{column: values.tolist() for column, values in through.items()},
                 }
 
     def _seen(
         self, bench: MetricBench, guard: Guard, attacked: Images, images: Images, references: Images | None
-    ) -> Seen:
-        """Returns what the metric sees through a defence; the time that this takes is added up."""
+    ) -> tuple[Scores, dict[str, Scores]]:
+        """Returns the scores through a defence and the columns about it; the time that this takes is added up."""
         if not bench.warm:
             guard.warm_up(attacked)
             bench.warm = True
-        seen = guard.seen(bench.metric, attacked, images, references)
+        seen = guard.seen(bench.metric, attacked, references)
         name = bench.entry.name.rpartition("+")[2]
         seconds, number = self.purified.get(name, (0.0, 0))
         self.purified[name] = (seconds + seen.seconds, number + len(images))
-        return seen
-
-
-def _certified(seen: Seen) -> dict[str, Scores]:
-    """Returns the columns of a certificate, (N,) values each; none of a defence that has none."""
-    if seen.certificate is None:
-        return {}
-    _, low, high, radius = seen.certificate
-    return {"radius": radius, "certified_low": low, "certified_high": high}
+        found = guard.distances(seen.purified, images)
+        columns = {"psnr_defended": found["psnr"], "ssim_defended": found["ssim"]}
+        if seen.certificate:
+            _, low, high, radius = seen.certificate
+            columns |= {"radius": radius, "certified_low": low, "certified_high": high}
+        return seen.scores, columns

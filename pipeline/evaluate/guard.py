@@ -21,11 +21,10 @@ DRAWS = 8  # over which an adaptive attack averages a random defence
 class Seen(NamedTuple):
     """What a metric sees of images through a defence."""
 
+    purified: Images
     scores: Scores
-    psnr: Scores  # of the purified images against the clear ones, as far as both show the same
-    ssim: Scores
     seconds: float  # that the purification of the batch took, without the metric's time; smoothing is all the metric's
-    certificate: Certificate | None = None  # of a defence that smooths: what is known of the scores nearby
+    certificate: Certificate | None  # of a defence that smooths: what is known of the scores nearby
 
 
 @dataclass(frozen=True)
@@ -57,8 +56,8 @@ class Guard:
         return DefendedMetric(metric, self, self.noise)
 
     @torch.no_grad()
-    def seen(self, metric: Metric, images: Images, clear: Images, references: Images | None) -> Seen:
-        """Returns what the metric sees of images whose clear ones are given; always the same draws.
+    def seen(self, metric: Metric, images: Images, references: Images | None) -> Seen:
+        """Returns what the metric sees of images; always the same draws.
 
         Raises:
             ValueError: If the defence breaks its promises, or a score is not finite.
@@ -73,9 +72,12 @@ class Guard:
             scores = metric(purified, self.references(references))
         if not scores.isfinite().all():
             raise ValueError(f"its score behind {self.name} is not finite")
-        aligned = self.defence.align(purified, clear, self.noise)
-        found = measures(aligned.purified, aligned.clear)
-        return Seen(scores, found["psnr"], found["ssim"], seconds, certificate)
+        return Seen(purified, scores, seconds, certificate)
+
+    @torch.no_grad()
+    def distances(self, purified: Images, clear: Images) -> dict[str, Scores]:
+        """Returns PSNR, SSIM and more of purified images against the clear ones, as far as both show the same."""
+        return measures(*self.defence.align(purified, clear, self.noise))
 
     def _certified(self, metric: Metric, images: Images, references: Images | None) -> Certificate | None:
         """Returns what a defence that smooths knows of the scores; None of any other."""

@@ -161,9 +161,7 @@ class MetricBench:
             with torch.no_grad():
                 guard = self.guard(names)
                 scores = (
-                    guard.seen(self.metric, images, images, references).scores
-                    if guard
-                    else self.metric(images, references)
+                    guard.seen(self.metric, images, references).scores if guard else self.metric(images, references)
                 )
             return list(zip(names, scores.tolist(), strict=True))
 

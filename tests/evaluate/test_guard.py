@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 import torch
 from PIL import Image
+from quiet import Quiet
+from toy_defences import Mirrored, Shaken
 
 from defences.base import Aligned, Defence
 from metrics.base import FullReference, NoReference
@@ -62,25 +64,6 @@ class Steps(Defence):
 
     def purify(self, images, noise):
         return (images * 4).round() / 4
-
-
-@dataclass(frozen=True)
-class Shaken(Defence):
-    random = True
-
-    def purify(self, images, noise):
-        return (images + 0.1 * noise.normal(images)).clamp(0, 1)
-
-
-@dataclass(frozen=True)
-class Mirrored(Defence):
-    keeps_geometry = False
-
-    def purify(self, images, noise):
-        return images.flip(3)
-
-    def align(self, purified, clear, noise):
-        return Aligned(purified.flip(3), clear)
 
 
 @dataclass(frozen=True)
@@ -140,12 +123,9 @@ def test_a_random_defence_is_averaged_and_draws_anew():
 
 def test_the_final_score_draws_the_same_alone_in_a_batch_and_again():
     metric, images = Weighed(), pictures()
-    seen = guard(Shaken()).seen(metric, images, images, None).scores
-    again = guard(Shaken()).seen(metric, images, images, None).scores
-    alone = [
-        guard(Shaken(), [name]).seen(metric, images[i : i + 1], images[i : i + 1], None).scores
-        for i, name in enumerate(NAMES)
-    ]
+    seen = guard(Shaken()).seen(metric, images, None).scores
+    again = guard(Shaken()).seen(metric, images, None).scores
+    alone = [guard(Shaken(), [name]).seen(metric, images[i : i + 1], None).scores for i, name in enumerate(NAMES)]
     assert torch.equal(seen, again)
     assert torch.allclose(seen, torch.cat(alone), atol=1e-5)
 
@@ -153,7 +133,7 @@ def test_the_final_score_draws_the_same_alone_in_a_batch_and_again():
 @pytest.mark.parametrize("defence", [Mirrored(), Cut()])
 def test_originals_are_turned_and_cut_like_the_images_beside_them(defence):
     images = pictures()
-    seen = guard(defence).seen(Nearness(), images, images, images)
+    seen = guard(defence).seen(Nearness(), images, images)
     assert torch.equal(seen.scores, torch.zeros(3))
     gain = Gain(guard(defence).behind(Nearness()), images)
     assert torch.equal(gain(images), torch.zeros(3))
@@ -161,10 +141,12 @@ def test_originals_are_turned_and_cut_like_the_images_beside_them(defence):
 
 def test_quality_is_measured_after_the_defence_is_undone():
     images = pictures()
-    assert torch.isinf(guard(Mirrored()).seen(Weighed(), images, images, None).psnr).all()
-    dimmed = guard(Dim()).seen(Weighed(), images, images, None)
+    mirrored = guard(Mirrored()).seen(Weighed(), images, None).purified
+    assert torch.equal(mirrored, images.flip(3))
+    assert torch.isinf(guard(Mirrored()).distances(mirrored, images)["psnr"]).all()
+    dimmed = guard(Dim()).distances(images * 0.25, images)
     expected = -10 * (0.75 * images).square().mean((1, 2, 3)).log10()
-    assert torch.allclose(dimmed.psnr.float(), expected, atol=1e-3)
+    assert torch.allclose(dimmed["psnr"].float(), expected, atol=1e-3)
 
 
 def test_a_name_with_a_plus_is_a_metric_behind_a_defence():
@@ -198,14 +180,6 @@ def test_a_wrong_name_is_refused_with_the_nearest(name, told):
         catalog.find("metrics", name)
 
 
-class Silent:
-    def begin(self, work, cells, done):
-        pass
-
-    def hear(self, event):
-        assert event.status in {"", "done"}, event.reason
-
-
 @pytest.fixture(scope="module")
 def judged(tmp_path_factory) -> Path:
     """Returns a run of small_cnn: bare images judged behind defences, and the same defences attacked through."""
@@ -220,8 +194,8 @@ def judged(tmp_path_factory) -> Path:
         Image.fromarray(pixels).save(photos / f"{name}.png")
     defences = ("flip", "jpeg", "random_noise", "resize")
     whole = {"attacks": ["ifgsm"], "datasets": [str(photos)], "out": out}
-    local.run(Request(metrics=["small_cnn"], settings=Settings(defences=defences), **whole), Silent())
-    local.run(Request(metrics=[f"small_cnn+{name}" for name in defences], **whole), Silent())
+    local.run(Request(metrics=["small_cnn"], settings=Settings(defences=defences), **whole), Quiet())
+    local.run(Request(metrics=[f"small_cnn+{name}" for name in defences], **whole), Quiet())
     write_tables([out], out)
     return out
 
@@ -271,7 +245,7 @@ def test_the_first_purification_of_a_process_is_not_counted():
     images = pictures()
     guard(counted).warm_up(images)
     assert counted.sizes == [1]
-    assert guard(counted).seen(Weighed(), images, images, None).seconds > 0
+    assert guard(counted).seen(Weighed(), images, None).seconds > 0
     assert counted.sizes == [1, 3]
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image, ImageFilter
+from quiet import Quiet
 from scipy import stats
 
 from pipeline import catalog
@@ -20,14 +21,6 @@ from pipeline.evaluate.metric import build_metric
 from pipeline.scoring.tables import write_tables
 
 RATES = {"0.png": 4.1, "1.png": 4.9, "2.png": 2.2, "3.png": 2.9, "4.png": 1.2}
-
-
-class Silent:
-    def begin(self, work, cells, done):
-        self.work = work
-
-    def hear(self, event):
-        assert event.status in {"", "done"}, event.reason
 
 
 def study(folder: Path) -> tuple[Path, Path]:
@@ -55,9 +48,9 @@ def runs(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("rated")
     paired, alone = study(folder)
     fgsm = {"attacks": ["fgsm"], "datasets": [f"iqa:{paired}"], "out": folder / "paired"}
-    local.run(Request(["small_cnn", "gmsd"], settings=Settings(defences=("flip", "jpeg")), **fgsm), Silent())
-    local.run(Request(["gmsd", "small_cnn", "small_cnn+jpeg"], settings=Settings(jpeg=(50, 20)), **fgsm), Silent())
-    local.run(Request(["gmsd"], ["fgsm"], [f"iqa:{alone}"], folder / "alone"), Silent())
+    local.run(Request(["small_cnn", "gmsd"], settings=Settings(defences=("flip", "jpeg")), **fgsm), Quiet())
+    local.run(Request(["gmsd", "small_cnn", "small_cnn+jpeg"], settings=Settings(jpeg=(50, 20)), **fgsm), Quiet())
+    local.run(Request(["gmsd"], ["fgsm"], [f"iqa:{alone}"], folder / "alone"), Quiet())
     for out in ("paired", "alone"):
         write_tables([folder / out], folder / out)
     return folder
@@ -110,7 +103,7 @@ def test_real_opinions_of_tid2013(shared_data, tmp_path):
             image.crop((200, 120, 296, 216)).save(tmp_path / name)  # a part of what was rated, for speed
     text = "".join(f"{name},{known[name.lower()]}\n" for name in names)
     (tmp_path / "tid.csv").write_text(f"image,mos\n{text}")
-    local.run(Request(["small_cnn"], ["noise"], [f"iqa:{tmp_path / 'tid.csv'}"], tmp_path / "out"), Silent())
+    local.run(Request(["small_cnn"], ["noise"], [f"iqa:{tmp_path / 'tid.csv'}"], tmp_path / "out"), Quiet())
     write_tables([tmp_path / "out"], tmp_path / "out")
     rows = lines(tmp_path / "out" / "small_cnn" / "noise.csv")
     assert {row["image"]: float(row["mos"]) for row in rows} == {name: known[name.lower()] for name in names}

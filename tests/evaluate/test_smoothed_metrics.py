@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 from PIL import Image
+from quiet import Quiet
 
 from defences.base import Smoothing
 from metrics.base import NoReference
@@ -53,13 +54,13 @@ def test_the_score_is_the_median_and_its_interval_holds_the_clear_score(smoothin
     metric, clear = Linear(), grey()
     change = torch.randn(2, 3, SIDE, SIDE, generator=torch.Generator().manual_seed(3))
     attacked = clear + 0.99 * smoothing.radius * change / change.flatten(1).norm(dim=1).view(-1, 1, 1, 1)
-    seen = Guard("median_smoothing", smoothing, NAMES).seen(metric, attacked, clear, None)
+    seen = Guard("median_smoothing", smoothing, NAMES).seen(metric, attacked, None)
     assert seen.certificate is not None
     assert torch.allclose(seen.scores, metric(attacked), atol=0.02)  # 4 standard errors of the median
     assert (seen.certificate.lowest < metric(clear)).all()
     assert (metric(clear) < seen.certificate.highest).all()
     assert seen.certificate.radius.tolist() == pytest.approx([0.12] * 2)
-    alone = Guard("median_smoothing", smoothing, NAMES[1:]).seen(metric, attacked[1:], clear[1:], None)
+    alone = Guard("median_smoothing", smoothing, NAMES[1:]).seen(metric, attacked[1:], None)
     assert torch.allclose(alone.scores, seen.scores[1:], atol=1e-5)
 
 
@@ -73,14 +74,6 @@ def test_an_attack_that_knows_it_averages_over_a_few_copies(smoothing):
     assert same.float().mean() > 0.98  # where the noise of some copy is clipped, it stops the gradient
 
 
-class Silent:
-    def begin(self, work, cells, done):
-        pass
-
-    def hear(self, event):
-        assert event.status in {"", "done"}, event.reason
-
-
 @pytest.fixture(scope="module")
 def judged(tmp_path_factory) -> Path:
     """Returns a run of small_cnn on one image, judged behind 100 copies, and attacked through them."""
@@ -90,8 +83,8 @@ def judged(tmp_path_factory) -> Path:
     smooth = torch.nn.functional.interpolate(pixels, size=(32, 36), mode="bicubic")[0].clamp(0, 1)
     Image.fromarray((255 * smooth).round().byte().permute(1, 2, 0).numpy()).save(folder / "photos" / "one.png")
     whole = {"attacks": ["fgsm"], "datasets": [str(folder / "photos")], "out": folder / "out"}
-    local.run(Request(["small_cnn"], settings=Settings(defences=("median_smoothing-n100",)), **whole), Silent())
-    local.run(Request(["small_cnn+median_smoothing-n100"], **whole, save_images=True), Silent())
+    local.run(Request(["small_cnn"], settings=Settings(defences=("median_smoothing-n100",)), **whole), Quiet())
+    local.run(Request(["small_cnn+median_smoothing-n100"], **whole, save_images=True), Quiet())
     write_tables([folder / "out"], folder / "out")
     return folder / "out"
 

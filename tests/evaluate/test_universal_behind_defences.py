@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import torch
 from local_entry import LocalEntry, local_entry
+from toy_defences import Mirrored, Shaken
 
-from defences.base import Aligned, Defence
 from metrics.base import NoReference
 from pipeline import catalog
 from pipeline.cells import Cell, Settings
@@ -36,30 +36,11 @@ class Slanted(NoReference):
 
 
 @dataclass(frozen=True)
-class Mirror(Defence):
-    keeps_geometry = False
-
-    def purify(self, images, noise):
-        return images.flip(3)
-
-    def align(self, purified, clear, noise):
-        return Aligned(purified.flip(3), clear)
-
-
-@dataclass(frozen=True)
-class Shaken(Defence):
-    random = True
-
-    def purify(self, images, noise):
-        return (images + 0.1 * noise.normal(images)).clamp(0, 1)
-
-
-@dataclass(frozen=True)
 class MirrorEntry(LocalEntry):
     """The entry of the mirror."""
 
     def load(self):
-        return Mirror
+        return Mirrored
 
 
 BARE = local_entry(Slanted)

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 from PIL import Image
+from quiet import Quiet
 
 from metrics.base import Images, Metric
 from pipeline import catalog, config
@@ -18,7 +19,7 @@ from pipeline.cells import Settings
 from pipeline.contract.base import photographs
 from pipeline.evaluate import local
 from pipeline.evaluate.images import quantize
-from pipeline.evaluate.job import Event, Request
+from pipeline.evaluate.job import Request
 from pipeline.evaluate.metric import build_metric
 from pipeline.evaluate.objective import Gain, ImageNoise
 from pipeline.files import file_digest
@@ -105,14 +106,6 @@ def test_a_purification_may_stand_before_a_trained_metric() -> None:
     assert [entry.name for entry in chosen] == ["small_cnn+gradient_norm+flip"]
 
 
-class Silent:
-    def begin(self, work: dict[str, int], cells: int, done: int) -> None:
-        pass
-
-    def hear(self, event: Event) -> None:
-        assert event.status in {"", "done"}, event.reason
-
-
 @pytest.fixture(scope="module")
 def judged(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Returns a run: what attacked small_cnn is judged by the trained metric, which is attacked itself, too."""
@@ -124,8 +117,8 @@ def judged(tmp_path_factory: pytest.TempPathFactory) -> Path:
         Image.fromarray(pixels).save(photos / f"{number}.png")
     whole = {"attacks": ["ifgsm"], "datasets": [str(photos)], "out": out}
     training = ("gradient_norm",)
-    local.run(Request(metrics=["small_cnn"], settings=Settings(defences=training), **whole), Silent())
-    local.run(Request(metrics=["small_cnn+gradient_norm"], **whole), Silent())
+    local.run(Request(metrics=["small_cnn"], settings=Settings(defences=training), **whole), Quiet())
+    local.run(Request(metrics=["small_cnn+gradient_norm"], **whole), Quiet())
     write_tables([out], out)
     return out
 
