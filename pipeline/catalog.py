@@ -196,8 +196,9 @@ def _trained(bare: Entry, defence: Entry, preset: str, root: Path) -> Entry:
 def _seen(weights: Path) -> str:
     """Returns what the file beside weights says of how well they do, in the manner of an entry's `verified`."""
     try:
-        last = json.loads(weights.with_suffix(".json").read_text(encoding="utf-8"))["epochs"][-1]
-        return f"photographs held out: SROCC {last['srocc']:.2f} with labels".replace("0.", ".")
+        made = json.loads(weights.with_suffix(".json").read_text(encoding="utf-8"))
+        learned = "opinions" if isinstance(made["labels"], str) else "labels"
+        return f"photographs held out: SROCC {made['epochs'][-1]['srocc']:.2f} with {learned}".replace("0.", ".")
     except (OSError, ValueError, LookupError, TypeError):
         return ""
 

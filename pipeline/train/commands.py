@@ -23,7 +23,12 @@ def train(  # noqa: PLR0917
         ),
     ],
     images: Annotated[
-        list[str], typer.Option("--images", help="A folder, a file or a data set of photographs; may be repeated.")
+        list[str],
+        typer.Option(
+            "--images",
+            help="A folder, a file or a data set of photographs; for metrics also images that people rated, as iqa:CSV "
+            "with the columns image, mos and, where there is one, reference. May be repeated.",
+        ),
     ],
     out_file: Annotated[
         Path | None,
@@ -37,6 +42,10 @@ def train(  # noqa: PLR0917
     seed: Annotated[int, typer.Option(min=0, help="Of weights, samples and their order.")] = 0,
     samples: Annotated[int | None, typer.Option(min=2, help="Crops to train on; default: the recipe's.")] = None,
     epochs: Annotated[int | None, typer.Option(min=1, help="Passes over them; default: the recipe's.")] = None,
+    crop: Annotated[
+        int | None,
+        typer.Option(min=64, help="Side of the crops, and of what a step sees of them; default: the recipe's."),
+    ] = None,
     attacked: Annotated[
         list[Path] | None,
         typer.Option("--attacked", help="For fcn: a folder of attacked photographs, as run --save-images writes them."),
@@ -53,6 +62,8 @@ def train(  # noqa: PLR0917
     if samples:
         recipe = replace(recipe, samples=samples, validation=max(samples // 6, 2))
     recipe = replace(recipe, epochs=epochs or recipe.epochs)
+    if crop:
+        recipe = replace(recipe, crop=crop, window=crop)
     if settings:
         recipe = replace(recipe, settings=parse_overrides(settings))
     out_file = out_file or default_out(name)

@@ -1,9 +1,10 @@
-"""The photographs of a training: which are trained on, which are held out, which are left out; attacked ones."""
+"""The photographs of a training: which are trained on, held out and left out; attacked ones, and rated ones."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -27,46 +28,95 @@ class Photographs:
     left_out: dict[str, str] = field(default_factory=dict)  # file name -> reason
     attacked: dict[str, list[Pixels]] = field(default_factory=dict)  # file name -> what attacks made of it
     attacks: list[str] = field(default_factory=list)  # the folders that these came from
+    opinions: dict[str, float] = field(default_factory=dict)  # name -> mean opinion score, of images that people rated
 
 
 def gather(sources: list[str], crop: int) -> Photographs:
     """Reads photographs and holds a fifth of them out, those whose names have the smallest hashes.
 
+    Images that people rated are held out together with all others of the same original.
+
     Args:
-        sources: Folders, single files or data sets of benchmark.yml; a data set's own crop is not applied.
+        sources: Folders, single files, data sets of benchmark.yml or rated images, as iqa:CSV; a data set's own crop is
+            not applied.
         crop: The side of the training images; smaller photographs are left out.
 
     Raises:
         BenchError: If a source does not exist.
-        DataError: If fewer than two photographs remain.
+        DataError: If fewer than two photographs remain, or people rated only some of them.
     """
-    found: dict[str, Pixels] = {}
+    found, left_out = _read(sources, crop)
+    ranked = sorted({image.origin for image in found.values()}, key=lambda origin: digest(origin.encode()))
+    if len(ranked) < 2:
+        why = next((f" ({name}: {reason})" for name, reason in left_out.items()), "")
+        raise DataError(
+            f"training must have at least 2 photographs, one of them held out; got {len(ranked)}{why}: "
+            "name more folders"
+        )
+    opinions = {name: image.opinion for name, image in found.items() if image.opinion is not None}
+    if len(opinions) not in {0, len(found)}:
+        name = next(name for name in found if name not in opinions)
+        raise DataError(f"training must have opinions of all images, or of none; {name} has none: name one kind alone")
+    held = set(ranked[: max(round(HELD_OUT * len(ranked)), 1)])
+    return Photographs(
+        training={name: image.pixels for name, image in found.items() if image.origin not in held},
+        validation={name: image.pixels for name, image in found.items() if image.origin in held},
+        digest=digest("\n".join(image.told(name) for name, image in sorted(found.items())).encode())[:16],
+        left_out=left_out,
+        opinions=opinions,
+    )
+
+
+class _Image(NamedTuple):
+    """One image, decoded."""
+
+    pixels: Pixels
+    origin: str  # the name of what it is a version of; of a photograph its own
+    opinion: float | None
+
+    def told(self, name: str) -> str:
+        """Returns what the digest of all images covers."""
+        return f"{name} {digest(self.pixels.tobytes())}" + ("" if self.opinion is None else f" {self.opinion!r}")
+
+
+def _read(sources: list[str], crop: int) -> tuple[dict[str, _Image], dict[str, str]]:
+    """Returns images by name, and why others are left out."""
+    found: dict[str, _Image] = {}
     left_out: dict[str, str] = {}
     for source in sources:
         dataset = open_dataset(source)
         left_out |= dataset.excluded
         for photo in dataset.photos:
-            reason = _unfit(photo, found)
-            pixels = None if reason else _decoded(photo, left_out)
-            if pixels is not None and min(pixels.shape[:2]) < crop:
-                reason = f"{pixels.shape[1]}x{pixels.shape[0]} is smaller than {crop}x{crop} pixels"
-            if reason:
-                left_out[photo.path.name] = reason
-            elif pixels is not None:
-                found[photo.path.name] = pixels
-    if len(found) < 2:
-        why = next((f" ({name}: {reason})" for name, reason in left_out.items()), "")
-        raise DataError(
-            f"training must have at least 2 photographs, one of them held out; got {len(found)}{why}: name more folders"
-        )
-    ranked = sorted(found, key=lambda name: digest(name.encode()))
-    held = set(ranked[: max(round(HELD_OUT * len(found)), 1)])
-    return Photographs(
-        training={name: pixels for name, pixels in found.items() if name not in held},
-        validation={name: pixels for name, pixels in found.items() if name in held},
-        digest=digest("\n".join(f"{name} {digest(found[name].tobytes())}" for name in sorted(found)).encode())[:16],
-        left_out=left_out,
-    )
+            name = photo.name if dataset.opinions else photo.path.name
+            try:
+                pixels = _fit(photo, crop)
+                if name in found:
+                    raise ValueError("another photograph has its name")
+            except ValueError as error:
+                left_out[name] = str(error).partition("\n")[0]
+            else:
+                origin = photo.reference.name if photo.reference else name
+                found[name] = _Image(pixels, origin, dataset.opinions.get(photo.name))
+    return found, left_out
+
+
+def _fit(photo: Photo, crop: int) -> Pixels:
+    """Returns the pixels of a photograph that may be used.
+
+    Raises:
+        ValueError: If it may not, says why.
+    """
+    if photo.frame is not None:
+        raise ValueError("a frame of a video, not a photograph")
+    if photo.path.name in TID2013_SOURCES:
+        raise ValueError("TID2013 tests on it")
+    try:
+        pixels = decode(photo.path)
+    except (OSError, SyntaxError, ValueError) as error:
+        raise ValueError(f"cannot be decoded: {error}") from error
+    if min(pixels.shape[:2]) < crop:
+        raise ValueError(f"{pixels.shape[1]}x{pixels.shape[0]} is smaller than {crop}x{crop} pixels")
+    return pixels
 
 
 def with_attacked(photographs: Photographs, folders: list[Path]) -> Photographs:
@@ -102,20 +152,3 @@ def with_attacked(photographs: Photographs, folders: list[Path]) -> Photographs:
     return replace(
         photographs, attacked=found, attacks=sorted(attacks), digest=digest("\n".join(digests).encode())[:16]
     )
-
-
-def _unfit(photo: Photo, found: dict[str, Pixels]) -> str:
-    """Returns why a photograph is not to be used, as far as its name tells."""
-    if photo.frame is not None:
-        return "a frame of a video, not a photograph"
-    if photo.path.name in TID2013_SOURCES:
-        return "TID2013 tests on it"
-    return "another photograph has its name" if photo.path.name in found else ""
-
-
-def _decoded(photo: Photo, left_out: dict[str, str]) -> Pixels | None:
-    try:
-        return decode(photo.path)
-    except (OSError, SyntaxError, ValueError) as error:
-        left_out[photo.path.name] = f"cannot be decoded: {str(error).partition(chr(10))[0]}"
-        return None

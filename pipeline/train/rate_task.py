@@ -1,4 +1,4 @@
-"""Rating: a metric learns the labels of distorted photographs."""
+"""Rating: a metric learns the labels of distorted photographs, or what people said of images."""
 
 from __future__ import annotations
 
@@ -15,14 +15,21 @@ from pipeline.catalog import find
 from pipeline.train.data import Photographs
 from pipeline.train.labels import JUDGES
 from pipeline.train.recipes import Recipe
-from pipeline.train.samples import Samples, plans, prepare
+from pipeline.train.samples import Samples, plans, prepare, rated_crops
 
 
 def samples(
     photographs: Photographs, recipe: Recipe, work: Path, advance: Callable[[int], None]
 ) -> tuple[Samples, Samples]:
-    """Returns distorted crops with their labels, for training and for validation."""
-    training, validation = (prepare(plan, work, advance) for plan in plans(photographs, recipe))
+    """Returns crops with their labels, for training and for validation: distorted ones, or of images that people rated.
+
+    Raises:
+        DataError: If people rated all images alike.
+    """
+    training, validation = (
+        rated_crops(plan, photographs.opinions, advance) if photographs.opinions else prepare(plan, work, advance)
+        for plan in plans(photographs, recipe)
+    )
     return training, validation
 
 

@@ -91,8 +91,9 @@ def find_recipe(name: str) -> Recipe:
     Raises:
         BenchError: If there is none.
     """
-    if "+" in name and find("metrics", name).trained:
-        return replace(HARDENING, network=name)
+    if "+" in name and (entry := find("metrics", name)).trained:
+        least = entry.fields["smallest"]
+        return replace(HARDENING, network=name, crop=max(HARDENING.crop, least), window=max(HARDENING.window, least))
     if name not in RECIPES:
         raise BenchError(f"no recipe trains {name!r}: {suggestion(name, dict(RECIPES))}")
     return RECIPES[name]

@@ -22,6 +22,8 @@ from pipeline.train.progress import TrainingProgress
 from pipeline.train.recipes import Recipe
 from pipeline.train.tasks import find_task
 
+RATED = {"rate", "harden"}  # the tasks that learn labels
+
 
 class Trainable(Protocol):
     """The class of a metric or a defence that can be built without weights."""
@@ -38,7 +40,7 @@ def train_network(
 
     Args:
         recipe: What to train, and how.
-        sources: Folders, files or data sets of photographs.
+        sources: Folders, files or data sets of photographs, or rated images as iqa:CSV.
         out_file: Where the weights go; the description has the same name and ends in .json.
         work: Samples and checkpoints are kept there, so that the same call continues after a stop.
         attacked: Folders of attacked photographs, for the task that restores them.
@@ -49,7 +51,7 @@ def train_network(
     Raises:
         BenchError: If a source does not exist or a folder cannot be written to.
         TransientError: If another training uses the work folder.
-        DataError: If there are too few photographs or the network cannot be trained.
+        DataError: If there are too few photographs, or the network cannot be trained, or not on these.
     """
     started = time.monotonic()
     own = work / recipe.network
@@ -58,6 +60,8 @@ def train_network(
         photographs = gather(sources, recipe.crop)
         for name, reason in photographs.left_out.items():
             progress.tell(f"left out: {name}: {reason}")
+        if photographs.opinions and recipe.task not in RATED:
+            raise DataError(f"{recipe.network} learns from clear photographs, not from rated images: name a folder")
         if attacked:
             photographs = with_attacked(photographs, attacked)
         progress.begin("making samples", recipe.samples + recipe.validation)
@@ -110,6 +114,7 @@ def _description(training: Training, photographs: Photographs) -> dict[str, obje
         "photographs": photographs.digest,
         **({"attacked": photographs.attacks} if photographs.attacks else {}),
         **training.task.origin(),
+        **({"labels": "mean opinion scores"} if photographs.opinions else {}),
         "epochs": [
             {name: round(value, 5) for name, value in {"loss": epoch.loss, **epoch.figures}.items()}
             for epoch in training.epochs

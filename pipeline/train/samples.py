@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,6 +14,7 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from pipeline.catalog import find
+from pipeline.errors import DataError
 from pipeline.evaluate.images import to_tensor
 from pipeline.evaluate.video import Pixels
 from pipeline.files import digest, write_atomically
@@ -110,12 +111,38 @@ def draw(plan: Plan, number: int) -> tuple[np.random.Generator, str, tuple[slice
 
 def clear_crops(plan: Plan, advance: Callable[[int], None]) -> Samples:
     """Returns crops as they are, with labels that say nothing."""
-    crops = []
+    names, crops = _crops(plan)
+    advance(plan.size)
+    return Samples(crops, torch.zeros(len(names)))
+
+
+def rated_crops(plan: Plan, opinions: Mapping[str, float], advance: Callable[[int], None]) -> Samples:
+    """Returns crops of images that people rated; each has the label of its whole image.
+
+    Args:
+        plan: What to cut out of the images.
+        opinions: By image, in any unit, higher is better; the labels are 0 for the lowest of them, 100 for the highest.
+        advance: Told how many more samples are there.
+
+    Raises:
+        DataError: If all opinions are equal.
+    """
+    low, high = min(opinions.values()), max(opinions.values())
+    if low == high:
+        raise DataError(f"opinions must differ, so that there is something to learn; all are {low:g}: correct the CSV")
+    names, crops = _crops(plan)
+    advance(plan.size)
+    return Samples(crops, torch.tensor([100 * (opinions[name] - low) / (high - low) for name in names]))
+
+
+def _crops(plan: Plan) -> tuple[list[str], Tensor]:
+    """Returns what a plan cuts out of photographs, and of which."""
+    names, crops = [], []
     for number in range(plan.size):
         _, name, place = draw(plan, number)
+        names.append(name)
         crops.append(plan.photographs[name][place])
-    advance(plan.size)
-    return Samples(stack(crops), torch.zeros(plan.size))
+    return names, stack(crops)
 
 
 def stack(crops: list[Pixels]) -> Tensor:
