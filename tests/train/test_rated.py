@@ -70,7 +70,8 @@ def test_labels_are_the_opinions_from_0_to_100(study: str) -> None:
 def test_a_metric_learns_what_people_said(study: str) -> None:
     """Sharp images are rated worst here, which no metric says at first."""
     found = gather([study], 64)
-    recipe = replace(HARDENING, network=ROBUST, crop=64, samples=48, validation=12, epochs=5, settings={"strength": "0"})
+    recipe = replace(HARDENING, network=ROBUST, settings={"strength": "0"})
+    recipe = replace(recipe, crop=64, samples=48, validation=12, epochs=5)
     samples = find_task(recipe).samples(found, recipe, Path(), lambda _: None)
     assert len(samples[0].labels.unique()) == 4  # the opinions, spread like the metric's own scores
     training = Training(start(recipe), recipe, *samples)
@@ -101,7 +102,7 @@ def test_opinions_that_are_all_equal_teach_nothing(study: str, tmp_path: Path) -
     path = Path(study.removeprefix("iqa:"))
     header, *rows = path.read_text().splitlines()
     path.write_text("\n".join([header, *(",".join([row.split(",")[0], "3", row.split(",")[2]]) for row in rows)]))
-    with pytest.raises(DataError, match="opinions must differ.*all are 3: correct the CSV"):
+    with pytest.raises(DataError, match=r"opinions must differ.*all are 3: correct the CSV"):
         train_network(replace(TINY, network=ROBUST, task="harden"), [study], tmp_path / "a.safetensors", tmp_path)
 
 
