@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 import pytest
@@ -38,13 +39,30 @@ LEVELS = {
     "noise": (4, 8, 14, 20, 30, 45, 60),
 }
 NAMES = ["first.png", "second.png", "third.png"]
-# Attacks that gain more than noise of the same root mean square. Left out: FGSM, whose one step of 10 levels is too
-# far; NIQE, whose gradient holds for less than a level; and pairs that gain on some photographs only.
+# Attacks that at their default sizes gain more than noise of the same root mean square. Left out: FGSM, whose one step
+# of 10 levels is too far; NIQE, whose gradient holds for less than a level; pairs that gain on some photographs only.
 GAIN = {
     "eonss": ("amifgsm", "korhonen", "mifgsm"),
     "cnniqa_live": ("amifgsm", "ifgsm", "korhonen", "madc", "mifgsm"),
     "brisque": ("ifgsm", "korhonen", "madc", "mifgsm"),
     "lpips_squeeze": ("ifgsm", "korhonen", "madc", "mifgsm"),
+}
+# Of one or two levels all of them do; before NIQE, of a tenth of a level that is not rounded.
+SMALL = {
+    "fgsm": {"eps": "2/255"},
+    "ifgsm": {"eps": "2/255", "step": "0.25/255"},
+    "mifgsm": {"eps": "1/255"},
+    "amifgsm": {"k": "0.02"},
+    "korhonen": {},
+    "madc": {"rmse": "1/255", "step": "0.25/255"},
+}
+TINY = {
+    "fgsm": {"eps": "0.05/255"},
+    "ifgsm": {"eps": "0.2/255", "step": "0.02/255"},
+    "mifgsm": {"eps": "0.1/255", "step": "0.02/255"},
+    "amifgsm": {"k": "0.002"},
+    "korhonen": {"lr": "0.0002"},
+    "madc": {"rmse": "0.1/255", "step": "0.025/255"},
 }
 
 
@@ -102,19 +120,44 @@ def test_one_step_of_ten_levels_overshoots_without_a_reference(name: str) -> Non
     assert attacked < noisy < 0.01
 
 
-def gains(metric: Metric, name: str) -> tuple[float, float]:
+@pytest.mark.parametrize("attack", SMALL)
+@pytest.mark.parametrize("name", ["eonss", "cnniqa_live", "brisque", "lpips_squeeze", "vmaf"])
+def test_every_attack_of_a_level_or_two_gains_more_than_noise(name: str, attack: str) -> None:
+    attacked, noisy = gains(load(name), attack, SMALL[attack])
+    assert attacked > max(noisy, 0) + 0.01
+
+
+@pytest.mark.parametrize("attack", TINY)
+@pytest.mark.parametrize("name", ["niqe", "niqe_official"])
+def test_every_attack_moves_niqe_as_far_as_its_gradient_holds(name: str, attack: str) -> None:
+    attacked, noisy = gains(load(name), attack, TINY[attack], rounded=False)
+    assert attacked > max(noisy, 0) + 0.004
+
+
+def test_one_step_of_one_level_moves_il_niqe_more_than_noise() -> None:
+    """One photograph and one attack: a gradient of IL-NIQE takes half a minute."""
+    attacked, noisy = gains(load("ilniqe"), "fgsm", {"eps": "1/255"}, count=1)
+    assert attacked > max(noisy, 0) + 0.01
+
+
+def gains(
+    metric: Metric, name: str, overrides: Mapping[str, str] = MappingProxyType({}), rounded: bool = True, count: int = 3
+) -> tuple[float, float]:
     """Returns the mean gain of an attack on three photographs, and that of noise of the same root mean square."""
-    clear = photographs(240, 248)
+    clear = photographs(240, 248)[:count]
     reference = isinstance(metric, FullReference)
     images = compressed(clear) if reference else clear
     references = clear if reference else None
-    attack = attack_variants(catalog.find("attacks", name), Settings())[""]
+    attack = attack_variants(catalog.find("attacks", name), Settings(overrides=overrides))[""]
     known = {needed: torch.full((len(images),), 4.0) for needed in attack.needs}
     objective = Gain(metric, references, access=attack.access, clear_scores=known)
-    attacked = quantize(attack(images, objective, ImageNoise(name, NAMES)), images, attack.eps)
-    noise = ImageNoise("same size", NAMES).uniform(images)
-    noise = noise * size(attacked - images) / size(noise)
-    noisy = (255 * (images + noise).clamp(0, 1)).round() / 255
+    attacked = attack(images, objective, ImageNoise(name, NAMES[:count]))
+    noise = ImageNoise("same size", NAMES[:count]).uniform(images)
+    if rounded:
+        attacked = quantize(attacked, images, attack.eps)
+    noisy = (images + noise * size(attacked - images) / size(noise)).clamp(0, 1)
+    if rounded:
+        noisy = (255 * noisy).round() / 255
     with torch.no_grad():
         before, *after = (objective(batch).mean().item() for batch in (images, attacked, noisy))
     return after[0] - before, after[1] - before
