@@ -4,6 +4,8 @@ Laparra, Balle, Berardino, Simoncelli: Perceptual image quality assessment using
 Electronic Imaging 2016. https://doi.org/10.2352/ISSN.2470-1173.2016.16.HVEI-103
 """
 
+from metrics.base import Images, Scores
+from metrics.filters_adapter import FixedFilters
 from metrics.pyiqa_adapter import PyiqaFullReference
 
 
@@ -14,3 +16,7 @@ class Nlpd(PyiqaFullReference):
     smallest = 32
     trained_on = "nothing"
     verified = "the authors' scores of 5 images"
+
+    def score(self, images: Images, references: Images) -> Scores:
+        with FixedFilters():
+            return super().score(images, references)

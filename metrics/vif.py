@@ -8,6 +8,8 @@ from typing import Any
 
 from torch import Tensor
 
+from metrics.base import Images, Scores
+from metrics.filters_adapter import FixedFilters
 from metrics.pyiqa_adapter import PyiqaFullReference
 
 
@@ -34,3 +36,7 @@ class Vif(PyiqaFullReference):
             return statistics([band.double() for band in bands])
 
         network.refparams_vecgsm = in_float64
+
+    def score(self, images: Images, references: Images) -> Scores:
+        with FixedFilters():
+            return super().score(images, references)
