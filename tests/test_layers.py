@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import fnmatch
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -69,3 +71,14 @@ def test_listing_and_planning_never_execute_torch_or_an_entry(run):
     loaded = {line.rpartition("|")[2].strip() for line in told.stderr.splitlines() if line.startswith("import time:")}
     assert "pipeline.catalog" in loaded
     assert not {name for name in loaded if any(reaches(name, package) for package in {"torch", *ENTRIES})}
+
+
+def test_the_tree_of_architecture_md_names_every_module_and_no_other():
+    tree = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8").partition("## Tree")[2].partition("\n## ")[0]
+    named = set(re.findall(r"[\w*]+\.py", tree))
+    there = {
+        path.name for folder in ("pipeline", *ENTRIES, "benchmarks", "tests") for path in (ROOT / folder).rglob("*.py")
+    }
+    assert {name for name in named if not fnmatch.filter(there, name)} == set()
+    modules = {path.name for path in (ROOT / "pipeline").rglob("*.py")} - {"__init__.py"}
+    assert {name for name in modules if not any(fnmatch.fnmatch(name, each) for each in named)} == set()
