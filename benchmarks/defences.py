@@ -1,8 +1,8 @@
 """What defences cost beside the metric: judging through several, and attacking through one.
 
-`python -m benchmarks.defences` compares, in one process and in turn: what four cheap defences add to a cell, clear and
-attacked images purified, measured and scored, with as many bare forward passes; and I-FGSM through each of them with
-the same attack on the bare metric.
+`python -m benchmarks.defences` compares, in one process and in turn: scoring clear and attacked images through four
+cheap defences, and all that these add to a cell (PSNR and SSIM of what is purified, and rows), with as many bare
+forward passes; and I-FGSM through each of them with the same attack on the bare metric.
 
 Meant for a machine that does nothing else; where others compute too, `--clock cpu` counts this process's own work.
 """
@@ -21,11 +21,14 @@ from rich.table import Table
 from benchmarks.photographs import write_crops
 from benchmarks.speed import CPU, Clock, Row, metric_entry, silent, speed_app, timed
 from benchmarks.universal import scores
+from metrics.base import Images
 from pipeline import catalog
 from pipeline.catalog import Entry, defended
 from pipeline.cells import Cell, Settings
 from pipeline.evaluate.cell import CellRun
 from pipeline.evaluate.datasets import Dataset, open_dataset
+from pipeline.evaluate.defence import build_defences
+from pipeline.evaluate.guard import Guard
 from pipeline.evaluate.images import load_recent
 from pipeline.evaluate.metric import MetricBench
 
@@ -74,6 +77,15 @@ class Cells:
         assert len(CellRun(bench, cell, silent).run([self.dataset]).rows) >= len(self.dataset.photos)
 
 
+def judge(cells: Cells, batches: list[Images]) -> None:
+    """Scores images through every defence, as the engine does."""
+    for name in CHEAP:
+        defence = build_defences(catalog.find("defences", name))[""]
+        for images in batches:
+            guard = Guard(name, defence, [str(number) for number in range(len(images))])
+            guard.seen(cells.network, images, None).scores.tolist()
+
+
 def measure(workload: Workload, folder: Path, clock: Clock) -> list[Row]:
     """Returns a row for the judging defences together, and one for each that is attacked through."""
     write_crops(folder / "photographs", workload.images, workload.side)
@@ -87,7 +99,9 @@ def measure(workload: Workload, folder: Path, clock: Clock) -> list[Row]:
         _, alone = timed(clock, cells.run, "noise", cells.entry, plain)
         _, together = timed(clock, cells.run, "noise", cells.entry, judged)
         _, bare = timed(clock, scores, cells.network, images * (2 * len(CHEAP)))
-        ratios.setdefault(f"judging through {len(CHEAP)}", []).append((together - alone) / bare)
+        _, scored = timed(clock, judge, cells, images * 2)
+        ratios.setdefault(f"scoring through {len(CHEAP)}", []).append(scored / bare)
+        ratios.setdefault(f"adding {len(CHEAP)} to a cell", []).append((together - alone) / bare)
         _, unaware = timed(clock, cells.run, "ifgsm", cells.entry, plain)
         for name in CHEAP:
             _, aware = timed(clock, cells.run, "ifgsm", behind(cells.entry, name), plain)
