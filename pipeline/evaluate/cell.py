@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Iterator
+from functools import partial
 from typing import Any, NamedTuple
 
 import torch
@@ -18,7 +19,7 @@ from pipeline.evaluate.attacking import Attacked, Attacker
 from pipeline.evaluate.batching import BatchRule, isolate
 from pipeline.evaluate.clip_attack import ClipAttacker
 from pipeline.evaluate.clip_means import clip_means
-from pipeline.evaluate.clips import ClipBench
+from pipeline.evaluate.clips import ClipBench, Share
 from pipeline.evaluate.datasets import Dataset, Photo
 from pipeline.evaluate.images import Batch, ahead, load_recent
 from pipeline.evaluate.journal import Journal
@@ -190,14 +191,15 @@ class CellRun:
         )
         records = []
         for (clip, photos), score in zip(dataset.clips.items(), clear.tolist(), strict=True):
+            share = Share(partial(self.report, self.cell.attack.name), len(photos) * current.work)
             reasons = [excluded.get(clip), *(left_out.get(photo.name) for photo in photos)]
             if reason := next(filter(None, reasons), None):
                 records.append({"rows": [], "flaws": {}, "excluded": {clip: reason}, "seconds": 0})
             else:
                 index = [position[photo.name] for photo in photos]
                 known = {metric: scores[index].to(bench.device) for metric, scores in sides.items()}
-                records.append(attacker(clip, score, known))
-            self.report(self.cell.attack.name, len(photos) * current.work)
+                records.append(attacker(clip, score, known, share))
+            share.end()
         return records
 
     def _sides(self, dataset: Dataset, jpeg: Quality | None) -> tuple[dict[str, Scores], dict[str, str]]:

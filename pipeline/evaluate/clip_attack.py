@@ -17,7 +17,7 @@ import numpy as np
 import torch
 
 from metrics.base import Images, Metric, Scores
-from pipeline.evaluate.clips import ClipBench, Window, WindowScore, attempt, write_array
+from pipeline.evaluate.clips import ClipBench, Told, Window, WindowScore, attempt, write_array
 from pipeline.evaluate.datasets import Dataset, Photo
 from pipeline.evaluate.images import Batch, quantize, write_png
 from pipeline.evaluate.journal import Journal
@@ -39,6 +39,7 @@ class _Task:
     sides: Mapping[str, Scores]
     trial: Trial
     folder: Path  # in which the attacked frames wait
+    told: Told  # hears how many more passes over a frame are done
 
     def name(self, start: int) -> str:
         """Returns the journal's name of the window that begins at a frame."""
@@ -81,19 +82,20 @@ class ClipAttacker:
     kept: Callable[[], object]
     beside: Mapping[str, Metric]
 
-    def __call__(self, clip: str, clear: float, sides: Mapping[str, Scores]) -> dict[str, Any]:
+    def __call__(self, clip: str, clear: float, sides: Mapping[str, Scores], told: Told) -> dict[str, Any]:
         """Attacks a clip; returns its record: rows, flaws, why it is left out, seconds.
 
         Args:
             clip: Its name.
             clear: Its score.
             sides: Its frames' scores by the metrics that the attack needs.
+            told: Is told how many more passes over a frame are done.
         """
         record: dict[str, Any] = {"rows": [], "flaws": Counter(), "excluded": {}, "seconds": 0.0}
         for trial in self.current.trials:
             unit = "/".join([self.dataset.name, self.current.variant, clip, trial.setting])
             if unit not in self.journal.done:
-                task = _Task(unit, self.dataset.clips[clip], sides, trial, self._frames_of(unit))
+                task = _Task(unit, self.dataset.clips[clip], sides, trial, self._frames_of(unit), told)
                 done = attempt(partial(self._attack, task, clear))
                 if isinstance(done, str):
                     return {"rows": [], "flaws": {}, "excluded": {clip: done}, "seconds": record["seconds"]}
@@ -126,7 +128,7 @@ class ClipAttacker:
             image=task.photos[0].clip,
             clip=task.photos[0].clip,
             clear=clear,
-            attacked=self.bench.score(self.dataset, task.photos, self.current.jpeg, attacked, size),
+            attacked=self.bench.score(self.dataset, task.photos, self.current.jpeg, attacked, size, task.told),
             psnr=fmean(measured["psnr"]),
             ssim=fmean(measured["ssim"]),
             mse=fmean(measured["mse"]),
@@ -153,6 +155,7 @@ class ClipAttacker:
                     score = WindowScore(self.bench.video, features, window)
                     self.journal.record(task.name(window.start), self._window(task, window, batch, score))
                     self.kept()
+                    task.told(len(window.photos) * (task.trial.work - 1))  # all but the score of the whole clip
         return [done[task.name(start)] for start in starts]
 
     def _window(self, task: _Task, window: Window, batch: Batch, score: WindowScore) -> dict[str, Any]:

@@ -36,6 +36,11 @@ from pipeline.files import digest, exclusive, write_atomically
 
 Result = TypeVar("Result")
 Frames = Callable[["Window", Batch], Images]  # what is scored in a window, of the frames that were read there
+Told = Callable[[int], None]  # hears how many more frames are done
+
+
+def silent(frames: int) -> None:
+    """Hears of progress and says nothing."""
 
 
 class Window(NamedTuple):
@@ -79,6 +84,23 @@ class WindowScore:
         return shown + (score - score.detach()).expand(len(images)) / len(images)
 
 
+class Share:
+    """Tells of the work on one clip while it goes on: never of more than there is, and at the end of what is left."""
+
+    def __init__(self, tell: Callable[[int], None], work: int) -> None:
+        self.tell, self.left = tell, work
+
+    def __call__(self, work: int) -> None:
+        """Is told that so much more is done."""
+        if work := min(work, self.left):
+            self.left -= work
+            self.tell(work)
+
+    def end(self) -> None:
+        """Tells of the rest, which nothing else told: done by an earlier run, or given up."""
+        self(self.left)
+
+
 class ClipBench(MetricBench):
     """A video metric at work on clips. Photographs, which it does not rate, are passed over."""
 
@@ -91,9 +113,9 @@ class ClipBench(MetricBench):
             journal = Journal(path, key)
             todo = {clip: photos for clip, photos in dataset.clips.items() if clip not in journal.done}
             for clip, photos in todo.items():
-                journal.record(clip, attempt(partial(self._clear_score, dataset, clip, jpeg)))
-                if report:
-                    report("clear", len(photos))
+                share = Share(partial(report, "clear") if report else silent, len(photos))
+                journal.record(clip, attempt(partial(self._clear_score, dataset, clip, jpeg, share)))
+                share.end()
             if todo:
                 self.keeper.put(Place("clear", key, "scores"), path)
         known = {clip: journal.done[clip] for clip in dataset.clips}
@@ -102,19 +124,25 @@ class ClipBench(MetricBench):
             {clip: value for clip, value in known.items() if isinstance(value, str)},
         )
 
-    def clear_features(self, dataset: Dataset, clip: str, jpeg: Quality | None) -> Tensor:
+    def clear_features(self, dataset: Dataset, clip: str, jpeg: Quality | None, told: Told = silent) -> Tensor:
         """Returns the (T, F) features of a clear clip, from the output folder where they lie there."""
         path = self.work(f"features-{self._about(dataset, jpeg)}") / f"{digest(clip.encode())[:16]}.npy"
         key = clear_key(self.entry, dataset.digest, jpeg)
         path = path.with_stem(f"{path.stem}-{key}")
         if path.is_file():
             return torch.from_numpy(np.load(path)).to(self.device)
-        features = self.features(dataset, dataset.clips[clip], jpeg, lambda _, batch: batch.images)
+        features = self.features(dataset, dataset.clips[clip], jpeg, lambda _, batch: batch.images, told=told)
         write_array(path, features.numpy(force=True))
         return features
 
-    def features(
-        self, dataset: Dataset, photos: Sequence[Photo], jpeg: Quality | None, frames: Frames, size: int | None = None
+    def features(  # noqa: PLR0917
+        self,
+        dataset: Dataset,
+        photos: Sequence[Photo],
+        jpeg: Quality | None,
+        frames: Frames,
+        size: int | None = None,
+        told: Told = silent,
     ) -> Tensor:
         """Returns the (T, F) features of a clip, read window by window, decoded ahead.
 
@@ -124,6 +152,7 @@ class ClipBench(MetricBench):
             jpeg: As of `load_batch`.
             frames: Returns what is scored in a window.
             size: Of the windows; None for the bench's own rule.
+            told: Is told how many more frames have their features.
 
         Raises:
             ValueError: If a frame cannot be read, or a feature is not finite.
@@ -134,13 +163,20 @@ class ClipBench(MetricBench):
                 scored = frames(window, batch).to(self.device)
                 references = None if batch.references is None else batch.references.to(self.device)
                 found.append(self.video.features(scored, references))
+                told(len(window.photos))
         features = torch.cat(found)
         if features.shape[0] != len(photos) or not features.isfinite().all():
             raise ValueError(f"its features must be finite, one row per frame; got shape {tuple(features.shape)}")
         return features
 
-    def score(
-        self, dataset: Dataset, photos: Sequence[Photo], jpeg: Quality | None, frames: Frames, size: int | None = None
+    def score(  # noqa: PLR0917
+        self,
+        dataset: Dataset,
+        photos: Sequence[Photo],
+        jpeg: Quality | None,
+        frames: Frames,
+        size: int | None = None,
+        told: Told = silent,
     ) -> float:
         """Returns the score of a clip, re-encoded first if it is to be; the arguments are those of `features`.
 
@@ -148,9 +184,13 @@ class ClipBench(MetricBench):
             ValueError: As `features`; or if the codec gives back another number of frames.
         """
         if not self.codec:
-            return self.pool(self.features(dataset, photos, jpeg, frames, size))
+            return self.pool(self.features(dataset, photos, jpeg, frames, size, told))
         if self.codec.quality is not None:
-            return self.pool(self.features(dataset, photos, jpeg, lambda *read: self.recoded(frames(*read)), size))
+
+            def stored(window: Window, batch: Batch) -> Images:
+                return self.recoded(frames(window, batch))
+
+            return self.pool(self.features(dataset, photos, jpeg, stored, size, told))
         height, width = photos[0].height, photos[0].width
         with TemporaryDirectory(dir=self.out / ".work") as folder:
             path = Path(folder) / "recoded.mkv"
@@ -163,7 +203,7 @@ class ClipBench(MetricBench):
             def recoded(window: Window, _: Batch) -> Images:
                 return to_tensor([reel.read(number) for number in range(window.start, window.stop)])
 
-            return self.pool(self.features(dataset, photos, jpeg, recoded, size))
+            return self.pool(self.features(dataset, photos, jpeg, recoded, size, told))
 
     def pool(self, features: Tensor) -> float:
         """Returns the score of a clip by its (T, F) features.
@@ -208,10 +248,10 @@ class ClipBench(MetricBench):
             raise TypeError(f"{self.entry.name} must be a VideoMetric; got {type(metric).__name__}")
         return metric
 
-    def _clear_score(self, dataset: Dataset, clip: str, jpeg: Quality | None) -> float:
+    def _clear_score(self, dataset: Dataset, clip: str, jpeg: Quality | None, told: Told) -> float:
         if not self.codec:
-            return self.pool(self.clear_features(dataset, clip, jpeg))
-        return self.score(dataset, dataset.clips[clip], jpeg, lambda _, batch: batch.images)
+            return self.pool(self.clear_features(dataset, clip, jpeg, told))
+        return self.score(dataset, dataset.clips[clip], jpeg, lambda _, batch: batch.images, told=told)
 
     def _about(self, dataset: Dataset, jpeg: Quality | None) -> str:
         return f"{digest(dataset.name.encode())[:8]}-{'original' if jpeg is None else f'jpeg{jpeg}'}"

@@ -35,6 +35,12 @@ class Trial(NamedTuple):
         """Returns what tells the trial from the others of its pass, as part of a path; nothing of a single one."""
         return "" if self.amplitude is None else f"{self.train_dataset}-{self.amplitude:g}"
 
+    @property
+    def work(self) -> int:
+        """Returns the passes over one image: a gradient counts as two, the final score as one."""
+        budget = self.attack.budget()
+        return budget.queries + 2 * budget.gradients + 1
+
 
 class Pass(NamedTuple):
     """One way over the images; a cell has a pass per variant of its attack and distortion of the images."""
@@ -50,9 +56,8 @@ class Pass(NamedTuple):
 
     @property
     def work(self) -> int:
-        """Returns the passes over one image: a gradient counts as two, the final score as one."""
-        budgets = [trial.attack.budget() for trial in self.trials]
-        return sum(budget.queries + 2 * budget.gradients + 1 for budget in budgets)
+        """Returns the passes over one image of all trials."""
+        return sum(trial.work for trial in self.trials)
 
 
 def attack_variants(entry: Entry, settings: Settings) -> dict[str, Attack]:

@@ -17,7 +17,10 @@ from scratch import BRIGHTNESS, DISTANCE, Tree
 from torch import Tensor
 
 from metrics.base import Images, VideoMetric
+from pipeline import catalog
 from pipeline.catalog import Entry
+from pipeline.cells import Cell, Settings
+from pipeline.evaluate.cell import CellRun
 from pipeline.evaluate.clips import ClipBench, WindowScore, windows
 from pipeline.evaluate.datasets import open_dataset
 from pipeline.evaluate.images import compress, pixels_of, to_tensor
@@ -173,6 +176,37 @@ def test_features_read_window_by_window_are_those_of_the_whole(films, tmp_path, 
     assert torch.equal(images, originals) == (jpeg == "none")
     found = bench.features(dataset, photos, jpeg, lambda _, batch: batch.images)
     torch.testing.assert_close(found, Pooled().features(images, originals))
+
+
+class Bright(VideoMetric):
+    """The mean of all values."""
+
+    higher_is_better = True
+    score_range = (0.0, 1.0)
+
+    def features(self, frames: Images, references: Images | None = None) -> Tensor:
+        return frames.mean(dim=(1, 2, 3))[:, None]
+
+    def pool(self, features: Tensor) -> Tensor:
+        return features.mean(dim=(1, 2))
+
+
+def test_progress_is_told_window_by_window_and_adds_up(films, tmp_path):
+    fields = {"batch_dependent": False, "differentiable": True, "smallest": 7}
+    entry = Entry("bright", "metrics", kind="video", fields=fields, fingerprint="0" * 16)
+    dataset = open_dataset(str(films))
+    settings = Settings(overrides={"steps": "2"})
+    cell = Cell(entry, catalog.find("attacks", "ifgsm"), {dataset.name: dataset.digest}, settings)
+
+    def told() -> dict[str, list[int]]:
+        heard: dict[str, list[int]] = {"clear": [], "ifgsm": []}
+        bench = ClipBench(entry, tmp_path, torch.device("cpu"), 2, network=lambda: Bright().eval())
+        CellRun(bench, cell, lambda what, work: heard[what].append(work)).run([dataset])
+        return heard
+
+    # On every frame two queries and two gradients, which count as two each; then the score of all.
+    assert told() == {"clear": [2, 2, 2, 1], "ifgsm": [12, 12, 12, 6, 2, 2, 2, 1]}
+    assert told() == {"clear": [], "ifgsm": [7 * FRAMES]}  # what an earlier run did, at once
 
 
 @pytest.fixture(scope="module")
