@@ -87,7 +87,7 @@ def judge(cells: Cells, batches: list[Images]) -> None:
 
 
 def measure(workload: Workload, folder: Path, clock: Clock) -> list[Row]:
-    """Returns a row for the judging defences together, and one for each that is attacked through."""
+    """Returns two rows for the defences that judge together, and one for each that is attacked through."""
     write_crops(folder / "photographs", workload.images, workload.side)
     cells = Cells(workload.metric, open_dataset(str(folder / "photographs")), folder)
     plain = Settings(variants=False)

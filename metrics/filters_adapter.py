@@ -1,7 +1,7 @@
 """Shared by metrics of fixed filters: on a CPU, the gradient of a filtering costs what the filtering costs.
 
-PyTorch's backward pass of a convolution of single channels takes six times as long as its forward pass; to filter the
-gradient with the turned filter is the same, and a forward pass.
+PyTorch's backward pass of a convolution of single channels takes several times as long as its forward pass; to filter
+the gradient with the turned filter is the same, and a forward pass.
 """
 
 from __future__ import annotations

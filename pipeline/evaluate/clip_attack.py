@@ -17,7 +17,7 @@ import numpy as np
 import torch
 
 from metrics.base import Images, Metric, Scores
-from pipeline.evaluate.clips import ClipBench, Told, Window, WindowScore, attempt, write_array
+from pipeline.evaluate.clips import ClipBench, Showing, Told, Window, WindowScore, attempt, write_array
 from pipeline.evaluate.datasets import Dataset, Photo
 from pipeline.evaluate.images import Batch, quantize, write_png
 from pipeline.evaluate.journal import Journal
@@ -122,13 +122,14 @@ class ClipAttacker:
         def attacked(window: Window, _: Batch) -> Images:
             return torch.from_numpy(np.load(task.file(window.start))).float().div_(255)
 
+        showing = Showing(self.dataset, task.photos, self.current.jpeg, attacked, size, task.told)
         measured = {name: [value for part in finished for value in part["measures"][name]] for name in MEASURED}
         row = Row(
             dataset=self.dataset.name,
             image=task.photos[0].clip,
             clip=task.photos[0].clip,
             clear=clear,
-            attacked=self.bench.score(self.dataset, task.photos, self.current.jpeg, attacked, size, task.told),
+            attacked=self.bench.score(showing),
             psnr=fmean(measured["psnr"]),
             ssim=fmean(measured["ssim"]),
             mse=fmean(measured["mse"]),

@@ -43,6 +43,11 @@ def silent(frames: int) -> None:
     """Hears of progress and says nothing."""
 
 
+def read_as_they_are(_: Window, batch: Batch) -> Images:
+    """Returns the frames of a window as they were read."""
+    return batch.images
+
+
 class Window(NamedTuple):
     """Some frames of a clip that follow each other."""
 
@@ -54,6 +59,17 @@ class Window(NamedTuple):
     def stop(self) -> int:
         """Returns the place behind the last frame."""
         return self.start + len(self.photos)
+
+
+class Showing(NamedTuple):
+    """A clip as it is scored: which frames are read, and what is made of them."""
+
+    dataset: Dataset
+    photos: Sequence[Photo]  # the frames
+    jpeg: Quality | None  # as of `load_batch`
+    frames: Frames = read_as_they_are  # what is scored in a window
+    size: int | None = None  # of the windows; None for the bench's own rule
+    told: Told = silent  # hears how many more frames have their features
 
 
 def windows(photos: Sequence[Photo], size: int, context: int) -> list[Window]:
@@ -131,32 +147,17 @@ class ClipBench(MetricBench):
         path = path.with_stem(f"{path.stem}-{key}")
         if path.is_file():
             return torch.from_numpy(np.load(path)).to(self.device)
-        features = self.features(dataset, dataset.clips[clip], jpeg, lambda _, batch: batch.images, told=told)
+        features = self.features(Showing(dataset, dataset.clips[clip], jpeg, told=told))
         write_array(path, features.numpy(force=True))
         return features
 
-    def features(  # noqa: PLR0917
-        self,
-        dataset: Dataset,
-        photos: Sequence[Photo],
-        jpeg: Quality | None,
-        frames: Frames,
-        size: int | None = None,
-        told: Told = silent,
-    ) -> Tensor:
+    def features(self, showing: Showing) -> Tensor:
         """Returns the (T, F) features of a clip, read window by window, decoded ahead.
-
-        Args:
-            dataset: That the clip is of.
-            photos: Its frames.
-            jpeg: As of `load_batch`.
-            frames: Returns what is scored in a window.
-            size: Of the windows; None for the bench's own rule.
-            told: Is told how many more frames have their features.
 
         Raises:
             ValueError: If a frame cannot be read, or a feature is not finite.
         """
+        dataset, photos, jpeg, frames, size, told = showing
         found = []
         with torch.no_grad():
             for window, batch in self.read(dataset, photos, jpeg, size or self.rule(photos[0].height, photos[0].width)):
@@ -169,28 +170,21 @@ class ClipBench(MetricBench):
             raise ValueError(f"its features must be finite, one row per frame; got shape {tuple(features.shape)}")
         return features
 
-    def score(  # noqa: PLR0917
-        self,
-        dataset: Dataset,
-        photos: Sequence[Photo],
-        jpeg: Quality | None,
-        frames: Frames,
-        size: int | None = None,
-        told: Told = silent,
-    ) -> float:
-        """Returns the score of a clip, re-encoded first if it is to be; the arguments are those of `features`.
+    def score(self, showing: Showing) -> float:
+        """Returns the score of a clip, re-encoded first if it is to be.
 
         Raises:
             ValueError: As `features`; or if the codec gives back another number of frames.
         """
         if not self.codec:
-            return self.pool(self.features(dataset, photos, jpeg, frames, size, told))
+            return self.pool(self.features(showing))
+        dataset, photos, jpeg, frames, size, _ = showing
         if self.codec.quality is not None:
 
             def stored(window: Window, batch: Batch) -> Images:
                 return self.recoded(frames(window, batch))
 
-            return self.pool(self.features(dataset, photos, jpeg, stored, size, told))
+            return self.pool(self.features(showing._replace(frames=stored)))
         height, width = photos[0].height, photos[0].width
         with TemporaryDirectory(dir=self.out / ".work") as folder:
             path = Path(folder) / "recoded.mkv"
@@ -203,7 +197,7 @@ class ClipBench(MetricBench):
             def recoded(window: Window, _: Batch) -> Images:
                 return to_tensor([reel.read(number) for number in range(window.start, window.stop)])
 
-            return self.pool(self.features(dataset, photos, jpeg, recoded, size, told))
+            return self.pool(self.features(showing._replace(frames=recoded)))
 
     def pool(self, features: Tensor) -> float:
         """Returns the score of a clip by its (T, F) features.
@@ -251,7 +245,7 @@ class ClipBench(MetricBench):
     def _clear_score(self, dataset: Dataset, clip: str, jpeg: Quality | None, told: Told) -> float:
         if not self.codec:
             return self.pool(self.clear_features(dataset, clip, jpeg, told))
-        return self.score(dataset, dataset.clips[clip], jpeg, lambda _, batch: batch.images, told=told)
+        return self.score(Showing(dataset, dataset.clips[clip], jpeg, told=told))
 
     def _about(self, dataset: Dataset, jpeg: Quality | None) -> str:
         return f"{digest(dataset.name.encode())[:8]}-{'original' if jpeg is None else f'jpeg{jpeg}'}"

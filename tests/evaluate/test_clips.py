@@ -21,7 +21,7 @@ from pipeline import catalog
 from pipeline.catalog import Entry
 from pipeline.cells import Cell, Settings
 from pipeline.evaluate.cell import CellRun
-from pipeline.evaluate.clips import ClipBench, WindowScore, windows
+from pipeline.evaluate.clips import ClipBench, Showing, WindowScore, windows
 from pipeline.evaluate.datasets import open_dataset
 from pipeline.evaluate.images import compress, pixels_of, to_tensor
 from pipeline.evaluate.objective import Gain
@@ -174,7 +174,7 @@ def test_features_read_window_by_window_are_those_of_the_whole(films, tmp_path, 
         assert all(batch.references is None for batch in parts)
         return
     assert torch.equal(images, originals) == (jpeg == "none")
-    found = bench.features(dataset, photos, jpeg, lambda _, batch: batch.images)
+    found = bench.features(Showing(dataset, photos, jpeg))
     torch.testing.assert_close(found, Pooled().features(images, originals))
 
 

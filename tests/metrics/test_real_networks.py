@@ -47,7 +47,7 @@ GAIN = {
     "brisque": ("ifgsm", "korhonen", "madc", "mifgsm"),
     "lpips_squeeze": ("ifgsm", "korhonen", "madc", "mifgsm"),
 }
-# Of one or two levels all of them do; before NIQE, of a tenth of a level that is not rounded.
+# Of one or two levels all of them do; before NIQE, of at most a fifth of a level, not rounded.
 SMALL = {
     "fgsm": {"eps": "2/255"},
     "ifgsm": {"eps": "2/255", "step": "0.25/255"},
