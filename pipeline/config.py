@@ -27,6 +27,27 @@ class _Strict(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+class Download(_Strict):
+    """The file that a data set is downloaded as, as others published its hash."""
+
+    url: str
+    size: int | None = None  # in bytes
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
+    md5: Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")] | None = None  # where nobody published more
+
+    @property
+    def hash(self) -> tuple[str, str] | None:
+        """Returns the strongest hash that is known: its kind, and itself."""
+        kinds = {"sha256": self.sha256, "md5": self.md5}
+        return next(((kind, value) for kind, value in kinds.items() if value), None)
+
+    @property
+    def told(self) -> str:
+        """Returns address, size and hash in words."""
+        size = "size not known" if self.size is None else f"{self.size:,} bytes"
+        return f"{self.url} ({size}, {' '.join(self.hash) if self.hash else 'no hash was published'})"
+
+
 class DatasetConfig(_Strict):
     """Where a named data set lies and what it must hold."""
 
@@ -34,6 +55,7 @@ class DatasetConfig(_Strict):
     path: str
     licence: str = ""
     source: str = ""  # where to get it
+    download: Download | None = None  # the file itself, where it has an address of its own
     package: str | None = None  # an installed package that carries the files
     files: tuple[str, ...] = ()  # these only, below the path; {line} is a line of the list
     list: str = ""  # a text file below the path: one clip a line

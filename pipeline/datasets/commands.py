@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -28,7 +29,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 
 @data.command("list", epilog="Example: python -m pipeline data list")
 def list_datasets(names: Names = None, as_json: Json = False) -> None:
-    """Lists data sets: how many images the benchmark takes, whether they are here, how many sha256 are known."""
+    """Lists data sets: how many images the benchmark takes, whether they are here, which hashes are known."""
     from rich.markup import escape
     from rich.table import Table
 
@@ -37,14 +38,14 @@ def list_datasets(names: Names = None, as_json: Json = False) -> None:
         print(json.dumps(found, indent=1))
         return
     table = Table(box=None, pad_edge=False)
-    for column in ("name", "images", "", "sha256", "title"):
+    for column in ("name", "images", "", "hashes", "title"):
         table.add_column(column, no_wrap=column != "title", justify="right" if column == "images" else "left")
     for row in found:
         table.add_row(
             row["name"],
             f"{row['images']:,}",
             "[green]here" if row["here"] else "[yellow]missing",
-            f"{row['pinned']:,} known" if row["pinned"] else "not known",
+            _known(row),
             escape(row["title"]),
         )
     out.print(table)
@@ -59,15 +60,30 @@ def where(names: Names = None, as_json: Json = False) -> None:
         return
     for row in found:
         told = [row["title"], f"source:  {row['source']}", f"licence: {row['licence']}", f"folder:  {row['folder']}"]
+        told += [f"file:    {row['download']}"] if row["download"] else []
         out.print("\n  ".join([row["name"], *told]), markup=False, soft_wrap=True)
 
 
-@data.command(epilog="Example: python -m pipeline data verify nips2017")
-def verify(names: Names = None, as_json: Json = False) -> None:
+@data.command(epilog="Example: python -m pipeline data verify nips2017, or: data verify coco --download train2017.zip")
+def verify(
+    names: Names = None,
+    download: Annotated[
+        Path | None, typer.Option(help="The archive or clip itself, before it is unpacked: is it what was published?")
+    ] = None,
+    as_json: Json = False,
+) -> None:
     """Counts the images of data sets, and compares sha256 with the manifests'. Exit code 3 if anything is wrong."""
-    from pipeline.datasets.verify import named
+    from pipeline.datasets.verify import named, verify_download
     from pipeline.datasets.verify import verify as examine
 
+    if download:
+        if len(names or []) != 1 or as_json:
+            raise BenchError("--download must stand beside one data set's name: write data verify coco --download FILE")
+        for name, about in named(names or []).items():
+            with _counted(name) as heard:
+                told = verify_download(name, about, download, heard)
+            out.print(told, markup=False, soft_wrap=True)
+        return
     verdicts = []
     for name, about in named(names or []).items():
         if names or about.folder().is_dir():
@@ -120,8 +136,17 @@ def _record(name: str, about: DatasetConfig) -> dict[str, Any]:
         "pinned": len(manifest.read(name)),
         "folder": str(about.folder()),
         "source": about.source,
+        "download": about.download.told if about.download else None,
+        "download_hash": about.download.hash[0] if about.download and about.download.hash else None,
         "licence": about.licence,
     }
+
+
+def _known(row: dict[str, Any]) -> str:
+    """Returns which hashes of a data set are known, in words."""
+    if row["pinned"]:
+        return f"{row['pinned']:,} known"
+    return f"{row['download_hash']} of the download" if row["download_hash"] else "not known"
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,7 +16,8 @@ from pipeline.errors import BenchError, DataError
 from pipeline.evaluate.video import VideoError, examine
 from pipeline.files import file_digest
 
-Heard = Callable[[int, int], None]  # told how many files of how many are done
+Heard = Callable[[int, int], None]  # told how many files, or bytes, of how many are done
+PART = 1 << 24  # bytes hashed at once
 
 
 @dataclass(frozen=True)
@@ -80,6 +82,34 @@ def verify(name: str, about: DatasetConfig, heard: Heard) -> Verdict:
     there = sum(path.is_file() for path in wanted.values())
     unnamed = {} if about.files else files_below(about.folder())
     return Verdict(name, len(wanted), there, right, len(unnamed.keys() - wanted.keys()), problems)
+
+
+def verify_download(name: str, about: DatasetConfig, path: Path, heard: Heard) -> str:
+    """Compares the file that a data set was downloaded as with the size and hash that others published.
+
+    Returns:
+        The finding in one line.
+
+    Raises:
+        BenchError: If there is no such file, or nothing was published of it.
+        DataError: If it is another file, or a part of it.
+    """
+    download = about.download
+    if download is None or not download.hash:
+        raise BenchError(f"nobody published the hash of what {name} is downloaded as: verify its files instead")
+    if not path.is_file():
+        raise BenchError(f"{path} must be the file that {name} is downloaded as; there is none: get {download.url}")
+    size, (kind, expected) = path.stat().st_size, download.hash
+    if download.size not in {None, size}:
+        raise DataError(f"{path} must have {download.size:,} bytes; got {size:,}: get it again from {download.url}")
+    hasher = hashlib.new(kind, usedforsecurity=False)
+    with path.open("rb") as file:
+        while part := file.read(PART):
+            hasher.update(part)
+            heard(file.tell(), size)
+    if (found := hasher.hexdigest()) != expected:
+        raise DataError(f"{path} must have the {kind} {expected}; got {found}: get it again from {download.url}")
+    return f"{name}: {path} has the right {kind}"
 
 
 def pin(name: str, about: DatasetConfig, heard: Heard) -> Path:

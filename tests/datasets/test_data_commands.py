@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 
@@ -43,6 +44,7 @@ def test_where_tells_source_licence_and_folder(laboratory, coco):
     told = call(laboratory, coco, "where", "voc2012").stdout
     assert "http://host.robots.ox.ac.uk" in told
     assert "licence: Flickr" in told
+    assert "VOCtrainval_11-May-2012.tar (1,999,639,040 bytes, sha256 e14f7632" in told
     assert f"folder:  {coco}/VOCdevkit/VOC2012/JPEGImages" in told
     wrong = call(laboratory, coco, "where", "voc2021")
     assert (wrong.returncode, wrong.stderr.count("\n")) == (2, 1)
@@ -91,3 +93,45 @@ def test_pin_refuses_what_is_not_whole_or_not_here(checkout, coco):
     assert "coco must be whole to be pinned" in told.stderr
     assert call(checkout, coco, "pin", "nips2017").returncode == 2
     assert call(checkout, coco, "pin").returncode == 2
+
+
+def test_a_download_is_what_was_published_of_it(checkout, coco, tmp_path):
+    file, archive = checkout.root / "pipeline" / "benchmark.yml", tmp_path / "train2017.zip"
+    archive.write_bytes(bytes(range(256)) * 100)
+    wrong = call(checkout, coco, "verify", "coco", "--download", str(archive))
+    assert (wrong.returncode, wrong.stderr.count("\n")) == (3, 1)
+    assert "must have 19,336,861,798 bytes; got 25,600: get it again from http://images" in wrong.stderr
+    configured = file.read_text().replace("size: 19336861798", "size: 25600")
+    file.write_text(configured)
+    wrong = call(checkout, coco, "verify", "coco", "--download", str(archive))
+    assert (wrong.returncode, wrong.stderr.count("\n")) == (3, 1)
+    assert "must have the sha256 69a8bb58" in wrong.stderr
+    published = "69a8bb58ea5f8f99d24875f21416de2e9ded3178e903f1f7603e283b9e06d929"
+    file.write_text(configured.replace(published, hashlib.sha256(archive.read_bytes()).hexdigest()))
+    right = call(checkout, coco, "verify", "coco", "--download", str(archive))
+    assert (right.returncode, right.stdout) == (0, f"coco: {archive} has the right sha256\n")
+
+
+def test_a_clip_is_verified_by_md5_where_nobody_published_more(checkout, coco, tmp_path):
+    file, clip = checkout.root / "pipeline" / "benchmark.yml", tmp_path / "blue_sky_1080p25.y4m"
+    clip.write_bytes(b"YUV4MPEG2")
+    wrong = call(checkout, coco, "verify", "derf_blue_sky", "--download", str(clip))
+    assert (wrong.returncode, "must have the md5 a4ef8836" in wrong.stderr) == (3, True)
+    md5 = hashlib.md5(clip.read_bytes(), usedforsecurity=False).hexdigest()
+    file.write_text(file.read_text().replace("a4ef8836e546bbef4276346d0b86e81b", md5))
+    assert call(checkout, coco, "verify", "derf_blue_sky", "--download", str(clip)).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("names", "told"),
+    [
+        (["vimeo90k_test"], "nobody published the hash of what vimeo90k_test is downloaded as"),
+        (["nips2017"], "nobody published the hash of what nips2017 is downloaded as"),
+        (["coco"], "there is none: get http://images.cocodataset.org"),
+        (["coco", "voc2012"], "--download must stand beside one data set's name"),
+    ],
+)
+def test_a_download_that_cannot_be_verified_is_said_to_be(laboratory, coco, tmp_path, names, told):
+    wrong = call(laboratory, coco, "verify", *names, "--download", str(tmp_path / "nothing.zip"))
+    assert (wrong.returncode, wrong.stderr.count("\n")) == (2, 1)
+    assert told in wrong.stderr
