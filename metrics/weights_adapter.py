@@ -7,7 +7,9 @@ import pickle
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import torch
 from safetensors import SafetensorError
 from scipy.io.matlab import MatReadError
@@ -18,6 +20,11 @@ UNREADABLE = (
     *(OSError, EOFError, LookupError, TypeError, ValueError, RuntimeError),
     *(pickle.UnpicklingError, SafetensorError, MatReadError, zipfile.BadZipFile),
 )
+
+# What a file may hold beside tensors: NumPy's numbers, such as the correlations that a training reached. They run no
+# code; older files call their class by its older name.
+_UNPICKLED: Any = np.float64().__reduce__()[0]
+NUMBERS: list[Any] = [_UNPICKLED, (_UNPICKLED, "numpy.core.multiarray.scalar"), np.dtype, type(np.dtype(np.float64))]
 
 
 @contextlib.contextmanager
@@ -55,11 +62,12 @@ def _tensors_only() -> Iterator[None]:
 
 
 def read_state(weights: str) -> dict[str, Tensor]:
-    """Returns the tensors of a file below torch's hub folder, by name.
+    """Returns the tensors of a file below torch's hub folder, by name; numbers may stand beside them.
 
     Args:
         weights: As an entry declares it, `hub/checkpoints/FILE`.
     """
     path = Path(torch.hub.get_dir()) / weights.removeprefix("hub/")
-    state: dict[str, Tensor] = torch.load(path, map_location="cpu", weights_only=True)
+    with torch.serialization.safe_globals(NUMBERS):
+        state: dict[str, Tensor] = torch.load(path, map_location="cpu", weights_only=True)
     return state

@@ -57,6 +57,8 @@ def open_file(path: Path) -> Opened:
 def _torch(path: Path) -> Opened:
     import torch  # noqa: PLC0415  # seconds
 
+    from metrics.weights_adapter import NUMBERS  # noqa: PLC0415
+
     archive = zipfile.is_zipfile(path)
     if archive:
         with zipfile.ZipFile(path) as file:
@@ -65,7 +67,8 @@ def _torch(path: Path) -> Opened:
             if any(name.endswith("/constants.pkl") for name in file.namelist()):
                 return Opened(TORCHSCRIPT)
     try:
-        found = torch.load(path, map_location="cpu", weights_only=True, mmap=archive)
+        with torch.serialization.safe_globals(NUMBERS):
+            found = torch.load(path, map_location="cpu", weights_only=True, mmap=archive)
     except pickle.UnpicklingError as error:
         if match := NEEDS_MORE.search(str(error)):
             return Opened(problem=f"holds more than tensors ({match[1]}), which may run code when it is loaded")
@@ -79,7 +82,7 @@ def _count(found: object) -> int:
         return sum(map(_count, found.values()))
     if isinstance(found, list | tuple):
         return sum(map(_count, found))
-    return int(hasattr(found, "shape"))
+    return int(hasattr(found, "requires_grad"))  # a tensor, which a NumPy number beside it is not
 
 
 def _safetensors(path: Path) -> Opened:

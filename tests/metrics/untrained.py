@@ -27,6 +27,8 @@ from pyiqa.archs import (
 )
 from torch import Tensor, nn
 
+from metrics import fragments_adapter
+
 # Sizes of CLIP's networks: space, image, vision layers, vision width, patch, context, vocabulary, text width, heads and
 # layers. Depths are cut where nothing counts on them: a matter of time and memory only.
 CLIPS = {
@@ -57,6 +59,7 @@ def offline(folder: Path) -> Iterator[pytest.MonkeyPatch]:
         patch.setattr(torch.hub, "load_state_dict_from_url", lambda *_, **__: _encoder())
         patch.setattr(torch.jit, "load", lambda *_, **__: nn.Linear(4096, 1))
         patch.setattr(liqe_arch, "DEFAULT_CACHE_DIR", str(folder))
+        patch.setattr(fragments_adapter, "FRAMES", 4)  # of 32 in a clip
         for name, prompts in (("liqe_text_feat.pt", 5), ("liqe_text_feat_mix.pt", 495)):  # which take 20 s to encode
             torch.save(nn.functional.normalize(torch.randn(prompts, 512)), folder / name)
         yield patch

@@ -146,6 +146,14 @@ def test_a_pickle_that_runs_code_is_named_and_refused_and_does_not_run(site, tmp
     assert not mark.exists()
 
 
+def test_numbers_beside_the_tensors_run_nothing_and_are_let_in(site):
+    file = io.BytesIO()
+    torch.save({"weight": torch.zeros(1), "srocc": np.float64(0.9)}, file)
+    put(site, PLAIN, file.getvalue())
+    answer = site.call("verify")
+    assert (answer.returncode, f"{PLAIN}: 1 tensors" in answer.stdout) == (0, True), answer.stderr
+
+
 def test_a_file_that_ends_its_reader_costs_only_itself(tmp_path):
     os.mkfifo(tmp_path / "endless.json")  # stands in for it: the reader waits there, and is killed
     for name in ("before.pth", "after.pth"):

@@ -30,8 +30,9 @@ NAMED = set(re.findall(r"get_url_from_name\(\s*(?:name=)?'([^']+)'", PYIQA))
 ADDRESSES = set(re.findall(r"https://[^'\"\s]+", PYIQA + source(torchvision)))
 
 
-BY_AUTHORS = {  # the file that the README of swz30/MPRNet links for denoising
-    "https://drive.usercontent.google.com/download?id=1LODPt9kYmxwU98g96UrRA0_Eh5HYcsRw&export=download&confirm=t"
+BY_AUTHORS = {  # the files that READMEs link: of swz30/MPRNet, for denoising; of VQAssessment/FAST-VQA-and-FasterVQA
+    "https://drive.usercontent.google.com/download?id=1LODPt9kYmxwU98g96UrRA0_Eh5HYcsRw&export=download&confirm=t",
+    "https://github.com/TimothyHTimothy/FAST-VQA/releases/download/v2.0.0/FAST_VQA_B_1_4.pth",
 }
 
 

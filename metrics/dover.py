@@ -1,0 +1,49 @@
+"""DOVER: technical quality by a transformer on fragments, aesthetic quality by a ConvNeXt on small frames, fused.
+
+Wu, Zhang, Liao, Chen, Hou, Wang, Sun, Yan, Lin: Exploring video quality assessment on user generated contents from
+aesthetic and technical perspectives, ICCV 2023. https://arxiv.org/abs/2211.04894
+
+The score is the authors' fused one, and the range leaves out 5 % at each end. Where they draw patches and frames at
+random, here it is the middle. Frames are made small without a filter, as the torchvision of that time did it.
+"""
+
+import torch
+from torch import Tensor
+
+from metrics.base import Images, Scores, VideoMetric
+from metrics.convnext3d_adapter import InflatedConvNeXt
+from metrics.fragments_adapter import SPAN, Branch, clip_from, fragments, load_published, middles, shrunk, spread_clip
+from metrics.swin3d_adapter import FragmentSwin
+from metrics.weights_adapter import loading
+
+CLIPS = 3  # of the technical branch
+
+
+class Dover(VideoMetric):
+    higher_is_better = True
+    score_range = (0.05, 0.95)
+    cost = "heavy"
+    gpu_memory = 16
+    smallest = 32
+    trained_on = "LSVQ"
+    licence = "MIT (code and weights); BSD-3-Clause (torchvision's network)"
+    weights = ("hub/checkpoints/DOVER-f4a42c0b.pth",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        with loading("DOVER", self.weights):
+            self.technical, self.aesthetic = Branch(FragmentSwin()), Branch(InflatedConvNeXt())
+            load_published(self, self.weights[0], {"_backbone": ".backbone", "_head": ".head"})
+
+    def features(self, frames: Images, references: Images | None = None) -> Tensor:
+        """Returns the (T, 301056) pixels of the frames' fragments and of the small frames."""
+        return torch.cat([fragments(frames).flatten(1), shrunk(frames).flatten(1)], dim=1)
+
+    def pool(self, features: Tensor) -> Scores:
+        length = features.shape[1]
+        clips = [clip_from(start, length) for start in middles(length, CLIPS, SPAN)]
+        patches, small = features.chunk(2, dim=2)
+        technical = self.technical.rate(patches, clips)
+        aesthetic = self.aesthetic.rate(small, [spread_clip(length)])
+        # By mean and standard deviation of the authors' ratings of KoNViD-1k, weighted as theirs.
+        return (0.6104 * (technical - 0.1107) / 0.07355 + 0.3896 * (aesthetic + 0.08285) / 0.03774).sigmoid()
