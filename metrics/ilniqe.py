@@ -5,9 +5,12 @@ IEEE Transactions on Image Processing 24(8), 2015. https://doi.org/10.1109/TIP.2
 """
 
 import torch
+from torch import nn
 
 from metrics.base import Images, Scores
-from metrics.pyiqa_adapter import PyiqaNoReference
+from metrics.ilniqe_adapter import LARGEST, Scale, halve, prepare
+from metrics.natural_scenes_adapter import moments
+from metrics.pyiqa_adapter import PyiqaNoReference, finite_gradient
 
 FLAT = 220.6  # what an image without any statistics is rated: the worst of score_range
 
@@ -16,16 +19,25 @@ class Ilniqe(PyiqaNoReference):
     model = "ilniqe"
     higher_is_better = False
     score_range = (13.2, 220.6)
-    batch_dependent = True  # a fit goes on until the last patch of the batch has converged
     cost = "heavy"
     trained_on = "pristine photographs"
     licence = "PolyForm Noncommercial 1.0.0; weights Apache-2.0"
-    verified = "the authors' score of 1 image"
+    verified = "the authors' scores of 5 images, to 4 %"
     weights = ("hub/pyiqa/ILNIQE_templateModel.mat",)
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.scales = nn.ModuleList([Scale(1), Scale(2)])
+
     def score(self, images: Images) -> Scores:
-        flat = (images.amax(dim=(2, 3)) == images.amin(dim=(2, 3))).all(dim=1)
-        pixels = torch.arange(images[0, 0].numel(), device=images.device).reshape(images.shape[2:])
-        texture = 0.5 + 0.5 * torch.sin((0.7 * pixels) ** 2)  # for pyiqa, which fails on a flat image
-        scores = super().score(torch.where(flat[:, None, None, None], texture, images))
-        return torch.where(flat, FLAT, scores)
+        flat = (images.amax(dim=(2, 3)) == images.amin(dim=(2, 3))).all(dim=1)  # to be resized would give it texture
+        whole = prepare(finite_gradient(images))
+        both = [scale(image) for scale, image in zip(self.scales, (whole, halve(whole)), strict=True)]
+        features = torch.cat(both, dim=2).clamp(max=LARGEST)
+        patches = (features - self.net.meanOfSampleData) @ self.net.principleVectors
+        mean, covariance = moments(patches)
+        known = ~patches.isnan()
+        offsets = torch.where(known, patches, mean[:, None]) - self.net.mu_pris_param
+        pooled = (self.net.cov_pris_param + covariance) / 2
+        squared = (offsets * torch.linalg.solve(pooled, offsets.transpose(1, 2)).transpose(1, 2)).sum(2)
+        return torch.where(flat | ~known.any(2).any(1), FLAT, squared.sqrt().mean(1))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import torch
 from pyiqa.archs.niqe_arch import compute_feature
 from pyiqa.matlab_utils import blockproc, fspecial, imresize
@@ -13,9 +15,6 @@ from metrics.base import Images
 
 SIDE = 96  # of a patch, in pixels
 RADIUS, SIGMA = 3, 7 / 6  # of the Gaussian window
-# pyiqa's window adds up to 1 + 1e-8, which gives all pixels of a flat area one sign. With exactly 1 that sign, and with
-# it the score, would hang on rounding, which differs between devices.
-TOTAL: float = fspecial(2 * RADIUS + 1, SIGMA).double().sum().item()
 
 
 def luma(images: Images) -> Tensor:
@@ -30,7 +29,7 @@ def patch_features(images: Images) -> Tensor:
     full = luma(images)
     half = imresize(full / 255, scale=0.5, antialiasing=True) * 255
     scales = (full, SIDE), (half, SIDE // 2)
-    return torch.cat([blockproc(_normalise(image), side, compute_feature) for image, side in scales], dim=2)
+    return torch.cat([blockproc(normalise(image), side, compute_feature) for image, side in scales], dim=2)
 
 
 def moments(features: Tensor) -> tuple[Tensor, Tensor]:
@@ -47,15 +46,26 @@ def moments(features: Tensor) -> tuple[Tensor, Tensor]:
     return mean, centred.transpose(1, 2) @ centred / (count - 1).clamp(min=1)
 
 
-def local_moments(image: Tensor) -> tuple[Tensor, Tensor]:
+def local_moments(image: Tensor, radius: int = RADIUS, sigma: float = SIGMA) -> tuple[Tensor, Tensor]:
     """Returns the mean and the standard deviation around each pixel of (N, 1, H, W) images."""
-    offsets = torch.arange(-RADIUS, RADIUS + 1, dtype=image.dtype, device=image.device)
-    window = (TOTAL**0.5 * torch.softmax(-(offsets**2) / (2 * SIGMA**2), dim=0)).repeat(2, 1, 1, 1)
-    maps = pad(torch.cat([image, image**2], dim=1), (RADIUS,) * 4, mode="replicate")
+    offsets = torch.arange(-radius, radius + 1, dtype=image.dtype, device=image.device)
+    window = (_total(radius, sigma) ** 0.5 * torch.softmax(-(offsets**2) / (2 * sigma**2), dim=0)).repeat(2, 1, 1, 1)
+    maps = pad(torch.cat([image, image**2], dim=1), (radius,) * 4, mode="replicate")
     mean, square = conv2d(conv2d(maps, window.transpose(2, 3), groups=2), window, groups=2).chunk(2, dim=1)
     return mean, ((square - mean**2).abs() + torch.finfo(image.dtype).eps).sqrt()
 
 
-def _normalise(image: Tensor) -> Tensor:
-    mean, deviation = local_moments(image)
+def normalise(image: Tensor, radius: int = RADIUS, sigma: float = SIGMA) -> Tensor:
+    """Returns (N, 1, H, W) images without the mean and the contrast around each pixel."""
+    mean, deviation = local_moments(image, radius, sigma)
     return (image - mean) / (deviation + 1)
+
+
+@cache
+def _total(radius: int, sigma: float) -> float:
+    """Returns what pyiqa's window adds up to, about 1 + 1e-8, which gives all pixels of a flat area one sign.
+
+    With exactly 1 that sign, and with it the score, would hang on rounding, which differs between devices.
+    """
+    total: float = fspecial(2 * radius + 1, sigma).double().sum().item()
+    return total

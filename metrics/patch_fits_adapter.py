@@ -1,0 +1,139 @@
+"""Distributions fitted to every patch of many maps at once, with short gradients; shared by metrics of natural scenes.
+
+Autograd would keep every step of a fit, and most of the time would go into that: the gradients here are written out.
+A patch without a fit, such as a flat one, has NaN as its parameters and 0 as its gradient.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import torch
+from torch import Tensor
+
+STEPS = 50  # of Newton's method at most; it takes about 3
+CONVERGED = 1e-3  # the last step of the logarithm of a Weibull shape; the next would be far below its square
+
+
+def split(maps: Tensor, side: int) -> Tensor:
+    """Returns (N, C, H, W) maps, whole patches high and wide, as (N, C, rows, side, columns, side)."""
+    height, width = maps.shape[2:]
+    return maps.reshape(*maps.shape[:2], height // side, side, width // side, side)
+
+
+def listed(values: Tensor) -> Tensor:
+    """Returns what patches have, (N, C, rows, columns, K), as (N, patches, C * K), patches column by column."""
+    return values.permute(0, 3, 2, 1, 4).flatten(1, 2).flatten(2)
+
+
+def asymmetric(patches: Tensor) -> Tensor:
+    """Returns (N, C, rows, columns, 2): shape and mean scale of asymmetric generalised Gaussians fitted to split maps.
+
+    By moments, the shape from a grid of steps of .001 as the authors of NIQE have it; so it has no gradient.
+    """
+    left, right, spread = _HalfDeviations.apply(patches)
+    with torch.no_grad():
+        ratio = left / right
+        spread = spread * (ratio**3 + 1) * (ratio + 1) / (ratio**2 + 1).square()
+        shapes, between, factors = (table.to(patches) for table in _grid())
+        nearest = torch.searchsorted(between, spread)
+    return torch.stack([shapes[nearest], (left + right) / 2 * factors[nearest]], dim=-1)
+
+
+def weibull(logs: Tensor) -> Tensor:
+    """Returns (N, C, rows, columns, 2): scale and shape of Weibull distributions fitted to split maps of logarithms.
+
+    The most likely ones. pyiqa's stop at a step below .01 of the worst patch of the batch.
+    """
+    fitted: Tensor = _Weibull.apply(logs)
+    return fitted
+
+
+@cache
+def _grid() -> tuple[Tensor, Tensor, Tensor]:
+    """Returns the shapes, the middles between their ratios of moments, and the scale over the deviation of each."""
+    shapes = torch.arange(0.2, 10 + 0.001, 0.001).double()
+    one, two, three = (torch.lgamma(order / shapes) for order in (1, 2, 3))
+    ratios = (2 * two - one - three).exp()
+    return shapes, (ratios[1:] + ratios[:-1]) / 2, ((one - three) / 2).exp()
+
+
+class _HalfDeviations(torch.autograd.Function):
+    """Root mean squares of the values below 0 and of those above it; and E[|x|]^2 / E[x^2], without a gradient."""
+
+    @staticmethod
+    def forward(context: Any, patches: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        sums = [_sums(patches.clamp(max=0)), _sums(patches.clamp(min=0))]
+        sizes, squares = (one + other for one, other in zip(sums[0][:2], sums[1][:2], strict=True))
+        spread = sizes.square() / squares / (patches.shape[3] * patches.shape[5])
+        left, right = ((square / count).sqrt() for _, square, count in sums)
+        context.mark_non_differentiable(spread)
+        context.save_for_backward(patches, left * sums[0][2], right * sums[1][2])
+        return left, right, spread
+
+    @staticmethod
+    def backward(context: Any, *gradients: Tensor) -> Tensor:
+        patches, *divisors = context.saved_tensors
+        below, above = (
+            (gradient / divisor).nan_to_num(0, 0, 0)[:, :, :, None, :, None]
+            for gradient, divisor in zip(gradients, divisors, strict=False)  # the third has none
+        )
+        slopes: Tensor = patches.clamp(max=0) * below
+        return slopes.addcmul_(patches.clamp(min=0), above)
+
+
+def _sums(half: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Returns the sums of sizes and of squares and the number of the values of one sign, which are lost."""
+    squares = half.square().sum((3, 5))
+    return half.sum((3, 5)).abs(), squares, half.sign_().sum((3, 5)).abs()
+
+
+class _Weibull(torch.autograd.Function):
+    """Newton's method for the shape k; the gradient is that of an implicit function at its root.
+
+    With weights w in proportion to x^k, the root has E_w[ln x] - E[ln x] = 1 / k, and the scale is E[x^k]^(1 / k).
+    """
+
+    @staticmethod
+    def forward(context: Any, logs: Tensor) -> Tensor:
+        context.patch = logs.shape[3], logs.shape[5]
+        values = logs.transpose(3, 4).flatten(4)
+        centre = values.mean(-1, keepdim=True)
+        values = values - centre
+        shape, total, mean, slope = _root(values)
+        log_scale = total.log() / shape + centre
+        context.save_for_backward(values, shape, total, mean, slope, log_scale - centre, log_scale.exp())
+        return torch.cat([log_scale.exp(), shape], dim=-1)
+
+    @staticmethod
+    def backward(context: Any, *gradients: Tensor) -> Any:
+        values, shape, total, mean, slope, log_scale, scale = context.saved_tensors
+        of_scale, of_shape = gradients[0][..., :1], gradients[0][..., 1:]
+        by_scale = of_scale * scale
+        by_root = -(of_shape + by_scale * (mean - log_scale) / shape) / slope
+        weights = (shape * values - total.log()).exp_().div_(values.shape[-1])
+        slopes = (by_root * shape * values).add_(by_scale + by_root * (1 - shape * mean)).mul_(weights)
+        slopes.sub_(by_root / values.shape[-1]).nan_to_num_(0, 0, 0)
+        return slopes.unflatten(-1, context.patch).transpose(3, 4)
+
+
+def _root(values: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Returns k, E[x^k], E_w[ln x] and the derivative of E_w[ln x] - 1 / k, from logarithms with mean 0.
+
+    The steps are those for ln(k E_w[ln x]) as a function of ln k, which is nearly a line.
+    """
+    shape = 1.2 / values.square().mean(-1, keepdim=True).sqrt()
+    for _ in range(STEPS):
+        powers = (shape * values).exp_()
+        total = powers.mean(-1, keepdim=True)
+        first = powers.mul_(values).mean(-1, keepdim=True) / total
+        variance = powers.mul_(values).mean(-1, keepdim=True) / total - first.square()
+        product = shape * first
+        step = -product.log() / (1 + shape * shape * variance / product)
+        change = shape * step.expm1()
+        shape = shape + change
+        if not (step.abs() > CONVERGED).any():
+            break
+    total = total * (change * (first + change * variance / 2)).exp()  # instead of one more pass over the values
+    return shape, total, first + change * variance, variance + shape**-2
