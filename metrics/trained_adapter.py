@@ -9,7 +9,7 @@ from typing import Self
 import torch
 from safetensors.torch import load_file
 from torch import Tensor
-from torch.nn.functional import avg_pool2d, pad
+from torch.nn.functional import pad
 
 from metrics.base import Images, NoReference
 from metrics.weights_adapter import loading
@@ -63,6 +63,12 @@ def mean_and_spread(features: Tensor) -> Tensor:
     return torch.cat([features.mean(dim=2), (variance + FLAT).log() / 2], dim=1)
 
 
-def _around(images: Tensor) -> Tensor:
-    """Returns the mean of the 7x7 pixels around each, mirrored at the border."""
-    return avg_pool2d(pad(images, [3] * 4, mode="reflect"), 7, stride=1)
+def _around(images: Images) -> Tensor:
+    """Returns the mean of the 7x7 pixels around each, mirrored at the border; pooling takes ten times as long."""
+    maps = pad(images, [3] * 4, mode="reflect")
+    for side in (-2, -1):
+        rest = maps.shape[side] - 6
+        pairs = maps.narrow(side, 0, rest + 5) + maps.narrow(side, 1, rest + 5)
+        fours = pairs.narrow(side, 0, rest + 3) + pairs.narrow(side, 2, rest + 3)
+        maps = fours.narrow(side, 0, rest) + pairs.narrow(side, 4, rest) + maps.narrow(side, 6, rest)
+    return maps / 49
