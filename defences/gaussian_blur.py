@@ -7,7 +7,7 @@ The border is reflected.
 from dataclasses import dataclass
 
 from defences.base import Defence, Images, Noise
-from defences.filter_adapter import filtered, gaussian
+from defences.filter_adapter import blurred
 
 
 @dataclass(frozen=True)
@@ -20,4 +20,4 @@ class GaussianBlur(Defence):
 
     def purify(self, images: Images, noise: Noise) -> Images:
         sigma = 0.3 * ((self.kernel - 1) / 2 - 1) + 0.8
-        return filtered(images, gaussian(self.kernel, sigma)).clamp(0, 1)
+        return blurred(images, self.kernel, sigma).clamp(0, 1)

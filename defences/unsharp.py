@@ -7,7 +7,7 @@ Networks' filters are undone less by sharpening than by blur, and its clean cost
 from dataclasses import dataclass
 
 from defences.base import Defence, Images, Noise
-from defences.filter_adapter import filtered, gaussian
+from defences.filter_adapter import blurred
 
 
 @dataclass(frozen=True)
@@ -20,6 +20,5 @@ class Unsharp(Defence):
     amount: float = 1.0
 
     def purify(self, images: Images, noise: Noise) -> Images:
-        window = -self.amount * gaussian(self.kernel, self.sigma)
-        window[self.kernel // 2, self.kernel // 2] += 1 + self.amount  # the image, and once more what differs from it
-        return filtered(images, window).clamp(0, 1)
+        lost = images - blurred(images, self.kernel, self.sigma)
+        return images.add(lost, alpha=self.amount).clamp(0, 1)
