@@ -19,6 +19,7 @@ from torch import Tensor
 from metrics.base import Images
 
 Plane: TypeAlias = NDArray[np.float32]  # one channel of one image, (H, W)
+Planes: TypeAlias = NDArray[np.float32]  # (number, H, W)
 
 WINDOW = 7
 PIXELS = WINDOW**2
@@ -37,13 +38,15 @@ def sums(first: Images, second: Images) -> Tensor:
         second: The same.
     """
     planes = [images.float().contiguous().flatten(0, 1).numpy() for images in (first, second)]
-    threads = min(torch.get_num_threads(), len(planes[0]))
-    if threads > 1:
-        with ThreadPoolExecutor(threads) as pool:  # the compiled code runs without Python's lock
-            found = list(pool.map(_plane, *planes))
-    else:
-        found = [_plane(*pair) for pair in zip(*planes, strict=True)]
-    return torch.tensor(found, dtype=torch.float64).reshape(len(first), -1, 3).mT
+    found = np.empty((len(planes[0]), 3))
+    threads = min(torch.get_num_threads(), len(found))
+    own, *others = zip(*(np.array_split(values, threads) for values in (*planes, found)), strict=True)
+    with ThreadPoolExecutor(max(len(others), 1)) as pool:  # starts no thread before there is work for it
+        running = [pool.submit(_planes, *share) for share in others]  # the compiled code runs without Python's lock
+        _planes(*own)
+        for share in running:
+            share.result()
+    return torch.from_numpy(found).reshape(len(first), -1, 3).mT
 
 
 def _compiled(function: Callable[..., Any]) -> Any:
@@ -106,3 +109,10 @@ def _plane(first: Plane, second: Plane) -> Any:
             bottom = (mean_s + mean_d + 2 * C1) * (spread_s + spread_d + 2 * C2)
             similar += top / bottom
     return similar / ((height - WINDOW + 1) * inner), error / (height * width), farthest
+
+
+@_compiled
+def _planes(first: Planes, second: Planes, found: NDArray[np.float64]) -> None:
+    """Writes what `_plane` returns for every pair of planes."""
+    for i in range(len(found)):
+        found[i, 0], found[i, 1], found[i, 2] = _plane(first[i], second[i])
