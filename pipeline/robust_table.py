@@ -28,7 +28,7 @@ deviation of the metric's scores over distorted crops, and the gain in such devi
 gradient and the mean gain of I-FGSM at 4/255. Scores are 0 to 100; in brackets, parts of what strength 0 has, which is
 trained alike without a defence. All on photographs held out, means over the seeds, with the lowest and highest SROCC.
 The default strength of `gradient_norm` is the one that at least halves the norm while SROCC stays within .05. Kodak's
-photographs and five of scikit-image's made it, on one thread, in about a quarter of an hour:
+photographs and five of scikit-image's made it, on one thread, in about five minutes:
 
 ```
 python -m pipeline tradeoff small_cnn+gradient_norm:0,5e-6,1e-5,2e-5,5e-5,1e-4 small_cnn+adversarial_training:1 \\
