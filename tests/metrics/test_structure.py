@@ -73,6 +73,7 @@ def built(name: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Metric:
     if name in FEWER_CROPS:
         monkeypatch.setattr(kind, "options", kind.options | FEWER_CROPS[name])
     write_empty_states(weights, folder)
+    torch.manual_seed(0)  # of some draws scores explode, and with them what rounding makes of a batch
     metric: Metric = kind().eval().requires_grad_(False)
     assert len(weights) == len(set(weights)) > 0
     return metric
