@@ -1,4 +1,4 @@
-"""Distortions of a photograph, each with a strength from 0 (hardly seen) to 1 (strong), seeded."""
+"""Distortions of a photograph, seeded: of a strength from 0 (hardly seen) to 1 (strong), or as far off as is wanted."""
 
 from __future__ import annotations
 
@@ -18,6 +18,9 @@ from pipeline.evaluate.video import Pixels
 
 Distortion: TypeAlias = Callable[[Pixels, float, np.random.Generator], Pixels]
 
+REACH = (-0.6, 1.6)  # strengths among which the one of a wanted error is searched
+HALVINGS = 8  # of that range: to a hundredth of a strength
+
 
 def distort(pixels: Pixels, kind: str, strength: float, random: np.random.Generator) -> Pixels:
     """Returns a distorted copy of an image.
@@ -25,10 +28,36 @@ def distort(pixels: Pixels, kind: str, strength: float, random: np.random.Genera
     Args:
         pixels: (H, W, 3), 8 bits.
         kind: One of `KINDS`.
-        strength: From 0 to 1.
+        strength: From 0 to 1, or a little beyond.
         random: Draws noise, directions and tints; the same state gives the same image.
     """
     return KINDS[kind](pixels, strength, random)
+
+
+def distort_to(pixels: Pixels, kind: str, wanted: float, random: np.random.Generator) -> Pixels:
+    """Returns the copy of an image whose peak signal-to-noise ratio is about the wanted one.
+
+    Args:
+        pixels: (H, W, 3), 8 bits.
+        kind: One of `KINDS`.
+        wanted: In dB; where no strength reaches it, the nearest that does.
+        random: As in `distort`.
+    """
+    seed = int(random.integers(2**63))  # the same noise at every strength
+    weak, strong = REACH
+    for _ in range(HALVINGS):
+        middle = (weak + strong) / 2
+        if ratio(distort(pixels, kind, middle, np.random.default_rng(seed)), pixels) > wanted:
+            weak = middle
+        else:
+            strong = middle
+    return distort(pixels, kind, strong, np.random.default_rng(seed))
+
+
+def ratio(image: Pixels, original: Pixels) -> float:
+    """Returns the peak signal-to-noise ratio in dB, infinite for the original itself."""
+    error = float(np.square(image.astype(np.float64) - original).mean())
+    return 10 * math.log10(255**2 / error) if error else math.inf
 
 
 def between(weak: float, strong: float, strength: float) -> float:
@@ -38,17 +67,17 @@ def between(weak: float, strong: float, strength: float) -> float:
 
 def jpeg(pixels: Pixels, strength: float, _: np.random.Generator) -> Pixels:
     """Compresses with JPEG at a quality of 90 down to 4."""
-    return _coded(pixels, "JPEG", quality=round(between(90, 4, strength)))
+    return _coded(pixels, "JPEG", quality=min(max(round(between(90, 4, strength)), 1), 98))
 
 
 def jpeg2000(pixels: Pixels, strength: float, _: np.random.Generator) -> Pixels:
     """Compresses with JPEG 2000 by a factor of 6 to 150."""
-    return _coded(pixels, "JPEG2000", quality_mode="rates", quality_layers=[between(6, 150, strength)])
+    return _coded(pixels, "JPEG2000", quality_mode="rates", quality_layers=[max(between(6, 150, strength), 1.5)])
 
 
 def webp(pixels: Pixels, strength: float, _: np.random.Generator) -> Pixels:
     """Compresses with WebP at a quality of 90 down to 1."""
-    return _coded(pixels, "WEBP", quality=round(between(91, 2, strength) - 1))
+    return _coded(pixels, "WEBP", quality=min(max(round(between(91, 2, strength) - 1), 0), 98))
 
 
 def blur(pixels: Pixels, strength: float, _: np.random.Generator) -> Pixels:
@@ -83,14 +112,16 @@ def poisson_noise(pixels: Pixels, strength: float, random: np.random.Generator) 
 
 def contrast(pixels: Pixels, strength: float, random: np.random.Generator) -> Pixels:
     """Lowers the contrast to 0.95 down to 0.15, or raises it to 1.05 up to 3.5 times."""
-    factor = between(0.95, 0.15, strength) if random.random() < 0.5 else between(1.05, 3.5, strength)
+    lower = random.random() < 0.5
+    factor = math.exp(-between(0.05, 1.9, strength) if lower else between(0.05, 1.25, strength))
     mean = pixels.mean()
     return _rounded(mean + factor * (pixels - mean))
 
 
 def colour(pixels: Pixels, strength: float, random: np.random.Generator) -> Pixels:
     """Takes saturation away or adds it, and shifts the colour balance by 2 to 60 levels."""
-    saturation = 1 - 0.95 * strength if random.random() < 0.5 else 1 + 2 * strength
+    less = random.random() < 0.5
+    saturation = max(1 - 0.95 * strength, 0) if less else max(1 + 2 * strength, 1)
     direction = random.normal(size=3)
     direction -= direction.mean()  # the brightness stays
     tint = direction / np.linalg.norm(direction) * between(2, 60, strength)
@@ -100,7 +131,7 @@ def colour(pixels: Pixels, strength: float, random: np.random.Generator) -> Pixe
 def downscale(pixels: Pixels, strength: float, _: np.random.Generator) -> Pixels:
     """Scales down by a factor of 1.3 to 8 and up again."""
     height, width = pixels.shape[:2]
-    factor = between(1.3, 8, strength)
+    factor = max(between(1.3, 8, strength), 1.02)
     small = (max(round(width / factor), 1), max(round(height / factor), 1))
     reduced = Image.fromarray(pixels).resize(small, Image.Resampling.BICUBIC)
     return np.asarray(reduced.resize((width, height), Image.Resampling.BICUBIC))
@@ -110,6 +141,14 @@ KINDS: dict[str, Distortion] = {
     kind.__name__: kind
     for kind in (*(jpeg, jpeg2000, webp, blur, motion_blur, white_noise, poisson_noise, contrast, colour, downscale),)
 }
+# How often each is drawn, in parts of all: those that every test of quality has, more often.
+SHARES = {"jpeg": 3, "blur": 3, "white_noise": 3, "jpeg2000": 2, "contrast": 0.75, "colour": 0.75}
+
+
+def draw_kind(random: np.random.Generator) -> str:
+    """Returns a kind of distortion, drawn by its share; 1 where none is given."""
+    shares = np.array([SHARES.get(kind, 1) for kind in KINDS])
+    return str(random.choice(list(KINDS), p=shares / shares.sum()))
 
 
 def _coded(pixels: Pixels, form: str, **options: Any) -> Pixels:

@@ -27,9 +27,10 @@ class Labeller:
 def blend(scores: dict[str, Tensor]) -> Tensor:
     """Returns the labels that the judges' scores make, by name: each mapped to 0 to 1, then averaged, times 100.
 
-    The exponents spread ten kinds of distortions of all strengths over the scale; no opinion of people is in them.
+    The exponents spread ten kinds of distortions of all strengths over the scale; VIF counts half, since it sees noise
+    as worse than the others do. No opinion of people is in them.
     """
     fsim = ((scores["fsim"] - 0.5) / 0.5).clamp(0, 1) ** 1.5
     vif = scores["vif"].clamp(0, 1) ** 0.6
     gmsd = (-scores["gmsd"] / 0.1).exp()
-    return 100 * (fsim + vif + gmsd) / 3
+    return 100 * (2 * fsim + vif + 2 * gmsd) / 5

@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from metrics.base import Images
 from pipeline.errors import DataError
@@ -49,6 +50,7 @@ class Training:
 
     def __init__(self, network: nn.Module, recipe: Recipe, samples: Samples, validation: Samples) -> None:
         self.network, self.recipe, self.samples, self.validation = network, recipe, samples, validation
+        self.averaged = averaging(network, recipe.average) if recipe.average else None
         self.task = find_task(recipe)
         self.optimizer = torch.optim.AdamW(network.parameters(), lr=recipe.rate, weight_decay=recipe.decay)
         self.batches = max(len(samples.labels) // recipe.batch, 1)
@@ -59,7 +61,12 @@ class Training:
     @property
     def weights(self) -> dict[str, Tensor]:
         """Returns the weights that the training ends with."""
-        return self.kept or self.network.state_dict()
+        return self.kept or self.judged.state_dict()
+
+    @property
+    def judged(self) -> nn.Module:
+        """Returns the network that each epoch ends with: of averaged weights, where the recipe wants them."""
+        return self.averaged.module if self.averaged else self.network
 
     def run(self, checkpoint: Path, advance: Callable[[Epoch], None]) -> None:
         """Trains to the end, from the checkpoint where there is one of the same training.
@@ -78,12 +85,12 @@ class Training:
             loss = self._pass(len(self.epochs))
             if not math.isfinite(loss):
                 raise DataError(f"the loss must be finite; got {loss} in epoch {len(self.epochs) + 1}: lower the rate")
-            self.network.eval()
+            self.judged.eval()
             with torch.no_grad():
-                figures = self.task.figures(self.network, self.validation, self.recipe.batch)
+                figures = self.task.figures(self.judged, self.validation, self.recipe.batch)
             self.epochs.append(Epoch(loss, figures))
             if self.recipe.best and figures[self.recipe.best] == max(self.course(self.recipe.best)):
-                self.kept = {name: value.clone() for name, value in self.network.state_dict().items()}
+                self.kept = {name: value.clone() for name, value in self.judged.state_dict().items()}
             self._keep(checkpoint)
             advance(self.epochs[-1])
 
@@ -135,6 +142,8 @@ class Training:
         torch.autograd.backward(loss)
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), LARGEST_STEP)
         self.optimizer.step()
+        if self.averaged:
+            self.averaged.update_parameters(self.network)
         return loss.item()
 
     def rate(self, number: int) -> float:
@@ -158,6 +167,7 @@ class Training:
         state = {
             "key": self.key,
             "network": self.network.state_dict(),
+            "averaged": self.averaged.state_dict() if self.averaged else None,
             "optimizer": self.optimizer.state_dict(),
             "kept": self.kept,
             "epochs": [asdict(epoch) for epoch in self.epochs],
@@ -173,9 +183,22 @@ class Training:
         if state.get("key") != self.key:
             return  # of another training
         self.network.load_state_dict(state["network"])
+        if self.averaged:
+            self.averaged.load_state_dict(state["averaged"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.kept = state["kept"]
         self.epochs = [Epoch(**epoch) for epoch in state["epochs"]]
+
+
+def averaging(network: nn.Module, left: float) -> AveragedModel:
+    """Returns a copy of a network that holds the average of its weights over the steps.
+
+    Args:
+        network: What moves.
+        left: Share of the average that each step leaves; the rest is the step's weights.
+    """
+    mean = get_ema_multi_avg_fn(left)  # type: ignore[no-untyped-call]
+    return AveragedModel(network, multi_avg_fn=mean, use_buffers=True)
 
 
 def turned(images: Images, generator: torch.Generator) -> Images:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
-from scipy.stats import pearsonr, spearmanr
+from scipy.stats import pearsonr, rankdata, spearmanr
 from torch import Tensor, nn
 from torch.nn.functional import smooth_l1_loss
 
@@ -15,7 +15,7 @@ from pipeline.catalog import find
 from pipeline.train.data import Photographs
 from pipeline.train.labels import JUDGES
 from pipeline.train.recipes import Recipe
-from pipeline.train.samples import Samples, plans, prepare, rated_crops
+from pipeline.train.samples import ALIKE, Samples, plans, prepare, rated_crops
 
 
 def samples(
@@ -30,7 +30,18 @@ def samples(
         rated_crops(plan, photographs.opinions, advance) if photographs.opinions else prepare(plan, work, advance)
         for plan in plans(photographs, recipe)
     )
-    return training, validation
+    return (training if photographs.opinions else ranked(training)), validation
+
+
+def ranked(samples: Samples) -> Samples:
+    """Returns samples whose labels are ranks among those of the same content, the best being 100.
+
+    What the judges say of one error depends on the content; people compare what was made of one content.
+    """
+    labels = [
+        torch.from_numpy(rankdata(part, "max")) * (100 / len(part)) for part in torch.split(samples.labels, ALIKE)
+    ]
+    return samples._replace(labels=torch.cat(labels).float())
 
 
 def loss(network: nn.Module, images: Images, labels: Tensor, generator: torch.Generator) -> Tensor:

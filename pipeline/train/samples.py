@@ -1,4 +1,4 @@
-"""Crops of photographs; distorted ones and their labels are kept in a folder, the same for every network."""
+"""Crops and scenes of photographs; distorted ones and their labels are kept in a folder, the same for every network."""
 
 from __future__ import annotations
 
@@ -19,12 +19,16 @@ from pipeline.evaluate.images import to_tensor
 from pipeline.evaluate.video import Pixels
 from pipeline.files import digest, write_atomically
 from pipeline.train.data import Photographs
-from pipeline.train.distortions import KINDS, distort
+from pipeline.train.distortions import distort_to, draw_kind
 from pipeline.train.labels import JUDGES, Labeller
 from pipeline.train.recipes import Recipe
+from pipeline.train.scenes import scene
 
 CHUNK = 40  # samples in a file: what is lost when the making is killed
 TOGETHER = 4  # judged in one batch; larger ones fall out of the processor's cache
+ALIKE = 10  # samples that follow each other show the same content, each distorted in its own way
+SCENES = 0.75  # share of the contents to train on that are scenes; the others, and all held out, are crops
+WORST, BEST = 18, 39  # peak signal-to-noise ratios of the samples, in dB
 CLEAR = 25  # every 25th sample is not distorted at all
 
 
@@ -42,12 +46,13 @@ class Plan(NamedTuple):
     size: int
     crop: int
     seed: str  # of this share
+    scenes: float = 0.0  # share of the contents that are scenes
 
 
 def plans(photographs: Photographs, recipe: Recipe) -> tuple[Plan, Plan]:
     """Returns what is to be made for training and for validation."""
     return (
-        Plan(photographs.training, recipe.samples, recipe.crop, f"{recipe.seed} training"),
+        Plan(photographs.training, recipe.samples, recipe.crop, f"{recipe.seed} training", SCENES),
         Plan(photographs.validation, recipe.validation, recipe.crop, f"{recipe.seed} validation"),
     )
 
@@ -77,36 +82,57 @@ def prepare(plan: Plan, folder: Path, advance: Callable[[int], None]) -> Samples
 
 def make(plan: Plan, numbers: range, labeller: Labeller) -> Samples:
     """Returns the samples of these numbers; each depends on the plan and its own number alone."""
-    pairs = [sample(plan, number) for number in numbers]
+    pairs = distorted_pairs(plan, numbers)
     labels = []
     threads = torch.get_num_threads()
     torch.set_num_threads(1)  # of images this small, two threads take four times the processor time of one
     try:
         for start in range(0, len(pairs), TOGETHER):
-            originals, distorted = (
-                to_tensor(list(side)) for side in zip(*pairs[start : start + TOGETHER], strict=True)
-            )
-            labels.append(labeller(distorted, originals))
+            originals, images = (to_tensor(list(side)) for side in zip(*pairs[start : start + TOGETHER], strict=True))
+            labels.append(labeller(images, originals))
     finally:
         torch.set_num_threads(threads)
     return Samples(stack([distorted for _, distorted in pairs]), torch.cat(labels))
 
 
-def sample(plan: Plan, number: int) -> tuple[Pixels, Pixels]:
-    """Returns one crop of a photograph, and the same distorted: kind, strength and place are drawn at random."""
-    random, name, place = draw(plan, number)
-    crop = plan.photographs[name][place]
-    if number % CLEAR == 0:
-        return crop, crop
-    return crop, distort(crop, str(random.choice(list(KINDS))), random.random(), random)
+def distorted_pairs(plan: Plan, numbers: range) -> list[tuple[Pixels, Pixels]]:
+    """Returns clear contents, each with a distorted copy: of a kind drawn at random, to a ratio drawn at random.
+
+    Ratios, since one setting of a blur or a coder is weak in one photograph and strong in another; those of one content
+    are spread evenly.
+    """
+    pairs = []
+    for number in numbers:
+        block, place = divmod(number, ALIKE)
+        if number == numbers[0] or place == 0:
+            clear = content(plan, block)
+        random = _random(plan, f"{number}")
+        step = int(_random(plan, f"order {block}").permutation(ALIKE)[place])
+        wanted = WORST + (BEST - WORST) * (step + random.random()) / ALIKE
+        pairs.append((clear, clear if number % CLEAR == 0 else distort_to(clear, draw_kind(random), wanted, random)))
+    return pairs
+
+
+def content(plan: Plan, block: int) -> Pixels:
+    """Returns what the samples of one block show: a scene, or a crop of a photograph."""
+    random = _random(plan, f"content {block}")
+    if random.random() < plan.scenes:
+        return scene(plan.photographs, plan.crop, random)
+    _, name, place = draw(plan, block)
+    return plan.photographs[name][place]
 
 
 def draw(plan: Plan, number: int) -> tuple[np.random.Generator, str, tuple[slice, slice]]:
     """Returns the photograph of a sample and the rows and columns to cut out, with the generator that drew them."""
-    random = np.random.default_rng(list(digest(f"{plan.seed} {number}".encode()).encode()))
+    random = _random(plan, f"{number}")
     name = str(random.choice(sorted(plan.photographs)))
     top, left = (int(random.integers(side - plan.crop + 1)) for side in plan.photographs[name].shape[:2])
     return random, name, (slice(top, top + plan.crop), slice(left, left + plan.crop))
+
+
+def _random(plan: Plan, what: str) -> np.random.Generator:
+    """Returns the generator of one thing to draw; nothing that was drawn before changes it."""
+    return np.random.default_rng(list(digest(f"{plan.seed} {what}".encode()).encode()))
 
 
 def clear_crops(plan: Plan, advance: Callable[[int], None]) -> Samples:
@@ -152,10 +178,10 @@ def stack(crops: list[Pixels]) -> Tensor:
 
 def _key(plan: Plan) -> str:
     """Returns a hash of all that the samples depend on; how many there are is none of it: a smaller plan finds them."""
-    code = [_code(Path(__file__).with_name(f"{name}.py")) for name in ("distortions", "labels", "samples")]
+    code = [_code(Path(__file__).with_name(f"{name}.py")) for name in ("distortions", "labels", "samples", "scenes")]
     judges = [find("metrics", name).fingerprint for name in JUDGES]
     photographs = [f"{name} {digest(pixels.tobytes())}" for name, pixels in sorted(plan.photographs.items())]
-    settings = [str(plan.crop), plan.seed]
+    settings = [str(plan.crop), plan.seed, str(plan.scenes)]
     return digest("\n".join([*code, *judges, *photographs, *settings]).encode())[:16]
 
 

@@ -13,11 +13,13 @@ from PIL import Image
 from tiny import TINY
 
 from pipeline.errors import BenchError, DataError
+from pipeline.evaluate.video import Pixels
 from pipeline.train import samples as making
 from pipeline.train.data import Photographs, gather
+from pipeline.train.distortions import ratio
 from pipeline.train.labels import Labeller
 from pipeline.train.recipes import RECIPES, TID2013_SOURCES, find_recipe
-from pipeline.train.samples import make, plans, prepare, sample
+from pipeline.train.samples import ALIKE, SCENES, Plan, content, distorted_pairs, make, plans, prepare
 
 
 @pytest.fixture
@@ -75,7 +77,7 @@ def test_samples_are_images_with_labels_some_of_them_undistorted(few: Photograph
     assert (labels.shape, labels.dtype) == ((12,), torch.float32)
     assert labels.min() >= 0
     assert labels.max() <= 100.001
-    clear, same = sample(plan, 0)
+    ((clear, same),) = distorted_pairs(plan, range(1))
     assert np.array_equal(clear, same)
     assert labels[0].item() == pytest.approx(100, abs=0.1)
     assert len({round(label, 3) for label in labels.tolist()}) > 8
@@ -88,7 +90,35 @@ def test_a_sample_depends_on_its_number_and_seed_alone(few: Photographs, work: P
     assert torch.equal(part.images, whole.images[5:8])
     torch.testing.assert_close(part.labels, whole.labels[5:8], rtol=0, atol=1e-3)
     other, _ = plans(few, replace(TINY, seed=1))
-    assert not np.array_equal(sample(plan, 5)[1], sample(other, 5)[1])
+    assert not torch.equal(make(other, range(5, 6), Labeller()).images, part.images[:1])
+
+
+def test_samples_that_follow_each_other_show_one_content_with_errors_spread_evenly(few: Photographs) -> None:
+    for plan in plans(few, TINY):
+        pairs = distorted_pairs(plan, range(2 * ALIKE))
+        clear = [content(plan, block) for block in range(2)]
+        assert all(np.array_equal(pairs[number][0], clear[number // ALIKE]) for number in range(len(pairs)))
+        assert not np.array_equal(*clear)
+        ratios = sorted(ratio(distorted, original) for original, distorted in pairs[ALIKE:])
+        assert ratios[0] < 23
+        assert ratios[-1] > 33
+        assert max(np.diff(ratios)) < 6
+
+
+def test_most_contents_to_train_on_are_scenes_and_none_to_validate_with(few: Photographs) -> None:
+    training, validation = plans(few, TINY)
+    shown = {plan.seed: [is_crop(content(plan, block), plan) for block in range(40)] for plan in (training, validation)}
+    assert all(shown[validation.seed])
+    assert 40 * (1 - SCENES) / 2 < sum(shown[training.seed]) < 40 * (1 - SCENES) * 2
+
+
+def is_crop(pixels: Pixels, plan: Plan) -> bool:
+    """Returns whether an image is a part of one of the photographs."""
+    return any(
+        np.array_equal(photograph[top : top + plan.crop, left : left + plan.crop], pixels)
+        for photograph in plan.photographs.values()
+        for top, left in zip(*np.nonzero((photograph == pixels[0, 0]).all(axis=2)), strict=True)
+    )
 
 
 def test_validation_draws_from_the_photographs_held_out(few: Photographs) -> None:

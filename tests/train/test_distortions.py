@@ -8,7 +8,7 @@ import torch
 
 from pipeline.evaluate.images import Pixels, to_tensor
 from pipeline.train.data import Photographs
-from pipeline.train.distortions import KINDS, between, distort
+from pipeline.train.distortions import KINDS, SHARES, between, distort, distort_to, draw_kind, ratio
 from pipeline.train.labels import Labeller, blend
 
 STRENGTHS = (0.0, 0.25, 0.5, 0.75, 1.0)
@@ -64,6 +64,26 @@ def test_another_seed_draws_another_image(clear: Pixels, kind: str) -> None:
     assert not np.array_equal(one, other)
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_error_is_met_in_every_kind(clear: Pixels, kind: str) -> None:
+    for wanted in (27.0, 34.0) if kind == "webp" else (21.0, 27.0, 34.0):  # its worst quality stays at 25
+        random = np.random.default_rng(7)
+        assert ratio(distort_to(clear, kind, wanted, random), clear) == pytest.approx(wanted, abs=1.5)
+
+
+def test_an_original_has_no_error(clear: Pixels) -> None:
+    assert ratio(clear, clear) == np.inf
+    assert ratio(np.full_like(clear, 10), np.full_like(clear, 5)) == pytest.approx(20 * np.log10(255 / 5))
+
+
+def test_kinds_are_drawn_by_their_shares() -> None:
+    random = np.random.default_rng(0)
+    drawn = [draw_kind(random) for _ in range(3000)]
+    assert set(drawn) == set(KINDS)
+    assert SHARES.keys() < KINDS.keys()
+    assert drawn.count("jpeg") / drawn.count("webp") == pytest.approx(3, rel=0.25)
+
+
 def test_strengths_lie_between_the_weak_and_the_strong_setting() -> None:
     assert [between(2, 32, strength) for strength in (0, 0.5, 1)] == pytest.approx([2, 8, 32])
 
@@ -78,4 +98,4 @@ def test_labels_stay_within_0_and_100_whatever_the_judges_say() -> None:
     bad = {"fsim": torch.tensor([0.2]), "vif": torch.tensor([-0.1]), "gmsd": torch.tensor([9.0])}
     assert blend(good).item() == pytest.approx(100)
     assert blend(bad).item() == pytest.approx(0, abs=1e-6)
-    assert blend(good | {"gmsd": torch.tensor([0.1])}).item() == pytest.approx(100 * (2 + np.exp(-1)) / 3)
+    assert blend(good | {"gmsd": torch.tensor([0.1])}).item() == pytest.approx(100 * (3 + 2 * np.exp(-1)) / 5)

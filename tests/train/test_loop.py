@@ -20,7 +20,7 @@ from pipeline.errors import BenchError, DataError, TransientError
 from pipeline.files import file_digest, folder_lock
 from pipeline.train.commands import train
 from pipeline.train.data import Photographs
-from pipeline.train.loop import Training
+from pipeline.train.loop import Epoch, Training
 from pipeline.train.rate_task import disagreement
 from pipeline.train.recipes import RECIPES, Recipe
 from pipeline.train.run import start
@@ -98,6 +98,32 @@ def test_the_rate_rises_and_then_falls_to_nothing(made: tuple[Samples, Samples])
     assert 0 < highest < 0.1 * len(rates)
     assert rates[highest:] == sorted(rates[highest:], reverse=True)
     assert rates[-1] == pytest.approx(0)
+
+
+def test_averaged_weights_are_the_mean_of_those_after_each_step_and_survive_a_stop(
+    made: tuple[Samples, Samples], tmp_path: Path
+) -> None:
+    recipe = replace(TINY, average=0.75, epochs=1)
+    training = Training(start(recipe), recipe, *made)
+    images, labels = made[0].images.float() / 255, made[0].labels
+    wanted: Tensor | None = None
+    for number in range(4):
+        training.step(images, labels, number, torch.Generator())
+        last = next(training.network.parameters()).detach().clone()
+        wanted = last if wanted is None else 0.75 * wanted + 0.25 * last
+    kept = next(iter(training.weights.values()))
+    torch.testing.assert_close(kept, wanted)
+    assert not torch.equal(kept, last)
+    assert training.weights.keys() == training.network.state_dict().keys()
+    whole = trained(replace(recipe, epochs=2, last_rate=1), made, tmp_path / "whole")
+    stopped = Training(start(recipe), replace(recipe, epochs=2, last_rate=1), *made)
+    with pytest.raises(KeyboardInterrupt):
+        stopped.run(tmp_path / "stopped", interrupt)
+    assert equal(trained(replace(recipe, epochs=2, last_rate=1), made, tmp_path / "stopped"), whole)
+
+
+def interrupt(_: Epoch) -> None:
+    raise KeyboardInterrupt
 
 
 def test_the_loss_is_least_where_scores_are_the_labels() -> None:
