@@ -38,7 +38,7 @@ def test_it_takes_away_a_third_of_the_colour_curve_s_gain(scores):
     bare = (scores["attacked"] - scores["clear"]).mean()
     behind = (scores["both"] - scores["filtered"]).mean()
     assert len(scores["clear"]) == 10
-    assert bare > 1
+    assert bare > 0.5  # of 100; more than rounding makes
     assert behind <= 2 / 3 * bare
 
 
