@@ -1,4 +1,4 @@
-"""Planning: what is run and why, where, and the files that GitLab is given."""
+"""Planning: what is run and why, and what a plan and its history say afterwards."""
 
 from __future__ import annotations
 
@@ -6,99 +6,31 @@ import json
 import subprocess
 import sys
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
-import yaml
-from hypothesis import given
-from hypothesis import strategies as st
+from planning import (
+    INVENTORY,
+    PRESET,
+    RUNNERS,
+    attack,
+    decisions,
+    finish,
+    metric,
+    past,
+    planned,
+    validate,
+)
 from scratch import BRIGHTNESS
 
-from pipeline import catalog
 from pipeline.catalog import Entry
 from pipeline.cells import Cell, clear_key, settings_of
-from pipeline.ci import packing, shelf
-from pipeline.ci.children import MOST_BYTES, child
+from pipeline.ci import packing
 from pipeline.ci.history import Past, read_history, to_csv
 from pipeline.ci.inventory import Held, Inventory
-from pipeline.ci.packing import ALL_JOBS, MOST_JOBS, SHARDS, Job
-from pipeline.ci.plan import Plan, make_plan
+from pipeline.ci.packing import SHARDS
 from pipeline.ci.plan_file import read_plan, to_json
-from pipeline.ci.store import FolderStore, Place
-from pipeline.config import Preset, Runner
-from pipeline.errors import BenchError, DataError
-from pipeline.files import digest
-from pipeline.fits import Fit, FitStamp, fits_of
-from pipeline.stamp import AttackFacts, DatasetFacts, MetricFacts, Stamp
-
-INVENTORY = Inventory(datasets={"sample": Held(digest="0123456789abcdef", images=4)})
-PRESET = Preset(variants=False)
-RUNNERS = {"rtx3090": Runner(gpus=2, memory=24), "a6000": Runner(gpus=1, memory=48)}
-
-
-def metric(name: str, **fields: object) -> Entry:
-    known = {"higher_is_better": True, "score_range": (0, 1), "differentiable": True, "gpu_memory": 8, "cost": "light"}
-    return Entry(name, "metrics", name, name, "NR", known | fields, fingerprint=digest(name.encode())[:16])
-
-
-def attack(name: str, **fields: object) -> Entry:
-    known = {"access": "white", "family": "sign"}
-    return Entry(name, "attacks", name, name, "attack", known | fields, fingerprint=digest(name.encode())[:16])
-
-
-def planned(
-    store, metrics, attacks, history=None, *, preset=PRESET, inventory=INVENTORY, most=ALL_JOBS, asked=None
-) -> Plan:
-    pairs = [(one, other) for one in metrics for other in attacks]
-    return make_plan(
-        "smoke",
-        preset,
-        pairs,
-        asked={(one.name, other.name) for one, other in pairs} if asked is None else asked,
-        inventory=inventory,
-        store=store,
-        history=history or {},
-        runners=RUNNERS,
-        most=most,
-    )
-
-
-def decisions(plan: Plan) -> dict[str, tuple[str, str]]:
-    return {f"{each.cell.metric.name} {each.cell.attack.name}": (each.action, each.reason) for each in plan.cells}
-
-
-def finish(store, one: Entry, other: Entry, status="done", preset=PRESET) -> Stamp:
-    """Puts a cell into the store as a job would."""
-    cell = Cell(one, other, INVENTORY.digests, settings_of(preset))
-    rows = f"rows of {one.name} {other.name}\n"
-    stamp = Stamp(
-        status=status,
-        reason="" if status == "done" else "it broke",
-        metric=MetricFacts(
-            name=one.name, title="", kind="NR", higher_is_better=True, score_range=(0, 1), fingerprint=one.fingerprint
-        ),
-        attack=AttackFacts(
-            name=other.name, title="", family="sign", access="white", fingerprint=other.fingerprint, settings={}
-        ),
-        datasets=[DatasetFacts(name="sample", digest="0123456789abcdef", images=4)],
-        settings={},
-        preset="smoke",
-        key=cell.key,
-        sha256=digest(rows.encode()),
-        finished="2026-01-01T00:00:00+00:00",
-    )
-    shelf.put(store, cell, stamp, rows if status == "done" else None)
-    return stamp
-
-
-def past(one: Entry, other: Entry, key="", *, seconds=0.0, finished="", images=4, gpu_memory=0.0):
-    known = Past(one.name, other.name, "done", "", images, seconds, gpu_memory, "", finished, key)
-    return {(one.name, other.name): known}
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> FolderStore:
-    return FolderStore(tmp_path / "store")
+from pipeline.ci.store import Place
+from pipeline.errors import DataError
 
 
 def test_what_is_in_the_store_is_not_run_again(store):
@@ -225,146 +157,6 @@ def test_a_cell_that_took_less_memory_than_its_metric_declares_may_go_to_small_g
     assert runners["a x"] == "rtx3090"
 
 
-def test_a_job_that_needs_much_memory_goes_to_the_large_gpus():
-    jobs = [Job("small", "x", 10, 8), Job("large", "x", 10, 23)]
-    assert {job.metric: job.runner for job in packing.assign(jobs, RUNNERS)}["large"] == "a6000"
-
-
-@given(st.lists(st.tuples(st.floats(1, 1e5), st.integers(1, 46)), max_size=60))
-def test_packing_is_near_the_best_makespan(lengths):
-    jobs = [Job(f"m{index}", "x", seconds, memory) for index, (seconds, memory) in enumerate(lengths)]
-    assigned = packing.assign(jobs, RUNNERS)
-    assert sorted(job.metric for job in assigned) == sorted(job.metric for job in jobs)
-    assert all(job.memory <= RUNNERS[job.runner].memory - 2 for job in assigned)
-    total = sum(seconds for seconds, _ in lengths)
-    forced = sum(seconds for seconds, memory in lengths if memory > 22)
-    longest = max((seconds for seconds, _ in lengths), default=0)
-    bound = max(total / 3, forced, longest)  # no schedule is shorter
-    for tag, runner in RUNNERS.items():
-        load = sum(job.seconds for job in assigned if job.runner == tag)
-        assert load / runner.gpus <= 2 * bound + longest
-
-
-@given(st.lists(st.integers(1, 60), max_size=60))
-def test_children_hold_every_job_once_and_no_more_than_they_may(sizes):
-    jobs = [
-        Job(f"m{index}", f"a{number}" if number else "", 1, 1)
-        for index, size in enumerate(sizes)
-        for number in range(size)
-    ]
-    jobs = jobs[:ALL_JOBS]
-    children = packing.shard(jobs)
-    assert len(children) == SHARDS
-    assert sorted(job.name for part in children for job in part) == sorted(job.name for job in jobs)
-    assert max(map(len, children)) <= MOST_JOBS
-
-
-def loaded(text: str) -> dict:
-    return yaml.safe_load(text)
-
-
-ARGUMENTS = {
-    "image": "registry.example.com/a/b:1",
-    "preset": "smoke",
-    "device": "cuda",
-    "store": "https://x.example.com/api/v4/projects/7",
-}
-
-
-def test_two_thousand_cells_fit_and_every_file_is_what_gitlab_takes(tmp_path):
-    metrics = [metric(f"metric_with_a_long_name_{index}") for index in range(100)]
-    attacks = [attack(f"attack_with_a_long_name_{index}") for index in range(20)]
-    plan = planned(FolderStore(tmp_path / "store"), metrics, attacks)
-    jobs = packing.jobs_of(plan, RUNNERS, "cuda")
-    assert len(jobs) == 2100
-    files = []
-    for index, part in enumerate(packing.shard(jobs)):
-        text = child(part, **ARGUMENTS)
-        document = loaded(text)
-        described = {name: job for name, job in document.items() if " " in name}
-        assert len(described) == len(part) <= 200
-        assert len(text.encode()) <= MOST_BYTES
-        for name, job in described.items():
-            assert set(job.get("needs", [])) <= described.keys()
-            assert len(job.get("needs", [])) <= 50
-            assert job["tags"] in (["rtx3090"], ["a6000"])
-            assert job["extends"].lstrip(".") in {"cell", "calibrate"}
-            assert name == " ".join(filter(None, (job["variables"]["METRIC"], job["variables"].get("ATTACK"))))[
-                -len(name) :
-            ] or name.startswith("calibrate ")
-        files.append(tmp_path / f"child-{index:02}.yml")
-        files[-1].write_text(text)
-    names = [name for file in files for name in loaded(file.read_text()) if " " in name]
-    assert len(names) == len(set(names)) == 2100
-    assert sum(file.stat().st_size for file in files) < 5_000_000  # of the archive, even before it is compressed
-    validate(*files)
-
-
-def validate(*files: Path) -> None:
-    told = subprocess.run(
-        [
-            Path(sys.executable).with_name("check-jsonschema"),
-            "--builtin-schema",
-            "vendor.gitlab-ci",
-            "--data-transform",
-            "gitlab-ci",
-            *files,
-        ],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert told.returncode == 0, told.stdout + told.stderr
-
-
-def test_the_pipeline_itself_is_valid_and_names_no_entry():
-    file = catalog.ROOT / ".gitlab-ci.yml"
-    validate(file)
-    text = file.read_text(encoding="utf-8")
-    words = set(text.replace('"', " ").replace(",", " ").split())
-    assert not words & {*catalog.entries("metrics"), *catalog.entries("attacks")}
-    document = loaded(text)
-    triggers = [job["trigger"]["include"][0]["artifact"] for job in document.values() if "trigger" in job]
-    assert triggers == [f"plan/child-{index:02}.yml" for index in range(SHARDS)]
-    jobs = {
-        name: job for name, job in document.items() if isinstance(job, dict) and ("script" in job or "trigger" in job)
-    }
-    stages = {job.get("stage") or document[job["extends"]]["stage"] for job in jobs.values()}
-    assert stages <= set(document["stages"])
-
-
-def test_a_part_without_jobs_is_a_valid_child_too(tmp_path):
-    file = tmp_path / "child.yml"
-    file.write_text(child([], **ARGUMENTS))
-    validate(file)
-    assert loaded(file.read_text())["nothing to do"] == {"extends": ".nothing"}
-
-
-HOSTILE = ["x; rm -rf ~", "$(id)", "a/../b", "<script>", "a: b", "a\nb", "", "-x", "`id`", "A"]
-
-
-@pytest.mark.parametrize("name", HOSTILE)
-@pytest.mark.parametrize("where", ["metric", "attack", "runner", "key"])
-def test_a_hostile_name_never_becomes_yaml(name, where):
-    job = replace(Job("good", "fine", 1, 1, "rtx3090", "0" * 32), **{where: name})
-    if where == "attack" and name == "":
-        return  # a job without an attack is a calibration
-    with pytest.raises(BenchError, match="must match"):
-        child([job], **ARGUMENTS)
-
-
-@pytest.mark.parametrize("name", [name for name in HOSTILE if name not in {"A", "-x"}])
-@pytest.mark.parametrize("where", ["image", "preset", "device", "store"])
-def test_a_hostile_argument_never_becomes_yaml(name, where):
-    with pytest.raises(BenchError, match="must match"):
-        child([], **ARGUMENTS | {where: name})
-
-
-def test_a_name_used_twice_is_refused():
-    with pytest.raises(BenchError, match="different names"):
-        child([Job("a", "x", 1, 1, key="0" * 32)] * 2, **ARGUMENTS)
-
-
 def test_a_plan_is_read_as_it_was_written(store, tmp_path):
     plan = planned(store, [metric("a")], [attack("x")])
     file = tmp_path / "plan.json"
@@ -473,106 +265,3 @@ def test_a_mistake_is_one_line(tree, arguments, message):
     assert "Traceback" not in told.stderr
     assert len(told.stderr.strip().splitlines()) == 1
     assert not (tree.root / "plan").exists()
-
-
-def uap(name: str, **fields: object) -> Entry:
-    return attack(name, family="universal", **fields)
-
-
-TRAINED = Inventory(
-    datasets=INVENTORY.datasets,
-    train={"coco": Held(digest="c" * 16, images=9), "voc2012": Held(digest="d" * 16, images=9)},
-)
-
-
-def keep_pattern(store: FolderStore, fit: Fit) -> None:
-    """Puts a pattern's stamp into the store as a fit's job would; planning looks at nothing else."""
-    stamp = FitStamp(
-        metric=fit.metric.name,
-        metric_fingerprint=fit.metric.fingerprint,
-        attack=fit.attack.name,
-        attack_fingerprint=fit.attack.fingerprint,
-        variant=fit.variant,
-        settings={},
-        train=DatasetFacts(name=fit.train, digest=fit.digest, images=9),
-        enlarged=[],
-        loss=[1.0],
-        seconds=1,
-        machine={},
-        commit="",
-        finished="",
-        key=fit.key,
-        sha256="",
-    )
-    store.write(Place("fits", fit.key, "stamp.json"), stamp.to_json().encode())
-
-
-def test_a_fit_is_a_job_of_its_own_that_its_cell_needs(store, tmp_path):
-    plan = planned(store, [metric("a"), metric("b")], [attack("x"), uap("u"), uap("v")], inventory=TRAINED)
-    jobs = packing.jobs_of(plan, RUNNERS, "cuda")
-    fits = {f"fit {one} {other} {train}" for one in "ab" for other in "uv" for train in ("coco", "voc2012")}
-    assert {job.name for job in jobs if job.train} == fits
-    assert all(job.runner in RUNNERS for job in jobs)
-    (part,) = [part for part in packing.shard(jobs) if any(job.metric == "a" for job in part)]
-    text = child(part, **ARGUMENTS)
-    document = loaded(text)
-    assert set(document["a u"]["needs"]) == {"calibrate a", "fit a u coco", "fit a u voc2012"}
-    assert document["a x"]["needs"] == ["calibrate a"]
-    (coco,) = [job for job in part if job.name == "fit a u coco"]
-    variables = {"METRIC": "a", "ATTACK": "u", "TRAIN": "coco", "KEY": coco.key}
-    assert document["fit a u coco"]["extends"] == ".fit"
-    assert document["fit a u coco"]["variables"] == variables
-    assert "needs" not in document["fit a u coco"]
-    file = tmp_path / "child.yml"
-    file.write_text(text)
-    validate(file)
-
-
-def test_a_pattern_in_the_store_is_not_fitted_again_unless_something_changed(store):
-    a, u = metric("a"), uap("u", variants={"published": {"rule": "gradient"}})
-    preset = PRESET.model_copy(update={"variants": True})
-    fits = fits_of(Cell(a, u, TRAINED.digests, settings_of(preset), TRAINED.trained_on))
-    assert [(fit.train, fit.variant) for fit in fits] == [
-        ("coco", ""), ("coco", "published"), ("voc2012", ""), ("voc2012", "published")
-    ]  # fmt: skip
-    assert len({fit.key for fit in fits}) == 4
-    for fit in fits[:3]:
-        keep_pattern(store, fit)
-
-    def missing(one: Entry, inventory: Inventory) -> list[str]:
-        (cell,) = planned(store, [one], [u], preset=preset, inventory=inventory).cells
-        return [fit.train for fit in cell.fits]
-
-    assert missing(a, TRAINED) == ["voc2012"]  # one of its variants is not there
-    assert missing(replace(a, fingerprint="f" * 16), TRAINED) == ["coco", "voc2012"]
-    other = TRAINED.model_copy(update={"train": {**TRAINED.train, "coco": Held(digest="e" * 16, images=9)}})
-    assert missing(a, other) == ["coco", "voc2012"]
-    keep_pattern(store, fits[3])
-    assert missing(a, TRAINED) == []
-
-
-def test_fits_count_for_the_hours_and_the_jobs_of_a_pipeline(store):
-    plan = planned(store, [metric("a")], [uap("u")], inventory=TRAINED)
-    assert plan.hours == pytest.approx((600 + 60 + 2 * (1800 + 60)) / 3600)
-    held = planned(store, [metric("a")], [uap("u")], inventory=TRAINED, most=3)
-    assert decisions(held) == {"a u": ("waiting", "over the 3 jobs of a pipeline")}
-    held = planned(
-        store, [metric("a")], [uap("u")], inventory=TRAINED, preset=PRESET.model_copy(update={"gpu_hours": 1.0})
-    )
-    assert decisions(held) == {"a u": ("waiting", "over the 1 GPU hours of a pipeline")}
-
-
-def test_without_its_training_data_a_universal_attack_is_skipped_and_nothing_else(store):
-    absent = TRAINED.model_copy(update={"absent": {"coco": "data set coco must lie in /data/coco: put it there"}})
-    told = decisions(planned(store, [metric("a")], [attack("x"), uap("u")], inventory=absent))
-    assert told == {
-        "a x": ("run", "never run"),
-        "a u": ("skipped", "data set coco must lie in /data/coco: put it there"),
-    }
-
-
-@pytest.mark.parametrize("name", HOSTILE)
-def test_a_hostile_training_set_never_becomes_yaml(name):
-    job = Job("good", "fine", 1, 1, "rtx3090", "0" * 32, train=name or "x y")
-    with pytest.raises(BenchError, match="must match"):
-        child([job], **ARGUMENTS)
