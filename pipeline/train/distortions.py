@@ -40,7 +40,7 @@ def distort_to(pixels: Pixels, kind: str, wanted: float, random: np.random.Gener
     Args:
         pixels: (H, W, 3), 8 bits.
         kind: One of `KINDS`.
-        wanted: In dB; where no strength reaches it, the nearest that does.
+        wanted: In dB; where no strength reaches it, what comes nearest.
         random: As in `distort`.
     """
     seed = int(random.integers(2**63))  # the same noise at every strength
@@ -101,13 +101,13 @@ def motion_blur(pixels: Pixels, strength: float, random: np.random.Generator) ->
 
 def white_noise(pixels: Pixels, strength: float, random: np.random.Generator) -> Pixels:
     """Adds Gaussian noise of 3 to 60 levels."""
-    return _rounded(pixels + random.normal(0, between(3, 60, strength), pixels.shape))
+    return rounded(pixels + random.normal(0, between(3, 60, strength), pixels.shape))
 
 
 def poisson_noise(pixels: Pixels, strength: float, random: np.random.Generator) -> Pixels:
     """Counts photons: white is 2000 of them down to 6."""
     white = between(2000, 6, strength)
-    return _rounded(random.poisson(pixels / 255 * white) / white * 255)
+    return rounded(random.poisson(pixels / 255 * white) / white * 255)
 
 
 def contrast(pixels: Pixels, strength: float, random: np.random.Generator) -> Pixels:
@@ -115,7 +115,7 @@ def contrast(pixels: Pixels, strength: float, random: np.random.Generator) -> Pi
     lower = random.random() < 0.5
     factor = math.exp(-between(0.05, 1.9, strength) if lower else between(0.05, 1.25, strength))
     mean = pixels.mean()
-    return _rounded(mean + factor * (pixels - mean))
+    return rounded(mean + factor * (pixels - mean))
 
 
 def colour(pixels: Pixels, strength: float, random: np.random.Generator) -> Pixels:
@@ -125,7 +125,7 @@ def colour(pixels: Pixels, strength: float, random: np.random.Generator) -> Pixe
     direction = random.normal(size=3)
     direction -= direction.mean()  # the brightness stays
     tint = direction / np.linalg.norm(direction) * between(2, 60, strength)
-    return _rounded(np.asarray(ImageEnhance.Color(Image.fromarray(pixels)).enhance(saturation)) + tint)
+    return rounded(np.asarray(ImageEnhance.Color(Image.fromarray(pixels)).enhance(saturation)) + tint)
 
 
 def downscale(pixels: Pixels, strength: float, _: np.random.Generator) -> Pixels:
@@ -162,8 +162,9 @@ def _tensor(pixels: Pixels) -> torch.Tensor:
 
 
 def _pixels(image: torch.Tensor) -> Pixels:
-    return _rounded(image.permute(1, 2, 0).numpy())
+    return rounded(image.permute(1, 2, 0).numpy())
 
 
-def _rounded(values: NDArray[Any]) -> Pixels:
+def rounded(values: NDArray[Any]) -> Pixels:
+    """Returns values of 0 to 255, those beyond cut off, as 8 bits."""
     return values.round().clip(0, 255).astype(np.uint8)

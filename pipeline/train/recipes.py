@@ -43,7 +43,7 @@ class Recipe:
                 raise BenchError(f"{name} must be at least {least}; got {getattr(self, name)}: choose a larger one")
 
 
-# Few passes at an even rate: with many, it learns by heart what few photographs show. The average evens the steps out.
+# The rate stays even; the average of the weights does what a falling one would.
 RATING = Recipe(
     "small_cnn",
     crop=256,

@@ -10,10 +10,10 @@ import math
 from collections.abc import Mapping
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter
 
 from pipeline.evaluate.video import Pixels
+from pipeline.train.distortions import rounded
 
 FINER = 2  # drawn so many times larger: smooth edges
 PARTS = (15, 90)  # shapes in a scene
@@ -50,7 +50,7 @@ def scene(photographs: Mapping[str, Pixels], side: int, random: np.random.Genera
         canvas.paste(filling, (left, top), shape)
     seen = canvas.filter(ImageFilter.GaussianBlur(random.uniform(0.2, 0.9))).resize((side, side), Image.Resampling.BOX)
     grain = random.normal(0, random.uniform(0.2, 2.5), (side, side, 3))
-    return _rounded(np.asarray(seen) + grain)
+    return rounded(np.asarray(seen) + grain)
 
 
 def _filling(photograph: Pixels, width: int, contrast: float, random: np.random.Generator) -> Image.Image:
@@ -63,7 +63,7 @@ def _filling(photograph: Pixels, width: int, contrast: float, random: np.random.
     texture = (texture - texture.mean(axis=(0, 1))) * contrast * math.exp(random.normal(0, 0.7))
     slopes = random.normal(size=2) * random.uniform(0, 80) * width / 512
     rows, columns = np.mgrid[0:width, 0:width] / width - 0.5
-    return Image.fromarray(_rounded(colour + texture + (slopes[0] * rows + slopes[1] * columns)[..., None]))
+    return Image.fromarray(rounded(colour + texture + (slopes[0] * rows + slopes[1] * columns)[..., None]))
 
 
 def _shape(width: int, random: np.random.Generator) -> Image.Image:
@@ -80,7 +80,3 @@ def _shape(width: int, random: np.random.Generator) -> Image.Image:
         draw.rectangle((0, half - reach, width - 1, half + reach), fill=255)
         mask = mask.rotate(random.uniform(0, 180))
     return mask
-
-
-def _rounded(values: NDArray[np.float64]) -> Pixels:
-    return values.round().clip(0, 255).astype(np.uint8)

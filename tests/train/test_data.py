@@ -14,6 +14,7 @@ from tiny import TINY
 
 from pipeline.errors import BenchError, DataError
 from pipeline.evaluate.video import Pixels
+from pipeline.train import rate_task
 from pipeline.train import samples as making
 from pipeline.train.data import Photographs, gather
 from pipeline.train.distortions import ratio
@@ -103,6 +104,19 @@ def test_samples_that_follow_each_other_show_one_content_with_errors_spread_even
         assert ratios[0] < 23
         assert ratios[-1] > 33
         assert max(np.diff(ratios)) < 6
+
+
+def test_training_labels_are_ranks_among_those_of_one_content_and_validation_labels_the_judges_own(
+    few: Photographs, work: Path
+) -> None:
+    training, validation = rate_task.samples(few, TINY, work, lambda _: None)
+    before, kept = (prepare(plan, work, lambda _: None) for plan in plans(few, TINY))
+    assert torch.equal(training.images, before.images)
+    for start, stop in ((0, ALIKE), (ALIKE, 12)):  # two samples are left over for the second content
+        labels, ranks = before.labels[start:stop], training.labels[start:stop]
+        assert sorted(ranks.tolist()) == pytest.approx([100 * (n + 1) / len(ranks) for n in range(len(ranks))])
+        assert torch.equal(labels.argsort(), ranks.argsort())
+    assert torch.equal(validation.labels, kept.labels)
 
 
 def test_most_contents_to_train_on_are_scenes_and_none_to_validate_with(few: Photographs) -> None:
