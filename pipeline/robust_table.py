@@ -14,7 +14,7 @@ HEAD = """
 ## Robust training
 
 A training changes the metric instead of the image. `python -m pipeline train METRIC+TRAINING --images FOLDER` goes on
-from the metric's own weights, on distorted photographs with labels, and writes those of METRIC+TRAINING, which is a
+from the metric's own weights, on distorted photographs and scenes made of them, and writes those of METRIC+TRAINING, a
 metric like any other from then on: `list`, `run`, `plan` and `check` find it by its file. Any differentiable
 no-reference metric with weights can be trained. `run --defences TRAINING` shows it what attacked the bare metric.
 With `--images iqa:CSV` it learns what people said of images instead: the columns are `image`, `mos` (higher is better)
