@@ -26,14 +26,14 @@ import torchvision
 from torch import Tensor, nn
 
 from metrics.base import Images, Scores, VideoMetric
-from pipeline import catalog
-from pipeline.catalog import Entry
-from pipeline.cells import Cell, Settings
+from pipeline.catalogue import lookup
+from pipeline.catalogue.entry import Entry
+from pipeline.cells.cell import Cell, Settings
 from pipeline.contract.attack import Contrast
-from pipeline.evaluate.cell import CellRun
-from pipeline.evaluate.clips import ClipBench
-from pipeline.evaluate.datasets import open_dataset
-from pipeline.evaluate.images import decode
+from pipeline.data.dataset import open_dataset
+from pipeline.data.images import decode
+from pipeline.engine.cell import CellRun
+from pipeline.engine.clips.bench import ClipBench
 
 HEIGHT, WIDTH, FEW = 1080, 1920, 5
 
@@ -91,7 +91,7 @@ def attack(clip: Path, name: str, kind: type[Contrasts], out: Path) -> dict[str,
     metric = kind().eval().requires_grad_(requires_grad=False)
     bench = ClipBench(entry, out, torch.device("cpu"), network=lambda: metric)
     dataset = open_dataset(str(clip))
-    cell = Cell(entry, catalog.find("attacks", name), {dataset.name: dataset.digest}, Settings(variants=False))
+    cell = Cell(entry, lookup.find("attacks", name), {dataset.name: dataset.digest}, Settings(variants=False))
     before, passes = time.process_time(), Counter[str]()
     (row,) = CellRun(bench, cell, lambda what, work: passes.update({what: work})).run([dataset]).rows
     return {

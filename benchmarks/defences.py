@@ -22,15 +22,16 @@ from benchmarks.photographs import write_crops
 from benchmarks.speed import CPU, Clock, Row, metric_entry, silent, speed_app, timed
 from benchmarks.universal import scores
 from metrics.base import Images
-from pipeline import catalog
-from pipeline.catalog import Entry, defended
-from pipeline.cells import Cell, Settings
-from pipeline.evaluate.cell import CellRun
-from pipeline.evaluate.datasets import Dataset, open_dataset
-from pipeline.evaluate.defence import build_defences
-from pipeline.evaluate.guard import Guard
-from pipeline.evaluate.images import load_recent
-from pipeline.evaluate.metric import MetricBench
+from pipeline.catalogue import lookup
+from pipeline.catalogue.defended import defended
+from pipeline.catalogue.entry import Entry
+from pipeline.cells.cell import Cell, Settings
+from pipeline.data.dataset import Dataset, open_dataset
+from pipeline.data.images import load_recent
+from pipeline.engine.cell import CellRun
+from pipeline.engine.metric.bench import MetricBench
+from pipeline.engine.metric.build import build_defences
+from pipeline.engine.metric.defended import Guard
 
 CHEAP = ("color_quantization", "flip", "gaussian_blur", "unsharp")
 
@@ -58,7 +59,7 @@ class BenchCell(Cell):
 
 def behind(metric: Entry, defence: str) -> Entry:
     """Returns a metric that sees images through a defence."""
-    return defended(metric, catalog.find("defences", defence))
+    return defended(metric, lookup.find("defences", defence))
 
 
 class Cells:
@@ -71,7 +72,7 @@ class Cells:
 
     def run(self, attack: str, entry: Entry, settings: Settings) -> None:
         """Scores and attacks every image."""
-        cell = BenchCell(entry, catalog.find("attacks", attack), {self.dataset.name: self.dataset.digest}, settings)
+        cell = BenchCell(entry, lookup.find("attacks", attack), {self.dataset.name: self.dataset.digest}, settings)
         bench = MetricBench(entry, self.folder / str(next(self.numbers)), CPU, network=lambda: self.network)
         load_recent.cache_clear()
         assert len(CellRun(bench, cell, silent).run([self.dataset]).rows) >= len(self.dataset.photos)
@@ -80,7 +81,7 @@ class Cells:
 def judge(cells: Cells, batches: list[Images]) -> None:
     """Scores images through every defence, as the engine does."""
     for name in CHEAP:
-        defence = build_defences(catalog.find("defences", name))[""]
+        defence = build_defences(lookup.find("defences", name))[""]
         for images in batches:
             guard = Guard(name, defence, [str(number) for number in range(len(images))])
             guard.seen(cells.network, images, None).scores.tolist()

@@ -24,14 +24,15 @@ from benchmarks.bare_limit import Means, bare_limit, best_means
 from benchmarks.photographs import write_crops
 from benchmarks.plain_loop import plain_loop
 from benchmarks.speed import CPU, Clock, Row, metric_entry, silent, speed_app
-from pipeline import catalog
-from pipeline.cells import Cell, Settings
-from pipeline.evaluate.cell import CellRun
-from pipeline.evaluate.datasets import Dataset, open_dataset
-from pipeline.evaluate.images import load_batch, load_recent
-from pipeline.evaluate.metric import MetricBench, build_metric
+from pipeline.catalogue import lookup
+from pipeline.cells.cell import Cell, Settings
+from pipeline.cells.row import to_csv
+from pipeline.data.dataset import Dataset, open_dataset
+from pipeline.data.images import load_batch, load_recent
+from pipeline.engine.cell import CellRun
+from pipeline.engine.metric.bench import MetricBench
+from pipeline.engine.metric.build import build_metric
 from pipeline.files import write_atomically
-from pipeline.rows import to_csv
 
 DType = Literal["float32", "bfloat16"]
 
@@ -134,7 +135,7 @@ def measure(workload: Workload, folder: Path, clock: Clock) -> list[Result]:
 def engine(bench: MetricBench, dataset: Dataset, dtype: DType) -> list[float]:
     """Runs one cell as `python -m pipeline run` does, and returns the attacked scores."""
     load_recent.cache_clear()  # the photographs of an earlier repetition
-    cell = Cell(bench.entry, catalog.find("attacks", "ifgsm"), {dataset.name: dataset.digest}, Settings(dtype=dtype))
+    cell = Cell(bench.entry, lookup.find("attacks", "ifgsm"), {dataset.name: dataset.digest}, Settings(dtype=dtype))
     outcome = CellRun(bench, cell, silent).run([dataset])
     write_atomically(cell.csv(bench.out), to_csv(outcome.rows))
     return [float(row["attacked"]) for row in outcome.rows]

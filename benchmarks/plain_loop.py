@@ -12,7 +12,7 @@ from skimage.metrics import mean_squared_error, peak_signal_noise_ratio, structu
 
 from attacks.ifgsm import IFGSM
 from metrics.base import Images, Metric
-from pipeline.evaluate.datasets import Dataset
+from pipeline.data.dataset import Dataset
 
 
 def plain_loop(metric: Metric, dataset: Dataset, attack: IFGSM, out: Path) -> list[float]:

@@ -37,12 +37,12 @@ main()
 """
 FILL = """
 from pipeline import catalog, config
-from pipeline.cells import Cell, metric_facts, settings_of
-from pipeline.ci import shelf
+from pipeline.cells.cell import Cell, metric_facts, settings_of
+from pipeline.store import cells as stored
 from pipeline.ci.inventory import take_inventory
-from pipeline.ci.store import FolderStore
+from pipeline.store.store import FolderStore
 from pipeline.files import digest
-from pipeline.stamp import AttackFacts, Stamp
+from pipeline.cells.stamp import AttackFacts, Stamp
 from pathlib import Path
 
 preset = config.load().preset("smoke")
@@ -57,7 +57,7 @@ for index, (metric, attack) in enumerate((m, a) for m in catalog.entries("metric
                         settings={})
     stamp = Stamp(status="done", metric=metric_facts(metric), attack=facts, datasets=[], settings={}, preset="smoke",
                   key=cell.key, sha256=digest(rows.encode()))
-    shelf.put(FolderStore(Path("store")), cell, stamp, rows)
+    stored.put(FolderStore(Path("store")), cell, stamp, rows)
 """
 
 

@@ -12,9 +12,11 @@ from typing import Annotated, Any, Literal, Protocol, TypeAlias, TypeVar
 import typer
 from rich.table import Table
 
-from pipeline import catalog
-from pipeline.catalog import ROOT, Entry
-from pipeline.evaluate.machine import make_deterministic, open_device
+from pipeline.catalogue import lookup
+from pipeline.catalogue.entry import Entry
+from pipeline.catalogue.reading import read
+from pipeline.engine.device import make_deterministic, open_device
+from pipeline.places import CODE
 from pipeline.terminal import err, out
 
 CPU = open_device("cpu")  # as a run does
@@ -80,8 +82,8 @@ def speed_app(
 
 def metric_entry(name: str) -> Entry:
     """Returns an entry of metrics/, or one of the networks of this folder."""
-    own = ROOT / "benchmarks" / f"{name}.py"
-    return catalog.read(own) if own.is_file() else catalog.find("metrics", name)
+    own = CODE / "benchmarks" / f"{name}.py"
+    return read(own) if own.is_file() else lookup.find("metrics", name)
 
 
 def timed(clock: Clock, work: Callable[..., Any], *given: Any) -> tuple[Any, float]:

@@ -19,14 +19,14 @@ from attacks.base import Images
 from benchmarks.photographs import write_crops
 from benchmarks.speed import CPU, Clock, Row, metric_entry, silent, speed_app, timed
 from metrics.base import Metric
-from pipeline import catalog
-from pipeline.cells import Cell, Settings
-from pipeline.evaluate.cell import CellRun
-from pipeline.evaluate.crops import Crops
-from pipeline.evaluate.datasets import open_dataset
-from pipeline.evaluate.images import load_recent
-from pipeline.evaluate.metric import MetricBench
-from pipeline.evaluate.patterns import patterns_of
+from pipeline.catalogue import lookup
+from pipeline.cells.cell import Cell, Settings
+from pipeline.data.dataset import open_dataset
+from pipeline.data.images import load_recent
+from pipeline.engine.cell import CellRun
+from pipeline.engine.metric.bench import MetricBench
+from pipeline.engine.universal.crops import Crops
+from pipeline.engine.universal.patterns import patterns_of
 
 ATTACKS = ("cumulative_uap", "optimized_uap", "generative_uap")
 BATCH = 8
@@ -69,7 +69,7 @@ def measure(workload: Workload, folder: Path, clock: Clock) -> list[Row]:
     bench.clear(dataset, None)  # builds the metric, and leaves the clear scores
     rows = []
     for name in ATTACKS:
-        cell = Cell(entry, catalog.find("attacks", name), data, Settings(overrides=overrides), data)
+        cell = Cell(entry, lookup.find("attacks", name), data, Settings(overrides=overrides), data)
         ratios: dict[str, list[float]] = {"fit": [], "evaluation": []}
         for number in range(workload.repetitions):
             fresh = MetricBench(entry, folder / f"{name}{number}", CPU, batch=BATCH)

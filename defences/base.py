@@ -43,7 +43,7 @@ class Defence(ABC):
     keeps_geometry: ClassVar[bool] = True  # False: pixels move or the size changes, see `align`
     cost: ClassVar[Literal["light", "heavy"]] = "light"  # heavy: over 1 s for one gradient at 299x299 on 2 cores
     gpu_memory: ClassVar[int] = 0  # GB that one job needs beside what the metric needs
-    weights: ClassVar[tuple[str, ...]] = ()  # files it loads, see `pipeline.catalog.weights_path`
+    weights: ClassVar[tuple[str, ...]] = ()  # files it loads, see `pipeline.catalogue.entry.weights_path`
     small: ClassVar[bool] = False  # True: a small network of ours, in place of a published one
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {}  # other settings that run beside the default
     licence: ClassVar[str] = "the project's"  # of the code, and of the weights where it has some

@@ -28,7 +28,7 @@ class Metric(nn.Module, ABC):
     smallest: ClassVar[int] = 7  # least height and width in pixels; smaller images are left out, by name
     cost: ClassVar[Literal["light", "heavy"]] = "light"  # heavy: over 1 s for one gradient at 299x299 on 2 cores
     gpu_memory: ClassVar[int] = 8  # GB one job needs; decides which GPU kind may run it
-    weights: ClassVar[tuple[str, ...]] = ()  # files it loads, see `pipeline.catalog.weights_path`
+    weights: ClassVar[tuple[str, ...]] = ()  # files it loads, see `pipeline.catalogue.entry.weights_path`
     trained_on: ClassVar[str] = ""  # the data sets, "nothing" of a formula; empty: not stated
     licence: ClassVar[str] = ""  # of the code, and of the weights where known; empty: not stated
     verified: ClassVar[str] = ""  # what its scores were compared with; empty: `list` shows unverified

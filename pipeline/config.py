@@ -11,11 +11,12 @@ from typing import Annotated, Literal, TypeAlias
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from pipeline import catalog
-from pipeline.catalog import ROOT, Entry, suggestion
-from pipeline.errors import BenchError
+from pipeline import places
+from pipeline.catalogue import lookup
+from pipeline.catalogue.entry import Entry
+from pipeline.errors import BenchError, suggestion
 
-FILE = ROOT / "pipeline" / "benchmark.yml"
+FILE = Path(__file__).with_name("benchmark.yml")
 
 
 Quality: TypeAlias = int | Literal["none"]  # of the JPEG that full-reference metrics judge; none: the original itself
@@ -146,22 +147,22 @@ class Preset(_Strict):
         for name in wanted:
             if folder == "attacks" and name in self.untrained:
                 raise BenchError(f"{name} must be fitted on a training set; got none: add --train, or another --preset")
-        return [catalog.find(folder, name) for name in dict.fromkeys(wanted)]
+        return [lookup.find(folder, name) for name in dict.fromkeys(wanted)]
 
     def _possible(self, folder: str) -> list[Entry]:
         left_out = self.untrained if folder == "attacks" else []
-        return [entry for name, entry in catalog.entries(folder).items() if name not in left_out]
+        return [entry for name, entry in lookup.entries(folder).items() if name not in left_out]
 
     def _behind(self, metric: Entry) -> list[Entry]:
         """Returns the metric behind each defence that is attacked through; as it is where there is none."""
         if metric.problem or metric.purified or not self.through:
             return [metric]
-        return [catalog.find("metrics", f"{metric.name}+{guard}") for guard in self.through]
+        return [lookup.find("metrics", f"{metric.name}+{guard}") for guard in self.through]
 
     @property
     def untrained(self) -> list[str]:
         """Returns the attacks that are left out because there is nothing to fit them on."""
-        attacks = {} if self.train else catalog.entries("attacks")
+        attacks = {} if self.train else lookup.entries("attacks")
         return [name for name, entry in attacks.items() if entry.fields.get("family") == "universal"]
 
 
@@ -207,4 +208,4 @@ def load() -> Config:
 
 def data_folder() -> Path:
     """Returns the folder that holds the downloaded data sets."""
-    return Path(os.environ.get("METRIC_ROBUSTNESS_DATA", ROOT / "data")).expanduser()
+    return Path(os.environ.get("METRIC_ROBUSTNESS_DATA", places.project() / "data")).expanduser()

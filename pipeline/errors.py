@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
 from enum import IntEnum
+from typing import Any
 
 
 class Exit(IntEnum):
@@ -31,3 +33,9 @@ class TransientError(BenchError):
     """The machine failed, and another try may succeed."""
 
     exit_code = Exit.TRANSIENT
+
+
+def suggestion(name: str, known: dict[str, Any]) -> str:
+    """Returns what to try instead of an unknown name."""
+    close = difflib.get_close_matches(name.lower(), known, n=3)
+    return f"did you mean {' or '.join(close)}?" if close else f"there are {', '.join(known) or 'none yet'}"

@@ -8,13 +8,16 @@ import gc
 import os
 import shutil
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 import skimage
 from PIL import Image
+from run_folder import RunFolder, row
 from scratch import BRIGHTNESS, DISTANCE, TALLY, Tree
+
+from pipeline.cells.row import Row
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = Path(os.environ.get("METRIC_ROBUSTNESS_SHARED", ROOT.parent / "shared")) / "data"
@@ -91,3 +94,15 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
         with Image.open(file) as image:
             image.convert("RGB").resize((width, height)).save(folder / file.name)
     return folder
+
+
+@pytest.fixture
+def run_folder(tmp_path: Path) -> RunFolder:
+    """Returns a folder of cells that the engine could have written."""
+    return RunFolder(tmp_path / "run")
+
+
+@pytest.fixture
+def make_row() -> Callable[..., Row]:
+    """Returns what makes a row."""
+    return row

@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
+import re
+import xml.etree.ElementTree as ET
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from pipeline import catalog, config
-from pipeline.cells import PROTOCOL, Cell, metric_facts, settings_of
-from pipeline.ci import shelf
+from pipeline import config
+from pipeline.catalogue import lookup
+from pipeline.cells.cell import PROTOCOL, Cell, metric_facts, settings_of
+from pipeline.cells.stamp import AttackFacts, DatasetFacts, Stamp, read_stamp
 from pipeline.ci.history import History, Past, to_csv
-from pipeline.ci.junit import to_junit
 from pipeline.ci.plan_file import PlanFile, PlannedCell
-from pipeline.ci.store import RefusedError, Store
 from pipeline.config import Preset
 from pipeline.errors import DataError
 from pipeline.files import file_digest, write_atomically
-from pipeline.scoring.cells import find_cells, read_cell
-from pipeline.scoring.leaderboard import FEW, Leaderboard
-from pipeline.scoring.ranges import Measured, Source, as_csv, line_of
-from pipeline.scoring.site.build import write_site
-from pipeline.scoring.tables import write_tables
-from pipeline.stamp import AttackFacts, DatasetFacts, Stamp, read_stamp
+from pipeline.scoring.board.leaderboard import FEW, Leaderboard
+from pipeline.scoring.read.cells import find_cells, read_cell
+from pipeline.scoring.scores.ranges import Measured, Source, as_csv, line_of
+from pipeline.scoring.tables.write import write_tables
+from pipeline.site.build import write_site
+from pipeline.store import cells as stored
+from pipeline.store.store import RefusedError, Store
 
 LATE = "its job left nothing: see the job's log"
 
@@ -56,7 +59,7 @@ def aggregate(plan: PlanFile, store: Store, before: History, rows: Path, tables:
     """
     preset = config.load().preset(plan.preset)
     cells = {planned.key: _cell(planned, plan, preset) for planned in plan.cells}
-    stamps = shelf.read_stamps(store, cells.values())
+    stamps = stored.read_stamps(store, cells.values())
     history = []
     for planned in plan.cells:
         cell = cells[planned.key]
@@ -74,7 +77,7 @@ def aggregate(plan: PlanFile, store: Store, before: History, rows: Path, tables:
 
 def _cell(planned: PlannedCell, plan: PlanFile, preset: Preset) -> Cell:
     """Returns the cell, which must be what it was when it was planned."""
-    metric, attack = catalog.find("metrics", planned.metric), catalog.find("attacks", planned.attack)
+    metric, attack = lookup.find("metrics", planned.metric), lookup.find("attacks", planned.attack)
     cell = Cell(metric, attack, plan.inventory.digests, settings_of(preset), plan.inventory.trained_on)
     if cell.key != planned.key:
         raise DataError(
@@ -92,11 +95,11 @@ def _restore(
         reason = str(found)
     elif found is not None and planned.action in {"run", "done", "waiting"}:
         try:
-            shelf.restore(store, cell, found, rows)
+            stored.restore(store, cell, found, rows)
         except RefusedError as error:
             reason = str(error)
             # Without this mark the next plan would trust the stamp.
-            shelf.put(store, cell, found.model_copy(update={"status": "failed", "reason": reason}), None)
+            stored.put(store, cell, found.model_copy(update={"status": "failed", "reason": reason}), None)
         else:
             return found
     status = "skipped" if planned.action in {"skipped", "waiting"} else "failed"
@@ -170,10 +173,29 @@ def _ranges(rows: Path) -> list[Measured]:
 
 
 def _rates_alone(metric: str) -> bool:
-    return not catalog.find("metrics", metric).full_reference
+    return not lookup.find("metrics", metric).full_reference
 
 
 def _sums(folder: Path) -> str:
     """Returns the sha256 of every file but the pages' parts, which nobody downloads, as `sha256sum -c` reads it."""
     files = sorted(file for file in folder.glob("[!.]*") if file.is_file() and file.name != "SHA256SUMS")
     return "".join(f"{file_digest(file)}  {file.name}\n" for file in files)
+
+
+UNPRINTABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")  # XML has no way to write them
+
+
+def to_junit(cells: Sequence[Past]) -> str:
+    """Returns one test case per cell: failed and skipped ones with their reason, seconds as recorded."""
+    failures = sum(cell.status == "failed" for cell in cells)
+    skipped = sum(cell.status in {"skipped", "waiting"} for cell in cells)
+    suite = ET.Element("testsuite", name="cells", tests=str(len(cells)), failures=str(failures), skipped=str(skipped))
+    for cell in cells:
+        case = ET.SubElement(suite, "testcase", classname=cell.metric, name=cell.attack, time=f"{cell.seconds:.3f}")
+        reason = UNPRINTABLE.sub("?", cell.reason)
+        if cell.status == "failed":
+            ET.SubElement(case, "failure", message=reason).text = reason
+        elif cell.status != "done":
+            ET.SubElement(case, "skipped", message=reason)
+    ET.indent(suite)
+    return ET.tostring(suite, encoding="unicode", xml_declaration=True) + "\n"

@@ -11,10 +11,11 @@ import tempfile
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from pipeline import catalog
-from pipeline.catalog import ROOT, Entry
+from pipeline import places
+from pipeline.catalogue import lookup
+from pipeline.catalogue.entry import Entry
+from pipeline.catalogue.syntax import FOLDERS
 from pipeline.errors import BenchError
-from pipeline.syntax import FOLDERS
 
 COMMIT = re.compile(r"[0-9a-f]{7,64}")
 NONE = re.compile(r"0+")  # what GitLab gives as the commit before the first
@@ -47,14 +48,14 @@ def changed_since(commit: str) -> list[Change]:
 
 
 def _changes(folder: str, base: Path) -> list[Change]:
-    before = catalog.entries(folder, base)
+    before = lookup.entries(folder, base)
     changes = []
-    for name, entry in catalog.entries(folder).items():
+    for name, entry in lookup.entries(folder).items():
         old = before.get(name)
         if old is None:
             changes.append(Change(entry, "new"))
         elif (old.fingerprint, old.problem) != (entry.fingerprint, entry.problem):
-            same = (base / entry.file).read_bytes() == (ROOT / entry.file).read_bytes()
+            same = (base / entry.file).read_bytes() == (places.CODE / entry.file).read_bytes()
             changes.append(Change(entry, "changed with what it uses" if same else "changed"))
     return changes
 
@@ -64,7 +65,9 @@ def _check_out(commit: str, target: Path) -> None:
     git = shutil.which("git")
     if git is None:
         raise BenchError("git must be installed to compare with a commit: install it")
-    told = subprocess.run([git, "-C", str(ROOT), "archive", "--format=tar", commit], capture_output=True, check=False)
+    told = subprocess.run(
+        [git, "-C", str(places.CODE), "archive", "--format=tar", commit], capture_output=True, check=False
+    )
     if told.returncode:
         raise BenchError(f"commit {commit} must be in this clone; it is not: fetch it, or clone with GIT_DEPTH=0")
     with tarfile.open(fileobj=io.BytesIO(told.stdout)) as archive:

@@ -9,11 +9,10 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
-from pipeline.catalog import ROOT
+from pipeline import places
 from pipeline.errors import DataError
 
 KEY = re.compile(r"([0-9a-f]{32})?")  # it becomes an address
-HISTORY = ROOT / "results" / "cells.csv"
 
 
 class Past(NamedTuple):
@@ -35,12 +34,13 @@ TEXTS = ("metric", "attack", "status", "reason", "device", "finished", "key")
 History = dict[tuple[str, str], Past]  # (metric, attack) -> what is known
 
 
-def read_history(path: Path = HISTORY) -> History:
-    """Returns what the file says; nothing if there is none.
+def read_history(path: Path | None = None) -> History:
+    """Returns what a file says, that of results/ if none is named; nothing where it does not exist.
 
     Raises:
         DataError: If a line cannot be read.
     """
+    path = path or places.results() / "cells.csv"
     if not path.exists():
         return {}
     found: History = {}

@@ -7,8 +7,8 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from pipeline.config import Preset
+from pipeline.data.dataset import Dataset, open_dataset
 from pipeline.errors import BenchError, DataError
-from pipeline.evaluate.datasets import Dataset, open_dataset
 
 
 class Held(BaseModel):

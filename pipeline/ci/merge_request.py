@@ -8,14 +8,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from pipeline.catalog import ROOT
 from pipeline.ci.changes import Change
 from pipeline.errors import DataError
-from pipeline.scoring.leaderboard import Leaderboard, Section, Standing
-from pipeline.scoring.markdown import plain, table
-from pipeline.scoring.numbers import with_margin
+from pipeline.scoring.board.leaderboard import Leaderboard, Section, Standing
+from pipeline.scoring.tables.format import with_margin
+from pipeline.scoring.tables.markdown import plain, table
 
-LEADERBOARD = ROOT / "results" / "leaderboard.csv"
 NEIGHBOURS = 2  # on either side of a new row
 
 

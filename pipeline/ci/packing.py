@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from pipeline.catalog import Entry
+from pipeline.catalogue.entry import Entry
+from pipeline.cells.fit import Fit
 from pipeline.ci.plan import CALIBRATION, CPU, RESERVE, STARTUP, Plan, Planned, fit_seconds
 from pipeline.config import Runner
-from pipeline.fits import Fit
 
 SHARDS = 16  # child pipelines that .gitlab-ci.yml triggers
 MOST_JOBS = 190  # of a child: GitLab parses a file of 200 jobs within its memory limit

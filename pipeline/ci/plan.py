@@ -8,15 +8,15 @@ from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from pipeline.catalog import Entry
-from pipeline.cells import NO_CLIPS, Cell, Decision, clear_key, is_universal, settings_of
-from pipeline.ci import shelf
+from pipeline.catalogue.entry import Entry
+from pipeline.cells.cell import NO_CLIPS, Cell, Decision, clear_key, is_universal, settings_of
+from pipeline.cells.fit import Fit, fits_of
+from pipeline.cells.stamp import Stamp
 from pipeline.ci.history import History, Past
 from pipeline.ci.inventory import Inventory
-from pipeline.ci.store import Place, RefusedError, Store
 from pipeline.config import Preset, Runner
-from pipeline.fits import Fit, fits_of
-from pipeline.stamp import Stamp
+from pipeline.store import cells as stored
+from pipeline.store.store import Place, RefusedError, Store
 
 STARTUP = 60.0  # seconds of a job before it computes: image, checkout, imports
 GUESS = {"light": 600.0, "heavy": 3600.0}  # seconds of a cell that was never run, by the metric's cost
@@ -109,7 +109,7 @@ def make_plan(
         )
     }
     open_cells = [cell for cell in cells if id(cell) not in impossible]
-    stamps = shelf.read_stamps(store, open_cells)
+    stamps = stored.read_stamps(store, open_cells)
     reasons = _reasons([cell for cell in open_cells if stamps[cell.key] is None], store, history)
     fits = _missing_fits([cell for cell in open_cells if not _is_done(stamps[cell.key])], store)
     decided = []
@@ -152,7 +152,7 @@ def _is_done(found: Stamp | RefusedError | None) -> bool:
 def _missing_fits(cells: Iterable[Cell], store: Store) -> dict[str, tuple[Fit, ...]]:
     """Returns, by the cells' keys, a fit for each training set with missing patterns: one job makes all variants'."""
     needed = {cell.key: fits_of(cell) for cell in cells}
-    there = shelf.holds_patterns(store, [fit for fits in needed.values() for fit in fits])
+    there = stored.holds_patterns(store, [fit for fits in needed.values() for fit in fits])
     missing: dict[str, tuple[Fit, ...]] = {}
     for key, fits in needed.items():
         first: dict[str, Fit] = {}
@@ -187,7 +187,7 @@ def _reasons(cells: list[Cell], store: Store, history: History) -> dict[str, str
     reasons = {}
     for cell in cells:
         content = found.get(places[cell.key]) if cell.key in places else None
-        stamp = shelf.parse(content) if isinstance(content, bytes) else None
+        stamp = stored.parse(content) if isinstance(content, bytes) else None
         past = pasts[cell.key]
         if stamp:
             reasons[cell.key] = cell.why_stale(stamp)

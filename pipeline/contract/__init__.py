@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pipeline.catalog import Entry
+from pipeline.catalogue.entry import Entry
 from pipeline.contract.base import Check, failed, skipped
+from pipeline.engine.device import make_deterministic, open_device
 from pipeline.errors import BenchError
-from pipeline.evaluate.machine import make_deterministic, open_device
-from pipeline.evaluate.weights import missing, provide
+from pipeline.weights.provision import missing, provide
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -9,13 +9,13 @@ import torch
 
 from attacks.base import Attack, Universal
 from metrics.base import FullReference, Images, NoReference, Scores
-from pipeline.catalog import Entry
-from pipeline.cells import Settings
+from pipeline.catalogue.entry import Entry
+from pipeline.cells.cell import Settings
 from pipeline.contract.base import BrokenError, Check, kept, photographs, require
 from pipeline.contract.universal import FitCheck
-from pipeline.evaluate.images import quantize
-from pipeline.evaluate.objective import Gain, ImageNoise
-from pipeline.evaluate.passes import attack_variants
+from pipeline.data.images import quantize
+from pipeline.engine.attack.passes import attack_variants
+from pipeline.engine.metric.objective import Gain, ImageNoise
 
 NAMES = ["first.png", "second.png", "third.png"]
 CLOSE = 1e-5  # what a batch may change of a pixel in [0, 1]

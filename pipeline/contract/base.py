@@ -9,10 +9,10 @@ from typing import Literal, NamedTuple
 import torch
 
 from metrics.base import Images
-from pipeline.evaluate.batching import one_line
-from pipeline.evaluate.datasets import open_dataset
-from pipeline.evaluate.images import decode, to_tensor
-from pipeline.evaluate.video import Pixels
+from pipeline.data.dataset import open_dataset
+from pipeline.data.images import decode, to_tensor
+from pipeline.data.video import Pixels
+from pipeline.engine.batching import one_line
 
 
 class Check(NamedTuple):

@@ -8,11 +8,11 @@ from functools import cached_property
 import torch
 
 from defences.base import Defence, Images, RobustTraining
-from pipeline.catalog import Entry
+from pipeline.catalogue.entry import Entry
 from pipeline.contract.base import BrokenError, Check, kept, photographs, require
 from pipeline.contract.training import check_training
-from pipeline.evaluate.defence import build_defences
-from pipeline.evaluate.objective import ImageNoise
+from pipeline.engine.metric.build import build_defences
+from pipeline.engine.metric.objective import ImageNoise
 
 NAMES = ["first.png", "second.png", "third.png"]
 SIZES = {"light": (97, 111), "heavy": (57, 67)}  # of the photographs, odd; a diffusion model takes hundreds of passes

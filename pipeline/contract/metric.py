@@ -10,11 +10,11 @@ import torch
 from PIL import Image, ImageFilter
 
 from metrics.base import Images, Metric, Scores, VideoMetric
-from pipeline.catalog import Entry
+from pipeline.catalogue.entry import Entry
 from pipeline.contract.base import Check, kept, photographs, require
-from pipeline.evaluate.images import to_tensor
-from pipeline.evaluate.metric import build_metric
-from pipeline.evaluate.video import Pixels
+from pipeline.data.images import to_tensor
+from pipeline.data.video import Pixels
+from pipeline.engine.metric.build import build_metric
 
 TOLERANCE = 1e-4  # of the score range: what a batch may change
 FRAMES, STEP = 4, 2  # of a clip, and the pixels it moves from one to the next

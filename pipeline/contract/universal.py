@@ -10,8 +10,8 @@ import torch
 from attacks.base import Pattern, State, Universal
 from metrics.base import Metric
 from pipeline.contract.base import BrokenError, photographs, require
-from pipeline.evaluate.crop_gain import CropGain
-from pipeline.evaluate.objective import ImageNoise
+from pipeline.engine.metric.objective import ImageNoise
+from pipeline.engine.universal.crop_gain import CropGain
 
 SIDE, BATCH, STEPS = 32, 3, 20  # small: what is checked does not depend on size
 

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 
 from metrics.base import Images
-from pipeline.catalog import find
-from pipeline.evaluate.metric import build_metric
+from pipeline.catalogue.lookup import find
+from pipeline.engine.metric.build import build_metric
 
 JUDGES = ("fsim", "vif", "gmsd")
 

@@ -20,7 +20,7 @@ from pipeline.errors import DataError
 from pipeline.files import digest, write_atomically
 from pipeline.train.recipes import Recipe
 from pipeline.train.samples import Samples
-from pipeline.train.tasks import find_task
+from pipeline.train.task import find_task
 
 LARGEST_STEP = 1.0  # norm of all gradients together, beyond which they are scaled down
 
@@ -156,7 +156,7 @@ class Training:
 
     def _key(self) -> str:
         """Returns a hash of all that the weights depend on."""
-        code = [Path(__file__), *sorted(Path(__file__).parent.glob("*_task.py"))]
+        code = [Path(__file__), *sorted(Path(__file__).with_name("tasks").glob("*.py"))]
         facts = [repr(asdict(self.recipe)), repr(self.network), *(digest(path.read_bytes()) for path in code)]
         facts.append(json.dumps(self.task.origin(), sort_keys=True))
         tensors = [*self.samples, *self.validation, *self.network.state_dict().values()]

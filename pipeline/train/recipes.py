@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from pipeline.catalog import find, suggestion
-from pipeline.errors import BenchError
+from pipeline.catalogue.lookup import find
+from pipeline.errors import BenchError, suggestion
 
 # TID2013 cut its reference images from these Kodak photographs. Never trained or validated on, so that its opinions
 # remain an honest test.

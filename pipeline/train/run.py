@@ -12,15 +12,15 @@ import torch
 from safetensors.torch import save
 from torch import nn
 
-from pipeline.catalog import find, find_anywhere
+from pipeline.catalogue.lookup import find, find_anywhere
+from pipeline.engine.device import commit, versions
 from pipeline.errors import DataError
-from pipeline.evaluate.machine import commit, versions
 from pipeline.files import digest, folder_lock, write_atomically
-from pipeline.train.data import Photographs, gather, with_attacked
 from pipeline.train.loop import Epoch, Training
+from pipeline.train.photographs import Photographs, gather, with_attacked
 from pipeline.train.progress import TrainingProgress
 from pipeline.train.recipes import Recipe
-from pipeline.train.tasks import find_task
+from pipeline.train.task import find_task
 
 RATED = {"rate", "harden"}  # the tasks that learn labels
 
@@ -92,7 +92,7 @@ def start(recipe: Recipe) -> nn.Module:
         DataError: If the catalogue has no such entry, or it cannot be built without weights.
     """
     if recipe.task == "harden":
-        from pipeline.train.harden_task import begin  # noqa: PLC0415  # it builds metrics, which no other task does
+        from pipeline.train.tasks.harden import begin  # noqa: PLC0415  # it builds metrics, which no other task does
 
         return begin(find("metrics", recipe.network)).to(memory_format=torch.channels_last)
     kind: type[Trainable] = find_anywhere(recipe.network).load()

@@ -14,14 +14,14 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
-from pipeline.catalog import find
+from pipeline.catalogue.lookup import find
+from pipeline.data.images import to_tensor
+from pipeline.data.video import Pixels
 from pipeline.errors import DataError
-from pipeline.evaluate.images import to_tensor
-from pipeline.evaluate.video import Pixels
 from pipeline.files import digest, write_atomically
-from pipeline.train.data import Photographs
 from pipeline.train.distortions import distort_to, draw_kind
 from pipeline.train.labels import JUDGES, Labeller
+from pipeline.train.photographs import Photographs
 from pipeline.train.recipes import Recipe
 from pipeline.train.scenes import scene
 

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
-from pipeline.evaluate.video import Pixels
+from pipeline.data.video import Pixels
 from pipeline.train.distortions import rounded
 
 FINER = 2  # drawn so many times larger: smooth edges

@@ -15,19 +15,19 @@ import torch
 
 from attacks.base import Attack
 from metrics.base import Images, Metric
-from pipeline.catalog import find
+from pipeline.catalogue.lookup import find
+from pipeline.data.images import quantize, to_tensor
+from pipeline.engine.metric.objective import Gain, ImageNoise
 from pipeline.errors import BenchError
-from pipeline.evaluate.images import quantize, to_tensor
-from pipeline.evaluate.objective import Gain, ImageNoise
 from pipeline.files import folder_lock, write_atomically
-from pipeline.train.data import Photographs, gather
-from pipeline.train.harden_task import quality
 from pipeline.train.loop import Epoch, Training
+from pipeline.train.photographs import Photographs, gather
 from pipeline.train.progress import TrainingProgress
 from pipeline.train.recipes import Recipe, find_recipe
 from pipeline.train.run import start
 from pipeline.train.samples import Samples
-from pipeline.train.tasks import find_task
+from pipeline.train.task import find_task
+from pipeline.train.tasks.harden import quality
 
 EPS = 4 / 255  # of the attack
 DISTORTED = 64  # images whose gradients are looked at
@@ -92,7 +92,7 @@ def trade_off(
 
 def write(points: Sequence[Point], out: Path) -> None:
     """Writes points as .csv; a .svg of the same name shows them."""
-    from pipeline.train.tradeoff_plot import draw  # noqa: PLC0415  # matplotlib takes seconds
+    from pipeline.train.tradeoff_report import draw  # noqa: PLC0415  # matplotlib takes seconds
 
     text = io.StringIO()
     writer = csv.DictWriter(text, [field.name for field in fields(Point)], lineterminator="\n")

@@ -6,9 +6,10 @@ import difflib
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline import catalog
+from pipeline.catalogue import lookup
+from pipeline.catalogue.entry import weights_path
+from pipeline.catalogue.syntax import FOLDERS
 from pipeline.errors import BenchError
-from pipeline.syntax import FOLDERS
 from pipeline.weights import manifest
 from pipeline.weights.manifest import Weight
 
@@ -30,7 +31,7 @@ class Need:
         """Returns where it lies on this machine, or would."""
         folder, _, rest = self.name.partition("/")
         ours = folder in FOLDERS
-        return catalog.weights_path(rest, folder) if ours else catalog.weights_path(self.name)
+        return weights_path(rest, folder) if ours else weights_path(self.name)
 
     @property
     def here(self) -> bool:
@@ -47,7 +48,7 @@ def declared() -> dict[str, Need]:
     """Returns every weight file that a metric or a defence declares, by name."""
     users: dict[str, list[str]] = {}
     for folder in ("metrics", "defences"):
-        for entry in catalog.entries(folder).values():
+        for entry in lookup.entries(folder).values():
             for name in entry.fields.get("weights", ()):
                 users.setdefault(_full(name, folder), []).append(entry.name)
     return {name: Need(manifest.weight(name), tuple(entries)) for name, entries in sorted(users.items())}
@@ -74,9 +75,9 @@ def choose(names: list[str]) -> list[Need]:
 
 def _refuse(name: str, known: dict[str, Need]) -> None:
     """Raises unless the name is that of an entry without weights."""
-    entries = {entry: folder for folder in ("metrics", "defences") for entry in catalog.entries(folder)}
+    entries = {entry: folder for folder in ("metrics", "defences") for entry in lookup.entries(folder)}
     if name in entries:
-        problem = catalog.entries(entries[name])[name].problem
+        problem = lookup.entries(entries[name])[name].problem
         if problem:
             raise BenchError(f"{name} must be readable to tell its weights; {problem}")
         return

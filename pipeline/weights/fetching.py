@@ -16,12 +16,11 @@ from pipeline.errors import BenchError, DataError, Exit, TransientError
 from pipeline.files import file_digest
 from pipeline.weights import sums
 from pipeline.weights.declared import Need
-from pipeline.weights.download import download
-from pipeline.weights.expected import Expected, expected
+from pipeline.weights.destinations import Caches, Shelf
+from pipeline.weights.download import Patience, StoppedError, download
+from pipeline.weights.integrity import Expected, expected
 from pipeline.weights.network import forbidden_by
-from pipeline.weights.patience import Patience, StoppedError
 from pipeline.weights.repositories import members_in_mirror, members_on_hub
-from pipeline.weights.shelves import Caches, Shelf
 from pipeline.weights.sources import Announced, BrokenError, BusyError, PathSource, Source, UrlSource
 
 VARIABLE = "METRIC_ROBUSTNESS_MIRROR"

@@ -7,8 +7,8 @@ from pathlib import Path
 from pipeline.errors import BenchError
 from pipeline.weights import sums
 from pipeline.weights.declared import Need
+from pipeline.weights.destinations import MirrorFolder
 from pipeline.weights.fetching import Fetcher, Told
-from pipeline.weights.shelves import MirrorFolder
 from pipeline.weights.sources import PathSource, Source
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from urllib.parse import quote
 
+from pipeline.catalogue.weight_paths import hub_file
 from pipeline.errors import DataError
 from pipeline.weights.declared import Need
 from pipeline.weights.manifest import Weight
 from pipeline.weights.network import hub
-from pipeline.weights.places import hub_file
 from pipeline.weights.sources import UrlSource
 
 LEFT = (".gitattributes", ".gitignore", "README.md")  # what no library reads

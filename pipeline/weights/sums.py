@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from pipeline.weights.places import torch_home
+from pipeline.catalogue.weight_paths import torch_home
 from pipeline.weights.writing import locked, put
 
 LINE = re.compile(r"([0-9a-f]{64})[ ][ *](.+)")

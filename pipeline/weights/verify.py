@@ -8,7 +8,7 @@ from typing import NamedTuple
 from pipeline.files import file_digest
 from pipeline.weights import sums
 from pipeline.weights.declared import Need
-from pipeline.weights.expected import expected
+from pipeline.weights.integrity import expected
 from pipeline.weights.opening import TORCHSCRIPT, Opened, open_all
 
 

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from metrics.base import FullReference, NoReference
-from pipeline.evaluate.objective import Gain, ImageNoise
+from pipeline.engine.metric.objective import Gain, ImageNoise
 
 
 class Linear(NoReference):

@@ -9,9 +9,9 @@ import pytest
 import torch
 from analytic_metrics import Distance, OddOnBright, Wavy, random_images, rounded
 
-from pipeline.catalog import entries
+from pipeline.catalogue.lookup import entries
 from pipeline.contract.attack import Sameness
-from pipeline.evaluate.objective import Gain, ImageNoise
+from pipeline.engine.metric.objective import Gain, ImageNoise
 
 # Fitted attacks need a training set first: they are tested where they are fitted.
 ENTRIES = {name: entry for name, entry in entries("attacks").items() if entry.fields.get("family") != "universal"}

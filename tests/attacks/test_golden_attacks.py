@@ -12,9 +12,9 @@ import pytest
 import torch
 from analytic_metrics import Wavy, rounded
 
-from pipeline.catalog import entries, find
+from pipeline.catalogue.lookup import entries, find
 from pipeline.contract.attack import Sameness
-from pipeline.evaluate.objective import Gain, ImageNoise
+from pipeline.engine.metric.objective import Gain, ImageNoise
 
 GOLDEN = Path(__file__).parent.parent / "golden" / "attacks.csv"
 HEADER = """\

@@ -9,7 +9,7 @@ from analytic_metrics import Linear, Wavy, change, psnr, random_images, random_w
 from scipy import ndimage
 
 from attacks.korhonen import Korhonen, activity_map
-from pipeline.evaluate.objective import Gain
+from pipeline.engine.metric.objective import Gain
 
 PUBLISHED = Korhonen(**Korhonen.variants["published"])
 WITHOUT_CORNERS = np.ones((5, 5), bool)

@@ -8,7 +8,7 @@ import torch
 from analytic_metrics import Linear, Quadratic, Wavy, change, psnr, random_images, random_weights, rounded
 
 from attacks.madc import MADC
-from pipeline.evaluate.objective import Gain
+from pipeline.engine.metric.objective import Gain
 
 PUBLISHED = MADC(**MADC.variants["published"])
 TARGET = 5 / 255

@@ -6,7 +6,7 @@ import torch
 from analytic_metrics import Linear, random_images, random_weights
 
 from attacks.noise import UniformNoise
-from pipeline.evaluate.objective import Gain, ImageNoise
+from pipeline.engine.metric.objective import Gain, ImageNoise
 
 EPS = 10 / 255
 

@@ -12,8 +12,8 @@ from attacks.base import Universal
 from attacks.cumulative_uap import CumulativeUAP
 from attacks.generative_uap import GenerativeUAP
 from attacks.optimized_uap import OptimizedUAP, ascend, with_moments
-from pipeline.catalog import entries
-from pipeline.evaluate.objective import Gain, ImageNoise
+from pipeline.catalogue.lookup import entries
+from pipeline.engine.metric.objective import Gain, ImageNoise
 
 SIDE = 16
 SIZE = (SIDE, SIDE)

@@ -13,7 +13,7 @@ from attacks.ssah import SSAH, low_band, low_gradient
 from attacks.zhang_ssim import ZhangSSIM
 from metrics.base import FullReference
 from pipeline.contract.attack import Sameness
-from pipeline.evaluate.objective import Gain, ImageNoise
+from pipeline.engine.metric.objective import Gain, ImageNoise
 
 
 def photographs(*size: int, seed: int = 0) -> torch.Tensor:

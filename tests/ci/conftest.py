@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.ci.store import FolderStore
+from pipeline.store.store import FolderStore
 
 
 @pytest.fixture

@@ -8,16 +8,16 @@ from pathlib import Path
 
 import yaml
 
-from pipeline.catalog import Entry
-from pipeline.cells import Cell, settings_of
-from pipeline.ci import shelf
+from pipeline.catalogue.entry import Entry
+from pipeline.cells.cell import Cell, settings_of
+from pipeline.cells.stamp import AttackFacts, DatasetFacts, MetricFacts, Stamp
 from pipeline.ci.history import Past
 from pipeline.ci.inventory import Held, Inventory
 from pipeline.ci.packing import ALL_JOBS
 from pipeline.ci.plan import Plan, make_plan
 from pipeline.config import Preset, Runner
 from pipeline.files import digest
-from pipeline.stamp import AttackFacts, DatasetFacts, MetricFacts, Stamp
+from pipeline.store import cells as stored
 
 INVENTORY = Inventory(datasets={"sample": Held(digest="0123456789abcdef", images=4)})
 PRESET = Preset(variants=False)
@@ -75,7 +75,7 @@ def finish(store, one: Entry, other: Entry, status="done", preset=PRESET) -> Sta
         sha256=digest(rows.encode()),
         finished="2026-01-01T00:00:00+00:00",
     )
-    shelf.put(store, cell, stamp, rows if status == "done" else None)
+    stored.put(store, cell, stamp, rows if status == "done" else None)
     return stamp
 
 

@@ -18,12 +18,13 @@ from planning import (
     validate,
 )
 
-from pipeline import catalog
+from pipeline.catalogue import lookup
 from pipeline.ci import packing
 from pipeline.ci.children import MOST_BYTES, child
 from pipeline.ci.packing import ALL_JOBS, MOST_JOBS, SHARDS, Job
-from pipeline.ci.store import FolderStore
 from pipeline.errors import BenchError
+from pipeline.places import CODE
+from pipeline.store.store import FolderStore
 
 
 def test_a_job_that_needs_much_memory_goes_to_the_large_gpus():
@@ -90,11 +91,11 @@ def test_two_thousand_cells_fit_and_every_file_is_what_gitlab_takes(tmp_path):
 
 
 def test_the_pipeline_itself_is_valid_and_names_no_entry():
-    file = catalog.ROOT / ".gitlab-ci.yml"
+    file = CODE / ".gitlab-ci.yml"
     validate(file)
     text = file.read_text(encoding="utf-8")
     words = set(text.replace('"', " ").replace(",", " ").split())
-    assert not words & {*catalog.entries("metrics"), *catalog.entries("attacks")}
+    assert not words & {*lookup.entries("metrics"), *lookup.entries("attacks")}
     document = loaded(text)
     triggers = [job["trigger"]["include"][0]["artifact"] for job in document.values() if "trigger" in job]
     assert triggers == [f"plan/child-{index:02}.yml" for index in range(SHARDS)]

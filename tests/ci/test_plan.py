@@ -22,15 +22,15 @@ from planning import (
 )
 from scratch import BRIGHTNESS
 
-from pipeline.catalog import Entry
-from pipeline.cells import Cell, clear_key, settings_of
+from pipeline.catalogue.entry import Entry
+from pipeline.cells.cell import Cell, clear_key, settings_of
 from pipeline.ci import packing
 from pipeline.ci.history import Past, read_history, to_csv
 from pipeline.ci.inventory import Held, Inventory
 from pipeline.ci.packing import SHARDS
 from pipeline.ci.plan_file import read_plan, to_json
-from pipeline.ci.store import Place
 from pipeline.errors import DataError
+from pipeline.store.store import Place
 
 
 def test_what_is_in_the_store_is_not_run_again(store):

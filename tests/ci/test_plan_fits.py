@@ -19,16 +19,16 @@ from planning import (
     validate,
 )
 
-from pipeline.catalog import Entry
-from pipeline.cells import Cell, settings_of
+from pipeline.catalogue.entry import Entry
+from pipeline.cells.cell import Cell, settings_of
+from pipeline.cells.fit import Fit, FitStamp, fits_of
+from pipeline.cells.stamp import DatasetFacts
 from pipeline.ci import packing
 from pipeline.ci.children import child
 from pipeline.ci.inventory import Held, Inventory
 from pipeline.ci.packing import Job
-from pipeline.ci.store import FolderStore, Place
 from pipeline.errors import BenchError
-from pipeline.fits import Fit, FitStamp, fits_of
-from pipeline.stamp import DatasetFacts
+from pipeline.store.store import FolderStore, Place
 
 
 def uap(name: str, **fields: object) -> Entry:

@@ -6,10 +6,12 @@ from dataclasses import fields
 
 import pytest
 
-from pipeline import catalog, catalogue_table
-from pipeline.listing import listing
+from pipeline.catalogue import lookup
+from pipeline.catalogue.entry import Entry
+from pipeline.cli import docs_pages
+from pipeline.cli.listing import listing
 
-DEFENCES = catalog.entries("defences")
+DEFENCES = lookup.entries("defences")
 PURIFICATIONS = {  # the table of the design, and the stand-ins that run on any machine
     *("resize", "upscale_nearest", "upscale_bilinear", "upscale_bicubic", "flip", "crop", "rotate", "gaussian_blur"),
     *("median_blur", "jpeg", "diffjpeg", "color_quantization", "random_noise", "unsharp", "fcn", "real_esrgan"),
@@ -45,7 +47,7 @@ def test_presets_and_default_are_the_values_of_the_table(name: str) -> None:
 
 
 @pytest.mark.parametrize("entry", DEFENCES.values(), ids=DEFENCES)
-def test_settings_in_the_syntax_tree_are_the_dataclass_fields(entry: catalog.Entry) -> None:
+def test_settings_in_the_syntax_tree_are_the_dataclass_fields(entry: Entry) -> None:
     kind = entry.load()
     assert list(entry.settings) == [field.name for field in fields(kind)]
     assert entry.fields["licence"]
@@ -61,7 +63,7 @@ def test_list_tells_which_are_small_and_which_have_no_gradient() -> None:
 
 
 def test_the_page_is_what_the_files_say() -> None:
-    _, page = catalogue_table.PAGES
+    _, page = docs_pages.PAGES
     written = page.path.read_text(encoding="utf-8")
     assert written == page.text, "run python -m pipeline catalogue"
     assert all(f"| {name} |" in written for name in DEFENCES)

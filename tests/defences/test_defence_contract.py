@@ -7,10 +7,11 @@ import json
 import pytest
 from scratch import Tree
 
-from pipeline import catalog
+from pipeline.catalogue import lookup
+from pipeline.catalogue.entry import Entry
 from pipeline.contract import check_entry
 
-DEFENCES = catalog.entries("defences")
+DEFENCES = lookup.entries("defences")
 VALID = "return finite images in [0, 1], of the same size unless it says otherwise"
 COMPANIONS = "give the same image alone, in a batch and in another order"
 DETERMINISTIC = "be deterministic, given its noise"
@@ -110,7 +111,7 @@ def test_every_promise_is_broken_by_someone(verdicts: dict) -> None:
     DEFENCES.values(),
     ids=[f"{e.name}, weights missing" if e.missing_weights() else e.name for e in DEFENCES.values()],
 )
-def test_every_defence_keeps_the_contract(entry: catalog.Entry) -> None:
+def test_every_defence_keeps_the_contract(entry: Entry) -> None:
     checks = check_entry(entry)
     assert [check for check in checks if check.status == "failed"] == []
     assert any(check.status == "skipped" for check in checks) == bool(entry.missing_weights())

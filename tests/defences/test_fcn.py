@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from attacks.advcf import AdvCF
-from pipeline import catalog
-from pipeline.evaluate.images import decode, quantize, to_tensor
-from pipeline.evaluate.objective import Gain, ImageNoise
+from pipeline.catalogue import lookup
+from pipeline.data.images import decode, quantize, to_tensor
+from pipeline.engine.metric.objective import Gain, ImageNoise
 from pipeline.train.recipes import TID2013_SOURCES
 
 MADE = Path(__file__).resolve().parents[2] / "defences" / "weights" / "fcn.json"
@@ -24,8 +24,8 @@ def scores(shared_data: Path) -> dict[str, torch.Tensor]:
     folder = shared_data / "images" / "kodak24"
     names = sorted({*made["held_out"], *TID2013_SOURCES} & {path.name for path in folder.iterdir()})
     assert not set(names) & set(made["trained_on"])
-    metric = catalog.find("metrics", "small_cnn").load()().eval().requires_grad_(False)
-    fcn = catalog.find("defences", "fcn").load()()
+    metric = lookup.find("metrics", "small_cnn").load()().eval().requires_grad_(False)
+    fcn = lookup.find("defences", "fcn").load()()
     clear = to_tensor([decode(folder / name)[100:356, 200:456] for name in names])
     noise = ImageNoise("advcf", names)
     attacked = quantize(AdvCF()(clear, Gain(metric), noise), clear)

@@ -15,9 +15,9 @@ from PIL import Image
 from torch import Tensor
 
 from defences.base import Defence
-from pipeline import catalog
-from pipeline.evaluate.defence import build_defences
-from pipeline.evaluate.objective import ImageNoise
+from pipeline.catalogue import lookup
+from pipeline.engine.metric.build import build_defences
+from pipeline.engine.metric.objective import ImageNoise
 
 RESAMPLING = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
 
@@ -30,7 +30,7 @@ def photographs() -> Tensor:
 
 
 def variants(name: str) -> list[Defence]:
-    return list(build_defences(catalog.find("defences", name)).values())
+    return list(build_defences(lookup.find("defences", name)).values())
 
 
 def noise(name: str, *images: str) -> ImageNoise:

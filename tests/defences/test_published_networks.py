@@ -17,11 +17,11 @@ from torch.nn import functional
 
 from defences import network_adapter
 from defences.base import Defence
-from pipeline import catalog
+from pipeline.catalogue import lookup
 from pipeline.contract import check_entry
 from pipeline.contract.defence import DefenceCheck
-from pipeline.evaluate import weights as fetched
-from pipeline.evaluate.objective import ImageNoise
+from pipeline.engine.metric.objective import ImageNoise
+from pipeline.weights import provision as fetched
 from pipeline.weights.manifest import weight
 
 State = dict[str, Tensor]
@@ -41,7 +41,7 @@ def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 def load(name: str) -> Defence:
-    defence: Defence = catalog.find("defences", name).load()()
+    defence: Defence = lookup.find("defences", name).load()()
     return defence
 
 
@@ -496,7 +496,7 @@ def test_diffpure_runs_on_the_published_file_and_sharpens_where_it_should(hub: P
     write_diffpure(hub)
     given = images(40, 50)
     plain, sharpened = (load(name)(given, noise()) for name in ("diffpure", "diffpure_unsharp"))
-    wanted = catalog.find("defences", "unsharp").load()()(plain, noise())
+    wanted = lookup.find("defences", "unsharp").load()()(plain, noise())
     assert torch.equal(sharpened, wanted)
     assert (plain - given).abs().mean() > 1e-4
 
@@ -523,7 +523,7 @@ def test_keeps_the_contract_with_weights(name: str, hub: Path, monkeypatch: pyte
 
     monkeypatch.setattr(DefenceCheck, "__init__", fewer)
     monkeypatch.setattr(type(load(name)), "presets", {})
-    checks = check_entry(catalog.find("defences", name))
+    checks = check_entry(lookup.find("defences", name))
     failed = {check.promise for check in checks if check.status != "passed"}
     assert failed <= {"show the same as the clear images once aligned"}, checks
 
@@ -531,9 +531,9 @@ def test_keeps_the_contract_with_weights(name: str, hub: Path, monkeypatch: pyte
 @pytest.mark.parametrize("name", [*WRITERS, "diffpure_unsharp"])
 def test_without_weights_it_is_skipped_and_says_which_are_missing(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    checks = check_entry(catalog.find("defences", name))
+    checks = check_entry(lookup.find("defences", name))
     assert [check.status for check in checks] == ["passed", "skipped"]
-    for file in catalog.find("defences", name).fields["weights"]:
+    for file in lookup.find("defences", name).fields["weights"]:
         assert file in checks[1].seen
     assert f"weights fetch {name}" in checks[1].seen
 
@@ -543,7 +543,7 @@ def test_without_weights_it_is_skipped_and_says_which_are_missing(name: str, mon
 @pytest.mark.parametrize("name", WRITERS)
 def test_damaged_weights_are_named(name: str, damage: str, hub: Path) -> None:
     WRITERS[name](hub)
-    file = hub / catalog.find("defences", name).fields["weights"][0].rpartition("/")[2]
+    file = hub / lookup.find("defences", name).fields["weights"][0].rpartition("/")[2]
     if damage == "truncated":
         file.write_bytes(file.read_bytes()[:3000])
     elif damage == "not tensors":
@@ -561,7 +561,7 @@ def test_damaged_weights_are_named(name: str, damage: str, hub: Path) -> None:
 
 @pytest.mark.parametrize("name", [*WRITERS, "diffpure_unsharp"])
 def test_every_file_has_a_licence_and_an_address_or_can_only_be_imported(name: str) -> None:
-    for file in catalog.find("defences", name).fields["weights"]:
+    for file in lookup.find("defences", name).fields["weights"]:
         known = weight(file)
         assert known.licence
         assert bool(known.url) == (name != "disco")

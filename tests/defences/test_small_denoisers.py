@@ -14,9 +14,9 @@ from torch import Tensor
 from defences import network_adapter
 from defences.base import Defence
 from defences.diffusion_adapter import signal
-from pipeline import catalog
-from pipeline.evaluate.images import decode, to_tensor
-from pipeline.evaluate.objective import ImageNoise
+from pipeline.catalogue import lookup
+from pipeline.data.images import decode, to_tensor
+from pipeline.engine.metric.objective import ImageNoise
 from pipeline.files import file_digest
 from pipeline.train.recipes import RECIPES, TID2013_SOURCES
 
@@ -33,7 +33,7 @@ def clear() -> Tensor:
 
 
 def load(name: str, **settings: float) -> Defence:
-    defence: Defence = catalog.find("defences", name).load()(**settings)
+    defence: Defence = lookup.find("defences", name).load()(**settings)
     return defence
 
 
@@ -85,7 +85,7 @@ def test_what_stands_beside_the_weights_is_about_them(name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_needs_no_download_and_is_marked(name: str) -> None:
-    entry = catalog.find("defences", name)
+    entry = lookup.find("defences", name)
     assert entry.missing_weights() == []
     assert entry.fields["small"] is True
 

@@ -12,7 +12,7 @@ from untrained import offline
 
 from metrics.base import FullReference, Metric
 from metrics.pyiqa_adapter import build
-from pipeline.catalog import find
+from pipeline.catalogue.lookup import find
 
 
 @pytest.fixture(scope="module", autouse=True)

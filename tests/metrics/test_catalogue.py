@@ -7,10 +7,12 @@ import re
 import pytest
 from pyiqa.default_model_configs import DEFAULT_CONFIGS
 
-from pipeline import catalog, catalogue_table
-from pipeline.listing import listing
+from pipeline.catalogue import lookup
+from pipeline.catalogue.entry import Entry, weights_path
+from pipeline.cli import docs_pages
+from pipeline.cli.listing import listing
 
-METRICS = catalog.entries("metrics")
+METRICS = lookup.entries("metrics")
 SETS = {"fid", "sfid", "fid_dinov2", "inception_score"}  # of many images
 ELSEWHERE = {  # pyiqa's name: why no entry bears it
     "clipscore": "rates a caption",
@@ -31,7 +33,7 @@ def test_every_metric_of_pyiqa_has_an_entry() -> None:
 
 
 @pytest.mark.parametrize("entry", METRICS.values(), ids=METRICS)
-def test_metadata_is_complete(entry: catalog.Entry) -> None:
+def test_metadata_is_complete(entry: Entry) -> None:
     assert entry.problem == ""
     fields = entry.fields
     assert fields["trained_on"]
@@ -40,7 +42,7 @@ def test_metadata_is_complete(entry: catalog.Entry) -> None:
     assert fields["gpu_memory"] > 0
     assert len(entry.title) > len(entry.name)
     for weight in fields["weights"]:
-        assert catalog.weights_path(weight)
+        assert weights_path(weight)
         assert re.search(r"^(weights|hub/(pyiqa|checkpoints|clip)|clip|huggingface/[^/]+/[^/]+)/[^/]+$", weight)
 
 
@@ -62,7 +64,7 @@ def test_list_tells_what_is_unverified() -> None:
 
 
 def test_the_page_is_what_the_files_say() -> None:
-    page, _ = catalogue_table.PAGES
+    page, _ = docs_pages.PAGES
     written = page.path.read_text(encoding="utf-8")
     assert written == page.text, "run python -m pipeline catalogue"
     assert all(f"| {name} |" in written for name in METRICS)

@@ -12,7 +12,7 @@ from torch.nn.functional import conv2d
 import metrics.filters_adapter
 from metrics.base import Metric
 from metrics.filters_adapter import FixedFilters
-from pipeline import catalog
+from pipeline.catalogue import lookup
 from pipeline.contract.base import photographs
 
 
@@ -63,7 +63,7 @@ def test_filters_that_are_trained_keep_their_gradient() -> None:
 
 @pytest.mark.parametrize("name", ["nlpd", "vif"])
 def test_metrics_have_the_gradient_that_they_had(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    metric: Metric = catalog.find("metrics", name).load()().eval().requires_grad_(False)
+    metric: Metric = lookup.find("metrics", name).load()().eval().requires_grad_(False)
     clear = photographs(64, 72)[:1]
     images = (clear + 0.05 * torch.rand(clear.shape, generator=torch.Generator().manual_seed(5))).clamp(0, 1)
 

@@ -19,9 +19,9 @@ from metrics import fragments_adapter
 from metrics.base import VideoMetric
 from metrics.fragments_adapter import clip_from, fragments, load_published, middles, shrunk, spread_clip
 from metrics.swin3d_adapter import FragmentSwin
-from pipeline import catalog
+from pipeline.catalogue import lookup
 
-WEIGHTS = {name: catalog.find("metrics", name).fields["weights"][0] for name in ("fast_vqa", "dover")}
+WEIGHTS = {name: lookup.find("metrics", name).fields["weights"][0] for name in ("fast_vqa", "dover")}
 MEAN, DEVIATION = torch.tensor([123.675, 116.28, 103.53]) / 255, torch.tensor([58.395, 57.12, 57.375]) / 255
 WINDOW, HEADS = (8, 7, 7), (3, 6, 12, 24)
 
@@ -116,7 +116,7 @@ def torch_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 def load(name: str) -> VideoMetric:
-    metric: VideoMetric = catalog.find("metrics", name).load()()
+    metric: VideoMetric = lookup.find("metrics", name).load()()
     return metric.eval().requires_grad_(False)
 
 

@@ -16,7 +16,7 @@ from torch.nn.functional import avg_pool2d
 
 from metrics.base import FullReference, Metric
 from metrics.pyiqa_adapter import build
-from pipeline.catalog import find
+from pipeline.catalogue.lookup import find
 
 IMAGES = ("I03.bmp", "I04.bmp", "I06.bmp", "I08.bmp", "I19.bmp")
 OFFICIAL = {  # name: the largest gap allowed. It is pyiqa's own, see below, of MATLAB's resizing and rounding.

@@ -16,15 +16,15 @@ from torch.nn.functional import avg_pool3d, conv2d, pad
 
 from metrics.base import FullReference, Metric, VideoMetric
 from metrics.vmaf_adapter import rated_features
-from pipeline import catalog
-from pipeline.cells import Settings
+from pipeline.catalogue import lookup
+from pipeline.cells.cell import Settings
 from pipeline.contract import check_entry
 from pipeline.contract.base import photographs
 from pipeline.contract.metric import distort
-from pipeline.evaluate.datasets import open_dataset
-from pipeline.evaluate.images import load_batch, quantize, to_tensor
-from pipeline.evaluate.objective import Gain, ImageNoise
-from pipeline.evaluate.passes import attack_variants
+from pipeline.data.dataset import open_dataset
+from pipeline.data.images import load_batch, quantize, to_tensor
+from pipeline.engine.attack.passes import attack_variants
+from pipeline.engine.metric.objective import Gain, ImageNoise
 
 IMPORTED = {  # entry: file below weights/
     "eonss": "eonss.pth",
@@ -93,7 +93,7 @@ def torch_home(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> I
     for file in (kept / "torch_home" / "hub" / "checkpoints").iterdir():
         (home / "hub" / "checkpoints" / file.name).symlink_to(file)
     for name, file in IMPORTED.items():
-        (weight,) = catalog.find("metrics", name).fields["weights"]
+        (weight,) = lookup.find("metrics", name).fields["weights"]
         if not (home / weight).exists():  # several entries share one
             (home / weight).symlink_to(kept / file)
     with pytest.MonkeyPatch.context() as patch:
@@ -102,13 +102,13 @@ def torch_home(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> I
 
 
 def load(name: str) -> Metric:
-    metric: Metric = catalog.find("metrics", name).load()()
+    metric: Metric = lookup.find("metrics", name).load()()
     return metric.eval().requires_grad_(False)
 
 
 @pytest.mark.parametrize("name", IMPORTED)
 def test_keeps_the_contract(name: str) -> None:
-    checks = check_entry(catalog.find("metrics", name))
+    checks = check_entry(lookup.find("metrics", name))
     assert [check for check in checks if check.status != "passed"] == []
 
 
@@ -173,7 +173,7 @@ def gains(
     reference = isinstance(metric, FullReference)
     images = compressed(clear) if reference else clear
     references = clear if reference else None
-    attack = attack_variants(catalog.find("attacks", name), Settings(overrides=overrides))[""]
+    attack = attack_variants(lookup.find("attacks", name), Settings(overrides=overrides))[""]
     known = {needed: torch.full((len(images),), 4.0) for needed in attack.needs}
     objective = Gain(metric, references, access=attack.access, clear_scores=known)
     attacked = attack(images, objective, ImageNoise(name, NAMES[:count]))
@@ -247,7 +247,7 @@ def motion(clip: Tensor) -> Tensor:
 def test_a_damaged_file_is_named(
     name: str, share: float, torch_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (weight,) = catalog.find("metrics", name).fields["weights"]
+    (weight,) = lookup.find("metrics", name).fields["weights"]
     whole = (torch_home / weight).read_bytes()
     (tmp_path / weight).parent.mkdir(parents=True)
     (tmp_path / weight).write_bytes(whole[: int(share * len(whole))])
@@ -260,7 +260,7 @@ def test_a_damaged_file_is_named(
 def test_weights_of_another_architecture_are_refused(
     torch_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (weight,), (other,) = (catalog.find("metrics", name).fields["weights"] for name in ("eonss", "cnniqa_live"))
+    (weight,), (other,) = (lookup.find("metrics", name).fields["weights"] for name in ("eonss", "cnniqa_live"))
     (tmp_path / weight).parent.mkdir(parents=True)
     (tmp_path / weight).symlink_to(torch_home / other)
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))

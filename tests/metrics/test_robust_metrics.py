@@ -14,20 +14,22 @@ from PIL import Image
 from quiet import Quiet
 
 from metrics.base import Images, Metric
-from pipeline import catalog, config
-from pipeline.cells import Settings
+from pipeline import config
+from pipeline.catalogue import lookup
+from pipeline.cells.cell import Settings
+from pipeline.cli.listing import listing
 from pipeline.contract.base import photographs
-from pipeline.evaluate import local
-from pipeline.evaluate.images import quantize
-from pipeline.evaluate.job import Request
-from pipeline.evaluate.metric import build_metric
-from pipeline.evaluate.objective import Gain, ImageNoise
+from pipeline.data.images import quantize
+from pipeline.engine.job import Request
+from pipeline.engine.metric.build import build_metric
+from pipeline.engine.metric.objective import Gain, ImageNoise
+from pipeline.engine.run import run
 from pipeline.files import file_digest
-from pipeline.listing import listing
-from pipeline.scoring.tables import write_tables
+from pipeline.places import CODE
+from pipeline.scoring.tables.write import write_tables
 from pipeline.train.recipes import TID2013_SOURCES
 
-WEIGHTS = catalog.ROOT / "metrics" / "weights"
+WEIGHTS = CODE / "metrics" / "weights"
 NAMES = ["small_cnn+adversarial_training", "small_cnn+gradient_norm"]
 # Parts of small_cnn's norm and gain, somewhat above what was seen: .29 and .41, .42 and .30.
 CEILINGS = {"small_cnn+adversarial_training": (0.4, 0.5), "small_cnn+gradient_norm": (0.5, 0.4)}
@@ -35,7 +37,7 @@ CEILINGS = {"small_cnn+adversarial_training": (0.4, 0.5), "small_cnn+gradient_no
 
 @cache
 def load(name: str) -> Metric:
-    return build_metric(catalog.find("metrics", name), torch.device("cpu"))
+    return build_metric(lookup.find("metrics", name), torch.device("cpu"))
 
 
 @cache
@@ -51,7 +53,7 @@ def norms(name: str) -> torch.Tensor:
 
 def gain(name: str) -> float:
     """Returns what I-FGSM at 4/255 adds to the score, on average."""
-    attack = replace(catalog.find("attacks", "ifgsm").load()(), eps=4 / 255)
+    attack = replace(lookup.find("attacks", "ifgsm").load()(), eps=4 / 255)
     metric, names = load(name), [str(number) for number in range(len(shown()))]
     attacked = quantize(attack(shown(), Gain(metric), ImageNoise("ifgsm", names)), shown(), attack.eps)
     return (metric(attacked) - metric(shown())).mean().item()
@@ -64,18 +66,18 @@ def bare() -> tuple[float, float]:
 
 
 def test_they_are_entries_like_any_other() -> None:
-    entries = catalog.entries("metrics")
+    entries = lookup.entries("metrics")
     assert [name for name, entry in entries.items() if entry.trained] == NAMES
     assert list(entries) == sorted(entries)
     told = {row["name"]: row for row in listing("metrics")}
     for name in NAMES:
-        entry = catalog.find_anywhere(name)
+        entry = lookup.find_anywhere(name)
         assert entry.missing_weights() == []
         assert entry.kind == "NR"
         assert entry.parts == [entry]
         assert config.load().preset("nightly").metrics.takes(entry)
         assert told[name]["state"] == "ready"
-        assert entry.fingerprint not in {catalog.find("metrics", "small_cnn").fingerprint, *NAMES}
+        assert entry.fingerprint not in {lookup.find("metrics", "small_cnn").fingerprint, *NAMES}
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -85,7 +87,7 @@ def test_what_stands_beside_the_weights_is_about_them(name: str) -> None:
     assert weights.stat().st_size <= 2_000_000
     assert made["sha256"] == file_digest(weights)
     assert made["recipe"]["network"] == name
-    assert made["begun_with"]["small_cnn"] == catalog.find("metrics", "small_cnn").fingerprint
+    assert made["begun_with"]["small_cnn"] == lookup.find("metrics", "small_cnn").fingerprint
     assert not TID2013_SOURCES & {*made["trained_on"], *made["held_out"]}
     assert made["held_out"] == json.loads((WEIGHTS / "small_cnn.json").read_text())["held_out"]
 
@@ -98,7 +100,7 @@ def test_gradients_and_gains_on_photographs_are_smaller_than_before(name: str) -
 
 
 def test_a_purification_may_stand_before_a_trained_metric() -> None:
-    entry = catalog.find("metrics", "small_cnn+gradient_norm+flip")
+    entry = lookup.find("metrics", "small_cnn+gradient_norm+flip")
     assert [part.name for part in entry.parts] == ["small_cnn+gradient_norm", "flip"]
     metric = build_metric(entry, torch.device("cpu"))
     torch.testing.assert_close(metric(shown()), load("small_cnn+gradient_norm")(shown()))
@@ -117,8 +119,8 @@ def judged(tmp_path_factory: pytest.TempPathFactory) -> Path:
         Image.fromarray(pixels).save(photos / f"{number}.png")
     whole = {"attacks": ["ifgsm"], "datasets": [str(photos)], "out": out}
     training = ("gradient_norm",)
-    local.run(Request(metrics=["small_cnn"], settings=Settings(defences=training), **whole), Quiet())
-    local.run(Request(metrics=["small_cnn+gradient_norm"], **whole), Quiet())
+    run(Request(metrics=["small_cnn"], settings=Settings(defences=training), **whole), Quiet())
+    run(Request(metrics=["small_cnn+gradient_norm"], **whole), Quiet())
     write_tables([out], out)
     return out
 
@@ -153,5 +155,5 @@ def test_it_is_probed_and_ranked_like_a_metric_without_a_defence(judged: Path) -
 
 
 def test_all_defences_are_all_that_need_no_training() -> None:
-    assert not {"gradient_norm", "adversarial_training"} & set(catalog.guards("all"))
-    assert catalog.guards("gradient_norm,flip") == ["gradient_norm", "flip"]
+    assert not {"gradient_norm", "adversarial_training"} & set(lookup.guards("all"))
+    assert lookup.guards("gradient_norm,flip") == ["gradient_norm", "flip"]

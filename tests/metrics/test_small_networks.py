@@ -12,11 +12,12 @@ from scipy.stats import spearmanr
 from tid2013 import stimuli
 
 from metrics.base import Metric
-from pipeline import catalog, config
-from pipeline.evaluate.images import Pixels, to_tensor
+from pipeline import config
+from pipeline.catalogue import lookup
+from pipeline.data.images import Pixels, to_tensor
 from pipeline.files import file_digest
-from pipeline.train.data import gather
 from pipeline.train.labels import Labeller
+from pipeline.train.photographs import gather
 from pipeline.train.recipes import RECIPES, TID2013_SOURCES
 from pipeline.train.samples import distorted_pairs, plans
 
@@ -28,7 +29,7 @@ FLOORS = {"small_cnn": (0.74, 0.89, 0.89), "small_vit": (0.70, 0.79, 0.79)}
 
 
 def load(name: str) -> Metric:
-    metric: Metric = catalog.find("metrics", name).load()()
+    metric: Metric = lookup.find("metrics", name).load()()
     return metric.eval().requires_grad_(False)
 
 
@@ -92,7 +93,7 @@ def test_what_stands_beside_the_weights_is_about_them(name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_needs_no_download_and_is_part_of_the_demo(name: str) -> None:
-    entry = catalog.find("metrics", name)
+    entry = lookup.find("metrics", name)
     assert entry.missing_weights() == []
     assert config.load().preset("demo").metrics.takes(entry)
 
@@ -125,5 +126,5 @@ def test_damaged_weights_are_named(damage: str, tmp_path: Path, monkeypatch: pyt
 def test_untrained_networks_know_nothing(tid2013: tuple[list[Pixels], list[float]]) -> None:
     torch.manual_seed(0)
     images, opinions = tid2013
-    untrained = catalog.find("metrics", "small_cnn").load().untrained().eval().requires_grad_(False)
+    untrained = lookup.find("metrics", "small_cnn").load().untrained().eval().requires_grad_(False)
     assert abs(spearmanr(scores(untrained, images), opinions).statistic) < 0.5

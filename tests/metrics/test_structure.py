@@ -13,9 +13,9 @@ from untrained import FEWER_CROPS, offline, write_empty_states
 
 from metrics.base import Metric, VideoMetric
 from metrics.pyiqa_adapter import PyiqaMetric
-from pipeline import catalog
+from pipeline.catalogue import lookup
 
-METRICS = catalog.entries("metrics")
+METRICS = lookup.entries("metrics")
 WITH_WEIGHTS = {
     "brisque",
     "ilniqe",

@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 import torch
 
-from pipeline import catalog
-from pipeline.cells import Cell, Settings
-from pipeline.evaluate.datasets import open_dataset
-from pipeline.evaluate.images import decode, quantize, to_tensor
-from pipeline.evaluate.metric import MetricBench
-from pipeline.evaluate.objective import Gain, ImageNoise
-from pipeline.evaluate.patterns import patterns_of
+from pipeline.catalogue import lookup
+from pipeline.cells.cell import Cell, Settings
+from pipeline.data.dataset import open_dataset
+from pipeline.data.images import decode, quantize, to_tensor
+from pipeline.engine.metric.bench import MetricBench
+from pipeline.engine.metric.objective import Gain, ImageNoise
+from pipeline.engine.universal.patterns import patterns_of
 
 SIDE = 240
 SETTINGS = {  # few and small crops: seconds instead of hours
@@ -27,7 +27,7 @@ NETWORKS = {"small_cnn": None, "eonss": "eonss.pth"}  # ours, and a published on
 @pytest.fixture(params=NETWORKS)
 def bench(request, shared_data: Path, tmp_path: Path, monkeypatch) -> MetricBench:
     """Returns a network at work, with the weights as `weights import` leaves them."""
-    entry, published = catalog.find("metrics", request.param), NETWORKS[request.param]
+    entry, published = lookup.find("metrics", request.param), NETWORKS[request.param]
     if published:
         (weight,) = entry.fields["weights"]
         monkeypatch.setenv("TORCH_HOME", str(tmp_path / "home"))
@@ -46,7 +46,7 @@ def unseen(images: Path) -> torch.Tensor:
 def test_beats_noise_of_the_same_largest_value_and_of_the_same_rms(name, bench, shared_data):
     train = open_dataset(str(shared_data / "images" / "kodak24"))
     settings = Settings(overrides=SETTINGS[name])
-    cell = Cell(bench.entry, catalog.find("attacks", name), {}, settings, {train.name: train.digest})
+    cell = Cell(bench.entry, lookup.find("attacks", name), {}, settings, {train.name: train.digest})
     pattern = patterns_of(bench, cell, [train], lambda what, work: None)[""][train.name]
     clear, attack = unseen(shared_data / "images"), cell.attack.load()()
     objective = Gain(bench.metric)

@@ -8,7 +8,7 @@ from skimage import data
 from torch import Tensor
 
 from metrics.vif import Vif
-from pipeline.evaluate.images import compress, to_tensor
+from pipeline.data.images import compress, to_tensor
 
 SIDE = 200
 

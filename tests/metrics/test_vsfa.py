@@ -12,7 +12,7 @@ import torchvision
 
 from metrics.base import VideoMetric
 from metrics.vsfa_adapter import as_remembered
-from pipeline import catalog
+from pipeline.catalogue import lookup
 
 HEADS = {"vsfa": "VSFA.pt", "mdtvsfa": "MDTVSFA.pt"}
 NAMES = {  # what the authors call the parts
@@ -27,7 +27,7 @@ def torch_home(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> I
     home = tmp_path_factory.mktemp("torch_home")
     (home / "hub" / "checkpoints").mkdir(parents=True)
     for name, file in HEADS.items():
-        backbone, head = catalog.find("metrics", name).fields["weights"]
+        backbone, head = lookup.find("metrics", name).fields["weights"]
         (home / head).symlink_to(shared_data / "weights" / file)
     torch.manual_seed(0)
     torch.save(torchvision.models.resnet50(weights=None).state_dict(), home / backbone)
@@ -37,7 +37,7 @@ def torch_home(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> I
 
 
 def load(name: str) -> VideoMetric:
-    metric: VideoMetric = catalog.find("metrics", name).load()()
+    metric: VideoMetric = lookup.find("metrics", name).load()()
     return metric.eval().requires_grad_(False)
 
 

@@ -16,7 +16,7 @@ import numpy as np
 from PIL import Image
 from scipy.ndimage import gaussian_filter
 
-from pipeline.evaluate.images import Pixels
+from pipeline.data.images import Pixels
 
 
 def stimuli(data: Path) -> tuple[list[Pixels], list[float]]:

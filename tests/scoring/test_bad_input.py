@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from pipeline.errors import BenchError
-from pipeline.scoring.tables import write_tables
+from pipeline.scoring.tables.write import write_tables
 
 
 def tables(folder):

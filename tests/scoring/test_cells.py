@@ -3,7 +3,7 @@
 import pytest
 
 from pipeline.errors import BenchError
-from pipeline.scoring.cells import read_cells
+from pipeline.scoring.read.cells import read_cells
 
 
 def only(path):

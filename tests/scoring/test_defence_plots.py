@@ -8,9 +8,17 @@ import numpy as np
 import pytest
 
 from pipeline.errors import BenchError
-from pipeline.scoring.defence_plots import DEFENCE_PLOTS, by_ssim, by_value, heatmap, metrics, quality, srocc
-from pipeline.scoring.plots import write_plot
-from pipeline.scoring.tables import write_tables
+from pipeline.scoring.plots.defences import (
+    DEFENCE_PLOTS,
+    by_ssim,
+    by_value,
+    heatmap,
+    metrics,
+    quality,
+    srocc,
+)
+from pipeline.scoring.plots.leaderboard import write_plot
+from pipeline.scoring.tables.write import write_tables
 
 NAMES = ("a", "b", "c", "d", "e", "f")
 LEFT = {"jpeg": 0.2, "flip": 0.05}  # of the gain of 0.4, by defence; an attack that knows the defence gains 0.1 more

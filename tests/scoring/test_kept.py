@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from pipeline.files import file_digest
-from pipeline.scoring.kept import read_records
-from pipeline.scoring.leaderboard import build
-from pipeline.scoring.machine import leaderboard_json, scores_csv
+from pipeline.scoring.board.consistency import together
+from pipeline.scoring.board.leaderboard import build
+from pipeline.scoring.board.record_cache import read_records
 from pipeline.scoring.processes import Processes
-from pipeline.scoring.tables import write_tables
-from pipeline.scoring.together import together
+from pipeline.scoring.tables.csv_json import leaderboard_json, scores_csv
+from pipeline.scoring.tables.write import write_tables
 
 FILES = ("scores.csv", "leaderboard.md", "leaderboard.csv", "leaderboard.json")
 

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from pipeline.scoring.cells import read_cells
-from pipeline.scoring.leaderboard import build
-from pipeline.scoring.outcomes import moved_images, worst_case
-from pipeline.scoring.together import records
+from pipeline.scoring.board.consistency import records
+from pipeline.scoring.board.leaderboard import build
+from pipeline.scoring.read.cells import read_cells
+from pipeline.scoring.scores.outcomes import moved_images, worst_case
 
 
 def board(folder, ranges=None):

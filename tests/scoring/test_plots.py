@@ -3,8 +3,8 @@
 import pytest
 
 from pipeline.errors import BenchError
-from pipeline.scoring.plots import write_plot
-from pipeline.scoring.tables import write_tables
+from pipeline.scoring.plots.leaderboard import write_plot
+from pipeline.scoring.tables.write import write_tables
 
 PLOTS = [("gain-curve", ["weak"]), ("heatmap", []), ("ranks", []), ("scatter", ["ifgsm", "madc"])]
 

@@ -7,10 +7,10 @@ import pandas as pd
 import pytest
 
 from pipeline.errors import BenchError
-from pipeline.scoring.report import score_paths
-from pipeline.scoring.robustness import robustness, subset_scale, terms
-from pipeline.scoring.rows_file import read_rows
-from pipeline.scoring.statistics import bootstrap, intervals, t_interval
+from pipeline.scoring.read.rows import read_rows
+from pipeline.scoring.scores.robustness import robustness, subset_scale, terms
+from pipeline.scoring.scores.statistics import bootstrap, intervals, t_interval
+from pipeline.scoring.tables.score_report import score_paths
 
 
 @pytest.fixture(scope="module")

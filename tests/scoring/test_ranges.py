@@ -6,7 +6,7 @@ import csv
 
 import pytest
 
-from pipeline.scoring.ranges import Source, as_csv, difference, line_of, read_lines, read_ranges
+from pipeline.scoring.scores.ranges import Source, as_csv, difference, line_of, read_lines, read_ranges
 
 SOURCE = Source(1000, "nips2017", "0123456789abcdef", "2026-11-21")
 

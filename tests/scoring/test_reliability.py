@@ -6,7 +6,7 @@ import re
 import pytest
 from scratch import BRIGHTNESS, Tree
 
-from pipeline.scoring.reliability import EXPLANATIONS, Flag
+from pipeline.scoring.board.flags import EXPLANATIONS, Flag
 
 METRIC = '''
 """{name}: {about}."""

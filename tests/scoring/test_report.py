@@ -6,7 +6,7 @@ import pytest
 from rich.console import Console
 
 from pipeline.errors import BenchError
-from pipeline.scoring.report import score_paths
+from pipeline.scoring.tables.score_report import score_paths
 
 
 def scored(paths, *args, **options):

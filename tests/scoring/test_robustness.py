@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from pipeline.errors import DataError
-from pipeline.scoring.robustness import SCORES, Scale, robustness, subset_scale, terms
+from pipeline.scoring.scores.robustness import SCORES, Scale, robustness, subset_scale, terms
 
 
 def scores(clear, attacked):

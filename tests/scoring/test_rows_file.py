@@ -5,8 +5,8 @@ import math
 import pandas as pd
 import pytest
 
-from pipeline.rows import Row, to_csv
-from pipeline.scoring.rows_file import RowsError, read_rows
+from pipeline.cells.row import Row, to_csv
+from pipeline.scoring.read.rows import RowsError, read_rows
 
 HEADER = "dataset,image,clip,clear,attacked,psnr,ssim,mse,linf,variant,train_dataset,amplitude,defence"
 

@@ -9,8 +9,8 @@ from typer.testing import CliRunner
 
 from pipeline.__main__ import app
 from pipeline.errors import BenchError, DataError
-from pipeline.scoring.show import chosen, read_board, rendered, sparkline
-from pipeline.scoring.tables import write_tables
+from pipeline.scoring.tables.show import chosen, read_board, rendered, sparkline
+from pipeline.scoring.tables.write import write_tables
 
 
 @pytest.fixture

@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 from rich.console import Console
 
-from pipeline.scoring.robustness import SCORES
-from pipeline.scoring.tables import print_leaderboard, write_tables
+from pipeline.scoring.scores.robustness import SCORES
+from pipeline.scoring.tables.write import print_leaderboard, write_tables
 
 FILES = ("scores.csv", "leaderboard.md", "leaderboard.csv", "leaderboard.json")
 

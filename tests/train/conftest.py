@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from tiny import SOURCES, TINY
 
-from pipeline.train.data import Photographs, gather
+from pipeline.train.photographs import Photographs, gather
 
 
 @pytest.fixture(scope="session")

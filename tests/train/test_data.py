@@ -12,15 +12,15 @@ import torch
 from PIL import Image
 from tiny import TINY
 
+from pipeline.data.video import Pixels
 from pipeline.errors import BenchError, DataError
-from pipeline.evaluate.video import Pixels
-from pipeline.train import rate_task
 from pipeline.train import samples as making
-from pipeline.train.data import Photographs, gather
 from pipeline.train.distortions import ratio
 from pipeline.train.labels import Labeller
+from pipeline.train.photographs import Photographs, gather
 from pipeline.train.recipes import RECIPES, TID2013_SOURCES, find_recipe
 from pipeline.train.samples import ALIKE, SCENES, Plan, content, distorted_pairs, make, plans, prepare
+from pipeline.train.tasks import rate
 
 
 @pytest.fixture
@@ -109,7 +109,7 @@ def test_samples_that_follow_each_other_show_one_content_with_errors_spread_even
 def test_training_labels_are_ranks_among_those_of_one_content_and_validation_labels_the_judges_own(
     few: Photographs, work: Path
 ) -> None:
-    training, validation = rate_task.samples(few, TINY, work, lambda _: None)
+    training, validation = rate.samples(few, TINY, work, lambda _: None)
     before, kept = (prepare(plan, work, lambda _: None) for plan in plans(few, TINY))
     assert torch.equal(training.images, before.images)
     for start, stop in ((0, ALIKE), (ALIKE, 12)):  # two samples are left over for the second content

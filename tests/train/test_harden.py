@@ -11,17 +11,19 @@ import torch
 from tiny import SOURCES, TINY
 from torch import Tensor
 
-from pipeline import catalog
+from pipeline import places
+from pipeline.catalogue import lookup
+from pipeline.cli.train import default_out, train
+from pipeline.engine.metric.build import build_metric
 from pipeline.errors import BenchError, DataError
-from pipeline.evaluate.metric import build_metric
-from pipeline.train import harden_task
-from pipeline.train.commands import default_out, train
-from pipeline.train.data import Photographs
+from pipeline.places import CODE
 from pipeline.train.loop import Training
+from pipeline.train.photographs import Photographs
 from pipeline.train.recipes import HARDENING, find_recipe
 from pipeline.train.run import start, train_network
 from pipeline.train.samples import Samples
-from pipeline.train.tasks import find_task
+from pipeline.train.task import find_task
+from pipeline.train.tasks import harden
 
 NAMES = ["small_cnn+gradient_norm", "small_cnn+adversarial_training"]
 SHORT = replace(HARDENING, crop=64, samples=12, validation=4, window=48, epochs=2, batch=4)
@@ -33,7 +35,7 @@ def made(few: Photographs, work: Path) -> tuple[Samples, Samples]:
     return find_task(recipe).samples(few, recipe, work, lambda _: None)
 
 
-def training(recipe: harden_task.Recipe, made: tuple[Samples, Samples]) -> Training:
+def training(recipe: harden.Recipe, made: tuple[Samples, Samples]) -> Training:
     return Training(start(recipe), recipe, *made)
 
 
@@ -44,24 +46,24 @@ def equal(one: dict[str, Tensor], other: dict[str, Tensor]) -> bool:
 @pytest.mark.parametrize("name", NAMES)
 def test_it_begins_with_the_weights_of_the_metric(name: str) -> None:
     begun = start(find_recipe(name))
-    bare = build_metric(catalog.find("metrics", "small_cnn"), torch.device("cpu"))
+    bare = build_metric(lookup.find("metrics", "small_cnn"), torch.device("cpu"))
     assert equal(begun.state_dict(), bare.state_dict())
     assert all(weight.requires_grad for weight in begun.parameters())
 
 
 def test_labels_get_the_spread_of_the_metrics_own_scores(made: tuple[Samples, Samples]) -> None:
-    metric = build_metric(catalog.find("metrics", "small_cnn"), torch.device("cpu"))
+    metric = build_metric(lookup.find("metrics", "small_cnn"), torch.device("cpu"))
     scores = metric(made[0].images.float() / 255)  # their range is 0 to 100 already
     assert made[0].labels.mean().item() == pytest.approx(scores.mean().item(), abs=0.1)
     assert made[0].labels.std().item() == pytest.approx(scores.std().item(), rel=0.01)
 
 
 def test_the_quality_of_a_metric_where_lower_is_better_rises_as_its_score_falls() -> None:
-    metric = build_metric(catalog.find("metrics", "small_cnn"), torch.device("cpu"))
+    metric = build_metric(lookup.find("metrics", "small_cnn"), torch.device("cpu"))
     images = torch.rand(2, 3, 40, 40, generator=torch.Generator().manual_seed(0))
-    scores, quality = metric(images), harden_task.quality(metric, images)
+    scores, quality = metric(images), harden.quality(metric, images)
     metric.higher_is_better, metric.score_range = False, (-100.0, 300.0)  # type: ignore[misc]
-    turned = harden_task.quality(metric, images)
+    turned = harden.quality(metric, images)
     torch.testing.assert_close(quality, scores)
     torch.testing.assert_close(turned, 100 - (scores + 100) / 4)
 
@@ -133,18 +135,18 @@ def test_weights_are_written_where_the_catalogue_finds_them(
     assert few
     name = NAMES[0]
     recipe = replace(SHORT, network=name, epochs=1, settings={"strength": "1e-4"})
-    assert default_out(name) == catalog.ROOT / "metrics" / "weights" / f"{name}.safetensors"
-    monkeypatch.setattr(catalog, "ROOT", tmp_path)
+    assert default_out(name) == CODE / "metrics" / "weights" / f"{name}.safetensors"
+    monkeypatch.setattr(places, "CODE", tmp_path)
     for folder in ("metrics", "defences"):
-        (tmp_path / folder).symlink_to(Path(harden_task.__file__).parents[2] / folder)
+        (tmp_path / folder).symlink_to(Path(harden.__file__).parents[2] / folder)
     (tmp_path / "metrics").unlink()
-    source = Path(harden_task.__file__).parents[2] / "metrics"
+    source = Path(harden.__file__).parents[2] / "metrics"
     (tmp_path / "metrics" / "weights").mkdir(parents=True)
     for path in [*source.glob("*.py"), source / "weights" / "small_cnn.safetensors"]:
         (tmp_path / path.relative_to(source.parent)).symlink_to(path)
-    assert name not in catalog.entries("metrics")
+    assert name not in lookup.entries("metrics")
     train_network(recipe, SOURCES, default_out(name), work)
-    entry = catalog.entries("metrics")[name]
+    entry = lookup.entries("metrics")[name]
     assert entry.missing_weights() == []
     made = json.loads(default_out(name).with_suffix(".json").read_text())
     assert made["settings"] == {"strength": 1e-4, "step": 0.00225}
@@ -152,12 +154,12 @@ def test_weights_are_written_where_the_catalogue_finds_them(
     assert f"SROCC {made['epochs'][-1]['srocc']:.2f}".replace("0.", ".") in entry.fields["verified"]
     images = torch.rand(1, 3, 40, 40, generator=torch.Generator().manual_seed(0))
     device = torch.device("cpu")
-    assert build_metric(entry, device)(images) != build_metric(catalog.find("metrics", "small_cnn"), device)(images)
+    assert build_metric(entry, device)(images) != build_metric(lookup.find("metrics", "small_cnn"), device)(images)
     before = entry.fingerprint
     default_out(name).write_bytes(b"damaged")
-    assert catalog.find("metrics", name).fingerprint != before
+    assert lookup.find("metrics", name).fingerprint != before
     with pytest.raises(DataError, match=r"must be built from weights/small_cnn\+gradient_norm\.safetensors; got"):
-        build_metric(catalog.find("metrics", name), device)
+        build_metric(lookup.find("metrics", name), device)
 
 
 @pytest.mark.parametrize(
@@ -189,9 +191,9 @@ def test_committed_weights_are_not_replaced_unasked(tmp_path: Path) -> None:
 
 
 def test_an_untrained_metric_is_skipped_with_the_command() -> None:
-    from pipeline.evaluate.weights import missing
+    from pipeline.weights.provision import missing
 
     assert "psnr+gradient_norm was not trained yet: see python -m pipeline train" in missing(
-        catalog.find("metrics", "psnr+gradient_norm")
+        lookup.find("metrics", "psnr+gradient_norm")
     )
     assert TINY.network == "small_cnn"

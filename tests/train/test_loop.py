@@ -16,15 +16,15 @@ import torch
 from tiny import SOURCES, TINY
 from torch import Tensor
 
+from pipeline.cli.train import train
 from pipeline.errors import BenchError, DataError, TransientError
 from pipeline.files import file_digest, folder_lock
-from pipeline.train.commands import train
-from pipeline.train.data import Photographs
 from pipeline.train.loop import Epoch, Training
-from pipeline.train.rate_task import disagreement
+from pipeline.train.photographs import Photographs
 from pipeline.train.recipes import RECIPES, Recipe
 from pipeline.train.run import start
 from pipeline.train.samples import Samples, plans, prepare
+from pipeline.train.tasks.rate import disagreement
 
 ROOT = Path(__file__).resolve().parents[2]
 RATED = [name for name, recipe in RECIPES.items() if recipe.task == "rate"]
@@ -135,7 +135,7 @@ def test_the_loss_is_least_where_scores_are_the_labels() -> None:
 
 CALL = """
 import sys, typer
-from pipeline.train.commands import train
+from pipeline.cli.train import train
 app = typer.Typer()
 app.command()(train)
 app()

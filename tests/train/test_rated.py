@@ -12,16 +12,16 @@ from PIL import Image, ImageFilter
 from scipy.stats import spearmanr
 from tiny import SOURCES, TINY
 
-from pipeline import catalog
+from pipeline.catalogue import lookup
+from pipeline.data.images import decode, to_tensor
 from pipeline.errors import BenchError, DataError
-from pipeline.evaluate.images import decode, to_tensor
-from pipeline.train import rate_task
-from pipeline.train.data import gather
 from pipeline.train.loop import Training
+from pipeline.train.photographs import gather
 from pipeline.train.recipes import HARDENING, find_recipe
 from pipeline.train.run import start, train_network
 from pipeline.train.samples import plans
-from pipeline.train.tasks import find_task
+from pipeline.train.task import find_task
+from pipeline.train.tasks import rate
 
 BLURS = (0, 1, 2, 4)
 ROBUST = "small_cnn+gradient_norm"
@@ -60,7 +60,7 @@ def test_the_digest_follows_the_opinions(study: str) -> None:
 
 def test_labels_are_the_opinions_from_0_to_100(study: str) -> None:
     found = gather([study], 64)
-    training, validation = rate_task.samples(found, TINY, Path(), lambda _: None)
+    training, validation = rate.samples(found, TINY, Path(), lambda _: None)
     assert training.images.shape == (12, 3, 64, 64)
     assert {*training.labels.tolist(), *validation.labels.tolist()} <= {0.0, 25.0, 50.0, 100.0}
     names = {plan.seed: plan.photographs.keys() for plan in plans(found, TINY)}
@@ -126,7 +126,7 @@ def test_a_csv_with_an_unknown_image_is_one_line(study: str) -> None:
 
 
 def test_a_metric_for_large_images_gets_crops_that_it_takes() -> None:
-    least = catalog.find("metrics", "liqe").fields["smallest"]
+    least = lookup.find("metrics", "liqe").fields["smallest"]
     assert least > HARDENING.crop
     recipe = find_recipe("liqe+gradient_norm")
     assert (recipe.crop, recipe.window) == (least, least)

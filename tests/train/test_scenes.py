@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pipeline.evaluate.video import Pixels
-from pipeline.train.data import Photographs
+from pipeline.data.video import Pixels
+from pipeline.train.photographs import Photographs
 from pipeline.train.scenes import scene
 
 

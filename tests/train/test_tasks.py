@@ -13,16 +13,16 @@ from PIL import Image
 from tiny import SOURCES
 from torch import Tensor, nn
 
+from pipeline.cli.train import attack_photographs
+from pipeline.data.images import Pixels, decode
 from pipeline.errors import BenchError, DataError
-from pipeline.evaluate.images import Pixels, decode
-from pipeline.train import denoise_task, diffuse_task, restore_task
-from pipeline.train.data import Photographs, gather, with_attacked
 from pipeline.train.loop import Training
-from pipeline.train.pairs import attack_photographs
+from pipeline.train.photographs import Photographs, gather, with_attacked
 from pipeline.train.recipes import RECIPES, Recipe
 from pipeline.train.run import start, train_network
 from pipeline.train.samples import plans
-from pipeline.train.tasks import find_task
+from pipeline.train.task import find_task
+from pipeline.train.tasks import denoise, diffuse, restore
 
 TINY = {
     name: replace(RECIPES[name], crop=64, samples=12, validation=4, window=window, epochs=3, batch=4)
@@ -115,7 +115,7 @@ def test_the_noise_to_predict_is_of_every_strength_up_to_25() -> None:
             seen.append(noisy - images)
             return seen[0]
 
-    assert denoise_task.loss(Watching(), images, torch.zeros(400), torch.Generator().manual_seed(0)) < 1e-9
+    assert denoise.loss(Watching(), images, torch.zeros(400), torch.Generator().manual_seed(0)) < 1e-9
     sigmas = 255 * seen[0].flatten(1).std(dim=1)
     assert sigmas.max() < 27
     assert np.histogram(sigmas, bins=5, range=(0, 25))[0].min() > 50
@@ -123,7 +123,7 @@ def test_the_noise_to_predict_is_of_every_strength_up_to_25() -> None:
 
 def test_a_diffusion_predicts_noise_of_deviation_1_whatever_the_step() -> None:
     images = torch.full((64, 3, 16, 16), 0.5)
-    nothing = diffuse_task.loss(
+    nothing = diffuse.loss(
         _Sample(torch.zeros(64, 3, 16, 16)), images, torch.zeros(64), torch.Generator().manual_seed(0)
     )
     assert nothing.item() == pytest.approx(1, rel=0.03)
@@ -136,7 +136,7 @@ class _Sample(Knowing):
 
 
 def test_pairs_are_the_same_place_of_both_photographs(pairs: Photographs) -> None:
-    training, validation = restore_task.samples(pairs, TINY["fcn"], Path(), lambda _: None)
+    training, validation = restore.samples(pairs, TINY["fcn"], Path(), lambda _: None)
     for images, labels in (training, validation):
         assert images.shape == labels.shape
         assert images.dtype == labels.dtype == torch.uint8
@@ -148,13 +148,13 @@ def test_pairs_are_the_same_place_of_both_photographs(pairs: Photographs) -> Non
 def test_every_attack_has_its_share(attacked: Path) -> None:
     both = with_attacked(gather(SOURCES, 64), [attacked])
     assert all(len(versions) == 2 for versions in both.attacked.values())
-    training, _ = restore_task.samples(both, replace(TINY["fcn"], samples=60), Path(), lambda _: None)
+    training, _ = restore.samples(both, replace(TINY["fcn"], samples=60), Path(), lambda _: None)
     bent = [torch.equal(image, torch.from_numpy(darker(label.numpy()))) for image, label in zip(*training, strict=True)]
     assert 15 < sum(bent) < 45
 
 
 def test_cuts_and_turns_are_those_of_the_labels(pairs: Photographs, monkeypatch: pytest.MonkeyPatch) -> None:
-    samples = restore_task.samples(pairs, TINY["fcn"], Path(), lambda _: None)
+    samples = restore.samples(pairs, TINY["fcn"], Path(), lambda _: None)
     training = Training(start(TINY["fcn"]), TINY["fcn"], *samples)
     seen: list[tuple[Tensor, Tensor]] = []
 
@@ -172,10 +172,10 @@ def test_cuts_and_turns_are_those_of_the_labels(pairs: Photographs, monkeypatch:
 
 def test_the_best_epoch_is_kept(pairs: Photographs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ssims = iter([0.2, 0.9, 0.5])
-    monkeypatch.setattr(restore_task, "figures", lambda *_: {"ssim": next(ssims)})
+    monkeypatch.setattr(restore, "figures", lambda *_: {"ssim": next(ssims)})
     states: list[dict[str, Tensor]] = []
     recipe = TINY["fcn"]
-    samples = restore_task.samples(pairs, recipe, Path(), lambda _: None)
+    samples = restore.samples(pairs, recipe, Path(), lambda _: None)
     training = Training(start(recipe), recipe, *samples)
     training.run(
         tmp_path / "checkpoint.pt",
@@ -186,9 +186,9 @@ def test_the_best_epoch_is_kept(pairs: Photographs, tmp_path: Path, monkeypatch:
 
 
 def test_figures_of_restoring_are_those_of_what_comes_out(pairs: Photographs) -> None:
-    _, validation = restore_task.samples(pairs, TINY["fcn"], Path(), lambda _: None)
-    perfect = restore_task.figures(Knowing(validation.labels.float() / 255), validation, 4)
-    nothing = restore_task.figures(Knowing(validation.images.float() / 255), validation, 4)
+    _, validation = restore.samples(pairs, TINY["fcn"], Path(), lambda _: None)
+    perfect = restore.figures(Knowing(validation.labels.float() / 255), validation, 4)
+    nothing = restore.figures(Knowing(validation.images.float() / 255), validation, 4)
     assert perfect["ssim"] == pytest.approx(1)
     assert nothing["ssim"] == nothing["ssim_attacked"] < 1
     assert nothing["psnr"] == nothing["psnr_attacked"]

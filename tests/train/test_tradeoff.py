@@ -12,10 +12,11 @@ import torch
 from tiny import SOURCES
 
 from metrics.base import NoReference
-from pipeline import catalog, robust_table
+from pipeline.catalogue import lookup
+from pipeline.cli.robust_table import POINTS, costs
+from pipeline.cli.train import tradeoff
 from pipeline.errors import BenchError
-from pipeline.train.commands import tradeoff
-from pipeline.train.data import Photographs
+from pipeline.train.photographs import Photographs
 from pipeline.train.samples import Samples
 from pipeline.train.tradeoff import EPS, Point, clear_crops, examine, parse, trade_off, write
 
@@ -86,7 +87,7 @@ def test_the_table_and_the_plot_show_every_point(tmp_path: Path) -> None:
     write(points, tmp_path / "points.csv")
     with (tmp_path / "points.csv").open(newline="") as file:
         assert [float(row["norm"]) for row in csv.DictReader(file)] == [100, 100, 75, 75]
-    told = robust_table.costs(tmp_path / "points.csv")
+    told = costs(tmp_path / "points.csv")
     assert "| a+b | 0.25 | 2 | 0.550 (0.550 to 0.550) | 75 (0.75) | 40.0 (1.00) | 20.0 | 2.00 |" in told
     picture = (tmp_path / "points.svg").read_bytes()
     assert picture.startswith(b"<?xml")
@@ -95,7 +96,7 @@ def test_the_table_and_the_plot_show_every_point(tmp_path: Path) -> None:
 
 
 def test_without_points_there_is_no_table(tmp_path: Path) -> None:
-    assert robust_table.costs(tmp_path / "none.csv") == ""
+    assert costs(tmp_path / "none.csv") == ""
 
 
 @pytest.mark.parametrize(
@@ -116,9 +117,9 @@ def test_a_wrong_call_is_one_line(texts: list[str], told: str, tmp_path: Path) -
 
 def test_the_default_strength_keeps_what_was_wanted() -> None:
     """Over three seeds: SROCC within .05 of the baseline, the norm at most half, the gain at most 60 % of it."""
-    with robust_table.POINTS.open(encoding="utf-8", newline="") as file:
+    with POINTS.open(encoding="utf-8", newline="") as file:
         points = [row for row in csv.DictReader(file) if row["training"] == "small_cnn+gradient_norm"]
-    default = float(catalog.find("defences", "gradient_norm").fields["strength"])
+    default = float(lookup.find("defences", "gradient_norm").fields["strength"])
     chosen, baseline = (
         [
             {name: float(row[name]) for name in ("srocc", "norm", "gain")}

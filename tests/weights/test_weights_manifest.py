@@ -12,7 +12,7 @@ import pytest
 import torchvision
 from pyiqa.archs import clip_model
 
-from pipeline.catalog import weights_path
+from pipeline.catalogue.entry import weights_path
 from pipeline.files import file_digest
 from pipeline.weights import manifest
 from pipeline.weights.declared import declared

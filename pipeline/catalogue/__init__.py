@@ -1,0 +1,1 @@
+"""Entries, read without importing them."""

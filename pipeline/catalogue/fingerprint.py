@@ -1,0 +1,88 @@
+"""The fingerprint of an entry: blind to comments, docstrings and layout, it covers whatever its numbers depend on."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from pipeline.catalogue import weight_paths
+from pipeline.catalogue.syntax import imports, own_imports, parse
+
+DESCRIPTIVE = {"trained_on", "licence", "verified", "suite"}
+PLATFORM = {"torch", "torchvision", "numpy", "scipy"}  # their versions move last digits only: the stamp records them
+
+
+def fingerprint(path: Path, fields: dict[str, Any]) -> str:
+    """Returns a digest of the file, the modules of ours it imports, its weights, and the packages that hold metrics."""
+    root = path.parents[1]
+    digest, seen, packages, queue = hashlib.sha256(), set(), set(), [path]
+    while queue:
+        module = queue.pop()
+        if module not in seen:
+            seen.add(module)
+            tree = parse(module)
+            queue += [imported for imported, _ in own_imports(tree, root)]
+            packages |= {name.split(".")[0] for name, _ in imports(tree)}
+    for module in sorted(seen):
+        digest.update(f"{module.parent.name}/{module.name}:{_canonical_file(module)}\n".encode())
+    locked = _locked(root)
+    for package in sorted(packages & locked.keys() - PLATFORM):
+        digest.update(f"{package}=={locked[package]}\n".encode())
+    for weight in fields.get("weights", ()):
+        file = weight_paths.weights_path(weight, root / path.parent.name)
+        own = weight.startswith("weights/") and file.is_file()  # a downloaded file is known by its name
+        digest.update(f"{weight}:{hashlib.sha256(file.read_bytes()).hexdigest() if own else ''}\n".encode())
+    return digest.hexdigest()[:16]
+
+
+def _canonical(node: Any) -> str:
+    """Writes a syntax tree without docstrings, positions and empty fields: the same on every Python version."""
+    if isinstance(node, list):
+        return f"[{','.join(map(_canonical, node))}]"
+    if not isinstance(node, ast.AST):
+        return repr(node)
+    parts = []
+    for name, value in ast.iter_fields(node):
+        if name == "body" and isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            code = value[1:] if ast.get_docstring(node, clean=False) is not None else value
+            value = [item for item in code if not _describes(item)]  # noqa: PLW2901
+        if value not in (None, []) and name not in {"kind", "type_comment", "type_ignores", "ctx"}:
+            parts.append(f"{name}={_canonical(value)}")
+    return f"{type(node).__name__}({','.join(parts)})"
+
+
+def _describes(node: Any) -> bool:
+    """Tells whether a statement only says something about an entry, on which no number depends."""
+    match node:
+        case ast.Assign(targets=[ast.Name(id=name)]) | ast.AnnAssign(target=ast.Name(id=name)):
+            return name in DESCRIPTIVE
+    return False
+
+
+def _canonical_file(path: Path) -> str:
+    stat = path.stat()
+    return _canonical_version(path, stat.st_mtime_ns, stat.st_size)
+
+
+@cache
+def _canonical_version(path: Path, _changed: int, _size: int) -> str:
+    return _canonical(parse(path))
+
+
+def _locked(root: Path) -> dict[str, str]:
+    """Returns the version of each package in the lock file, by import name where that is the package's name."""
+    lock = root / "requirements.lock"
+    if not lock.is_file():
+        return {}
+    stat = lock.stat()
+    return _locked_version(lock, stat.st_mtime_ns, stat.st_size)
+
+
+@cache
+def _locked_version(lock: Path, _changed: int, _size: int) -> dict[str, str]:
+    lines = lock.read_text(encoding="utf-8").splitlines()
+    pins = (line.split("==", 1) for line in lines if "==" in line and not line.startswith("#"))
+    return {package.lower().replace("-", "_"): version.strip() for package, version in pins}

@@ -1,0 +1,35 @@
+"""Writes the file of a new entry."""
+
+from __future__ import annotations
+
+import keyword
+from pathlib import Path
+from typing import Literal
+
+from pipeline import places
+from pipeline.catalogue.lookup import entries
+from pipeline.catalogue.reading import NAME
+from pipeline.catalogue.syntax import FOLDERS
+from pipeline.errors import BenchError
+from pipeline.files import write_atomically
+
+TEMPLATES = Path(__file__).with_name("templates")
+
+
+def write(kind: Literal["metric", "attack", "defence"], name: str) -> Path:
+    """Writes the file of a new metric, attack or defence and returns its path below the checkout.
+
+    Raises:
+        BenchError: If the name is not allowed or taken.
+    """
+    if not NAME.fullmatch(name) or keyword.iskeyword(name) or name == "base" or name.endswith("_adapter"):
+        raise BenchError(f"the name must match [a-z][a-z0-9_]* and mean nothing else; got {name!r}: choose another")
+    taken = [folder for folder in FOLDERS if name in entries(folder)]
+    if taken:
+        raise BenchError(f"{taken[0]}/{name}.py is there already: choose another name, or edit it")
+    path = places.CODE / f"{kind}s" / f"{name}.py"
+    template = (TEMPLATES / f"{kind}.txt").read_text(encoding="utf-8")
+    words = name.split("_")
+    title, class_name = " ".join(words).capitalize(), "".join(word.capitalize() for word in words)
+    write_atomically(path, template.replace("{title}", title).replace("{class_name}", class_name))
+    return path.relative_to(places.CODE)

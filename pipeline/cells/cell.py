@@ -1,0 +1,228 @@
+"""The cell: one metric, one attack, the data sets and settings. Its key, its file, and why it is run or not.
+
+No torch here: planning decides about cells without executing a contributor's code.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+from pipeline.catalogue import lookup
+from pipeline.catalogue.entry import Entry
+from pipeline.cells.stamp import MetricFacts, Stamp, is_current, read_stamp
+from pipeline.config import Preset, Quality
+from pipeline.errors import BenchError
+from pipeline.files import digest
+
+PROTOCOL = 2  # raise it when pipeline/engine changes what a number means: every cell is then run again
+NO_CLIPS = "it rates clips, and the data sets hold none"
+OVERRIDE = re.compile(r"[a-z][a-z0-9_]*=[A-Za-z0-9_.,+/-]+")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the rows depend on besides code and data."""
+
+    variants: bool = True  # also run the attack's variants
+    jpeg: tuple[Quality, ...] = (50,)  # of the images that full-reference metrics judge; the first is the default
+    overrides: Mapping[str, str] = field(default_factory=dict)  # --set
+    dtype: Literal["float32", "bfloat16"] = "float32"  # of the attack's search; scores are always float32
+    codec: str = ""  # that the attacked images or clips, and the clear ones, are stored with before they are scored
+    defences: tuple[str, ...] = ()  # that judge, each, the images that attack the bare metric
+
+    @property
+    def suffix(self) -> str:
+        """Tells the files of a run with other settings from those of the benchmark's own."""
+        parts = ["defended"] if self.defences else []
+        parts += [f"{name}={value.replace('/', 'over')}" for name, value in sorted(self.overrides.items())]
+        if self.dtype != "float32":
+            parts.append(self.dtype)
+        if self.codec:
+            parts.append(f"codec={self.codec.replace(':', '-').replace('/', 'over')}")
+        return "".join(f"+{part}" for part in parts)
+
+
+class Decision(NamedTuple):
+    """What happens to a cell, and why."""
+
+    action: Literal["run", "done", "skipped", "failed"]
+    reason: str
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One pair of metric and attack on some data sets."""
+
+    metric: Entry
+    attack: Entry
+    datasets: Mapping[str, str]  # name -> digest
+    settings: Settings
+    train: Mapping[str, str] = field(default_factory=dict)  # name -> digest; only a universal attack looks at it
+
+    @property
+    def label(self) -> str:
+        """Returns the attack's name and what differs from the benchmark's settings."""
+        return self.attack.name + self.settings.suffix
+
+    @cached_property
+    def key(self) -> str:
+        """Returns the hash of everything the rows depend on."""
+        needs = {entry.name: entry.fingerprint for entry in self.needed()}
+        settings = asdict(self.settings)
+        if not self.metric.full_reference:
+            del settings["jpeg"]
+        if not self.settings.codec:
+            del settings["codec"]
+        if defences := settings.pop("defences"):
+            settings["defences"] = {
+                name: entry.fingerprint for name, entry in zip(defences, self.defended(), strict=True)
+            }
+        parts = [PROTOCOL, self.metric.fingerprint, self.attack.fingerprint, needs, dict(self.datasets), settings]
+        if is_universal(self.attack):
+            parts.append(dict(self.train))
+        return digest(json.dumps(parts, sort_keys=True).encode())[:32]
+
+    def needed(self) -> list[Entry]:
+        """Returns the metrics whose scores of the clear image the attack needs; one that is not there has a problem."""
+        return [_find(name) for name in self.attack.fields.get("needs", ())]
+
+    def defended(self) -> list[Entry]:
+        """Returns the metric behind each of the settings' defences; one that is not there has a problem."""
+        return [_find(f"{self.metric.name}+{name}") for name in self.settings.defences]
+
+    @property
+    def gpu_memory(self) -> int:
+        """Returns the GB of GPU memory that the cell needs, as declared."""
+        return max(int(entry.fields.get("gpu_memory", 8)) for entry in (self.metric, *self.defended()))
+
+    def csv(self, out: Path) -> Path:
+        """Returns where the rows stand in an output folder; the stamp stands beside them as .json."""
+        return out / self.metric.name / f"{self.label}.csv"
+
+    def images(self, out: Path) -> Path:
+        """Returns where `--save-images` writes the attacked images."""
+        return out / "images" / images_folder(self.metric.name, self.label)
+
+    def clear_images(self, out: Path, jpeg: Quality | None) -> Path:
+        """Returns where `--save-images` writes what was attacked; no attack's name begins with an underscore."""
+        return out / "images" / "_clear" / (f"jpeg={jpeg}" if isinstance(jpeg, int) else "original")
+
+    def decide(self, out: Path, *, save_images: bool = False) -> Decision:
+        """Tells whether the cell is to be run in this folder, and why."""
+        if impossible := self.impossible():
+            return impossible
+        csv = self.csv(out)
+        if not is_current(csv, self.key):
+            return Decision("run", self._staleness(csv))
+        if save_images and not self._saved(out):
+            return Decision("run", "its images were not saved")
+        return Decision("done", "up to date")
+
+    def impossible(self) -> Decision | None:
+        """Returns why the cell cannot be run by anyone, or nothing."""
+        entries = [(self.metric, ""), (self.attack, ""), *((entry, "") for entry in self.defended())]
+        entries += [(entry, f"the attack needs {entry.name}: ") for entry in self.needed()]
+        for entry, why in entries:
+            if entry.problem:
+                return Decision("failed", why + entry.problem)
+        made = self.attack.fields.get("saved", False)  # before, so that nobody asks this metric for a gradient
+        if self.attack.fields["access"] == "white" and not (made or self.metric.fields["differentiable"]):
+            return Decision("skipped", "white-box attack on a metric without gradient")
+        if self.settings.codec and not self.settings.codec.startswith("jpeg:") and self.metric.kind != "video":
+            return Decision("skipped", "a video codec re-encodes clips, and it rates images: use --jpeg")
+        if self.metric.kind == "video" and (self.metric.defence or self.settings.defences):
+            return Decision("skipped", "defences stand before metrics of images")
+        if is_universal(self.attack) and self.metric.kind == "video":
+            return Decision("skipped", "universal patterns are fitted on metrics of images")
+        return None
+
+    def _saved(self, out: Path) -> bool:
+        """Tells whether the images were saved; a video metric's rows are about clips, so no manifest names them."""
+        folder = self.images(out)
+        return folder.is_dir() if self.metric.kind == "video" else (folder / "manifest.csv").is_file()
+
+    def _staleness(self, csv: Path) -> str:
+        stamp = read_stamp(csv.with_suffix(".json"))
+        if stamp is None:
+            return "its stamp is damaged" if csv.exists() else "never run"
+        return self.why_stale(stamp)
+
+    def why_stale(self, stamp: Stamp) -> str:
+        """Returns why the cell is to be run, although it has this stamp."""
+        reasons = {
+            f"{stamp.status} last time": stamp.status != "done",
+            "its rows are damaged or gone": stamp.key == self.key,
+            "metric changed": stamp.metric.fingerprint != self.metric.fingerprint,
+            "attack changed": stamp.attack.fingerprint != self.attack.fingerprint,
+        }
+        return next((reason for reason, holds in reasons.items() if holds), "data or settings changed")
+
+
+def images_folder(metric: str, attack: str) -> Path:
+    """Returns DEFENCE/PRESET/ATTACK/METRIC of a cell's attacked images; none/default where nothing stands before it."""
+    bare, _, guard = metric.rpartition("+")
+    defence, _, preset = guard.partition("-")
+    return Path(defence, preset or "default", attack, bare) if bare else Path("none", "default", attack, metric)
+
+
+def is_universal(attack: Entry) -> bool:
+    """Tells whether an attack is fitted on a training set before it is run."""
+    return attack.fields.get("family") == "universal"
+
+
+def _find(name: str) -> Entry:
+    try:
+        return lookup.find("metrics", name)
+    except BenchError as error:
+        return Entry(name, "metrics", problem=str(error))
+
+
+def clear_key(metric: Entry, dataset: str, jpeg: Quality | None, codec: str = "") -> str:
+    """Returns the hash of everything that a metric's scores of the clear images depend on.
+
+    Args:
+        metric: The metric.
+        dataset: The data set's digest.
+        jpeg: For a full-reference metric, the quality that the images are compressed with before; else None.
+        codec: What they are stored with before they are scored.
+    """
+    parts = [PROTOCOL, metric.fingerprint, dataset, jpeg, *([codec] if codec else [])]
+    return digest(json.dumps(parts).encode())[:32]
+
+
+def parse_overrides(texts: list[str]) -> dict[str, str]:
+    """Returns `--set name=value` options as a dictionary.
+
+    Raises:
+        BenchError: If one is not of that form.
+    """
+    for text in texts:
+        if not OVERRIDE.fullmatch(text):
+            raise BenchError(
+                f"--set must be name=value, such as steps=20 or eps=8/255; got {text!r}: write it like that"
+            )
+    return dict(text.split("=", 1) for text in texts)
+
+
+def settings_of(preset: Preset) -> Settings:
+    """Returns what a preset sets, nothing overridden."""
+    return Settings(preset.variants, preset.jpeg, defences=preset.defences)
+
+
+def metric_facts(entry: Entry) -> MetricFacts:
+    """Returns what the stamp says about a metric; of one whose file is broken little is known."""
+    fields: dict[str, Any] = entry.fields
+    return MetricFacts(
+        name=entry.name,
+        title=entry.title,
+        kind=entry.kind or "NR",  # type: ignore[arg-type]  # the catalogue knows no other
+        higher_is_better=fields.get("higher_is_better", True),
+        score_range=fields.get("score_range", (0, 1)),
+        fingerprint=entry.fingerprint,
+    )

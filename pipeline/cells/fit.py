@@ -1,0 +1,115 @@
+"""The fit of a universal pattern: its key, its files, and why it is made again or not. No torch, as in cells.py."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from pipeline.catalogue.entry import Entry
+from pipeline.cells.cell import PROTOCOL, Cell, Settings, is_universal
+from pipeline.cells.stamp import DatasetFacts
+from pipeline.config import Quality
+from pipeline.files import digest, file_digest
+
+NEVER = "never fitted"
+
+
+class FitStamp(BaseModel):
+    """Stands beside every pattern: what it was made from, and how the fit went."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings")
+
+    metric: str
+    metric_fingerprint: str
+    attack: str
+    attack_fingerprint: str
+    variant: str
+    settings: dict[str, Any]  # the attack's fields as fitted
+    train: DatasetFacts
+    enlarged: list[str]  # images that were smaller than a crop
+    loss: list[float]  # 1 - objective, mean over each batch
+    seconds: float
+    machine: dict[str, str]
+    commit: str
+    finished: str  # when, in UTC
+    key: str
+    sha256: str  # of the pattern's file
+
+    def to_json(self) -> str:
+        """Returns the stamp as indented JSON."""
+        return self.model_dump_json(indent=1) + "\n"
+
+
+def read_fit_stamp(path: Path) -> FitStamp | None:
+    """Returns a stamp, or None if there is none or it is damaged."""
+    try:
+        return FitStamp.model_validate_json(path.read_bytes())
+    except (FileNotFoundError, ValidationError):
+        return None
+
+
+@dataclass(frozen=True)
+class Fit:
+    """One pattern: of a metric, a variant of a universal attack, and a training set."""
+
+    metric: Entry
+    attack: Entry
+    variant: str  # empty for the default
+    train: str  # the training set's name
+    digest: str  # and its digest
+    settings: Settings
+
+    @property
+    def label(self) -> str:
+        """Returns the attack with what differs from its defaults, and the training set."""
+        return "-".join(filter(None, (self.attack.name + self.settings.suffix, self.variant, self.train)))
+
+    @property
+    def jpeg(self) -> Quality | None:
+        """Returns the distortion that the pattern is fitted on, the first of those that it is used on."""
+        return self.settings.jpeg[0] if self.metric.kind == "FR" else None
+
+    @cached_property
+    def key(self) -> str:
+        """Returns the hash of everything the pattern depends on."""
+        settings = asdict(self.settings) | {"variants": self.variant, "jpeg": self.jpeg}
+        parts = [PROTOCOL, self.metric.fingerprint, self.attack.fingerprint, self.digest, settings]
+        return digest(json.dumps(["fit", *parts], sort_keys=True).encode())[:32]
+
+    def file(self, out: Path) -> Path:
+        """Returns where the pattern stands in an output folder; stamp and preview stand beside it."""
+        return out / "fits" / self.metric.name / f"{re.sub(r'[^A-Za-z0-9_.+=-]', '_', self.label)}.safetensors"
+
+    def staleness(self, out: Path) -> str:
+        """Returns why the pattern in a folder cannot be used, or nothing when it can."""
+        file = self.file(out)
+        stamp = read_fit_stamp(file.with_suffix(".json"))
+        if stamp is None:
+            return "its stamp is damaged or gone" if file.exists() else NEVER
+        reasons = {
+            "fitted for other weights or code of the metric": stamp.metric_fingerprint != self.metric.fingerprint,
+            "fitted by another version of the attack": stamp.attack_fingerprint != self.attack.fingerprint,
+            "fitted on other images": stamp.train.digest != self.digest,
+            "fitted with other settings": stamp.key != self.key,
+            "damaged or gone": not file.is_file() or file_digest(file) != stamp.sha256,
+        }
+        return next((reason for reason, holds in reasons.items() if holds), "")
+
+
+def fits_of(cell: Cell) -> list[Fit]:
+    """Returns the fits that a cell needs: of its default and variants, on every training set; none but for a UAP."""
+    if not is_universal(cell.attack):
+        return []
+    settings = replace(cell.settings, defences=())  # these judge what the pattern does to the bare metric
+    variants = cell.attack.fields.get("variants", {}) if settings.variants and not settings.overrides else {}
+    return [
+        Fit(cell.metric, cell.attack, variant, name, content, settings)
+        for name, content in cell.train.items()
+        for variant in ["", *variants]
+    ]

@@ -1,0 +1,109 @@
+"""The stamp: what a cell's rows were made from, so that a number can be traced and a cell skipped or redone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from pipeline.files import file_digest
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings")
+
+
+class MetricFacts(_Frozen):
+    """What scoring needs to know about a metric."""
+
+    name: str
+    title: str
+    kind: Literal["NR", "FR", "video"]
+    higher_is_better: bool
+    score_range: tuple[float, float]
+    fingerprint: str
+
+
+class AttackFacts(_Frozen):
+    """What scoring needs to know about an attack."""
+
+    name: str
+    title: str
+    family: str
+    access: Literal["white", "black"]
+    fingerprint: str
+    settings: dict[str, Any]  # the dataclass fields as run, e.g. eps
+    variants: dict[str, dict[str, Any]] = {}
+
+
+class DatasetFacts(_Frozen):
+    """Which images were asked for, and which of them gave no row and why."""
+
+    name: str
+    digest: str
+    images: int
+    clips: int = 0  # how many clips they are frames of
+    excluded: dict[str, str] = {}  # image -> reason
+
+
+class Probe(_Frozen):
+    """A few measurements of a metric on a few images of a data set, from which scoring judges its gradients.
+
+    Scores are in parts of the declared range, turned so that higher is better; null where there is no gradient.
+    """
+
+    images: int
+    again: float  # the largest difference between two scores of one image
+    beside: float = 0  # the largest difference between an image's score alone and beside others
+    problem: str = ""  # why there is no gradient, of a metric that should have one
+    slope: float | None = None  # how fast the score rises along its gradient, as a multiple of what the gradient says
+    unseen: float | None = None  # how far pixels without gradient move the score, as a part of what all pixels do
+    gains: dict[int, float] = {}  # eps in 255ths -> mean gain of as many sign steps
+    end: float | None = None  # mean score after the last of them
+    top: float | None = None  # median over the images of the best score that a search without limit reached
+
+
+class Stamp(_Frozen):
+    """Stands beside every cell's CSV; alone where a cell failed or was skipped."""
+
+    status: Literal["done", "failed", "skipped"]
+    reason: str = ""
+    metric: MetricFacts
+    attack: AttackFacts
+    datasets: list[DatasetFacts]
+    train: list[DatasetFacts] = []  # of a universal attack
+    settings: dict[str, Any]  # overrides, dtype, jpeg: what the rows depend on besides code and data
+    preset: str
+    key: str  # hash of everything the rows depend on: equal keys, equal rows
+    protocol: int | None = None  # what a number means: PROTOCOL of pipeline/cells/cell.py; older stamps do not say
+    rows: int = 0
+    sha256: str = ""  # of the CSV
+    seconds: dict[str, float] = {}  # per variant ("" is the default), attack and scoring together
+    purifying: dict[str, float] = {}  # defence -> seconds per image of the defence alone, on this machine
+    flaws: dict[str, dict[str, int]] = {}  # per variant: images whose gradients were zero or not finite
+    probes: dict[str, Probe] = {}  # by data set
+    gpu_memory: float = 0  # GiB that the GPU held at most; 0 on a CPU
+    machine: dict[str, str] = {}  # device, host, package versions, image digest
+    commit: str = ""
+    finished: str = ""  # when, in UTC
+
+    def to_json(self) -> str:
+        """Returns the stamp as indented JSON."""
+        return self.model_dump_json(indent=1) + "\n"
+
+
+def read_stamp(path: Path) -> Stamp | None:
+    """Returns the stamp of a file, or None if there is none or it is damaged."""
+    try:
+        return Stamp.model_validate_json(path.read_bytes())
+    except (FileNotFoundError, ValidationError):
+        return None
+
+
+def is_current(csv: Path, key: str) -> bool:
+    """Tells whether a cell is done: stamped with this key, and its CSV the very bytes that were stamped."""
+    stamp = read_stamp(csv.with_suffix(".json"))
+    if stamp is None or stamp.status != "done" or stamp.key != key:
+        return False
+    return csv.is_file() and file_digest(csv) == stamp.sha256

@@ -1,0 +1,115 @@
+"""The command that scores clear images for all cells of a metric: calibrate."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from pipeline import config
+from pipeline.catalogue.entry import Entry
+from pipeline.cli.options import Device, Preset, StoreAddress, register
+from pipeline.errors import DataError, Exit
+from pipeline.files import write_atomically
+from pipeline.scoring.board.leaderboard import FEW
+from pipeline.scoring.scores.ranges import Source, as_csv, line_of, read_lines
+from pipeline.store.open import open_store
+from pipeline.terminal import err, out
+
+if TYPE_CHECKING:
+    from pipeline.engine.clear_scores import Clear
+
+
+def add_to(app: typer.Typer) -> None:
+    """Adds the commands to the command line."""
+    register(app, calibrate, "calibrate --metrics all --dataset nips2017 --out build/nips --ranges results/ranges.csv")
+
+
+def calibrate(
+    metrics: Annotated[str, typer.Option(help="Names with commas, or all.")],
+    out_folder: Annotated[Path, typer.Option("--out", help="An output folder of run.")],
+    preset: Preset = "nightly",
+    dataset: Annotated[
+        str, typer.Option(help="Data sets or folders with commas, whole, instead of the preset's.")
+    ] = "",
+    device: Device = "cpu",
+    store: StoreAddress = "",
+    ranges: Annotated[
+        Path | None, typer.Option(help="Write the measured ranges here too: results/ranges.csv is what ranks.")
+    ] = None,
+) -> None:
+    """Scores the clear images of a preset or a data set once, for all cells of a metric."""
+    chosen = config.load().preset(preset)
+    if dataset:
+        chosen = chosen.model_copy(update={"datasets": tuple(dataset.split(",")), "limit": None})
+    entries = chosen.entries("metrics", metrics)
+    if not calibrate_all(entries, chosen, out_folder, device=device, store=store, ranges=ranges):
+        raise typer.Exit(Exit.FAILED)
+
+
+def calibrate_all(
+    entries: Iterable[Entry],
+    preset: config.Preset,
+    folder: Path,
+    *,
+    device: str,
+    store: str = "",
+    ranges: Path | None = None,
+) -> bool:
+    """Scores the clear images for each metric; one that cannot be calibrated is named, and the others go on.
+
+    Args:
+        entries: The metrics.
+        preset: Its data sets are scored.
+        folder: An output folder of `run`.
+        device: cpu or cuda.
+        store: Where the scores are kept too, or nothing.
+        ranges: The ranges.csv whose lines of these metrics are replaced, or None.
+
+    Returns:
+        Whether all were calibrated.
+    """
+    from pipeline.engine.clear_scores import calibrate as score_clear
+
+    kept = open_store(store) if store else None
+    failed = False
+    for entry in entries:
+        try:
+            with err.status(f"{entry.name}: scoring the clear images"):
+                found = score_clear(entry.name, preset, folder, device, kept)
+        except DataError as error:
+            err.print(f"error: {error}", markup=False, soft_wrap=True)
+            failed = True
+            continue
+        for clear in found:
+            kind = clear.dataset + ("" if clear.jpeg is None else f", jpeg={clear.jpeg}")
+            out.print(f"{entry.name} on {kind}: {clear.low:.6g} to {clear.high:.6g}, {clear.images} images")
+            for photo, reason in clear.excluded.items():
+                err.print(f"left out: {photo}: {reason}", markup=False, soft_wrap=True)
+        if ranges:
+            _keep(entry, found, ranges)
+    return not failed
+
+
+def _keep(entry: Entry, found: list[Clear], ranges: Path) -> None:
+    """Replaces a metric's line, and tells how the range differs from the declared one."""
+    if entry.full_reference:
+        err.print(f"{entry.name} keeps its declared range: its clear image is the reference, compressed", markup=False)
+        return
+    clear = next((each for each in found if each.images >= FEW and each.low < each.high), None)
+    if clear is None:
+        err.print(f"{entry.name} keeps the range it has: {FEW} images or more of one set measure one", markup=False)
+        return
+    today = datetime.now(UTC).date().isoformat()
+    source = Source(clear.images, clear.dataset, clear.digest, today)
+    line = line_of(entry.name, (clear.low, clear.high), entry.fields["score_range"], source)
+    write_atomically(ranges, as_csv({**read_lines(ranges), entry.name: line}.values()))
+    out.print(
+        f"  declared: {line.declared_low} to {line.declared_high}"
+        + (f"; it {line.difference}" if line.difference else ""),
+        markup=False,
+        soft_wrap=True,
+    )

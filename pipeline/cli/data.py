@@ -1,0 +1,157 @@
+"""python -m pipeline data: the data sets of benchmark.yml."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from pipeline.cli.options import Json
+from pipeline.errors import BenchError, Exit
+from pipeline.terminal import err, out
+
+if TYPE_CHECKING:
+    from pipeline.config import DatasetConfig
+    from pipeline.data.verify import Heard
+
+data = typer.Typer(
+    no_args_is_help=True, help="The data sets: which there are, where to get them, whether they are whole."
+)
+
+Names = Annotated[list[str] | None, typer.Argument(help="Data sets of benchmark.yml; all if left out.")]
+
+
+@data.command("list", epilog="Example: python -m pipeline data list")
+def list_datasets(names: Names = None, as_json: Json = False) -> None:
+    """Lists data sets: how many images the benchmark takes, whether they are here, which hashes are known."""
+    from rich.markup import escape
+    from rich.table import Table
+
+    found = _records(names)
+    if as_json:
+        print(json.dumps(found, indent=1))
+        return
+    table = Table(box=None, pad_edge=False)
+    for column in ("name", "images", "", "hashes", "title"):
+        table.add_column(column, no_wrap=column != "title", justify="right" if column == "images" else "left")
+    for row in found:
+        table.add_row(
+            row["name"],
+            f"{row['images']:,}",
+            "[green]here" if row["here"] else "[yellow]missing",
+            _known(row),
+            escape(row["title"]),
+        )
+    out.print(table)
+
+
+@data.command(epilog="Example: python -m pipeline data where coco")
+def where(names: Names = None, as_json: Json = False) -> None:
+    """Tells where to get data sets, under which licence, and where to put them."""
+    found = _records(names)
+    if as_json:
+        print(json.dumps(found, indent=1))
+        return
+    for row in found:
+        told = [row["title"], f"source:  {row['source']}", f"licence: {row['licence']}", f"folder:  {row['folder']}"]
+        told += [f"file:    {row['download']}"] if row["download"] else []
+        out.print("\n  ".join([row["name"], *told]), markup=False, soft_wrap=True)
+
+
+@data.command(epilog="Example: python -m pipeline data verify nips2017, or: data verify coco --download train2017.zip")
+def verify(
+    names: Names = None,
+    download: Annotated[
+        Path | None, typer.Option(help="The archive or clip itself, before it is unpacked: is it what was published?")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Counts the images of data sets, and compares sha256 with the manifests'. Exit code 3 if anything is wrong."""
+    from pipeline.data.verify import named, verify_download
+    from pipeline.data.verify import verify as examine
+
+    if download:
+        if len(names or []) != 1 or as_json:
+            raise BenchError("--download must stand beside one data set's name: write data verify coco --download FILE")
+        for name, about in named(names or []).items():
+            with _counted(name) as heard:
+                told = verify_download(name, about, download, heard)
+            out.print(told, markup=False, soft_wrap=True)
+        return
+    verdicts = []
+    for name, about in named(names or []).items():
+        if names or about.folder().is_dir():
+            with _counted(name) as heard:
+                verdicts.append(examine(name, about, heard))
+        elif not as_json:
+            err.print(f"{name} is not here", markup=False)
+    if as_json:
+        print(json.dumps([verdict.__dict__ for verdict in verdicts], indent=1))
+    else:
+        for verdict in verdicts:
+            out.print(verdict.line, markup=False, soft_wrap=True)
+            for file, problem in verdict.problems.items():
+                err.print(f"error: {file} {problem}" if file else f"error: {problem}", markup=False, soft_wrap=True)
+    if any(verdict.problems for verdict in verdicts):
+        raise typer.Exit(Exit.FAILED)
+
+
+@data.command(epilog="Example: python -m pipeline data pin nips2017")
+def pin(names: Names = None) -> None:
+    """Writes the manifests of data sets from the files on this machine, to be committed: names and sha256.
+
+    From then on another file of a name is refused, and files that are added change no subset.
+    """
+    from pipeline.data.verify import named
+    from pipeline.data.verify import pin as write
+
+    if not names:
+        raise BenchError("pin must be given data sets: write python -m pipeline data pin nips2017")
+    for name, about in named(names).items():
+        with _counted(name) as heard:
+            path = write(name, about, heard)
+        out.print(f"wrote {path}", markup=False, soft_wrap=True)
+
+
+def _records(names: list[str] | None) -> list[dict[str, Any]]:
+    from pipeline.data.verify import named
+
+    return [_record(name, about) for name, about in named(names or []).items()]
+
+
+def _record(name: str, about: DatasetConfig) -> dict[str, Any]:
+    from pipeline.data import pins
+
+    return {
+        "name": name,
+        "title": about.title,
+        "images": about.takes,
+        "here": about.folder().is_dir(),
+        "pinned": len(pins.read(name)),
+        "folder": str(about.folder()),
+        "source": about.source,
+        "download": about.download.told if about.download else None,
+        "download_hash": about.download.hash[0] if about.download and about.download.hash else None,
+        "licence": about.licence,
+    }
+
+
+def _known(row: dict[str, Any]) -> str:
+    """Returns which hashes of a data set are known, in words."""
+    if row["pinned"]:
+        return f"{row['pinned']:,} known"
+    return f"{row['download_hash']} of the download" if row["download_hash"] else "not known"
+
+
+@contextmanager
+def _counted(name: str) -> Iterator[Heard]:
+    """Shows how far a data set is."""
+    from rich.progress import Progress
+
+    with Progress(console=err, transient=True, disable=not err.is_terminal) as progress:
+        task = progress.add_task(name)
+        yield lambda done, files: progress.update(task, completed=done, total=files)

@@ -1,0 +1,109 @@
+"""The commands about entries: list, new, check."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Literal
+
+import typer
+from rich.table import Table
+
+from pipeline.catalogue import lookup
+from pipeline.catalogue.syntax import FOLDERS
+from pipeline.cli.options import Json, register
+from pipeline.errors import BenchError, Exit
+from pipeline.terminal import err, out, plain
+
+PROMISER = {"metrics": "a metric", "attacks": "an attack", "defences": "a defence"}
+
+
+LEFT_TO_JSON = {
+    "metrics": ("gradient", "cost", "smallest", "needs"),
+    "defences": ("presets", "needs"),
+}  # what a terminal has no room for
+
+
+Folder = Literal["metrics", "attacks", "defences", "datasets"]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Adds the commands to the command line."""
+    register(app, list_entries, "list metrics --filter NR", "list")
+    register(app, new, "new metric sharpness")
+    register(app, check, "check ssim ifgsm")
+
+
+def list_entries(
+    what: Annotated[Folder | None, typer.Argument(help="Which; everything if left out.")] = None,
+    filter_by: Annotated[str, typer.Option("--filter", help="Only rows that contain this text.")] = "",
+    as_json: Json = False,
+) -> None:
+    """Lists metrics, attacks, defences and data sets: title, kind, direction, range, access and needs."""
+    from pipeline.cli.listing import listing
+
+    folders: tuple[str, ...] = (what,) if what else (*FOLDERS, "datasets")
+    found = {folder: listing(folder, filter_by) for folder in folders}
+    if as_json:
+        print(json.dumps(found[what] if what else found, indent=1))
+        return
+    for folder, rows in found.items():
+        shown = [column for column in (rows[0] if rows else {}) if column not in LEFT_TO_JSON.get(folder, ())]
+        out.print(f"[italic]{len(rows)} {folder}")  # not the table's title, which a table without rows does not show
+        table = Table(box=None, pad_edge=False)
+        widths = {column: max(len(column), *(len(_text(row[column])) for row in rows)) for column in shown}
+        room = out.width - sum(width + 2 for column, width in widths.items() if column != "title")
+        for column in shown:  # the title alone gives way on a narrow terminal
+            limit = max(room, 15) if column == "title" else None
+            table.add_column(column, no_wrap=True, overflow="ellipsis", max_width=limit)
+        for row in rows:
+            table.add_row(*(plain(_text(row[column])) for column in shown))
+        out.print(table)
+
+
+def new(
+    kind: Annotated[Literal["metric", "attack", "defence"], typer.Argument(help="What to add.")],
+    name: Annotated[str, typer.Argument(help="Its name: lower case, digits and underscores.")],
+) -> None:
+    """Writes the file of a new metric, attack or defence, ready to be filled in."""
+    from pipeline.catalogue.scaffold import write
+
+    path = write(kind, name)
+    out.print(f"wrote {path}; fill it in, then: python -m pipeline check {name}", markup=False, soft_wrap=True)
+
+
+def check(
+    names: Annotated[list[str] | None, typer.Argument(help="Metrics, attacks or defences.")] = None,
+    since: Annotated[str, typer.Option(help="Instead of names: all that changed since this commit.")] = "",
+    device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
+    as_json: Json = False,
+) -> None:
+    """Checks entries against the contract: what each must do, what was seen, what to change. Exit code 3 on failure."""
+    from pipeline.ci.changes import changed_since
+    from pipeline.contract import check_entry
+
+    if bool(names) == bool(since):
+        raise BenchError("check must be given names, or --since: write python -m pipeline check niqe")
+    broken = False
+    changed = [change.entry for change in changed_since(since)] if since else []
+    if since and not changed:
+        err.print("no metric, attack or defence changed")
+    for entry in changed or [lookup.find_anywhere(name) for name in names or []]:
+        with err.status(f"checking {entry.name}"):
+            results = check_entry(entry, device)
+        broken |= any(result.status == "failed" for result in results)
+        if as_json:
+            print(json.dumps({"name": entry.name, "checks": [result._asdict() for result in results]}))
+            continue
+        table = Table(title=entry.file, title_justify="left", box=None, pad_edge=False)
+        for column in ("", f"{PROMISER[entry.folder]} must", "seen"):
+            table.add_column(column, overflow="fold")
+        marks = {"passed": "[green]✓", "failed": "[red]✗", "skipped": "[yellow]-"}
+        for result in results:
+            table.add_row(marks[result.status], result.promise, plain(result.seen))
+        out.print(table)
+    if broken:
+        raise typer.Exit(Exit.FAILED)
+
+
+def _text(value: object) -> str:
+    return ", ".join(value) if isinstance(value, list) else str(value)

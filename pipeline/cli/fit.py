@@ -1,0 +1,75 @@
+"""The command that fits universal patterns: python -m pipeline fit."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from pipeline import config
+from pipeline.cells.cell import Settings, parse_overrides
+from pipeline.cli.options import register
+from pipeline.cli.progress import FitProgress
+from pipeline.errors import BenchError
+from pipeline.terminal import err, out
+
+
+def add_to(app: typer.Typer) -> None:
+    """Adds the commands to the command line."""
+    register(app, fit, "fit optimized_uap niqe --train photos --out build/photos")
+
+
+def fit(
+    attack: Annotated[str, typer.Argument(help="A universal attack.")],
+    metric: Annotated[str, typer.Argument(help="The metric to fool.")],
+    train: Annotated[
+        str, typer.Option(help="coco, voc2012, vimeo90k or folders, with commas; default: the preset's.")
+    ] = "",
+    preset: Annotated[str, typer.Option(help="smoke, demo, nightly or full: whose cells need the pattern.")] = "",
+    limit: Annotated[int | None, typer.Option(min=1, help="Images per training set.")] = None,
+    overrides: Annotated[list[str] | None, typer.Option("--set", help="An attack's setting, such as epochs=2.")] = None,
+    device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
+    dtype: Annotated[Literal["float32", "bfloat16"], typer.Option(help="Of the metric's passes.")] = "float32",
+    batch: Annotated[int | None, typer.Option(min=1, help="Crops at once, where memory is short.")] = None,
+    out_folder: Annotated[
+        Path, typer.Option("--out", help="The folder of the run that needs the pattern; run again to continue.")
+    ] = Path("build/fit"),
+    store: Annotated[
+        str, typer.Option(help="A folder, or a GitLab project's API address, to find patterns in and keep ours.")
+    ] = "",
+    checkpoint_every: Annotated[float, typer.Option(min=0, help="Seconds of work that a kill may cost.")] = 30,
+    key: Annotated[str, typer.Option(help="The key that the pattern was planned with; another one is refused.")] = "",
+) -> None:
+    """Fits the pattern of a universal attack, and of its variants, to a metric; `run --out` of the folder uses it."""
+    chosen = config.load().preset(preset)
+    names = [name.strip() for name in train.split(",") if name.strip()] or list(chosen.train)
+    if not names:
+        raise BenchError("fit needs a training set; got none: add --train coco, voc2012, vimeo90k or a folder")
+    # Only now: torch takes seconds, and every other command loads this file too.
+    from pipeline.engine.universal.fit_request import FitRequest, fit_patterns
+
+    request = FitRequest(
+        attack=attack,
+        metric=metric,
+        train=names,
+        limit=limit or chosen.train_limit,
+        settings=Settings(chosen.variants, chosen.jpeg, parse_overrides(overrides or []), dtype),
+        out=out_folder,
+        device=device,
+        batch=batch,
+        store=store,
+        key=key,
+        every=checkpoint_every,
+    )
+    for fitted in fit_patterns(request, lambda each: FitProgress(f"{metric} {each.label}")):
+        stamp = fitted.stamp
+        for image, reason in stamp.train.excluded.items():
+            err.print(f"left out: {image}: {reason}", markup=False, soft_wrap=True)
+        enlarged = f", {len(stamp.enlarged)} of {stamp.train.images} images enlarged" if stamp.enlarged else ""
+        out.print(
+            f"{fitted.file}: loss {stamp.loss[0]:.4f} to {stamp.loss[-1]:.4f} in {len(stamp.loss)} steps, "
+            f"{stamp.seconds:.0f} s; largest value {fitted.largest:.4f}, RMS {fitted.rms:.4f}{enlarged}",
+            markup=False,
+            soft_wrap=True,
+        )

@@ -1,0 +1,62 @@
+"""python -m pipeline image: the container image that the jobs run in."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pipeline.terminal import err, out
+
+image = typer.Typer(no_args_is_help=True, help="The container image that the jobs run in: tag, build, run, status.")
+
+Cpu = Annotated[bool, typer.Option("--cpu", help="The image without CUDA.")]
+Base = Annotated[str, typer.Option(help="A base image other than the Dockerfile's.")]
+
+
+@image.command(epilog="Example: python -m pipeline image tag")
+def tag(cpu: Cpu = False, base: Base = "") -> None:
+    """Prints the tag of this checkout's image: a hash of what it is built from."""
+    from pipeline.gitlab.image import image_tag
+
+    print(image_tag("cpu" if cpu else "cuda", base))
+
+
+@image.command(epilog="Example: python -m pipeline image build")
+def build(
+    cpu: Cpu = False,
+    base: Base = "",
+    index: Annotated[
+        str, typer.Option(envvar="PIP_EXTRA_INDEX_URL", help="A package index beside pip's, such as one of CPU builds.")
+    ] = "",
+) -> None:
+    """Builds the image with this machine's Docker."""
+    from pipeline.gitlab.image import build as build_image
+
+    out.print(build_image("cpu" if cpu else "cuda", base, index), markup=False, soft_wrap=True)
+
+
+@image.command(
+    epilog="Example: python -m pipeline image run -- run --metrics niqe --attacks fgsm --device cuda --out build/niqe"
+)
+def run(
+    command: Annotated[list[str], typer.Argument(help="A command of the pipeline with its options, after --.")],
+    name: Annotated[str, typer.Option("--image", help="Another image than this checkout's.")] = "",
+    gpus: Annotated[str, typer.Option(help="all, none, or numbers or UUIDs with commas.")] = "all",
+) -> None:
+    """Runs a command of the pipeline in the image, on this checkout."""
+    from pipeline.gitlab.image import run as run_image
+
+    raise typer.Exit(run_image(command, name, gpus))
+
+
+@image.command(epilog="Example: python -m pipeline image status --env image.env")
+def status(env: Annotated[Path, typer.Option(help="The dotenv file to write.")]) -> None:
+    """Asks the project's container registry whether it has the image; for a job of GitLab."""
+    from pipeline.gitlab.registry import write_status
+
+    with err.status("asking the registry"):
+        found = write_status(env)
+    for variable, value in found.items():
+        out.print(f"{variable}={value}", markup=False, soft_wrap=True)

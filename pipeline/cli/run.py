@@ -1,0 +1,151 @@
+"""The command that attacks metrics: run."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from pipeline import config
+from pipeline.catalogue import lookup
+from pipeline.cells.cell import parse_overrides, settings_of
+from pipeline.cli.options import register
+from pipeline.cli.progress import RunProgress
+from pipeline.errors import BenchError, Exit
+from pipeline.terminal import err, out
+
+
+def add_to(app: typer.Typer) -> None:
+    """Adds the commands to the command line."""
+    register(app, run, "run --metrics ssim,niqe --attacks fgsm,ifgsm --dataset photos --out out")
+
+
+def run(
+    out_folder: Annotated[Path, typer.Option("--out", help="Where the rows and tables go; run again to continue.")],
+    metrics: Annotated[str, typer.Option(help="Names with commas, or all; default: the preset's.")] = "",
+    attacks: Annotated[str, typer.Option(help="Names with commas, or all; default: the preset's.")] = "",
+    defences: Annotated[
+        str,
+        typer.Option(help="Defences, or DEFENCE-PRESET, with commas, or all: judge the attacked images behind each."),
+    ] = "",
+    adaptive: Annotated[
+        bool, typer.Option("--adaptive", help="Attack the metric behind each of --defences instead of the bare one.")
+    ] = False,
+    dataset: Annotated[
+        str, typer.Option(help="A data set's name, a folder of images and videos, or iqa:CSV with image and mos.")
+    ] = "",
+    train: Annotated[
+        str, typer.Option(help="Training sets or folders for universal attacks, with commas; default: the preset's.")
+    ] = "",
+    preset: Annotated[str, typer.Option(help="smoke, demo, nightly or full: how much is run.")] = "",
+    limit: Annotated[int | None, typer.Option(min=1, help="Photographs or clips per data set.")] = None,
+    frames: Annotated[int | None, typer.Option(min=1, help="Frames of each video, from its beginning.")] = None,
+    overrides: Annotated[
+        list[str] | None, typer.Option("--set", help="An attack's setting, such as steps=20; kept off the leaderboard.")
+    ] = None,
+    codec: Annotated[
+        str, typer.Option(help="Store clear and attacked clips with it before scoring, such as libx264:crf=23.")
+    ] = "",
+    jpeg: Annotated[
+        int | None, typer.Option(min=1, max=100, help="Store clear and attacked images as JPEG before scoring.")
+    ] = None,
+    device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
+    dtype: Annotated[
+        Literal["float32", "bfloat16"], typer.Option(help="Of the attack's search; scores are always float32.")
+    ] = "float32",
+    batch: Annotated[int | None, typer.Option(min=1, help="Images per batch; default: by memory.")] = None,
+    jobs: Annotated[int, typer.Option(min=1, help="Metrics run at once, each in its own process.")] = 1,
+    save_images: Annotated[
+        bool, typer.Option("--save-images", help="Write the attacked images as PNG, with a manifest.")
+    ] = False,
+    from_images: Annotated[
+        Path | None,
+        typer.Option(help="A folder of --save-images, or anybody's with a manifest: score its images, attack nothing."),
+    ] = None,
+    store: Annotated[
+        str, typer.Option(help="A folder, or a GitLab project's API address, to find finished work in and keep ours.")
+    ] = "",
+    keep_every: Annotated[
+        float, typer.Option(envvar="BENCHMARK_KEEP_EVERY", min=0, help="Seconds between copies of unfinished work.")
+    ] = 300,
+    key: Annotated[str, typer.Option(help="The key that the cell was planned with; another one is refused.")] = "",
+) -> None:
+    """Attacks metrics on images, then writes rows, scores and the leaderboard. Finished work is never done again."""
+    from pipeline.engine.job import Request
+    from pipeline.engine.run import run
+    from pipeline.scoring.tables.write import print_leaderboard, write_tables
+
+    chosen = config.load().preset(preset)
+    if train:
+        chosen = chosen.model_copy(update={"train": tuple(name.strip() for name in train.split(",") if name.strip())})
+    if codec and jpeg:
+        raise BenchError("one of --codec and --jpeg must be chosen; got both: leave one out")
+    if adaptive and not defences:
+        raise BenchError("--adaptive must have --defences to attack through; it has none: name them")
+    if defences:
+        guards = tuple(_usable(lookup.guards(defences)))
+        chosen = chosen.model_copy(update={"through": guards} if adaptive else {"defences": guards})
+    untrained = [] if attacks or from_images else chosen.untrained
+    given = {"--attacks": attacks, "--dataset": dataset, "--train": train, "--set": overrides, "--limit": limit}
+    given |= {"--adaptive": adaptive, "--save-images": save_images, "--codec": codec}
+    if from_images and (extra := [name for name, value in given.items() if value]):
+        raise BenchError(f"--from-images brings its own attacks and images; got {', '.join(extra)} too: leave it out")
+    request = Request(
+        metrics=[entry.name for entry in chosen.entries("metrics", metrics)],
+        attacks=[] if from_images else [entry.name for entry in chosen.entries("attacks", attacks)],
+        datasets=[dataset] if dataset else list(chosen.datasets),
+        train=list(chosen.train),
+        train_limit=chosen.train_limit,
+        out=out_folder,
+        settings=replace(
+            settings_of(chosen),
+            overrides=parse_overrides(overrides or []),
+            dtype=dtype,
+            codec=f"jpeg:quality={jpeg}" if jpeg else codec,
+        ),
+        preset=preset,
+        limit=limit or chosen.limit,
+        frames=frames or chosen.frames,
+        device=device,
+        batch=batch,
+        save_images=save_images,
+        saved=from_images,
+        jobs=jobs,
+        store=store,
+        keep_every=keep_every,
+        key=key,
+    )
+    with RunProgress(jobs) as progress:
+        summary = run(request, progress)
+    with err.status("scoring"):
+        board = write_tables([out_folder], out_folder)
+    print_leaderboard(board, out)
+    for image, reason in summary.excluded.items():
+        err.print(f"left out: {image}: {reason}", markup=False, soft_wrap=True)
+    if untrained:
+        err.print(f"left out, for want of --train: {', '.join(untrained)}", markup=False, soft_wrap=True)
+    err.print(f"rows and tables are in {out_folder}", markup=False, soft_wrap=True)
+    if summary.statuses["failed"] or not summary.statuses["done"]:
+        raise typer.Exit(Exit.FAILED)
+
+
+def _usable(guards: list[str]) -> list[str]:
+    """Returns the defences whose weights are here or can be fetched; tells of the others.
+
+    Raises:
+        BenchError: If there is none.
+    """
+    from pipeline.weights.provision import missing
+
+    reasons = {guard: missing(lookup.find("defences", guard.partition("-")[0])) for guard in guards}
+    for guard, reason in reasons.items():
+        if reason:
+            err.print(f"left out: {guard}: {reason}", markup=False, soft_wrap=True)
+    usable = [guard for guard, reason in reasons.items() if not reason]
+    if not usable:
+        raise BenchError(
+            f"--defences must name one that can be used; got {', '.join(guards)}: see python -m pipeline list"
+        )
+    return usable

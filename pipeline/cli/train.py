@@ -1,0 +1,156 @@
+"""The command of training: python -m pipeline train."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pipeline.catalogue.entry import weights_path
+from pipeline.catalogue.lookup import find
+from pipeline.cells.cell import Settings, parse_overrides
+from pipeline.cli.options import register
+from pipeline.cli.progress import RunProgress
+from pipeline.errors import BenchError, DataError
+from pipeline.files import digest
+from pipeline.terminal import out
+from pipeline.train.recipes import find_recipe
+
+
+def add_to(app: typer.Typer) -> None:
+    """Adds the commands to the command line."""
+    register(app, train, "train small_cnn --images data/kodak24 --out small_cnn.safetensors")
+    register(app, tradeoff, "tradeoff small_cnn+gradient_norm:0,1e-6,1e-5 --images data/kodak24 --out t.csv")
+
+
+def train(
+    name: Annotated[
+        str,
+        typer.Argument(
+            help="small_cnn, small_vit, dncnn_small, diffpure_small, fcn; or METRIC+TRAINING: any metric, made robust."
+        ),
+    ],
+    images: Annotated[
+        list[str],
+        typer.Option(
+            "--images",
+            help="A folder, a file or a data set of photographs; for metrics also images that people rated, as iqa:CSV "
+            "with the columns image, mos and, where there is one, reference. May be repeated.",
+        ),
+    ],
+    out_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--out", help="The file of weights to write, ending in .safetensors; METRIC+TRAINING has its place."
+        ),
+    ] = None,
+    work: Annotated[
+        Path, typer.Option(help="Where samples and checkpoints are kept; the same call continues there.")
+    ] = Path("build/train"),
+    seed: Annotated[int, typer.Option(min=0, help="Of weights, samples and their order.")] = 0,
+    samples: Annotated[int | None, typer.Option(min=2, help="Crops to train on; default: the recipe's.")] = None,
+    epochs: Annotated[int | None, typer.Option(min=1, help="Passes over them; default: the recipe's.")] = None,
+    crop: Annotated[
+        int | None,
+        typer.Option(min=64, help="Side of the crops, and of what a step sees of them; default: the recipe's."),
+    ] = None,
+    attacked: Annotated[
+        list[Path] | None,
+        typer.Option("--attacked", help="For fcn: a folder of attacked photographs, as run --save-images writes them."),
+    ] = None,
+    attacks: Annotated[str, typer.Option(help="For fcn, instead: attacks to make them with, with commas.")] = "",
+    metrics: Annotated[str, typer.Option(help="The metrics that are attacked then.")] = "small_cnn",
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="For METRIC+TRAINING: a setting of the training, such as strength=1e-5."),
+    ] = None,
+) -> None:
+    """Trains one of our metrics or defences on photographs. Continues if stopped."""
+    recipe = replace(find_recipe(name), seed=seed)
+    if samples:
+        recipe = replace(recipe, samples=samples, validation=max(samples // 6, 2))
+    recipe = replace(recipe, epochs=epochs or recipe.epochs)
+    if crop:
+        recipe = replace(recipe, crop=crop, window=crop)
+    if settings:
+        recipe = replace(recipe, settings=parse_overrides(settings))
+    out_file = out_file or default_out(name)
+    if out_file.suffix != ".safetensors":
+        raise BenchError(f"--out must end in .safetensors; got {out_file}: add it")
+    # Only now: torch takes seconds, and every other command loads this file too.
+    from pipeline.train.run import train_network
+
+    if attacks:
+        attacked = [*(attacked or []), attack_photographs(images, attacks.split(","), metrics.split(","), work)]
+    last = train_network(recipe, images, out_file, work, attacked)
+    out.print(f"{last.told} on photographs held out", markup=False, soft_wrap=True)
+    out.print(f"weights are in {out_file}", markup=False, soft_wrap=True)
+
+
+def tradeoff(
+    trainings: Annotated[
+        list[str],
+        typer.Argument(help="METRIC+TRAINING:STRENGTHS, such as small_cnn+gradient_norm:0,1e-6,1e-5; 0 is no defence."),
+    ],
+    images: Annotated[
+        list[str], typer.Option("--images", help="A folder, a file or a data set of photographs; may be repeated.")
+    ],
+    out_file: Annotated[
+        Path, typer.Option("--out", help="The table to write, a .csv; a .svg of the same name shows it.")
+    ],
+    seeds: Annotated[int, typer.Option(min=1, help="How many trainings of each strength.")] = 3,
+    work: Annotated[
+        Path, typer.Option(help="Where samples, checkpoints and points are kept; the same call continues there.")
+    ] = Path("build/train"),
+    samples: Annotated[int | None, typer.Option(min=2, help="Crops to train on; default: the recipe's.")] = None,
+    epochs: Annotated[int | None, typer.Option(min=1, help="Passes over them; default: the recipe's.")] = None,
+) -> None:
+    """Trains a metric at several strengths of a robust training, and shows what that costs. Continues if stopped."""
+    if out_file.suffix != ".csv":
+        raise BenchError(f"--out must end in .csv; got {out_file}: rename it")
+    from pipeline.train.tradeoff import parse, trade_off, write
+
+    change = {name: value for name, value in {"samples": samples, "epochs": epochs}.items() if value}
+    if samples:
+        change["validation"] = max(samples // 6, 2)
+    write(trade_off(parse(trainings), seeds, images, work, change), out_file)
+    out.print(f"wrote {out_file} and {out_file.with_suffix('.svg')}", markup=False, soft_wrap=True)
+
+
+def default_out(name: str) -> Path:
+    """Returns where the catalogue looks for the weights of METRIC+TRAINING.
+
+    Raises:
+        BenchError: If the name is that of a network, whose weights are committed: none are replaced unasked.
+    """
+    if "+" not in name:
+        raise BenchError(f"--out must name the file of {name}'s weights; got none: add it")
+    return weights_path(find("metrics", name).fields["weights"][-1])
+
+
+def attack_photographs(sources: list[str], attacks: list[str], metrics: list[str], work: Path) -> Path:
+    """Runs attacks on metrics, as `run --save-images` does, and returns the folder of the attacked photographs.
+
+    Args:
+        sources: Folders, files or data sets of photographs.
+        attacks: Names of attacks, run with their default settings.
+        metrics: Names of the metrics that are attacked.
+        work: Where the run is kept, so that the same call does nothing again.
+
+    Raises:
+        BenchError: If a name or a source is unknown.
+        DataError: If an attack failed.
+    """
+    from pipeline.engine.job import Request
+    from pipeline.engine.run import run
+
+    out = work / f"attacked-{digest(repr((sources, attacks, metrics)).encode())[:12]}"
+    request = Request(metrics, attacks, sources, out, settings=Settings(variants=False), save_images=True)
+    with RunProgress(1) as progress:
+        summary = run(request, progress)
+    if summary.reasons:
+        (metric, attack), reason = next(iter(summary.reasons.items()))
+        raise DataError(f"photographs must be attacked by {attack} on {metric} to learn from; {reason}")
+    return out / "images"

@@ -1,0 +1,87 @@
+"""Re-encoding: what is left of an attack when its result is stored as files are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import NamedTuple, cast
+
+import av
+import numpy as np
+from av.video.reformatter import ColorRange
+
+from metrics.base import Images
+from pipeline.data.images import compress, to_tensor
+from pipeline.data.video import EXACT, HIGH_DEFINITION, MATRICES, Pixels
+from pipeline.errors import BenchError
+
+JPEG = "jpeg"
+
+
+class Codec(NamedTuple):
+    """A codec by its name in FFmpeg with options, or JPEG with a quality."""
+
+    name: str
+    options: dict[str, str]
+
+    @property
+    def quality(self) -> int | None:
+        """Returns the quality if it is JPEG, which stores every image for itself."""
+        return int(self.options["quality"]) if self.name == JPEG else None
+
+
+def parse(text: str) -> Codec | None:
+    """Returns the codec of `libx264:crf=23` or `jpeg:quality=80`; None of an empty text.
+
+    Raises:
+        BenchError: If it is not of that form, or FFmpeg has no such encoder.
+    """
+    if not text:
+        return None
+    name, *options = text.split(":")
+    if any(option.count("=") != 1 for option in options):
+        raise BenchError(f"--codec must be like libx264:crf=23; got {text!r}: write it like that")
+    if name != JPEG:
+        try:
+            if av.Codec(name, "w").type != "video":
+                raise BenchError(f"--codec must be a video encoder; got {name!r}: name libx264, libx265 or another")
+        except av.codec.codec.UnknownCodecError as error:
+            raise BenchError(f"--codec must be an encoder of FFmpeg; got {name!r}: name libx264 or another") from error
+    return Codec(name, dict(option.split("=") for option in options))
+
+
+def recompressed(images: Images, quality: int) -> Images:
+    """Returns images on the 256 levels as JPEG gives them back, (N, 3, H, W) on the CPU."""
+    return to_tensor([compress(pixels, quality) for pixels in as_pixels(images)])
+
+
+def as_pixels(images: Images) -> list[Pixels]:
+    """Returns (N, 3, H, W) images on the 256 levels as 8-bit RGB, (H, W, 3) each."""
+    levels = (images * 255).round().byte().permute(0, 2, 3, 1).numpy(force=True)
+    return [np.ascontiguousarray(pixels) for pixels in levels]
+
+
+def encode(path: Path, codec: Codec, height: int, width: int, frames: Iterable[Pixels]) -> None:
+    """Writes frames as a video: 4:2:0, or 4:4:4 where a side is odd, 8 bits, limited range, matrix by the size.
+
+    Raises:
+        av.FFmpegError: If the encoder refuses its options.
+    """
+    matrix = 1 if height >= HIGH_DEFINITION else 5
+    with av.open(str(path), "w", format="matroska") as container:
+        stream = cast(av.VideoStream, container.add_stream(codec.name, rate=25, options=codec.options))
+        stream.width, stream.height = width, height
+        stream.pix_fmt = "yuv444p" if height % 2 or width % 2 else "yuv420p"
+        stream.codec_context.colorspace = matrix
+        stream.codec_context.color_range = ColorRange.MPEG
+        for pixels in frames:
+            frame = av.VideoFrame.from_ndarray(pixels, "rgb24").reformat(
+                format=stream.pix_fmt,
+                dst_colorspace=MATRICES[matrix],
+                src_color_range=ColorRange.JPEG,
+                dst_color_range=ColorRange.MPEG,
+                interpolation=EXACT,
+                threads=1,
+            )
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))

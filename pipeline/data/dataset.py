@@ -1,0 +1,252 @@
+"""A data set as it is run: which images, in which order, in which batches of equal size."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from PIL import Image, UnidentifiedImageError
+
+from pipeline import config
+from pipeline.data import pins
+from pipeline.data.opinions import Opinion, csv_of, read_opinions
+from pipeline.data.units import VIDEOS, Unit, as_text, chosen, require_all, units_below, units_of
+from pipeline.data.video import Video, VideoError, examine
+from pipeline.errors import BenchError, DataError, suggestion
+from pipeline.files import digest, file_digest
+
+SMALLEST = 7  # the window of SSIM
+MOST_PIXELS = 2**25  # 8K UHD is 33,177,600
+ORIENTATION = 0x0112  # EXIF tag; 5 to 8 turn the image by a quarter
+
+
+@dataclass(frozen=True)
+class Photo:
+    """One image file, or one frame of a video, as it will be decoded."""
+
+    name: str  # path below the data set's folder, with "/"; of a frame with its number, as in clip.y4m#0007
+    path: Path
+    height: int
+    width: int
+    clip: str = ""  # the video or folder that it is a frame of; empty for a photograph
+    frame: int | None = None  # its place in the video file, from 0
+    reference: Path | None = None  # the original, of an image that is a distorted version of one
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Images in file order, and what was left out."""
+
+    name: str
+    photos: list[Photo]
+    digest: str  # of names, bytes and crop
+    asked: int  # how many images there were to read
+    crop: int | None = None
+    excluded: dict[str, str] = field(default_factory=dict)  # image, or whole clip -> reason
+    asked_clips: int = 0  # how many clips there were to read
+    opinions: dict[str, float] = field(default_factory=dict)  # image -> mean opinion score, higher is better
+
+    @property
+    def distorted(self) -> bool:
+        """Tells whether the images are distorted versions of originals, so that nobody has to compress them first."""
+        return any(photo.reference for photo in self.photos)
+
+    @property
+    def clips(self) -> dict[str, list[Photo]]:
+        """Returns the frames of each clip, in order; photographs are in none."""
+        found: dict[str, list[Photo]] = {}
+        for photo in self.photos:
+            if photo.clip:
+                found.setdefault(photo.clip, []).append(photo)
+        return found
+
+    def batches(self, size_of: Callable[[int, int], int]) -> Iterator[list[Photo]]:
+        """Yields batches of equal height and width, so that nothing is padded or resized.
+
+        The batches depend on the data set and on `size_of` alone, so that a resumed run meets the same ones.
+
+        Args:
+            size_of: Returns how many images of a height and width make a batch.
+        """
+        groups: dict[tuple[int, int], list[Photo]] = {}
+        for photo in self.photos:
+            groups.setdefault((photo.height, photo.width), []).append(photo)
+        for (height, width), group in groups.items():
+            size = size_of(height, width)
+            for start in range(0, len(group), size):
+                yield group[start : start + size]
+
+
+def open_dataset(name: str, limit: int | None = None, frames: int | None = None) -> Dataset:
+    """Finds the images of a data set and reads their headers; videos are decoded once, to count their frames.
+
+    Args:
+        name: A data set of benchmark.yml, the path of a folder or of one file, or iqa:CSV, images that people rated.
+        limit: Take this many photographs or clips, always the same ones, a smaller number being part of a larger one.
+        frames: Take this many frames of each video, from its beginning.
+
+    Raises:
+        BenchError: If there is no such data set or folder.
+        DataError: If it holds no image that can be used, or not as many files as it must.
+    """
+    known = config.load().datasets
+    opinions: dict[str, Opinion] = {}
+    if rated := csv_of(name):
+        opinions = read_opinions(rated)
+        units = [Unit(image, {image: each.image}) for image, each in opinions.items()]
+        title, crop, pinned = rated.stem, None, {}
+    elif name in known:
+        about = known[name]
+        units, title, crop, pinned = units_of(name, about), name, about.crop, pins.read(name)
+        require_all(name, about, units)
+        limit = min(limit or len(units), about.most or len(units))
+    else:
+        units, title, crop, pinned = _units_at(name, known), Path(name).expanduser().resolve().name, None, {}
+    reader = _Reader(crop, frames, pinned, {image: each.reference for image, each in opinions.items()})
+    for unit in chosen(units, limit):
+        reader.read(unit)
+    if not reader.photos:
+        first = next(iter(reader.excluded.items()), None)
+        why = f"{first[0]}: {first[1]}" if first else "the folder is empty"
+        raise DataError(f"{name} holds no image that can be used ({why}): give a folder with PNG or JPEG files")
+    lines = [f"{photo.name} {reader.digests[photo.path]}" for photo in reader.photos]
+    lines += [f"{photo.name} of {reader.digests[photo.reference]}" for photo in reader.photos if photo.reference]
+    rates = {photo.name: opinions[photo.name].mos for photo in reader.photos if photo.name in opinions}
+    lines += [f"{image} rated {mos!r}" for image, mos in rates.items()]
+    key = digest("\n".join([f"crop {crop}", *lines]).encode())[:16]
+    return Dataset(title, reader.photos, key, reader.asked, crop, reader.excluded, reader.clips, rates)
+
+
+def photo_at(name: str, path: Path, clip: str = "", reference: Path | None = None) -> Photo:
+    """Returns a photograph by its file, the header of which is read.
+
+    Raises:
+        DataError: If it cannot be used; names it.
+    """
+    try:
+        height, width = _usable(*_size(path), None)
+    except _UnusableError as reason:
+        raise DataError(f"{path} {reason}: restore it") from None
+    return Photo(name, path, height, width, clip, reference=reference)
+
+
+def _units_at(name: str, known: dict[str, config.DatasetConfig]) -> list[Unit]:
+    """Returns the units of a folder, or the one that a file is."""
+    path = Path(name).expanduser()
+    if not path.exists():
+        raise BenchError(f"no data set or folder is named {name!r}: {suggestion(name, dict(known))}")
+    if path.is_dir():
+        return units_below(path)
+    file = as_text(Path(path.name))
+    return [Unit(file, {file: path})]
+
+
+class _Reader:
+    """Reads the headers of units one by one."""
+
+    def __init__(
+        self, crop: int | None, frames: int | None, pinned: dict[str, str], references: dict[str, Path | None]
+    ) -> None:
+        self.crop, self.frames, self.pinned, self.references = crop, frames, pinned, references
+        self.photos: list[Photo] = []
+        self.digests: dict[Path, str] = {}
+        self.excluded: dict[str, str] = {}
+        self.asked = self.clips = 0
+
+    def read(self, unit: Unit) -> None:
+        """Adds the images of a unit; a clip that lacks a frame, or whose frames differ in size, is left out whole."""
+        clip = unit.name if unit.name not in unit.files else ""
+        self.clips += bool(clip) or any(file.suffix.lower() in VIDEOS for file in unit.files.values())
+        found: list[Photo] = []
+        for image, file in unit.files.items():
+            try:
+                found += self._images(image, file, clip)
+            except _UnusableError as reason:
+                self.asked += len(unit.files)
+                self.excluded[unit.name] = str(reason) if unit.name == image else f"{image}: {reason}"
+                return
+        self.asked += len(found)
+        sizes = {(photo.width, photo.height) for photo in found}
+        if len(sizes) > 1:
+            told = " and ".join(f"{width}x{height}" for width, height in sorted(sizes))
+            self.excluded[unit.name] = f"its frames are of different sizes, {told}"
+            return
+        self.photos += found
+
+    def _images(self, image: str, file: Path, clip: str) -> list[Photo]:
+        """Returns the photograph of an image file, or the frames of a video."""
+        if file.suffix.lower() in VIDEOS:
+            video = _examined(file)
+            self._hash(image, file)
+            height, width = _usable(video.height, video.width, self.crop)
+            numbers = range(video.frames if self.frames is None else min(video.frames, self.frames))
+            return [Photo(f"{image}#{number:04}", file, height, width, image, number) for number in numbers]
+        height, width = _usable(*_size(file), self.crop)
+        self._hash(image, file)
+        return [Photo(image, file, height, width, clip, reference=self._original(image, height, width))]
+
+    def _original(self, image: str, height: int, width: int) -> Path | None:
+        """Returns the original of a distorted image, if it has one."""
+        file = self.references.get(image)
+        if file is None:
+            return None
+        if (size := _usable(*_size(file), self.crop)) != (height, width):
+            raise _UnusableError(f"is {width}x{height}, and its reference {size[1]}x{size[0]}")
+        if file not in self.digests:
+            self.digests[file] = file_digest(file)
+        return file
+
+    def _hash(self, image: str, file: Path) -> None:
+        self.digests[file] = found = file_digest(file)
+        if (wanted := self.pinned.get(image, found)) != found:
+            raise _UnusableError(f"is another file than the data set's: its sha256 is {found}, not {wanted}")
+
+
+class _UnusableError(Exception):
+    """Why a file is left out."""
+
+
+def _examined(file: Path) -> Video:
+    try:
+        return examine(file)
+    except FileNotFoundError:
+        raise _UnusableError("the file is missing") from None
+    except VideoError as error:
+        raise _UnusableError(str(error)) from None
+
+
+def _size(file: Path) -> tuple[int, int]:
+    """Returns height and width after EXIF rotation, from the header alone."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            with Image.open(file) as image:
+                width, height = image.size
+                frames = 1 if image.format == "MPO" else getattr(image, "n_frames", 1)  # MPO: a photo with a preview
+                if image.getexif().get(ORIENTATION, 1) in {5, 6, 7, 8}:
+                    width, height = height, width
+    except FileNotFoundError:
+        raise _UnusableError("the file is missing") from None
+    except (OSError, SyntaxError, ValueError, UnidentifiedImageError, Image.DecompressionBombError) as error:
+        raise _UnusableError(f"cannot be read: {_short(error, file)}") from None
+    if frames > 1:
+        raise _UnusableError(f"holds {frames} frames: extract them as PNG")
+    return height, width
+
+
+def _usable(height: int, width: int, crop: int | None) -> tuple[int, int]:
+    """Returns height and width after the crop; raises where the image is too large or too small."""
+    if width * height > MOST_PIXELS:
+        raise _UnusableError(f"{width}x{height} is over the limit of {MOST_PIXELS:,} pixels: cut or scale it")
+    if crop is not None:
+        width, height = min(width, crop), min(height, crop)
+    if min(width, height) < SMALLEST:
+        raise _UnusableError(f"{width}x{height} is smaller than {SMALLEST}x{SMALLEST} pixels")
+    return height, width
+
+
+def _short(error: Exception, file: Path) -> str:
+    """Returns an error's first line without the path, which differs between machines."""
+    return str(error).partition("\n")[0].replace(repr(str(file)), "it").replace(str(file), "it")

@@ -1,0 +1,199 @@
+"""Pixels: decoding, JPEG, rounding to 8 bits, and writing."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import islice
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+import torch
+from PIL import Image, ImageOps
+
+from metrics.base import Images
+from pipeline.config import Quality
+from pipeline.data.dataset import Photo
+from pipeline.data.video import Pixels, Reel
+from pipeline.files import write_atomically
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Decoded images of equal size, and what could not be decoded."""
+
+    photos: list[Photo]
+    images: Images  # (N, 3, H, W): what is attacked
+    references: Images | None  # the undistorted originals, for a full-reference metric
+    excluded: dict[str, str]  # image -> reason
+
+
+@lru_cache(maxsize=4)
+def load_recent(photos: tuple[Photo, ...], crop: int | None, jpeg: Quality | None) -> Batch:
+    """Decodes photographs of equal size, or returns them as decoded a moment ago: clear pass and attacks share them."""
+    return load_batch(list(photos), crop, jpeg)
+
+
+def load_batch(photos: list[Photo], crop: int | None, jpeg: Quality | None) -> Batch:
+    """Decodes photographs of equal size.
+
+    Args:
+        photos: Which.
+        crop: Side of the central square to cut out.
+        jpeg: Quality of the distorted images for a full-reference metric, "none" for the originals as they are; None
+            for a metric that needs no references. Photographs that have an original are distorted already.
+    """
+    good, originals, distorted, excluded = [], [], [], {}
+    for photo in photos:
+        try:
+            pixels = pixels_of(photo, crop)
+            if pixels.shape[:2] != (photo.height, photo.width):
+                raise ValueError(f"has {pixels.shape[1]}x{pixels.shape[0]} pixels; its header says otherwise")
+            original = decode(photo.reference, crop) if photo.reference and jpeg is not None else pixels
+            if original.shape != pixels.shape:
+                raise ValueError("its reference has another size than its header says")
+        except (OSError, SyntaxError, ValueError) as error:
+            excluded[photo.name] = f"cannot be decoded: {str(error).partition(chr(10))[0]}"
+            continue
+        good.append(photo)
+        originals.append(original)
+        if jpeg is not None:
+            distorted.append(pixels if jpeg == "none" or photo.reference else compress(pixels, jpeg))
+    if not good:
+        return Batch([], torch.empty(0, 3, photos[0].height, photos[0].width), None, excluded)
+    if jpeg is None:
+        return Batch(good, to_tensor(originals), None, excluded)
+    return Batch(good, to_tensor(distorted), to_tensor(originals), excluded)
+
+
+def pixels_of(photo: Photo, crop: int | None = None) -> Pixels:
+    """Reads a photograph, or a frame of a video, as 8-bit RGB.
+
+    Raises:
+        ValueError: If it cannot be used.
+        OSError: If the file is damaged or truncated.
+    """
+    if photo.frame is None:
+        return decode(photo.path, crop)
+    return _cropped(_reel(photo.path).read(photo.frame), crop)
+
+
+@lru_cache(maxsize=4)
+def _reel(path: Path) -> Reel:
+    """Returns a video where it was left, so that frames asked for in order are decoded once."""
+    return Reel(path)
+
+
+def decode(path: Path, crop: int | None = None) -> Pixels:
+    """Reads an image file as 8-bit RGB, upright.
+
+    Grey and palette images become RGB, 16 bits are rounded to 8, an opaque alpha channel is dropped.
+
+    Raises:
+        ValueError: If the image is transparent somewhere: what lies behind it is not known.
+        OSError: If the file is damaged or truncated.
+    """
+    with Image.open(path) as opened:
+        image = ImageOps.exif_transpose(opened)
+        if image.mode.startswith("I") or image.mode == "F":
+            if image.mode == "F":
+                raise ValueError("floating-point pixels have no known range: save it with 8 or 16 bits")
+            grey = np.asarray(image, dtype=np.float64)
+            image = Image.fromarray((grey / 257).round().clip(0, 255).astype(np.uint8))
+        if image.has_transparency_data:
+            rgba = image.convert("RGBA")
+            if rgba.getchannel("A").getextrema() != (255, 255):
+                raise ValueError("it is transparent in places: flatten it first")
+            image = rgba
+        pixels = np.asarray(image.convert("RGB"))
+    return _cropped(pixels, crop)
+
+
+def _cropped(pixels: Pixels, crop: int | None) -> Pixels:
+    if crop is None:
+        return pixels
+    height, width = pixels.shape[:2]
+    top, left = max(height - crop, 0) // 2, max(width - crop, 0) // 2
+    return pixels[top : top + crop, left : left + crop]
+
+
+def compress(pixels: Pixels, quality: int) -> Pixels:
+    """Returns the image after a JPEG round trip at a quality of 1 to 100, 4:2:0."""
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "JPEG", quality=quality, subsampling="4:2:0")
+    return np.asarray(Image.open(buffer))
+
+
+def to_tensor(pixels: list[Pixels]) -> Images:
+    """Returns (N, 3, H, W) float32 images in [0, 1].
+
+    By numpy, since it is called in the thread that decodes ahead: PyTorch's operators would start a second team of
+    processor threads there, after which each parallel operator of the main thread has to wake its own.
+    """
+    images = np.stack(pixels).transpose(0, 3, 1, 2).astype(np.float32, order="C")
+    images /= np.float32(255)
+    return torch.from_numpy(images)
+
+
+def quantize(adversarial: Images, images: Images, eps: float = 1) -> Images:
+    """Rounds to the 256 levels of an image file, never further than eps from the clear images.
+
+    Plain rounding would break the budget where eps is no multiple of 1/255: 25.5/255 would become 26/255.
+
+    Args:
+        adversarial: What the attack returned, (N, 3, H, W) in [0, 1].
+        images: The clear images, which lie on the 256 levels.
+        eps: The attack's budget, in [0, 1] pixel units.
+    """
+    levels = int(eps * 255 + 1e-3)
+    clear = images.mul(255).round_()
+    change = adversarial.mul(255).round_().sub_(clear).clamp_(-levels, levels)
+    return change.add_(clear).div_(255)
+
+
+def write_png(image: Images, path: Path) -> None:
+    """Writes one (3, H, W) image on the 8-bit levels as PNG, atomically."""
+    pixels = (image * 255).round().to(torch.uint8).permute(1, 2, 0).cpu().numpy()
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "PNG")
+    write_atomically(path, buffer.getvalue())
+
+
+def load_saved(files: Sequence[Path], clear: Images) -> Images:
+    """Returns attacked images from their files.
+
+    Args:
+        files: One for each of the clear images.
+        clear: The clear images, (N, 3, H, W).
+
+    Raises:
+        ValueError: If one has another size than its clear image.
+        OSError: If one is damaged.
+    """
+    pixels = [decode(file) for file in files]
+    for file, found in zip(files, pixels, strict=True):
+        if found.shape[:2] != clear.shape[-2:]:
+            raise ValueError(
+                f"{file.name} is {found.shape[1]}x{found.shape[0]}, and its clear image "
+                f"{clear.shape[-1]}x{clear.shape[-2]}"
+            )
+    return to_tensor(pixels).to(clear.device)
+
+
+def ahead(items: Iterable[Item], work: Callable[[Item], Result], depth: int = 2) -> Iterator[tuple[Item, Result]]:
+    """Yields each item with its result, worked out in a thread up to `depth` items ahead of the reader."""
+    source = iter(items)
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        waiting: list[tuple[Item, Future[Result]]] = [(item, pool.submit(work, item)) for item in islice(source, depth)]
+        while waiting:
+            item, future = waiting.pop(0)
+            result = future.result()
+            waiting += [(following, pool.submit(work, following)) for following in islice(source, 1)]
+            yield item, result

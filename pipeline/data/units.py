@@ -1,0 +1,116 @@
+"""What a data set is made of: photographs, videos, and folders whose images are the frames of a clip."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path, PurePosixPath
+from typing import NamedTuple
+
+from pipeline.config import DatasetConfig
+from pipeline.data import pins
+from pipeline.errors import BenchError, DataError
+from pipeline.files import digest
+
+IMAGES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".ppm"}
+VIDEOS = {".y4m", ".mp4", ".mkv", ".avi", ".mov", ".webm"}
+
+
+class Unit(NamedTuple):
+    """What is taken, or left, as a whole: a photograph, a video, or the frames of a clip."""
+
+    name: str  # of the file, or of the folder that holds the frames
+    files: dict[str, Path]  # by the name below the data set's folder, with "/"
+
+    @property
+    def stratum(self) -> str:
+        """Returns the folder that it lies in; a subset has its share of every one of them."""
+        return str(PurePosixPath(self.name).parent)
+
+
+def units_of(name: str, about: DatasetConfig) -> list[Unit]:
+    """Returns the units of a data set of benchmark.yml, whether or not their files are there where the names are known.
+
+    The names are those of its manifest, else of its list of clips, else of `files`, else of what lies in its folder.
+
+    Raises:
+        BenchError: If the data set is not on this machine.
+    """
+    folder = about.folder()
+    if pinned := pins.read(name):
+        names: Iterable[str] = pinned
+    elif not folder.is_dir():
+        source = f" from {about.source}" if about.source else ""
+        raise BenchError(f"data set {name} must lie in {folder}: put it there{source}, or set METRIC_ROBUSTNESS_DATA")
+    elif about.list:
+        names = [file.format(line=line) for line in _lines(folder / about.list) for file in about.files]
+    else:
+        names = about.files or list(files_below(folder))
+    files = {file: folder / os.fsdecode(file) for file in names}
+    if about.clips == "folders":
+        clips: dict[str, dict[str, Path]] = {}
+        for file, path in files.items():
+            clips.setdefault(str(PurePosixPath(file).parent), {})[file] = path
+        return [Unit(clip, frames) for clip, frames in clips.items()]
+    return [Unit(file, {file: path}) for file, path in files.items()]
+
+
+def require_all(name: str, about: DatasetConfig, units: list[Unit]) -> None:
+    """Refuses a data set whose file names only its folder tells, and which holds more or fewer than it must.
+
+    Which images a subset takes depends on all names: those of another folder of that name would not compare.
+
+    Raises:
+        DataError: If the number is wrong.
+    """
+    told = about.files or about.list or pins.read(name)
+    if not told and about.images is not None and len(units) != about.images:
+        raise DataError(
+            f"{name} must hold {about.images} images; {about.folder()} holds {len(units)}: get it again from "
+            f"{about.source}, take out what is not part of it, or run on the folder itself by its path"
+        )
+
+
+def units_below(folder: Path) -> list[Unit]:
+    """Returns the photographs and videos of a folder and those below it, sorted."""
+    return [Unit(file, {file: path}) for file, path in files_below(folder).items()]
+
+
+def files_below(folder: Path) -> dict[str, Path]:
+    """Returns the paths of all images and videos by their names; links to nowhere are among them."""
+    found = (path for path in sorted(folder.rglob("*")) if not path.name.startswith(".") and not path.is_dir())
+    return {as_text(path.relative_to(folder)): path for path in found if path.suffix.lower() in IMAGES | VIDEOS}
+
+
+def as_text(path: Path) -> str:
+    """Returns a path with "/"; bytes that are no UTF-8, which file systems allow, are written out in hexadecimal."""
+    return os.fsencode(path.as_posix()).decode(errors="backslashreplace")
+
+
+def chosen(units: list[Unit], count: int | None) -> list[Unit]:
+    """Returns `count` of the units in their own order, a smaller number being part of a larger one.
+
+    Each stratum gives its share: its units, ordered by the hashes of their names, are spread evenly over [0, 1) from
+    an offset that is the hash of the stratum's own name, and those that come first are taken. With one stratum these
+    are the smallest hashes. The choice depends on the names of all units, so it lasts as long as these do: for ever
+    where the data set has a manifest or a list of clips.
+    """
+    if count is None or count >= len(units):
+        return units
+    strata: dict[str, list[Unit]] = {}
+    for unit in units:
+        strata.setdefault(unit.stratum, []).append(unit)
+    ranks: dict[str, tuple[float, str]] = {}
+    for stratum, members in strata.items():
+        offset = int(digest(stratum.encode())[:8], 16) / 16**8
+        for index, (hashed, name) in enumerate(sorted((digest(unit.name.encode()), unit.name) for unit in members)):
+            ranks[name] = ((index + offset) / len(members), hashed)
+    taken = set(sorted(ranks, key=ranks.__getitem__)[:count])
+    return [unit for unit in units if unit.name in taken]
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        return path.read_text(encoding="utf-8").split()
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{path} must be the data set's list of clips; got {error}: put it there") from error

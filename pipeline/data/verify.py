@@ -1,0 +1,139 @@
+"""Verifying a data set: are all files there, and are they the right ones."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pipeline import config
+from pipeline.config import DatasetConfig
+from pipeline.data import pins
+from pipeline.data.units import VIDEOS, chosen, files_below, units_of
+from pipeline.data.video import VideoError, examine
+from pipeline.errors import BenchError, DataError, suggestion
+from pipeline.files import file_digest
+
+Heard = Callable[[int, int], None]  # told how many files, or bytes, of how many are done
+PART = 1 << 24  # bytes hashed at once
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What was found of a data set."""
+
+    name: str
+    files: int  # that it must have
+    there: int
+    right: int  # whose sha256 is the manifest's
+    further: int  # beside those that it must have, which nothing reads
+    problems: dict[str, str] = field(default_factory=dict)  # file -> what is wrong; "" for the whole
+
+    @property
+    def line(self) -> str:
+        """Returns the finding in one line."""
+        told = f"{self.name}: {self.there} of {self.files} files are there"
+        told += f", {self.right} with the right sha256" if self.right else ", their sha256 not known"
+        return told + (f"; {self.further} further files are ignored" if self.further else "")
+
+
+def named(names: list[str]) -> dict[str, DatasetConfig]:
+    """Returns the data sets of these names, all if there are none.
+
+    Raises:
+        BenchError: If one does not exist.
+    """
+    known = config.load().datasets
+    for name in names:
+        if name not in known:
+            raise BenchError(f"no data set is named {name!r}: {suggestion(name, dict(known))}")
+    return {name: known[name] for name in names or known}
+
+
+def verify(name: str, about: DatasetConfig, heard: Heard) -> Verdict:
+    """Counts the files of a data set, and hashes those whose sha256 is known.
+
+    Raises:
+        BenchError: If it is not on this machine.
+    """
+    pinned = pins.read(name)
+    wanted = _files(name, about)
+    problems = {file: "is missing" for file, path in wanted.items() if not path.is_file()}
+    right = 0
+    for index, (file, sha256) in enumerate(pinned.items() if wanted else ()):
+        heard(index, len(pinned))
+        if file in problems:
+            continue
+        if (found := file_digest(wanted[file])) == sha256:
+            right += 1
+        else:
+            problems[file] = f"has the sha256 {found}, not {sha256}"
+    if not pinned and not problems and about.images is not None:
+        images = 0
+        for file, path in wanted.items():
+            try:
+                images += examine(path).frames if path.suffix.lower() in VIDEOS else 1
+            except VideoError as error:
+                problems[file] = str(error)
+        if not problems and images != about.images:
+            problems[""] = f"{name} must hold {about.images} images; got {images}: get it again from {about.source}"
+    there = sum(path.is_file() for path in wanted.values())
+    unnamed = {} if about.files else files_below(about.folder())
+    return Verdict(name, len(wanted), there, right, len(unnamed.keys() - wanted.keys()), problems)
+
+
+def verify_download(name: str, about: DatasetConfig, path: Path, heard: Heard) -> str:
+    """Compares the file that a data set was downloaded as with the size and hash that others published.
+
+    Returns:
+        The finding in one line.
+
+    Raises:
+        BenchError: If there is no such file, or nothing was published of it.
+        DataError: If it is another file, or a part of it.
+    """
+    download = about.download
+    if download is None or not download.hash:
+        raise BenchError(f"nobody published the hash of what {name} is downloaded as: verify its files instead")
+    if not path.is_file():
+        raise BenchError(f"{path} must be the file that {name} is downloaded as; there is none: get {download.url}")
+    size, (kind, expected) = path.stat().st_size, download.hash
+    if download.size not in {None, size}:
+        raise DataError(f"{path} must have {download.size:,} bytes; got {size:,}: get it again from {download.url}")
+    hasher = hashlib.new(kind, usedforsecurity=False)
+    with path.open("rb") as file:
+        while part := file.read(PART):
+            hasher.update(part)
+            heard(file.tell(), size)
+    if (found := hasher.hexdigest()) != expected:
+        raise DataError(f"{path} must have the {kind} {expected}; got {found}: get it again from {download.url}")
+    return f"{name}: {path} has the right {kind}"
+
+
+def pin(name: str, about: DatasetConfig, heard: Heard) -> Path:
+    """Writes the manifest of a data set from the files on this machine, and returns its path.
+
+    Of a data set of which the benchmark takes a part, that part is pinned.
+
+    Raises:
+        BenchError: If it is not on this machine, or has a manifest.
+        DataError: If files are missing.
+    """
+    if pins.read(name):
+        raise BenchError(f"{name} has a manifest, {pins.path_of(name)}: remove it first if another is meant")
+    if problems := verify(name, about, heard).problems:
+        file, problem = next(iter(problems.items()))
+        raise DataError(f"{name} must be whole to be pinned; {' '.join(filter(None, [file, problem]))}")
+    taken = [file for unit in chosen(units_of(name, about), about.most) for file in unit.files.items()]
+    return pins.write(name, dict(_hashed(taken, heard)))
+
+
+def _hashed(files: list[tuple[str, Path]], heard: Heard) -> Iterator[tuple[str, str]]:
+    for index, (file, path) in enumerate(files):
+        heard(index, len(files))
+        yield file, file_digest(path)
+
+
+def _files(name: str, about: DatasetConfig) -> dict[str, Path]:
+    return {file: path for unit in units_of(name, about) for file, path in unit.files.items()}

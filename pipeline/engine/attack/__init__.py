@@ -1,0 +1,1 @@
+"""One batch under attack."""

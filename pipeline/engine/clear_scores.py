@@ -1,0 +1,58 @@
+"""Scores a metric's clear images once, for all its cells on all machines."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+from pipeline.catalogue import lookup
+from pipeline.cells.cell import settings_of
+from pipeline.config import Preset, Quality
+from pipeline.data.dataset import open_dataset
+from pipeline.engine.clips.bench import open_bench
+from pipeline.engine.device import make_deterministic, open_device
+from pipeline.engine.probe import probe
+from pipeline.errors import DataError
+from pipeline.store.store import Store
+from pipeline.store.sync import Keeper
+from pipeline.weights.provision import missing, provide
+
+
+class Clear(NamedTuple):
+    """A metric's scores of the clear images of one data set."""
+
+    dataset: str
+    digest: str  # of the data set
+    jpeg: Quality | None
+    images: int
+    low: float
+    high: float
+    excluded: dict[str, str]  # image -> why it has none
+
+
+def calibrate(name: str, preset: Preset, out: Path, device: str, store: Store | None) -> list[Clear]:
+    """Scores the clear images of a preset's data sets and probes the metric, and keeps both in the store.
+
+    Raises:
+        BenchError: If the metric, a data set or the device does not exist.
+        DataError: If the metric cannot be built, or scores no image.
+        TransientError: If the machine or the store failed.
+    """
+    entry = lookup.find("metrics", name)
+    if reason := entry.problem or missing(entry) or provide(entry):
+        raise DataError(f"{name}: {reason}")
+    make_deterministic()
+    bench = open_bench(entry, out, open_device(device), keeper=Keeper(store))
+    found = []
+    distortions = settings_of(preset).jpeg if entry.full_reference else (None,)
+    for dataset in (open_dataset(each, preset.limit, preset.frames) for each in preset.datasets):
+        for jpeg in distortions:
+            scores, excluded = bench.clear(dataset, jpeg)
+            usable = scores[scores.isfinite()]
+            if not len(usable):
+                image, reason = next(iter(excluded.items()))
+                raise DataError(f"{name} scores no image of {dataset.name}; {image}: {reason}")
+            low, high = float(usable.min()), float(usable.max())
+            found.append(Clear(dataset.name, dataset.digest, jpeg, len(usable), low, high, excluded))
+        probe(bench, dataset, distortions[0])
+    return found

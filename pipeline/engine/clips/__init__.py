@@ -1,0 +1,1 @@
+"""Clips, window by window."""

@@ -1,0 +1,109 @@
+"""The machine a run happens on: device, versions, commit."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import platform
+import shutil
+import subprocess
+from contextlib import suppress
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+
+import torch
+
+from pipeline import places
+from pipeline.errors import BenchError
+
+M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # of malloc.h
+PACKAGES = ("torch", "torchvision", "pyiqa", "numpy", "scipy", "pillow")
+
+
+def open_device(name: str) -> torch.device:
+    """Returns a device, ready for work.
+
+    Raises:
+        BenchError: If this machine has none of that name.
+    """
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        device = torch.device("meta")
+    if device.type not in {"cpu", "cuda"}:
+        raise BenchError(f"--device must be cpu or cuda; got {name!r}")
+    count = torch.cuda.device_count()
+    if device.type == "cuda" and (device.index or 0) >= count:
+        raise BenchError(f"--device {name} is not on this machine, which has {count} CUDA devices: use --device cpu")
+    if device.type == "cpu":
+        keep_freed_memory()
+    return device
+
+
+def keep_freed_memory() -> None:
+    """Makes the C library keep freed memory for the next step instead of handing it back to the kernel.
+
+    A network allocates its feature maps anew in every step. Maps of over 32 MB, such as a ResNet-50 has for 16 images,
+    are handed back each time and zeroed page by page when taken again: 40 % of such a step.
+    """
+    with suppress(OSError, AttributeError):  # only the GNU C library has it
+        ctypes.CDLL(None).mallopt(M_MMAP_MAX, 0)
+        ctypes.CDLL(None).mallopt(M_TRIM_THRESHOLD, -1)
+
+
+def make_deterministic() -> None:
+    """Makes equal inputs give equal bits: no autotuned kernels, and true float32 where the GPU would use TF32."""
+    torch.manual_seed(0)
+    torch.backends.cudnn.benchmark = False
+    torch.backends.cudnn.deterministic = True
+    torch.backends.cudnn.allow_tf32 = False
+    torch.backends.cuda.matmul.allow_tf32 = False
+
+
+def begin_memory(device: torch.device) -> None:
+    """Begins to measure the GPU memory that a cell needs."""
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+
+
+def peak_memory(device: torch.device) -> float:
+    """Returns how many GiB the GPU held at most since `begin_memory`; 0 on a CPU."""
+    return round(torch.cuda.max_memory_reserved(device) / 2**30, 2) if device.type == "cuda" else 0.0
+
+
+def describe(device: torch.device) -> dict[str, str]:
+    """Returns what a stamp says about the machine."""
+    cuda = device.type == "cuda"
+    return {
+        "device": torch.cuda.get_device_name(device) if cuda else f"cpu, {torch.get_num_threads()} threads",
+        "host": platform.node(),
+        "python": platform.python_version(),
+        "image": os.environ.get("METRIC_ROBUSTNESS_IMAGE", ""),
+        **versions(),
+    }
+
+
+def versions() -> dict[str, str]:
+    """Returns the installed versions of the packages that numbers depend on."""
+    found = {}
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            found[package] = ""
+    return found
+
+
+@cache
+def commit() -> str:
+    """Returns the checked-out commit, marked when files differ from it, or nothing outside a checkout."""
+    git = shutil.which("git")
+    if git is None:
+        return os.environ.get("CI_COMMIT_SHA", "")
+    told = subprocess.run(
+        [git, "-C", str(places.CODE), "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return told.stdout.strip()

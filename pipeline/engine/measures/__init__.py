@@ -1,0 +1,1 @@
+"""How far an attacked image is from the clear one."""

@@ -1,0 +1,97 @@
+"""Defences at work: built with their default settings and with every preset."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import nn
+
+from defences.base import Defence
+from metrics.base import Metric, Scores, VideoMetric
+from pipeline.catalogue.entry import Entry, weights_path
+from pipeline.engine.batching import one_line
+from pipeline.errors import BenchError, DataError
+
+
+def build_defences(entry: Entry) -> dict[str, Defence]:
+    """Returns a defence under the empty name, and beside it one per preset.
+
+    Raises:
+        DataError: If it does not load, its weights cannot be used, or a preset names no field.
+    """
+    try:
+        default: Defence = entry.load()()
+        return {"": default} | {name: replace(default, **changes) for name, changes in default.presets.items()}
+    except BenchError:
+        raise
+    except Exception as error:  # whatever a contributor's code raises costs only its own cells
+        raise DataError(f"{entry.name} cannot be built: {one_line(error)}") from error
+
+
+def lay_out(metric: Metric) -> None:
+    """Lays the weights of convolutions out as the processor reads them fastest, if the metric's code works with that.
+
+    The convolutions then also leave their results in this layout, channels last, and code that takes the layout of its
+    tensors for granted (`view`, say) fails: such a metric keeps the usual one.
+    """
+    convolutions = [module for module in metric.modules() if isinstance(module, nn.Conv2d)]
+    if not convolutions or metric.batch_dependent or isinstance(metric, VideoMetric):
+        return
+    usual = _sample_scores(metric)
+    for module in convolutions:
+        module.to(memory_format=torch.channels_last)
+    last = _sample_scores(metric)
+    if usual is None or last is None or not torch.allclose(usual, last, rtol=1e-3, atol=1e-5, equal_nan=True):
+        for module in convolutions:
+            module.to(memory_format=torch.contiguous_format)
+
+
+def _sample_scores(metric: Metric) -> Scores | None:
+    """Returns the scores of two noise images, or None if the metric fails on them."""
+    side = max(metric.smallest, 256)  # so that no feature map is a single pixel, of which every layout is the same
+    images = torch.rand(2, 3, side, side, generator=torch.Generator().manual_seed(0))
+    try:
+        with torch.no_grad():
+            scores: Scores = metric(images, images.flip(0))
+            return scores
+    except Exception:  # noqa: BLE001  # whatever a contributor's code raises: the cells will tell
+        return None
+
+
+def load_trained(metric: Metric, entry: Entry) -> None:
+    """Gives a metric the weights that a robust training made.
+
+    Raises:
+        DataError: If they are missing, damaged or of another architecture.
+    """
+    weights = entry.fields["weights"][-1]
+    try:
+        metric.load_state_dict(load_file(weights_path(weights)))
+    except (OSError, RuntimeError, SafetensorError) as error:
+        raise DataError(
+            f"{entry.name} must be built from {weights}; got {one_line(error)}: "
+            f"make them again with python -m pipeline train {entry.name}"
+        ) from error
+
+
+def build_metric(entry: Entry, device: torch.device) -> Metric:
+    """Builds a metric, frozen: an attack needs no gradients of weights, and they are a third of the arithmetic.
+
+    Raises:
+        DataError: If it cannot be built; names it.
+    """
+    try:
+        metric: Metric = entry.load()()
+        if entry.network.trained:
+            load_trained(metric, entry.network)
+        metric = metric.eval().requires_grad_(requires_grad=False).to(device)
+        if device.type == "cpu":
+            lay_out(metric)
+        return metric
+    except BenchError:
+        raise
+    except Exception as error:  # whatever a contributor's code raises costs only its own cells
+        raise DataError(f"{entry.name} cannot be built: {one_line(error)}") from error

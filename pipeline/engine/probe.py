@@ -1,0 +1,192 @@
+"""A few cheap measurements of a metric on a few images, from which scoring judges whether its gains can be trusted.
+
+What to look for: Carlini et al. On evaluating adversarial robustness. 2019. https://arxiv.org/abs/1902.06705
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from statistics import fmean, median
+from typing import Any, NamedTuple
+
+import torch
+from pydantic import ValidationError
+
+from metrics.base import Images
+from pipeline.cells.cell import clear_key
+from pipeline.cells.stamp import Probe
+from pipeline.config import Quality
+from pipeline.data.dataset import Dataset
+from pipeline.data.images import Batch, load_batch
+from pipeline.engine.batching import isolate
+from pipeline.engine.metric.bench import MetricBench
+from pipeline.engine.metric.objective import Gain
+from pipeline.files import digest, exclusive, write_atomically
+from pipeline.store.store import Place
+
+VERSION = 1  # raise it when something else is measured
+MOST = 4  # images; of a small data set, an eighth of them
+NEAR = (0.25 / 255, 1 / 16 / 255, 1 / 255)  # steps along the gradient; it must be right on one of them
+NOISE = 1 / 255  # of the pixels without gradient
+DIRECTIONS = 4
+LEAST = 1e-5  # a smaller difference of two objectives is rounding of single precision
+LADDER = (2, 5, 10)  # limits in 255ths, each step being one 255th
+FREE = tuple(128 / 255 * 512 ** (-i / 11) for i in range(12))  # steps without limit, from 128 to 1/4 of a 255th
+
+
+class Slopes(NamedTuple):
+    """What the gradients of one image came to; see `Probe`."""
+
+    slope: float | None
+    unseen: float | None
+    gains: list[float]
+    end: float
+    top: float
+
+
+def probe(bench: MetricBench, dataset: Dataset, jpeg: Quality | None) -> Probe | None:
+    """Returns the measurements of a metric on a data set, from the output folder or the store where they are there.
+
+    None for a video metric, for one behind a defence, and where no image can be scored.
+
+    Raises:
+        DataError: If the metric cannot be built.
+        TransientError: If the GPU is lost.
+    """
+    if bench.entry.kind == "video" or bench.entry.purified:
+        return None
+    key = digest(f"{clear_key(bench.entry, dataset.digest, jpeg)} probe {VERSION}".encode())[:32]
+    path, place = bench.work(f"clear-{key}.probe"), Place("clear", key, "probe")
+    with exclusive(path.with_suffix(".lock")):
+        bench.keeper.bring(place, path)
+        try:
+            return Probe.model_validate_json(path.read_bytes())
+        except (FileNotFoundError, ValidationError):
+            found = measure(bench, list(_images(dataset, jpeg)))
+        if found:
+            write_atomically(path, found.model_dump_json())
+            bench.keeper.put(place, path)
+    return found
+
+
+def _images(dataset: Dataset, jpeg: Quality | None) -> Iterator[Batch]:
+    """Yields a few images of the data set, spread over it, each as a batch of one."""
+    count = max(1, min(MOST, len(dataset.photos) // 8))
+    for photo in dataset.photos[:: len(dataset.photos) // count][:count]:
+        yield load_batch([photo], dataset.crop, jpeg)
+
+
+def measure(bench: MetricBench, images: list[Batch]) -> Probe | None:
+    """Returns the measurements on images, each a batch of one; None where none can be scored."""
+    again: list[float] = []
+    beside: list[float] = []
+    slopes: list[Slopes] = []
+    problems: list[str] = []
+    entry = bench.entry
+    for image in images:
+        moves, failed = isolate(lambda batch: [_steadiness(bench, batch)], image)
+        if failed or not moves:
+            continue
+        again.append(moves[0][0])
+        beside.append(moves[0][1])
+        if entry.fields["differentiable"]:
+            found, failed = isolate(lambda batch: [_slopes(bench, batch)], image)
+            slopes += found
+            problems += failed.values()
+    if not again:
+        return None
+    steady = Probe(
+        images=len(again),
+        again=max(again),
+        beside=0 if entry.fields["batch_dependent"] else max(beside),  # the engine scores its images one by one
+        problem="" if slopes or not problems else problems[0],
+    )
+    return steady.model_copy(update=_lead(slopes)) if slopes else steady
+
+
+def _lead(slopes: list[Slopes]) -> dict[str, Any]:
+    """Returns what the gradients of all images came to."""
+    gains = map(fmean, zip(*(each.gains for each in slopes), strict=True))
+    return {
+        "slope": _median([each.slope for each in slopes]),
+        "unseen": _median([each.unseen for each in slopes]),
+        "gains": dict(zip(LADDER, gains, strict=True)),
+        "end": fmean(each.end for each in slopes),
+        "top": median(each.top for each in slopes),
+    }
+
+
+def _median(values: list[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return median(known) if known else None
+
+
+def _steadiness(bench: MetricBench, batch: Batch) -> tuple[float, float]:
+    """Returns how far the score of an image moves when it is scored again, and when others stand beside it."""
+    images, references = bench.on_device(batch)
+    others = torch.cat([images, images.flip(3), 1 - images])
+    score = Gain(bench.metric, references)
+    together = Gain(bench.metric, None if references is None else torch.cat([references] * 3))
+    first, second = score(images), score(images)
+    return (first - second).abs().item(), (together(others)[:1] - first).abs().item()
+
+
+def _slopes(bench: MetricBench, batch: Batch) -> Slopes:
+    """Returns what the gradients of an image lead to."""
+    images, references = bench.on_device(batch)
+    objective = Gain(bench.metric, references)
+    low, high = bench.metric.score_range
+    worst = (low if bench.metric.higher_is_better else high) * objective.scale  # the objective at the end of the range
+    gradient = objective.gradient(images).nan_to_num(0, 0, 0)
+    start = objective(images)
+    slope, unseen = _agreement(objective, images, gradient), _unseen(objective, images, gradient)
+    gains: list[float] = []
+    adversarial = images
+    for step in range(1, LADDER[-1] + 1):
+        adversarial = _climbed(objective, adversarial, 1 / 255)
+        if step in LADDER:
+            gains.append((objective(adversarial) - start).item())
+    end = top = objective(adversarial)
+    for size in FREE:
+        adversarial = _climbed(objective, adversarial, size)
+        top = torch.maximum(top, objective(adversarial))
+    return Slopes(slope, unseen, gains, (end - worst).item(), (top - worst).item())
+
+
+def _climbed(objective: Gain, images: Images, step: float) -> Images:
+    return (images + step * objective.gradient(images).nan_to_num(0, 0, 0).sign()).clamp(0, 1)
+
+
+def _agreement(objective: Gain, images: Images, gradient: Images) -> float | None:
+    """Returns the measured slope along the gradient's signs over the one it promises, where they agree best.
+
+    None where the score moves too little for either to be told.
+    """
+    inside = (images > max(NEAR)) & (images < 1 - max(NEAR))
+    along = gradient.sign() * inside
+    promised = (gradient * along).sum().item()
+    ratios = []
+    for step in NEAR:
+        rise = (objective(images + step * along) - objective(images - step * along)).item()
+        if max(abs(rise), 2 * step * promised) > LEAST and promised > 0:
+            ratios.append(rise / (2 * step * promised))
+    return min(ratios, key=lambda ratio: abs(ratio - 1), default=None)
+
+
+def _unseen(objective: Gain, images: Images, gradient: Images) -> float | None:
+    """Returns how far noise on the pixels without gradient moves the score, over noise on all pixels.
+
+    None where all pixels have a gradient, or the score does not move.
+    """
+    inside = (images > NOISE) & (images < 1 - NOISE)
+    without = (gradient == 0) & inside
+    if without.float().mean() < 0.01:
+        return None
+    generator = torch.Generator().manual_seed(0)
+    start = objective(images)
+    moved = torch.zeros(2)
+    for _ in range(DIRECTIONS):
+        noise = NOISE * torch.randn(images.shape, generator=generator).sign().to(images) * inside
+        moved += torch.stack([(objective(images + noise * part) - start).square().cpu()[0] for part in (without, 1)])
+    hidden, whole = moved.sqrt().tolist()
+    return hidden / whole if whole > LEAST else None

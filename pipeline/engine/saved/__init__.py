@@ -1,0 +1,1 @@
+"""Attacked images on the disk."""

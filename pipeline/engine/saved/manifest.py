@@ -1,0 +1,183 @@
+"""The manifest of saved attacked images: which file is whose attack on what, its hash, and how it was scored.
+
+A folder with a `manifest.csv` is an adversarial data set that anybody can make: `file`, `sha256`, `clear`,
+`clear_sha256` and `attack` are all that must be there.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, fields
+from functools import cache
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from pipeline.data.units import IMAGES
+from pipeline.errors import BenchError, DataError
+from pipeline.files import file_digest, write_atomically
+
+NAME = "manifest.csv"
+ATTACK = re.compile(r"[a-z][a-z0-9_]*")
+METRIC = re.compile(r"([a-z][a-z0-9_]*(\+[a-z][a-z0-9_-]*)*)?")
+NEEDED = ("file", "sha256", "clear", "clear_sha256", "attack")
+
+
+@dataclass(frozen=True)
+class SavedImage:
+    """One attacked image; paths are relative to the manifest's folder, with "/"."""
+
+    file: str
+    sha256: str
+    clear: str  # what was attacked
+    clear_sha256: str
+    attack: str
+    reference: str = ""  # the original of what was attacked, where that is another image
+    reference_sha256: str = ""
+    dataset: str = ""
+    image: str = ""  # its name in the data set
+    clip: str = ""  # that it is a frame of
+    mos: str = ""  # what people think of the clear image
+    metric: str = ""  # that was attacked
+    defence: str = ""  # that the attack went through, DEFENCE or DEFENCE-PRESET
+    variant: str = ""  # what differs from the attack's defaults
+    train_dataset: str = ""  # of a universal pattern
+    amplitude: str = ""
+    family: str = ""  # of the attack
+    access: str = ""  # white or black
+    settings: str = ""  # the attack's fields as JSON
+    clear_score: str = ""  # by the metric and through the defence that were attacked
+    attacked_score: str = ""
+    psnr: str = ""
+    ssim: str = ""
+    linf: str = ""
+    key: str = ""  # of the cell
+
+    @property
+    def source(self) -> str:
+        """Returns what was attacked, METRIC or METRIC+DEFENCE; nothing where it is not told."""
+        return "+".join(filter(None, (self.metric, self.defence)))
+
+    @property
+    def place(self) -> tuple[str, ...]:
+        """Returns what there may be one image of."""
+        return (*self.setting, self.dataset, self.image)
+
+    @property
+    def setting(self) -> tuple[str, ...]:
+        """Returns which attack on which metric made it, and how."""
+        return (self.attack, self.source, self.variant, self.train_dataset, self.amplitude)
+
+    @property
+    def fields(self) -> Mapping[str, Any]:
+        """Returns the attack's settings; none where they are not told, or not as JSON."""
+        try:
+            told = json.loads(self.settings or "{}")
+        except ValueError:
+            return {}
+        return told if isinstance(told, dict) else {}
+
+
+COLUMNS = tuple(field.name for field in fields(SavedImage))
+
+
+def write_manifest(folder: Path, images: Iterable[SavedImage]) -> None:
+    """Writes the manifest of a folder, which makes its images count; nothing where there are none."""
+    lines = [asdict(image) for image in images]
+    if lines:
+        text = io.StringIO()
+        writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(lines)
+        write_atomically(folder / NAME, text.getvalue())
+
+
+def read_manifests(folder: Path) -> dict[Path, list[SavedImage]]:
+    """Returns the images of all manifests of a folder and those below it, by the manifests' folders.
+
+    Raises:
+        BenchError: If there is none, or one lacks a column or holds what cannot be.
+        DataError: If a file is missing, is not the one of the manifest, or stands in none; it is named.
+    """
+    if not folder.is_dir():
+        raise BenchError(f"--from-images must be a folder that run --save-images wrote; {folder} is none")
+    found = {path.parent: list(_read(path)) for path in sorted(folder.rglob(NAME))}
+    if not any(found.values()):
+        raise BenchError(
+            f"{folder} must hold a {NAME} with images; got none: name what run --save-images wrote, or write one "
+            f"with the columns {', '.join(NEEDED)}"
+        )
+    for own, images in found.items():
+        _require_same(own, images)
+        _require_listed(own, images, set(found))
+    return found
+
+
+def _read(path: Path) -> Iterator[SavedImage]:
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            header, *lines = list(csv.reader(file, strict=True)) or [[]]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise BenchError(f"{path} cannot be read as CSV: {error}: restore it") from error
+    if missing := [name for name in NEEDED if name not in header]:
+        raise BenchError(f"{path} must have the columns {', '.join(NEEDED)}; it lacks {', '.join(missing)}: add them")
+    for number, line in enumerate(lines, start=2):
+        if len(line) != len(header):
+            raise BenchError(f"{path}, row {number}: must have {len(header)} cells; got {len(line)}: correct it")
+        told = {name: text.strip() for name, text in zip(header, line, strict=True) if name in COLUMNS}
+        told["image"] = told.get("image") or PurePosixPath(told["file"]).name.removesuffix(".png")
+        told["dataset"] = told.get("dataset") or path.parent.resolve().name
+        yield _checked(SavedImage(**told), f"{path}, row {number}")
+
+
+def _checked(image: SavedImage, where: str) -> SavedImage:
+    """Returns an image whose names and numbers can be used; raises BenchError where they cannot."""
+    for name in ("file", "clear", "reference"):
+        if Path(getattr(image, name)).is_absolute() or (name != "reference" and not getattr(image, name)):
+            raise BenchError(f"{where}: {name} must be a path relative to the manifest; got {getattr(image, name)!r}")
+    parts = PurePosixPath(image.image).parts
+    for name, good in (
+        ("attack", ATTACK.fullmatch(image.attack)),
+        ("metric", METRIC.fullmatch(image.source)),
+        ("image", image.image == "/".join(parts) and ".." not in parts and not image.image.startswith("/")),
+        ("amplitude", _number(image.amplitude)),
+        ("mos", _number(image.mos)),
+    ):
+        if not good:
+            raise BenchError(f"{where}: {name} cannot be {getattr(image, name)!r}: correct it")
+    return image
+
+
+def _number(text: str) -> bool:
+    try:
+        return not text or math.isfinite(float(text))
+    except ValueError:
+        return False
+
+
+def _require_same(folder: Path, images: Iterable[SavedImage]) -> None:
+    """Raises unless every file is the one of the manifest."""
+    hashed = cache(file_digest)
+    for image in images:
+        listed = [(image.file, image.sha256), (image.clear, image.clear_sha256)]
+        for name, sha256 in [*listed, *([(image.reference, image.reference_sha256)] if image.reference else [])]:
+            file = (folder / name).resolve()
+            if not file.is_file():
+                raise DataError(f"{folder / name} is in {NAME} and is not there: restore it, or take out its row")
+            if hashed(file) != sha256.lower():
+                told = f"its sha256 is {hashed(file)}, not {sha256 or 'given'}"
+                raise DataError(f"{folder / name} is not the file of {NAME}: {told}: restore it, or save it again")
+
+
+def _require_listed(folder: Path, images: Iterable[SavedImage], others: set[Path]) -> None:
+    """Raises if an image lies in the folder that its manifest does not name."""
+    listed = {(folder / name).resolve() for image in images for name in (image.file, image.clear, image.reference)}
+    for path in sorted(folder.rglob("*")):
+        nearest = next(parent for parent in path.parents if parent in others)
+        shown = path.suffix.lower() in IMAGES and not path.name.startswith(".")  # hidden: being written
+        if nearest == folder and shown and path.resolve() not in listed:
+            raise DataError(f"{path} is not in {NAME}: take it away, or add its row")

@@ -1,0 +1,133 @@
+"""Attacked images that were saved before, as an attack: scored by other metrics and behind defences, not made again."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from attacks.base import Attack, Budget, Images, Noise, Objective
+from pipeline.catalogue.entry import Entry
+from pipeline.config import Quality
+from pipeline.data.dataset import Dataset, photo_at
+from pipeline.engine.attack.passes import Pass, Trial
+from pipeline.engine.saved.manifest import SavedImage, read_manifests
+from pipeline.errors import BenchError
+from pipeline.files import digest
+
+CONTROL = "control"
+FAMILY = "saved"  # of an attack whose own family is not told, or means that something is fitted first
+
+
+@dataclass(frozen=True)
+class Saved(Attack):
+    """Stands for the attack that made the images; its fields are those that scoring asks about."""
+
+    access = "white"
+
+    eps: float = 1.0
+
+    def perturb(self, images: Images, objective: Objective, noise: Noise) -> Images:
+        """Raises TypeError: the images are there."""
+        raise TypeError("saved images are read, not made")
+
+    def budget(self) -> Budget:
+        """Returns nothing: it was spent before."""
+        return Budget(queries=0, gradients=0)
+
+
+@dataclass(frozen=True)
+class SavedEntry(Entry):
+    """The images of one attack on one metric, as an attack of the catalogue."""
+
+    images: tuple[tuple[Path, SavedImage], ...] = ()  # each with its manifest's folder
+
+    def load(self) -> Any:
+        """Returns what makes the attack."""
+        default = next((image.fields for _, image in self.images if not image.variant), {})
+        return lambda: Saved(eps=_eps(default), goal="worse" if default.get("goal") == "worse" else "better")
+
+    def passes(self, *, full_reference: bool) -> Iterator[tuple[Dataset, Pass]]:
+        """Yields a pass per data set and setting, over the images that were saved of it."""
+        groups: dict[tuple[str, ...], list[tuple[Path, SavedImage]]] = {}
+        for folder, image in self.images:
+            groups.setdefault((image.dataset, *image.setting), []).append((folder, image))
+        attack: Attack = self.load()()
+        jpeg: Quality | None = "none" if full_reference else None
+        for group in groups.values():
+            _, first = group[0]
+            amplitude = float(first.amplitude) if first.amplitude else None
+            files = {image.image: folder / image.file for folder, image in group}
+            trial = Trial(attack, first.train_dataset, amplitude, files)
+            yield dataset_of(group), Pass(first.variant, jpeg, (trial,))
+
+
+def read_saved(folder: Path) -> tuple[list[SavedEntry], list[Dataset]]:
+    """Returns the attacks whose images a folder holds, and the clear images of their data sets.
+
+    Raises:
+        BenchError: If it holds none, or two stand for the same.
+        DataError: If a file is missing, foreign, damaged or changed.
+    """
+    found: dict[tuple[str, ...], tuple[Path, SavedImage]] = {}
+    for own, images in read_manifests(folder).items():
+        for image in images:
+            there, other = found.setdefault(image.place, (own, image))
+            if (other.sha256, other.clear_sha256) != (image.sha256, image.clear_sha256):
+                raise BenchError(
+                    f"{own / image.file} and {there / other.file} are the same attack on the same image, and differ: "
+                    "name one of their folders"
+                )
+    attacks: dict[str, list[tuple[Path, SavedImage]]] = {}
+    clear: dict[str, dict[str, tuple[Path, SavedImage]]] = {}
+    for own, image in found.values():
+        name = f"{image.attack}@{image.source}" if image.source else image.attack
+        attacks.setdefault(name, []).append((own, image))
+        clear.setdefault(image.dataset, {}).setdefault(image.image, (own, image))
+    return (
+        [_entry(name, images) for name, images in sorted(attacks.items())],
+        [dataset_of(list(images.values())) for _, images in sorted(clear.items())],
+    )
+
+
+def dataset_of(group: list[tuple[Path, SavedImage]]) -> Dataset:
+    """Returns the clear images of saved ones, in the order of their names."""
+    ordered = sorted(group, key=lambda item: item[1].image)
+    photos = [
+        photo_at(image.image, folder / image.clear, image.clip, folder / image.reference if image.reference else None)
+        for folder, image in ordered
+    ]
+    told = [[image.image, image.clip, image.clear_sha256, image.reference_sha256, image.mos] for _, image in ordered]
+    return Dataset(
+        ordered[0][1].dataset,
+        photos,
+        digest(json.dumps(["saved", told]).encode())[:16],
+        len(photos),
+        asked_clips=len({photo.clip for photo in photos} - {""}),
+        opinions={image.image: float(image.mos) for _, image in ordered if image.mos},
+    )
+
+
+def _entry(name: str, images: list[tuple[Path, SavedImage]]) -> SavedEntry:
+    _, first = images[0]
+    told = sorted(json.dumps(asdict(image), sort_keys=True) for _, image in images)
+    family = CONTROL if first.family == CONTROL else FAMILY
+    fields = {"access": first.access or "white", "family": family, "saved": True}
+    return SavedEntry(
+        name,
+        "attacks",
+        title=f"{first.attack} on {first.source or 'a metric that is not told'}, images saved before",
+        class_name="Saved",
+        kind="attack",
+        fields=fields,
+        fingerprint=digest("\n".join(told).encode())[:16],
+        images=tuple(images),
+    )
+
+
+def _eps(fields: Mapping[str, Any]) -> float:
+    """Returns the bound of the attack; 1, no limit, where it is not told."""
+    eps = fields.get("eps")
+    return float(eps) if isinstance(eps, int | float) and 0 <= eps <= 1 else 1.0

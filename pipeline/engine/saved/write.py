@@ -1,0 +1,117 @@
+"""Writes attacked images, what was attacked, and its originals as PNG, and the manifest that names them."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
+from pathlib import Path
+
+from pipeline.cells.cell import Cell
+from pipeline.config import Quality
+from pipeline.data.dataset import Dataset
+from pipeline.data.images import Batch, write_png
+from pipeline.engine.attack.passes import attack_settings
+from pipeline.engine.saved.manifest import SavedImage, write_manifest
+from pipeline.errors import BenchError
+from pipeline.files import file_digest
+
+
+def save_clear(cell: Cell, out: Path, dataset: Dataset, jpeg: Quality | None, batch: Batch) -> None:
+    """Writes what is attacked, and the originals that it is compared with."""
+    folder, originals = _clear_folders(cell, out, dataset.distorted, jpeg)
+    for index, photo in enumerate(batch.photos):
+        write_png(batch.images[index], folder / f"{photo.name}.png")
+        if originals and batch.references is not None:
+            write_png(batch.references[index], originals / f"{photo.name}.png")
+
+
+def save_manifest(cell: Cell, out: Path, datasets: list[Dataset], rows: Iterable[Mapping[str, str]]) -> None:
+    """Writes the manifest of a finished cell's images.
+
+    Args:
+        cell: The cell.
+        out: The output folder.
+        datasets: The data sets.
+        rows: The cell's rows; of several about one image, behind several defences, the first counts.
+    """
+    if cell.metric.kind == "video":
+        return  # its rows are about clips
+    hashed = cache(file_digest)
+    found: dict[str, SavedImage] = {}
+    for image in _images(cell, out, {dataset.name: dataset for dataset in datasets}, rows):
+        folder = cell.images(out)
+        sums = {
+            f"{name}_sha256": hashed((folder / path).resolve())
+            for name, path in (("clear", image["clear"]), ("reference", image["reference"]))
+            if path
+        }
+        found.setdefault(image["file"], SavedImage(sha256=hashed(folder / image["file"]), **image, **sums))
+    write_manifest(cell.images(out), found.values())
+
+
+def require_names(datasets: list[Dataset]) -> None:
+    """Raises BenchError if an image of two data sets would be saved under one name."""
+    seen: dict[str, str] = {}
+    for dataset in datasets:
+        for photo in dataset.photos:
+            if (other := seen.setdefault(photo.name, dataset.name)) != dataset.name:
+                raise BenchError(
+                    f"--save-images needs names that are taken once; {photo.name} is in {other} and {dataset.name}: "
+                    "run one data set after the other, each with an --out of its own"
+                )
+
+
+def _images(
+    cell: Cell, out: Path, datasets: Mapping[str, Dataset], rows: Iterable[Mapping[str, str]]
+) -> Iterator[dict[str, str]]:
+    folder, settings = cell.images(out), attack_settings(cell.attack, cell.settings)
+    attacked, _, defence = cell.metric.name.partition("+")
+    for row in rows:
+        amplitude = float(row["amplitude"] or "nan")
+        setting = f"{row['train_dataset']}-{amplitude:g}" if row["amplitude"] else ""
+        file = folder / (row["variant"] or "default") / setting / f"{row['image']}.png"
+        if not file.is_file():
+            continue  # the mean of a clip
+        distorted = datasets[row["dataset"]].distorted
+        clear, originals = _clear_folders(cell, out, distorted, _jpeg(cell, row["variant"]))
+        fields = settings["settings"] | settings["variants"].get(row["variant"].partition("+")[0], {})
+        yield {
+            "file": file.relative_to(folder).as_posix(),
+            "clear": _relative(clear / f"{row['image']}.png", folder),
+            "reference": _relative(originals / f"{row['image']}.png", folder) if originals else "",
+            "metric": attacked,
+            "defence": defence,
+            "attack": cell.attack.name,
+            "family": cell.attack.fields["family"],
+            "access": cell.attack.fields["access"],
+            "settings": json.dumps(fields, sort_keys=True),
+            "clear_score": row["clear"],
+            "attacked_score": row["attacked"],
+            "key": cell.key,
+            **{name: row[name] for name in ("dataset", "image", "variant", "train_dataset", "amplitude", "mos")},
+            **{name: row[name] for name in ("psnr", "ssim", "linf")},
+            "clip": row["clip"] if row["clip"] != row["image"] else "",
+        }
+
+
+def _jpeg(cell: Cell, variant: str) -> Quality | None:
+    """Returns how the images of a variant were distorted before they were attacked."""
+    if not cell.metric.full_reference:
+        return None
+    told = [part.partition("=")[2] for part in variant.split("+") if part.startswith("jpeg=")]
+    return cell.settings.jpeg[0] if not told else "none" if told[0] == "none" else int(told[0])
+
+
+def _clear_folders(cell: Cell, out: Path, distorted: bool, jpeg: Quality | None) -> tuple[Path, Path | None]:
+    """Returns where what is attacked is written, and where its originals are, if these are other images."""
+    if not cell.metric.full_reference:
+        return cell.clear_images(out, None), None
+    if distorted:
+        return cell.clear_images(out, None), out / "images" / "_clear" / "reference"
+    return cell.clear_images(out, jpeg), cell.clear_images(out, None) if isinstance(jpeg, int) else None
+
+
+def _relative(file: Path, folder: Path) -> str:
+    return Path(os.path.relpath(file, folder)).as_posix()

@@ -1,0 +1,69 @@
+"""The objective of training crops, in parts that fit into memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import torch
+
+from metrics.base import Images, Metric, Scores
+from pipeline.engine.batching import out_of_memory
+from pipeline.engine.metric.defended import Guard
+from pipeline.engine.metric.objective import Gain
+
+
+class CropGain:
+    """Implements `attacks.base.Objective` over a batch of crops.
+
+    Args:
+        metric: The metric.
+        references: The undistorted crops, for a full-reference metric.
+        dtype: Of the metric's passes.
+        most: How many crops make a part; halved when they turn out to be too many.
+        guard: What stands before the metric, for these crops.
+
+    Attributes:
+        values: The objective of each crop where the last gradient was taken.
+    """
+
+    def __init__(
+        self, metric: Metric, references: Images | None, dtype: torch.dtype, most: int, guard: Guard | None = None
+    ) -> None:
+        self.metric, self.references, self.dtype, self.most, self.guard = metric, references, dtype, most, guard
+        self.values: Scores = torch.empty(0)
+
+    def __call__(self, images: Images) -> Scores:
+        """Returns the objective of each crop."""
+        return torch.cat([gain(part) for gain, part in self._parts(images)])
+
+    def gradient(self, images: Images) -> Images:
+        """Returns the gradient of each crop's own objective."""
+        try:
+            found = [(gain.gradient(part), gain.value) for gain, part in self._parts(images)]
+        except Exception as error:
+            if not out_of_memory(error) or self.most == 1:
+                raise
+        else:
+            self.values = torch.cat([value for _, value in found])
+            return torch.cat([gradient for gradient, _ in found])
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+        self.most = -(-self.most // 2)
+        return self.gradient(images)
+
+    def clear_score(self, metric: str) -> Scores:
+        """Raises KeyError: a fit knows no other metric."""
+        raise KeyError(f"the attack asked for the clear score by {metric!r}: a fit has none")
+
+    def closeness(self, metric: str) -> Gain:
+        """Raises KeyError: a fit knows no other metric."""
+        raise KeyError(f"the attack asked how close images are by {metric!r}: a fit has no clear images")
+
+    def _parts(self, images: Images) -> Iterator[tuple[Gain, Images]]:
+        for start in range(0, len(images), self.most):
+            part = slice(start, start + self.most)
+            references = None if self.references is None else self.references[part]
+            guard = replace(self.guard, images=self.guard.images[part]) if self.guard else None
+            judge = guard.behind(self.metric) if guard else self.metric
+            yield Gain(judge, references, draws=guard.draws if guard else 1, dtype=self.dtype), images[part]

@@ -1,0 +1,216 @@
+"""Fits a universal pattern: from a training set and a metric to a pattern with a stamp; a killed fit goes on."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+import torch
+
+from attacks.base import Pattern, Scores, State, Universal
+from pipeline.cells.fit import Fit, FitStamp
+from pipeline.cells.stamp import DatasetFacts
+from pipeline.data.dataset import Dataset
+from pipeline.data.images import write_png
+from pipeline.engine.attack.passes import attack_settings, attack_variants
+from pipeline.engine.batching import one_line
+from pipeline.engine.device import commit, describe
+from pipeline.engine.metric.bench import MetricBench
+from pipeline.engine.metric.objective import ImageNoise
+from pipeline.engine.universal.crop_gain import CropGain
+from pipeline.engine.universal.crops import CropBatch, Crops
+from pipeline.engine.universal.tensors import read_tensors, write_tensors
+from pipeline.errors import BenchError, DataError, TransientError
+from pipeline.files import digest, write_atomically
+from pipeline.store.store import Place
+
+
+class Step(NamedTuple):
+    """How far a fit has come."""
+
+    done: int
+    total: int
+    images: int  # crops of this step; of all earlier ones when a fit goes on
+    loss: float
+
+
+Told = Callable[[Step], None]
+
+
+@dataclass
+class Progress:
+    """What a fit has come to beside its state; a checkpoint holds both."""
+
+    steps: int = 0
+    loss: list[float] = field(default_factory=list)
+    excluded: dict[str, str] = field(default_factory=dict)  # image -> reason
+    enlarged: list[str] = field(default_factory=list)  # images
+    seconds: float = 0.0
+
+
+class FitRun:
+    """One fit at work.
+
+    Args:
+        bench: The metric.
+        fit: What is fitted.
+        dataset: The training set.
+        told: Hears of every step.
+        every: Seconds of work that a kill may cost.
+    """
+
+    def __init__(self, bench: MetricBench, fit: Fit, dataset: Dataset, told: Told, *, every: float) -> None:
+        attack = attack_variants(fit.attack, fit.settings)[fit.variant]
+        if not isinstance(attack, Universal):
+            raise DataError(f"{fit.attack.name} must inherit from Universal to be fitted: correct the class")
+        self.bench, self.fit, self.attack, self.told, self.every = bench, fit, attack, told, every
+        self.crops = Crops(dataset, attack.crop, fit.jpeg)
+        self.checkpoint = bench.work(f"fit-{fit.key[:16]}.safetensors")
+        self.place = Place("work", fit.key, "checkpoint")
+
+    def run(self) -> Pattern:
+        """Fits the pattern, writes it with preview and stamp to the output folder, and returns it.
+
+        Raises:
+            DataError: If the training set, the metric or the attack allow no pattern.
+            TransientError: If the machine failed.
+        """
+        self._require_crops()
+        try:
+            with torch.no_grad():
+                state, progress = self._resumed() or (self._begun(), Progress())
+                state = self._climb(state, progress)
+                pattern = self.attack.reached(state).float().cpu()
+        except BenchError:
+            raise
+        except Exception as error:  # whatever a contributor's code raises costs only its own cells
+            if "CUDA error" in str(error):
+                raise TransientError(f"the GPU is lost: {one_line(error)}") from error
+            raise DataError(f"the fit on {self.fit.train} failed: {one_line(error)}") from error
+        shape = (3, self.attack.crop, self.attack.crop)
+        if pattern.shape != shape or not pattern.isfinite().all() or not pattern.any():
+            raise DataError(
+                f"the pattern fitted on {self.fit.train} must be finite, not 0, and of shape {shape}; got shape "
+                f"{tuple(pattern.shape)}, largest value {pattern.abs().max():.3g}: see if the metric has a gradient"
+            )
+        self._write(pattern, progress)
+        return pattern
+
+    def _require_crops(self) -> None:
+        dataset, metric = self.crops.dataset, self.bench.entry
+        if len(dataset.photos) < self.attack.batch:
+            raise DataError(
+                f"training set {dataset.name} must hold a batch of {self.attack.batch} images; it holds "
+                f"{len(dataset.photos)} that can be used: add images, or --set batch={len(dataset.photos)}"
+            )
+        if metric.fields["smallest"] > self.attack.crop:
+            raise DataError(
+                f"{metric.name} must accept crops of {self.attack.crop} pixels; it needs {metric.fields['smallest']}: "
+                f"--set crop={metric.fields['smallest']}"
+            )
+
+    def _begun(self) -> State:
+        return self.attack.begin(ImageNoise(self.fit.attack.name, [self.fit.train]))
+
+    def _climb(self, state: State, progress: Progress) -> State:
+        """Takes the steps that are left; returns the last state."""
+        steps = self.crops.steps(self.attack.batch, self.attack.epochs)
+        state = {name: value.to(self.bench.device) for name, value in state.items()}
+        most = self.bench.rule(self.attack.crop, self.attack.crop)
+        done = sum(map(len, steps[: progress.steps]))
+        self.told(Step(progress.steps, len(steps), done, progress.loss[-1] if progress.loss else math.nan))
+        saved = last = time.monotonic()
+        for photos, batch in zip(steps[progress.steps :], self.crops.batches(steps[progress.steps :]), strict=True):
+            if batch.names:
+                state, most = self._step(state, batch, most, progress)
+            now = time.monotonic()
+            progress.steps, progress.seconds, last = progress.steps + 1, progress.seconds + now - last, now
+            if now - saved >= self.every:
+                self._save(state, progress)
+                saved = now
+            self.told(Step(progress.steps, len(steps), len(photos), progress.loss[-1] if progress.loss else math.nan))
+        self._look_at_crops(progress)
+        return state
+
+    def _step(self, state: State, batch: CropBatch, most: int, progress: Progress) -> tuple[State, int]:
+        """Returns the next state, and how many crops the metric takes at once."""
+        device = self.bench.device
+        references = None if batch.references is None else batch.references.to(device)
+        # Named by the step too, so that a random defence draws anew at each, and the same again in a resumed fit.
+        guard = self.bench.guard([f"{name} in step {progress.steps}" for name in batch.names])
+        gain = CropGain(self.bench.metric, references, getattr(torch, self.fit.settings.dtype), most, guard)
+        (state,) = self.attack.fit([(batch.images.to(device), gain)], state)
+        progress.loss.append(self._loss(gain.values, batch.names, progress))
+        return state, gain.most
+
+    def _loss(self, values: Scores, names: list[str], progress: Progress) -> float:
+        """Returns 1 - objective, mean over the crops that have one, else NaN; crops without one are named.
+
+        Raises:
+            DataError: If two batches in a row have none.
+        """
+        scored = dict(zip(names, values.tolist(), strict=True))
+        finite = [value for value in scored.values() if math.isfinite(value)]
+        if not finite and progress.loss and math.isnan(progress.loss[-1]):
+            raise DataError(
+                f"the loss of the fit on {self.fit.train} must be finite; it is {scored[names[0]]} since step "
+                f"{progress.steps}, on {', '.join(names[:3])} too: see what the metric says of these images"
+            )
+        progress.excluded |= {
+            name: f"its score was {value} in the fit" for name, value in scored.items() if not math.isfinite(value)
+        }
+        return float(f"{1 - sum(finite) / len(finite):.6g}") if finite else math.nan
+
+    def _look_at_crops(self, progress: Progress) -> None:
+        """Takes over what became of the images."""
+        progress.excluded |= self.crops.excluded
+        progress.enlarged = sorted({*progress.enlarged, *self.crops.enlarged})
+
+    def _save(self, state: State, progress: Progress) -> None:
+        self._look_at_crops(progress)
+        write_tensors(self.checkpoint, state, {"key": self.fit.key, "progress": json.dumps(asdict(progress))})
+        self.bench.keeper.copy(self.place, self.checkpoint)
+
+    def _resumed(self) -> tuple[State, Progress] | None:
+        """Returns what the last checkpoint of this very fit holds; nothing if there is none, or it is damaged."""
+        self.bench.keeper.bring(self.place, self.checkpoint)
+        found = read_tensors(self.checkpoint)
+        if found is None or found[1].get("key") != self.fit.key:
+            return None
+        return found[0], Progress(**json.loads(found[1]["progress"]))
+
+    def _write(self, pattern: Pattern, progress: Progress) -> None:
+        """Writes preview and pattern, then the stamp, which makes them count."""
+        file, fit, dataset = self.fit.file(self.bench.out), self.fit, self.crops.dataset
+        write_png((pattern / (2 * self.attack.eps) + 0.5).clamp(0, 1), file.with_suffix(".png"))
+        content = write_tensors(file, {"pattern": pattern}, {"key": fit.key})
+        settings = attack_settings(fit.attack, fit.settings)
+        stamp = FitStamp(
+            metric=fit.metric.name,
+            metric_fingerprint=fit.metric.fingerprint,
+            attack=fit.attack.name,
+            attack_fingerprint=fit.attack.fingerprint,
+            variant=fit.variant,
+            settings=settings["settings"] | settings["variants"].get(fit.variant, {}),
+            train=DatasetFacts(
+                name=fit.train,
+                digest=dataset.digest,
+                images=dataset.asked,
+                excluded=dataset.excluded | progress.excluded,
+            ),
+            enlarged=progress.enlarged,
+            loss=progress.loss,
+            seconds=round(progress.seconds, 3),
+            machine=describe(self.bench.device),
+            commit=commit(),
+            finished=datetime.now(UTC).isoformat(timespec="seconds"),
+            key=fit.key,
+            sha256=digest(content),
+        )
+        write_atomically(file.with_suffix(".json"), stamp.to_json())
+        self.checkpoint.unlink(missing_ok=True)

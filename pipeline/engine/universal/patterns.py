@@ -1,0 +1,87 @@
+"""The patterns of universal attacks: found where an earlier run or another machine left them, else fitted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from attacks.base import Pattern
+from pipeline import config
+from pipeline.cells.cell import Cell
+from pipeline.cells.fit import NEVER, Fit, fits_of
+from pipeline.data.dataset import Dataset, open_dataset
+from pipeline.engine.attack.passes import Patterns
+from pipeline.engine.metric.bench import MetricBench, Report
+from pipeline.engine.universal.fit import FitRun, Step, Told
+from pipeline.engine.universal.tensors import read_tensors
+from pipeline.errors import DataError
+from pipeline.terminal import err
+
+CHECKPOINT = 30.0  # seconds of a fit that a kill may cost
+
+
+def open_training_set(name: str, limit: int | None = None) -> Dataset:
+    """Returns a training set; of a data set that is split, its training part.
+
+    Args:
+        name: A data set of benchmark.yml, or a folder.
+        limit: Take this many images.
+
+    Raises:
+        BenchError: If there is no such data set or folder.
+        DataError: If it holds no image that can be used.
+    """
+    known = config.load().datasets
+    part = f"{name}_train"
+    return open_dataset(part if name not in known and part in known else name, limit)
+
+
+def patterns_of(bench: MetricBench, cell: Cell, train: Sequence[Dataset], report: Report) -> Patterns:
+    """Returns the patterns that a cell needs; none but for a universal attack.
+
+    Args:
+        bench: The metric.
+        cell: The cell.
+        train: The training sets.
+        report: Told of the passes over an image that are done; a crop's gradient counts as three.
+
+    Raises:
+        DataError: If one cannot be fitted.
+        TransientError: If the machine failed.
+    """
+
+    def told(step: Step) -> None:
+        report(cell.attack.name, 3 * step.images)
+
+    by_name = {dataset.name: dataset for dataset in train}
+    found: dict[str, dict[str, Pattern]] = {}
+    for fit in fits_of(cell):
+        found.setdefault(fit.variant, {})[fit.train] = pattern_of(bench, fit, by_name[fit.train], told)
+    return found
+
+
+def pattern_of(bench: MetricBench, fit: Fit, dataset: Dataset, told: Told, *, every: float = CHECKPOINT) -> Pattern:
+    """Returns a fit's pattern: from the output folder, else from the store, else fitted now.
+
+    A pattern that was fitted for other weights, by an older version or on other images is refused and fitted again.
+
+    Args:
+        bench: The metric.
+        fit: What is fitted.
+        dataset: The training set.
+        told: Hears of every step.
+        every: Seconds between two checkpoints.
+
+    Raises:
+        DataError: If it cannot be fitted.
+        TransientError: If the machine failed.
+    """
+    stale = fit.staleness(bench.out)
+    if stale and stale != NEVER:
+        err.print(f"{fit.file(bench.out)}: {stale}; not used", markup=False, soft_wrap=True)
+    if stale and not bench.keeper.restore_pattern(fit, bench.out):
+        FitRun(bench, fit, dataset, told, every=every).run()
+    bench.keeper.offer_pattern(fit, bench.out)
+    found = read_tensors(fit.file(bench.out))
+    if found is None:
+        raise DataError(f"{fit.file(bench.out)} was written and is damaged: look at the disk")
+    return found[0]["pattern"]

@@ -1,0 +1,128 @@
+"""One download: continued where it broke off, verified, and renamed only when it is whole."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import BinaryIO, NamedTuple
+
+import gitlab
+import requests
+from gitlab.exceptions import GitlabError
+
+from pipeline.errors import TransientError
+from pipeline.files import file_digest, plain_errors
+from pipeline.gitlab.server import TRIES, pause
+
+CHUNK = 1 << 14  # bytes; what has arrived of an incomplete one is lost
+BEYOND_END = 416  # HTTP status
+Progress = Callable[[int, int | None], None]  # bytes that are there, and of how many if that is known
+
+
+class ChangedError(Exception):
+    """What was downloaded is not what was announced: the server has something newer, or it is damaged."""
+
+
+class Wanted(NamedTuple):
+    """A file of the server."""
+
+    path: str  # below the API
+    query: dict[str, str]
+    sha256: str
+
+
+class Download:
+    """A download, of which an earlier try may have left a part.
+
+    The part stands beside the file, under a name with the expected hash, until it is whole.
+
+    Args:
+        server: The connection.
+        wanted: What to download.
+        file: Where it goes.
+        progress: Is told how far it is.
+    """
+
+    def __init__(self, server: gitlab.Gitlab, wanted: Wanted, file: Path, progress: Progress) -> None:
+        self.server, self.wanted, self.file, self.progress = server, wanted, file, progress
+        self.part = file.with_name(f".{file.name}.{wanted.sha256[:16]}.part")
+        self.version = ""  # the server's tag of what it sends
+
+    def finish(self) -> None:
+        """Downloads what is missing, then puts the file in its place in one step.
+
+        Raises:
+            ChangedError: If the whole file has another hash.
+            TransientError: If it breaks off again and again without getting on, or the disk is full.
+            BenchError: If the server refuses.
+        """
+        with plain_errors(self.part):
+            self.part.parent.mkdir(parents=True, exist_ok=True)
+            self.part.touch()
+        failures = 0
+        while file_digest(self.part) != self.wanted.sha256:
+            before = self._size()
+            try:
+                whole, reason = self._continue(), "the connection closed early"
+            except requests.RequestException as error:
+                whole, reason = False, type(error).__name__
+            if whole and file_digest(self.part) != self.wanted.sha256:
+                self.part.unlink()
+                raise ChangedError(self.file.name)
+            failures = 0 if self._size() > before else failures + 1
+            if failures >= TRIES:
+                raise TransientError(
+                    f"{self.file.name} must arrive whole; it broke off {TRIES} times ({reason}): run again to continue"
+                )
+            if not whole:
+                pause(failures)
+        with plain_errors(self.file):
+            with self.part.open("rb") as stream:
+                os.fsync(stream.fileno())
+            self.part.replace(self.file)
+
+    def _size(self) -> int:
+        return self.part.stat().st_size
+
+    def _continue(self) -> bool:
+        """Adds to the part what the server sends; tells whether this was all."""
+        start = self._size()
+        headers = {"Accept-Encoding": "identity"}  # so that sizes are those of the file
+        if start:
+            headers["Range"] = f"bytes={start}-"
+            if self.version:
+                headers["If-Range"] = self.version
+        path, query = self.wanted.path, self.wanted.query
+        try:
+            answer = self.server.http_request("get", path, query_data=query, streamed=True, extra_headers=headers)
+        except GitlabError as error:
+            if error.response_code != BEYOND_END or not start:
+                raise
+            self.part.write_bytes(b"")  # there is more than the server has: from the beginning
+            return False
+        with answer:
+            if _first_byte(answer) != start:
+                start = 0  # the server continues nothing, or has another version
+            tag = answer.headers.get("ETag", "")
+            self.version = "" if tag.startswith("W/") else tag
+            size = answer.headers.get("Content-Length", "")
+            whole = start + int(size) if size.isdigit() else None
+            with self.part.open("r+b") as file:
+                file.truncate(start)
+                file.seek(start)
+                for chunk in answer.iter_content(CHUNK):
+                    self._write(file, chunk)
+                    self.progress(file.tell(), whole)
+        return whole is None or self._size() == whole
+
+    def _write(self, file: BinaryIO, chunk: bytes) -> None:
+        with plain_errors(self.part):  # around this alone: the errors of requests are errors of the file system, too
+            file.write(chunk)
+            file.flush()
+
+
+def _first_byte(answer: requests.Response) -> int:
+    """Returns the first byte's number in a partial answer, and -1 for a whole one."""
+    first = answer.headers.get("Content-Range", "").removeprefix("bytes ").partition("-")[0]
+    return int(first) if first.isdigit() else -1

@@ -1,0 +1,159 @@
+"""Downloads the latest leaderboard, or the rows behind it, from the artifacts of the job `aggregate`."""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+from urllib.parse import quote
+
+from gitlab.exceptions import GitlabError
+from gitlab.v4.objects import Project
+from rich.progress import BarColumn, DownloadColumn, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+from rich.progress import Progress as Bar
+
+from pipeline.errors import BenchError, DataError, TransientError
+from pipeline.files import file_digest, write_atomically
+from pipeline.gitlab.download import ChangedError, Download, Progress, Wanted
+from pipeline.gitlab.server import check_branch, connect, connect_anonymously, pause, plain_server_errors
+from pipeline.gitlab.unpack import unpack
+from pipeline.terminal import err
+
+JOB = "aggregate"
+FOLDER = "public"  # of the artifacts
+SUMS = "SHA256SUMS"
+ROWS = "rows.zip"
+TABLES = ("leaderboard.md", "leaderboard.csv", "leaderboard.json", "scores.csv", "cells.csv", "ranges.csv")
+TOKENS = ("GITLAB_TOKEN", "CI_JOB_TOKEN")  # the first that is set is used
+LINE = re.compile(r"([0-9a-f]{64}) [ *](\S+)")
+ANSWERS = 3  # of pipelines that end while we download
+HEARTBEAT = 20  # seconds between lines where there is no terminal
+
+
+class Fetched(NamedTuple):
+    """What is there now."""
+
+    files: list[Path]
+    new: int  # how many of the files were downloaded; the others were there already
+    rows: Path | None  # the folder of the rows
+    cells: int  # files in it
+
+
+def fetch(ref: str = "main", *, raw: bool = False, out: Path, url: str = "", project: str = "") -> Fetched:
+    """Downloads the tables of the latest successful pipeline of a branch or tag, and with `raw` the rows.
+
+    What is there and up to date is not downloaded again; what broke off is continued; a table that the pipeline no
+    longer makes is deleted. A public project needs no token.
+
+    Args:
+        ref: The branch or tag.
+        raw: Whether to download rows.zip too, and to unpack it to `out`/rows, replacing what is there.
+        out: The folder.
+        url: The server; default: CI_SERVER_URL.
+        project: The project; default: CI_PROJECT_ID.
+
+    Raises:
+        BenchError: If a name or the token is wrong, or there is nothing to download.
+        DataError: If what arrives is damaged.
+        TransientError: If the server stays away, or the disk is full.
+    """
+    check_branch(ref)
+    variable = next((name for name in TOKENS if os.environ.get(name, "").strip()), "")
+    source = connect(variable, url=url, project=project) if variable else connect_anonymously(url=url, project=project)
+    for count in range(ANSWERS):
+        if count:
+            pause(count)
+        with plain_server_errors(f"the artifacts of {ref}"):
+            sums = _sums(source, ref)
+            try:
+                return _fetch(source, ref, sums, raw=raw, out=out)
+            except ChangedError as error:
+                changed = str(error)
+    if _sums(source, ref) == sums:
+        raise DataError(f"{changed} must have the hash that {SUMS} names; it has another: run the pipeline again")
+    raise TransientError(f"{ref} must hold still for one download; it changed {ANSWERS} times: try again later")
+
+
+def _sums(project: Project, ref: str) -> dict[str, str]:
+    """Returns the hashes of the files that the artifacts hold, by name."""
+    path, query = _address(project, ref, SUMS)
+    try:
+        answer = project.manager.gitlab.http_request("get", path, query_data=query)
+    except GitlabError as error:
+        if error.response_code == 404:
+            raise BenchError(
+                f"{ref} must have a pipeline whose job {JOB} succeeded, and be readable for you; GitLab finds none: "
+                "wait for it, choose another --ref, or set GITLAB_TOKEN"
+            ) from error
+        raise
+    lines = [LINE.fullmatch(line) for line in answer.text.splitlines()]
+    if not lines or not all(lines):
+        raise DataError(f"{SUMS} of {ref} must be lines of sha256sum; it is something else: run the pipeline again")
+    return {found[2]: found[1] for found in lines if found}
+
+
+def _fetch(project: Project, ref: str, sums: dict[str, str], *, raw: bool, out: Path) -> Fetched:
+    """Downloads what is missing of the files that the artifacts hold."""
+    wanted = [name for name in (*TABLES, *([ROWS] if raw else [])) if name in sums]
+    if TABLES[0] not in wanted or (raw and ROWS not in wanted):
+        missing = TABLES[0] if TABLES[0] not in wanted else ROWS
+        raise DataError(f"{SUMS} of {ref} must name {missing}; it does not: run the pipeline again")
+    new = 0
+    for name in wanted:
+        file = out / name
+        if file.is_file() and file_digest(file) == sums[name]:
+            continue
+        path, query = _address(project, ref, name)
+        with _shown(name) as progress:
+            Download(project.manager.gitlab, Wanted(path, query, sums[name]), file, progress).finish()
+        new += 1
+    for name in set(TABLES) - set(sums):  # such as ranges.csv, of an earlier time
+        (out / name).unlink(missing_ok=True)
+    rows = out / "rows" if raw else None
+    cells = _unpack(out / ROWS, sums[ROWS], rows) if rows else 0
+    return Fetched([out / name for name in wanted], new, rows, cells)
+
+
+def _unpack(archive: Path, sha256: str, folder: Path) -> int:
+    """Unpacks the rows unless that was done; returns how many files they are."""
+    mark = folder.with_name(".rows.sha256")
+    if not (folder.is_dir() and mark.is_file() and mark.read_text(encoding="utf-8") == sha256):
+        mark.unlink(missing_ok=True)
+        with err.status(f"unpacking {archive.name}"):
+            unpack(archive, folder)
+        write_atomically(mark, sha256)
+    return sum(file.is_file() for file in folder.rglob("*"))
+
+
+def _address(project: Project, ref: str, name: str) -> tuple[str, dict[str, str]]:
+    """Returns the path and the query of the latest version of a file."""
+    where = f"{project.encoded_id}/jobs/artifacts/{quote(ref, safe='')}/raw/{FOLDER}/{quote(name)}"
+    return f"/projects/{where}", {"job": JOB}
+
+
+@contextmanager
+def _shown(name: str) -> Iterator[Progress]:
+    """Shows a download with the time left: as a bar on a terminal, elsewhere as a line now and then."""
+    if not err.is_terminal:
+        last = time.monotonic()
+
+        def tell(arrived: int, whole: int | None) -> None:
+            nonlocal last
+            if time.monotonic() - last > HEARTBEAT:
+                last = time.monotonic()
+                err.print(f"{name}: {arrived >> 20} of {whole >> 20 if whole else '?'} MiB", markup=False)
+
+        yield tell
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(bar_width=30), DownloadColumn(), TransferSpeedColumn())
+    with Bar(*columns, TimeRemainingColumn(), console=err, transient=True) as bar:
+        task = bar.add_task(name, total=None)
+
+        def move(arrived: int, whole: int | None) -> None:
+            bar.update(task, completed=arrived, total=whole)
+
+        yield move

@@ -1,0 +1,195 @@
+"""Whether GitLab's container registry has the job image: the registry's HTTP API, version 2, with its tokens."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple, cast
+
+import requests
+from requests.adapters import HTTPAdapter
+from requests.auth import AuthBase, HTTPBasicAuth
+from requests.utils import parse_dict_header
+from urllib3.util import Retry
+
+from pipeline.errors import BenchError, TransientError
+from pipeline.files import file_digest, write_atomically
+from pipeline.gitlab.image import Variant, image_tag, reference
+from pipeline.places import CODE
+
+ACCEPT = ", ".join(
+    f"application/vnd.{kind}+json"
+    for kind in (
+        "oci.image.index.v1",
+        "oci.image.manifest.v1",
+        "docker.distribution.manifest.list.v2",
+        "docker.distribution.manifest.v2",
+    )
+)
+DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
+LOCAL = re.compile(r"(?:localhost|127\.0\.0\.\d{1,3})(?::\d+)?")  # without TLS, as Docker itself reads these names
+OK, UNAUTHORIZED, FORBIDDEN, NOT_FOUND, TOO_MANY, FAILED = 200, 401, 403, 404, 429, 500  # HTTP status
+TIMEOUT = 30  # seconds
+PAUSE = 0.5  # seconds before the second retry, doubled before each later one
+LONGEST_PAUSE = 60  # seconds, whatever the server asks for
+
+
+class Registry(NamedTuple):
+    """A project's place in the registry, and who asks."""
+
+    host: str
+    image: str  # HOST/GROUP/PROJECT
+    user: str
+    password: str
+
+    @classmethod
+    def of_job(cls, environment: Mapping[str, str]) -> Registry:
+        """Returns what GitLab tells a job about the project's registry.
+
+        Raises:
+            BenchError: If the registry is switched off, or the job has no password for it.
+        """
+        host, image = environment.get("CI_REGISTRY", ""), environment.get("CI_REGISTRY_IMAGE", "")
+        if not host or not image.startswith(f"{host}/"):
+            raise BenchError(
+                f"CI_REGISTRY_IMAGE must lie in CI_REGISTRY; got {image!r} in {host!r}: "
+                "switch on the project's container registry"
+            )
+        user = environment.get("CI_REGISTRY_USER", "")
+        password = environment.get("CI_REGISTRY_PASSWORD", "")
+        if not password:
+            user, password = "gitlab-ci-token", environment.get("CI_JOB_TOKEN", "")
+        if not password:
+            raise BenchError("CI_REGISTRY_PASSWORD or CI_JOB_TOKEN must be set; got neither: run in a job of GitLab")
+        return cls(host, reference(image), user, password)
+
+    def digest(self, tag: str) -> str | None:
+        """Returns the digest of the project's image with that tag, or None if there is none.
+
+        Raises:
+            BenchError: If the registry refuses the password, or answers what no registry does.
+            TransientError: If it cannot be reached, or fails again and again.
+        """
+        scheme = "http" if LOCAL.fullmatch(self.host) else "https"
+        path = self.image.removeprefix(f"{self.host}/")
+        url = f"{scheme}://{self.host}/v2/{path}/manifests/{tag}"
+        with _session() as session:
+            try:
+                answer = session.head(url, headers={"Accept": ACCEPT}, auth=_Nobody(), timeout=TIMEOUT)
+                if answer.status_code == UNAUTHORIZED:
+                    auth = self._authentication(session, answer.headers.get("WWW-Authenticate", ""), scheme, path)
+                    answer = session.head(url, headers={"Accept": ACCEPT}, auth=auth, timeout=TIMEOUT)
+            except requests.RequestException as error:
+                raise TransientError(
+                    f"registry {self.host} must answer; got {type(error).__name__}: try again"
+                ) from error
+        if answer.status_code == NOT_FOUND:
+            return None
+        self._require_ok(answer)
+        digest = answer.headers.get("Docker-Content-Digest", "")
+        if not DIGEST.fullmatch(digest):
+            raise BenchError(f"registry {self.host} must give a digest; got {digest!r}: check CI_REGISTRY")
+        return digest
+
+    def _authentication(self, session: requests.Session, challenge: str, scheme: str, path: str) -> AuthBase:
+        """Returns what the registry asks for: a token from the place that it names, or the password itself."""
+        kind, _, rest = challenge.partition(" ")
+        if kind.lower() == "basic":
+            return HTTPBasicAuth(self.user, self.password)
+        asked = parse_dict_header(rest)
+        realm = asked.get("realm") or ""
+        if kind.lower() != "bearer" or not realm.startswith(f"{scheme}://"):  # the password goes there
+            raise BenchError(f"registry {self.host} must ask for a token over {scheme}; got {challenge!r}: check it")
+        wanted = {"service": asked.get("service") or "", "scope": f"repository:{path}:pull"}
+        basic = HTTPBasicAuth(self.user, self.password)
+        answer = session.get(realm, params=wanted, auth=basic, timeout=TIMEOUT, allow_redirects=False)
+        self._require_ok(answer)
+        try:
+            token = answer.json()["token"]
+        except (ValueError, KeyError, TypeError):
+            token = None
+        if not isinstance(token, str) or not token:
+            raise BenchError(f"{realm} must answer with a token; got something else: check CI_REGISTRY")
+        return _Bearer(token)
+
+    def _require_ok(self, answer: requests.Response) -> None:
+        """Raises unless the answer is a success."""
+        code = answer.status_code
+        if code == OK:
+            return
+        if code in {UNAUTHORIZED, FORBIDDEN}:
+            raise BenchError(
+                f"registry {self.host} must let {self.user} read {self.image}; got {code}: "
+                "the token has expired, or lacks read_registry"
+            )
+        if code == TOO_MANY or code >= FAILED:
+            raise TransientError(f"registry {self.host} must say whether it has the image; got {code}: try again later")
+        raise BenchError(f"registry {self.host} must say whether it has the image; got {code}: check CI_REGISTRY")
+
+
+class _Bearer(AuthBase):
+    """Sends a token. As an `auth`, it is not replaced by what a ~/.netrc says."""
+
+    def __init__(self, token: str) -> None:
+        self.token = token
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        request.headers["Authorization"] = f"Bearer {self.token}"
+        return request
+
+
+class _Nobody(AuthBase):
+    """Sends nothing, not even what a ~/.netrc says."""
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        return request
+
+
+def write_status(path: Path, environment: Mapping[str, str] = os.environ, root: Path = CODE) -> dict[str, str]:
+    """Writes a dotenv file that tells the later jobs which image to use and whether it has to be built; returns it.
+
+    IMAGE is the image by digest if the registry has it, else by tag; IMAGE_MISSING is yes or no; IMAGE_TAG and
+    IMAGE_LOCK (sha256 of the lock file) are for the build.
+
+    Args:
+        path: The file.
+        environment: The job's variables. Besides GitLab's own, IMAGE_VARIANT (cuda or cpu) and IMAGE_BASE (another
+            base image than the Dockerfile's) are read, if set.
+        root: The checkout.
+
+    Raises:
+        BenchError: If a variable is wrong, or the registry refuses.
+        TransientError: If the registry cannot be reached.
+    """
+    variant = environment.get("IMAGE_VARIANT") or "cuda"
+    if variant not in {"cuda", "cpu"}:
+        raise BenchError(f"IMAGE_VARIANT must be cuda or cpu; got {variant!r}: correct the variable")
+    tag = image_tag(cast(Variant, variant), environment.get("IMAGE_BASE", ""), root)
+    registry = Registry.of_job(environment)
+    digest = registry.digest(tag)
+    found = {
+        "IMAGE": f"{registry.image}@{digest}" if digest else f"{registry.image}:{tag}",
+        "IMAGE_MISSING": "no" if digest else "yes",
+        "IMAGE_TAG": tag,
+        "IMAGE_LOCK": file_digest(root / "requirements.lock"),
+    }
+    write_atomically(path, "".join(f"{name}={value}\n" for name, value in found.items()))
+    return found
+
+
+def _session() -> requests.Session:
+    """Returns a session that tries four times where the server is overloaded or away."""
+    retry = Retry(
+        total=3,
+        backoff_factor=PAUSE,
+        status_forcelist=[TOO_MANY, 500, 502, 503, 504],
+        allowed_methods={"GET", "HEAD"},
+        retry_after_max=LONGEST_PAUSE,
+        raise_on_status=False,
+    )
+    session = requests.Session()
+    session.mount("https://", HTTPAdapter(max_retries=retry))
+    session.mount("http://", HTTPAdapter(max_retries=retry))
+    return session

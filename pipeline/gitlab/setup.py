@@ -1,0 +1,241 @@
+"""What a GitLab project has to be set to for the benchmark, as far as its API can do it: read, shown, then changed."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+from gitlab.exceptions import GitlabError
+from gitlab.v4.objects import Project, ProjectPipelineSchedule
+from rich.markup import escape
+from rich.table import Table
+
+from pipeline.errors import BenchError
+from pipeline.gitlab.server import connect, plain_server_errors
+
+TOKEN = "GITLAB_TOKEN"  # noqa: S105  # the variable's name
+SCHEDULE = "nightly benchmark"  # the description by which it is found again
+MAINTAINER = 40  # access level
+OPEN = ("enabled", "private")  # for everybody who sees the project, or for its members
+
+
+class Setting(NamedTuple):
+    """An attribute of the project."""
+
+    name: str
+    title: str
+    wanted: Any
+    accepted: tuple[Any, ...]  # what is left as it is
+
+
+SETTINGS = (
+    Setting("builds_access_level", "jobs", "enabled", OPEN),
+    Setting("merge_requests_access_level", "merge requests", "enabled", OPEN),
+    Setting("package_registry_access_level", "package registry", "enabled", OPEN),  # holds the result store
+    Setting("packages_enabled", "package registry, old switch", True, (True,)),
+    Setting("container_registry_access_level", "container registry", "enabled", OPEN),  # holds the job image
+    Setting("keep_latest_artifact", "latest artifacts are kept", True, (True,)),  # the downloads
+    Setting("auto_cancel_pending_pipelines", "outdated pipelines stop", "enabled", ("enabled",)),
+    Setting("ci_separated_caches", "protected branches: own cache", True, (True,)),
+    Setting("ci_allow_fork_pipelines_to_run_in_parent_project", "pipelines of forks run here", False, (False,)),
+    Setting(
+        "ci_pipeline_variables_minimum_override_role", "who may set variables", "maintainer", ("maintainer", "owner")
+    ),
+)
+PUSH = Setting("ci_push_repository_for_job_token_allowed", "jobs may push", True, (True,))
+
+
+class Secret(NamedTuple):
+    """A CI/CD variable with a token, taken from the environment variable of the same name."""
+
+    name: str
+    protected: bool  # whether only protected branches see it
+
+
+SECRETS = (
+    Secret("BENCHMARK_PUBLISH_TOKEN", protected=True),
+    Secret("BENCHMARK_NOTE_TOKEN", protected=False),
+)
+
+
+class Nightly(NamedTuple):
+    """When the benchmark runs, and what."""
+
+    cron: str = "0 1 * * *"
+    timezone: str = "UTC"
+    variables: Mapping[str, str] = {"PRESET": "nightly"}
+
+
+class Step(NamedTuple):
+    """One thing that has to be as wanted."""
+
+    what: str
+    now: str
+    wanted: str
+    change: Callable[[], object] | None = None  # None: nothing has to be done, or the API cannot do it
+
+
+def plan_setup(*, url: str = "", project: str = "", nightly: Nightly | None = None, push: bool = False) -> list[Step]:
+    """Returns what the project is and what it will be. Only reads.
+
+    Args:
+        url: The server; default: CI_SERVER_URL.
+        project: The project; default: CI_PROJECT_ID.
+        nightly: The schedule.
+        push: Whether jobs may push with their own token (GitLab 18.4 or newer), for publishing without a project token.
+
+    Raises:
+        BenchError: If GITLAB_TOKEN is not a maintainer's, or the project is empty.
+        TransientError: If the server stays away.
+    """
+    lazy = connect(TOKEN, url=url, project=project)
+    with plain_server_errors(f"project {project or os.environ.get('CI_PROJECT_ID', '')}"):
+        found = lazy.manager.gitlab.projects.get(lazy.encoded_id or "")
+        branch = getattr(found, "default_branch", None)
+        if not branch:
+            raise BenchError(
+                f"project {found.path_with_namespace} must have a branch; it is empty: push the code first"
+            )
+        return [
+            *(_setting(found, setting) for setting in (*SETTINGS, *([PUSH] if push else []))),
+            _job_token(found),
+            _protected(found, branch),
+            *(_secret(found, secret) for secret in SECRETS),
+            *_schedule(found, branch, nightly or Nightly()),
+            Step("Pages", _told(found, "pages_access_level"), "as it is"),
+        ]
+
+
+def carry_out(steps: list[Step]) -> int:
+    """Makes the changes of the steps, in their order; returns how many there were.
+
+    Raises:
+        BenchError: If the server refuses one; it tells which. Those before it are done, and a second run goes on.
+        TransientError: If the server stays away.
+    """
+    changes = [(step.what, step.change) for step in steps if step.change]
+    for what, change in changes:
+        with plain_server_errors(what):
+            change()
+    return len(changes)
+
+
+def to_table(steps: list[Step]) -> Table:
+    """Returns the steps for a terminal."""
+    table = Table(box=None, pad_edge=False)
+    for column in ("", "setting", "is", "will be"):
+        table.add_column(column, overflow="fold", no_wrap=column == "setting")
+    for step in steps:
+        mark = "[yellow]change" if step.change else "[green]✓" if step.now == step.wanted else "-"
+        table.add_row(mark, *(escape(text) for text in (step.what, step.now, step.wanted)))
+    return table
+
+
+def _setting(project: Project, setting: Setting) -> Step:
+    now = _told(project, setting.name)
+    value = getattr(project, setting.name, None)
+    if value is None:
+        return Step(setting.title, now, "as it is")
+    if value in setting.accepted:
+        return Step(setting.title, now, now)
+
+    def change() -> None:
+        project.manager.gitlab.projects.update(project.encoded_id, {setting.name: setting.wanted})
+
+    return Step(setting.title, now, str(setting.wanted).lower(), change)
+
+
+def _told(project: Project, name: str) -> str:
+    value = getattr(project, name, None)
+    return "not known here" if value is None else str(value).lower()
+
+
+def _job_token(project: Project) -> Step:
+    """Other projects' job tokens must not reach this one."""
+    scope = project.job_token_scope.get()
+    what = "other projects' job tokens"
+    if scope.inbound_enabled:
+        return Step(what, "refused", "refused")
+
+    def change() -> None:
+        project.manager.gitlab.http_request(
+            "patch", f"/projects/{project.encoded_id}/job_token_scope", post_data={"enabled": True}
+        )
+
+    return Step(what, "let in", "refused", change)
+
+
+def _protected(project: Project, branch: str) -> Step:
+    what = f"branch {branch}"
+    try:
+        project.protectedbranches.get(branch)
+    except GitlabError as error:
+        if error.response_code != 404:
+            raise
+    else:
+        return Step(what, "protected", "protected")
+
+    def change() -> None:
+        levels = {"push_access_level": MAINTAINER, "merge_access_level": MAINTAINER}
+        project.protectedbranches.create({"name": branch, "allow_force_push": False, **levels})
+
+    return Step(what, "open", "protected", change)
+
+
+def _secret(project: Project, secret: Secret) -> Step:
+    """A token is never shown, here or by GitLab."""
+    given = os.environ.get(secret.name, "").strip()
+    wanted = "set, masked" + (", protected" if secret.protected else "")
+    flags = {"masked": True, "protected": secret.protected}
+    what = secret.name
+    held = next((each for each in project.variables.list(iterator=True) if each.key == secret.name), None)
+    if held is None:
+        if not given:
+            return Step(what, "missing", "missing: export it and run again")
+        new = {"key": secret.name, "value": given, "raw": True, **flags}
+        return Step(what, "missing", wanted, lambda: project.variables.create(new))
+    now = "set" + (", masked" if held.masked else "") + (", protected" if held.protected else "")
+    value = given or held.value  # GitLab keeps the value of a hidden variable to itself
+    same = now == wanted and (not given or held.value is None or held.value == given)
+    if same or value is None:
+        return Step(what, now, now)
+    told = wanted if held.value == value else f"{wanted}, new value"
+    return Step(what, now, told, lambda: project.variables.update(secret.name, {"value": value, **flags}))
+
+
+def _schedule(project: Project, branch: str, nightly: Nightly) -> list[Step]:
+    wanted = {"ref": branch, "cron": nightly.cron, "cron_timezone": nightly.timezone, "active": True}
+    listed = project.pipelineschedules.list(iterator=True)
+    number = next((each.id for each in listed if each.description == SCHEDULE), None)
+    if number is None:
+
+        def create() -> None:
+            made = project.pipelineschedules.create({"description": SCHEDULE, **wanted})
+            for name, value in nightly.variables.items():
+                made.variables.create({"key": name, "value": value})
+
+        variables = [Step(f"{SCHEDULE}: {name}", "missing", value) for name, value in nightly.variables.items()]
+        return [Step(SCHEDULE, "missing", _when(wanted), create), *variables]
+    held = project.pipelineschedules.get(number)
+    now = {**{name: getattr(held, name) for name in wanted}, "ref": str(held.ref).removeprefix("refs/heads/")}
+    change = None if now == wanted else lambda: project.pipelineschedules.update(number, wanted)
+    there = {each["key"]: each["value"] for each in held.attributes.get("variables", [])}
+    return [
+        Step(SCHEDULE, _when(now), _when(wanted), change),
+        *(_schedule_variable(held, there.get(name), name, value) for name, value in nightly.variables.items()),
+    ]
+
+
+def _when(schedule: Mapping[str, Any]) -> str:
+    active = "" if schedule["active"] else ", switched off"
+    return f"{schedule['cron']} {schedule['cron_timezone']} on {schedule['ref']}{active}"
+
+
+def _schedule_variable(schedule: ProjectPipelineSchedule, now: str | None, name: str, value: str) -> Step:
+    what = f"{SCHEDULE}: {name}"
+    if now == value:
+        return Step(what, now, value)
+    if now is None:
+        return Step(what, "missing", value, lambda: schedule.variables.create({"key": name, "value": value}))
+    return Step(what, now, value, lambda: schedule.variables.update(name, {"key": name, "value": value}))

@@ -1,0 +1,69 @@
+"""Doubtful gains: attacks that are beaten by what should be weaker."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from pipeline.scoring.board.flags import Flag
+from pipeline.scoring.board.records import BUDGET, CONTROL, Record
+from pipeline.scoring.scores.outcomes import beyond
+
+SURE = 0.95  # in so many of the resamples the weaker attack must win
+
+
+def doubtful(records: Sequence[Record]) -> list[Record]:
+    """Returns the records with a flag on each that noise, a single step or an attack without gradients outdid."""
+    groups: dict[tuple[str, str], list[Record]] = {}
+    for record in records:
+        if record.outcome is not None:
+            groups.setdefault((record.metric, record.dataset), []).append(record)
+    found: dict[int, list[Flag]] = {}
+    for group in groups.values():
+        for record, flag in (*_noise(group), *_weaker(group)):
+            found.setdefault(id(record), []).append(flag)
+    return [replace(record, flags=(*record.flags, *found.get(id(record), ()))) for record in records]
+
+
+def _noise(group: Sequence[Record]) -> Iterator[tuple[Record, Flag]]:
+    """Yields what plain noise of the same size moves as far."""
+    controls = [record for record in group if record.family == CONTROL and not record.variant]
+    for record in group:
+        for noise in controls:
+            if record.family == CONTROL or not math.isclose(noise.eps, record.eps):
+                continue
+            by_noise, by_attack = _gain(noise), _gain(record)
+            if abs(by_noise) >= abs(by_attack):
+                text = f"{noise.attack} of the same eps moves the score as much: {by_noise:.3f} against {by_attack:.3f}"
+                yield record, Flag("noise_as_strong", text, (record.setting,))
+
+
+def _weaker(group: Sequence[Record]) -> Iterator[tuple[Record, Flag]]:
+    """Yields the strongest attack by gradients, where one that should be weaker outdoes it."""
+    able = [record for record in group if record.ranks and not record.variant and not record.eps > BUDGET + 1e-6]
+    white = [record for record in able if record.access == "white"]
+    many = [record for record in white if record.gradients > 1]
+    for record in able:
+        if record.access == "black":
+            yield from _outdone(record, white, "masked_gradients", "which asks for scores only")
+        elif 0 < record.gradients <= 1:
+            yield from _outdone(record, many, "one_step_beats_iterative", "a single step")
+
+
+def _outdone(weak: Record, strong: Sequence[Record], code: str, why: str) -> Iterator[tuple[Record, Flag]]:
+    """Yields the best of the attacks that have as much room as the weak one, if that raised the score more."""
+    best = max((each for each in strong if not each.eps < weak.eps - 1e-6), key=_gain, default=None)
+    if best is None or not _gain(weak) > _gain(best) or weak.moved is None or weak.outcome is None:
+        return
+    if best.moved is None or best.outcome is None:
+        return
+    more = beyond(weak.moved, best.moved, weak.outcome.gains, best.outcome.gains)
+    share = float((more[1] > 0).mean()) if more else 0.0
+    if share >= SURE:
+        numbers = f"{_gain(weak):.3f} against {_gain(best):.3f}, more in {share:.0%} of the resamples"
+        yield best, Flag(code, f"{weak.attack}, {why}, raised the score more: {numbers}", (best.setting,))
+
+
+def _gain(record: Record) -> float:
+    return record.outcome.scores["absolute_gain"] if record.outcome else math.nan

@@ -1,0 +1,74 @@
+"""What only shows when cells are seen together: doubles, cells measured otherwise than the rest, doubtful gains."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+from pipeline.scoring.board.comparison_flags import doubtful
+from pipeline.scoring.board.records import Record, of_cell
+from pipeline.scoring.read.cells import Cell, clashes
+from pipeline.scoring.scores.ranges import Ranges
+
+
+def records(cells: Iterable[Cell], ranges: Ranges) -> list[Record]:
+    """Returns the records of all cells, sorted; those without rows carry the reason."""
+    return together(record for cell in cells for record in of_cell(cell, ranges))
+
+
+def together(found: Iterable[Record]) -> list[Record]:
+    """Returns the records of all cells, sorted and compared.
+
+    A cell that stands twice counts once, and one that was measured otherwise than most of its data set not at all.
+    """
+    ordered = sorted(found, key=_place)
+    again = clashes(
+        (record.path, (record.metric, record.attack, record.dataset, record.variant))
+        for record in ordered
+        if record.status == "done"
+    )
+    once = [
+        record.without_rows("corrupt", again[record.path]) if record.path in again else record for record in ordered
+    ]
+    return doubtful(_of_one_measure(once))
+
+
+def _place(record: Record) -> tuple[str, ...]:
+    setting = (record.dataset, record.variant, record.train_dataset, str(record.amplitude))
+    return (record.metric, record.attack, *setting, str(record.path))
+
+
+def _of_one_measure(records: Sequence[Record]) -> list[Record]:
+    """Sets aside what another protocol or other images of a data set gave: such numbers cannot be compared."""
+    result = list(records)
+    for dataset in sorted({record.dataset for record in records}):
+        for what, told in (("protocol", "protocol"), ("digest", "images with the digest")):
+            values = {i: _measure(record, what) for i, record in enumerate(result) if record.dataset == dataset}
+            known = {i: value for i, value in values.items() if value is not None and result[i].status == "done"}
+            if len(set(known.values())) < 2:
+                continue
+            usual = _usual(what, known, result)
+            for i, value in known.items():
+                if value != usual:
+                    reason = f"measured with {told} {value}, the others with {usual}: run the cell again"
+                    result[i] = result[i].without_rows("stale", reason)
+    return result
+
+
+def _measure(record: Record, what: str) -> str | int | None:
+    if what == "protocol":
+        return record.stamp.protocol if record.stamp else None
+    return record.facts.digest[:12] if record.facts else None
+
+
+def _usual(what: str, known: dict[int, str | int], records: Sequence[Record]) -> str | int:
+    """Returns the newest protocol, or the digest that most cells have, of equally many the newest."""
+    if what == "protocol":
+        return max(known.values(), key=int)
+    count = Counter(known.values())
+    newest = {value: max(_finished(records[i]) for i in known if known[i] == value) for value in count}
+    return max(count, key=lambda value: (count[value], newest[value], str(value)))
+
+
+def _finished(record: Record) -> str:
+    return record.stamp.finished if record.stamp else ""

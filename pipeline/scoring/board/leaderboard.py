@@ -1,0 +1,275 @@
+"""The leaderboard as data: per data set and kind of metric, who stands where, and what is missing and why."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from statistics import fmean
+
+import pandas as pd
+
+from pipeline.scoring.board.flags import Flag
+from pipeline.scoring.board.records import BUDGET, CONTROL, Record
+from pipeline.scoring.processes import Processes
+from pipeline.scoring.scores.opinions import OPINIONS
+from pipeline.scoring.scores.outcomes import Outcome, averaged, beyond, outcome, over_settings, worst_case
+from pipeline.scoring.scores.ranking import ranking
+from pipeline.scoring.scores.robustness import Scale
+from pipeline.scoring.scores.statistics import Estimate
+
+KINDS = ("NR", "FR", "video")
+CITABLE = {"nightly", "full"}  # presets whose ranking may be cited
+FEW = 64  # images, below which a gain is known to no better than about 10 %
+
+
+@dataclass(frozen=True)
+class Standing:
+    """One metric on the leaderboard."""
+
+    metric: str
+    title: str
+    rank: int | None  # None while an attack of the table is missing
+    worst: Outcome | None  # None if no attack was done
+    moved_most_by: dict[str, int]  # attack -> images on which it was the worst
+    families: dict[str, Outcome]
+    attacks: dict[str, Outcome]  # under default settings
+    variants: dict[str, Outcome]  # "attack:variant"
+    over_noise: dict[str, Estimate]  # attack -> its gain less that of the control of the same eps, image by image
+    missing: dict[str, str]  # attack -> reason
+    flags: list[Flag]
+    scale: Scale | None
+    opinions: dict[str, dict[str, float]] = field(default_factory=dict)  # attack -> correlations with people's opinions
+    rank_interval: tuple[int, int] | None = None  # where it stands in 95 % of the resamples; None if unknown
+
+    @property
+    def gain(self) -> float:
+        """Returns what ranks: the worst-case absolute gain."""
+        return self.worst.scores["absolute_gain"] if self.worst else math.inf
+
+
+@dataclass(frozen=True)
+class Section:
+    """The metrics of one kind on one data set."""
+
+    dataset: str
+    kind: str
+    preset: str
+    images: int
+    attacks: dict[str, str]  # attack -> family, the control last
+    families: list[str]
+    standings: list[Standing]
+    p_better: dict[str, dict[str, float]]  # [A][B]: P(A above B), of the ranked metrics
+    detectable: float | None  # the least difference of two metrics' gains that these images tell from 0
+
+    @property
+    def unit(self) -> str:
+        """Returns what is scored as a whole."""
+        return "clip" if self.kind == "video" else "image"
+
+    @property
+    def caption(self) -> str:
+        """Returns what the section was made from, and whether it may be cited."""
+        preset = f"Preset {self.preset}" if self.preset else "No preset"
+        images = f"{self.images} {self.unit}{'' if self.images == 1 else 's'}"
+        citable = self.images >= FEW and set(self.preset.split("+")) <= CITABLE
+        return f"{preset}, data set {self.dataset}, {images}" + (
+            "" if citable else ": an illustration, not a ranking to cite"
+        )
+
+
+@dataclass(frozen=True)
+class Gap:
+    """A cell that is not on the leaderboard."""
+
+    metric: str
+    attack: str
+    dataset: str
+    status: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Leaderboard:
+    """All sections, and all cells that are in none of them."""
+
+    sections: list[Section]
+    gaps: list[Gap] = field(default_factory=list)
+
+    @property
+    def gaps_by_reason(self) -> list[Gap]:
+        """Returns the gaps, those of a metric with one reason as one, its attacks joined by commas."""
+        together: dict[tuple[str, ...], list[str]] = {}
+        for gap in self.gaps:
+            together.setdefault((gap.metric, gap.dataset, gap.status, gap.reason), []).append(gap.attack)
+        return [Gap(metric, ", ".join(attacks), *rest) for (metric, *rest), attacks in together.items()]
+
+    @property
+    def captions(self) -> list[str]:
+        """Returns the captions of the sections, each once."""
+        return list(dict.fromkeys(section.caption for section in self.sections))
+
+
+def build(records: list[Record], processes: Processes | None = None) -> Leaderboard:
+    """Returns the leaderboard of the records. Fixed scaling ranks: smallest worst-case absolute gain first.
+
+    Args:
+        records: All of them, as `together.together` returns them.
+        processes: What resamples the metrics side by side, where there are many rows.
+    """
+    workers = processes or Processes()
+    gaps = [
+        Gap(record.metric, record.attack + (f":{record.variant}" if record.variant else ""), record.dataset, *why)
+        for record in records
+        if (why := _why_not(record))
+    ]
+    on_board = [record for record in records if record.stamp and not record.off_board]
+    sections = []
+    for dataset in sorted({record.dataset for record in on_board}):
+        for kind in KINDS:
+            part = [record for record in on_board if (record.dataset, record.kind) == (dataset, kind)]
+            if part:
+                section, never_run = _section(dataset, kind, part, workers)
+                sections.append(section)
+                gaps += never_run
+    return Leaderboard(sections, sorted(set(gaps), key=lambda gap: (gap.metric, gap.attack, gap.dataset, gap.reason)))
+
+
+def _why_not(record: Record) -> tuple[str, str] | None:
+    """Returns status and reason of a record that is not on the leaderboard."""
+    if record.status != "done":
+        return record.status, record.reason
+    return ("off the leaderboard", record.off_board) if record.off_board else None
+
+
+def _section(dataset: str, kind: str, records: list[Record], processes: Processes) -> tuple[Section, list[Gap]]:
+    families = {record.attack: record.family for record in records}
+    attacks = dict(sorted(families.items(), key=lambda item: (item[1] == CONTROL, item[1], item[0])))
+    able = {record.attack: record.eps for record in records if record.outcome and not record.variant and record.ranks}
+    wanted = {attack for attack, eps in able.items() if not eps > BUDGET + 1e-6} or set(able)
+    by_metric: dict[str, list[Record]] = {}
+    for record in sorted(records, key=lambda record: record.metric):
+        by_metric.setdefault(record.metric, []).append(record)
+    jobs = [(own, attacks, wanted) for own in by_metric.values()]
+    standings = processes.map(_standing, jobs, sum(record.n for record in records) // 2)
+    standings.sort(key=lambda standing: (standing.rank is None, standing.gain, standing.metric))
+    sure = ranking({each.metric: each.worst.gains for each in standings if each.rank is not None and each.worst})
+    ranked = [
+        standing
+        if standing.rank is None
+        else replace(standing, rank=i, rank_interval=sure.intervals.get(standing.metric))
+        for i, standing in enumerate(standings, 1)
+    ]
+    section = Section(
+        dataset=dataset,
+        kind=kind,
+        preset="+".join(sorted({record.stamp.preset for record in records if record.stamp} - {""})),
+        images=max(record.n for record in records),
+        attacks=attacks,
+        families=sorted({family for attack, family in attacks.items() if attack in wanted}),
+        standings=ranked,
+        p_better=sure.p_better,
+        detectable=sure.detectable,
+    )
+    known = {(record.metric, record.attack) for record in records}
+    never_run = [
+        Gap(standing.metric, attack, dataset, "missing", reason)
+        for standing in ranked
+        for attack, reason in standing.missing.items()
+        if (standing.metric, attack) not in known
+    ]
+    return section, never_run
+
+
+def _standing(own: list[Record], attacks: Mapping[str, str], wanted: set[str]) -> Standing:
+    """Returns a metric's standing; a rank of 0 stands for "to be ranked"."""
+    settings: dict[tuple[str, str], list[Record]] = {}
+    for record in own:
+        if record.moved is not None:
+            settings.setdefault((record.attack, record.variant), []).append(record)
+    outcomes = {key: _outcome(group) for key, group in settings.items()}
+    default = {attack: outcomes[attack, ""] for attack in attacks if (attack, "") in outcomes}
+    moved = {
+        attack: over_settings([record.moved for record in settings[attack, ""] if record.moved is not None])
+        for attack in default
+        if attack in wanted
+    }
+    families = {}
+    for family in sorted({attacks[attack] for attack in moved}):
+        within = {attack: moved[attack] for attack in moved if attacks[attack] == family}
+        families[family], _ = _worst(within, default)
+    worst, shares = _worst(moved, default) if moved else (None, {})
+    reasons = {record.attack: record.reason for record in own if record.status != "done"}
+    missing = {attack: reasons.get(attack, "not run") for attack in attacks if attack not in default}
+    stamp = own[0].stamp
+    return Standing(
+        metric=own[0].metric,
+        title=stamp.metric.title if stamp else "",
+        rank=0 if wanted and wanted <= set(default) else None,
+        worst=worst,
+        moved_most_by=shares,
+        families=families,
+        attacks=default,
+        variants={f"{attack}:{variant}": outcomes[attack, variant] for attack, variant in outcomes if variant},
+        over_noise=_over_noise(settings, default),
+        missing=missing,
+        flags=_flags(own),
+        scale=next((record.scale for record in own if record.scale), None),
+        opinions={attack: found for attack in default if (found := _opinions(settings[attack, ""]))},
+    )
+
+
+def _opinions(settings: list[Record]) -> dict[str, float]:
+    """Returns the correlations with people's opinions, of a universal attack's settings their means."""
+    told = [record.opinions for record in settings if record.opinions]
+    return {name: fmean(each[name] for each in told) for name in OPINIONS} if told else {}
+
+
+def _outcome(settings: list[Record]) -> Outcome:
+    if len(settings) == 1 and settings[0].outcome:
+        return settings[0].outcome
+    return averaged([record.moved for record in settings if record.moved is not None])
+
+
+def _worst(moved: Mapping[str, pd.DataFrame], outcomes: Mapping[str, Outcome]) -> tuple[Outcome, dict[str, int]]:
+    """Returns the outcome of the per-image worst case, which of one attack is that attack, and who caused it."""
+    if len(moved) == 1:
+        (name,) = moved
+        return outcomes[name], {name: outcomes[name].n}
+    worst = worst_case(moved)
+    shares = Counter(worst["attack"])
+    return outcome(worst), {name: shares[name] for name in sorted(moved)}
+
+
+def _over_noise(
+    settings: Mapping[tuple[str, str], list[Record]], outcomes: Mapping[str, Outcome]
+) -> dict[str, Estimate]:
+    """Returns what each attack under default settings gained beyond the control of its eps, where there is one."""
+    moved = {
+        attack: (group[0], over_settings([record.moved for record in group if record.moved is not None]))
+        for (attack, variant), group in settings.items()
+        if not variant
+    }
+    controls = [attack for attack, (record, _) in moved.items() if record.family == CONTROL]
+    found = {}
+    for attack, (record, moves) in sorted(moved.items()):
+        same = [name for name in controls if math.isclose(moved[name][0].eps, record.eps)]
+        if record.family == CONTROL or not same:
+            continue
+        if more := beyond(moves, moved[same[0]][1], outcomes[attack].gains, outcomes[same[0]].gains):
+            found[attack], _ = more
+    return found
+
+
+def _flags(own: list[Record]) -> list[Flag]:
+    """Returns each flag once, with all the attacks that it concerns; one of the metric itself as first told."""
+    concerned: dict[tuple[str, str], dict[str, None]] = {}
+    of_metric: dict[str, Flag] = {}
+    for record in own:
+        for flag in record.flags:
+            if flag.attacks:
+                concerned.setdefault((flag.code, flag.text), {}).update(dict.fromkeys(flag.attacks))
+            else:
+                of_metric.setdefault(flag.code, flag)
+    return [*of_metric.values(), *(Flag(code, text, tuple(attacks)) for (code, text), attacks in concerned.items())]

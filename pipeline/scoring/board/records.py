@@ -1,0 +1,224 @@
+"""The records of scores.csv: a metric under an attack on a data set, per variant and setting of a universal pattern."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from pipeline.cells.row import CLIP_MEAN
+from pipeline.cells.stamp import DatasetFacts, Stamp
+from pipeline.errors import DataError
+from pipeline.scoring.board.flags import Flag
+from pipeline.scoring.board.probe_flags import probed
+from pipeline.scoring.read.cells import Cell, Status
+from pipeline.scoring.scores.opinions import before_and_after
+from pipeline.scoring.scores.outcomes import Outcome, moves, outcome
+from pipeline.scoring.scores.ranges import Ranges, fixed_scale
+from pipeline.scoring.scores.robustness import Scale, robustness, subset_scale
+
+BUDGET = 10 / 255  # eps up to which attacks compete for the worst case: a larger change would always win
+SETTING = ["dataset", "variant", "train_dataset", "amplitude"]
+CONTROL = "control"  # the family that is shown beside the attacks, and is none
+GRADIENT_FLAWS = {"zero gradient": "zero_gradients", "gradient not finite": "broken_gradients"}  # in a stamp -> flag
+COSTS = ("psnr", "ssim", "linf", "queries", "gradients")
+
+
+@dataclass(frozen=True)
+class Record:
+    """One line of scores.csv."""
+
+    metric: str
+    attack: str
+    dataset: str
+    path: Path  # of the CSV
+    status: Status
+    reason: str = ""
+    stamp: Stamp | None = None
+    variant: str = ""
+    train_dataset: str = ""
+    amplitude: float = math.nan
+    asked: int = 0
+    moved: pd.DataFrame | None = None  # of `outcomes.moves`; none unless done
+    outcome: Outcome | None = None
+    subset: dict[str, float] = field(default_factory=dict)  # scores under subset scaling
+    costs: dict[str, float] = field(default_factory=dict)  # means over the rows
+    opinions: dict[str, float] = field(default_factory=dict)  # correlations with what people think, of rated images
+    scale: Scale | None = None
+    flags: tuple[Flag, ...] = ()
+
+    @property
+    def n(self) -> int:
+        """Returns how many images were scored."""
+        return self.outcome.n if self.outcome else 0
+
+    @property
+    def setting(self) -> str:
+        """Returns "attack" or "attack:variant"."""
+        return f"{self.attack}:{self.variant}" if self.variant else self.attack
+
+    @property
+    def kind(self) -> str:
+        """Returns NR, FR or video; nothing if the stamp is gone."""
+        return self.stamp.metric.kind if self.stamp else ""
+
+    @property
+    def family(self) -> str:
+        """Returns the attack's family; nothing if the stamp is gone."""
+        return self.stamp.attack.family if self.stamp else ""
+
+    @property
+    def access(self) -> str:
+        """Returns white or black; nothing if the stamp is gone."""
+        return self.stamp.attack.access if self.stamp else ""
+
+    @property
+    def gradients(self) -> float:
+        """Returns how many gradients the attack asked for, per image."""
+        return self.costs.get("gradients", math.nan)
+
+    @property
+    def eps(self) -> float:
+        """Returns the attack's bound on the change of a channel value, nan if it has none."""
+        return float(self._settings().get("eps", math.nan))
+
+    @property
+    def ranks(self) -> bool:
+        """Tells whether the attack counts for the worst case: it is to raise the score, and is no control."""
+        return self.family != CONTROL and self._settings().get("goal") != "worse"
+
+    @property
+    def off_board(self) -> str:
+        """Returns why the record is kept from the leaderboard; nothing if it is not."""
+        settings = self.stamp.settings if self.stamp else {}
+        if overrides := settings.get("overrides"):
+            return "run with --set " + " --set ".join(f"{name}={value}" for name, value in sorted(overrides.items()))
+        if codec := settings.get("codec"):
+            return f"stored with {codec} before it was scored"
+        dtype = str(settings.get("dtype") or "float32")
+        return "" if dtype == "float32" else f"searched in {dtype}"
+
+    @property
+    def facts(self) -> DatasetFacts | None:
+        """Returns what the stamp says of the data set."""
+        datasets = self.stamp.datasets if self.stamp else []
+        return next((each for each in datasets if each.name == self.dataset), None)
+
+    def without_rows(self, status: Status, reason: str) -> Record:
+        """Returns the record as one of a cell that cannot be used."""
+        return replace(
+            self,
+            status=status,
+            reason=reason,
+            moved=None,
+            outcome=None,
+            subset={},
+            costs={},
+            opinions={},
+            scale=None,
+            flags=(),
+        )
+
+    def _settings(self) -> dict[str, Any]:
+        if not self.stamp:
+            return {}
+        return self.stamp.attack.settings | self.stamp.attack.variants.get(self.variant.split("+")[0], {})
+
+
+def of_cell(cell: Cell, ranges: Ranges) -> Iterator[Record]:
+    """Yields the records of a cell; one without rows carries the reason."""
+    stamp = cell.stamp
+    empty = Record(cell.metric, cell.attack, "", cell.path, cell.status, cell.reason, stamp)
+    if stamp is None:
+        reason = cell.reason or f"no stamp stands beside {cell.path.name}: run the cell again"
+        yield replace(empty, status="corrupt", reason=reason)
+        return
+    if stamp.settings.get("defences"):
+        return  # one row per defence, of the bare metric: they have tables of their own
+    asked = {dataset.name: dataset for dataset in stamp.datasets}
+    for name in sorted(asked.keys() - set(cell.rows["dataset"].unique())):
+        reason = cell.reason or "; ".join(_rows_missing(cell, asked[name], "", ())) or "no rows"
+        status = "failed" if cell.status == "done" else cell.status
+        yield replace(empty, dataset=name, asked=asked[name].images, status=status, reason=reason)
+    if not asked and cell.rows.empty:
+        yield empty
+    try:
+        scale = fixed_scale(stamp, ranges)
+    except DataError as error:
+        yield replace(empty, status="corrupt", reason=str(error))
+        return
+    for rows in _by_setting(cell.rows):
+        yield _of_rows(empty, cell, rows, asked.get(rows["dataset"].iloc[0]), scale)
+
+
+def _by_setting(rows: pd.DataFrame) -> Iterator[pd.DataFrame]:
+    """Yields the rows of every setting."""
+    if all(rows[name].nunique(dropna=False) == 1 for name in SETTING):  # as in most cells: nothing to copy
+        yield rows
+    else:
+        for _, part in rows.groupby(SETTING, dropna=False):
+            yield part
+
+
+def _of_rows(empty: Record, cell: Cell, rows: pd.DataFrame, asked: DatasetFacts | None, scale: Scale) -> Record:
+    first = rows.iloc[0]
+    clear, attacked = rows["clear"].to_numpy(), rows["attacked"].to_numpy()
+    told = [("rows_left_out", note) for note in cell.notes]
+    if asked:
+        if len(rows) < (count := _count(cell, asked, first["variant"])):
+            told.append(("fewer_images", f"fewer images than asked: {len(rows)} of {count}"))
+        told += [("rows_missing", text) for text in _rows_missing(cell, asked, first["variant"], rows["image"])]
+    told += _gradient_flags(cell, first["variant"])
+    probe = cell.stamp.probes.get(first["dataset"]) if cell.stamp else None
+    setting = empty.attack + (f":{first['variant']}" if first["variant"] else "")
+    try:
+        own = subset_scale(clear, higher_is_better=scale.higher_is_better)
+        subset = robustness(own(clear), own(attacked))
+    except DataError:  # a single clear score: told by the empty columns, and of no use to the ranking
+        subset = {}
+    moved = moves(rows, scale)
+    return replace(
+        empty,
+        **{name: first[name] for name in SETTING},
+        asked=_count(cell, asked, first["variant"]) if asked else len(rows),
+        moved=moved,
+        outcome=outcome(moved),
+        subset=subset,
+        costs={name: float(rows[name].mean()) for name in COSTS},
+        opinions=before_and_after(rows, higher_is_better=scale.higher_is_better),
+        scale=scale,
+        flags=(*(Flag(code, text, (setting,)) for code, text in told), *(probed(probe) if probe else ())),
+    )
+
+
+def _count(cell: Cell, asked: DatasetFacts, variant: str) -> int:
+    """Returns how many rows there should be: one per image, or per clip where clips are scored."""
+    of_clips = variant.endswith(CLIP_MEAN) or (cell.stamp is not None and cell.stamp.metric.kind == "video")
+    return asked.clips if of_clips else asked.images
+
+
+def _gradient_flags(cell: Cell, variant: str) -> list[tuple[str, str]]:
+    """Returns the flags of gradients that were zero or not finite on more than 1 % of the images."""
+    flaws = cell.stamp.flaws.get(variant, {}) if cell.stamp else {}
+    images = int((cell.rows["variant"] == variant).sum()) if flaws else 0
+    return [
+        (GRADIENT_FLAWS[flaw], f"{flaw} on {count} of {images} images")
+        for flaw, count in flaws.items()
+        if count > images / 100
+    ]
+
+
+def _rows_missing(cell: Cell, asked: DatasetFacts, variant: str, rows: Iterable[str]) -> list[str]:
+    """Returns the flag that names the images without a row, if there are any."""
+    reasons = dict(asked.excluded)
+    reasons |= {row.image: row.reason for row in cell.refused if (row.dataset, row.variant) == (asked.name, variant)}
+    there = set(rows) if reasons else set()
+    gone = sorted((image, reason) for image, reason in reasons.items() if image not in there)
+    if not gone:
+        return []
+    more = f" and {len(gone) - 3} more" if len(gone) > 3 else ""
+    return ["rows missing: " + ", ".join(f"{image} ({reason})" for image, reason in gone[:3]) + more]

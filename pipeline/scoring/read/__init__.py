@@ -1,0 +1,1 @@
+"""From CSV files and stamps to tables of rows."""

@@ -1,0 +1,131 @@
+"""Finds cells, each a metric under an attack, in run folders and CSVs; an unusable one comes with its reason."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Literal
+
+import pandas as pd
+
+from pipeline.cells.stamp import Stamp, read_stamp
+from pipeline.errors import BenchError
+from pipeline.files import file_digest
+from pipeline.scoring.read.rows import Refused, RowsError, no_rows, read_rows
+
+Status = Literal["done", "failed", "skipped", "corrupt", "stale"]  # stale: measured otherwise than its neighbours
+
+TABLES = {"scores", "leaderboard", "ranges", "defences"}  # what a run folder holds beside its cells
+PUBLISHED_NAME = re.compile(r"(?P<attack>.+)_(?P<metric>[^_]+)_test")
+PUBLISHED_ATTACKS = {"uap": "default-uap"}  # the authors' file name and attack name differ
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A metric under an attack."""
+
+    path: Path  # of the CSV, whether it is there or not
+    metric: str
+    attack: str
+    status: Status
+    reason: str = ""  # why there are no rows
+    stamp: Stamp | None = None  # none beside published rows
+    rows: pd.DataFrame = field(default_factory=no_rows)
+    refused: tuple[Refused, ...] = ()
+    notes: tuple[str, ...] = ()
+    defended: pd.DataFrame = field(default_factory=no_rows)  # the rows behind defences
+
+
+def read_cells(paths: Iterable[Path], *, parity: bool = False) -> list[Cell]:
+    """Returns the cells of run folders and CSVs, sorted by metric, attack and path.
+
+    Args:
+        paths: Run folders, which hold METRIC/ATTACK.csv and .json, folders of CSVs, or CSVs.
+        parity: Keep rows that occur more than once.
+
+    Raises:
+        BenchError: If a path does not exist or holds no cell. What is wrong with a cell itself is told in the cell.
+    """
+    cells = [read_cell(path, parity=parity) for path in find_cells(paths)]
+    return _without_clashes(sorted(cells, key=lambda cell: (cell.metric, cell.attack, str(cell.path))))
+
+
+def find_cells(paths: Iterable[Path]) -> list[Path]:
+    """Returns the paths of the CSVs, there or not, of all cells of run folders and CSVs, sorted.
+
+    Raises:
+        BenchError: If a path does not exist or holds no cell.
+    """
+    return sorted({found for path in paths for found in _find(path)})
+
+
+def read_cell(path: Path, *, parity: bool = False) -> Cell:
+    """Returns the cell of a CSV path; its file, or its stamp, may be missing."""
+    stamp_path = path.with_suffix(".json")
+    stamp = read_stamp(stamp_path)
+    metric, attack = (stamp.metric.name, stamp.attack.name) if stamp else _names(path)
+    if stamp is None and stamp_path.exists():
+        return Cell(path, metric, attack, "corrupt", f"{stamp_path.name} is not a stamp: run the cell again")
+    if stamp and stamp.status != "done":
+        reason = " ".join(stamp.reason.split()) or "no reason was recorded"  # one line, whatever the exception said
+        return Cell(path, metric, attack, stamp.status, reason, stamp)
+    if not path.exists():
+        return Cell(path, metric, attack, "corrupt", f"{path.name} is not there: run the cell again", stamp)
+    if stamp and stamp.sha256 and file_digest(path) != stamp.sha256:
+        return Cell(path, metric, attack, "corrupt", f"{path.name} is not what was stamped: run the cell again", stamp)
+    try:
+        found = read_rows(path, parity=parity)
+    except RowsError as error:
+        return Cell(path, metric, attack, "corrupt", f"{path.name}: {error}: run the cell again", stamp)
+    return Cell(path, metric, attack, "done", "", stamp, found.table, found.refused, found.notes, found.defended)
+
+
+def _without_clashes(cells: list[Cell]) -> list[Cell]:
+    """Marks a cell whose rows another one has too: counting both, or either in silence, would be wrong."""
+    pairs = {cell.path: cell.rows[["dataset", "variant"]].drop_duplicates().to_numpy() for cell in cells}
+    again = clashes((cell.path, (cell.metric, cell.attack, *pair)) for cell in cells for pair in pairs[cell.path])
+    return [
+        replace(cell, status="corrupt", reason=again[cell.path], rows=no_rows()) if cell.path in again else cell
+        for cell in cells
+    ]
+
+
+def clashes(places: Iterable[tuple[Path, tuple[str, ...]]]) -> dict[Path, str]:
+    """Returns the cells that hold what an earlier one holds, with the reason.
+
+    Args:
+        places: Each path, the earlier first, with what it holds: metric, attack, data set, variant.
+    """
+    owners: dict[tuple[str, ...], Path] = {}
+    found: dict[Path, str] = {}
+    for path, place in places:
+        other = owners.setdefault(place, path)
+        if other != path:
+            found[path] = f"{path} holds the same cell as {other}: keep one of them"
+    return found
+
+
+def _find(path: Path) -> Iterator[Path]:
+    """Yields the CSV paths of the cells that a path holds."""
+    if path.is_dir():
+        found = {file.with_suffix(".csv") for file in path.glob("[!.]*/[!.]*.*") if file.suffix in {".csv", ".json"}}
+        found |= {file for file in path.glob("[!.]*.csv") if file.stem not in TABLES}
+        found |= {file.with_suffix(".csv") for file in path.glob("[!.]*.json") if read_stamp(file)}
+        if not found:
+            raise BenchError(f"{path} must hold cells, METRIC/ATTACK.csv; got none: run with --out {path} first")
+        yield from found
+    elif path.suffix == ".csv" and path.is_file():
+        yield path
+    else:
+        state = "no CSV" if path.exists() else "nothing there"
+        raise BenchError(f"{path} must be a run folder or a CSV; got {state}: name what `run --out` wrote")
+
+
+def _names(path: Path) -> tuple[str, str]:
+    """Returns metric and attack by the file's name: ATTACK_METRIC_test.csv as published, or METRIC/ATTACK.csv."""
+    published = PUBLISHED_NAME.fullmatch(path.stem)
+    if published:
+        return published["metric"], PUBLISHED_ATTACKS.get(published["attack"], published["attack"])
+    return path.resolve().parent.name, path.stem

@@ -1,0 +1,230 @@
+"""Reads the rows of one CSV, a cell's or a published one, and says what is wrong with it."""
+
+from __future__ import annotations
+
+import csv
+import re
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv as arrow
+from numpy.typing import NDArray
+
+from pipeline.cells.row import COLUMNS
+
+RECENT = ("mos", "l2", "radius", "certified_low", "certified_high")  # columns that older files lack
+TEXT = ("dataset", "image", "clip", "variant", "train_dataset", "defence")
+NUMBERS = tuple(column for column in COLUMNS if column not in TEXT)
+IDENTITY = ["dataset", "variant", "train_dataset", "amplitude", "defence", "image"]  # one row each
+
+PUBLISHED = {"image_name": "image", "test_dataset": "dataset"}
+ALIASES = {"NIPS2017": "NIPS"}  # the authors' two labels for one data set
+FRAME = re.compile(r"(_im\d+\.\w+|(?<=\.y4m)-\d+)$")  # what names a frame within its triplet or video in published rows
+
+
+class RowsError(Exception):
+    """A CSV that no row can be trusted of; the message says why."""
+
+
+class Refused(NamedTuple):
+    """A row that is not used, and why."""
+
+    dataset: str
+    variant: str
+    image: str
+    reason: str
+
+
+@cache
+def no_rows() -> pd.DataFrame:
+    """Returns a table of rows without a row, the same one every time."""
+    return pd.DataFrame({column: pd.Series(dtype=float if column in NUMBERS else str) for column in COLUMNS})
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The usable rows of a CSV, sorted, and what was left out of it."""
+
+    table: pd.DataFrame  # the columns of pipeline.cells.row; text is never missing, numbers may be nan
+    refused: tuple[Refused, ...] = ()
+    notes: tuple[str, ...] = ()  # one line each
+    defended: pd.DataFrame = field(default_factory=no_rows)  # of defences: an image would count twice
+
+
+def read_rows(path: Path, *, parity: bool = False) -> Rows:
+    """Returns the rows of a CSV.
+
+    Args:
+        path: A CSV with the columns of `cells.row.Row`, or with those of the published rows: `image_name, test_dataset,
+            clear, attacked` and, of universal patterns, `train_dataset, amplitude`.
+        parity: Keep rows that occur more than once, as the original benchmark does.
+
+    Raises:
+        RowsError: If the file cannot be read, lacks a column, or holds something else than a number where one must be.
+    """
+    notes: list[str] = []
+    try:
+        ours = _ours(path)
+        if (plain := _in_order(ours)) is not None:
+            return Rows(_frame(plain))
+        table = _frame(ours)
+    except (pa.ArrowException, OSError):
+        table = _typed(_named(_text(path), notes))  # slower; names the row where something is wrong
+    table, broken = _without_broken(table)
+    table, contradictory, repeated = _without_repeats(table, parity=parity)
+    table = table.sort_values(IDENTITY, kind="stable", ignore_index=True)
+    guarded = table["defence"] != ""
+    if guarded.any():
+        notes.append(f"{int(guarded.sum())} rows of defended metrics left out")
+    refused, own = tuple(sorted(broken + contradictory)), table[~guarded].reset_index(drop=True)
+    return Rows(own, refused, (*notes, *repeated), table[guarded].reset_index(drop=True))
+
+
+def _ours(path: Path) -> pa.Table:
+    """Returns the rows of a file that is as `pipeline.cells.row` writes it.
+
+    Raises:
+        ArrowException: If it is not.
+    """
+    read = arrow.read_csv(
+        path,
+        read_options=arrow.ReadOptions(use_threads=False),
+        convert_options=arrow.ConvertOptions(
+            column_types={name: pa.string() if name in TEXT else pa.float64() for name in COLUMNS},
+            null_values=["", "nan"],
+            strings_can_be_null=False,
+        ),
+    )
+    there = set(read.column_names)
+    if tuple(read.column_names) != tuple(column for column in COLUMNS if column in there or column not in RECENT):
+        raise pa.ArrowInvalid("other columns")
+    for name in RECENT:
+        if name not in there:
+            read = read.append_column(name, pa.nulls(len(read), pa.float64()))
+    return read.select(list(COLUMNS))
+
+
+def _in_order(table: pa.Table) -> pa.Table | None:
+    """Returns the rows sorted; None where one is not finite, defended or repeated, and so needs a closer look.
+
+    That is pandas' work, which takes five times as long: most cells have no such row.
+    """
+    finite = all(np.isfinite(_numbers(table[name])).all() for name in ("clear", "attacked"))
+    if not finite or pc.any(pc.not_equal(table["defence"], "")).as_py():
+        return None
+    codes = [_codes(table[name]) for name in IDENTITY]
+    order = np.lexsort(codes[::-1])
+    if (np.diff([code[order] for code in codes]) == 0).all(axis=0).any():
+        return None
+    return table if (np.diff(order) == 1).all() else table.take(order)
+
+
+def _codes(column: pa.ChunkedArray) -> NDArray[np.intp]:
+    """Returns whole numbers that are ordered as the values are, unknown ones last."""
+    if pa.types.is_floating(column.type):
+        return np.unique(_numbers(column), return_inverse=True)[1]
+    found = column.combine_chunks().dictionary_encode()
+    ranks = np.empty(len(found.dictionary), np.intp)
+    ranks[pc.sort_indices(found.dictionary).to_numpy()] = np.arange(ranks.size)
+    codes: NDArray[np.intp] = ranks[found.indices.to_numpy()]
+    return codes
+
+
+def _numbers(column: pa.ChunkedArray) -> NDArray[np.float64]:
+    """Returns a column of numbers; nan for those that are missing."""
+    numbers: NDArray[np.float64] = column.to_numpy()
+    return numbers
+
+
+def _frame(ours: pa.Table) -> pd.DataFrame:
+    table: pd.DataFrame = ours.to_pandas(use_threads=False)
+    without = table["clip"] == ""
+    if without.any():
+        table["clip"] = table["clip"].mask(without, table["image"])
+    return table
+
+
+def _named(table: pd.DataFrame, notes: list[str]) -> pd.DataFrame:
+    """Returns a table with our names of columns and data sets; what was another name is noted.
+
+    Raises:
+        RowsError: If a column is missing.
+    """
+    if set(PUBLISHED) <= set(table):
+        table = table.rename(columns=PUBLISHED)
+        table["clip"] = table["image"].str.replace(FRAME, "", regex=True)
+        for label, name in ALIASES.items():
+            if (table["dataset"] == label).any():
+                notes.append(f"data set {label} is read as {name}")
+        table["dataset"] = table["dataset"].replace(ALIASES)
+    missing = [column for column in ("image", "dataset", "clear", "attacked") if column not in table]
+    if missing:
+        raise RowsError(f"the columns must include {', '.join(missing)}; got {', '.join(map(str, table))}")
+    return table
+
+
+def _text(path: Path) -> pd.DataFrame:
+    """Returns the file's cells as text; pandas would fill up lines that are cut short."""
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            header, *lines = csv.reader(file, strict=True)
+    except (OSError, UnicodeDecodeError, ValueError, csv.Error) as error:
+        raise RowsError(f"it cannot be read as CSV: {error}") from error
+    for number, line in enumerate(lines, start=2):
+        if len(line) != len(header):
+            raise RowsError(f"row {number} must have {len(header)} cells; got {len(line)}")
+    return pd.DataFrame(lines, columns=header, dtype=str)
+
+
+def _typed(table: pd.DataFrame) -> pd.DataFrame:
+    """Returns all columns of `pipeline.cells.row`, text as text and numbers as numbers; other columns are dropped."""
+    typed = pd.DataFrame(index=table.index)
+    for column in COLUMNS:
+        if column in TEXT:
+            typed[column] = table[column].astype(str) if column in table else ""
+            continue
+        values = table[column].str.strip() if column in table else pd.Series("", index=table.index, dtype=str)
+        numbers = pd.to_numeric(values.mask(values == ""), errors="coerce").astype(np.float64)
+        wrong = numbers.isna() & ~values.str.lower().isin(["", "nan", "-nan", "+nan"])
+        if wrong.any():
+            line = int(np.argmax(wrong))
+            raise RowsError(f"{column} must be a number; got {values.iloc[line]!r} in row {line + 2}")
+        typed[column] = numbers
+    typed["clip"] = typed["clip"].mask(typed["clip"] == "", typed["image"])
+    return typed
+
+
+def _without_broken(table: pd.DataFrame) -> tuple[pd.DataFrame, tuple[Refused, ...]]:
+    """Leaves out rows without a finite score, each with its reason."""
+    finite = np.isfinite(table["clear"]) & np.isfinite(table["attacked"])
+    refused = []
+    for row in table[~finite].to_dict("records"):
+        column = "attacked" if np.isfinite(row["clear"]) else "clear"
+        refused.append(Refused(row["dataset"], row["variant"], row["image"], f"{column} is {row[column]:g}"))
+    return table[finite], tuple(sorted(refused))
+
+
+def _without_repeats(table: pd.DataFrame, *, parity: bool) -> tuple[pd.DataFrame, tuple[Refused, ...], tuple[str, ...]]:
+    """Keeps one of the rows that tell the same of one image under one setting; of those that disagree, none.
+
+    Parity keeps them all, as the original benchmark does.
+    """
+    repeated = table.duplicated(IDENTITY)
+    count = int(repeated.sum())
+    if not count:
+        return table, (), ()
+    if parity:
+        return table, (), (f"{count} duplicate rows kept",)
+    once = table[~table.duplicated([*IDENTITY, "clear", "attacked"])]
+    disagreeing = once.duplicated(IDENTITY, keep=False)
+    reason = "its rows contradict each other"
+    places = once.loc[disagreeing, ["dataset", "variant", "image"]].drop_duplicates()
+    refused = tuple(Refused(dataset, variant, image, reason) for dataset, variant, image in places.to_numpy())
+    kept = once[~disagreeing]
+    return kept, refused, (f"{len(table) - len(kept)} duplicate rows left out",)

@@ -1,0 +1,1 @@
+"""The scores, with their formulas."""

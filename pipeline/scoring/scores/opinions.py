@@ -1,0 +1,64 @@
+"""How well scores agree with what people think of the images: rank and linear correlation with mean opinion scores."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from pipeline.scoring.scores.robustness import Values
+
+FEWEST = 3  # images, below which a correlation says nothing
+
+
+class Agreement(NamedTuple):
+    """Correlations of scores with mean opinion scores; nan where fewer than three images were rated, or all alike."""
+
+    srocc: float  # Spearman's, of ranks
+    plcc: float  # Pearson's, of the scores as they are: no curve is fitted first
+
+
+def agreement(scores: Values, opinions: Values, *, higher_is_better: bool) -> Agreement:
+    """Returns how scores agree with opinions, 1 being best whichever way the metric points.
+
+    Args:
+        scores: (N,), in the metric's own unit.
+        opinions: (N,) mean opinion scores, higher is better; nan for images that nobody rated.
+        higher_is_better: The metric's direction.
+    """
+    rated = np.isfinite(scores) & np.isfinite(opinions)
+    x, y = scores[rated], opinions[rated]
+    if len(x) < FEWEST or np.ptp(x) == 0 or np.ptp(y) == 0:
+        return Agreement(math.nan, math.nan)
+    sign = 1 if higher_is_better else -1
+    found = (stats.spearmanr(x, y).statistic, stats.pearsonr(x, y).statistic)
+    return Agreement(*(sign * float(value) for value in found))
+
+
+def before_and_after(
+    rows: pd.DataFrame, *, higher_is_better: bool, clear: str = "clear", attacked: str = "attacked"
+) -> dict[str, float]:
+    """Returns the correlations of clear and of attacked scores with the opinions, {} where nobody rated an image.
+
+    People rated the clear images: what an attack that nobody sees does to a metric's agreement is what it costs.
+
+    Args:
+        rows: Rows of one setting, each image once.
+        higher_is_better: The metric's direction.
+        clear: The column of the clear scores.
+        attacked: The column of the attacked scores.
+    """
+    opinions = rows["mos"].to_numpy(dtype=float)
+    if not np.isfinite(opinions).any():
+        return {}
+    found: dict[str, float] = {}
+    for moment, column in (("clear", clear), ("attacked", attacked)):
+        agreed = agreement(rows[column].to_numpy(dtype=float), opinions, higher_is_better=higher_is_better)
+        found |= {f"{name}_{moment}": value for name, value in agreed._asdict().items()}
+    return found
+
+
+OPINIONS = ("srocc_clear", "srocc_attacked", "plcc_clear", "plcc_attacked")  # the names in `before_and_after`

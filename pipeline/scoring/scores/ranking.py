@@ -1,0 +1,68 @@
+"""How sure a ranking is: where else a metric might stand, who is above whom, what difference can be told at all."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from itertools import combinations
+
+import numpy as np
+from scipy import stats
+
+from pipeline.scoring.scores.robustness import Values
+from pipeline.scoring.scores.statistics import LEVEL
+
+POWER = 0.8
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """How sure the order of some metrics is; empty where resampling says nothing, as with a single image."""
+
+    intervals: dict[str, tuple[int, int]] = field(default_factory=dict)  # the middle 95 % of a metric's ranks
+    p_better: dict[str, dict[str, float]] = field(default_factory=dict)  # [A][B]: P(A above B)
+    detectable: float | None = None  # median over the pairs of `detectable_difference`
+
+
+def ranking(gains: Mapping[str, Values]) -> Ranking:
+    """Returns how sure the order by gain, smallest first, is.
+
+    Args:
+        gains: By metric, its gain in every resample, (resamples,), all from the same draws: replicate by replicate, the
+            metrics were judged on the same images.
+    """
+    names = sorted(gains)
+    table = np.stack([gains[name] for name in names]) if names else np.empty((0, 0))
+    table = table[:, np.isfinite(table).all(axis=0)]  # the others drew no image of one of the metrics
+    if not table.size:
+        return Ranking()
+    ranks = stats.rankdata(table, method="average", axis=0)
+    tails = [(1 - LEVEL) / 2, (1 + LEVEL) / 2]
+    ends = np.quantile(ranks, tails, axis=1, method="nearest")
+    above = {
+        name: {other: _p_above(table[i], table[j]) for j, other in enumerate(names) if j != i}
+        for i, name in enumerate(names)
+    }
+    least = [detectable_difference(first - second) for first, second in combinations(table, 2)]
+    return Ranking(
+        {name: (int(np.floor(low)), int(np.ceil(high))) for name, low, high in zip(names, *ends, strict=True)},
+        above,
+        float(np.median(least)) if least else None,
+    )
+
+
+def detectable_difference(differences: Values) -> float:
+    """Returns the least true difference of two metrics' gains that so many images tell from 0.
+
+    It is found at the 5 % level with a probability of 80 %: (z(.975) + z(.8)) times the standard error (Cohen 1988,
+    chapter 2), here of the paired difference.
+
+    Args:
+        differences: The difference of the gains in every resample, (resamples,).
+    """
+    return float((stats.norm.ppf((1 + LEVEL) / 2) + stats.norm.ppf(POWER)) * differences.std(ddof=1))
+
+
+def _p_above(first: Values, second: Values) -> float:
+    """Returns in what part of the resamples the first gain is the smaller; a tie counts as half."""
+    return float((first < second).mean() + (first == second).mean() / 2)

@@ -1,0 +1,1 @@
+"""The leaderboard for people and for programs."""

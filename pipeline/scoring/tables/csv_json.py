@@ -1,0 +1,184 @@
+"""The tables for programs: scores.csv, leaderboard.csv and leaderboard.json."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from pipeline.scoring.board.flags import EXPLANATIONS
+from pipeline.scoring.board.leaderboard import Leaderboard, Section, Standing
+from pipeline.scoring.board.records import COSTS, Record
+from pipeline.scoring.scores.opinions import OPINIONS
+from pipeline.scoring.scores.outcomes import Outcome
+from pipeline.scoring.scores.robustness import SCORES
+from pipeline.scoring.scores.statistics import Estimate
+from pipeline.scoring.tables.format import digits, plain
+
+INTERVAL_COLUMNS = tuple(f"{name}{end}" for name in SCORES for end in ("", "_low", "_high"))
+SCORES_COLUMNS = (
+    *("metric", "kind", "attack", "family", "dataset", "variant", "train_dataset", "amplitude", "n", "missing"),
+    *INTERVAL_COLUMNS,
+    *(f"{name}_subset" for name in SCORES),
+    *COSTS,
+    *OPINIONS,
+    *("seconds", "scale_low", "scale_high", "scale_source", "flags", "status", "reason", "preset", "key", "commit"),
+)
+SHOWN = ("absolute_gain", "r_score")  # per attack and family in leaderboard.csv; the .json has all
+
+
+def scores_csv(records: Iterable[Record]) -> str:
+    """Returns scores.csv: every record with every score, its interval, flags, cost and origin."""
+    return _csv(SCORES_COLUMNS, [_record(record) for record in records])
+
+
+def leaderboard_csv(board: Leaderboard) -> str:
+    """Returns leaderboard.csv: one line per metric and data set."""
+    lines = [_standing_line(section, standing) for section in board.sections for standing in section.standings]
+    columns = list(dict.fromkeys(column for line in lines for column in line))
+    return _csv(columns, lines)
+
+
+def leaderboard_json(board: Leaderboard) -> str:
+    """Returns leaderboard.json: all that the Markdown shows, and every score of every column with its interval."""
+    content = {
+        "title": "; ".join(board.captions),
+        "sections": [_section(section) for section in board.sections],
+        "missing": [vars(gap) for gap in board.gaps],
+        "flags": {code: explanation._asdict() for code, explanation in EXPLANATIONS.items()},
+    }
+    return json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def _record(record: Record) -> dict[str, str]:
+    stamp, scale = record.stamp, record.scale
+    line = {
+        "metric": record.metric,
+        "kind": record.kind,
+        "attack": record.attack,
+        "family": record.family,
+        "dataset": record.dataset,
+        "variant": record.variant,
+        "train_dataset": record.train_dataset,
+        "amplitude": digits(record.amplitude),
+        "n": str(record.n),
+        "missing": str(max(0, record.asked - record.n)),
+        **_outcome_line("", record.outcome, SCORES),
+        **{f"{name}_subset": digits(value) for name, value in record.subset.items()},
+        **{name: digits(value) for name, value in (record.costs | record.opinions).items()},
+        "flags": "; ".join(flag.text for flag in record.flags),
+        "status": record.status,
+        "reason": record.reason,
+    }
+    if scale:
+        line |= {"scale_low": digits(scale.low), "scale_high": digits(scale.high), "scale_source": scale.source}
+    if stamp:
+        seconds = stamp.seconds.get(record.variant, math.nan)
+        line |= {"seconds": digits(seconds), "preset": stamp.preset, "key": stamp.key, "commit": stamp.commit}
+    return line
+
+
+def _outcome_line(prefix: str, outcome: Outcome | None, scores: Sequence[str]) -> dict[str, str]:
+    """Returns the columns of some scores with their intervals, empty if there is no outcome."""
+    line: dict[str, str] = {}
+    for name in scores:
+        value, (low, high) = (outcome.scores[name], outcome.intervals[name]) if outcome else (math.nan, (math.nan,) * 2)
+        line |= {f"{prefix}{name}{end}": digits(v) for end, v in (("", value), ("_low", low), ("_high", high))}
+    return line
+
+
+def _standing_line(section: Section, standing: Standing) -> dict[str, str]:
+    scale = standing.scale
+    line = {
+        "preset": section.preset,
+        "dataset": section.dataset,
+        "kind": section.kind,
+        "rank": str(standing.rank or ""),
+        "rank_low": str(standing.rank_interval[0]) if standing.rank_interval else "",
+        "rank_high": str(standing.rank_interval[1]) if standing.rank_interval else "",
+        "metric": standing.metric,
+        "title": standing.title,
+        "n": str(standing.worst.n if standing.worst else 0),
+        **_outcome_line("worst_case_", standing.worst, SCORES),
+        "scale_low": digits(scale.low) if scale else "",
+        "scale_high": digits(scale.high) if scale else "",
+        "scale_source": scale.source if scale else "",
+        "missing": "; ".join(f"{attack}: {reason}" for attack, reason in standing.missing.items()),
+        "flags": "; ".join(map(str, standing.flags)),
+        "note": section.caption,
+    }
+    for family in section.families:
+        line |= _outcome_line(f"family_{family}_", standing.families.get(family), SHOWN)
+    for attack in section.attacks:
+        line |= _outcome_line(f"{attack}_", standing.attacks.get(attack), SHOWN)
+    for variant in sorted(standing.variants):
+        line |= _outcome_line(f"{variant}_", standing.variants[variant], SHOWN)
+    return line
+
+
+def _section(section: Section) -> dict[str, Any]:
+    return {
+        "dataset": section.dataset,
+        "kind": section.kind,
+        "preset": section.preset,
+        "images": section.images,
+        "note": section.caption,
+        "detectable": None if section.detectable is None else _short(section.detectable),
+        "attacks": section.attacks,
+        "metrics": [_standing(standing) for standing in section.standings],
+        "p_better": {
+            name: {other: _short(p) for other, p in others.items()} for name, others in section.p_better.items()
+        },
+    }
+
+
+def _standing(standing: Standing) -> dict[str, Any]:
+    scale = standing.scale
+    return {
+        "rank": standing.rank,
+        "rank_interval": standing.rank_interval,
+        "metric": standing.metric,
+        "title": standing.title,
+        "worst_case": _outcome(standing.worst) if standing.worst else None,
+        "moved_most_by": standing.moved_most_by,
+        "families": _outcomes(standing.families),
+        "attacks": _outcomes(standing.attacks),
+        "variants": _outcomes(standing.variants),
+        **({"opinions": {name: _plain(each) for name, each in standing.opinions.items()}} if standing.opinions else {}),
+        "over_noise": {attack: _estimate(more) for attack, more in standing.over_noise.items()},
+        "missing": standing.missing,
+        "flags": [{"code": flag.code, "text": flag.text, "attacks": list(flag.attacks)} for flag in standing.flags],
+        "scale": {"low": scale.low, "high": scale.high, "source": scale.source} if scale else None,
+    }
+
+
+def _outcomes(outcomes: Mapping[str, Outcome]) -> dict[str, dict[str, Any]]:
+    return {name: _outcome(outcome) for name, outcome in outcomes.items()}
+
+
+def _outcome(outcome: Outcome) -> dict[str, Any]:
+    scores = {name: _estimate(Estimate(outcome.scores[name], *outcome.intervals[name])) for name in SCORES}
+    return {"n": outcome.n, **scores}
+
+
+def _plain(values: Mapping[str, float]) -> dict[str, Any]:
+    return {name: _short(value) for name, value in values.items()}
+
+
+def _estimate(estimate: Estimate) -> dict[str, Any]:
+    return {name: _short(value) for name, value in estimate._asdict().items()}
+
+
+def _short(value: float) -> float | str | None:
+    return plain(float(digits(value) or "nan"))
+
+
+def _csv(columns: Sequence[str], lines: Iterable[Mapping[str, str]]) -> str:
+    text = io.StringIO()
+    writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(lines)
+    return text.getvalue()

@@ -1,0 +1,28 @@
+"""How numbers are written: for people with a margin, for programs with 6 significant digits."""
+
+from __future__ import annotations
+
+import math
+
+from pipeline.scoring.scores.statistics import Interval
+
+
+def with_margin(value: float, interval: Interval) -> str:
+    """Returns "value ±margin", the margin being half the 95 % interval; without it where it is unknown."""
+    if math.isnan(value):
+        return "n/a"
+    low, high = interval
+    text = f"{round(value, 3) + 0.0:.3f}"  # + 0.0: no "-0.000"
+    return text if math.isnan(low) else f"{text} ±{(high - low) / 2:.3f}"
+
+
+def digits(value: float) -> str:
+    """Returns 6 significant digits, of at most 12 decimals, since the rest is rounding noise; nothing for nan."""
+    return "" if math.isnan(value) else f"{round(value, 12) + 0.0:.6g}"
+
+
+def plain(value: float) -> float | str | None:
+    """Returns a number as JSON can hold it: "inf" and "-inf" in words, null for nan."""
+    if math.isnan(value):
+        return None
+    return str(value) if math.isinf(value) else value

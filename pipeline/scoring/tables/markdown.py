@@ -1,0 +1,129 @@
+"""The leaderboard for people, as Markdown."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Sequence
+
+from pipeline.scoring.board.leaderboard import Leaderboard, Section, Standing
+from pipeline.scoring.board.records import CONTROL
+from pipeline.scoring.scores.outcomes import Outcome
+from pipeline.scoring.scores.robustness import SCORES
+from pipeline.scoring.tables.format import with_margin
+
+HEADINGS = {
+    "absolute_gain": "absolute gain",
+    "relative_gain": "relative gain",
+    "r_score": "R-score",
+    "r_score_printed": "R-score as printed",
+    "wasserstein": "Wasserstein",
+    "energy_distance": "energy distance",
+}
+MEANING = (
+    "- Absolute gain: how far an attack raised the score, in parts of the metric's range (0.1 is a tenth); ± is half "
+    "of the 95 % bootstrap interval over clips. 64 images tell a gain to about 10 %, 250 to about 5 %.\n"
+    "- Worst case: for every image the attack that raised it most, under default settings, of those that change no "
+    "channel by more than 10/255 (of all, where there is none); a family's column is the same within it. It ranks, "
+    "smallest first, but only metrics on which each of these attacks was done.\n"
+    "- The control is noise of the same size: an attack that raises the score no more has shown nothing. A higher "
+    "R-score is more robust; of all other scores, the smaller.\n"
+)
+
+
+def to_markdown(board: Leaderboard) -> str:
+    """Returns the leaderboard; the line below the heading says what it was made from."""
+    parts = ["# Robustness leaderboard", f"{'; '.join(board.captions) or 'No cell is on the leaderboard'}."]
+    for section in board.sections:
+        parts += _section(section)
+    parts += ["## What is missing, and why", _gaps(board), "## What the numbers mean", MEANING]
+    return "\n\n".join(part.strip("\n") for part in parts) + "\n"
+
+
+def _section(section: Section) -> Iterator[str]:
+    yield f"## {section.kind} metrics on {section.dataset}"
+    yield "Absolute gain:"
+    attacks = [name + (f" ({CONTROL})" if family == CONTROL else "") for name, family in section.attacks.items()]
+    yield table(
+        ["rank", "metric", "worst case", *(f"family {family}" for family in section.families), *attacks],
+        [
+            [
+                str(standing.rank or "n/a"),
+                f"{standing.metric}: {standing.title}",
+                f"**{_gain(standing.worst)}**",
+                *(_gain(standing.families.get(family)) for family in section.families),
+                *(_gain(standing.attacks.get(attack)) for attack in section.attacks),
+            ]
+            for standing in section.standings
+        ],
+    )
+    yield "All scores of the worst case:"
+    yield table(
+        ["rank", "metric", "images", *(HEADINGS[name] for name in SCORES), "scaled by"],
+        [
+            [
+                str(standing.rank or "n/a"),
+                standing.metric,
+                str(standing.worst.n),
+                *(with_margin(standing.worst.scores[name], standing.worst.intervals[name]) for name in SCORES),
+                f"{standing.scale.low:.6g} to {standing.scale.high:.6g}, {standing.scale.source}",
+            ]
+            for standing in section.standings
+            if standing.worst and standing.scale
+        ],
+    )
+    variants = sorted({name for standing in section.standings for name in standing.variants})
+    if variants:
+        yield "Other settings (absolute gain; not part of the worst case):"
+        yield table(
+            ["metric", *variants],
+            [
+                [standing.metric, *(_gain(standing.variants.get(name)) for name in variants)]
+                for standing in section.standings
+            ],
+        )
+    rated = [standing for standing in section.standings if standing.opinions]
+    if rated:
+        yield "Agreement with the opinions of people, who saw the clear images (SROCC / PLCC, 1 is best):"
+        yield table(
+            ["metric", "clear", *section.attacks],
+            [[standing.metric, *_opinions(standing, section.attacks)] for standing in rated],
+        )
+    flags = [f"- {standing.metric}: {plain(str(flag))}" for standing in section.standings for flag in standing.flags]
+    if flags:
+        yield "To be read with care:"
+        yield "\n".join(flags)
+
+
+def _opinions(standing: Standing, attacks: Iterable[str]) -> Iterator[str]:
+    """Yields the correlations of clear scores, then those of scores under each attack."""
+    first = next(iter(standing.opinions.values()))
+    for moment, found in (("clear", first), *(("attacked", standing.opinions.get(attack)) for attack in attacks)):
+        values = [found[f"{name}_{moment}"] for name in ("srocc", "plcc")] if found else [math.nan]
+        yield " / ".join(f"{value:.3f}" for value in values) if math.isfinite(values[0]) else "n/a"
+
+
+def _gaps(board: Leaderboard) -> str:
+    if not board.gaps:
+        return "Nothing."
+    return table(
+        ["metric", "attacks", "data set", "status", "why"],
+        [[gap.metric, gap.attack, gap.dataset or "n/a", gap.status, gap.reason] for gap in board.gaps_by_reason],
+    )
+
+
+def _gain(outcome: Outcome | None) -> str:
+    return with_margin(outcome.scores["absolute_gain"], outcome.intervals["absolute_gain"]) if outcome else "n/a"
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Returns a table; what its cells hold is text, but for emphasis."""
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join("| " + " | ".join(plain(cell) for cell in line) + " |" for line in lines)
+
+
+def plain(text: str) -> str:
+    """Returns text in one line that Markdown takes as text: names and reasons come from contributors."""
+    line = " ".join(text.split())
+    for sign, written in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), ("|", "\\|"), ("`", "\\`"), ("[", "\\[")):
+        line = line.replace(sign, written)
+    return line.replace("@", "@\u2060")  # a word joiner, so that GitLab calls nobody

@@ -1,0 +1,58 @@
+"""Writes the tables of run folders: scores.csv, leaderboard.md, .csv and .json, and defences.csv and .md."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from pipeline.files import write_atomically
+from pipeline.scoring.board.consistency import together
+from pipeline.scoring.board.leaderboard import Leaderboard, build
+from pipeline.scoring.board.record_cache import read_records
+from pipeline.scoring.processes import Processes
+from pipeline.scoring.read.cells import Cell, find_cells, read_cell
+from pipeline.scoring.scores.defences import defended
+from pipeline.scoring.scores.ranges import read_ranges
+from pipeline.scoring.tables.csv_json import leaderboard_csv, leaderboard_json, scores_csv
+from pipeline.scoring.tables.defences import defences_csv, defences_md
+from pipeline.scoring.tables.markdown import to_markdown
+from pipeline.scoring.tables.terminal import print_leaderboard
+
+__all__ = ["about_defences", "print_leaderboard", "write_tables"]
+
+
+def write_tables(folders: Sequence[Path], out: Path, ranges: Path | None = None) -> Leaderboard:
+    """Writes the tables of one or several run folders and returns the leaderboard.
+
+    The files depend on the cells alone: written again from the same cells, in any order, they are the same bytes. Cells
+    that did not change since the last time are not read again.
+
+    Args:
+        folders: Run folders; a cell that stands in two of them counts once, and is told.
+        out: Where the tables go; of one run folder, that folder.
+        ranges: The file of measured ranges.
+
+    Raises:
+        BenchError: If a folder holds no cell, or `out` cannot be written to.
+        DataError: If the file of ranges is damaged.
+    """
+    with Processes() as processes:
+        found = together(read_records(folders, read_ranges(ranges), processes))
+        board = build(found, processes)
+    write_atomically(out / "scores.csv", scores_csv(found))
+    write_atomically(out / "leaderboard.md", to_markdown(board))
+    write_atomically(out / "leaderboard.csv", leaderboard_csv(board))
+    write_atomically(out / "leaderboard.json", leaderboard_json(board))
+    if lines := defended(about_defences(folders), read_ranges(ranges)):
+        write_atomically(out / "defences.csv", defences_csv(lines))
+        write_atomically(out / "defences.md", defences_md(lines))
+    return board
+
+
+def about_defences(folders: Sequence[Path]) -> list[Cell]:
+    """Returns the cells behind defences, and those of the same bare metrics."""
+    paths = find_cells(folders)
+    metrics = {
+        path.parent.name.partition("+")[0] for path in paths if "+" in path.parent.name or "+defended" in path.name
+    }
+    return [read_cell(path) for path in paths if path.parent.name.partition("+")[0] in metrics]

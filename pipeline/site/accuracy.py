@@ -1,0 +1,43 @@
+"""How well metrics agree with people, for the plots: where the images of a section were rated, or those of another."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+from pipeline.scoring.board.leaderboard import Leaderboard, Section
+
+
+class Accuracy(NamedTuple):
+    """Rank correlation of metrics' clear scores with mean opinion scores, all on one data set."""
+
+    dataset: str
+    srocc: dict[str, float]  # by metric; 1 is best
+
+
+def accuracy(board: Leaderboard, section: Section) -> Accuracy | None:
+    """Returns how well the metrics of a section agree with people; None if nobody rated what they scored.
+
+    That is measured on the section's own images where they were rated, else on those of the data set on which most of
+    its metrics were: of two correlations on different images neither is the better one.
+    """
+    known = [Accuracy(each.dataset, _srocc(each)) for each in board.sections if each.kind == section.kind]
+    names = {standing.metric for standing in section.standings}
+    usable = [(each, len(names & each.srocc.keys())) for each in known]
+    found = max(
+        ((each.dataset == section.dataset, count, each) for each, count in usable if count),
+        key=lambda one: one[:2],  # of equals the first, and sections are sorted
+        default=None,
+    )
+    return found[2] if found else None
+
+
+def _srocc(section: Section) -> dict[str, float]:
+    """Returns the correlation by metric: that of the attack with most images, since they leave out different ones."""
+    found = {}
+    for standing in section.standings:
+        most = max(standing.opinions, key=lambda attack: standing.attacks[attack].n, default=None)
+        value = standing.opinions[most]["srocc_clear"] if most else math.nan
+        if math.isfinite(value):
+            found[standing.metric] = value
+    return found

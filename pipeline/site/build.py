@@ -1,0 +1,182 @@
+"""Writes the site: a page per metric and per attack, and those that all of them share."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pipeline.cells.stamp import AttackFacts, MetricFacts, Stamp, read_stamp
+from pipeline.files import write_atomically
+from pipeline.scoring.board.leaderboard import Leaderboard, Section, Standing
+from pipeline.scoring.read.cells import Cell, find_cells, read_cell
+from pipeline.scoring.scores.defences import defended
+from pipeline.scoring.scores.outcomes import Outcome
+from pipeline.scoring.scores.ranges import read_ranges
+from pipeline.scoring.tables.format import plain
+from pipeline.scoring.tables.write import about_defences
+from pipeline.site import downloads
+from pipeline.site.accuracy import Accuracy, accuracy
+from pipeline.site.addresses import address
+from pipeline.site.defence_maps import defence_maps
+from pipeline.site.gallery import Exhibit, Gallery, Preview
+from pipeline.site.pages import Pages
+from pipeline.site.profile import profile
+from pipeline.site.speed import Speed, speed
+
+OURS = ("metrics/*.html", "attacks/*.html", "gallery/*.png")  # what an earlier site may have left
+
+
+@dataclass
+class AttackView:
+    """An attack, and what it did to every metric."""
+
+    facts: AttackFacts
+    results: list[tuple[Section, list[Standing]]] = field(default_factory=list)
+    patterns: list[Preview] = field(default_factory=list)  # of a universal attack, by metric
+
+
+@dataclass
+class MetricView:
+    """A metric, and where it stands on every data set."""
+
+    facts: MetricFacts
+    places: list[tuple[Section, Standing]] = field(default_factory=list)
+    exhibits: dict[str, dict[str, list[Exhibit]]] = field(default_factory=dict)  # data set -> attack -> images
+    patterns: dict[str, list[Preview]] = field(default_factory=dict)  # universal attack -> training sets' patterns
+    profiles: dict[str, dict[str, Any]] = field(default_factory=dict)  # data set -> attack -> what the plots draw
+
+
+def write_site(board: Leaderboard, source: Path, out: Path, ranges: Path | None = None) -> None:
+    """Writes the site into the folder where the tables are; from the same cells, the same bytes.
+
+    Args:
+        board: The leaderboard of the run folder; what the pages show of it is what leaderboard.json holds.
+        source: The run folder: cells, and saved images where there are any.
+        out: The folder of the tables; `index.html` is the page to open.
+        ranges: The file of measured ranges that the tables were made with.
+
+    Raises:
+        BenchError: If `out` cannot be written to.
+    """
+    found = [(path, read_stamp(path.with_suffix(".json"))) for path in find_cells([source])]
+    stamped = {path: stamp for path, stamp in found if stamp}
+    citation = downloads.citation(stamped.values())
+    write_atomically(out / "rows.zip", downloads.zip_rows([path for path, _ in found], source))
+    write_atomically(out / "citation.bib", citation)
+    attacks = _attacks(board, stamped.values())
+    defences = list(defence_maps(defended(about_defences([source]), read_ranges(ranges))))
+    pages = Pages(
+        out,
+        board=board,
+        access={name: view.facts.access for name, view in attacks.items()},
+        has_defences=bool(defences),
+    )
+    gallery = Gallery(source)
+    speeds: dict[str, Speed] = {}
+    for facts, paths in _metrics(stamped):
+        cells = [read_cell(path) for path in paths]  # of one metric at a time, since rows are many
+        if timed := speed(cells):
+            speeds[facts.name] = timed
+        view = _metric(facts, board, cells, gallery)
+        for name, patterns in view.patterns.items():
+            attacks[name].patterns += patterns
+        pages.write(address("metrics", facts.name), "metric.html", view=view, data=view.profiles)
+    for name, attack in attacks.items():
+        pages.write(address("attacks", name), "attack.html", view=attack)
+    pages.write("index.html", "ranking.html")
+    pages.write("heatmap.html", "heatmap.html")
+    pages.write("attacks.html", "attacks.html", attacks=attacks)
+    rated = [accuracy(board, section) for section in board.sections]
+    pages.write("plots.html", "plots.html", speeds=speeds, rated=rated, data=_points(board, speeds, rated))
+    if defences:
+        pages.write("defences.html", "defences.html", maps=defences)
+    there = {name: what for name, what in downloads.FILES.items() if (out / name).is_file()}
+    pages.write("downloads.html", "downloads.html", files=there, citation=citation)
+    pages.write("about.html", "about.html")
+    pages.write_assets()
+    for path, content in gallery.files.items():
+        pages.write_bytes(path, content)
+    for pattern in OURS:
+        for file in out.glob(pattern):
+            if file.relative_to(out).as_posix() not in pages.written:
+                file.unlink()
+
+
+def _attacks(board: Leaderboard, stamps: Collection[Stamp]) -> dict[str, AttackView]:
+    """Returns every attack that a stamp tells of, by name."""
+    facts: dict[str, AttackFacts] = {}
+    for stamp in stamps:
+        if not stamp.settings.get("overrides"):
+            facts.setdefault(stamp.attack.name, stamp.attack)
+    for stamp in stamps:  # an attack that was run with --set alone
+        facts.setdefault(stamp.attack.name, stamp.attack)
+    views = {name: AttackView(facts[name]) for name in sorted(facts)}
+    for section in board.sections:
+        for name in section.attacks:
+            reached = [standing for standing in section.standings if name in standing.attacks]
+            reached.sort(key=lambda standing: (standing.attacks[name].scores["absolute_gain"], standing.metric))
+            views[name].results.append((section, reached))
+    return views
+
+
+def _metrics(stamped: Mapping[Path, Stamp]) -> Iterator[tuple[MetricFacts, list[Path]]]:
+    """Yields every metric that a stamp tells of, with the paths of its cells."""
+    by_name = sorted(stamped, key=lambda path: (stamped[path].metric.name, path))
+    for _, group in itertools.groupby(by_name, key=lambda path: stamped[path].metric.name):
+        paths = list(group)
+        yield stamped[paths[0]].metric, paths
+
+
+def _metric(facts: MetricFacts, board: Leaderboard, cells: list[Cell], gallery: Gallery) -> MetricView:
+    view = MetricView(facts)
+    for section in board.sections:
+        for standing in section.standings:
+            if standing.metric == facts.name:
+                view.places.append((section, standing))
+                _look_at_rows(view, section, standing, cells, gallery)
+    for cell in cells:
+        if cell.stamp and not cell.stamp.settings.get("overrides") and (patterns := gallery.patterns(cell)):
+            view.patterns[cell.attack] = patterns
+    return view
+
+
+def _look_at_rows(view: MetricView, section: Section, standing: Standing, cells: list[Cell], gallery: Gallery) -> None:
+    for cell in cells:
+        rows = cell.rows[(cell.rows["dataset"] == section.dataset) & (cell.rows["variant"] == "")]
+        if standing.scale is None or rows.empty or cell.attack not in standing.attacks:
+            continue
+        gained = rows.assign(
+            gain=standing.scale(rows["attacked"].to_numpy()) - standing.scale(rows["clear"].to_numpy())
+        )
+        view.profiles.setdefault(section.dataset, {}).setdefault(cell.attack, profile(rows, standing.scale))
+        if shown := gallery.of(cell, gained):
+            view.exhibits.setdefault(section.dataset, {})[cell.attack] = shown
+
+
+def _points(board: Leaderboard, speeds: dict[str, Speed], rated: Sequence[Accuracy | None]) -> list[dict[str, Any]]:
+    """Returns what the plots of all metrics draw: a dictionary per section."""
+    return [
+        {
+            "metrics": [
+                {
+                    "metric": standing.metric,
+                    "rank": standing.rank,
+                    "ranks": standing.rank_interval,
+                    "gain": _estimate(standing.worst),
+                    "seconds": speeds[standing.metric].seconds if standing.metric in speeds else None,
+                    "srocc": agreed.srocc.get(standing.metric) if agreed else None,
+                }
+                for standing in section.standings
+                if standing.worst
+            ],
+        }
+        for section, agreed in zip(board.sections, rated, strict=True)
+    ]
+
+
+def _estimate(outcome: Outcome) -> list[float | str | None]:
+    """Returns gain and interval, as JSON can hold them."""
+    return [plain(value) for value in (outcome.scores["absolute_gain"], *outcome.intervals["absolute_gain"])]

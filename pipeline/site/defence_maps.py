@@ -1,0 +1,98 @@
+"""The defence heat maps of the pages: how far attacks still move a metric behind each defence."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from statistics import fmean
+
+import pandas as pd
+
+from pipeline.scoring.scores.defences import NONE, Defended
+
+
+@dataclass(frozen=True)
+class Effect:
+    """What a defence does to images that nobody attacked, and what it takes; nan where that is unknown."""
+
+    defence: str
+    clean_cost: float  # mean change of the score, in parts of the range
+    agreement: float  # SROCC of the scores with and without the defence
+    opinions: float  # SROCC of the scores behind the defence with what people think of the images
+    seconds: float  # per image
+    only_unaware: tuple[str, ...]  # attacks that it only works on while they do not know it
+
+
+@dataclass(frozen=True)
+class DefenceMap:
+    """A metric's heat maps on one data set, defences by attacks: the bare metric first, then the best defence."""
+
+    metric: str
+    dataset: str
+    unaware: pd.DataFrame  # gain of attacks on the bare metric, in parts of its range
+    aware: pd.DataFrame  # gain of attacks that went through the defence, in the same order; of those that were run so
+    quality: pd.DataFrame  # of the purified attacked images
+    effects: list[Effect]
+
+
+def defence_maps(lines: Sequence[Defended]) -> Iterator[DefenceMap]:
+    """Yields the maps of every metric and data set that lines under default settings tell of."""
+    default = [line for line in lines if not line.variant]
+    for metric, dataset in dict.fromkeys((line.metric, line.dataset) for line in default):
+        own = [line for line in default if (line.metric, line.dataset) == (metric, dataset)]
+        bare = [line for line in own if line.setting == "undefended"]
+        unaware = [line for line in own if line.setting == "non-adaptive"]
+        aware = [line for line in own if line.setting == "adaptive"]
+        attacks = {line.attack for line in aware}
+        maps = {
+            "unaware": _map([*bare, *unaware], "gain_of_range"),
+            "aware": _map([*(line for line in bare if line.attack in attacks), *aware], "gain_of_range"),
+        }
+        order = _order(maps["aware"] if aware else maps["unaware"], {line.defence for line in own})
+        yield DefenceMap(
+            metric,
+            dataset,
+            **{name: _in_order(each, order) for name, each in maps.items()},
+            quality=_in_order(_map([*bare, *unaware], "quality"), order),
+            effects=[_effect([line for line in own if line.defence == name]) for name in order if name != NONE],
+        )
+
+
+def _map(lines: Sequence[Defended], value: str) -> pd.DataFrame:
+    """Returns a value by defence and attack; empty where no defence has one."""
+    if all(line.defence == NONE for line in lines):
+        return pd.DataFrame()
+    rows = [{"defence": line.defence, "attack": line.attack, "value": getattr(line, value)} for line in lines]
+    return pd.DataFrame(rows).pivot_table(index="defence", columns="attack", values="value", aggfunc="mean")
+
+
+def _order(gains: pd.DataFrame, defences: Iterable[str]) -> list[str]:
+    """Returns the bare metric, then the defences by their mean gain under attacks that were run on all of them.
+
+    Where there is no such attack, by the mean over those that were; a defence without a gain comes last.
+    """
+    shared = gains.dropna(axis="columns")
+    means = (gains if shared.empty else shared).mean(axis="columns")
+    return sorted(defences, key=lambda name: (name != NONE, name not in means, means.get(name, math.inf), name))
+
+
+def _in_order(table: pd.DataFrame, order: Sequence[str]) -> pd.DataFrame:
+    return table.loc[[name for name in order if name in table.index]]
+
+
+def _effect(lines: Sequence[Defended]) -> Effect:
+    return Effect(
+        defence=lines[0].defence,
+        clean_cost=_mean(line.clean_cost_of_range for line in lines),
+        agreement=_mean(line.agreement for line in lines),
+        opinions=_mean(line.srocc_clear for line in lines),
+        seconds=_mean(line.seconds for line in lines),
+        only_unaware=tuple(sorted({line.attack for line in lines if line.only_unaware})),
+    )
+
+
+def _mean(values: Iterable[float]) -> float:
+    """Returns the mean of those that are known."""
+    known = [value for value in values if not math.isnan(value)]
+    return fmean(known) if known else math.nan

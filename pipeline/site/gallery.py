@@ -1,0 +1,181 @@
+"""The gallery: images before and after an attack, where `run --save-images` kept them, and universal patterns."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Hashable
+from dataclasses import dataclass, replace
+from glob import escape
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from PIL import Image, UnidentifiedImageError
+
+from pipeline.cells.cell import images_folder
+from pipeline.cells.fit import read_fit_stamp
+from pipeline.files import digest
+from pipeline.scoring.read.cells import Cell
+
+Row: TypeAlias = dict[Hashable, Any]  # of a table of rows, by column
+Pixels: TypeAlias = NDArray[np.uint8]  # (H, W, 3)
+
+SHOWN = 3  # images of an attack: the one that was raised most, the middle one and the one that was raised least
+SIDE = 384  # of an image's middle that is shown, in pixels: scaled down, a change of some levels could not be seen
+AMPLIFIED = 10
+GREY = 127.5  # of a pattern's preview where the pattern is 0
+
+
+@dataclass(frozen=True)
+class Exhibit:
+    """One image under one attack; the paths are relative to the site's root."""
+
+    image: str
+    clear_score: float  # in the metric's own unit
+    attacked_score: float
+    width: int
+    height: int
+    attacked: str
+    clear: str = ""  # empty where the clear image was not kept
+    difference: str = ""
+    cropped: bool = False
+    setting: str = ""  # of a universal pattern: what it was fitted on, and its amplitude
+
+
+@dataclass(frozen=True)
+class Preview:
+    """A universal pattern, as a picture; its path is relative to the site's root."""
+
+    metric: str
+    picture: str
+    side: int
+    train: str  # the data set that it was fitted on
+    images: int
+    loss: tuple[float, float]  # 1 - the objective, of the fit's first and last batch
+
+
+class Gallery:
+    """Takes images from a run folder and gives every one that is shown a file of the site, once."""
+
+    def __init__(self, source: Path) -> None:
+        self.source = source
+        self.folder = source / "images"
+        self.files: dict[str, bytes] = {}  # path in the site -> PNG
+
+    def of(self, cell: Cell, rows: pd.DataFrame) -> list[Exhibit]:
+        """Returns what is shown of a cell: nothing where its images were not kept.
+
+        Args:
+            cell: The cell.
+            rows: Its rows on one data set under default settings, with a column `gain`.
+        """
+        rows, place, setting = _of_one_pattern(rows)
+        root = (self.folder / images_folder(cell.metric, cell.path.stem) / "default").resolve()
+        folder = root / place
+        inside = root.resolve().is_relative_to(self.folder.resolve()) and folder.resolve().is_relative_to(
+            root.resolve()
+        )
+        if cell.stamp is None or not folder.is_dir() or not inside:
+            return []
+        quality = next(iter(cell.stamp.settings.get("jpeg", ())), None) if cell.stamp.metric.kind == "FR" else None
+        before = f"jpeg={quality}" if isinstance(quality, int) else "original"
+        kept = [row for row in rows.sort_values("gain", ascending=False).to_dict("records") if _saved(folder, row)]
+        chosen = sorted({round(i * (len(kept) - 1) / (SHOWN - 1)) for i in range(SHOWN)}) if kept else []
+        exhibits = (self._exhibit(kept[i], folder, self.folder / "_clear" / before) for i in chosen)
+        return [replace(exhibit, setting=setting) for exhibit in exhibits if exhibit]
+
+    def patterns(self, cell: Cell) -> list[Preview]:
+        """Returns the patterns of a universal attack under default settings, one per training set that is still there.
+
+        Those of another version of the metric or the attack than the cell's are left out.
+        """
+        found = []
+        for path in sorted((self.source / "fits" / cell.metric).glob("*.json")):
+            fit, pixels = read_fit_stamp(path), _read(path.with_suffix(".png"))
+            if fit is None or pixels is None or cell.stamp is None or fit.variant:
+                continue
+            metric, attack = cell.stamp.metric, cell.stamp.attack
+            versions = (fit.metric, fit.metric_fingerprint, fit.attack, fit.attack_fingerprint)
+            if fit.loss and versions == (metric.name, metric.fingerprint, attack.name, attack.fingerprint):
+                picture, ends = self._keep(_stretched(pixels)), (fit.loss[0], fit.loss[-1])
+                found.append(Preview(cell.metric, picture, pixels.shape[0], fit.train.name, fit.train.images, ends))
+        return found
+
+    def _exhibit(self, row: Row, attacked_folder: Path, clear_folder: Path) -> Exhibit | None:
+        file = _saved(attacked_folder, row)
+        attacked = _read(file)
+        if file is None or attacked is None:
+            return None
+        clear = _read(clear_folder / file.relative_to(attacked_folder))
+        if clear is not None and clear.shape != attacked.shape:
+            clear = None
+        shown = _middle(attacked)
+        paths = {"attacked": self._keep(shown)}
+        if clear is not None:
+            before = _middle(clear)
+            change = AMPLIFIED * (shown.astype(np.int16) - before) + 128
+            paths |= {"clear": self._keep(before), "difference": self._keep(change.clip(0, 255).astype(np.uint8))}
+        height, width = shown.shape[:2]
+        cropped = shown.shape != attacked.shape
+        return Exhibit(row["image"], row["clear"], row["attacked"], width, height, **paths, cropped=cropped)
+
+    def _keep(self, pixels: Pixels) -> str:
+        """Returns the path of an image in the site; equal images share a file."""
+        buffer = io.BytesIO()
+        Image.fromarray(pixels).save(buffer, "PNG", optimize=True)
+        content = buffer.getvalue()
+        path = f"gallery/{digest(content)[:16]}.png"
+        self.files[path] = content
+        return path
+
+
+def _of_one_pattern(rows: pd.DataFrame) -> tuple[pd.DataFrame, str, str]:
+    """Returns the rows under one pattern at its largest amplitude, the folder of their images, and what it is.
+
+    Of another attack these are all rows, and nothing.
+    """
+    if rows.empty or rows["amplitude"].isna().all():
+        return rows, "", ""
+    train, amplitude = rows["train_dataset"].min(), rows["amplitude"].max()
+    chosen = rows[(rows["train_dataset"] == train) & (rows["amplitude"] == amplitude)]
+    return chosen, f"{train}-{amplitude:g}", f"fitted on {train}, amplitude {amplitude:g}"
+
+
+def _saved(folder: Path, row: Row) -> Path | None:
+    """Returns the saved image of a row, of a clip that of its middle frame; never one outside the folder.
+
+    The engine names a frame VIDEO#0012, or by its file in the clip's folder.
+    """
+    path = folder / f"{row['image']}.png"
+    if not path.resolve().is_relative_to(folder.resolve()):
+        return None
+    if path.is_file():
+        return path
+    frames = sorted([*path.parent.glob(f"{escape(path.stem)}#*.png"), *path.with_suffix("").glob("*.png")])
+    return frames[len(frames) // 2] if frames else None
+
+
+def _read(path: Path | None) -> Pixels | None:
+    """Returns the pixels of an image; None if there is none, or it is damaged."""
+    if path is None:
+        return None
+    try:
+        with Image.open(path) as image:
+            return np.asarray(image.convert("RGB"))
+    except (OSError, UnidentifiedImageError, ValueError):
+        return None
+
+
+def _stretched(preview: Pixels) -> Pixels:
+    """Returns a pattern's preview, grey where it is 0, with as much contrast as there is room for."""
+    change = preview.astype(np.float64) - GREY
+    most = np.abs(change).max()
+    return (GREY + change * (GREY / most if most else 1)).round().clip(0, 255).astype(np.uint8)
+
+
+def _middle(pixels: Pixels) -> Pixels:
+    height, width = pixels.shape[:2]
+    top, left = max(height - SIDE, 0) // 2, max(width - SIDE, 0) // 2
+    return pixels[top : top + SIDE, left : left + SIDE]

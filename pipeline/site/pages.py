@@ -1,0 +1,114 @@
+"""Renders pages and copies what they load, which all lies beside them: no page asks another host for anything."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from pipeline.files import write_atomically
+from pipeline.scoring.board.flags import EXPLANATIONS, Flag
+from pipeline.scoring.board.leaderboard import FEW
+from pipeline.scoring.board.records import BUDGET, CONTROL
+from pipeline.scoring.scores.outcomes import Outcome
+from pipeline.scoring.scores.robustness import SCORES
+from pipeline.scoring.tables.format import digits, with_margin
+from pipeline.scoring.tables.markdown import HEADINGS
+from pipeline.site.addresses import address
+from pipeline.site.drawing import SCORE, SHADES, Axis, shade
+
+HERE = Path(__file__).parent
+MOST_COMPARED = 40  # metrics whose table of pairs is still readable
+ASSETS = ("static", "vendor")  # the project's own, and what npm brought
+
+
+class Pages:
+    """Writes the pages of one site.
+
+    Args:
+        out: The site's root.
+        shared: What every template may use, beside the functions below.
+    """
+
+    def __init__(self, out: Path, **shared: Any) -> None:
+        self.out = out
+        self.written: set[str] = set()
+        self.environment = Environment(
+            loader=FileSystemLoader(HERE / "templates"),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        self.environment.policies["json.dumps_kwargs"] = {
+            "allow_nan": False,
+            "separators": (",", ":"),
+            "ensure_ascii": False,
+        }
+        self.environment.filters |= {
+            "agreement": agreement,
+            "digits": digits,
+            "estimate": lambda found: with_margin(found.value, found[1:]),
+            "exact": exact,
+            "gain": gain,
+            "kind": lambda kind: kind if kind.isupper() else kind.capitalize(),
+            "of": lambda name, values: values.get(name),
+            "shade": shade,
+        }
+        self.environment.globals |= {
+            "address": address,
+            "axis_over": Axis.over,
+            "by_code": by_code,
+            "control": CONTROL,
+            "budget": BUDGET,
+            "few": FEW,
+            "explanations": EXPLANATIONS,
+            "most_compared": MOST_COMPARED,
+            "headings": {name: HEADINGS[name] for name in SCORES},
+            "shades": SHADES,
+            **shared,
+        }
+
+    def write(self, path: str, template: str, **content: Any) -> None:
+        """Renders a template to a file of the site."""
+        text = self.environment.get_template(template).render(root="../" * path.count("/"), page=template, **content)
+        self.write_bytes(path, text.encode())
+
+    def write_assets(self) -> None:
+        """Copies scripts, styles and libraries with their licences."""
+        for folder in ASSETS:
+            for file in sorted((HERE / folder).iterdir()):
+                self.write_bytes(f"assets/{file.name}", file.read_bytes())
+
+    def write_bytes(self, path: str, content: bytes) -> None:
+        """Writes a file of the site."""
+        write_atomically(self.out / path, content)
+        self.written.add(path)
+
+
+def gain(outcome: Outcome | None, score: str = SCORE) -> str:
+    """Returns a score with its margin, for people."""
+    return with_margin(outcome.scores[score], outcome.intervals[score]) if outcome else "n/a"
+
+
+def exact(outcome: Outcome | None, score: str = SCORE) -> str:
+    """Returns a score with the digits of leaderboard.json; nothing where there is none."""
+    return digits(outcome.scores[score]) if outcome else ""
+
+
+def agreement(opinions: dict[str, float] | None) -> str:
+    """Returns the rank correlation with people's opinions before and after an attack."""
+    if opinions is None:
+        return "n/a"
+    values = [opinions[f"srocc_{moment}"] for moment in ("clear", "attacked")]
+    return " → ".join("n/a" if math.isnan(value) else f"{value:.3f}" for value in values)
+
+
+def by_code(flags: list[Flag]) -> dict[str, list[Flag]]:
+    """Returns a metric's flags by their code, in the order of their first."""
+    found: dict[str, list[Flag]] = {}
+    for flag in flags:
+        found.setdefault(flag.code, []).append(flag)
+    return found

@@ -1,0 +1,48 @@
+"""What an attack did to a metric image by image: histograms and points that the browser draws."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from pipeline.scoring.scores.robustness import Scale, Values
+
+BINS = 24
+POINTS = 200  # of an attack at most: a browser draws thirty attacks of them at once without effort
+
+
+def profile(rows: pd.DataFrame, scale: Scale) -> dict[str, Any]:
+    """Returns one attack's data for the plots of a metric's page, as JSON can hold it.
+
+    Args:
+        rows: The rows of one attack under one setting.
+        scale: The metric's.
+
+    Returns:
+        `edges`, `clear` and `attacked`: a histogram of the scores in the metric's own unit; `points`: PSNR, SSIM and
+        gain of images, at most `POINTS` of them, evenly taken in the rows' order; `images`: how many there are;
+        `settings`: how often each is among them, once per training set and amplitude of a universal pattern;
+        `unchanged`: on how many of the points PSNR is infinite, since not a pixel changed.
+    """
+    clear, attacked = rows["clear"].to_numpy(), rows["attacked"].to_numpy()
+    edges = np.histogram_bin_edges(np.concatenate([clear, attacked]), BINS)
+    taken = rows.iloc[np.unique(np.linspace(0, len(rows) - 1, min(POINTS, len(rows))).round().astype(int))]
+    gain = scale(taken["attacked"].to_numpy()) - scale(taken["clear"].to_numpy())
+    points = np.column_stack([taken["psnr"], taken["ssim"], gain])
+    return {
+        "edges": _short(edges),
+        "clear": np.histogram(clear, edges)[0].tolist(),
+        "attacked": np.histogram(attacked, edges)[0].tolist(),
+        "points": [_short(point) for point in points],
+        "images": len(rows),
+        "settings": len(rows[["train_dataset", "amplitude"]].drop_duplicates()),
+        "unchanged": int(np.isposinf(points[:, 0]).sum()),
+    }
+
+
+def _short(values: Values) -> list[float | None]:
+    """Returns numbers with 4 significant digits, which is finer than a pixel; None for those that are not finite."""
+    return [float(f"{value:.4g}") if math.isfinite(value) else None for value in values]

@@ -1,0 +1,33 @@
+"""How fast a metric is, by what its cells took."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from pipeline.scoring.read.cells import Cell
+
+
+class Speed(NamedTuple):
+    """What one pass over one image takes."""
+
+    seconds: float
+    devices: tuple[str, ...]  # that the cells ran on
+
+
+def speed(cells: Iterable[Cell]) -> Speed | None:
+    """Returns the mean seconds that a metric's cells took for one pass over one image; None if nothing was timed.
+
+    Rows count a gradient among the queries, so that its backward pass is one more; the score of the attacked image is
+    another. Decoding, the attack's own work and the measures are in it, as they are in a cell.
+    """
+    seconds = passes = 0.0
+    devices = set()
+    for cell in cells:
+        for variant, spent in (cell.stamp.seconds if cell.stamp else {}).items():
+            rows = cell.rows[cell.rows["variant"] == variant]
+            if spent > 0 and len(rows):
+                seconds += spent
+                passes += float((rows["queries"] + rows["gradients"] + 1).sum())
+                devices.add(cell.stamp.machine.get("device", "unknown device") if cell.stamp else "")
+    return Speed(seconds / passes, tuple(sorted(devices))) if passes > 0 else None

@@ -1,0 +1,35 @@
+"""Which result store an address means."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+from pipeline.errors import BenchError
+from pipeline.store.store import FolderStore, Store
+
+API = re.compile(r"(?P<url>https?://[^\s]+?)/api/v4/projects/(?P<project>[^/\s]+)/?")
+TOKENS = ("CI_JOB_TOKEN", "GITLAB_TOKEN")  # the first that is set is used
+
+
+def open_store(address: str) -> Store:
+    """Returns the store of an address.
+
+    Args:
+        address: A folder, or a GitLab project's `https://HOST/api/v4/projects/ID`.
+
+    Raises:
+        BenchError: If it is neither, or no token is set for the project.
+    """
+    if found := API.fullmatch(address):
+        from pipeline.gitlab.server import connect  # noqa: PLC0415
+        from pipeline.store.gitlab_packages import PackageStore  # noqa: PLC0415  # a folder needs no client of GitLab
+
+        variable = next((name for name in TOKENS if os.environ.get(name)), TOKENS[0])
+        return PackageStore(connect(variable, url=found["url"], project=found["project"]))
+    if "://" in address or not address.strip():
+        raise BenchError(
+            f"--store must be a folder or https://HOST/api/v4/projects/ID; got {address!r}: correct the address"
+        )
+    return FolderStore(Path(address).expanduser())

@@ -1,0 +1,54 @@
+"""Denoising: a network learns to predict the noise that was added to photographs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import mse_loss
+
+from metrics.base import Images
+from pipeline.train.photographs import Photographs
+from pipeline.train.recipes import Recipe
+from pipeline.train.samples import Samples, clear_crops, plans
+
+STRONGEST = 25 / 255  # the sigma of training is drawn up to this
+JUDGED_AT = 15 / 255
+
+
+def samples(
+    photographs: Photographs, recipe: Recipe, work: Path, advance: Callable[[int], None]
+) -> tuple[Samples, Samples]:
+    """Returns crops of clear photographs; noise is added anew in every step."""
+    training, validation = (clear_crops(plan, advance) for plan in plans(photographs, recipe))
+    return training, validation
+
+
+def loss(network: nn.Module, images: Images, labels: Tensor, generator: torch.Generator) -> Tensor:
+    """Returns the mean squared error of the predicted noise, in units of the strongest."""
+    sigma = STRONGEST * torch.rand(len(images), 1, 1, 1, generator=generator)
+    noise = sigma * torch.randn(images.shape, generator=generator)
+    return mse_loss(network(images + noise) / STRONGEST, noise / STRONGEST)
+
+
+def figures(network: nn.Module, validation: Samples, batch: int) -> dict[str, float]:
+    """Returns the mean PSNR of noisy crops, before and after, for one draw of noise that is always the same."""
+    generator, before, after = torch.Generator().manual_seed(0), [], []
+    for part in torch.split(validation.images, batch):
+        images = part.float() / 255
+        noisy = (images + JUDGED_AT * torch.randn(images.shape, generator=generator)).clamp(0, 1)
+        before.append(psnr(noisy, images))
+        after.append(psnr((noisy - network(noisy)).clamp(0, 1), images))
+    return {"psnr": torch.cat(after).mean().item(), "psnr_noisy": torch.cat(before).mean().item()}
+
+
+def origin() -> dict[str, object]:
+    """Returns nothing: the labels are the photographs themselves."""
+    return {}
+
+
+def psnr(images: Images, clear: Images) -> Tensor:
+    """Returns the (N,) peak signal-to-noise ratios, in dB."""
+    return -10 * (images - clear).square().mean(dim=(1, 2, 3)).log10()

@@ -1,0 +1,129 @@
+"""Hardening: a metric that is there goes on learning, in the way that a robust training says."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from defences.base import Defence, RobustTraining
+from metrics.base import Images, Metric
+from pipeline.catalogue.entry import Entry
+from pipeline.catalogue.lookup import find
+from pipeline.cells.cell import Settings
+from pipeline.engine.attack.passes import overridden
+from pipeline.engine.metric.build import build_defences, build_metric
+from pipeline.errors import DataError
+from pipeline.train.photographs import Photographs
+from pipeline.train.recipes import Recipe
+from pipeline.train.samples import Samples
+from pipeline.train.tasks import rate
+
+
+class Hardening:
+    """The task of METRIC+TRAINING.
+
+    Args:
+        recipe: Names both, and the settings of the training that differ from its defaults.
+
+    Raises:
+        BenchError: If a setting does not exist.
+        DataError: If the metric cannot be trained so.
+    """
+
+    def __init__(self, recipe: Recipe) -> None:
+        self.entry = find("metrics", recipe.network)
+        self.training = training(self.entry, recipe.settings)
+
+    def samples(
+        self, photographs: Photographs, recipe: Recipe, work: Path, advance: Callable[[int], None]
+    ) -> tuple[Samples, Samples]:
+        """Returns the samples that `rate` trains on, the same for every seed, their labels spread as the metric's.
+
+        So that no training has to learn the metric's unit first, labels get the mean and deviation of the metric's own
+        qualities of the samples.
+        """
+        found = rate.samples(photographs, replace(recipe, seed=0), work, advance)
+        metric = begin(self.entry).eval()
+        with torch.no_grad():
+            parts = torch.split(found[0].images, recipe.batch)
+            qualities = torch.cat([quality(metric, part.float() / 255) for part in parts])
+        labels = found[0].labels
+        slope = qualities.std() / labels.std().clamp(min=1e-3)
+        training, validation = (
+            part._replace(labels=qualities.mean() + slope * (part.labels - labels.mean())) for part in found
+        )
+        return training, validation
+
+    def loss(self, network: nn.Module, images: Images, labels: Tensor, generator: torch.Generator) -> Tensor:
+        """Returns the loss that the robust training defines, statistics of batches being as they were."""
+        metric = known(network).eval()
+
+        def rated(shown: Images) -> Tensor:
+            return quality(metric, shown)
+
+        return self.training.loss(rated, images, labels, rate.disagreement, generator)
+
+    @staticmethod
+    def figures(network: nn.Module, validation: Samples, batch: int) -> dict[str, float]:
+        """Returns SROCC and PLCC of the validation samples' qualities with their labels."""
+        metric = known(network)
+        return rate.agreement(lambda images: quality(metric, images), validation, batch)
+
+    def origin(self) -> dict[str, object]:
+        """Returns the judges, the metric that training began with and the training, each with its fingerprint."""
+        begun = {entry.name: entry.fingerprint for entry in (self.entry.bare, self.entry.defence) if entry}
+        return {**rate.origin(), "begun_with": begun, "settings": asdict(self.training)}
+
+
+of = Hardening
+
+
+def begin(entry: Entry) -> Metric:
+    """Returns the metric that METRIC+TRAINING begins with, its weights free to move.
+
+    Raises:
+        DataError: If it cannot be trained: without weights, gradients, or not of single images.
+    """
+    bare = entry.bare
+    if bare is None or not entry.trained:
+        raise DataError(f"{entry.name} must be METRIC+TRAINING, such as small_cnn+gradient_norm: correct the name")
+    metric = build_metric(bare, torch.device("cpu")).requires_grad_()
+    why = {
+        "it has no gradient": not metric.differentiable,
+        "it needs references or clips": bare.kind != "NR",
+        "it has no weights": not any(True for _ in metric.parameters()),
+    }
+    if reason := next((reason for reason, holds in why.items() if holds), ""):
+        raise DataError(f"{bare.name} must be a differentiable metric of images with weights; {reason}: train another")
+    return metric
+
+
+def training(entry: Entry, settings: Mapping[str, str]) -> RobustTraining:
+    """Returns the robust training of METRIC+TRAINING with some of its settings changed.
+
+    Raises:
+        BenchError: If a setting does not exist.
+        DataError: If it is no robust training.
+    """
+    found: Defence | None = build_defences(entry.defence)[entry.preset] if entry.defence else None
+    if not isinstance(found, RobustTraining):
+        raise DataError(f"{entry.name} must be METRIC+TRAINING, such as small_cnn+gradient_norm: correct the name")
+    return overridden(found, entry.name, Settings(overrides=settings))
+
+
+def quality(metric: Metric, images: Images) -> Tensor:
+    """Returns the (N,) scores in parts of the metric's range, 0 to 100, 100 being the best."""
+    low, high = metric.score_range
+    share = 100 * (metric.unchecked(images) - low) / (high - low)
+    return share if metric.higher_is_better else 100 - share
+
+
+def known(network: nn.Module) -> Metric:
+    """Returns the network as the metric that it is."""
+    if not isinstance(network, Metric):
+        raise TypeError(f"a metric is hardened; got {type(network).__name__}")
+    return network

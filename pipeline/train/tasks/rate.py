@@ -1,0 +1,79 @@
+"""Rating: a metric learns the labels of distorted photographs, or what people said of images."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from scipy.stats import pearsonr, rankdata, spearmanr
+from torch import Tensor, nn
+from torch.nn.functional import smooth_l1_loss
+
+from metrics.base import Images
+from pipeline.catalogue.lookup import find
+from pipeline.train.labels import JUDGES
+from pipeline.train.photographs import Photographs
+from pipeline.train.recipes import Recipe
+from pipeline.train.samples import ALIKE, Samples, plans, prepare, rated_crops
+
+
+def samples(
+    photographs: Photographs, recipe: Recipe, work: Path, advance: Callable[[int], None]
+) -> tuple[Samples, Samples]:
+    """Returns crops with their labels, for training and for validation: distorted ones, or of images that people rated.
+
+    Raises:
+        DataError: If people rated all images alike.
+    """
+    training, validation = (
+        rated_crops(plan, photographs.opinions, advance) if photographs.opinions else prepare(plan, work, advance)
+        for plan in plans(photographs, recipe)
+    )
+    return (training if photographs.opinions else ranked(training)), validation
+
+
+def ranked(samples: Samples) -> Samples:
+    """Returns samples whose labels are ranks among those of the same content, the best being 100.
+
+    What the judges say of one error depends on the content; people compare what was made of one content.
+    """
+    labels = [
+        torch.from_numpy(rankdata(part, "max")) * (100 / len(part)) for part in torch.split(samples.labels, ALIKE)
+    ]
+    return samples._replace(labels=torch.cat(labels).float())
+
+
+def loss(network: nn.Module, images: Images, labels: Tensor, generator: torch.Generator) -> Tensor:
+    """Returns how far a metric's scores are from the labels."""
+    scores: Tensor = network.unchecked(images)  # type: ignore[operator]  # a metric's, which checks no values
+    return disagreement(scores, labels)
+
+
+def figures(network: nn.Module, validation: Samples, batch: int) -> dict[str, float]:
+    """Returns SROCC and PLCC of the validation samples' scores with their labels."""
+    return agreement(network, validation, batch)
+
+
+def agreement(rate: Callable[[Images], Tensor], validation: Samples, batch: int) -> dict[str, float]:
+    """Returns SROCC and PLCC of what is said of the validation samples with their labels."""
+    parts = torch.split(validation.images, batch)
+    scores = torch.cat([rate(part.float() / 255) for part in parts])
+    labels = validation.labels
+    return {
+        "srocc": float(spearmanr(scores, labels).statistic),
+        "plcc": float(pearsonr(scores, labels).statistic),
+    }
+
+
+def origin() -> dict[str, object]:
+    """Returns the judges, each with its fingerprint."""
+    return {"labels": {name: find("metrics", name).fingerprint for name in JUDGES}}
+
+
+def disagreement(scores: Tensor, labels: Tensor) -> Tensor:
+    """Returns the loss: how far scores are from labels, and how far from a straight line with them."""
+    distance = smooth_l1_loss(scores / 100, labels / 100, beta=0.1)
+    centred, wanted = scores - scores.mean(), labels - labels.mean()
+    line = (centred * wanted).mean() / ((centred.square().mean() + 1).sqrt() * (wanted.square().mean() + 1).sqrt())
+    return distance + 0.3 * (1 - line)

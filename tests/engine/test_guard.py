@@ -1,0 +1,281 @@
+"""Defences before metrics: what an attack sees of them, and what their rows and tables say."""
+
+from __future__ import annotations
+
+import csv
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+from quiet import Quiet
+from toy_defences import Mirrored, Shaken
+
+from defences.base import Aligned, Defence
+from metrics.base import FullReference, NoReference
+from pipeline.catalogue import lookup
+from pipeline.cells.cell import Settings
+from pipeline.cells.stamp import read_stamp
+from pipeline.engine.job import Request
+from pipeline.engine.metric.defended import DRAWS, Guard
+from pipeline.engine.metric.objective import Gain
+from pipeline.engine.run import run
+from pipeline.errors import BenchError
+from pipeline.scoring.tables.write import write_tables
+
+NAMES = ["a.png", "b.png", "c.png"]
+
+
+class Weighed(NoReference):
+    """<w, x>: its gradient is w, wherever it is taken."""
+
+    higher_is_better = True
+    score_range = (0.0, 2.0)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weights = torch.randn(3, 8, 10, generator=torch.Generator().manual_seed(0))
+
+    def score(self, images):
+        return (images * self.weights[:, : images.shape[2], : images.shape[3]]).sum((1, 2, 3))
+
+
+class Nearness(FullReference):
+    higher_is_better = True
+    score_range = (-1.0, 0.0)
+
+    def score(self, images, references):
+        return -(images - references).abs().mean((1, 2, 3))
+
+
+@dataclass(frozen=True)
+class Dim(Defence):
+    factor: float = 0.25
+
+    def purify(self, images, noise):
+        return images * self.factor
+
+
+@dataclass(frozen=True)
+class Steps(Defence):
+    differentiable = False
+
+    def purify(self, images, noise):
+        return (images * 4).round() / 4
+
+
+@dataclass(frozen=True)
+class Cut(Defence):
+    keeps_geometry = False
+
+    def purify(self, images, noise):
+        return images[..., :-2]
+
+    def align(self, purified, clear, noise):
+        return Aligned(purified, clear[..., :-2])
+
+
+@dataclass(frozen=True)
+class Counting(Defence):
+    sizes: list[int] = field(default_factory=list)
+
+    def purify(self, images, noise):
+        self.sizes.append(len(images))
+        return images
+
+
+def pictures() -> torch.Tensor:
+    return torch.randint(0, 256, (3, 3, 8, 10), generator=torch.Generator().manual_seed(1)) / 255
+
+
+def guard(defence: Defence, names: list[str] = NAMES) -> Guard:
+    return Guard(type(defence).__name__.lower(), defence, names)
+
+
+def test_an_adaptive_attack_has_the_gradient_through_the_defence():
+    metric, images = Weighed(), pictures()
+    gain = Gain(guard(Dim()).behind(metric))
+    assert torch.allclose(gain.gradient(images), 0.25 * metric.weights.expand(3, -1, -1, -1) / 2)
+    assert torch.allclose(gain(images), metric(images * 0.25) / 2)
+
+
+def test_where_there_is_no_gradient_it_goes_straight_through():
+    metric, images = Weighed(), pictures()
+    gain = Gain(guard(Steps()).behind(metric))
+    assert torch.allclose(gain.gradient(images), metric.weights.expand(3, -1, -1, -1) / 2)
+    assert torch.allclose(gain.value, metric((images * 4).round() / 4) / 2, atol=1e-5)  # the value is the true one
+
+
+def test_a_random_defence_is_averaged_and_draws_anew():
+    metric, images = Weighed(), pictures()
+    shaken = guard(Shaken())
+    gain = Gain(shaken.behind(metric), draws=shaken.draws)
+    first, second = gain(images), gain(images)
+    assert not torch.equal(first, second)
+    assert gain.queries == 2 * DRAWS
+    one = Gain(shaken.behind(metric))
+    singles = torch.stack([one(images) for _ in range(400)])
+    assert torch.allclose(singles.mean(0), metric((images).clamp(0, 1)) / 2, atol=0.15)
+    assert first.sub(singles.mean(0)).abs().mean() < singles.std(0).mean()
+
+
+def test_the_final_score_draws_the_same_alone_in_a_batch_and_again():
+    metric, images = Weighed(), pictures()
+    seen = guard(Shaken()).seen(metric, images, None).scores
+    again = guard(Shaken()).seen(metric, images, None).scores
+    alone = [guard(Shaken(), [name]).seen(metric, images[i : i + 1], None).scores for i, name in enumerate(NAMES)]
+    assert torch.equal(seen, again)
+    assert torch.allclose(seen, torch.cat(alone), atol=1e-5)
+
+
+@pytest.mark.parametrize("defence", [Mirrored(), Cut()])
+def test_originals_are_turned_and_cut_like_the_images_beside_them(defence):
+    images = pictures()
+    seen = guard(defence).seen(Nearness(), images, images)
+    assert torch.equal(seen.scores, torch.zeros(3))
+    gain = Gain(guard(defence).behind(Nearness()), images)
+    assert torch.equal(gain(images), torch.zeros(3))
+
+
+def test_quality_is_measured_after_the_defence_is_undone():
+    images = pictures()
+    mirrored = guard(Mirrored()).seen(Weighed(), images, None).purified
+    assert torch.equal(mirrored, images.flip(3))
+    assert torch.isinf(guard(Mirrored()).distances(mirrored, images)["psnr"]).all()
+    dimmed = guard(Dim()).distances(images * 0.25, images)
+    expected = -10 * (0.75 * images).square().mean((1, 2, 3)).log10()
+    assert torch.allclose(dimmed["psnr"].float(), expected, atol=1e-3)
+
+
+def test_a_name_with_a_plus_is_a_metric_behind_a_defence():
+    entry = lookup.find("metrics", "small_cnn+jpeg")
+    bare, defence = lookup.find("metrics", "small_cnn"), lookup.find("defences", "jpeg")
+    assert (entry.kind, entry.fields["score_range"]) == ("NR", bare.fields["score_range"])
+    assert entry.parts == [bare, defence]
+    assert entry.fingerprint not in {bare.fingerprint, defence.fingerprint}
+    trained = lookup.find("metrics", "small_cnn+gradient_norm+jpeg")
+    assert [part.name for part in trained.parts] == ["small_cnn+gradient_norm", "jpeg"]
+
+
+def test_presets_are_told_apart():
+    preset = next(iter(lookup.find("defences", "jpeg").fields["presets"]))
+    chosen = lookup.find("metrics", f"small_cnn+jpeg-{preset}")
+    assert chosen.fingerprint != lookup.find("metrics", "small_cnn+jpeg").fingerprint
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("small_cnn+jpg", "did you mean jpeg"),
+        ("small_cnn+flip+jpeg", "has its purification; got jpeg too"),
+        ("small_cn+jpeg", "did you mean small_cnn"),
+        ("small_cnn+jpeg-q1000", "no preset"),
+        ("small_cnn+$(id)", "no defence is named"),
+    ],
+)
+def test_a_wrong_name_is_refused_with_the_nearest(name, told):
+    with pytest.raises(BenchError, match=told.replace("$", r"\$")):
+        lookup.find("metrics", name)
+
+
+@pytest.fixture(scope="module")
+def judged(tmp_path_factory) -> Path:
+    """Returns a run of small_cnn: bare images judged behind defences, and the same defences attacked through."""
+    folder = tmp_path_factory.mktemp("judged")
+    photos, out = folder / "photos", folder / "out"
+    photos.mkdir()
+    generator = torch.Generator().manual_seed(2)
+    for name in ("one", "two", "three"):
+        small = torch.rand(3, 6, 7, generator=generator)
+        smooth = torch.nn.functional.interpolate(small[None], size=(48, 56), mode="bicubic")[0].clamp(0, 1)
+        pixels = (255 * smooth).round().byte().permute(1, 2, 0).numpy()
+        Image.fromarray(pixels).save(photos / f"{name}.png")
+    defences = ("flip", "jpeg", "random_noise", "resize")
+    whole = {"attacks": ["ifgsm"], "datasets": [str(photos)], "out": out}
+    run(Request(metrics=["small_cnn"], settings=Settings(defences=defences), **whole), Quiet())
+    run(Request(metrics=[f"small_cnn+{name}" for name in defences], **whole), Quiet())
+    write_tables([out], out)
+    return out
+
+
+def lines(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_one_attack_is_judged_behind_every_defence(judged):
+    rows = lines(judged / "small_cnn" / "ifgsm+defended.csv")
+    assert len(rows) == 3 * 4
+    by_image = {
+        row["image"]: {
+            (other["clear"], other["attacked"], other["mse"]) for other in rows if other["image"] == row["image"]
+        }
+        for row in rows
+    }
+    assert all(len(same) == 1 for same in by_image.values())  # one attack for all
+    flipped = [row for row in rows if row["defence"] == "flip"]
+    assert all(row["psnr_defended"] == row["psnr"] for row in flipped)  # undone before it is measured
+
+
+def test_defended_rows_are_what_metric_and_defence_give_by_hand(judged):
+    rows = {row["image"]: row for row in lines(judged / "small_cnn" / "ifgsm+defended.csv") if row["defence"] == "flip"}
+    metric = lookup.find("metrics", "small_cnn").load()().eval()
+    for name, row in rows.items():
+        with Image.open(judged.parent / "photos" / name) as image:
+            pixels = torch.tensor(list(image.tobytes()), dtype=torch.float32).view(48, 56, 3).permute(2, 0, 1) / 255
+        assert metric(pixels[None].flip(2, 3)).item() == pytest.approx(float(row["clear_defended"]), abs=1e-3)
+
+
+def test_what_a_defence_alone_takes_is_in_the_stamp_and_in_the_tables(judged):
+    told = {(line["defence"], line["setting"]): line["seconds"] for line in lines(judged / "defences.csv")}
+    assert told.pop(("none", "undefended")) == ""
+    unaware = read_stamp(judged / "small_cnn" / "ifgsm+defended.json").purifying
+    assert set(unaware) == {"flip", "jpeg", "random_noise", "resize"}
+    for (defence, setting), seconds in told.items():
+        aware = read_stamp(judged / f"small_cnn+{defence}" / "ifgsm.json")
+        assert float(seconds) == (unaware if setting == "non-adaptive" else aware.purifying)[defence] > 0
+        assert aware.seconds[""] > 3 * aware.purifying[defence]  # three images were purified, and more was done
+    assert "ms/image" in (judged / "defences.md").read_text()
+
+
+def test_the_first_purification_of_a_process_is_not_counted():
+    counted = Counting()
+    images = pictures()
+    guard(counted).warm_up(images)
+    assert counted.sizes == [1]
+    assert guard(counted).seen(Weighed(), images, None).seconds > 0
+    assert counted.sizes == [1, 3]
+
+
+def test_an_attack_that_knows_the_defence_gains_more(judged):
+    found = {
+        (line["defence"], line["setting"]): float(line["gain_of_range"]) for line in lines(judged / "defences.csv")
+    }
+    for defence in ("flip", "jpeg", "resize"):
+        assert found[defence, "adaptive"] > found[defence, "non-adaptive"]
+    assert found["none", "undefended"] > 0.1
+
+
+def test_a_defence_that_works_on_the_unaware_only_is_flagged(judged):
+    flags = {line["defence"]: line["flag"] for line in lines(judged / "defences.csv") if line["setting"] == "adaptive"}
+    assert "do not know it" in flags["flip"]
+    assert "only works on attacks that do not know it" in (judged / "defences.md").read_text()
+
+
+def test_a_defended_metric_stands_on_the_leaderboard_like_any_other(judged):
+    (section,) = json.loads((judged / "leaderboard.json").read_text())["sections"]
+    assert {each["metric"] for each in section["metrics"]} == {
+        f"small_cnn+{d}" for d in ("flip", "jpeg", "random_noise", "resize")
+    }
+    assert all(each["rank"] for each in section["metrics"])
+
+
+def test_the_keys_of_bare_cells_know_nothing_of_defences():
+    from pipeline.cells.cell import Cell
+
+    metric, attack = lookup.find("metrics", "small_cnn"), lookup.find("attacks", "ifgsm")
+    bare, one, two = (Cell(metric, attack, {}, Settings(defences=names)) for names in ((), ("flip",), ("flip", "jpeg")))
+    assert len({bare.key, one.key, two.key}) == 3
+    assert (bare.label, one.label) == ("ifgsm", "ifgsm+defended")

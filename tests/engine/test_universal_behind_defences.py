@@ -1,0 +1,109 @@
+"""Universal patterns and defences: fitted through one where the attack knows it, on the bare metric where not."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import torch
+from local_entry import LocalEntry, local_entry
+from toy_defences import Mirrored, Shaken
+
+from metrics.base import NoReference
+from pipeline.catalogue import lookup
+from pipeline.cells.cell import Cell, Settings
+from pipeline.cells.fit import fits_of
+from pipeline.data.dataset import open_dataset
+from pipeline.engine.cell import CellRun
+from pipeline.engine.metric.bench import MetricBench
+from pipeline.engine.metric.defended import Guard
+from pipeline.engine.universal.crop_gain import CropGain
+from pipeline.engine.universal.patterns import patterns_of
+
+CPU = torch.device("cpu")
+SMALL = {"crop": "16", "batch": "3", "epochs": "4"}
+
+
+class Slanted(NoReference):
+    """Light on the right counts, light on the left counts against it: a mirror turns it round."""
+
+    higher_is_better = True
+    score_range = (-0.5, 0.5)
+
+    def score(self, images):
+        return (images * torch.linspace(-1, 1, images.shape[-1])).mean(dim=(1, 2, 3))
+
+
+@dataclass(frozen=True)
+class MirrorEntry(LocalEntry):
+    """The entry of the mirror."""
+
+    def load(self):
+        return Mirrored
+
+
+BARE = local_entry(Slanted)
+BEHIND = LocalEntry(
+    "slanted+mirror",
+    "metrics",
+    kind="NR",
+    fields=BARE.fields,
+    fingerprint="1" * 16,
+    bare=BARE,
+    defence=MirrorEntry("mirror", "defences", class_name="Mirror", kind="defence"),
+    made=Slanted,
+)
+
+
+@pytest.fixture(scope="module")
+def patterns(photos: Path, tmp_path_factory):
+    """Returns the patterns that the attack comes to, on the bare metric and through the mirror."""
+    train, found = open_dataset(str(photos)), {}
+    for metric in (BARE, BEHIND):
+        bench = MetricBench(metric, tmp_path_factory.mktemp("fit"), CPU)
+        cell = Cell(metric, lookup.find("attacks", "optimized_uap"), {}, Settings(overrides=SMALL), {train.name: "t"})
+        found[metric.name] = patterns_of(bench, cell, [train], lambda what, work: None), bench, cell
+    return found
+
+
+def test_a_pattern_that_knows_the_mirror_is_the_mirror_image(patterns, photos):
+    bare, behind = (patterns[name][0][""][photos.name] for name in ("slanted", "slanted+mirror"))
+    assert bare[..., 12:].mean() > 0.005 > -0.005 > bare[..., :4].mean()
+    assert behind[..., 12:].mean() < -0.005 < 0.005 < behind[..., :4].mean()
+
+
+def test_it_raises_the_defended_score_and_the_other_lowers_it(patterns, photos, tmp_path):
+    data = open_dataset(str(photos))
+    _, bench, cell = patterns["slanted+mirror"]
+    cell = Cell(BEHIND, cell.attack, {data.name: data.digest}, cell.settings, cell.train)
+    moved = {}
+    for name in patterns:
+        bench = MetricBench(BEHIND, tmp_path / name, CPU)
+        rows = CellRun(bench, cell, lambda what, work: None, patterns=patterns[name][0]).run([data]).rows
+        moved[name] = sum(float(row["attacked"]) - float(row["clear"]) for row in rows)
+    assert moved["slanted+mirror"] > 0.005
+    assert moved["slanted"] < -0.005
+
+
+def test_defences_that_only_judge_share_the_pattern_of_the_bare_metric():
+    attack, train = lookup.find("attacks", "optimized_uap"), {"photos": "t"}
+    alone, judged = (
+        fits_of(Cell(BARE, attack, {}, Settings(overrides=SMALL, defences=defences), train))
+        for defences in ((), ("flip",))
+    )
+    assert [fit.key for fit in alone] == [fit.key for fit in judged]
+    (aware,) = fits_of(Cell(BEHIND, attack, {}, Settings(overrides=SMALL), train))
+    assert aware.key != alone[0].key
+    assert Cell(BEHIND, attack, {}, Settings(overrides=SMALL), train).impossible() is None
+
+
+def test_parts_of_a_batch_draw_what_the_whole_draws():
+    crops = torch.rand(5, 3, 8, 8, generator=torch.Generator().manual_seed(0))
+    guard = Guard("shaken", Shaken(), list("abcde"))
+    whole, parts = (CropGain(Slanted(), None, torch.float32, most, guard) for most in (5, 2))
+    assert torch.allclose(whole.gradient(crops), parts.gradient(crops), atol=1e-7)
+    assert torch.allclose(whole.values, parts.values, atol=1e-6)
+    other = CropGain(Slanted(), None, torch.float32, 5, Guard("shaken", Shaken(), list("fghij")))
+    other.gradient(crops)
+    assert not torch.allclose(whole.values, other.values, atol=1e-6)

@@ -1,0 +1,115 @@
+"""A real browser, and sites made of cells that the engine could have written."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import threading
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import urlparse
+
+import pytest
+from playwright.sync_api import sync_playwright
+
+from pipeline.scoring.tables.write import write_tables
+from pipeline.site.build import write_site
+
+NAMES = ("chromium", "chromium-browser", "google-chrome")
+OFFLINE = ["--disable-background-networking", "--disable-component-update", "--disable-quic", "--disable-sync"]
+
+
+class Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    """Returns a browser that talks to nobody; tests/tools.sh installs it."""
+    program = next(filter(None, map(shutil.which, NAMES)), None)
+    if program is None:
+        message = f"the pages need a browser, {' or '.join(NAMES)}: run make test as root, or install one"
+        if os.environ.get("CI") == "true":
+            pytest.fail(message)
+        pytest.skip(message)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=program, args=["--no-sandbox", "--disable-gpu", "--no-first-run", *OFFLINE]
+        )
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def browse(chromium):
+    """Opens pages by address; fails where one complains or asks another host for anything."""
+    complaints, contexts, hosts = [], [], {""}
+
+    def look(page):
+        page.on("console", lambda told: complaints.append(told.text) if told.type in {"error", "warning"} else None)
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("requestfailed", lambda request: complaints.append(f"failed: {request.url}"))
+        page.on(
+            "request",
+            lambda request: None if urlparse(request.url).netloc in hosts else complaints.append(request.url),
+        )
+
+    def start(place, state="", **options):
+        address = place if isinstance(place, str) else place.resolve().as_uri()
+        hosts.add(urlparse(address).netloc)
+        context = chromium.new_context(**options)
+        contexts.append(context)
+        page = context.new_page()
+        look(page)
+        page.goto(f"{address}{state}")
+        return page
+
+    yield start
+    for context in contexts:
+        context.close()
+    assert complaints == []
+
+
+@pytest.fixture
+def serve():
+    """Serves a folder as GitLab Pages would; returns its address."""
+    servers = []
+
+    def start(folder):
+        handler = partial(Quiet, directory=str(folder))
+        server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+        servers.append(server)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        return f"http://127.0.0.1:{server.server_port}"
+
+    yield start
+    for server in servers:
+        server.shutdown()
+        server.server_close()
+
+
+@pytest.fixture
+def build(tmp_path):
+    """Makes the site of a run folder, as `report` does, and returns its root."""
+
+    def make(folder, name="site"):
+        out = tmp_path / name
+        write_site(write_tables([folder], out), folder, out)
+        return out
+
+    return make
+
+
+@pytest.fixture
+def black_box():
+    """Makes the attack of a written cell one that asks for scores only."""
+
+    def change(path):
+        stamp = path.with_suffix(".json")
+        content = json.loads(stamp.read_text(encoding="utf-8"))
+        content["attack"]["access"] = "black"
+        stamp.write_text(json.dumps(content), encoding="utf-8")
+
+    return change

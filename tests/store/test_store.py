@@ -1,0 +1,175 @@
+"""The result store: what is written is read, and nothing else is."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from gitlab_server import GitLabServer
+
+from pipeline.errors import BenchError, TransientError
+from pipeline.store.open import open_store
+from pipeline.store.store import FolderStore, Place, RefusedError, Store
+
+KEY, OTHER = "0123456789abcdef" * 2, "fedcba9876543210" * 2
+STAMP = Place("cells", KEY, "stamp.json")
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> FolderStore:
+    return FolderStore(tmp_path / "store")
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[GitLabServer]:
+    """Returns a GitLab in whose job we are, with a quick clock for further tries."""
+    monkeypatch.setattr("pipeline.gitlab.server.PAUSE", 0.01)
+    with GitLabServer() as gitlab:
+        monkeypatch.setenv("CI_JOB_TOKEN", gitlab.JOB)
+        yield gitlab
+
+
+def only_file(store: FolderStore) -> Path:
+    (file,) = [path for path in store.root.rglob("*") if path.is_file()]
+    return file
+
+
+def test_what_is_written_is_read(store):
+    assert store.read(STAMP) is None
+    store.write(STAMP, b"first")
+    store.write(STAMP, b"second")
+    assert store.read(STAMP) == b"second"
+    assert store.read(Place("cells", OTHER, "stamp.json")) is None
+    assert [path.name for path in store.root.rglob("*") if path.is_file()] == ["stamp.json"]  # nothing half-written
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"\n\n", b"\x00\xff" * 1000, "größer".encode()], ids=["empty", "lines", "binary", "text"]
+)
+def test_any_bytes_come_back(store, content):
+    store.write(STAMP, content)
+    assert store.read(STAMP) == content
+
+
+def test_every_changed_byte_is_noticed(store):
+    store.write(STAMP, b"rows of a cell")
+    file = only_file(store)
+    whole = file.read_bytes()
+    for index in range(len(whole)):
+        file.write_bytes(whole[:index] + bytes([whole[index] ^ 1]) + whole[index + 1 :])
+        with pytest.raises(RefusedError):
+            store.read(STAMP)
+    for length in range(len(whole)):
+        file.write_bytes(whole[:length])
+        with pytest.raises(RefusedError):
+            store.read(STAMP)
+
+
+def test_an_object_of_another_cell_is_refused(store):
+    store.write(STAMP, b"rows")
+    stolen = store.root / "cells" / OTHER[:2] / OTHER / "stamp.json"
+    stolen.parent.mkdir(parents=True)
+    stolen.write_bytes(only_file(store).read_bytes())
+    with pytest.raises(RefusedError, match=f"belongs to 'cells/{KEY}/stamp.json'"):
+        store.read(Place("cells", OTHER, "stamp.json"))
+
+
+@pytest.mark.parametrize("written", [b"<html>not found</html>", zlib.compress(b"rows"), b"robustness-object 1 a\n"])
+def test_a_foreign_file_is_refused(store, written):
+    store.write(STAMP, b"rows")
+    only_file(store).write_bytes(written)
+    with pytest.raises(RefusedError, match="computed again"):
+        store.read(STAMP)
+
+
+def test_many_are_read_at_once_and_a_refused_one_spoils_no_other(store):
+    places = [Place("cells", f"{number:032x}", "stamp.json") for number in range(40)]
+    for place in places[:-1]:
+        store.write(place, place.key.encode())
+    (store.root / "cells" / "00" / places[3].key / "stamp.json").write_bytes(b"damaged")
+    found = store.read_all(places)
+    assert list(found) == places
+    assert isinstance(found[places[3]], RefusedError)
+    assert found[places[-1]] is None
+    assert all(found[place] == place.key.encode() for place in places[:-1] if place != places[3])
+
+
+@pytest.mark.parametrize("key", ["../../etc/passwd", "x; rm -rf ~", "$(id)", "<script>", "", "0123/4567890abcdef0"])
+def test_a_key_that_is_no_hash_reaches_no_path(store, key):
+    place = Place("cells", key, "stamp.json")
+    with pytest.raises(BenchError, match="KIND/HASH/NAME"):
+        store.read(place)
+    with pytest.raises(BenchError, match="KIND/HASH/NAME"):
+        store.write(place, b"")
+    assert not store.root.exists()
+
+
+@pytest.mark.parametrize("address", ["", "  ", "ftp://host/store", "https://host/elsewhere", "http://[::1/api/v4"])
+def test_an_address_that_is_no_store_is_refused(address):
+    with pytest.raises(BenchError, match="must be a folder or https://HOST/api/v4/projects/ID"):
+        open_store(address)
+
+
+def test_a_read_only_folder_is_told_in_one_line(tmp_path):
+    (tmp_path / "file").write_text("no folder")
+    store: Store = open_store(str(tmp_path / "file"))
+    with pytest.raises(BenchError, match=r"lies below a file|cannot be written"):
+        store.write(STAMP, b"rows")
+
+
+def test_the_package_registry_is_a_store_too(server):
+    store = open_store(server.api)
+    assert store.read(STAMP) is None
+    store.write(STAMP, b"first")
+    store.write(STAMP, b"second")
+    assert store.read(STAMP) == b"second"
+    places = [STAMP, Place("clear", OTHER, "scores")]
+    store.write(places[1], b"scores")
+    assert store.read_all([*places, Place("work", KEY, "journal")]) == {
+        STAMP: b"second",
+        places[1]: b"scores",
+        Place("work", KEY, "journal"): None,
+    }
+    assert {request.token for request in server.requests} == {"job"}
+    assert ("robustness-cells", KEY, "stamp.json") in server.packages
+
+
+def test_a_damaged_package_is_refused(server):
+    store = open_store(server.api)
+    store.write(STAMP, b"rows")
+    (uploads,) = server.packages.values()
+    uploads.append(uploads[-1][:-1])
+    with pytest.raises(RefusedError, match="is damaged"):
+        store.read(STAMP)
+
+
+def test_a_server_that_is_busy_or_breaks_off_is_asked_again(server):
+    store = open_store(server.api)
+    store.write(STAMP, b"rows")
+    server.fail(2, 502, method="GET")
+    assert store.read(STAMP) == b"rows"
+    server.fail(1, 429, method="PUT", headers={"Retry-After": "0"})
+    store.write(STAMP, b"newer")
+    server.truncate(2)
+    assert store.read(STAMP) == b"newer"
+    server.hang_up(1)
+    assert store.read(STAMP) == b"newer"
+
+
+def test_a_server_that_stays_away_is_a_reason_to_try_later_and_not_an_absent_object(server):
+    store = open_store(server.api)
+    server.fail(100, 503)
+    with pytest.raises(TransientError, match="after 5 tries it does not"):
+        store.read(STAMP)
+
+
+def test_a_refused_token_is_one_line_and_not_an_absent_object(server, monkeypatch):
+    monkeypatch.setenv("CI_JOB_TOKEN", "job-of-yesterday")
+    with pytest.raises(BenchError, match="CI_JOB_TOKEN must be the token of a running job") as told:
+        open_store(server.api).read(STAMP)
+    assert "yesterday" not in str(told.value)
+    monkeypatch.delenv("CI_JOB_TOKEN")
+    with pytest.raises(BenchError, match="CI_JOB_TOKEN must hold a token"):
+        open_store(server.api)

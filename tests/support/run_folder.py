@@ -1,0 +1,110 @@
+"""Run folders as the engine writes them: rows, and a stamp beside them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline import files
+from pipeline.cells.row import Row, to_csv
+from pipeline.cells.stamp import AttackFacts, DatasetFacts, MetricFacts, Stamp
+
+FAMILIES = {
+    "noise": "control",
+    "fgsm": "sign",
+    "ifgsm": "sign",
+    "madc": "optimised",
+    "uap": "universal",
+    "square": "query",
+}
+
+
+@dataclass
+class RunFolder:
+    """Writes cells."""
+
+    path: Path
+
+    def cell(self, metric="blur", attack="ifgsm", gains=(0.1, 0.3), *, clear=(0.4, 0.6), rows=None, **changes):
+        """Writes a cell with one image per gain, or with the given rows, and returns the path of its CSV."""
+        if rows is None:
+            names = [f"{chr(97 + i)}.png" for i in range(len(gains))]
+            values = [(clear[i % len(clear)], gain) for i, gain in enumerate(gains)]
+            rows = [row(name, before, before + gain) for name, (before, gain) in zip(names, values, strict=True)]
+        csv = to_csv([each.cells() for each in rows])
+        path = self.path / metric / f"{changes.pop('label', attack)}.csv"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(csv, encoding="utf-8")
+        asked = changes.pop("asked", len({each.image for each in rows}))
+        stamp = self.stamp(metric, attack, asked=asked, sha256=files.digest(csv.encode()), rows=len(rows), **changes)
+        path.with_suffix(".json").write_text(stamp.to_json(), encoding="utf-8")
+        return path
+
+    def without_rows(self, metric, attack, status, reason):
+        """Writes the stamp of a cell that has no rows."""
+        path = self.path / metric / f"{attack}.json"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        stamp = self.stamp(metric, attack, asked=2, status=status, reason=reason)
+        path.write_text(stamp.to_json(), encoding="utf-8")
+
+    def stamp(
+        self,
+        metric,
+        attack,
+        *,
+        asked,
+        kind="NR",
+        higher_is_better=True,
+        settings=None,
+        variants=None,
+        excluded=None,
+        overrides=None,
+        dtype="float32",
+        datasets=("sample",),
+        digest="d",
+        access="white",
+        **fields,
+    ):
+        fields = {"status": "done", "preset": "demo", "key": f"key-{metric}-{attack}", "commit": "c0ffee"} | fields
+        return Stamp(
+            metric=MetricFacts(
+                name=metric,
+                title=f"The {metric} metric",
+                kind=kind,
+                higher_is_better=higher_is_better,
+                score_range=(0, 1),
+                fingerprint="m",
+            ),
+            attack=AttackFacts(
+                name=attack,
+                title=f"The {attack} attack",
+                family=FAMILIES[attack],
+                access=access,
+                fingerprint="a",
+                settings={"eps": 10 / 255, "goal": "better"} | (settings or {}),
+                variants=variants or {},
+            ),
+            datasets=[
+                DatasetFacts(name=name, digest=digest, images=asked, excluded=excluded or {}) for name in datasets
+            ],
+            settings={"overrides": overrides or {}, "dtype": dtype, "jpeg": [50]},
+            **fields,
+        )
+
+
+def row(image, clear, attacked, dataset="sample", **fields):
+    """Returns a row; only the scores matter to most tests."""
+    return Row(
+        dataset=dataset,
+        image=image,
+        clip=image,
+        clear=clear,
+        attacked=attacked,
+        psnr=30.0,
+        ssim=0.9,
+        mse=0.001,
+        linf=0.04,
+        queries=10,
+        gradients=10,
+        **fields,
+    )

@@ -1,0 +1,132 @@
+"""A copy of the checkout that a test may change, and the command line as a user calls it there."""
+
+from __future__ import annotations
+
+import os
+import resource
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from textwrap import dedent
+
+from zygote import Zygote
+
+ROOT = Path(__file__).resolve().parents[2]
+
+# Metrics on which an attack takes milliseconds.
+BRIGHTNESS = '''
+"""Brightness: mean of the squared values, weighed by what stands across."""
+
+from metrics.base import Images, NoReference, Scores
+
+
+class Brightness(NoReference):
+    higher_is_better = True
+    score_range = (0.0, 1.0)
+
+    def score(self, images: Images) -> Scores:
+        return (images.square() * (1 + images.flip(3))).mean(dim=(1, 2, 3))
+'''
+DISTANCE = '''
+"""Distance: mean squared difference from the original, the lower the better."""
+
+from metrics.base import FullReference, Images, Scores
+
+
+class Distance(FullReference):
+    higher_is_better = False
+    score_range = (0.0, 0.01)
+
+    def score(self, images: Images, references: Images) -> Scores:
+        return (images - references).square().mean(dim=(1, 2, 3))
+'''
+# Writes a byte into $TALLY for every call, and kills its process at call number $KILL_AT; $PAUSE slows it down.
+TALLY = '''
+"""Tally: brightness that counts its calls."""
+
+import os
+import signal
+import time
+
+from metrics.base import Images, NoReference, Scores
+
+
+class Tally(NoReference):
+    higher_is_better = True
+    score_range = (0.0, 1.0)
+
+    def score(self, images: Images) -> Scores:
+        with open(os.environ["TALLY"], "ab", buffering=0) as tally:
+            tally.write(b"x")
+            if tally.tell() == int(os.environ.get("KILL_AT", "-1")):
+                os.kill(os.getpid(), signal.SIGKILL)
+        time.sleep(float(os.environ.get("PAUSE", "0")))
+        return (images.square() * (1 + images.flip(3))).mean(dim=(1, 2, 3))
+'''
+
+
+@dataclass(frozen=True)
+class Tree:
+    """A checkout with the base modules, the attacks and the pipeline, but no metric except those that tests write."""
+
+    root: Path
+
+    @classmethod
+    def copy_to(cls, root: Path) -> Tree:
+        """Copies the checkout's code below a new folder."""
+        for folder in ("pipeline", "attacks"):
+            shutil.copytree(ROOT / folder, root / folder, ignore=shutil.ignore_patterns("__pycache__"))
+        for folder in ("metrics", "defences"):
+            (root / folder).mkdir()
+            for name in ("__init__.py", "base.py"):
+                shutil.copy(ROOT / folder / name, root / folder)
+        return cls(root)
+
+    def write(self, path: str, text: str) -> Path:
+        """Writes a file below the root."""
+        file = self.root / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(dedent(text).lstrip("\n"), encoding="utf-8")
+        return file
+
+    def start(self, *arguments: object, largest_file: int | None = None, **environment: str) -> subprocess.Popen[str]:
+        """Starts `python -m pipeline ARGUMENTS`; its files may grow to `largest_file` bytes."""
+
+        def restrict() -> None:
+            if largest_file is not None:
+                resource.setrlimit(resource.RLIMIT_FSIZE, (largest_file, largest_file))
+
+        return subprocess.Popen(
+            [sys.executable, "-m", "pipeline", *map(str, arguments)],
+            cwd=self.root,
+            env=self.environment(environment),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+            preexec_fn=restrict,  # noqa: PLW1509  # no other thread holds a lock here
+        )
+
+    def call(
+        self, *arguments: object, largest_file: int | None = None, **environment: str
+    ) -> subprocess.CompletedProcess[str]:
+        """Runs `python -m pipeline ARGUMENTS` to its end; a traceback is never right."""
+        told = zygote().call(
+            list(map(str, arguments)), self.root, self.environment(environment), largest_file=largest_file
+        )
+        assert "Traceback" not in told.stdout + told.stderr, told.stdout + told.stderr
+        return told
+
+    @staticmethod
+    def environment(further: dict[str, str]) -> dict[str, str]:
+        """Returns the environment of a call."""
+        return os.environ | {"COLUMNS": "120", "OMP_NUM_THREADS": "1"} | further
+
+
+@cache
+def zygote() -> Zygote:
+    """Returns the server that forks the calls."""
+    return Zygote.begin()
