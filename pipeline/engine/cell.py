@@ -18,10 +18,10 @@ from pipeline.data.images import Batch, ahead, load_recent
 from pipeline.engine.attack.batch import Attacked, Attacker
 from pipeline.engine.attack.passes import Pass, Patterns, attack_passes, attack_variants, passes_over
 from pipeline.engine.batching import BatchRule, isolate
+from pipeline.engine.checkpoint import Checkpoint
 from pipeline.engine.clips.attack import ClipAttacker
 from pipeline.engine.clips.bench import ClipBench, Share
 from pipeline.engine.clips.means import clip_means
-from pipeline.engine.journal import Journal
 from pipeline.engine.metric.bench import MetricBench, Report
 from pipeline.engine.saved.read import SavedEntry
 from pipeline.engine.saved.write import save_clear
@@ -67,13 +67,13 @@ class CellRun:
         }
         path, self.place = bench.work(f"{cell.label}.jsonl"), Place("work", cell.key, "journal")
         bench.keeper.bring(self.place, path)
-        self.journal = Journal(
+        self.checkpoint = Checkpoint(
             path,
             f"{cell.key} images={save_images}",
             {"pixels": bench.rule.pixels, "most": bench.rule.most},
         )
         # A resumed run keeps the first one's batches, since their size may change the last digit of a score.
-        self.rule = BatchRule(self.journal.header["pixels"], self.journal.header["most"])
+        self.rule = BatchRule(self.checkpoint.header["pixels"], self.checkpoint.header["most"])
 
     def run(self, datasets: list[Dataset]) -> Outcome:
         """Runs what is left of the cell.
@@ -127,7 +127,7 @@ class CellRun:
         units = {
             f"{dataset.name}/{current.unit}/{index}": photos for index, photos in enumerate(dataset.batches(self.rule))
         }
-        todo = [(unit, photos) for unit, photos in units.items() if unit not in self.journal.done]
+        todo = [(unit, photos) for unit, photos in units.items() if unit not in self.checkpoint.done]
         already = len(dataset.photos) - sum(len(photos) for _, photos in todo)
         self.report(self.cell.attack.name, already * current.work)
         dtype = getattr(torch, self.cell.settings.dtype)
@@ -167,10 +167,10 @@ class CellRun:
                 "seconds": time.perf_counter() - start,
                 "purified": dict(attacker.purified),
             }
-            self.journal.record(unit, record)
-            self.bench.keeper.copy(self.place, self.journal.path)
+            self.checkpoint.record(unit, record)
+            self.bench.keeper.copy(self.place, self.checkpoint.path)
             self.report(self.cell.attack.name, len(photos) * current.work)
-        return [self.journal.done[unit] for unit in units]
+        return [self.checkpoint.done[unit] for unit in units]
 
     def _clips(self, bench: ClipBench, dataset: Dataset, current: Pass) -> list[dict[str, Any]]:
         """Runs one pass over the clips of a data set; returns a record per clip."""
@@ -184,9 +184,9 @@ class CellRun:
             current,
             getattr(torch, self.cell.settings.dtype),
             self.saved,
-            self.journal,
+            self.checkpoint,
             self.rule,
-            lambda: bench.keeper.copy(self.place, self.journal.path),
+            lambda: bench.keeper.copy(self.place, self.checkpoint.path),
             self._companions(),
         )
         records = []

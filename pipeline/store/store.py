@@ -18,7 +18,7 @@ from typing import Literal, NamedTuple, final
 from pipeline.errors import BenchError, DataError
 from pipeline.files import plain_errors, write_atomically
 
-# Finished cells, journals of unfinished ones, scores of clear images, fitted patterns.
+# Finished cells, checkpoints of unfinished ones, scores of clear images, fitted patterns.
 Kind = Literal["cells", "work", "clear", "fits"]
 PLACE = re.compile(r"[a-z]+/[0-9a-f]{16,64}/[a-z][a-z.]*")
 MAGIC = b"robustness-object 1"

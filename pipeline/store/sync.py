@@ -16,11 +16,11 @@ from pipeline.terminal import err
 
 
 class Keeper:
-    """Keeps cells, journals and clear scores in a store; without a store it does nothing.
+    """Keeps cells, checkpoints and clear scores in a store; without a store it does nothing.
 
     Args:
         store: Where to.
-        every: Seconds between two copies of a journal that grows.
+        every: Seconds between two copies of a checkpoint that grows.
     """
 
     def __init__(self, store: Store | None, every: float = 300) -> None:

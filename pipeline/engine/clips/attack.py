@@ -21,8 +21,8 @@ from pipeline.cells.row import Row
 from pipeline.data.dataset import Dataset, Photo
 from pipeline.data.images import Batch, quantize, write_png
 from pipeline.engine.attack.passes import Pass, Trial
+from pipeline.engine.checkpoint import Checkpoint
 from pipeline.engine.clips.bench import ClipBench, Showing, Told, Window, WindowScore, attempt, write_array
-from pipeline.engine.journal import Journal
 from pipeline.engine.measures.distances import measures
 from pipeline.engine.metric.objective import Gain, ImageNoise
 from pipeline.files import digest
@@ -34,7 +34,7 @@ MEASURED = ("psnr", "ssim", "mse", "linf")
 class _Task:
     """One attack on one clip."""
 
-    unit: str  # as the journal names it
+    unit: str  # as the checkpoint names it
     photos: list[Photo]
     sides: Mapping[str, Scores]
     trial: Trial
@@ -65,9 +65,9 @@ class ClipAttacker:
         current: The pass.
         dtype: Of the attack's search; scores are always float32.
         saved: The folder that the attacked frames are written to as PNG, or None.
-        journal: Where finished windows and clips are recorded.
+        checkpoint: Where finished windows and clips are recorded.
         size: Returns how many frames of a height and width make a window.
-        kept: Is told that the journal has grown.
+        kept: Is told that the checkpoint has grown.
         beside: Full-reference metrics that the attack needs.
     """
 
@@ -77,7 +77,7 @@ class ClipAttacker:
     current: Pass
     dtype: torch.dtype
     saved: Path | None
-    journal: Journal
+    checkpoint: Checkpoint
     size: Callable[[int, int], int]
     kept: Callable[[], object]
     beside: Mapping[str, Metric]
@@ -94,16 +94,16 @@ class ClipAttacker:
         record: dict[str, Any] = {"rows": [], "flaws": Counter(), "excluded": {}, "seconds": 0.0}
         for trial in self.current.trials:
             unit = "/".join([self.dataset.name, self.current.variant, clip, trial.setting])
-            if unit not in self.journal.done:
+            if unit not in self.checkpoint.done:
                 task = _Task(unit, self.dataset.clips[clip], sides, trial, self._frames_of(unit), told)
                 done = attempt(partial(self._attack, task, clear))
                 if isinstance(done, str):
                     return {"rows": [], "flaws": {}, "excluded": {clip: done}, "seconds": record["seconds"]}
-                self.journal.record(unit, done)
+                self.checkpoint.record(unit, done)
                 shutil.rmtree(task.folder)
                 with suppress(OSError):  # not empty: of a clip that failed
                     task.folder.parent.rmdir()
-            done = self.journal.done[unit]
+            done = self.checkpoint.done[unit]
             record["rows"].append(done["row"])
             record["flaws"].update(done["flaws"])
             record["seconds"] += done["seconds"]
@@ -111,7 +111,7 @@ class ClipAttacker:
 
     def _frames_of(self, unit: str) -> Path:
         """Returns the folder in which the attacked frames wait."""
-        return self.journal.path.with_suffix("") / digest(unit.encode())[:16]
+        return self.checkpoint.path.with_suffix("") / digest(unit.encode())[:16]
 
     def _attack(self, task: _Task, clear: float) -> dict[str, Any]:
         """Attacks what is left of a clip, then scores it."""
@@ -146,7 +146,7 @@ class ClipAttacker:
 
     def _windows(self, task: _Task, size: int) -> list[dict[str, Any]]:
         """Attacks the windows that are not done; returns the records of all."""
-        done, starts = self.journal.done, range(0, len(task.photos), size)
+        done, starts = self.checkpoint.done, range(0, len(task.photos), size)
         todo = [start for start in starts if task.name(start) not in done or not task.file(start).is_file()]
         if todo:
             features = self.bench.clear_features(self.dataset, task.photos[0].clip, self.current.jpeg)
@@ -154,7 +154,7 @@ class ClipAttacker:
             for window, batch in reading:
                 if window.start in todo:
                     score = WindowScore(self.bench.video, features, window)
-                    self.journal.record(task.name(window.start), self._window(task, window, batch, score))
+                    self.checkpoint.record(task.name(window.start), self._window(task, window, batch, score))
                     self.kept()
                     task.told(len(window.photos) * (task.trial.work - 1))  # all but the score of the whole clip
         return [done[task.name(start)] for start in starts]

@@ -27,7 +27,7 @@ from pipeline.data.dataset import Dataset, Photo
 from pipeline.data.images import Batch, ahead, load_batch, to_tensor
 from pipeline.data.video import Reel, examine
 from pipeline.engine.batching import one_line, out_of_memory
-from pipeline.engine.journal import Journal
+from pipeline.engine.checkpoint import Checkpoint
 from pipeline.engine.metric.bench import Clear, MetricBench, Report
 from pipeline.errors import BenchError, TransientError
 from pipeline.files import digest, exclusive, write_atomically
@@ -126,15 +126,15 @@ class ClipBench(MetricBench):
         key = clear_key(self.entry, dataset.digest, jpeg, self.codec_text)
         with exclusive(path.with_suffix(".lock")):
             self.keeper.bring(Place("clear", key, "scores"), path)
-            journal = Journal(path, key)
-            todo = {clip: photos for clip, photos in dataset.clips.items() if clip not in journal.done}
+            checkpoint = Checkpoint(path, key)
+            todo = {clip: photos for clip, photos in dataset.clips.items() if clip not in checkpoint.done}
             for clip, photos in todo.items():
                 share = Share(partial(report, "clear") if report else silent, len(photos))
-                journal.record(clip, attempt(partial(self._clear_score, dataset, clip, jpeg, share)))
+                checkpoint.record(clip, attempt(partial(self._clear_score, dataset, clip, jpeg, share)))
                 share.end()
             if todo:
                 self.keeper.put(Place("clear", key, "scores"), path)
-        known = {clip: journal.done[clip] for clip in dataset.clips}
+        known = {clip: checkpoint.done[clip] for clip in dataset.clips}
         return Clear(
             torch.tensor([math.nan if isinstance(value, str) else value for value in known.values()]),
             {clip: value for clip, value in known.items() if isinstance(value, str)},

@@ -19,7 +19,7 @@ from pipeline.data.codecs import parse, recompressed
 from pipeline.data.dataset import Dataset
 from pipeline.data.images import Batch, ahead, load_recent
 from pipeline.engine.batching import BatchRule, isolate
-from pipeline.engine.journal import Journal
+from pipeline.engine.checkpoint import Checkpoint
 from pipeline.engine.metric.build import build_defences, build_metric
 from pipeline.engine.metric.defended import Guard
 from pipeline.files import digest, exclusive
@@ -108,21 +108,21 @@ class MetricBench:
         key = clear_key(self.entry, dataset.digest, jpeg, self.codec_text)
         with exclusive(path.with_suffix(".lock")):
             self.keeper.bring(Place("clear", key, "scores"), path)
-            journal = Journal(path, key)
+            checkpoint = Checkpoint(path, key)
             todo = [
                 photos
                 for photos in dataset.batches(self.rule)
-                if any(photo.name not in journal.done for photo in photos)
+                if any(photo.name not in checkpoint.done for photo in photos)
             ]
             for photos, batch in ahead(todo, lambda photos: load_recent(tuple(photos), dataset.crop, jpeg)):
                 scores, excluded = self._score(batch)
                 found = scores | excluded
-                journal.record_all({photo.name: found.get(photo.name) for photo in photos})
+                checkpoint.record_all({photo.name: found.get(photo.name) for photo in photos})
                 if report:
                     report("clear", len(photos))
             if todo:
                 self.keeper.put(Place("clear", key, "scores"), path)
-        known = {photo.name: journal.done[photo.name] for photo in dataset.photos}
+        known = {photo.name: checkpoint.done[photo.name] for photo in dataset.photos}
         return Clear(
             torch.tensor([math.nan if isinstance(value, str) else value for value in known.values()]),
             {image: value for image, value in known.items() if isinstance(value, str)},

@@ -1,4 +1,4 @@
-"""The journal: finished batches of unfinished work, so that a killed run continues where it was."""
+"""The checkpoint: finished batches of unfinished work, so that a killed run continues where it was."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import Any
 from pipeline.files import append_line, plain_errors, write_atomically
 
 
-class Journal:
+class Checkpoint:
     """A file of JSON lines: a header that says what the work is, then one line per finished batch.
 
-    A line that is torn (killed while writing) or damaged ends the journal: it and what follows are done again. A
-    journal of other work (another key) is begun anew.
+    A line that is torn (killed while writing) or damaged ends the checkpoint: it and what follows are done again. A
+    checkpoint of other work (another key) is begun anew.
 
     Attributes:
         header: What the first run recorded beside the key, such as the batch size that must stay the same.

@@ -1,4 +1,4 @@
-"""The journal of unfinished work: what is whole is kept, what is not is done again."""
+"""The checkpoint of unfinished work: what is whole is kept, what is not is done again."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from pipeline.engine.journal import Journal
+from pipeline.engine.checkpoint import Checkpoint
 from pipeline.errors import BenchError
 
 UNITS = {"a": {"rows": [1]}, "b": "x" * 50, "ä": None}
@@ -14,22 +14,22 @@ UNITS = {"a": {"rows": [1]}, "b": "x" * 50, "ä": None}
 
 @pytest.fixture
 def path(tmp_path):
-    journal = Journal(tmp_path / "work" / "cell.jsonl", "key", {"most": 4})
+    checkpoint = Checkpoint(tmp_path / "work" / "cell.jsonl", "key", {"most": 4})
     for unit, record in UNITS.items():
-        journal.record(unit, record)
-    return journal.path
+        checkpoint.record(unit, record)
+    return checkpoint.path
 
 
 def test_a_second_run_knows_what_the_first_one_did(path):
-    journal = Journal(path, "key", {"most": 99})
-    assert journal.done == UNITS
-    assert journal.header["most"] == 4
+    checkpoint = Checkpoint(path, "key", {"most": 99})
+    assert checkpoint.done == UNITS
+    assert checkpoint.header["most"] == 4
 
 
 def test_work_under_another_key_is_begun_anew(path):
-    journal = Journal(path, "other", {"most": 8})
-    assert (journal.done, journal.header["most"]) == ({}, 8)
-    assert Journal(path, "key").done == {}
+    checkpoint = Checkpoint(path, "other", {"most": 8})
+    assert (checkpoint.done, checkpoint.header["most"]) == ({}, 8)
+    assert Checkpoint(path, "key").done == {}
 
 
 def test_a_journal_cut_anywhere_keeps_its_whole_lines_and_goes_on(path):
@@ -37,30 +37,30 @@ def test_a_journal_cut_anywhere_keeps_its_whole_lines_and_goes_on(path):
     ends = [index for index, byte in enumerate(whole) if byte == ord("\n")]
     for cut in range(len(whole) + 1):
         path.write_bytes(whole[:cut])
-        journal = Journal(path, "key", {"most": 4})
+        checkpoint = Checkpoint(path, "key", {"most": 4})
         lines = sum(end < cut for end in ends)
-        assert list(journal.done) == list(UNITS)[: max(lines - 1, 0)]
-        journal.record("new", cut)
-        assert list(Journal(path, "key").done) == [*list(UNITS)[: max(lines - 1, 0)], "new"]
+        assert list(checkpoint.done) == list(UNITS)[: max(lines - 1, 0)]
+        checkpoint.record("new", cut)
+        assert list(Checkpoint(path, "key").done) == [*list(UNITS)[: max(lines - 1, 0)], "new"]
 
 
 @pytest.mark.parametrize("damage", [b"garbage", b"\xff\xfe\x00", b"[1, 2]", b'"text"', b'{"unit": "b"}', b"", b"null"])
 def test_a_damaged_line_ends_the_journal(path, damage):
     lines = path.read_bytes().split(b"\n")
     path.write_bytes(b"\n".join([*lines[:2], damage, *lines[3:]]))
-    assert list(Journal(path, "key").done) == ["a"]
+    assert list(Checkpoint(path, "key").done) == ["a"]
     path.write_bytes(b"\n".join([damage, *lines[1:]]))
-    assert Journal(path, "key").done == {}
+    assert Checkpoint(path, "key").done == {}
 
 
 def test_a_header_that_is_not_this_program_s_is_begun_anew(path):
     path.write_text(json.dumps({"unit": "a", "record": 1}) + "\n")
-    assert Journal(path, "key").done == {}
+    assert Checkpoint(path, "key").done == {}
     path.write_text(json.dumps({"key": "key"}) + "\n")
-    assert Journal(path, "key", {"most": 4}).header["most"] == 4
+    assert Checkpoint(path, "key", {"most": 4}).header["most"] == 4
 
 
 def test_a_folder_in_the_place_of_the_journal_is_told_in_one_line(tmp_path):
     (tmp_path / "cell.jsonl").mkdir()
     with pytest.raises(BenchError, match="cannot be written"):
-        Journal(tmp_path / "cell.jsonl", "key")
+        Checkpoint(tmp_path / "cell.jsonl", "key")
