@@ -66,7 +66,7 @@ class CellRun:
             name: bench.behind(entry) for name, entry in zip(cell.settings.defences, cell.defended(), strict=True)
         }
         path, self.place = bench.work(f"{cell.label}.jsonl"), Place("work", cell.key, "journal")
-        bench.keeper.bring(self.place, path)
+        bench.sync.bring(self.place, path)
         self.checkpoint = Checkpoint(
             path,
             f"{cell.key} images={save_images}",
@@ -168,7 +168,7 @@ class CellRun:
                 "purified": dict(attacker.purified),
             }
             self.checkpoint.record(unit, record)
-            self.bench.keeper.copy(self.place, self.checkpoint.path)
+            self.bench.sync.copy(self.place, self.checkpoint.path)
             self.report(self.cell.attack.name, len(photos) * current.work)
         return [self.checkpoint.done[unit] for unit in units]
 
@@ -186,7 +186,7 @@ class CellRun:
             self.saved,
             self.checkpoint,
             self.rule,
-            lambda: bench.keeper.copy(self.place, self.checkpoint.path),
+            lambda: bench.sync.copy(self.place, self.checkpoint.path),
             self._companions(),
         )
         records = []

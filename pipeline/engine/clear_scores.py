@@ -14,7 +14,7 @@ from pipeline.engine.device import make_deterministic, open_device
 from pipeline.engine.probe import probe
 from pipeline.errors import DataError
 from pipeline.store.store import Store
-from pipeline.store.sync import Keeper
+from pipeline.store.sync import Sync
 from pipeline.weights.provision import missing, provide
 
 
@@ -42,7 +42,7 @@ def calibrate(name: str, preset: Preset, out: Path, device: str, store: Store | 
     if reason := entry.problem or missing(entry) or provide(entry):
         raise DataError(f"{name}: {reason}")
     make_deterministic()
-    bench = open_bench(entry, out, open_device(device), keeper=Keeper(store))
+    bench = open_bench(entry, out, open_device(device), sync=Sync(store))
     found = []
     distortions = settings_of(preset).jpeg if entry.full_reference else (None,)
     for dataset in (open_dataset(each, preset.limit, preset.frames) for each in preset.datasets):

@@ -23,7 +23,7 @@ from pipeline.engine.universal.patterns import patterns_of
 from pipeline.errors import DataError
 from pipeline.files import digest, write_atomically
 from pipeline.store.open import open_store
-from pipeline.store.sync import Keeper
+from pipeline.store.sync import Sync
 
 
 @dataclass(frozen=True)
@@ -49,9 +49,9 @@ class Request:
     keep_every: float = 300  # seconds between two copies of unfinished work there
     key: str = ""  # what the one cell's key must be
 
-    def keeper(self) -> Keeper:
+    def sync(self) -> Sync:
         """Returns what brings work from the store and keeps it there."""
-        return Keeper(open_store(self.store) if self.store else None, self.keep_every)
+        return Sync(open_store(self.store) if self.store else None, self.keep_every)
 
 
 class Event(NamedTuple):
@@ -87,9 +87,9 @@ def run_job(job: Job, tell: Tell) -> None:
     make_deterministic()
     request = job.request
     entry = job.cells[0].metric
-    keeper = request.keeper()
+    sync = request.sync()
     device, codec = open_device(request.device), request.settings.codec
-    bench = open_bench(entry, request.out, device, request.batch, keeper=keeper, codec=codec)
+    bench = open_bench(entry, request.out, device, request.batch, sync=sync, codec=codec)
 
     def report(what: str, work: int) -> None:
         tell(Event(entry.name, what, work))
@@ -101,7 +101,7 @@ def run_job(job: Job, tell: Tell) -> None:
             outcome = CellRun(bench, cell, report, save_images=request.save_images, patterns=patterns).run(job.datasets)
         except DataError as error:
             facts = stamp_facts(cell, job.datasets, job.train, request)
-            write_cell(cell, request, keeper, Stamp(status="failed", reason=str(error), **facts))
+            write_cell(cell, request, sync, Stamp(status="failed", reason=str(error), **facts))
             tell(Event(entry.name, cell.attack.name, 0, "failed", str(error)))
             continue
         if request.save_images:
@@ -123,7 +123,7 @@ def run_job(job: Job, tell: Tell) -> None:
             machine=describe(bench.device),
             **facts,
         )
-        write_cell(cell, request, keeper, stamp, csv)
+        write_cell(cell, request, sync, stamp, csv)
         bench.work(f"{cell.label}.jsonl").unlink(missing_ok=True)
         left_out = sum(map(len, outcome.excluded.values()))
         tell(Event(entry.name, cell.attack.name, 0, "done", f"{left_out} images left out" if left_out else ""))
@@ -178,7 +178,7 @@ def _dataset_facts(dataset: Dataset) -> DatasetFacts:
     )
 
 
-def write_cell(cell: Cell, request: Request, keeper: Keeper, stamp: Stamp, csv: str | None = None) -> None:
+def write_cell(cell: Cell, request: Request, sync: Sync, stamp: Stamp, csv: str | None = None) -> None:
     """Writes a cell's rows, then its stamp, which makes them count; a cell without rows keeps no old ones."""
     path = cell.csv(request.out)
     if csv is None:
@@ -186,4 +186,4 @@ def write_cell(cell: Cell, request: Request, keeper: Keeper, stamp: Stamp, csv: 
     else:
         write_atomically(path, csv)
     write_atomically(path.with_suffix(".json"), stamp.to_json())
-    keeper.keep(cell, stamp, csv)
+    sync.keep(cell, stamp, csv)

@@ -58,14 +58,14 @@ def probe(bench: MetricBench, dataset: Dataset, jpeg: Quality | None) -> Probe |
     key = digest(f"{clear_key(bench.entry, dataset.digest, jpeg)} probe {VERSION}".encode())[:32]
     path, place = bench.work(f"clear-{key}.probe"), Place("clear", key, "probe")
     with exclusive(path.with_suffix(".lock")):
-        bench.keeper.bring(place, path)
+        bench.sync.bring(place, path)
         try:
             return Probe.model_validate_json(path.read_bytes())
         except (FileNotFoundError, ValidationError):
             found = measure(bench, list(_images(dataset, jpeg)))
         if found:
             write_atomically(path, found.model_dump_json())
-            bench.keeper.put(place, path)
+            bench.sync.put(place, path)
     return found
 
 

@@ -26,7 +26,7 @@ from pipeline.engine.universal.patterns import open_training_set
 from pipeline.engine.workers import dispatch
 from pipeline.errors import BenchError, DataError
 from pipeline.files import folder_lock
-from pipeline.store.sync import Keeper
+from pipeline.store.sync import Sync
 from pipeline.weights.provision import missing, provide
 
 
@@ -66,7 +66,7 @@ def run(request: Request, listener: Listener) -> Summary:
     metrics = [lookup.find("metrics", name) for name in request.metrics]
     open_device(request.device)
     parse_codec(request.settings.codec)
-    keeper = request.keeper()
+    sync = request.sync()
     with folder_lock(request.out):
         attacks, datasets = _asked(request)
         if request.save_images:
@@ -84,7 +84,7 @@ def run(request: Request, listener: Listener) -> Summary:
         summary = Summary(excluded={image: why for dataset in datasets for image, why in dataset.excluded.items()})
         todo = []
         for cell in cells:
-            action, reason = _decide(cell, request, keeper, any(dataset.clips for dataset in datasets))
+            action, reason = _decide(cell, request, sync, any(dataset.clips for dataset in datasets))
             if is_universal(cell.attack) and absent:
                 action, reason = "skipped", absent
             if action == "run":
@@ -95,7 +95,7 @@ def run(request: Request, listener: Listener) -> Summary:
                 write_cell(
                     cell,
                     request,
-                    keeper,
+                    sync,
                     Stamp(status=action, reason=reason, **stamp_facts(cell, datasets, train, request)),
                 )
         listener.begin(_work(todo, datasets, train), len(todo), summary.statuses["done"])
@@ -156,14 +156,14 @@ def _tried(attack: Entry, settings: Settings) -> Entry:
     return attack
 
 
-def _decide(cell: Cell, request: Request, keeper: Keeper, clips: bool) -> Decision:
+def _decide(cell: Cell, request: Request, sync: Sync, clips: bool) -> Decision:
     if cell.metric.kind == "video" and not clips:
         return Decision("skipped", NO_CLIPS)
     decision = cell.decide(request.out, save_images=request.save_images)
-    if decision.action == "run" and not request.save_images and keeper.restore(cell, request.out):
+    if decision.action == "run" and not request.save_images and sync.restore(cell, request.out):
         return Decision("done", "in the store")
     if decision.action == "done":
-        keeper.offer(cell, request.out)
+        sync.offer(cell, request.out)
     if decision.action == "run":
         for entry in (cell.metric, *cell.needed(), *cell.defended()):
             if reason := missing(entry) or provide(entry):

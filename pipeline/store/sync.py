@@ -15,7 +15,7 @@ from pipeline.store.store import Place, RefusedError, Store
 from pipeline.terminal import err
 
 
-class Keeper:
+class Sync:
     """Keeps cells, checkpoints and clear scores in a store; without a store it does nothing.
 
     Args:

@@ -27,7 +27,7 @@ from pipeline.engine.universal.fit_request import FitRequest, fit_patterns
 from pipeline.engine.universal.patterns import pattern_of, patterns_of
 from pipeline.errors import BenchError, DataError
 from pipeline.store.store import FolderStore
-from pipeline.store.sync import Keeper
+from pipeline.store.sync import Sync
 
 CPU = torch.device("cpu")
 SMALL = Settings(overrides={"crop": "16", "batch": "3", "epochs": "4"})
@@ -106,7 +106,7 @@ def fit_of(made, attack="optimized_uap", settings=SMALL, *, train: Dataset) -> F
 
 
 def bench_of(fit: Fit, out: Path, store: Path | None = None) -> MetricBench:
-    return MetricBench(fit.metric, out, CPU, keeper=Keeper(FolderStore(store) if store else None))
+    return MetricBench(fit.metric, out, CPU, sync=Sync(FolderStore(store) if store else None))
 
 
 def silent(*_: object) -> None:

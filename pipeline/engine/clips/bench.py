@@ -32,7 +32,7 @@ from pipeline.engine.metric.bench import Clear, MetricBench, Report
 from pipeline.errors import BenchError, TransientError
 from pipeline.files import digest, exclusive, write_atomically
 from pipeline.store.store import Place
-from pipeline.store.sync import Keeper
+from pipeline.store.sync import Sync
 
 Result = TypeVar("Result")
 Frames = Callable[["Window", Batch], Images]  # what is scored in a window, of the frames that were read there
@@ -125,7 +125,7 @@ class ClipBench(MetricBench):
         path = self.work(f"clear-{self._about(dataset, jpeg)}{self.stored}.jsonl")
         key = clear_key(self.entry, dataset.digest, jpeg, self.codec_text)
         with exclusive(path.with_suffix(".lock")):
-            self.keeper.bring(Place("clear", key, "scores"), path)
+            self.sync.bring(Place("clear", key, "scores"), path)
             checkpoint = Checkpoint(path, key)
             todo = {clip: photos for clip, photos in dataset.clips.items() if clip not in checkpoint.done}
             for clip, photos in todo.items():
@@ -133,7 +133,7 @@ class ClipBench(MetricBench):
                 checkpoint.record(clip, attempt(partial(self._clear_score, dataset, clip, jpeg, share)))
                 share.end()
             if todo:
-                self.keeper.put(Place("clear", key, "scores"), path)
+                self.sync.put(Place("clear", key, "scores"), path)
         known = {clip: checkpoint.done[clip] for clip in dataset.clips}
         return Clear(
             torch.tensor([math.nan if isinstance(value, str) else value for value in known.values()]),
@@ -257,11 +257,11 @@ def open_bench(
     device: torch.device,
     batch: int | None = None,
     *,
-    keeper: Keeper | None = None,
+    sync: Sync | None = None,
     codec: str = "",
 ) -> MetricBench:
     """Returns a metric at work on images, or on clips if it rates clips."""
-    return (ClipBench if entry.kind == "video" else MetricBench)(entry, out, device, batch, keeper=keeper, codec=codec)
+    return (ClipBench if entry.kind == "video" else MetricBench)(entry, out, device, batch, sync=sync, codec=codec)
 
 
 def attempt(work: Callable[[], Result]) -> Result | str:

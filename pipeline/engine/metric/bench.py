@@ -24,7 +24,7 @@ from pipeline.engine.metric.build import build_defences, build_metric
 from pipeline.engine.metric.defended import Guard
 from pipeline.files import digest, exclusive
 from pipeline.store.store import Place
-from pipeline.store.sync import Keeper
+from pipeline.store.sync import Sync
 
 Report = Callable[[str, int], None]  # told what is worked on ("clear" or an attack), and passes over an image done
 
@@ -44,7 +44,7 @@ class MetricBench:
         out: The output folder; unfinished work and clear scores are kept below `.work`.
         device: Where to compute.
         batch: Images per batch; None chooses.
-        keeper: Brings the clear scores that another machine computed, and keeps ours for others.
+        sync: Brings the clear scores that another machine computed, and keeps ours for others.
         codec: What images or clips are stored with before they are scored; empty: they are scored as they are.
         network: Returns the metric; None builds it.
     """
@@ -56,12 +56,12 @@ class MetricBench:
         device: torch.device,
         batch: int | None = None,
         *,
-        keeper: Keeper | None = None,
+        sync: Sync | None = None,
         codec: str = "",
         network: Callable[[], Metric] | None = None,
     ) -> None:
         self.entry, self.out, self.device, self.batch = entry, out, device, batch
-        self.keeper = keeper or Keeper(None)
+        self.sync = sync or Sync(None)
         self.codec_text, self.codec = codec, parse(codec)
         self.network = network or (lambda: build_metric(entry, device))
         self.rule = BatchRule.of(entry, device, batch)
@@ -83,7 +83,7 @@ class MetricBench:
 
     def beside(self, entry: Entry) -> MetricBench:
         """Returns another metric at work in the same place."""
-        return MetricBench(entry, self.out, self.device, self.batch, keeper=self.keeper)  # no attack needs one of clips
+        return MetricBench(entry, self.out, self.device, self.batch, sync=self.sync)  # no attack needs one of clips
 
     def behind(self, entry: Entry) -> MetricBench:
         """Returns this metric behind a defence, with the same weights in memory; after a training, with its own."""
@@ -92,7 +92,7 @@ class MetricBench:
             self.out,
             self.device,
             self.batch,
-            keeper=self.keeper,
+            sync=self.sync,
             codec=self.codec_text,
             network=None if entry.trained else lambda: self.metric,
         )
@@ -107,7 +107,7 @@ class MetricBench:
         path = self.work(f"clear-{digest(dataset.name.encode())[:8]}-{quality}{self.stored}.jsonl")
         key = clear_key(self.entry, dataset.digest, jpeg, self.codec_text)
         with exclusive(path.with_suffix(".lock")):
-            self.keeper.bring(Place("clear", key, "scores"), path)
+            self.sync.bring(Place("clear", key, "scores"), path)
             checkpoint = Checkpoint(path, key)
             todo = [
                 photos
@@ -121,7 +121,7 @@ class MetricBench:
                 if report:
                     report("clear", len(photos))
             if todo:
-                self.keeper.put(Place("clear", key, "scores"), path)
+                self.sync.put(Place("clear", key, "scores"), path)
         known = {photo.name: checkpoint.done[photo.name] for photo in dataset.photos}
         return Clear(
             torch.tensor([math.nan if isinstance(value, str) else value for value in known.values()]),

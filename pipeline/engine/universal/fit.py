@@ -174,11 +174,11 @@ class FitRun:
     def _save(self, state: State, progress: Progress) -> None:
         self._look_at_crops(progress)
         write_tensors(self.checkpoint, state, {"key": self.fit.key, "progress": json.dumps(asdict(progress))})
-        self.bench.keeper.copy(self.place, self.checkpoint)
+        self.bench.sync.copy(self.place, self.checkpoint)
 
     def _resumed(self) -> tuple[State, Progress] | None:
         """Returns what the last checkpoint of this very fit holds; nothing if there is none, or it is damaged."""
-        self.bench.keeper.bring(self.place, self.checkpoint)
+        self.bench.sync.bring(self.place, self.checkpoint)
         found = read_tensors(self.checkpoint)
         if found is None or found[1].get("key") != self.fit.key:
             return None

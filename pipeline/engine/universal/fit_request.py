@@ -18,7 +18,7 @@ from pipeline.engine.universal.patterns import open_training_set, pattern_of
 from pipeline.errors import BenchError, DataError, suggestion
 from pipeline.files import folder_lock
 from pipeline.store.open import open_store
-from pipeline.store.sync import Keeper
+from pipeline.store.sync import Sync
 from pipeline.weights.provision import missing, provide
 
 
@@ -78,9 +78,9 @@ def fit_patterns(request: FitRequest, shown: Callable[[Fit], AbstractContextMana
             "machine differ from the planner's; compare what doctor prints"
         )
     make_deterministic()
-    keeper = Keeper(open_store(request.store) if request.store else None)
+    sync = Sync(open_store(request.store) if request.store else None)
     with folder_lock(request.out):
-        bench = MetricBench(metric, request.out, open_device(request.device), request.batch, keeper=keeper)
+        bench = MetricBench(metric, request.out, open_device(request.device), request.batch, sync=sync)
         for fit in fits:
             with shown(fit) as told:
                 pattern = pattern_of(bench, fit, train[fit.train], told, every=request.every)

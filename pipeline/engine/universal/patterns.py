@@ -78,9 +78,9 @@ def pattern_of(bench: MetricBench, fit: Fit, dataset: Dataset, told: Told, *, ev
     stale = fit.staleness(bench.out)
     if stale and stale != NEVER:
         err.print(f"{fit.file(bench.out)}: {stale}; not used", markup=False, soft_wrap=True)
-    if stale and not bench.keeper.restore_pattern(fit, bench.out):
+    if stale and not bench.sync.restore_pattern(fit, bench.out):
         FitRun(bench, fit, dataset, told, every=every).run()
-    bench.keeper.offer_pattern(fit, bench.out)
+    bench.sync.offer_pattern(fit, bench.out)
     found = read_tensors(fit.file(bench.out))
     if found is None:
         raise DataError(f"{fit.file(bench.out)} was written and is damaged: look at the disk")
