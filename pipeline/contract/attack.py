@@ -15,7 +15,7 @@ from pipeline.contract.base import BrokenError, Check, kept, photographs, requir
 from pipeline.contract.universal import FitCheck
 from pipeline.data.images import quantize
 from pipeline.engine.attack.passes import attack_variants
-from pipeline.engine.metric.objective import Gain, ImageNoise
+from pipeline.engine.metric.objective import ImageNoise, MetricObjective
 
 NAMES = ["first.png", "second.png", "third.png"]
 CLOSE = 1e-5  # what a batch may change of a pixel in [0, 1]
@@ -53,11 +53,11 @@ class AttackCheck:
         self.metric = Contrast().to(device)
         self.images = photographs(49, 67).to(device)
 
-    def objective(self, images: Images) -> Gain:
+    def objective(self, images: Images) -> MetricObjective:
         """Returns the number to raise; every metric that the attack needs gives 4, an ordinary NIQE, or `Sameness`."""
         known = {name: torch.full((len(images),), 4.0, device=self.device) for name in self.attack.needs}
-        close = {name: Gain(Sameness(), images) for name in self.attack.needs}
-        return Gain(self.metric, access=self.attack.access, clear_scores=known, companions=close)
+        close = {name: MetricObjective(Sameness(), images) for name in self.attack.needs}
+        return MetricObjective(self.metric, access=self.attack.access, clear_scores=known, companions=close)
 
     def result(self, index: list[int], attack: Attack | None = None) -> Images:
         """Returns the adversarial images of some of the photographs."""

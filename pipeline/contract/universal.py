@@ -11,7 +11,7 @@ from attacks.base import Pattern, State, Universal
 from metrics.base import Metric
 from pipeline.contract.base import BrokenError, photographs, require
 from pipeline.engine.metric.objective import ImageNoise
-from pipeline.engine.universal.crop_gain import CropGain
+from pipeline.engine.universal.crop_objective import CropObjective
 
 SIDE, BATCH, STEPS = 32, 3, 20  # small: what is checked does not depend on size
 
@@ -37,7 +37,7 @@ class FitCheck:
     @torch.no_grad()
     def after(self, steps: int, state: State) -> State:
         """Returns the state so many steps later."""
-        batches = ((self.crops.clone(), CropGain(self.metric, None, torch.float32, BATCH)) for _ in range(steps))
+        batches = ((self.crops.clone(), CropObjective(self.metric, None, torch.float32, BATCH)) for _ in range(steps))
         for found in self.attack.fit(batches, state):
             state = found
         return state

@@ -20,7 +20,7 @@ from pipeline.data.dataset import Dataset
 from pipeline.data.images import Batch, load_batch
 from pipeline.engine.batching import isolate
 from pipeline.engine.metric.bench import MetricBench
-from pipeline.engine.metric.objective import Gain
+from pipeline.engine.metric.objective import MetricObjective
 from pipeline.files import digest, exclusive, write_atomically
 from pipeline.store.store import Place
 
@@ -125,8 +125,8 @@ def _steadiness(bench: MetricBench, batch: Batch) -> tuple[float, float]:
     """Returns how far the score of an image moves when it is scored again, and when others stand beside it."""
     images, references = bench.on_device(batch)
     others = torch.cat([images, images.flip(3), 1 - images])
-    score = Gain(bench.metric, references)
-    together = Gain(bench.metric, None if references is None else torch.cat([references] * 3))
+    score = MetricObjective(bench.metric, references)
+    together = MetricObjective(bench.metric, None if references is None else torch.cat([references] * 3))
     first, second = score(images), score(images)
     return (first - second).abs().item(), (together(others)[:1] - first).abs().item()
 
@@ -134,7 +134,7 @@ def _steadiness(bench: MetricBench, batch: Batch) -> tuple[float, float]:
 def _slopes(bench: MetricBench, batch: Batch) -> Slopes:
     """Returns what the gradients of an image lead to."""
     images, references = bench.on_device(batch)
-    objective = Gain(bench.metric, references)
+    objective = MetricObjective(bench.metric, references)
     low, high = bench.metric.score_range
     worst = (low if bench.metric.higher_is_better else high) * objective.scale  # the objective at the end of the range
     gradient = objective.gradient(images).nan_to_num(0, 0, 0)
@@ -153,11 +153,11 @@ def _slopes(bench: MetricBench, batch: Batch) -> Slopes:
     return Slopes(slope, unseen, gains, (end - worst).item(), (top - worst).item())
 
 
-def _climbed(objective: Gain, images: Images, step: float) -> Images:
+def _climbed(objective: MetricObjective, images: Images, step: float) -> Images:
     return (images + step * objective.gradient(images).nan_to_num(0, 0, 0).sign()).clamp(0, 1)
 
 
-def _agreement(objective: Gain, images: Images, gradient: Images) -> float | None:
+def _agreement(objective: MetricObjective, images: Images, gradient: Images) -> float | None:
     """Returns the measured slope along the gradient's signs over the one it promises, where they agree best.
 
     None where the score moves too little for either to be told.
@@ -173,7 +173,7 @@ def _agreement(objective: Gain, images: Images, gradient: Images) -> float | Non
     return min(ratios, key=lambda ratio: abs(ratio - 1), default=None)
 
 
-def _unseen(objective: Gain, images: Images, gradient: Images) -> float | None:
+def _unseen(objective: MetricObjective, images: Images, gradient: Images) -> float | None:
     """Returns how far noise on the pixels without gradient moves the score, over noise on all pixels.
 
     None where all pixels have a gradient, or the score does not move.

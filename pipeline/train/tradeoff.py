@@ -17,7 +17,7 @@ from attacks.base import Attack
 from metrics.base import Images, Metric
 from pipeline.catalogue.lookup import find
 from pipeline.data.images import quantize, to_tensor
-from pipeline.engine.metric.objective import Gain, ImageNoise
+from pipeline.engine.metric.objective import ImageNoise, MetricObjective
 from pipeline.errors import BenchError
 from pipeline.files import folder_lock, write_atomically
 from pipeline.train.loop import Epoch, Training
@@ -173,7 +173,7 @@ def examine(metric: Metric, distorted: Samples, clear: Images) -> dict[str, floa
         norms.append(gradient.abs().sum(dim=(1, 2, 3)))
     for part in torch.split(clear, TOGETHER):
         names = [str(number) for number in range(len(part))]
-        attacked = quantize(attack(part, Gain(metric), ImageNoise("ifgsm", names)), part, EPS)
+        attacked = quantize(attack(part, MetricObjective(metric), ImageNoise("ifgsm", names)), part, EPS)
         with torch.no_grad():
             gains.append(quality(metric, attacked) - quality(metric, part))
     with torch.no_grad():

@@ -11,7 +11,7 @@ from analytic_metrics import Distance, OddOnBright, Wavy, random_images, rounded
 
 from pipeline.catalogue.lookup import entries
 from pipeline.contract.attack import Sameness
-from pipeline.engine.metric.objective import Gain, ImageNoise
+from pipeline.engine.metric.objective import ImageNoise, MetricObjective
 
 # Fitted attacks need a training set first: they are tested where they are fitted.
 ENTRIES = {name: entry for name, entry in entries("attacks").items() if entry.fields.get("family") != "universal"}
@@ -38,8 +38,8 @@ def attacked(attack, name, metric, images, references=None, *, which=(0, 1, 2), 
     niqe = {need: torch.tensor(NIQE)[which] for need in attack.needs}
     part = images[which].to(device)
     references = None if references is None else references[which].to(device)
-    close = {need: Gain(Sameness(), part) for need in attack.needs}
-    objective = Gain(metric, references, access=attack.access, clear_scores=niqe, companions=close)
+    close = {need: MetricObjective(Sameness(), part) for need in attack.needs}
+    objective = MetricObjective(metric, references, access=attack.access, clear_scores=niqe, companions=close)
     result = attack(part, objective, ImageNoise(name, [NAMES[i] for i in which]))
     return result.cpu(), objective
 
@@ -201,6 +201,6 @@ def test_gradients_that_are_not_finite_reach_no_attack():
             return (images - images.detach()).sqrt().sum((1, 2, 3))  # infinite slope at 0
 
     clear = random_images(2)
-    assert not Gain(Infinite()).gradient(clear).isfinite().any()
+    assert not MetricObjective(Infinite()).gradient(clear).isfinite().any()
     attack = replace(make(("fgsm", "")), eps=8 / 255)
     assert torch.equal(attacked(attack, "fgsm", Infinite(), clear, which=(0, 1))[0], clear)

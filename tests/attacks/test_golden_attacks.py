@@ -14,7 +14,7 @@ from analytic_metrics import Wavy, rounded
 
 from pipeline.catalogue.lookup import entries, find
 from pipeline.contract.attack import Sameness
-from pipeline.engine.metric.objective import Gain, ImageNoise
+from pipeline.engine.metric.objective import ImageNoise, MetricObjective
 
 GOLDEN = Path(__file__).parent.parent / "golden" / "attacks.csv"
 HEADER = """\
@@ -42,8 +42,8 @@ def cell(name: str, variant: str) -> tuple[float, float]:
     attack = entry.load()(**entry.fields.get("variants", {}).get(variant, {}))
     niqe = {need: torch.tensor([4.0, 7.0]) for need in attack.needs}
     noise = ImageNoise(name, ["first.png", "second.png"])
-    close = {need: Gain(Sameness(), clear) for need in attack.needs}
-    objective = Gain(Wavy(), access=attack.access, clear_scores=niqe, companions=close)
+    close = {need: MetricObjective(Sameness(), clear) for need in attack.needs}
+    objective = MetricObjective(Wavy(), access=attack.access, clear_scores=niqe, companions=close)
     attacked = rounded(attack(clear, objective, noise))
     gain = Wavy()(attacked).double() - Wavy()(clear).double()
     return gain.mean().item(), (attacked.double() - clear.double()).square().mean().item()

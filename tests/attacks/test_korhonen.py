@@ -9,7 +9,7 @@ from analytic_metrics import Linear, Wavy, change, psnr, random_images, random_w
 from scipy import ndimage
 
 from attacks.korhonen import Korhonen, activity_map
-from pipeline.engine.metric.objective import Gain
+from pipeline.engine.metric.objective import MetricObjective
 
 PUBLISHED = Korhonen(**Korhonen.variants["published"])
 WITHOUT_CORNERS = np.ones((5, 5), bool)
@@ -64,7 +64,7 @@ def adam(attack: Korhonen, images: torch.Tensor, epsilon: float) -> torch.Tensor
     optimiser = torch.optim.Adam([parameter], lr=attack.lr, eps=epsilon, maximize=True)
     for _ in range(attack.steps):
         before = parameter.detach().clone()
-        parameter.grad = Gain(Wavy()).gradient(before)
+        parameter.grad = MetricObjective(Wavy()).gradient(before)
         if attack.weighed == "gradient":
             parameter.grad *= activity / 255
         optimiser.step()

@@ -8,7 +8,7 @@ import torch
 from analytic_metrics import Linear, Quadratic, Wavy, change, psnr, random_images, random_weights, rounded
 
 from attacks.madc import MADC
-from pipeline.engine.metric.objective import Gain
+from pipeline.engine.metric.objective import MetricObjective
 
 PUBLISHED = MADC(**MADC.variants["published"])
 TARGET = 5 / 255
@@ -81,7 +81,7 @@ def by_the_method(attack: MADC, clear: torch.Tensor, metric) -> torch.Tensor:
         moved = np.zeros(image.numel())
         for _ in range(attack.steps):
             shown = (image.double().numpy().ravel() + moved).reshape(1, *image.shape)
-            slope = Gain(metric).gradient(torch.tensor(shown)).double().numpy().ravel()
+            slope = MetricObjective(metric).gradient(torch.tensor(shown)).double().numpy().ravel()
             slope /= np.sqrt((slope**2).mean())
             if moved.any():
                 slope -= slope @ moved / (moved @ moved) * moved

@@ -6,14 +6,14 @@ import torch
 from analytic_metrics import Linear, random_images, random_weights
 
 from attacks.noise import UniformNoise
-from pipeline.engine.metric.objective import Gain, ImageNoise
+from pipeline.engine.metric.objective import ImageNoise, MetricObjective
 
 EPS = 10 / 255
 
 
 def noise(names: list[str], attack: str = "noise", clear: torch.Tensor | None = None) -> torch.Tensor:
     clear = random_images(1, (40, 50)).expand(len(names), -1, -1, -1) if clear is None else clear
-    objective = Gain(Linear(random_weights((40, 50))), access=UniformNoise.access)
+    objective = MetricObjective(Linear(random_weights((40, 50))), access=UniformNoise.access)
     return UniformNoise()(clear, objective, ImageNoise(attack, names)) - clear
 
 

@@ -13,7 +13,7 @@ from attacks.cumulative_uap import CumulativeUAP
 from attacks.generative_uap import GenerativeUAP
 from attacks.optimized_uap import OptimizedUAP, ascend, with_moments
 from pipeline.catalogue.lookup import entries
-from pipeline.engine.metric.objective import Gain, ImageNoise
+from pipeline.engine.metric.objective import ImageNoise, MetricObjective
 
 SIDE = 16
 SIZE = (SIDE, SIDE)
@@ -36,7 +36,7 @@ def fitted(attack: Universal, metric, crops, references=None) -> torch.Tensor:
 def batches(attack, metric, crops, references, parts):
     for _ in range(attack.epochs):
         for part in parts:
-            yield crops[part], Gain(metric, None if references is None else references[part])
+            yield crops[part], MetricObjective(metric, None if references is None else references[part])
 
 
 @pytest.mark.parametrize("higher_is_better", [True, False], ids=["higher", "lower"])
@@ -59,7 +59,7 @@ def test_the_cumulative_pattern_is_the_mean_of_the_signs_scaled_to_eps():
     attack, crops = CumulativeUAP(crop=SIDE), random_images(2, SIZE)
     state = attack.begin(ImageNoise("uap", ["x"]))
     for metric in (Linear(first), Linear(first), Linear(second)):
-        (state,) = attack.fit([(crops, Gain(metric))], state)
+        (state,) = attack.fit([(crops, MetricObjective(metric))], state)
     mean = (2 * first.sign() + second.sign()) / 3
     torch.testing.assert_close(attack.reached(state), attack.eps * mean / mean.abs().max())
 
@@ -98,7 +98,7 @@ def test_raises_the_objective_of_images_it_was_not_fitted_on_also_with_a_referen
         pattern = fitted(attack, metric, random_images(16, SIZE), references)
         clear = random_images(5, SIZE, seed=9)
         others = None if references is None else random_images(5, SIZE, low=150, high=200, seed=8)
-        objective = Gain(metric, others)
+        objective = MetricObjective(metric, others)
         moved = rounded(attack.at(0.8, pattern)(clear, objective, ImageNoise("uap", list("abcde"))))
         assert (objective(moved) > objective(clear)).all()
 
@@ -108,27 +108,27 @@ def test_the_pattern_is_repeated_from_the_corner_scaled_and_clipped(amplitude):
     pattern = 0.1 * (2 * torch.rand(3, 8, 8) - 1)
     clear = random_images(2, (19, 30), low=0, high=256)
     attack = OptimizedUAP().at(amplitude, pattern)
-    moved = attack(clear, Gain(Wavy()), ImageNoise("uap", ["a", "b"]))
+    moved = attack(clear, MetricObjective(Wavy()), ImageNoise("uap", ["a", "b"]))
     for row, column in ((0, 0), (7, 29), (8, 8), (18, 13)):
         expected = (clear[:, :, row, column] + amplitude * pattern[:, row % 8, column % 8]).clamp(0, 1)
         torch.testing.assert_close(moved[:, :, row, column], expected)
     assert (moved - clear).abs().max() <= amplitude * 0.1 + 1e-6
-    alone = attack(clear[1:], Gain(Wavy()), ImageNoise("uap", ["b"]))
+    alone = attack(clear[1:], MetricObjective(Wavy()), ImageNoise("uap", ["b"]))
     assert torch.equal(alone, moved[1:])
 
 
 def test_what_the_range_cuts_off_has_no_gradient():
     crops = torch.tensor([0.0, 0.5, 1.0]).expand(1, 3, 3, 3).clone()
     pattern = torch.full((3, 3, 3), 0.1)
-    found = OptimizedUAP(crop=3).gradients(pattern, crops, Gain(Linear(torch.ones(3, 3, 3))))
+    found = OptimizedUAP(crop=3).gradients(pattern, crops, MetricObjective(Linear(torch.ones(3, 3, 3))))
     assert torch.equal(found[0, 0, 0], torch.tensor([1.0, 1.0, 0.0]))
-    found = OptimizedUAP(crop=3).gradients(-pattern, crops, Gain(Linear(torch.ones(3, 3, 3))))
+    found = OptimizedUAP(crop=3).gradients(-pattern, crops, MetricObjective(Linear(torch.ones(3, 3, 3))))
     assert torch.equal(found[0, 0, 0], torch.tensor([0.0, 1.0, 1.0]))
 
 
 def test_without_a_pattern_it_says_what_to_do():
     with pytest.raises(ValueError, match="must be fitted before it attacks: run python -m pipeline fit"):
-        OptimizedUAP()(random_images(1), Gain(Wavy()), ImageNoise("uap", ["a"]))
+        OptimizedUAP()(random_images(1), MetricObjective(Wavy()), ImageNoise("uap", ["a"]))
 
 
 def test_every_universal_attack_is_an_entry():

@@ -13,7 +13,7 @@ from attacks.ssah import SSAH, low_band, low_gradient
 from attacks.zhang_ssim import ZhangSSIM
 from metrics.base import FullReference
 from pipeline.contract.attack import Sameness
-from pipeline.engine.metric.objective import Gain, ImageNoise
+from pipeline.engine.metric.objective import ImageNoise, MetricObjective
 
 
 def photographs(*size: int, seed: int = 0) -> torch.Tensor:
@@ -67,21 +67,21 @@ def test_colour_curve_keeps_black_and_white_and_order():
 def test_colour_curve_changes_a_colour_alike_everywhere():
     images = photographs(1, 3, 16, 16)
     images[..., 8:, :] = images[..., :8, :]
-    adversarial = AdvCF()(images, Gain(Wavy()), noise(images))
+    adversarial = AdvCF()(images, MetricObjective(Wavy()), noise(images))
     assert not torch.equal(adversarial, images)
     assert torch.equal(adversarial[..., 8:, :], adversarial[..., :8, :])
 
 
 def test_colour_curve_brightens_for_a_metric_that_likes_light():
     images = photographs(2, 3, 16, 16)
-    brighter = AdvCF()(images, Gain(Linear(torch.full((3, 16, 16), 1 / 768))), noise(images))
-    darker = AdvCF(goal="worse")(images, Gain(Linear(torch.full((3, 16, 16), 1 / 768))), noise(images))
+    brighter = AdvCF()(images, MetricObjective(Linear(torch.full((3, 16, 16), 1 / 768))), noise(images))
+    darker = AdvCF(goal="worse")(images, MetricObjective(Linear(torch.full((3, 16, 16), 1 / 768))), noise(images))
     assert (brighter.mean((1, 2, 3)) > images.mean((1, 2, 3)) + 0.01).all()
     assert (darker.mean((1, 2, 3)) < images.mean((1, 2, 3)) - 0.01).all()
 
 
 def test_colour_curve_is_pulled_to_the_identity():
-    images, like = photographs(1, 3, 16, 16), Gain(Linear(torch.full((3, 16, 16), 1 / 768)))
+    images, like = photographs(1, 3, 16, 16), MetricObjective(Linear(torch.full((3, 16, 16), 1 / 768)))
     free, pulled = (AdvCF(pull=pull)(images, like, noise(images)) for pull in (0, 1e4))
     assert (pulled - images).abs().mean() < (free - images).abs().mean() / 2
 
@@ -113,7 +113,7 @@ def test_ssah_moves_the_high_band_for_a_metric_that_likes_brightness_too():
     )
     shares = []
     for weight in (0.0, 1e3):
-        change = SSAH(weight=weight)(images, Gain(Linear(weights + 1 / 768)), noise(images)) - images
+        change = SSAH(weight=weight)(images, MetricObjective(Linear(weights + 1 / 768)), noise(images)) - images
         shares.append((low_band(change).square().sum() / change.square().sum()).item())
     assert shares[1] < shares[0]
 
@@ -122,7 +122,7 @@ def test_perceptual_attack_stops_where_closeness_outweighs_the_gain():
     """f = <w, x>, closeness 1 - mean (x - c)^2: the sum has its top at c + n w / (2 weight), n values an image."""
     images, n = photographs(1, 3, 8, 8), 192
     weights = 0.02 * torch.randn(3, 8, 8, generator=torch.Generator().manual_seed(1)) / n
-    objective = Gain(Linear(weights), companions={"ssim": Gain(Sameness(), images)})
+    objective = MetricObjective(Linear(weights), companions={"ssim": MetricObjective(Sameness(), images)})
     found = ZhangSSIM(steps=400, lr=0.0005, weight=1.0)(images, objective, noise(images))
     assert torch.allclose(found, (images + n * weights / 2).clamp(0, 1), atol=1e-3)
 
@@ -141,7 +141,7 @@ class Distance(FullReference):
 def test_a_distance_keeps_close_whichever_way_the_opinion_is_moved(goal):
     images = photographs(1, 3, 8, 8)
     quadratic = Quadratic(images.clone(), 0.001)  # hardly a slope: closeness decides
-    near = Gain(quadratic, companions={"ssim": Gain(Distance(), images)})
+    near = MetricObjective(quadratic, companions={"ssim": MetricObjective(Distance(), images)})
     start = (images + 0.02).clamp(0, 1)
     found = ZhangSSIM(goal=goal, weight=10.0, steps=60, lr=0.001)(start, near, noise(images))
     assert (found - images).abs().mean() < (start - images).abs().mean() / 4
@@ -150,11 +150,11 @@ def test_a_distance_keeps_close_whichever_way_the_opinion_is_moved(goal):
 def test_asking_for_closeness_without_naming_it_is_an_error():
     images = photographs(1, 3, 8, 8)
     with pytest.raises(KeyError, match="name it in `needs`"):
-        ZhangSSIM()(images, Gain(Wavy()), noise(images))
+        ZhangSSIM()(images, MetricObjective(Wavy()), noise(images))
 
 
 def test_closeness_costs_no_queries():
     images = photographs(1, 3, 8, 8)
-    objective = Gain(Wavy(), companions={"ssim": Gain(Sameness(), images)})
+    objective = MetricObjective(Wavy(), companions={"ssim": MetricObjective(Sameness(), images)})
     ZhangSSIM()(images, objective, noise(images))
     assert (objective.queries, objective.gradients) == (10, 10)

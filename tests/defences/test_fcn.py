@@ -11,7 +11,7 @@ import torch
 from attacks.advcf import AdvCF
 from pipeline.catalogue import lookup
 from pipeline.data.images import decode, quantize, to_tensor
-from pipeline.engine.metric.objective import Gain, ImageNoise
+from pipeline.engine.metric.objective import ImageNoise, MetricObjective
 from pipeline.train.recipes import TID2013_SOURCES
 
 MADE = Path(__file__).resolve().parents[2] / "defences" / "weights" / "fcn.json"
@@ -28,7 +28,7 @@ def scores(shared_data: Path) -> dict[str, torch.Tensor]:
     fcn = lookup.find("defences", "fcn").load()()
     clear = to_tensor([decode(folder / name)[100:356, 200:456] for name in names])
     noise = ImageNoise("advcf", names)
-    attacked = quantize(AdvCF()(clear, Gain(metric), noise), clear)
+    attacked = quantize(AdvCF()(clear, MetricObjective(metric), noise), clear)
     with torch.no_grad():
         images = {"clear": clear, "attacked": attacked, "filtered": fcn(clear, noise), "both": fcn(attacked, noise)}
         return {name: metric(each) for name, each in images.items()}

@@ -24,7 +24,7 @@ from pipeline.data.dataset import open_dataset
 from pipeline.data.images import compress, pixels_of, to_tensor
 from pipeline.engine.cell import CellRun
 from pipeline.engine.clips.bench import ClipBench, Showing, WindowScore, windows
-from pipeline.engine.metric.objective import Gain
+from pipeline.engine.metric.objective import MetricObjective
 
 FRAMES = 7
 
@@ -144,7 +144,7 @@ def test_a_windows_gradient_is_that_of_the_whole_clip(size):
     features = metric.features(clip, references)
     for window in windows(range(7), size, 2):
         seen = references[window.start - len(window.before) : window.stop]
-        objective = Gain(WindowScore(metric, features, window), seen)
+        objective = MetricObjective(WindowScore(metric, features, window), seen)
         frames = clip[window.start : window.stop]
         torch.testing.assert_close(objective(frames), (-score.detach() / 4).expand(len(frames)))
         torch.testing.assert_close(objective.gradient(frames), -expected[0, window.start : window.stop] / 4)

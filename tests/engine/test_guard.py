@@ -20,7 +20,7 @@ from pipeline.cells.cell import Settings
 from pipeline.cells.stamp import read_stamp
 from pipeline.engine.job import Request
 from pipeline.engine.metric.defended import DRAWS, Guard
-from pipeline.engine.metric.objective import Gain
+from pipeline.engine.metric.objective import MetricObjective
 from pipeline.engine.run import run
 from pipeline.errors import BenchError
 from pipeline.scoring.tables.write import write_tables
@@ -96,14 +96,14 @@ def guard(defence: Defence, names: list[str] = NAMES) -> Guard:
 
 def test_an_adaptive_attack_has_the_gradient_through_the_defence():
     metric, images = Weighed(), pictures()
-    gain = Gain(guard(Dim()).behind(metric))
+    gain = MetricObjective(guard(Dim()).behind(metric))
     assert torch.allclose(gain.gradient(images), 0.25 * metric.weights.expand(3, -1, -1, -1) / 2)
     assert torch.allclose(gain(images), metric(images * 0.25) / 2)
 
 
 def test_where_there_is_no_gradient_it_goes_straight_through():
     metric, images = Weighed(), pictures()
-    gain = Gain(guard(Steps()).behind(metric))
+    gain = MetricObjective(guard(Steps()).behind(metric))
     assert torch.allclose(gain.gradient(images), metric.weights.expand(3, -1, -1, -1) / 2)
     assert torch.allclose(gain.value, metric((images * 4).round() / 4) / 2, atol=1e-5)  # the value is the true one
 
@@ -111,11 +111,11 @@ def test_where_there_is_no_gradient_it_goes_straight_through():
 def test_a_random_defence_is_averaged_and_draws_anew():
     metric, images = Weighed(), pictures()
     shaken = guard(Shaken())
-    gain = Gain(shaken.behind(metric), draws=shaken.draws)
+    gain = MetricObjective(shaken.behind(metric), draws=shaken.draws)
     first, second = gain(images), gain(images)
     assert not torch.equal(first, second)
     assert gain.queries == 2 * DRAWS
-    one = Gain(shaken.behind(metric))
+    one = MetricObjective(shaken.behind(metric))
     singles = torch.stack([one(images) for _ in range(400)])
     assert torch.allclose(singles.mean(0), metric((images).clamp(0, 1)) / 2, atol=0.15)
     assert first.sub(singles.mean(0)).abs().mean() < singles.std(0).mean()
@@ -135,7 +135,7 @@ def test_originals_are_turned_and_cut_like_the_images_beside_them(defence):
     images = pictures()
     seen = guard(defence).seen(Nearness(), images, images)
     assert torch.equal(seen.scores, torch.zeros(3))
-    gain = Gain(guard(defence).behind(Nearness()), images)
+    gain = MetricObjective(guard(defence).behind(Nearness()), images)
     assert torch.equal(gain(images), torch.zeros(3))
 
 

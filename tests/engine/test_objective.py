@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from metrics.base import FullReference, NoReference
-from pipeline.engine.metric.objective import Gain, ImageNoise, seed
+from pipeline.engine.metric.objective import ImageNoise, MetricObjective, seed
 
 
 class Brightness(NoReference):
@@ -45,24 +45,24 @@ IMAGES = torch.rand(3, 3, 8, 9, generator=torch.Generator().manual_seed(0))
 
 
 def test_the_objective_is_the_score_by_its_range():
-    assert torch.allclose(Gain(Brightness())(IMAGES), IMAGES.mean(dim=(1, 2, 3)) / 20)
+    assert torch.allclose(MetricObjective(Brightness())(IMAGES), IMAGES.mean(dim=(1, 2, 3)) / 20)
 
 
 def test_the_objective_rises_as_a_metric_falls_where_lower_is_better():
-    assert torch.equal(Gain(Darkness())(IMAGES), -Gain(Brightness())(IMAGES))
-    assert torch.equal(Gain(Darkness()).gradient(IMAGES), -Gain(Brightness()).gradient(IMAGES))
+    assert torch.equal(MetricObjective(Darkness())(IMAGES), -MetricObjective(Brightness())(IMAGES))
+    assert torch.equal(MetricObjective(Darkness()).gradient(IMAGES), -MetricObjective(Brightness()).gradient(IMAGES))
 
 
 def test_a_gradient_is_each_image_s_own():
     references = IMAGES.flip(0)
     expected = -2 * (IMAGES - references) / 0.5
-    assert torch.allclose(Gain(Distance(), references).gradient(IMAGES), expected)
-    alone = [Gain(Distance(), references[[i]]).gradient(IMAGES[[i]]) for i in range(3)]
-    assert torch.equal(torch.cat(alone), Gain(Distance(), references).gradient(IMAGES))
+    assert torch.allclose(MetricObjective(Distance(), references).gradient(IMAGES), expected)
+    alone = [MetricObjective(Distance(), references[[i]]).gradient(IMAGES[[i]]) for i in range(3)]
+    assert torch.equal(torch.cat(alone), MetricObjective(Distance(), references).gradient(IMAGES))
 
 
 def test_queries_and_gradients_are_counted_per_image():
-    objective = Gain(Brightness())
+    objective = MetricObjective(Brightness())
     objective(IMAGES)
     objective(IMAGES)
     objective.gradient(IMAGES)
@@ -70,7 +70,7 @@ def test_queries_and_gradients_are_counted_per_image():
 
 
 def test_a_black_box_attack_gets_no_gradient():
-    objective = Gain(Brightness(), access="black")
+    objective = MetricObjective(Brightness(), access="black")
     objective(IMAGES)
     with pytest.raises(PermissionError, match='declare access = "white"'):
         objective.gradient(IMAGES)
@@ -79,7 +79,7 @@ def test_a_black_box_attack_gets_no_gradient():
 
 def test_a_query_keeps_no_graph_and_a_gradient_leaves_the_images_alone():
     images = IMAGES.clone()
-    objective = Gain(Brightness())
+    objective = MetricObjective(Brightness())
     assert not objective(images.requires_grad_()).requires_grad
     gradient = objective.gradient(images.detach())
     assert not gradient.requires_grad
@@ -89,7 +89,7 @@ def test_a_query_keeps_no_graph_and_a_gradient_leaves_the_images_alone():
 
 
 def test_flaws_of_gradients_are_told_per_image():
-    objective = Gain(Kinked())
+    objective = MetricObjective(Kinked())
     assert objective.flaws(0) == []
     objective.gradient(torch.rand(5, 3, 8, 9))
     broken = ["gradient not finite"]
@@ -98,9 +98,9 @@ def test_flaws_of_gradients_are_told_per_image():
 
 def test_a_clear_score_is_given_only_where_it_was_asked_for():
     known = torch.tensor([1.0, 2.0, 3.0])
-    assert torch.equal(Gain(Brightness(), clear_scores={"niqe": known}).clear_score("niqe"), known)
+    assert torch.equal(MetricObjective(Brightness(), clear_scores={"niqe": known}).clear_score("niqe"), known)
     with pytest.raises(KeyError, match="name it in `needs`"):
-        Gain(Brightness()).clear_score("niqe")
+        MetricObjective(Brightness()).clear_score("niqe")
 
 
 def test_bfloat16_is_used_where_it_was_asked_for():
@@ -110,9 +110,9 @@ def test_bfloat16_is_used_where_it_was_asked_for():
             return images.mean(dim=(1, 2, 3))
 
     metric = Precision()
-    Gain(metric, dtype=torch.bfloat16)(IMAGES)
+    MetricObjective(metric, dtype=torch.bfloat16)(IMAGES)
     assert metric.seen == torch.bfloat16
-    Gain(metric)(IMAGES)
+    MetricObjective(metric)(IMAGES)
     assert metric.seen == torch.float32
 
 
@@ -152,6 +152,6 @@ def test_the_gradient_of_a_plain_sum_can_be_written_into():
         def score(self, images):
             return images.sum(dim=(1, 2, 3))
 
-    gradient = Gain(Sum()).gradient(torch.rand(2, 3, 5, 4))
+    gradient = MetricObjective(Sum()).gradient(torch.rand(2, 3, 5, 4))
     gradient.nan_to_num_()
     assert (gradient == 1 / 20).all()

@@ -19,7 +19,7 @@ from pipeline.data.images import decode, to_tensor
 from pipeline.engine.job import Request
 from pipeline.engine.metric.build import build_defences, build_metric
 from pipeline.engine.metric.defended import DRAWS, Guard
-from pipeline.engine.metric.objective import Gain, ImageNoise
+from pipeline.engine.metric.objective import ImageNoise, MetricObjective
 from pipeline.engine.metric.smoothing import MedianSmoothing
 from pipeline.engine.run import run
 from pipeline.scoring.tables.write import write_tables
@@ -65,10 +65,10 @@ def test_the_score_is_the_median_and_its_interval_holds_the_clear_score(smoothin
 
 def test_an_attack_that_knows_it_averages_over_a_few_copies(smoothing):
     guard, metric, images = Guard("median_smoothing", smoothing, NAMES), Linear(), grey()
-    gain = Gain(guard.behind(metric), draws=guard.draws)
+    gain = MetricObjective(guard.behind(metric), draws=guard.draws)
     slope = gain.gradient(images)
     assert (gain.queries, guard.draws) == (DRAWS, DRAWS)
-    expected = Gain(metric).gradient(images)
+    expected = MetricObjective(metric).gradient(images)
     same = torch.isclose(slope, expected, rtol=1e-3)
     assert same.float().mean() > 0.98  # where the noise of some copy is clipped, it stops the gradient
 

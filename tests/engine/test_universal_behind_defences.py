@@ -18,7 +18,7 @@ from pipeline.data.dataset import open_dataset
 from pipeline.engine.cell import CellRun
 from pipeline.engine.metric.bench import MetricBench
 from pipeline.engine.metric.defended import Guard
-from pipeline.engine.universal.crop_gain import CropGain
+from pipeline.engine.universal.crop_objective import CropObjective
 from pipeline.engine.universal.patterns import patterns_of
 
 CPU = torch.device("cpu")
@@ -101,9 +101,9 @@ def test_defences_that_only_judge_share_the_pattern_of_the_bare_metric():
 def test_parts_of_a_batch_draw_what_the_whole_draws():
     crops = torch.rand(5, 3, 8, 8, generator=torch.Generator().manual_seed(0))
     guard = Guard("shaken", Shaken(), list("abcde"))
-    whole, parts = (CropGain(Slanted(), None, torch.float32, most, guard) for most in (5, 2))
+    whole, parts = (CropObjective(Slanted(), None, torch.float32, most, guard) for most in (5, 2))
     assert torch.allclose(whole.gradient(crops), parts.gradient(crops), atol=1e-7)
     assert torch.allclose(whole.values, parts.values, atol=1e-6)
-    other = CropGain(Slanted(), None, torch.float32, 5, Guard("shaken", Shaken(), list("fghij")))
+    other = CropObjective(Slanted(), None, torch.float32, 5, Guard("shaken", Shaken(), list("fghij")))
     other.gradient(crops)
     assert not torch.allclose(whole.values, other.values, atol=1e-6)

@@ -24,7 +24,7 @@ from pipeline.contract.metric import distort
 from pipeline.data.dataset import open_dataset
 from pipeline.data.images import load_batch, quantize, to_tensor
 from pipeline.engine.attack.passes import attack_variants
-from pipeline.engine.metric.objective import Gain, ImageNoise
+from pipeline.engine.metric.objective import ImageNoise, MetricObjective
 
 IMPORTED = {  # entry: file below weights/
     "eonss": "eonss.pth",
@@ -175,7 +175,7 @@ def gains(
     references = clear if reference else None
     attack = attack_variants(lookup.find("attacks", name), Settings(overrides=overrides))[""]
     known = {needed: torch.full((len(images),), 4.0) for needed in attack.needs}
-    objective = Gain(metric, references, access=attack.access, clear_scores=known)
+    objective = MetricObjective(metric, references, access=attack.access, clear_scores=known)
     attacked = attack(images, objective, ImageNoise(name, NAMES[:count]))
     noise = ImageNoise("same size", NAMES[:count]).uniform(images)
     if rounded:

@@ -22,7 +22,7 @@ from pipeline.contract.base import photographs
 from pipeline.data.images import quantize
 from pipeline.engine.job import Request
 from pipeline.engine.metric.build import build_metric
-from pipeline.engine.metric.objective import Gain, ImageNoise
+from pipeline.engine.metric.objective import ImageNoise, MetricObjective
 from pipeline.engine.run import run
 from pipeline.files import file_digest
 from pipeline.places import CODE
@@ -55,7 +55,7 @@ def gain(name: str) -> float:
     """Returns what I-FGSM at 4/255 adds to the score, on average."""
     attack = replace(lookup.find("attacks", "ifgsm").load()(), eps=4 / 255)
     metric, names = load(name), [str(number) for number in range(len(shown()))]
-    attacked = quantize(attack(shown(), Gain(metric), ImageNoise("ifgsm", names)), shown(), attack.eps)
+    attacked = quantize(attack(shown(), MetricObjective(metric), ImageNoise("ifgsm", names)), shown(), attack.eps)
     return (metric(attacked) - metric(shown())).mean().item()
 
 

@@ -12,7 +12,7 @@ from pipeline.cells.cell import Cell, Settings
 from pipeline.data.dataset import open_dataset
 from pipeline.data.images import decode, quantize, to_tensor
 from pipeline.engine.metric.bench import MetricBench
-from pipeline.engine.metric.objective import Gain, ImageNoise
+from pipeline.engine.metric.objective import ImageNoise, MetricObjective
 from pipeline.engine.universal.patterns import patterns_of
 
 SIDE = 240
@@ -49,7 +49,7 @@ def test_beats_noise_of_the_same_largest_value_and_of_the_same_rms(name, bench, 
     cell = Cell(bench.entry, lookup.find("attacks", name), {}, settings, {train.name: train.digest})
     pattern = patterns_of(bench, cell, [train], lambda what, work: None)[""][train.name]
     clear, attack = unseen(shared_data / "images"), cell.attack.load()()
-    objective = Gain(bench.metric)
+    objective = MetricObjective(bench.metric)
     names = [str(index) for index in range(len(clear))]
     drawn = ImageNoise("noise", names)
     for amplitude in attack.amplitudes[1:]:

@@ -17,7 +17,7 @@ from pipeline.engine.attack.passes import Pass
 from pipeline.engine.measures.distances import measures
 from pipeline.engine.metric.bench import MetricBench
 from pipeline.engine.metric.defended import Guard
-from pipeline.engine.metric.objective import Gain, ImageNoise
+from pipeline.engine.metric.objective import ImageNoise, MetricObjective
 
 
 class Attacked(NamedTuple):
@@ -72,11 +72,11 @@ class Attacker:
         images, references = self.bench.on_device(batch)
         names = [photo.name for photo in batch.photos]
         guard = self.bench.guard(names)
-        companions = {name: Gain(metric, images) for name, metric in self.beside.items()}
+        companions = {name: MetricObjective(metric, images) for name, metric in self.beside.items()}
         found = []
         for trial in self.current.trials:
             judge = guard.behind(self.bench.metric) if guard else self.bench.metric
-            objective = Gain(
+            objective = MetricObjective(
                 judge,
                 references,
                 access=trial.attack.access,

@@ -24,7 +24,7 @@ from pipeline.engine.attack.passes import Pass, Trial
 from pipeline.engine.checkpoint import Checkpoint
 from pipeline.engine.clips.bench import ClipBench, Showing, Told, Window, WindowScore, attempt, write_array
 from pipeline.engine.measures.distances import measures
-from pipeline.engine.metric.objective import Gain, ImageNoise
+from pipeline.engine.metric.objective import ImageNoise, MetricObjective
 from pipeline.files import digest
 
 MEASURED = ("psnr", "ssim", "mse", "linf")
@@ -166,8 +166,8 @@ class ClipAttacker:
         images, references = self.bench.on_device(batch)
         names = [photo.name for photo in batch.photos]
         sides = {metric: scores[window.start : window.stop] for metric, scores in task.sides.items()}
-        companions = {name: Gain(metric, images) for name, metric in self.beside.items()}
-        objective = Gain(
+        companions = {name: MetricObjective(metric, images) for name, metric in self.beside.items()}
+        objective = MetricObjective(
             score,
             references,
             access=attack.access,

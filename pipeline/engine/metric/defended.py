@@ -107,7 +107,7 @@ def _clock(device: torch.device) -> float:
 
 
 class DefendedMetric:
-    """A metric behind a defence, for the search of an adaptive attack: `pipeline.engine.metric.objective.Judge`.
+    """A metric behind a defence, for the search of an adaptive attack: `pipeline.engine.metric.objective.Scorer`.
 
     Where the defence has no gradient the attack goes straight through it, as if it changed nothing (BPDA; Athalye,
     Carlini & Wagner, ICML 2018). A random defence draws anew at each query, and the objective averages.

@@ -12,7 +12,7 @@ from torch import Tensor
 from metrics.base import Images, Scores
 
 
-class Judge(Protocol):
+class Scorer(Protocol):
     """What gives the scores: a metric, one behind a defence, or a clip's as a function of some of its frames."""
 
     @property
@@ -27,7 +27,7 @@ class Judge(Protocol):
         """Returns the (N,) scores of (N, 3, H, W) images."""
 
 
-class Gain:
+class MetricObjective:
     """Implements `attacks.base.Objective` over a metric, and counts what the attack spends.
 
     The objective is score / range, with the sign turned for a metric where lower is better: J = 1 - score/range of the
@@ -36,14 +36,14 @@ class Gain:
 
     def __init__(
         self,
-        metric: Judge,
+        metric: Scorer,
         references: Images | None = None,
         *,
         access: str = "white",
         draws: int = 1,
         dtype: torch.dtype = torch.float32,
         clear_scores: Mapping[str, Scores] | None = None,
-        companions: Mapping[str, Gain] | None = None,
+        companions: Mapping[str, MetricObjective] | None = None,
     ) -> None:
         low, high = metric.score_range
         self.scale = (1 if metric.higher_is_better else -1) / (high - low)
@@ -102,7 +102,7 @@ class Gain:
             raise KeyError(f"the attack asked for the clear score by {metric!r}: name it in `needs`")
         return self.clear_scores[metric]
 
-    def closeness(self, metric: str) -> Gain:
+    def closeness(self, metric: str) -> MetricObjective:
         """Returns how close images are to the clear ones, by a full-reference metric the attack named in `needs`.
 
         Raises:

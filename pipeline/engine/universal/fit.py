@@ -22,7 +22,7 @@ from pipeline.engine.batching import one_line
 from pipeline.engine.device import commit, describe
 from pipeline.engine.metric.bench import MetricBench
 from pipeline.engine.metric.objective import ImageNoise
-from pipeline.engine.universal.crop_gain import CropGain
+from pipeline.engine.universal.crop_objective import CropObjective
 from pipeline.engine.universal.crops import CropBatch, Crops
 from pipeline.engine.universal.tensors import read_tensors, write_tensors
 from pipeline.errors import BenchError, DataError, TransientError
@@ -143,7 +143,7 @@ class FitRun:
         references = None if batch.references is None else batch.references.to(device)
         # Named by the step too, so that a random defence draws anew at each, and the same again in a resumed fit.
         guard = self.bench.guard([f"{name} in step {progress.steps}" for name in batch.names])
-        gain = CropGain(self.bench.metric, references, getattr(torch, self.fit.settings.dtype), most, guard)
+        gain = CropObjective(self.bench.metric, references, getattr(torch, self.fit.settings.dtype), most, guard)
         (state,) = self.attack.fit([(batch.images.to(device), gain)], state)
         progress.loss.append(self._loss(gain.values, batch.names, progress))
         return state, gain.most

@@ -10,10 +10,10 @@ import torch
 from metrics.base import Images, Metric, Scores
 from pipeline.engine.batching import out_of_memory
 from pipeline.engine.metric.defended import Guard
-from pipeline.engine.metric.objective import Gain
+from pipeline.engine.metric.objective import MetricObjective
 
 
-class CropGain:
+class CropObjective:
     """Implements `attacks.base.Objective` over a batch of crops.
 
     Args:
@@ -56,14 +56,14 @@ class CropGain:
         """Raises KeyError: a fit knows no other metric."""
         raise KeyError(f"the attack asked for the clear score by {metric!r}: a fit has none")
 
-    def closeness(self, metric: str) -> Gain:
+    def closeness(self, metric: str) -> MetricObjective:
         """Raises KeyError: a fit knows no other metric."""
         raise KeyError(f"the attack asked how close images are by {metric!r}: a fit has no clear images")
 
-    def _parts(self, images: Images) -> Iterator[tuple[Gain, Images]]:
+    def _parts(self, images: Images) -> Iterator[tuple[MetricObjective, Images]]:
         for start in range(0, len(images), self.most):
             part = slice(start, start + self.most)
             references = None if self.references is None else self.references[part]
             guard = replace(self.guard, images=self.guard.images[part]) if self.guard else None
             judge = guard.behind(self.metric) if guard else self.metric
-            yield Gain(judge, references, draws=guard.draws if guard else 1, dtype=self.dtype), images[part]
+            yield MetricObjective(judge, references, draws=guard.draws if guard else 1, dtype=self.dtype), images[part]
