@@ -33,7 +33,7 @@ from pipeline.contract.attack import Contrast
 from pipeline.data.dataset import open_dataset
 from pipeline.data.images import decode
 from pipeline.engine.cell import CellRun
-from pipeline.engine.clips.bench import ClipBench
+from pipeline.engine.clips.runner import ClipRunner
 
 HEIGHT, WIDTH, FEW = 1080, 1920, 5
 
@@ -89,14 +89,14 @@ def attack(clip: Path, name: str, kind: type[Contrasts], out: Path) -> dict[str,
     fields = {"smallest": 7, "batch_dependent": False, "differentiable": True}
     entry = Entry("light", "metrics", kind="video", fields=fields, fingerprint="benchmark")
     metric = kind().eval().requires_grad_(requires_grad=False)
-    bench = ClipBench(entry, out, torch.device("cpu"), network=lambda: metric)
+    runner = ClipRunner(entry, out, torch.device("cpu"), network=lambda: metric)
     dataset = open_dataset(str(clip))
     cell = Cell(entry, lookup.find("attacks", name), {dataset.name: dataset.digest}, Settings(variants=False))
     before, passes = time.process_time(), Counter[str]()
-    (row,) = CellRun(bench, cell, lambda what, work: passes.update({what: work})).run([dataset]).rows
+    (row,) = CellRun(runner, cell, lambda what, work: passes.update({what: work})).run([dataset]).rows
     return {
         "frames": len(dataset.photos),
-        "window": bench.rule(HEIGHT, WIDTH),
+        "window": runner.rule(HEIGHT, WIDTH),
         "cpu_seconds": round(time.process_time() - before, 1),
         "peak_memory_gb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6, 2),
         "clear": float(row["clear"]),

@@ -29,9 +29,9 @@ from pipeline.cells.cell import Cell, Settings
 from pipeline.data.dataset import Dataset, open_dataset
 from pipeline.data.images import load_recent
 from pipeline.engine.cell import CellRun
-from pipeline.engine.metric.bench import MetricBench
 from pipeline.engine.metric.build import build_defences
 from pipeline.engine.metric.defended import Guard
+from pipeline.engine.metric.runner import MetricRunner
 
 CHEAP = ("color_quantization", "flip", "gaussian_blur", "unsharp")
 
@@ -67,15 +67,15 @@ class Cells:
 
     def __init__(self, metric: str, dataset: Dataset, folder: Path) -> None:
         self.entry, self.dataset, self.folder = metric_entry(metric), dataset, folder
-        self.network = MetricBench(self.entry, folder, CPU).metric  # built before the clock runs
+        self.network = MetricRunner(self.entry, folder, CPU).metric  # built before the clock runs
         self.numbers = count()
 
     def run(self, attack: str, entry: Entry, settings: Settings) -> None:
         """Scores and attacks every image."""
         cell = BenchCell(entry, lookup.find("attacks", attack), {self.dataset.name: self.dataset.digest}, settings)
-        bench = MetricBench(entry, self.folder / str(next(self.numbers)), CPU, network=lambda: self.network)
+        runner = MetricRunner(entry, self.folder / str(next(self.numbers)), CPU, network=lambda: self.network)
         load_recent.cache_clear()
-        assert len(CellRun(bench, cell, silent).run([self.dataset]).rows) >= len(self.dataset.photos)
+        assert len(CellRun(runner, cell, silent).run([self.dataset]).rows) >= len(self.dataset.photos)
 
 
 def judge(cells: Cells, batches: list[Images]) -> None:
@@ -93,7 +93,7 @@ def measure(workload: Workload, folder: Path, clock: Clock) -> list[Row]:
     cells = Cells(workload.metric, open_dataset(str(folder / "photographs")), folder)
     plain = Settings(variants=False)
     judged = replace(plain, defences=CHEAP)
-    rule = MetricBench(cells.entry, folder, CPU).rule
+    rule = MetricRunner(cells.entry, folder, CPU).rule
     images = [load_recent(tuple(photos), None, None).images for photos in cells.dataset.batches(rule)]
     ratios: dict[str, list[float]] = {}
     for _ in range(workload.repetitions):

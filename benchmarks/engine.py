@@ -30,8 +30,8 @@ from pipeline.cells.row import to_csv
 from pipeline.data.dataset import Dataset, open_dataset
 from pipeline.data.images import load_batch, load_recent
 from pipeline.engine.cell import CellRun
-from pipeline.engine.metric.bench import MetricBench
 from pipeline.engine.metric.build import build_metric
+from pipeline.engine.metric.runner import MetricRunner
 from pipeline.files import write_atomically
 
 DType = Literal["float32", "bfloat16"]
@@ -116,28 +116,28 @@ def measure(workload: Workload, folder: Path, clock: Clock) -> list[Result]:
     dataset = open_dataset(str(folder / "photographs"))
     entry, attack = metric_entry(workload.metric), IFGSM()
     images = load_batch(dataset.photos, None, None).images
-    plain, bench, bare = entry.load()().eval(), MetricBench(entry, folder, CPU), build_metric(entry, CPU)
+    plain, runner, bare = entry.load()().eval(), MetricRunner(entry, folder, CPU), build_metric(entry, CPU)
     timing = Timing()
     results = [
         Result(workload, name, timing, Timing(), Timing(), best_means(bare, images, getattr(torch, name)))
         for name in workload.dtypes
     ]
-    bench.metric  # noqa: B018  # built before the clock runs, as the others are
+    runner.metric  # noqa: B018  # built before the clock runs, as the others are
     for number in range(workload.repetitions):
         timing.take(clock, plain_loop, plain, dataset, attack, folder)
         for result in results:
-            bench.out = folder / f"{result.dtype}{number}"  # an empty folder: nothing is known from before
-            result.engine.take(clock, engine, bench, dataset, result.dtype)
+            runner.out = folder / f"{result.dtype}{number}"  # an empty folder: nothing is known from before
+            result.engine.take(clock, engine, runner, dataset, result.dtype)
             result.limit.take(clock, bare_limit, bare, images, attack, getattr(torch, result.dtype), result.means)
     return results
 
 
-def engine(bench: MetricBench, dataset: Dataset, dtype: DType) -> list[float]:
+def engine(runner: MetricRunner, dataset: Dataset, dtype: DType) -> list[float]:
     """Runs one cell as `python -m pipeline run` does, and returns the attacked scores."""
     load_recent.cache_clear()  # the photographs of an earlier repetition
-    cell = Cell(bench.entry, lookup.find("attacks", "ifgsm"), {dataset.name: dataset.digest}, Settings(dtype=dtype))
-    outcome = CellRun(bench, cell, silent).run([dataset])
-    write_atomically(cell.csv(bench.out), to_csv(outcome.rows))
+    cell = Cell(runner.entry, lookup.find("attacks", "ifgsm"), {dataset.name: dataset.digest}, Settings(dtype=dtype))
+    outcome = CellRun(runner, cell, silent).run([dataset])
+    write_atomically(cell.csv(runner.out), to_csv(outcome.rows))
     return [float(row["attacked"]) for row in outcome.rows]
 
 

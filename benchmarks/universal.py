@@ -24,7 +24,7 @@ from pipeline.cells.cell import Cell, Settings
 from pipeline.data.dataset import open_dataset
 from pipeline.data.images import load_recent
 from pipeline.engine.cell import CellRun
-from pipeline.engine.metric.bench import MetricBench
+from pipeline.engine.metric.runner import MetricRunner
 from pipeline.engine.universal.crops import Crops
 from pipeline.engine.universal.patterns import patterns_of
 
@@ -64,22 +64,22 @@ def measure(workload: Workload, folder: Path, clock: Clock) -> list[Row]:
     data = {dataset.name: dataset.digest}
     crops = Crops(dataset, workload.crop, None)
     steps = [batch.images for batch in crops.batches(crops.steps(BATCH, workload.epochs))]
-    bench = MetricBench(entry, folder, CPU, batch=BATCH)
-    images = [load_recent(tuple(photos), None, None).images for photos in dataset.batches(bench.rule)]
-    bench.clear(dataset, None)  # builds the metric, and leaves the clear scores
+    runner = MetricRunner(entry, folder, CPU, batch=BATCH)
+    images = [load_recent(tuple(photos), None, None).images for photos in dataset.batches(runner.rule)]
+    runner.clear(dataset, None)  # builds the metric, and leaves the clear scores
     rows = []
     for name in ATTACKS:
         cell = Cell(entry, lookup.find("attacks", name), data, Settings(overrides=overrides), data)
         ratios: dict[str, list[float]] = {"fit": [], "evaluation": []}
         for number in range(workload.repetitions):
-            fresh = MetricBench(entry, folder / f"{name}{number}", CPU, batch=BATCH)
-            fresh.__dict__["metric"] = bench.metric  # built before the clock runs
+            fresh = MetricRunner(entry, folder / f"{name}{number}", CPU, batch=BATCH)
+            fresh.__dict__["metric"] = runner.metric  # built before the clock runs
             fresh.clear(dataset, None)
             load_recent.cache_clear()
             patterns, fit = timed(clock, patterns_of, fresh, cell, [dataset], silent)
-            _, bare_fit = timed(clock, gradients, bench.metric, steps)
+            _, bare_fit = timed(clock, gradients, runner.metric, steps)
             outcome, evaluation = timed(clock, CellRun(fresh, cell, silent, patterns=patterns).run, [dataset])
-            _, bare_evaluation = timed(clock, scores, bench.metric, images * 3)
+            _, bare_evaluation = timed(clock, scores, runner.metric, images * 3)
             assert len(outcome.rows) == 3 * workload.images
             ratios["fit"].append(fit / bare_fit)
             ratios["evaluation"].append(evaluation / bare_evaluation)

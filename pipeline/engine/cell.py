@@ -20,9 +20,9 @@ from pipeline.engine.attack.passes import Pass, Patterns, attack_passes, attack_
 from pipeline.engine.batching import BatchRule, isolate
 from pipeline.engine.checkpoint import Checkpoint
 from pipeline.engine.clips.attack import ClipAttacker
-from pipeline.engine.clips.bench import ClipBench, Share
 from pipeline.engine.clips.means import clip_means
-from pipeline.engine.metric.bench import MetricBench, Report
+from pipeline.engine.clips.runner import ClipRunner, Share
+from pipeline.engine.metric.runner import MetricRunner, Report
 from pipeline.engine.saved.read import SavedEntry
 from pipeline.engine.saved.write import save_clear
 from pipeline.errors import DataError
@@ -43,7 +43,7 @@ class CellRun:
     """One cell at work; what is finished is written down batch by batch, and never done again.
 
     Args:
-        bench: The metric.
+        runner: The metric.
         cell: The cell.
         report: Told of the passes over an image that are done.
         save_images: Whether to write the attacked images, and what was attacked, as PNG.
@@ -52,25 +52,25 @@ class CellRun:
 
     def __init__(
         self,
-        bench: MetricBench,
+        runner: MetricRunner,
         cell: Cell,
         report: Report,
         *,
         save_images: bool = False,
         patterns: Patterns | None = None,
     ) -> None:
-        self.bench, self.cell, self.report = bench, cell, report
-        self.saved = cell.images(bench.out) if save_images else None
+        self.runner, self.cell, self.report = runner, cell, report
+        self.saved = cell.images(runner.out) if save_images else None
         self.patterns = patterns
         self.defences = {
-            name: bench.behind(entry) for name, entry in zip(cell.settings.defences, cell.defended(), strict=True)
+            name: runner.behind(entry) for name, entry in zip(cell.settings.defences, cell.defended(), strict=True)
         }
-        path, self.place = bench.work(f"{cell.label}.jsonl"), Place("work", cell.key, "journal")
-        bench.sync.bring(self.place, path)
+        path, self.place = runner.work(f"{cell.label}.jsonl"), Place("work", cell.key, "journal")
+        runner.sync.bring(self.place, path)
         self.checkpoint = Checkpoint(
             path,
             f"{cell.key} images={save_images}",
-            {"pixels": bench.rule.pixels, "most": bench.rule.most},
+            {"pixels": runner.rule.pixels, "most": runner.rule.most},
         )
         # A resumed run keeps the first one's batches, since their size may change the last digit of a score.
         self.rule = BatchRule(self.checkpoint.header["pixels"], self.checkpoint.header["most"])
@@ -105,7 +105,7 @@ class CellRun:
 
     def _plan(self, datasets: list[Dataset]) -> Iterator[tuple[Dataset, Pass]]:
         """Yields the passes over the data sets; of saved images, over those that each setting was saved of."""
-        settings, full_reference = self.cell.settings, self.bench.entry.full_reference
+        settings, full_reference = self.cell.settings, self.runner.entry.full_reference
         if isinstance(self.cell.attack, SavedEntry):
             yield from self.cell.attack.passes(full_reference=full_reference)
             return
@@ -117,9 +117,9 @@ class CellRun:
 
     def _pass(self, dataset: Dataset, current: Pass) -> list[dict[str, Any]]:
         """Runs one pass over a data set; returns a record per batch, or per clip."""
-        if isinstance(self.bench, ClipBench):
-            return self._clips(self.bench, dataset, current)
-        clear, excluded = self.bench.clear(dataset, current.jpeg, self.report)
+        if isinstance(self.runner, ClipRunner):
+            return self._clips(self.runner, dataset, current)
+        clear, excluded = self.runner.clear(dataset, current.jpeg, self.report)
         sides, sides_excluded = self._sides(dataset, current.jpeg)
         behind, behind_excluded = self._behind(dataset, current.jpeg)
         excluded = behind_excluded | sides_excluded | excluded
@@ -132,7 +132,7 @@ class CellRun:
         self.report(self.cell.attack.name, already * current.work)
         dtype = getattr(torch, self.cell.settings.dtype)
         attacker = Attacker(
-            self.bench,
+            self.runner,
             self.cell.attack.name,
             dataset.name,
             current,
@@ -149,10 +149,10 @@ class CellRun:
 
         def attack(part: Batch) -> list[Attacked]:
             index = [position[photo.name] for photo in part.photos]
-            known = {metric: scores[index].to(self.bench.device) for metric, scores in sides.items()}
+            known = {metric: scores[index].to(self.runner.device) for metric, scores in sides.items()}
             clear_behind = {defence: scores[index].tolist() for defence, scores in behind.items()}
             if self.saved:
-                save_clear(self.cell, self.bench.out, dataset, current.jpeg, part)
+                save_clear(self.cell, self.runner.out, dataset, current.jpeg, part)
             return attacker(part, clear[index].tolist(), known, clear_behind)
 
         for (unit, photos), batch in ahead(todo, load):
@@ -168,17 +168,17 @@ class CellRun:
                 "purified": dict(attacker.purified),
             }
             self.checkpoint.record(unit, record)
-            self.bench.sync.copy(self.place, self.checkpoint.path)
+            self.runner.sync.copy(self.place, self.checkpoint.path)
             self.report(self.cell.attack.name, len(photos) * current.work)
         return [self.checkpoint.done[unit] for unit in units]
 
-    def _clips(self, bench: ClipBench, dataset: Dataset, current: Pass) -> list[dict[str, Any]]:
+    def _clips(self, runner: ClipRunner, dataset: Dataset, current: Pass) -> list[dict[str, Any]]:
         """Runs one pass over the clips of a data set; returns a record per clip."""
-        clear, excluded = bench.clear(dataset, current.jpeg, self.report)
+        clear, excluded = runner.clear(dataset, current.jpeg, self.report)
         sides, left_out = self._sides(dataset, current.jpeg)
         position = {photo.name: index for index, photo in enumerate(dataset.photos)}
         attacker = ClipAttacker(
-            bench,
+            runner,
             self.cell.attack.name,
             dataset,
             current,
@@ -186,7 +186,7 @@ class CellRun:
             self.saved,
             self.checkpoint,
             self.rule,
-            lambda: bench.sync.copy(self.place, self.checkpoint.path),
+            lambda: runner.sync.copy(self.place, self.checkpoint.path),
             self._companions(),
         )
         records = []
@@ -197,7 +197,7 @@ class CellRun:
                 records.append({"rows": [], "flaws": {}, "excluded": {clip: reason}, "seconds": 0})
             else:
                 index = [position[photo.name] for photo in photos]
-                known = {metric: scores[index].to(bench.device) for metric, scores in sides.items()}
+                known = {metric: scores[index].to(runner.device) for metric, scores in sides.items()}
                 records.append(attacker(clip, score, known, share))
             share.end()
         return records
@@ -209,20 +209,20 @@ class CellRun:
         for entry in self.cell.needed():
             if entry.kind == "FR":
                 continue  # it is asked how close an attacked image is to the clear one
-            scores[entry.name], left_out = self.bench.beside(entry).clear(dataset, jpeg)
+            scores[entry.name], left_out = self.runner.beside(entry).clear(dataset, jpeg)
             excluded |= {image: f"{entry.name}, which the attack needs: {reason}" for image, reason in left_out.items()}
         return scores, excluded
 
     def _companions(self) -> dict[str, Metric]:
         """Returns the full-reference metrics that the attack names in `needs`."""
-        return {entry.name: self.bench.beside(entry).metric for entry in self.cell.needed() if entry.kind == "FR"}
+        return {entry.name: self.runner.beside(entry).metric for entry in self.cell.needed() if entry.kind == "FR"}
 
     def _behind(self, dataset: Dataset, jpeg: Quality | None) -> tuple[dict[str, Scores], dict[str, str]]:
         """Returns the clear images' scores behind each defence."""
         scores: dict[str, Scores] = {}
         excluded: dict[str, str] = {}
-        for name, bench in self.defences.items():
-            scores[name], left_out = bench.clear(dataset, jpeg)
+        for name, runner in self.defences.items():
+            scores[name], left_out = runner.clear(dataset, jpeg)
             excluded |= {image: f"behind {name}: {reason}" for image, reason in left_out.items()}
         return scores, excluded
 

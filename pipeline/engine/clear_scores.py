@@ -9,7 +9,7 @@ from pipeline.catalogue import lookup
 from pipeline.cells.cell import settings_of
 from pipeline.config import Preset, Quality
 from pipeline.data.dataset import open_dataset
-from pipeline.engine.clips.bench import open_bench
+from pipeline.engine.clips.runner import open_runner
 from pipeline.engine.device import make_deterministic, open_device
 from pipeline.engine.probe import probe
 from pipeline.errors import DataError
@@ -42,17 +42,17 @@ def calibrate(name: str, preset: Preset, out: Path, device: str, store: Store | 
     if reason := entry.problem or missing(entry) or provide(entry):
         raise DataError(f"{name}: {reason}")
     make_deterministic()
-    bench = open_bench(entry, out, open_device(device), sync=Sync(store))
+    runner = open_runner(entry, out, open_device(device), sync=Sync(store))
     found = []
     distortions = settings_of(preset).jpeg if entry.full_reference else (None,)
     for dataset in (open_dataset(each, preset.limit, preset.frames) for each in preset.datasets):
         for jpeg in distortions:
-            scores, excluded = bench.clear(dataset, jpeg)
+            scores, excluded = runner.clear(dataset, jpeg)
             usable = scores[scores.isfinite()]
             if not len(usable):
                 image, reason = next(iter(excluded.items()))
                 raise DataError(f"{name} scores no image of {dataset.name}; {image}: {reason}")
             low, high = float(usable.min()), float(usable.max())
             found.append(Clear(dataset.name, dataset.digest, jpeg, len(usable), low, high, excluded))
-        probe(bench, dataset, distortions[0])
+        probe(runner, dataset, distortions[0])
     return found

@@ -14,9 +14,9 @@ from pipeline.cells.stamp import AttackFacts, DatasetFacts, Probe, Stamp
 from pipeline.data.dataset import Dataset
 from pipeline.engine.attack.passes import attack_settings
 from pipeline.engine.cell import CellRun
-from pipeline.engine.clips.bench import open_bench
+from pipeline.engine.clips.runner import open_runner
 from pipeline.engine.device import begin_memory, commit, describe, make_deterministic, open_device, peak_memory
-from pipeline.engine.metric.bench import MetricBench
+from pipeline.engine.metric.runner import MetricRunner
 from pipeline.engine.probe import probe
 from pipeline.engine.saved.write import save_manifest
 from pipeline.engine.universal.patterns import patterns_of
@@ -89,16 +89,18 @@ def run_job(job: Job, tell: Tell) -> None:
     entry = job.cells[0].metric
     sync = request.sync()
     device, codec = open_device(request.device), request.settings.codec
-    bench = open_bench(entry, request.out, device, request.batch, sync=sync, codec=codec)
+    runner = open_runner(entry, request.out, device, request.batch, sync=sync, codec=codec)
 
     def report(what: str, work: int) -> None:
         tell(Event(entry.name, what, work))
 
     for cell in job.cells:
-        begin_memory(bench.device)
+        begin_memory(runner.device)
         try:
-            patterns = patterns_of(bench, cell, job.train, report)
-            outcome = CellRun(bench, cell, report, save_images=request.save_images, patterns=patterns).run(job.datasets)
+            patterns = patterns_of(runner, cell, job.train, report)
+            outcome = CellRun(runner, cell, report, save_images=request.save_images, patterns=patterns).run(
+                job.datasets
+            )
         except DataError as error:
             facts = stamp_facts(cell, job.datasets, job.train, request)
             write_cell(cell, request, sync, Stamp(status="failed", reason=str(error), **facts))
@@ -118,21 +120,21 @@ def run_job(job: Job, tell: Tell) -> None:
             seconds=outcome.seconds,
             purifying={name: float(f"{seconds:.3g}") for name, seconds in outcome.purifying.items()},
             flaws={variant: dict(flaws) for variant, flaws in outcome.flaws.items() if flaws},
-            probes=_probes(bench, cell, job.datasets),
-            gpu_memory=peak_memory(bench.device),
-            machine=describe(bench.device),
+            probes=_probes(runner, cell, job.datasets),
+            gpu_memory=peak_memory(runner.device),
+            machine=describe(runner.device),
             **facts,
         )
         write_cell(cell, request, sync, stamp, csv)
-        bench.work(f"{cell.label}.jsonl").unlink(missing_ok=True)
+        runner.work(f"{cell.label}.jsonl").unlink(missing_ok=True)
         left_out = sum(map(len, outcome.excluded.values()))
         tell(Event(entry.name, cell.attack.name, 0, "done", f"{left_out} images left out" if left_out else ""))
 
 
-def _probes(bench: MetricBench, cell: Cell, datasets: list[Dataset]) -> dict[str, Probe]:
+def _probes(runner: MetricRunner, cell: Cell, datasets: list[Dataset]) -> dict[str, Probe]:
     """Returns what a look at the metric says of its gradients; measured once for all its cells."""
-    jpeg = cell.settings.jpeg[0] if bench.entry.full_reference else None
-    found = {dataset.name: probe(bench, dataset, jpeg) for dataset in datasets}
+    jpeg = cell.settings.jpeg[0] if runner.entry.full_reference else None
+    found = {dataset.name: probe(runner, dataset, jpeg) for dataset in datasets}
     return {name: each for name, each in found.items() if each}
 
 

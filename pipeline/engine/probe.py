@@ -19,8 +19,8 @@ from pipeline.config import Quality
 from pipeline.data.dataset import Dataset
 from pipeline.data.images import Batch, load_batch
 from pipeline.engine.batching import isolate
-from pipeline.engine.metric.bench import MetricBench
 from pipeline.engine.metric.objective import MetricObjective
+from pipeline.engine.metric.runner import MetricRunner
 from pipeline.files import digest, exclusive, write_atomically
 from pipeline.store.store import Place
 
@@ -44,7 +44,7 @@ class Slopes(NamedTuple):
     top: float
 
 
-def probe(bench: MetricBench, dataset: Dataset, jpeg: Quality | None) -> Probe | None:
+def probe(runner: MetricRunner, dataset: Dataset, jpeg: Quality | None) -> Probe | None:
     """Returns the measurements of a metric on a data set, from the output folder or the store where they are there.
 
     None for a video metric, for one behind a defence, and where no image can be scored.
@@ -53,19 +53,19 @@ def probe(bench: MetricBench, dataset: Dataset, jpeg: Quality | None) -> Probe |
         DataError: If the metric cannot be built.
         TransientError: If the GPU is lost.
     """
-    if bench.entry.kind == "video" or bench.entry.purified:
+    if runner.entry.kind == "video" or runner.entry.purified:
         return None
-    key = digest(f"{clear_key(bench.entry, dataset.digest, jpeg)} probe {VERSION}".encode())[:32]
-    path, place = bench.work(f"clear-{key}.probe"), Place("clear", key, "probe")
+    key = digest(f"{clear_key(runner.entry, dataset.digest, jpeg)} probe {VERSION}".encode())[:32]
+    path, place = runner.work(f"clear-{key}.probe"), Place("clear", key, "probe")
     with exclusive(path.with_suffix(".lock")):
-        bench.sync.bring(place, path)
+        runner.sync.bring(place, path)
         try:
             return Probe.model_validate_json(path.read_bytes())
         except (FileNotFoundError, ValidationError):
-            found = measure(bench, list(_images(dataset, jpeg)))
+            found = measure(runner, list(_images(dataset, jpeg)))
         if found:
             write_atomically(path, found.model_dump_json())
-            bench.sync.put(place, path)
+            runner.sync.put(place, path)
     return found
 
 
@@ -76,21 +76,21 @@ def _images(dataset: Dataset, jpeg: Quality | None) -> Iterator[Batch]:
         yield load_batch([photo], dataset.crop, jpeg)
 
 
-def measure(bench: MetricBench, images: list[Batch]) -> Probe | None:
+def measure(runner: MetricRunner, images: list[Batch]) -> Probe | None:
     """Returns the measurements on images, each a batch of one; None where none can be scored."""
     again: list[float] = []
     beside: list[float] = []
     slopes: list[Slopes] = []
     problems: list[str] = []
-    entry = bench.entry
+    entry = runner.entry
     for image in images:
-        moves, failed = isolate(lambda batch: [_steadiness(bench, batch)], image)
+        moves, failed = isolate(lambda batch: [_steadiness(runner, batch)], image)
         if failed or not moves:
             continue
         again.append(moves[0][0])
         beside.append(moves[0][1])
         if entry.fields["differentiable"]:
-            found, failed = isolate(lambda batch: [_slopes(bench, batch)], image)
+            found, failed = isolate(lambda batch: [_slopes(runner, batch)], image)
             slopes += found
             problems += failed.values()
     if not again:
@@ -121,22 +121,22 @@ def _median(values: list[float | None]) -> float | None:
     return median(known) if known else None
 
 
-def _steadiness(bench: MetricBench, batch: Batch) -> tuple[float, float]:
+def _steadiness(runner: MetricRunner, batch: Batch) -> tuple[float, float]:
     """Returns how far the score of an image moves when it is scored again, and when others stand beside it."""
-    images, references = bench.on_device(batch)
+    images, references = runner.on_device(batch)
     others = torch.cat([images, images.flip(3), 1 - images])
-    score = MetricObjective(bench.metric, references)
-    together = MetricObjective(bench.metric, None if references is None else torch.cat([references] * 3))
+    score = MetricObjective(runner.metric, references)
+    together = MetricObjective(runner.metric, None if references is None else torch.cat([references] * 3))
     first, second = score(images), score(images)
     return (first - second).abs().item(), (together(others)[:1] - first).abs().item()
 
 
-def _slopes(bench: MetricBench, batch: Batch) -> Slopes:
+def _slopes(runner: MetricRunner, batch: Batch) -> Slopes:
     """Returns what the gradients of an image lead to."""
-    images, references = bench.on_device(batch)
-    objective = MetricObjective(bench.metric, references)
-    low, high = bench.metric.score_range
-    worst = (low if bench.metric.higher_is_better else high) * objective.scale  # the objective at the end of the range
+    images, references = runner.on_device(batch)
+    objective = MetricObjective(runner.metric, references)
+    low, high = runner.metric.score_range
+    worst = (low if runner.metric.higher_is_better else high) * objective.scale  # the objective at the end of the range
     gradient = objective.gradient(images).nan_to_num(0, 0, 0)
     start = objective(images)
     slope, unseen = _agreement(objective, images, gradient), _unseen(objective, images, gradient)

@@ -23,7 +23,7 @@ from pipeline.cells.cell import Cell, Settings
 from pipeline.data.dataset import open_dataset
 from pipeline.data.images import compress, pixels_of, to_tensor
 from pipeline.engine.cell import CellRun
-from pipeline.engine.clips.bench import ClipBench, Showing, WindowScore, windows
+from pipeline.engine.clips.runner import ClipRunner, Showing, WindowScore, windows
 from pipeline.engine.metric.objective import MetricObjective
 
 FRAMES = 7
@@ -163,18 +163,18 @@ def test_a_full_reference_metric_of_clips_refuses_originals_of_another_length():
 def test_features_read_window_by_window_are_those_of_the_whole(films, tmp_path, size, jpeg):
     dataset = open_dataset(str(films))
     fields = {"batch_dependent": False, "smallest": 7, "reference_context": 2}
-    bench = ClipBench(Entry("pooled", "metrics", kind="video", fields=fields), tmp_path, torch.device("cpu"), size)
-    bench.__dict__["metric"] = Pooled()
+    runner = ClipRunner(Entry("pooled", "metrics", kind="video", fields=fields), tmp_path, torch.device("cpu"), size)
+    runner.__dict__["metric"] = Pooled()
     photos = dataset.clips["pan.mkv"]
-    parts = [batch for _, batch in bench.read(dataset, photos, jpeg, size)]
+    parts = [batch for _, batch in runner.read(dataset, photos, jpeg, size)]
     images = torch.cat([batch.images for batch in parts])
     assert len(images) == FRAMES
-    originals = torch.cat([batch.images for _, batch in bench.read(dataset, photos, None, 16)])
+    originals = torch.cat([batch.images for _, batch in runner.read(dataset, photos, None, 16)])
     if jpeg is None:
         assert all(batch.references is None for batch in parts)
         return
     assert torch.equal(images, originals) == (jpeg == "none")
-    found = bench.features(Showing(dataset, photos, jpeg))
+    found = runner.features(Showing(dataset, photos, jpeg))
     torch.testing.assert_close(found, Pooled().features(images, originals))
 
 
@@ -200,8 +200,8 @@ def test_progress_is_told_window_by_window_and_adds_up(films, tmp_path):
 
     def told() -> dict[str, list[int]]:
         heard: dict[str, list[int]] = {"clear": [], "ifgsm": []}
-        bench = ClipBench(entry, tmp_path, torch.device("cpu"), 2, network=lambda: Bright().eval())
-        CellRun(bench, cell, lambda what, work: heard[what].append(work)).run([dataset])
+        runner = ClipRunner(entry, tmp_path, torch.device("cpu"), 2, network=lambda: Bright().eval())
+        CellRun(runner, cell, lambda what, work: heard[what].append(work)).run([dataset])
         return heard
 
     # On every frame two queries and two gradients, which count as two each; then the score of all.

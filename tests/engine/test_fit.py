@@ -22,7 +22,7 @@ from pipeline.config import Preset
 from pipeline.data.dataset import Dataset, open_dataset
 from pipeline.data.images import load_recent
 from pipeline.engine.cell import CellRun
-from pipeline.engine.metric.bench import MetricBench
+from pipeline.engine.metric.runner import MetricRunner
 from pipeline.engine.universal.fit_request import FitRequest, fit_patterns
 from pipeline.engine.universal.patterns import pattern_of, patterns_of
 from pipeline.errors import BenchError, DataError
@@ -105,8 +105,8 @@ def fit_of(made, attack="optimized_uap", settings=SMALL, *, train: Dataset) -> F
     return fits_of(cell_of(local_entry(made), attack, settings, train=train))[0]
 
 
-def bench_of(fit: Fit, out: Path, store: Path | None = None) -> MetricBench:
-    return MetricBench(fit.metric, out, CPU, sync=Sync(FolderStore(store) if store else None))
+def bench_of(fit: Fit, out: Path, store: Path | None = None) -> MetricRunner:
+    return MetricRunner(fit.metric, out, CPU, sync=Sync(FolderStore(store) if store else None))
 
 
 def silent(*_: object) -> None:
@@ -254,10 +254,10 @@ def test_a_cell_has_a_row_per_training_set_and_amplitude_and_decodes_once(train,
     data = open_dataset(str(photos))
     sets = {dataset.name: dataset.digest for dataset in (train, more)}
     cell = Cell(metric, attack, {data.name: data.digest}, SMALL, sets)
-    bench = MetricBench(metric, tmp_path, CPU)
-    patterns = patterns_of(bench, cell, [train, more], silent)
+    runner = MetricRunner(metric, tmp_path, CPU)
+    patterns = patterns_of(runner, cell, [train, more], silent)
     load_recent.cache_clear()
-    outcome = CellRun(bench, cell, silent, patterns=patterns, save_images=True).run([data])
+    outcome = CellRun(runner, cell, silent, patterns=patterns, save_images=True).run([data])
     settings = [(row["train_dataset"], row["amplitude"]) for row in outcome.rows]
     expected = [(name, amplitude) for name in (train.name, "more") for amplitude in ("0.2", "0.4", "0.8")]
     assert settings == [setting for setting in expected for _ in data.photos]

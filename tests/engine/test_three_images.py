@@ -17,8 +17,8 @@ from pipeline.config import Preset
 from pipeline.data.dataset import open_dataset
 from pipeline.data.images import compress, decode, to_tensor
 from pipeline.engine.cell import CellRun
-from pipeline.engine.metric.bench import MetricBench
 from pipeline.engine.metric.build import build_metric
+from pipeline.engine.metric.runner import MetricRunner
 
 CPU = torch.device("cpu")
 DISTORTIONS = (50, 20, "none")
@@ -43,7 +43,7 @@ def test_every_distortion_is_a_variant_and_each_image_stands_where_it_belongs(at
     metric, data = local_entry(Asymmetric), open_dataset(str(photos))
     settings = Settings(jpeg=DISTORTIONS)
     cell = Cell(metric, lookup.find("attacks", attack), {data.name: data.digest}, settings)
-    outcome = CellRun(MetricBench(metric, tmp_path, CPU), cell, lambda what, work: None, save_images=True).run([data])
+    outcome = CellRun(MetricRunner(metric, tmp_path, CPU), cell, lambda what, work: None, save_images=True).run([data])
     assert [row["variant"] for row in outcome.rows] == [
         variant for variant in ("", "jpeg=20", "jpeg=none") for _ in data.photos
     ]

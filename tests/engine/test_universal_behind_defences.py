@@ -16,8 +16,8 @@ from pipeline.cells.cell import Cell, Settings
 from pipeline.cells.fit import fits_of
 from pipeline.data.dataset import open_dataset
 from pipeline.engine.cell import CellRun
-from pipeline.engine.metric.bench import MetricBench
 from pipeline.engine.metric.defended import Guard
+from pipeline.engine.metric.runner import MetricRunner
 from pipeline.engine.universal.crop_objective import CropObjective
 from pipeline.engine.universal.patterns import patterns_of
 
@@ -61,9 +61,9 @@ def patterns(photos: Path, tmp_path_factory):
     """Returns the patterns that the attack comes to, on the bare metric and through the mirror."""
     train, found = open_dataset(str(photos)), {}
     for metric in (BARE, BEHIND):
-        bench = MetricBench(metric, tmp_path_factory.mktemp("fit"), CPU)
+        runner = MetricRunner(metric, tmp_path_factory.mktemp("fit"), CPU)
         cell = Cell(metric, lookup.find("attacks", "optimized_uap"), {}, Settings(overrides=SMALL), {train.name: "t"})
-        found[metric.name] = patterns_of(bench, cell, [train], lambda what, work: None), bench, cell
+        found[metric.name] = patterns_of(runner, cell, [train], lambda what, work: None), runner, cell
     return found
 
 
@@ -75,12 +75,12 @@ def test_a_pattern_that_knows_the_mirror_is_the_mirror_image(patterns, photos):
 
 def test_it_raises_the_defended_score_and_the_other_lowers_it(patterns, photos, tmp_path):
     data = open_dataset(str(photos))
-    _, bench, cell = patterns["slanted+mirror"]
+    _, runner, cell = patterns["slanted+mirror"]
     cell = Cell(BEHIND, cell.attack, {data.name: data.digest}, cell.settings, cell.train)
     moved = {}
     for name in patterns:
-        bench = MetricBench(BEHIND, tmp_path / name, CPU)
-        rows = CellRun(bench, cell, lambda what, work: None, patterns=patterns[name][0]).run([data]).rows
+        runner = MetricRunner(BEHIND, tmp_path / name, CPU)
+        rows = CellRun(runner, cell, lambda what, work: None, patterns=patterns[name][0]).run([data]).rows
         moved[name] = sum(float(row["attacked"]) - float(row["clear"]) for row in rows)
     assert moved["slanted+mirror"] > 0.005
     assert moved["slanted"] < -0.005

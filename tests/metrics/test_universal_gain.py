@@ -11,8 +11,8 @@ from pipeline.catalogue import lookup
 from pipeline.cells.cell import Cell, Settings
 from pipeline.data.dataset import open_dataset
 from pipeline.data.images import decode, quantize, to_tensor
-from pipeline.engine.metric.bench import MetricBench
 from pipeline.engine.metric.objective import ImageNoise, MetricObjective
+from pipeline.engine.metric.runner import MetricRunner
 from pipeline.engine.universal.patterns import patterns_of
 
 SIDE = 240
@@ -25,7 +25,7 @@ NETWORKS = {"small_cnn": None, "eonss": "eonss.pth"}  # ours, and a published on
 
 
 @pytest.fixture(params=NETWORKS)
-def bench(request, shared_data: Path, tmp_path: Path, monkeypatch) -> MetricBench:
+def runner(request, shared_data: Path, tmp_path: Path, monkeypatch) -> MetricRunner:
     """Returns a network at work, with the weights as `weights import` leaves them."""
     entry, published = lookup.find("metrics", request.param), NETWORKS[request.param]
     if published:
@@ -33,7 +33,7 @@ def bench(request, shared_data: Path, tmp_path: Path, monkeypatch) -> MetricBenc
         monkeypatch.setenv("TORCH_HOME", str(tmp_path / "home"))
         (tmp_path / "home" / weight).parent.mkdir(parents=True)
         (tmp_path / "home" / weight).symlink_to(shared_data / "weights" / published)
-    return MetricBench(entry, tmp_path, torch.device("cpu"))
+    return MetricRunner(entry, tmp_path, torch.device("cpu"))
 
 
 def unseen(images: Path) -> torch.Tensor:
@@ -43,13 +43,13 @@ def unseen(images: Path) -> torch.Tensor:
 
 
 @pytest.mark.parametrize("name", SETTINGS)
-def test_beats_noise_of_the_same_largest_value_and_of_the_same_rms(name, bench, shared_data):
+def test_beats_noise_of_the_same_largest_value_and_of_the_same_rms(name, runner, shared_data):
     train = open_dataset(str(shared_data / "images" / "kodak24"))
     settings = Settings(overrides=SETTINGS[name])
-    cell = Cell(bench.entry, lookup.find("attacks", name), {}, settings, {train.name: train.digest})
-    pattern = patterns_of(bench, cell, [train], lambda what, work: None)[""][train.name]
+    cell = Cell(runner.entry, lookup.find("attacks", name), {}, settings, {train.name: train.digest})
+    pattern = patterns_of(runner, cell, [train], lambda what, work: None)[""][train.name]
     clear, attack = unseen(shared_data / "images"), cell.attack.load()()
-    objective = MetricObjective(bench.metric)
+    objective = MetricObjective(runner.metric)
     names = [str(index) for index in range(len(clear))]
     drawn = ImageNoise("noise", names)
     for amplitude in attack.amplitudes[1:]:

@@ -15,9 +15,9 @@ from pipeline.data.dataset import Photo
 from pipeline.data.images import Batch, load_saved, quantize, write_png
 from pipeline.engine.attack.passes import Pass
 from pipeline.engine.measures.distances import measures
-from pipeline.engine.metric.bench import MetricBench
 from pipeline.engine.metric.defended import Guard
 from pipeline.engine.metric.objective import ImageNoise, MetricObjective
+from pipeline.engine.metric.runner import MetricRunner
 
 
 class Attacked(NamedTuple):
@@ -32,7 +32,7 @@ class Attacker:
     """A pass of a cell at work on a data set.
 
     Attributes:
-        bench: The metric.
+        runner: The metric.
         attack: The attack's name, with which its noise is seeded.
         dataset: The data set's name.
         current: The pass.
@@ -44,14 +44,14 @@ class Attacker:
         purified: By defence, the seconds that it took, and of how many images.
     """
 
-    bench: MetricBench
+    runner: MetricRunner
     attack: str
     dataset: str
     current: Pass
     dtype: torch.dtype
     saved: Path | None
     beside: Mapping[str, Metric] = field(default_factory=dict)
-    defences: Mapping[str, MetricBench] = field(default_factory=dict)
+    defences: Mapping[str, MetricRunner] = field(default_factory=dict)
     opinions: Mapping[str, float] = field(default_factory=dict)
     purified: dict[str, tuple[float, int]] = field(default_factory=dict)
 
@@ -69,13 +69,13 @@ class Attacker:
         Raises:
             ValueError: If a score is not finite, or a defence breaks its promises.
         """
-        images, references = self.bench.on_device(batch)
+        images, references = self.runner.on_device(batch)
         names = [photo.name for photo in batch.photos]
-        guard = self.bench.guard(names)
+        guard = self.runner.guard(names)
         companions = {name: MetricObjective(metric, images) for name, metric in self.beside.items()}
         found = []
         for trial in self.current.trials:
-            judge = guard.behind(self.bench.metric) if guard else self.bench.metric
+            judge = guard.behind(self.runner.metric) if guard else self.runner.metric
             objective = MetricObjective(
                 judge,
                 references,
@@ -112,7 +112,7 @@ class Attacker:
 
     def _mos(self, photo: Photo) -> float | None:
         """Returns what people think of what the metric scores; they never saw the images that are compressed for it."""
-        seen = photo.reference is not None or not self.bench.entry.full_reference
+        seen = photo.reference is not None or not self.runner.entry.full_reference
         return self.opinions.get(photo.name) if seen else None
 
     @torch.no_grad()
@@ -127,21 +127,21 @@ class Attacker:
         """Yields the columns that are computed from the attacked images, (N,) values each; once for every defence."""
         changed = measures(attacked, images)
         changed["l2"] = (changed["mse"] * images[0].numel()).sqrt()
-        attacked = self.bench.recoded(attacked)
-        if guard := self.bench.guard(names):
-            scores, through = self._seen(self.bench, guard, attacked, images, references)
+        attacked = self.runner.recoded(attacked)
+        if guard := self.runner.guard(names):
+            scores, through = self._seen(self.runner, guard, attacked, images, references)
             changed |= through
         else:
-            scores = self.bench.metric(attacked, references)
+            scores = self.runner.metric(attacked, references)
         if not scores.isfinite().all():
             raise ValueError("its attacked score is not finite")
         columns: dict[str, Any] = {"attacked": scores.tolist()}
         columns |= {column: values.tolist() for column, values in changed.items()}
         if not self.defences:
             yield columns
-        for name, bench in self.defences.items():
-            if defence := bench.guard(names):
-                scores, through = self._seen(bench, defence, attacked, images, references)
+        for name, runner in self.defences.items():
+            if defence := runner.guard(names):
+                scores, through = self._seen(runner, defence, attacked, images, references)
                 yield columns | {
                     "defence": [name] * len(names),
                     "clear_defended": behind[name],
@@ -150,14 +150,14 @@ class Attacker:
                 }
 
     def _seen(
-        self, bench: MetricBench, guard: Guard, attacked: Images, images: Images, references: Images | None
+        self, runner: MetricRunner, guard: Guard, attacked: Images, images: Images, references: Images | None
     ) -> tuple[Scores, dict[str, Scores]]:
         """Returns the scores through a defence and the columns about it; the time that this takes is added up."""
-        if not bench.warm:
+        if not runner.warm:
             guard.warm_up(attacked)
-            bench.warm = True
-        seen = guard.seen(bench.metric, attacked, references)
-        name = bench.entry.name.rpartition("+")[2]
+            runner.warm = True
+        seen = guard.seen(runner.metric, attacked, references)
+        name = runner.entry.name.rpartition("+")[2]
         seconds, number = self.purified.get(name, (0.0, 0))
         self.purified[name] = (seconds + seen.seconds, number + len(images))
         found = guard.distances(seen.purified, images)

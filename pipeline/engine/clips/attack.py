@@ -22,7 +22,7 @@ from pipeline.data.dataset import Dataset, Photo
 from pipeline.data.images import Batch, quantize, write_png
 from pipeline.engine.attack.passes import Pass, Trial
 from pipeline.engine.checkpoint import Checkpoint
-from pipeline.engine.clips.bench import ClipBench, Showing, Told, Window, WindowScore, attempt, write_array
+from pipeline.engine.clips.runner import ClipRunner, Showing, Told, Window, WindowScore, attempt, write_array
 from pipeline.engine.measures.distances import measures
 from pipeline.engine.metric.objective import ImageNoise, MetricObjective
 from pipeline.files import digest
@@ -59,7 +59,7 @@ class ClipAttacker:
     until the clip is scored.
 
     Attributes:
-        bench: The metric.
+        runner: The metric.
         attack: The attack's name, with which its noise is seeded.
         dataset: The data set.
         current: The pass.
@@ -71,7 +71,7 @@ class ClipAttacker:
         beside: Full-reference metrics that the attack needs.
     """
 
-    bench: ClipBench
+    runner: ClipRunner
     attack: str
     dataset: Dataset
     current: Pass
@@ -129,7 +129,7 @@ class ClipAttacker:
             image=task.photos[0].clip,
             clip=task.photos[0].clip,
             clear=clear,
-            attacked=self.bench.score(showing),
+            attacked=self.runner.score(showing),
             psnr=fmean(measured["psnr"]),
             ssim=fmean(measured["ssim"]),
             mse=fmean(measured["mse"]),
@@ -149,11 +149,11 @@ class ClipAttacker:
         done, starts = self.checkpoint.done, range(0, len(task.photos), size)
         todo = [start for start in starts if task.name(start) not in done or not task.file(start).is_file()]
         if todo:
-            features = self.bench.clear_features(self.dataset, task.photos[0].clip, self.current.jpeg)
-            reading = self.bench.read(self.dataset, task.photos, self.current.jpeg, size, todo[0] // size)
+            features = self.runner.clear_features(self.dataset, task.photos[0].clip, self.current.jpeg)
+            reading = self.runner.read(self.dataset, task.photos, self.current.jpeg, size, todo[0] // size)
             for window, batch in reading:
                 if window.start in todo:
-                    score = WindowScore(self.bench.video, features, window)
+                    score = WindowScore(self.runner.video, features, window)
                     self.checkpoint.record(task.name(window.start), self._window(task, window, batch, score))
                     self.kept()
                     task.told(len(window.photos) * (task.trial.work - 1))  # all but the score of the whole clip
@@ -163,7 +163,7 @@ class ClipAttacker:
         """Attacks one window, writes its frames, and returns its record."""
         start = time.perf_counter()
         attack = task.trial.attack
-        images, references = self.bench.on_device(batch)
+        images, references = self.runner.on_device(batch)
         names = [photo.name for photo in batch.photos]
         sides = {metric: scores[window.start : window.stop] for metric, scores in task.sides.items()}
         companions = {name: MetricObjective(metric, images) for name, metric in self.beside.items()}

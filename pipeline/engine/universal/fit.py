@@ -20,8 +20,8 @@ from pipeline.data.images import write_png
 from pipeline.engine.attack.passes import attack_settings, attack_variants
 from pipeline.engine.batching import one_line
 from pipeline.engine.device import commit, describe
-from pipeline.engine.metric.bench import MetricBench
 from pipeline.engine.metric.objective import ImageNoise
+from pipeline.engine.metric.runner import MetricRunner
 from pipeline.engine.universal.crop_objective import CropObjective
 from pipeline.engine.universal.crops import CropBatch, Crops
 from pipeline.engine.universal.tensors import read_tensors, write_tensors
@@ -57,20 +57,20 @@ class FitRun:
     """One fit at work.
 
     Args:
-        bench: The metric.
+        runner: The metric.
         fit: What is fitted.
         dataset: The training set.
         told: Hears of every step.
         every: Seconds of work that a kill may cost.
     """
 
-    def __init__(self, bench: MetricBench, fit: Fit, dataset: Dataset, told: Told, *, every: float) -> None:
+    def __init__(self, runner: MetricRunner, fit: Fit, dataset: Dataset, told: Told, *, every: float) -> None:
         attack = attack_variants(fit.attack, fit.settings)[fit.variant]
         if not isinstance(attack, Universal):
             raise DataError(f"{fit.attack.name} must inherit from Universal to be fitted: correct the class")
-        self.bench, self.fit, self.attack, self.told, self.every = bench, fit, attack, told, every
+        self.runner, self.fit, self.attack, self.told, self.every = runner, fit, attack, told, every
         self.crops = Crops(dataset, attack.crop, fit.jpeg)
-        self.checkpoint = bench.work(f"fit-{fit.key[:16]}.safetensors")
+        self.checkpoint = runner.work(f"fit-{fit.key[:16]}.safetensors")
         self.place = Place("work", fit.key, "checkpoint")
 
     def run(self) -> Pattern:
@@ -102,7 +102,7 @@ class FitRun:
         return pattern
 
     def _require_crops(self) -> None:
-        dataset, metric = self.crops.dataset, self.bench.entry
+        dataset, metric = self.crops.dataset, self.runner.entry
         if len(dataset.photos) < self.attack.batch:
             raise DataError(
                 f"training set {dataset.name} must hold a batch of {self.attack.batch} images; it holds "
@@ -120,8 +120,8 @@ class FitRun:
     def _climb(self, state: State, progress: Progress) -> State:
         """Takes the steps that are left; returns the last state."""
         steps = self.crops.steps(self.attack.batch, self.attack.epochs)
-        state = {name: value.to(self.bench.device) for name, value in state.items()}
-        most = self.bench.rule(self.attack.crop, self.attack.crop)
+        state = {name: value.to(self.runner.device) for name, value in state.items()}
+        most = self.runner.rule(self.attack.crop, self.attack.crop)
         done = sum(map(len, steps[: progress.steps]))
         self.told(Step(progress.steps, len(steps), done, progress.loss[-1] if progress.loss else math.nan))
         saved = last = time.monotonic()
@@ -139,11 +139,11 @@ class FitRun:
 
     def _step(self, state: State, batch: CropBatch, most: int, progress: Progress) -> tuple[State, int]:
         """Returns the next state, and how many crops the metric takes at once."""
-        device = self.bench.device
+        device = self.runner.device
         references = None if batch.references is None else batch.references.to(device)
         # Named by the step too, so that a random defence draws anew at each, and the same again in a resumed fit.
-        guard = self.bench.guard([f"{name} in step {progress.steps}" for name in batch.names])
-        gain = CropObjective(self.bench.metric, references, getattr(torch, self.fit.settings.dtype), most, guard)
+        guard = self.runner.guard([f"{name} in step {progress.steps}" for name in batch.names])
+        gain = CropObjective(self.runner.metric, references, getattr(torch, self.fit.settings.dtype), most, guard)
         (state,) = self.attack.fit([(batch.images.to(device), gain)], state)
         progress.loss.append(self._loss(gain.values, batch.names, progress))
         return state, gain.most
@@ -174,11 +174,11 @@ class FitRun:
     def _save(self, state: State, progress: Progress) -> None:
         self._look_at_crops(progress)
         write_tensors(self.checkpoint, state, {"key": self.fit.key, "progress": json.dumps(asdict(progress))})
-        self.bench.sync.copy(self.place, self.checkpoint)
+        self.runner.sync.copy(self.place, self.checkpoint)
 
     def _resumed(self) -> tuple[State, Progress] | None:
         """Returns what the last checkpoint of this very fit holds; nothing if there is none, or it is damaged."""
-        self.bench.sync.bring(self.place, self.checkpoint)
+        self.runner.sync.bring(self.place, self.checkpoint)
         found = read_tensors(self.checkpoint)
         if found is None or found[1].get("key") != self.fit.key:
             return None
@@ -186,7 +186,7 @@ class FitRun:
 
     def _write(self, pattern: Pattern, progress: Progress) -> None:
         """Writes preview and pattern, then the stamp, which makes them count."""
-        file, fit, dataset = self.fit.file(self.bench.out), self.fit, self.crops.dataset
+        file, fit, dataset = self.fit.file(self.runner.out), self.fit, self.crops.dataset
         write_png((pattern / (2 * self.attack.eps) + 0.5).clamp(0, 1), file.with_suffix(".png"))
         content = write_tensors(file, {"pattern": pattern}, {"key": fit.key})
         settings = attack_settings(fit.attack, fit.settings)
@@ -206,7 +206,7 @@ class FitRun:
             enlarged=progress.enlarged,
             loss=progress.loss,
             seconds=round(progress.seconds, 3),
-            machine=describe(self.bench.device),
+            machine=describe(self.runner.device),
             commit=commit(),
             finished=datetime.now(UTC).isoformat(timespec="seconds"),
             key=fit.key,

@@ -12,7 +12,7 @@ from pipeline.catalogue import lookup
 from pipeline.cells.cell import Cell, Settings, is_universal
 from pipeline.cells.fit import Fit, FitStamp, fits_of, read_fit_stamp
 from pipeline.engine.device import make_deterministic, open_device
-from pipeline.engine.metric.bench import MetricBench
+from pipeline.engine.metric.runner import MetricRunner
 from pipeline.engine.universal.fit import Told
 from pipeline.engine.universal.patterns import open_training_set, pattern_of
 from pipeline.errors import BenchError, DataError, suggestion
@@ -80,10 +80,10 @@ def fit_patterns(request: FitRequest, shown: Callable[[Fit], AbstractContextMana
     make_deterministic()
     sync = Sync(open_store(request.store) if request.store else None)
     with folder_lock(request.out):
-        bench = MetricBench(metric, request.out, open_device(request.device), request.batch, sync=sync)
+        runner = MetricRunner(metric, request.out, open_device(request.device), request.batch, sync=sync)
         for fit in fits:
             with shown(fit) as told:
-                pattern = pattern_of(bench, fit, train[fit.train], told, every=request.every)
+                pattern = pattern_of(runner, fit, train[fit.train], told, every=request.every)
             file = fit.file(request.out)
             stamp = read_fit_stamp(file.with_suffix(".json"))
             if stamp:

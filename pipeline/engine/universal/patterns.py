@@ -10,7 +10,7 @@ from pipeline.cells.cell import Cell
 from pipeline.cells.fit import NEVER, Fit, fits_of
 from pipeline.data.dataset import Dataset, open_dataset
 from pipeline.engine.attack.passes import Patterns
-from pipeline.engine.metric.bench import MetricBench, Report
+from pipeline.engine.metric.runner import MetricRunner, Report
 from pipeline.engine.universal.fit import FitRun, Step, Told
 from pipeline.engine.universal.tensors import read_tensors
 from pipeline.errors import DataError
@@ -35,11 +35,11 @@ def open_training_set(name: str, limit: int | None = None) -> Dataset:
     return open_dataset(part if name not in known and part in known else name, limit)
 
 
-def patterns_of(bench: MetricBench, cell: Cell, train: Sequence[Dataset], report: Report) -> Patterns:
+def patterns_of(runner: MetricRunner, cell: Cell, train: Sequence[Dataset], report: Report) -> Patterns:
     """Returns the patterns that a cell needs; none but for a universal attack.
 
     Args:
-        bench: The metric.
+        runner: The metric.
         cell: The cell.
         train: The training sets.
         report: Told of the passes over an image that are done; a crop's gradient counts as three.
@@ -55,17 +55,17 @@ def patterns_of(bench: MetricBench, cell: Cell, train: Sequence[Dataset], report
     by_name = {dataset.name: dataset for dataset in train}
     found: dict[str, dict[str, Pattern]] = {}
     for fit in fits_of(cell):
-        found.setdefault(fit.variant, {})[fit.train] = pattern_of(bench, fit, by_name[fit.train], told)
+        found.setdefault(fit.variant, {})[fit.train] = pattern_of(runner, fit, by_name[fit.train], told)
     return found
 
 
-def pattern_of(bench: MetricBench, fit: Fit, dataset: Dataset, told: Told, *, every: float = CHECKPOINT) -> Pattern:
+def pattern_of(runner: MetricRunner, fit: Fit, dataset: Dataset, told: Told, *, every: float = CHECKPOINT) -> Pattern:
     """Returns a fit's pattern: from the output folder, else from the store, else fitted now.
 
     A pattern that was fitted for other weights, by an older version or on other images is refused and fitted again.
 
     Args:
-        bench: The metric.
+        runner: The metric.
         fit: What is fitted.
         dataset: The training set.
         told: Hears of every step.
@@ -75,13 +75,13 @@ def pattern_of(bench: MetricBench, fit: Fit, dataset: Dataset, told: Told, *, ev
         DataError: If it cannot be fitted.
         TransientError: If the machine failed.
     """
-    stale = fit.staleness(bench.out)
+    stale = fit.staleness(runner.out)
     if stale and stale != NEVER:
-        err.print(f"{fit.file(bench.out)}: {stale}; not used", markup=False, soft_wrap=True)
-    if stale and not bench.sync.restore_pattern(fit, bench.out):
-        FitRun(bench, fit, dataset, told, every=every).run()
-    bench.sync.offer_pattern(fit, bench.out)
-    found = read_tensors(fit.file(bench.out))
+        err.print(f"{fit.file(runner.out)}: {stale}; not used", markup=False, soft_wrap=True)
+    if stale and not runner.sync.restore_pattern(fit, runner.out):
+        FitRun(runner, fit, dataset, told, every=every).run()
+    runner.sync.offer_pattern(fit, runner.out)
+    found = read_tensors(fit.file(runner.out))
     if found is None:
-        raise DataError(f"{fit.file(bench.out)} was written and is damaged: look at the disk")
+        raise DataError(f"{fit.file(runner.out)} was written and is damaged: look at the disk")
     return found[0]["pattern"]

@@ -28,7 +28,7 @@ from pipeline.data.images import Batch, ahead, load_batch, to_tensor
 from pipeline.data.video import Reel, examine
 from pipeline.engine.batching import one_line, out_of_memory
 from pipeline.engine.checkpoint import Checkpoint
-from pipeline.engine.metric.bench import Clear, MetricBench, Report
+from pipeline.engine.metric.runner import Clear, MetricRunner, Report
 from pipeline.errors import BenchError, TransientError
 from pipeline.files import digest, exclusive, write_atomically
 from pipeline.store.store import Place
@@ -68,7 +68,7 @@ class Showing(NamedTuple):
     photos: Sequence[Photo]  # the frames
     jpeg: Quality | None  # as of `load_batch`
     frames: Frames = read_as_they_are  # what is scored in a window
-    size: int | None = None  # of the windows; None for the bench's own rule
+    size: int | None = None  # of the windows; None for the runner's own rule
     told: Told = silent  # hears how many more frames have their features
 
 
@@ -117,7 +117,7 @@ class Share:
         self(self.left)
 
 
-class ClipBench(MetricBench):
+class ClipRunner(MetricRunner):
     """A video metric at work on clips. Photographs, which it does not rate, are passed over."""
 
     def clear(self, dataset: Dataset, jpeg: Quality | None, report: Report | None = None) -> Clear:
@@ -251,7 +251,7 @@ class ClipBench(MetricBench):
         return f"{digest(dataset.name.encode())[:8]}-{'original' if jpeg is None else f'jpeg{jpeg}'}"
 
 
-def open_bench(
+def open_runner(
     entry: Entry,
     out: Path,
     device: torch.device,
@@ -259,9 +259,9 @@ def open_bench(
     *,
     sync: Sync | None = None,
     codec: str = "",
-) -> MetricBench:
+) -> MetricRunner:
     """Returns a metric at work on images, or on clips if it rates clips."""
-    return (ClipBench if entry.kind == "video" else MetricBench)(entry, out, device, batch, sync=sync, codec=codec)
+    return (ClipRunner if entry.kind == "video" else MetricRunner)(entry, out, device, batch, sync=sync, codec=codec)
 
 
 def attempt(work: Callable[[], Result]) -> Result | str:

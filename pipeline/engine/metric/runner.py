@@ -36,7 +36,7 @@ class Clear(NamedTuple):
     excluded: dict[str, str]  # image -> why it has none
 
 
-class MetricBench:
+class MetricRunner:
     """One metric on one device.
 
     Args:
@@ -81,13 +81,13 @@ class MetricBench:
         """Returns what stands before the metric, for images of these names."""
         return Guard(self.entry.defence.name, self.defence, images) if self.entry.defence and self.defence else None
 
-    def beside(self, entry: Entry) -> MetricBench:
+    def beside(self, entry: Entry) -> MetricRunner:
         """Returns another metric at work in the same place."""
-        return MetricBench(entry, self.out, self.device, self.batch, sync=self.sync)  # no attack needs one of clips
+        return MetricRunner(entry, self.out, self.device, self.batch, sync=self.sync)  # no attack needs one of clips
 
-    def behind(self, entry: Entry) -> MetricBench:
+    def behind(self, entry: Entry) -> MetricRunner:
         """Returns this metric behind a defence, with the same weights in memory; after a training, with its own."""
-        return MetricBench(
+        return MetricRunner(
             entry,
             self.out,
             self.device,
