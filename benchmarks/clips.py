@@ -28,7 +28,8 @@ from torch import Tensor, nn
 from metrics.base import Images, Scores, VideoMetric
 from pipeline.catalogue import lookup
 from pipeline.catalogue.entry import Entry
-from pipeline.cells.cell import Cell, Settings
+from pipeline.cells.cell import Cell
+from pipeline.cells.settings import Settings
 from pipeline.contract.attack import Contrast
 from pipeline.data.dataset import open_dataset
 from pipeline.data.images import decode

@@ -25,12 +25,13 @@ from metrics.base import Images
 from pipeline.catalogue import lookup
 from pipeline.catalogue.defended import defended
 from pipeline.catalogue.entry import Entry
-from pipeline.cells.cell import Cell, Settings
+from pipeline.cells.cell import Cell
+from pipeline.cells.settings import Settings
 from pipeline.data.dataset import Dataset, open_dataset
 from pipeline.data.images import load_recent
 from pipeline.engine.cell import CellRun
 from pipeline.engine.metric.build import build_defences
-from pipeline.engine.metric.defended import Guard
+from pipeline.engine.metric.defended import DefendedMetric
 from pipeline.engine.metric.runner import MetricRunner
 
 CHEAP = ("color_quantization", "flip", "gaussian_blur", "unsharp")
@@ -54,10 +55,10 @@ class BenchCell(Cell):
 
     def defended(self) -> list[Entry]:
         """Returns the metric behind each of the settings' defences."""
-        return [behind(self.metric, name) for name in self.settings.defences]
+        return [defended_by(self.metric, name) for name in self.settings.defences]
 
 
-def behind(metric: Entry, defence: str) -> Entry:
+def defended_by(metric: Entry, defence: str) -> Entry:
     """Returns a metric that sees images through a defence."""
     return defended(metric, lookup.find("defences", defence))
 
@@ -83,8 +84,8 @@ def judge(cells: Cells, batches: list[Images]) -> None:
     for name in CHEAP:
         defence = build_defences(lookup.find("defences", name))[""]
         for images in batches:
-            guard = Guard(name, defence, [str(number) for number in range(len(images))])
-            guard.seen(cells.network, images, None).scores.tolist()
+            defended = DefendedMetric(cells.network, name, defence, [str(number) for number in range(len(images))])
+            defended.purified(images, None).scores.tolist()
 
 
 def measure(workload: Workload, folder: Path, clock: Clock) -> list[Row]:
@@ -94,7 +95,7 @@ def measure(workload: Workload, folder: Path, clock: Clock) -> list[Row]:
     plain = Settings(variants=False)
     judged = replace(plain, defences=CHEAP)
     rule = MetricRunner(cells.entry, folder, CPU).rule
-    images = [load_recent(tuple(photos), None, None).images for photos in cells.dataset.batches(rule)]
+    images = [load_recent(tuple(photos), None).images for photos in cells.dataset.batches(rule)]
     ratios: dict[str, list[float]] = {}
     for _ in range(workload.repetitions):
         _, alone = timed(clock, cells.run, "noise", cells.entry, plain)
@@ -105,7 +106,7 @@ def measure(workload: Workload, folder: Path, clock: Clock) -> list[Row]:
         ratios.setdefault(f"adding {len(CHEAP)} to a cell", []).append((together - alone) / bare)
         _, unaware = timed(clock, cells.run, "ifgsm", cells.entry, plain)
         for name in CHEAP:
-            _, aware = timed(clock, cells.run, "ifgsm", behind(cells.entry, name), plain)
+            _, aware = timed(clock, cells.run, "ifgsm", defended_by(cells.entry, name), plain)
             ratios.setdefault(f"attack through {name}", []).append(aware / unaware)
     return [
         {

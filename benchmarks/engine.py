@@ -25,8 +25,9 @@ from benchmarks.photographs import write_crops
 from benchmarks.plain_loop import plain_loop
 from benchmarks.speed import CPU, Clock, Row, metric_entry, silent, speed_app
 from pipeline.catalogue import lookup
-from pipeline.cells.cell import Cell, Settings
+from pipeline.cells.cell import Cell
 from pipeline.cells.row import to_csv
+from pipeline.cells.settings import Settings
 from pipeline.data.dataset import Dataset, open_dataset
 from pipeline.data.images import load_batch, load_recent
 from pipeline.engine.cell import CellRun
@@ -115,7 +116,7 @@ def measure(workload: Workload, folder: Path, clock: Clock) -> list[Result]:
     write_crops(folder / "photographs", workload.images, workload.side)
     dataset = open_dataset(str(folder / "photographs"))
     entry, attack = metric_entry(workload.metric), IFGSM()
-    images = load_batch(dataset.photos, None, None).images
+    images = load_batch(dataset.photos, None).images
     plain, runner, bare = entry.load()().eval(), MetricRunner(entry, folder, CPU), build_metric(entry, CPU)
     timing = Timing()
     results = [

@@ -20,7 +20,9 @@ from benchmarks.photographs import write_crops
 from benchmarks.speed import CPU, Clock, Row, metric_entry, silent, speed_app, timed
 from metrics.base import Metric
 from pipeline.catalogue import lookup
-from pipeline.cells.cell import Cell, Settings
+from pipeline.cells.cell import Cell
+from pipeline.cells.distortion import NONE
+from pipeline.cells.settings import Settings
 from pipeline.data.dataset import open_dataset
 from pipeline.data.images import load_recent
 from pipeline.engine.cell import CellRun
@@ -62,11 +64,11 @@ def measure(workload: Workload, folder: Path, clock: Clock) -> list[Row]:
     entry = metric_entry(workload.metric)
     overrides = {"crop": str(workload.crop), "batch": str(BATCH), "epochs": str(workload.epochs)}
     data = {dataset.name: dataset.digest}
-    crops = Crops(dataset, workload.crop, None)
+    crops = Crops(dataset, workload.crop, NONE, paired=False)
     steps = [batch.images for batch in crops.batches(crops.steps(BATCH, workload.epochs))]
     runner = MetricRunner(entry, folder, CPU, batch=BATCH)
-    images = [load_recent(tuple(photos), None, None).images for photos in dataset.batches(runner.rule)]
-    runner.clear(dataset, None)  # builds the metric, and leaves the clear scores
+    images = [load_recent(tuple(photos), None).images for photos in dataset.batches(runner.rule)]
+    runner.clear(dataset)  # builds the metric, and leaves the clear scores
     rows = []
     for name in ATTACKS:
         cell = Cell(entry, lookup.find("attacks", name), data, Settings(overrides=overrides), data)
@@ -74,7 +76,7 @@ def measure(workload: Workload, folder: Path, clock: Clock) -> list[Row]:
         for number in range(workload.repetitions):
             fresh = MetricRunner(entry, folder / f"{name}{number}", CPU, batch=BATCH)
             fresh.__dict__["metric"] = runner.metric  # built before the clock runs
-            fresh.clear(dataset, None)
+            fresh.clear(dataset)
             load_recent.cache_clear()
             patterns, fit = timed(clock, patterns_of, fresh, cell, [dataset], silent)
             _, bare_fit = timed(clock, gradients, runner.metric, steps)

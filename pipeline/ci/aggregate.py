@@ -10,8 +10,9 @@ from typing import NamedTuple
 
 from pipeline import config
 from pipeline.catalogue import lookup
-from pipeline.cells.cell import PROTOCOL, Cell, metric_facts, settings_of
-from pipeline.cells.stamp import AttackFacts, DatasetFacts, Stamp, read_stamp
+from pipeline.cells.cell import Cell
+from pipeline.cells.settings import settings_of
+from pipeline.cells.stamp import DatasetFacts, Stamp, Status, read_stamp, stamp_of
 from pipeline.ci.history import History, Past, to_csv
 from pipeline.ci.plan_file import PlanFile, PlannedCell
 from pipeline.config import Preset
@@ -102,36 +103,14 @@ def _restore(
             stored.put(store, cell, found.model_copy(update={"status": "failed", "reason": reason}), None)
         else:
             return found
-    status = "skipped" if planned.action in {"skipped", "waiting"} else "failed"
-    stamp = _empty(cell, plan).model_copy(update={"status": status, "reason": reason})
+    images = [
+        DatasetFacts(name=name, digest=held.digest, images=held.images)
+        for name, held in plan.inventory.datasets.items()
+    ]
+    status: Status = "skipped" if planned.action in {"skipped", "waiting"} else "failed"
+    stamp = stamp_of(cell, status, reason, datasets=images, preset=plan.preset)
     write_atomically(cell.csv(rows).with_suffix(".json"), stamp.to_json())
     return stamp
-
-
-def _empty(cell: Cell, plan: PlanFile) -> Stamp:
-    """Returns the stamp of a cell of which nothing is known but the plan."""
-    attack = cell.attack
-    settings = cell.settings
-    return Stamp(
-        status="failed",
-        metric=metric_facts(cell.metric),
-        attack=AttackFacts(
-            name=attack.name,
-            title=attack.title,
-            family=attack.fields.get("family", ""),
-            access=attack.fields.get("access", "white"),
-            fingerprint=attack.fingerprint,
-            settings={},
-        ),
-        datasets=[
-            DatasetFacts(name=name, digest=held.digest, images=held.images)
-            for name, held in plan.inventory.datasets.items()
-        ],
-        settings={"variants": settings.variants, "jpeg": list(settings.jpeg), "overrides": {}, "dtype": settings.dtype},
-        preset=plan.preset,
-        key=cell.key,
-        protocol=PROTOCOL,
-    )
 
 
 def _past(cell: Cell, stamp: Stamp, planned: PlannedCell, before: Past | None) -> Past:

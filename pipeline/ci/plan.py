@@ -9,8 +9,10 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from pipeline.catalogue.entry import Entry
-from pipeline.cells.cell import NO_CLIPS, Cell, Decision, clear_key, is_universal, settings_of
+from pipeline.cells.cell import NO_CLIPS, Cell, Decision, clear_key, is_universal
+from pipeline.cells.distortion import NONE
 from pipeline.cells.fit import Fit, fits_of
+from pipeline.cells.settings import settings_of
 from pipeline.cells.stamp import Stamp
 from pipeline.ci.history import History, Past
 from pipeline.ci.inventory import Inventory
@@ -263,10 +265,10 @@ def _calibrations(cells: list[Planned], inventory: Inventory, store: Store) -> l
     needed = {cell.metric.name: cell for cell in running}
     places: dict[Place, str] = {}
     for name, cell in needed.items():
-        qualities = cell.settings.jpeg if cell.metric.full_reference else (None,)
+        distortions = cell.settings.distortions if cell.metric.full_reference else (NONE,)
         for dataset in inventory.digests.values():
-            for quality in qualities:
-                places[Place("clear", clear_key(cell.metric, dataset, quality), "scores")] = name
+            for distortion in distortions:
+                places[Place("clear", clear_key(cell.metric, dataset, distortion), "scores")] = name
     there = store.read_all(places)
     missing = {places[place] for place, content in there.items() if not isinstance(content, bytes)}
     return [needed[name].metric for name in sorted(missing)]

@@ -14,13 +14,11 @@ from pipeline.catalogue.entry import Entry
 from pipeline.cli.options import Device, Preset, StoreAddress, register
 from pipeline.errors import DataError, Exit
 from pipeline.files import write_atomically
-from pipeline.scoring.board.leaderboard import FEW
-from pipeline.scoring.scores.ranges import Source, as_csv, line_of, read_lines
 from pipeline.store.open import open_store
 from pipeline.terminal import err, out
 
 if TYPE_CHECKING:
-    from pipeline.engine.clear_scores import Clear
+    from pipeline.engine.clear_scores import ClearRange
 
 
 def add_to(app: typer.Typer) -> None:
@@ -85,7 +83,7 @@ def calibrate_all(
             failed = True
             continue
         for clear in found:
-            kind = clear.dataset + ("" if clear.jpeg is None else f", jpeg={clear.jpeg}")
+            kind = clear.dataset + (f", jpeg={clear.distortion.setting}" if entry.full_reference else "")
             out.print(f"{entry.name} on {kind}: {clear.low:.6g} to {clear.high:.6g}, {clear.images} images")
             for photo, reason in clear.excluded.items():
                 err.print(f"left out: {photo}: {reason}", markup=False, soft_wrap=True)
@@ -94,8 +92,11 @@ def calibrate_all(
     return not failed
 
 
-def _keep(entry: Entry, found: list[Clear], ranges: Path) -> None:
+def _keep(entry: Entry, found: list[ClearRange], ranges: Path) -> None:
     """Replaces a metric's line, and tells how the range differs from the declared one."""
+    from pipeline.scoring.board.leaderboard import FEW
+    from pipeline.scoring.scores.ranges import Source, as_csv, line_of, read_lines
+
     if entry.full_reference:
         err.print(f"{entry.name} keeps its declared range: its clear image is the reference, compressed", markup=False)
         return

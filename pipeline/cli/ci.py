@@ -216,12 +216,13 @@ def smoke(
     checks: Annotated[Path | None, typer.Option(help="What `check --json` printed.")] = None,
 ) -> None:
     """Runs the smoke preset for the entries that a merge request touches, and writes what it is to be told."""
-    from pipeline.cells.cell import settings_of
+    from pipeline.cells.settings import settings_of
     from pipeline.ci.changes import changed_since
     from pipeline.ci.merge_request import read_checks, to_markdown
     from pipeline.cli.progress import RunProgress
-    from pipeline.engine.job import Request
+    from pipeline.engine.machine import Machine
     from pipeline.engine.run import run
+    from pipeline.engine.selection import Selection
     from pipeline.files import write_atomically
     from pipeline.scoring.tables.write import write_tables
 
@@ -237,18 +238,10 @@ def smoke(
         (others, [name for name in touched["attacks"] if name not in preset.untrained]),
     ):
         if metrics and attacks:
-            request = Request(
-                metrics=metrics,
-                attacks=attacks,
-                datasets=list(preset.datasets),
-                out=out_folder,
-                settings=settings_of(preset),
-                preset="smoke",
-                limit=preset.limit,
-                device=device,
-            )
+            selection = Selection(metrics, attacks, preset.datasets, preset.limit, preset="smoke")
             with RunProgress(1) as progress:
-                failed += run(request, progress).statuses["failed"]
+                summary = run(selection, settings_of(preset), Machine(out_folder, device), progress)
+            failed += summary.statuses["failed"]
             board = write_tables([out_folder], out_folder)
     note = to_markdown(changes, read_checks(checks) if checks else [], board, places.results() / "leaderboard.csv")
     write_atomically(out_folder / "note.md", note)

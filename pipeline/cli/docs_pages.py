@@ -1,4 +1,4 @@
-"""The command catalogue: docs/metrics.md and docs/defences.md, every entry in one table, from the syntax trees."""
+"""The pages docs/metrics.md and docs/defences.md: every entry in one table, from the syntax trees."""
 
 from __future__ import annotations
 
@@ -7,16 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import typer
-
 from pipeline import places
 from pipeline.catalogue.entry import Entry
 from pipeline.catalogue.lookup import entries
-from pipeline.cli.options import register
 from pipeline.cli.robust_table import robust_training
 from pipeline.files import write_atomically
 from pipeline.scoring.tables.markdown import table
-from pipeline.terminal import out
 
 
 @dataclass(frozen=True)
@@ -151,14 +147,3 @@ Written by `python -m pipeline catalogue` from the defences' own files; a test c
         tail=robust_training,
     ),
 )
-
-
-def add_to(app: typer.Typer) -> None:
-    """Adds the commands to the command line."""
-    register(app, catalogue, "catalogue")
-
-
-def catalogue() -> None:
-    """The command `catalogue`: writes docs/metrics.md and docs/defences.md from the entries' files."""
-    for page in PAGES:
-        out.print(f"wrote {page.write()}", markup=False, soft_wrap=True)

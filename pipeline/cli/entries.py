@@ -1,4 +1,4 @@
-"""The commands about entries: list, new, check."""
+"""The commands about entries: list, new, check, catalogue."""
 
 from __future__ import annotations
 
@@ -31,6 +31,7 @@ def add_to(app: typer.Typer) -> None:
     register(app, list_entries, "list metrics --filter NR", "list")
     register(app, new, "new metric sharpness")
     register(app, check, "check ssim ifgsm")
+    register(app, catalogue, "catalogue")
 
 
 def list_entries(
@@ -107,3 +108,11 @@ def check(
 
 def _text(value: object) -> str:
     return ", ".join(value) if isinstance(value, list) else str(value)
+
+
+def catalogue() -> None:
+    """Writes docs/metrics.md and docs/defences.md from the entries' files."""
+    from pipeline.cli.docs_pages import PAGES
+
+    for page in PAGES:
+        out.print(f"wrote {page.write()}", markup=False, soft_wrap=True)

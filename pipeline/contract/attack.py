@@ -10,11 +10,11 @@ import torch
 from attacks.base import Attack, Universal
 from metrics.base import FullReference, Images, NoReference, Scores
 from pipeline.catalogue.entry import Entry
-from pipeline.cells.cell import Settings
+from pipeline.cells.settings import Settings
 from pipeline.contract.base import BrokenError, Check, kept, photographs, require
 from pipeline.contract.universal import FitCheck
 from pipeline.data.images import quantize
-from pipeline.engine.attack.passes import attack_variants
+from pipeline.engine.attack.settings import attack_variants
 from pipeline.engine.metric.objective import ImageNoise, MetricObjective
 
 NAMES = ["first.png", "second.png", "third.png"]
@@ -57,7 +57,7 @@ class AttackCheck:
         """Returns the number to raise; every metric that the attack needs gives 4, an ordinary NIQE, or `Sameness`."""
         known = {name: torch.full((len(images),), 4.0, device=self.device) for name in self.attack.needs}
         close = {name: MetricObjective(Sameness(), images) for name in self.attack.needs}
-        return MetricObjective(self.metric, access=self.attack.access, clear_scores=known, companions=close)
+        return MetricObjective(self.metric, access=self.attack.access, surrogate_scores=known, surrogates=close)
 
     def result(self, index: list[int], attack: Attack | None = None) -> Images:
         """Returns the adversarial images of some of the photographs."""

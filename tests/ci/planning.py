@@ -9,7 +9,8 @@ from pathlib import Path
 import yaml
 
 from pipeline.catalogue.entry import Entry
-from pipeline.cells.cell import Cell, settings_of
+from pipeline.cells.cell import Cell
+from pipeline.cells.settings import settings_of
 from pipeline.cells.stamp import AttackFacts, DatasetFacts, MetricFacts, Stamp
 from pipeline.ci.history import Past
 from pipeline.ci.inventory import Held, Inventory

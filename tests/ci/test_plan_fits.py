@@ -20,8 +20,9 @@ from planning import (
 )
 
 from pipeline.catalogue.entry import Entry
-from pipeline.cells.cell import Cell, settings_of
+from pipeline.cells.cell import Cell
 from pipeline.cells.fit import Fit, FitStamp, fits_of
+from pipeline.cells.settings import settings_of
 from pipeline.cells.stamp import DatasetFacts
 from pipeline.ci import packing
 from pipeline.ci.children import child

@@ -29,7 +29,7 @@ class Certificate(NamedTuple):
 
 
 @dataclass(frozen=True)
-class MedianSmoothing:
+class CertifiedMedian:
     """Smooths any metric by its median over Gaussian noise.
 
     The certificate is about the median over all noise, of which that over the copies is an estimate. It holds for any

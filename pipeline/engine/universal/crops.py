@@ -13,9 +13,9 @@ import torch
 from PIL import Image
 
 from metrics.base import Images
-from pipeline.config import Quality
+from pipeline.cells.distortion import Distortion
 from pipeline.data.dataset import Dataset, Photo
-from pipeline.data.images import ahead, compress, decode, to_tensor
+from pipeline.data.images import ahead, decode, distorted_by, to_tensor
 from pipeline.data.video import Pixels
 from pipeline.engine.metric.objective import seed
 
@@ -38,7 +38,8 @@ class Crops:
     Attributes:
         dataset: The training set.
         side: Of the crops, in pixels. A smaller image is enlarged until its shorter side is that long.
-        jpeg: Quality of the distorted crops for a full-reference metric, as `load_batch` takes it.
+        distortion: Of the crops.
+        paired: Whether a full-reference metric needs the undistorted crops beside them.
         excluded: Images that could not be decoded, with the reason.
         enlarged: Names of the images that were smaller than a crop.
         kept: The crops in memory, by the image's name.
@@ -46,7 +47,8 @@ class Crops:
 
     dataset: Dataset
     side: int
-    jpeg: Quality | None
+    distortion: Distortion
+    paired: bool
     excluded: dict[str, str] = field(default_factory=dict)
     enlarged: set[str] = field(default_factory=set)
     kept: dict[str, Pixels] = field(default_factory=dict)
@@ -83,10 +85,8 @@ class Crops:
         clear = [found[name] for name in names]
         if not names:
             return CropBatch([], torch.empty(0, 3, self.side, self.side), None)
-        if self.jpeg is None:
-            return CropBatch(names, to_tensor(clear), None)
-        distorted = clear if self.jpeg == "none" else [compress(pixels, self.jpeg) for pixels in clear]
-        return CropBatch(names, to_tensor(distorted), to_tensor(clear))
+        distorted = [distorted_by(self.distortion, pixels) for pixels in clear]
+        return CropBatch(names, to_tensor(distorted), to_tensor(clear) if self.paired else None)
 
     def _cut(self, photo: Photo) -> Pixels | str:
         """Returns an image's crop, or why it has none."""
