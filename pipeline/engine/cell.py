@@ -122,8 +122,8 @@ class CellRun:
         """Yields the passes over the data sets, each as it works on images or on clips."""
         cell, runner = self.cell, self.runner
         defended = zip(cell.settings.defences, cell.defended(), strict=True)
-        judges = {name: runner.defended_as(entry) for name, entry in defended}
-        at = Workplace(runner, cell, judges, self.saved, self.rule, self.on_work, self.checkpoint, self.keep)
+        assessors = {name: runner.defended_as(entry) for name, entry in defended}
+        at = Workplace(runner, cell, assessors, self.saved, self.rule, self.on_work, self.checkpoint, self.keep)
         open_pass = PASSES[cell.metric.kind]
         for dataset, current in self._plan(datasets):
             yield dataset, current, open_pass(at, dataset, current)

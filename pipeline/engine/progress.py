@@ -1,4 +1,4 @@
-"""What is said of a run while it goes on, and to whom."""
+"""Who hears of a run while it goes on, and what."""
 
 from __future__ import annotations
 

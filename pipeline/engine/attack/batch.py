@@ -15,7 +15,7 @@ from metrics.base import Images, Scores
 from pipeline.cells.row import Row
 from pipeline.data.dataset import Dataset, Photo
 from pipeline.data.images import Batch, ahead, load_saved, quantize, write_png
-from pipeline.engine.attack.judge import Judgement, Judges
+from pipeline.engine.attack.assess import Assessment, Assessors
 from pipeline.engine.attack.pass_run import Workplace
 from pipeline.engine.attack.passes import Pass, Trial
 from pipeline.engine.attack.record import Record, add, add_seconds, empty_record
@@ -137,10 +137,10 @@ class ImagePass:
             self.at.on_work(self.at.cell.attack.name, len(photos) * self.current.work)
 
     @cached_property
-    def _judges(self) -> Judges:
+    def _assessors(self) -> Assessors:
         dataset, distortion = self.dataset, self.current.distortion
         clear = self.at.runner.clear(dataset, distortion, partial(self.at.on_work, "clear"))
-        return Judges.of(self.at.runner, self.at.judges, dataset, distortion, clear)
+        return Assessors.of(self.at.runner, self.at.assessors, dataset, distortion, clear)
 
     @cached_property
     def _surrogates(self) -> Surrogates:
@@ -149,11 +149,11 @@ class ImagePass:
     @cached_property
     def _excluded(self) -> dict[str, str]:
         """Returns the images without one of the clear scores that a row needs, with the reason."""
-        judged = self._judges.excluded
-        return {**self._surrogates.excluded, **judged}
+        assessed = self._assessors.excluded
+        return {**self._surrogates.excluded, **assessed}
 
     def _attack(self, batch: Batch) -> Record:
-        """Attacks images of equal size; returns their rows, trial by trial and judge by judge.
+        """Attacks images of equal size; returns their rows, trial by trial and assessor by assessor.
 
         Raises:
             ValueError: If a score is not finite, or a defence breaks its promises.
@@ -171,18 +171,18 @@ class ImagePass:
             attacked = attack_batch(images, names, objective, trial)
             if self.at.saved:
                 save_attacked(attacked.images, names, self.at.saved / self.current.folder / trial.setting)
-            for judgement in self._judges(attacked.images, images, references, batch):
-                found["rows"] += self._rows(batch.photos, trial, attacked, judgement)
+            for assessment in self._assessors(attacked.images, images, references, batch):
+                found["rows"] += self._rows(batch.photos, trial, attacked, assessment)
                 for flaw in (flaw for flaws in attacked.flaws for flaw in flaws):
                     found["flaws"][flaw] = found["flaws"].get(flaw, 0) + 1
-                add_seconds(found["purified"], judgement.seconds)
+                add_seconds(found["purified"], assessment.seconds)
         return found
 
     def _rows(
-        self, photos: list[Photo], trial: Trial, attacked: Attacked, judgement: Judgement
+        self, photos: list[Photo], trial: Trial, attacked: Attacked, assessment: Assessment
     ) -> Iterator[dict[str, str]]:
         """Yields the row of each image."""
-        columns = {name: values.tolist() for name, values in attacked.measures.items()} | judgement.columns
+        columns = {name: values.tolist() for name, values in attacked.measures.items()} | assessment.columns
         common: dict[str, Any] = {
             "dataset": self.dataset.name,
             "variant": self.current.variant,
@@ -191,7 +191,7 @@ class ImagePass:
             "queries": attacked.queries,
             "gradients": attacked.gradients,
         }
-        for index, (photo, clear) in enumerate(zip(photos, self._judges.clear_scores(photos), strict=True)):
+        for index, (photo, clear) in enumerate(zip(photos, self._assessors.clear_scores(photos), strict=True)):
             own: dict[str, Any] = {column: values[index] for column, values in columns.items()}
             of_image: dict[str, Any] = {"clip": photo.clip or photo.name, "mos": self._opinion(photo)}
             yield Row(image=photo.name, clear=clear, **of_image, **common, **own).cells()

@@ -33,7 +33,7 @@ class Workplace:
     Attributes:
         runner: The metric.
         cell: The cell.
-        judges: The metric behind each defence that judges what attacks the bare metric, by the defence's name.
+        assessors: By the name of a defence that took no part in the attack: the metric behind it, which assesses, too.
         saved: The folder that the attacked images are written to, or None.
         rule: How many images of a height and width make a batch.
         on_work: Hears of passes over an image that are done.
@@ -43,7 +43,7 @@ class Workplace:
 
     runner: MetricRunner
     cell: Cell
-    judges: Mapping[str, MetricRunner]
+    assessors: Mapping[str, MetricRunner]
     saved: Path | None
     rule: BatchRule
     on_work: OnWork

@@ -80,7 +80,7 @@ class CertifiedMedian:
         return int(binom.ppf(1 - self.error, self.samples, norm.cdf(radius / self.sigma))) + 1
 
     def largest_radius(self) -> float:
-        """Returns the radius beyond which the samples are too few to tell anything."""
+        """Returns the radius beyond which the samples are too few to bound anything."""
         return float(self.sigma * norm.ppf(self.error ** (1 / self.samples)))
 
 

@@ -44,7 +44,7 @@ OnStep: TypeAlias = Callable[[FitStep], None]
 
 @dataclass
 class Progress:
-    """What a fit has come to beside its state; a checkpoint holds both."""
+    """What a fit knows besides its state; a checkpoint holds both."""
 
     steps: int = 0
     loss: list[float] = field(default_factory=list)
@@ -143,7 +143,7 @@ class FitRun:
         """Returns the next state, and how many crops the metric takes at once."""
         device = self.runner.device
         references = None if batch.references is None else batch.references.to(device)
-        # Named by the step too, so that a random defence draws anew at each, and the same again in a resumed fit.
+        # The step is in the names, too: a random defence draws anew at each, and a resumed fit draws the same.
         defended = self.runner.defended([f"{name} in step {progress.steps}" for name in batch.names])
         dtype = getattr(torch, self.fit.settings.dtype)
         objective = CropObjective(self.runner.metric, references, dtype, most, defended)

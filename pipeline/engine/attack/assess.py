@@ -1,4 +1,4 @@
-"""Judges: score attacked images by the metric that was attacked, and by the metric behind each of several defences."""
+"""Assessors: score attacked images by the metric that was attacked, and by the metric behind each of several defences."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from pipeline.engine.metric.defended import DefendedMetric
 from pipeline.engine.metric.runner import ClearScores, MetricRunner
 
 
-class Judgement(NamedTuple):
-    """What one judge says of a batch."""
+class Assessment(NamedTuple):
+    """What one assessor gives for a batch."""
 
     columns: dict[str, list[Any]]  # (N,) values each, by the row's column
     seconds: Seconds  # that purifying took
 
 
 @dataclass(frozen=True)
-class Judge:
+class Assessor:
     """The metric that was attacked, or the metric behind a defence that did not take part in the attack.
 
     Attributes:
@@ -41,7 +41,7 @@ class Judge:
     positions: Mapping[str, int]
 
     @torch.no_grad()
-    def __call__(self, attacked: Images, images: Images, references: Images | None, names: list[str]) -> Judgement:
+    def __call__(self, attacked: Images, images: Images, references: Images | None, names: list[str]) -> Assessment:
         """Scores attacked images, which are stored before, if they are to be.
 
         Raises:
@@ -55,10 +55,10 @@ class Judge:
         if not scores.isfinite().all():
             raise ValueError("its attacked score is not finite")
         if not self.defence:
-            return Judgement({"attacked": scores.tolist(), **columns}, seconds)
+            return Assessment({"attacked": scores.tolist(), **columns}, seconds)
         clear = self.clear.scores[[self.positions[name] for name in names]]
         about = {"defence": [self.defence] * len(names), "clear_defended": clear.tolist()}
-        return Judgement({**about, "attacked_defended": scores.tolist(), **columns}, seconds)
+        return Assessment({**about, "attacked_defended": scores.tolist(), **columns}, seconds)
 
     def _purified(
         self, defended: DefendedMetric, attacked: Images, images: Images, references: Images | None
@@ -78,11 +78,11 @@ class Judge:
 
 
 @dataclass(frozen=True)
-class Judges:
-    """The metric that is attacked, and the metric behind each defence that judges what attacks the bare one."""
+class Assessors:
+    """The metric that is attacked, and the metric behind each defence that took no part in the attack."""
 
-    attacked: Judge
-    others: Sequence[Judge]
+    attacked: Assessor
+    others: Sequence[Assessor]
 
     @classmethod
     def of(
@@ -92,27 +92,29 @@ class Judges:
         dataset: Dataset,
         distortion: Distortion,
         clear: ClearScores,
-    ) -> Judges:
-        """Returns the judges of a data set's images.
+    ) -> Assessors:
+        """Returns the assessors of a data set's images.
 
         Args:
             runner: The metric that is attacked.
-            defended: The metric behind each defence that judges, by the defence's name.
+            defended: The metric behind each defence that took no part in the attack, by the defence's name.
             dataset: The images.
             distortion: Of the images.
             clear: The attacked metric's scores of them.
         """
         positions = {photo.name: index for index, photo in enumerate(dataset.photos)}
-        others = [Judge(judge, name, judge.clear(dataset, distortion), positions) for name, judge in defended.items()]
-        return cls(Judge(runner, "", clear, positions), others)
+        others = [
+            Assessor(other, name, other.clear(dataset, distortion), positions) for name, other in defended.items()
+        ]
+        return cls(Assessor(runner, "", clear, positions), others)
 
     @property
     def excluded(self) -> dict[str, str]:
         """Returns the images without a clear score that a row needs, with the reason."""
         found = {
-            image: f"behind {judge.defence}: {reason}"
-            for judge in self.others
-            for image, reason in judge.clear.excluded.items()
+            image: f"behind {assessor.defence}: {reason}"
+            for assessor in self.others
+            for image, reason in assessor.clear.excluded.items()
         }
         return found | self.attacked.clear.excluded
 
@@ -123,8 +125,8 @@ class Judges:
 
     def __call__(
         self, attacked: Images, images: Images, references: Images | None, batch: Batch
-    ) -> Iterator[Judgement]:
-        """Yields what the attacked metric says of a batch; where other judges look at it, theirs beside it, one by one.
+    ) -> Iterator[Assessment]:
+        """Yields what the attacked metric gives for a batch; where there are others, what each of them gives as well.
 
         Raises:
             ValueError: If a score is not finite, or a defence breaks its promises.
@@ -134,8 +136,8 @@ class Judges:
         first = self.attacked(stored, images, references, names)
         if not self.others:
             yield first
-        seconds = first.seconds  # once, whatever the number of judges
-        for judge in self.others:
-            found = judge(stored, images, references, names)
-            yield Judgement(first.columns | found.columns, seconds | found.seconds)
+        seconds = first.seconds  # counted once, however many others there are
+        for assessor in self.others:
+            found = assessor(stored, images, references, names)
+            yield Assessment(first.columns | found.columns, seconds | found.seconds)
             seconds = {}
