@@ -60,7 +60,7 @@ def fit(
     ):
         stamp = fitted.stamp
         for image, reason in stamp.train.excluded.items():
-            err.print(f"left out: {image}: {reason}", markup=False, soft_wrap=True)
+            err.print(f"excluded: {image}: {reason}", markup=False, soft_wrap=True)
         enlarged = f", {len(stamp.enlarged)} of {stamp.train.images} images enlarged" if stamp.enlarged else ""
         out.print(
             f"{fitted.file}: loss {stamp.loss[0]:.4f} to {stamp.loss[-1]:.4f} in {len(stamp.loss)} steps, "

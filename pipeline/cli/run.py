@@ -117,9 +117,9 @@ def run(
         board = write_tables([out_folder], out_folder)
     print_leaderboard(board, out)
     for image, reason in summary.excluded.items():
-        err.print(f"left out: {image}: {reason}", markup=False, soft_wrap=True)
+        err.print(f"excluded: {image}: {reason}", markup=False, soft_wrap=True)
     if untrained:
-        err.print(f"left out, for want of --train: {', '.join(untrained)}", markup=False, soft_wrap=True)
+        err.print(f"not run, since they need --train: {', '.join(untrained)}", markup=False, soft_wrap=True)
     err.print(f"rows and tables are in {out_folder}", markup=False, soft_wrap=True)
     if summary.statuses["failed"] or not summary.statuses["done"]:
         raise typer.Exit(Exit.FAILED)
@@ -136,7 +136,7 @@ def _usable(guards: list[str]) -> list[str]:
     reasons = {guard: missing(lookup.find("defences", guard.partition("-")[0])) for guard in guards}
     for guard, reason in reasons.items():
         if reason:
-            err.print(f"left out: {guard}: {reason}", markup=False, soft_wrap=True)
+            err.print(f"excluded: {guard}: {reason}", markup=False, soft_wrap=True)
     usable = [guard for guard, reason in reasons.items() if not reason]
     if not usable:
         raise BenchError(

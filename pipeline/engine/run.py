@@ -139,7 +139,7 @@ def run_metric(job: Job, sync: Sync, on_event: OnEvent) -> None:
             continue
         _finish(runner, cell, job, result)
         excluded = sum(map(len, result.excluded.values()))
-        on_event(Event(entry.name, cell.attack.name, 0, "done", f"{excluded} images left out" if excluded else ""))
+        on_event(Event(entry.name, cell.attack.name, 0, "done", f"{excluded} images excluded" if excluded else ""))
 
 
 def _finish(runner: MetricRunner, cell: Cell, job: Job, result: CellResult) -> None:

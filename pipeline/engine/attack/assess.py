@@ -1,4 +1,4 @@
-"""Assessors: score attacked images by the metric that was attacked, and by the metric behind each of several defences."""
+"""Assessors: score attacked images, by the metric that was attacked and by the metric behind other defences."""
 
 from __future__ import annotations
 
