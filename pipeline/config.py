@@ -20,15 +20,15 @@ FILE = Path(__file__).with_name("benchmark.yml")
 
 
 Quality: TypeAlias = int | Literal["none"]  # of the JPEG that full-reference metrics judge; none: the original itself
-Guard = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*(-[a-z][a-z0-9_]*)?$")]  # DEFENCE or DEFENCE-PRESET
+DefenceName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*(-[a-z][a-z0-9_]*)?$")]  # DEFENCE or DEFENCE-PRESET
 RunnerTag = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]*$")]  # it becomes YAML
 
 
-class _Strict(BaseModel):
+class _ConfigModel(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class Download(_Strict):
+class Download(_ConfigModel):
     """The file that a data set is downloaded as, as others published its hash."""
 
     url: str
@@ -49,7 +49,7 @@ class Download(_Strict):
         return f"{self.url} ({size}, {' '.join(self.hash) if self.hash else 'no hash was published'})"
 
 
-class DatasetConfig(_Strict):
+class DatasetConfig(_ConfigModel):
     """Where a named data set lies and what it must hold."""
 
     title: str
@@ -80,7 +80,7 @@ class DatasetConfig(_Strict):
         return Path(spec.origin).parent / self.path
 
 
-class MetricSelection(_Strict):
+class MetricSelection(_ConfigModel):
     """Which metrics a preset runs."""
 
     embedded: bool = False  # only those that need no download
@@ -95,7 +95,7 @@ class MetricSelection(_Strict):
         return not (self.embedded and downloads) and entry.fields.get("cost", "light") in self.cost
 
 
-class AttackSelection(_Strict):
+class AttackSelection(_ConfigModel):
     """Which attacks a preset runs."""
 
     suite: tuple[Literal["base", "wide"], ...] = ("base", "wide")
@@ -105,7 +105,7 @@ class AttackSelection(_Strict):
         return entry.fields.get("suite") in self.suite
 
 
-class Preset(_Strict):
+class Preset(_ConfigModel):
     """How much is run. The defaults are what a run without a preset does."""
 
     datasets: tuple[str, ...] = ("sample",)
@@ -118,8 +118,8 @@ class Preset(_Strict):
     train: tuple[str, ...] = ()  # the training sets of universal attacks; without one, these are left out
     train_limit: Annotated[int, Field(ge=1)] | None = None  # images of each
     gpu_hours: Annotated[float, Field(gt=0)] | None = None  # that one pipeline may spend
-    defences: tuple[Guard, ...] = ()  # that judge, each, the images that attack the bare metrics
-    through: tuple[Guard, ...] = ()  # that stand before every metric: attacks go through them
+    defences: tuple[DefenceName, ...] = ()  # that judge, each, the images that attack the bare metrics
+    through: tuple[DefenceName, ...] = ()  # that stand before every metric: attacks go through them
 
     def entries(self, folder: str, names: str = "") -> list[Entry]:
         """Returns the entries to run; those that cannot be read are among them, so that they are told of.
@@ -132,7 +132,7 @@ class Preset(_Strict):
             BenchError: If a name is unknown.
         """
         found = self._selected(folder) if not names else self._named(folder, names)
-        return [behind for entry in found for behind in self._behind(entry)] if folder == "metrics" else found
+        return [metric for entry in found for metric in self._through_each(entry)] if folder == "metrics" else found
 
     def _selected(self, folder: str) -> list[Entry]:
         selection = self.metrics if folder == "metrics" else self.attacks
@@ -153,11 +153,11 @@ class Preset(_Strict):
         left_out = self.untrained if folder == "attacks" else []
         return [entry for name, entry in lookup.entries(folder).items() if name not in left_out]
 
-    def _behind(self, metric: Entry) -> list[Entry]:
+    def _through_each(self, metric: Entry) -> list[Entry]:
         """Returns the metric behind each defence that is attacked through; as it is where there is none."""
         if metric.problem or metric.purified or not self.through:
             return [metric]
-        return [lookup.find("metrics", f"{metric.name}+{guard}") for guard in self.through]
+        return [lookup.find("metrics", f"{metric.name}+{defence}") for defence in self.through]
 
     @property
     def untrained(self) -> list[str]:
@@ -166,14 +166,14 @@ class Preset(_Strict):
         return [name for name, entry in attacks.items() if entry.fields.get("family") == "universal"]
 
 
-class Runner(_Strict):
+class Runner(_ConfigModel):
     """The GPUs of one kind; a runner's tag is the kind's name."""
 
     gpus: Annotated[int, Field(ge=1)]
     memory: Annotated[int, Field(ge=1)]  # GB of one
 
 
-class Config(_Strict):
+class Config(_ConfigModel):
     """The whole file."""
 
     datasets: dict[str, DatasetConfig]

@@ -45,12 +45,12 @@ def _seen(weights: Path) -> str:
 
 def defended(bare: Entry, defence: Entry, preset: str = "") -> Entry:
     """Returns the metric that looks at an image through a defence."""
-    guard = f"{defence.name}-{preset}" if preset else defence.name
+    defence_name = f"{defence.name}-{preset}" if preset else defence.name
     heads = [entry.title.partition(":")[0] for entry in (bare, defence)]
     either = [bare.fields, defence.fields]
     return replace(
         bare,
-        name=f"{bare.name}+{guard}",
+        name=f"{bare.name}+{defence_name}",
         title=f"{heads[0]} behind {heads[1]}" + (f" ({preset})" if preset else ""),
         fields=bare.fields
         | {

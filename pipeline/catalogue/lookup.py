@@ -27,7 +27,7 @@ def entries(folder: str, root: Path | None = None) -> dict[str, Entry]:
     if folder == "metrics":
         for weights in place.glob("weights/*+*.safetensors"):
             with contextlib.suppress(BenchError):  # of a metric or a training that is not there any more
-                found[weights.stem] = _behind(weights.stem, root or places.CODE)
+                found[weights.stem] = _defended_metric(weights.stem, root or places.CODE)
     return {name: found[name] for name in sorted(found)}
 
 
@@ -47,7 +47,7 @@ def find(folder: str, name: str) -> Entry:
 
 def _find(folder: str, name: str, root: Path) -> Entry:
     if folder == "metrics" and "+" in name:
-        return _behind(name, root)
+        return _defended_metric(name, root)
     path = root / folder / f"{name}.py"
     if NAME.fullmatch(name) and path.is_file() and not is_shared(path):
         return read(path)  # this file alone: planning asks often
@@ -58,11 +58,11 @@ def _find(folder: str, name: str, root: Path) -> Entry:
     raise BenchError(f"no {kind} is named {name!r}: {suggestion(name, known)}")
 
 
-def _behind(name: str, root: Path) -> Entry:
+def _defended_metric(name: str, root: Path) -> Entry:
     """Returns METRIC+DEFENCE or METRIC+DEFENCE-PRESET of a checkout."""
-    before, _, guard = name.rpartition("+")
-    kind, _, preset = guard.partition("-")
-    bare, defence = _find("metrics", before, root), _find("defences", kind, root)
+    bare_name, _, defence_name = name.rpartition("+")
+    kind, _, preset = defence_name.partition("-")
+    bare, defence = _find("metrics", bare_name, root), _find("defences", kind, root)
     presets = defence.fields.get("presets", {})
     if preset and preset not in presets:
         raise BenchError(f"{defence.name} has no preset {preset!r}: {suggestion(preset, presets)}")
@@ -73,7 +73,7 @@ def _behind(name: str, root: Path) -> Entry:
     return defended(bare, defence, preset)
 
 
-def guards(names: str) -> list[str]:
+def defence_names(names: str) -> list[str]:
     """Returns the defences, each DEFENCE or DEFENCE-PRESET, of names with commas, or of all that purify.
 
     A robust training stands before those metrics only that were trained, so it is named where it is wanted.

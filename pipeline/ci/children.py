@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from pipeline.ci.packing import Job
+from pipeline.ci.packing import RunnerJob
 from pipeline.ci.plan import CPU
 from pipeline.errors import BenchError
 
@@ -26,7 +26,7 @@ MOST_BYTES = 200_000  # of a child's file
 Dumper: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 
 
-def child(jobs: Sequence[Job], *, image: str, preset: str, device: str, store: str) -> str:
+def child(jobs: Sequence[RunnerJob], *, image: str, preset: str, device: str, store: str) -> str:
     """Returns a child pipeline's file; one without jobs holds a job that says so, since GitLab refuses an empty one.
 
     Args:
@@ -67,7 +67,7 @@ def child(jobs: Sequence[Job], *, image: str, preset: str, device: str, store: s
     return text
 
 
-def _job(job: Job, before: list[str]) -> dict[str, Any]:
+def _job(job: RunnerJob, before: list[str]) -> dict[str, Any]:
     """Returns a job; a cell waits for those before it: its metric's clear scores, and its patterns."""
     for name in (job.metric, job.attack or job.metric, job.train or job.metric, job.runner):
         _require("a name", name, TOKEN)

@@ -17,7 +17,7 @@ from pipeline.scoring.tables.markdown import plain, table
 NEIGHBOURS = 2  # on either side of a new row
 
 
-class Check(NamedTuple):
+class CheckSummary(NamedTuple):
     """How an entry did in the contract check."""
 
     name: str
@@ -33,7 +33,7 @@ class Known(NamedTuple):
     gain: float
 
 
-def read_checks(path: Path) -> list[Check]:
+def read_checks(path: Path) -> list[CheckSummary]:
     """Returns what `check --json` printed, a line per entry; nothing if it did not get that far.
 
     Raises:
@@ -47,13 +47,15 @@ def read_checks(path: Path) -> list[Check]:
             told = json.loads(line)
             failures = [f"{each['promise']}: {each['seen']}" for each in told["checks"] if each["status"] == "failed"]
             passed = sum(each["status"] == "passed" for each in told["checks"])
-            checks.append(Check(told["name"], passed, failures))
+            checks.append(CheckSummary(told["name"], passed, failures))
         except (KeyError, TypeError, ValueError) as error:
             raise DataError(f"{path} must hold what check --json prints; got {line[:80]!r}: run check again") from error
     return checks
 
 
-def to_markdown(changes: Sequence[Change], checks: Sequence[Check], board: Leaderboard | None, known: Path) -> str:
+def to_markdown(
+    changes: Sequence[Change], checks: Sequence[CheckSummary], board: Leaderboard | None, known: Path
+) -> str:
     """Returns the note of a merge request.
 
     Args:
@@ -81,7 +83,7 @@ def to_markdown(changes: Sequence[Change], checks: Sequence[Check], board: Leade
     return "\n\n".join(parts) + "\n"
 
 
-def _entry(change: Change, check: Check | None) -> list[str]:
+def _entry(change: Change, check: CheckSummary | None) -> list[str]:
     entry = change.entry
     if entry.problem:
         told = entry.problem

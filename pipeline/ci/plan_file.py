@@ -12,11 +12,11 @@ from pipeline.ci.plan import Plan
 from pipeline.errors import DataError
 
 
-class _Frozen(BaseModel):
+class _PlanModel(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class PlannedCell(_Frozen):
+class PlannedCell(_PlanModel):
     """What was decided about a cell."""
 
     metric: str
@@ -27,7 +27,7 @@ class PlannedCell(_Frozen):
     seconds: float  # estimated
 
 
-class PlanFile(_Frozen):
+class PlanFile(_PlanModel):
     """A plan as it is written down."""
 
     preset: str

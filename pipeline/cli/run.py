@@ -85,7 +85,7 @@ def run(
     if adaptive and not defences:
         raise BenchError("--adaptive must have --defences to attack through; it has none: name them")
     if defences:
-        guards = tuple(_usable(lookup.guards(defences)))
+        guards = tuple(_usable(lookup.defence_names(defences)))
         chosen = chosen.model_copy(update={"through": guards} if adaptive else {"defences": guards})
     untrained = [] if attacks or from_images else chosen.untrained
     given = {"--attacks": attacks, "--dataset": dataset, "--train": train, "--set": overrides, "--limit": limit}

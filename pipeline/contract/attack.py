@@ -11,7 +11,7 @@ from attacks.base import Attack, Universal
 from metrics.base import FullReference, Images, NoReference, Scores
 from pipeline.catalogue.entry import Entry
 from pipeline.cells.cell import Settings
-from pipeline.contract.base import BrokenError, Check, kept, photographs, require
+from pipeline.contract.base import BrokenPromiseError, Check, checked, photographs, require
 from pipeline.contract.universal import FitCheck
 from pipeline.data.images import quantize
 from pipeline.engine.attack.passes import attack_variants
@@ -70,7 +70,7 @@ class AttackCheck:
         try:
             self.result([0])
         except PermissionError as error:
-            raise BrokenError(str(error)) from error
+            raise BrokenPromiseError(str(error)) from error
         return f'access = "{self.attack.access}"'
 
     def raises(self) -> str:
@@ -139,22 +139,22 @@ def check_attack(entry: Entry, device: torch.device) -> Iterator[Check]:
         of = f" (variant {variant})" if variant else ""
         if isinstance(attack, Universal):
             fit = FitCheck(entry.name, attack, Contrast().to(device), device)
-            (bounded,) = kept(f"fit a finite pattern within eps{of}", fit.bounded)
+            (bounded,) = checked(f"fit a finite pattern within eps{of}", fit.bounded)
             yield bounded
             if bounded.status == "failed":
                 continue  # there is no pattern to look at
-            yield from kept(f"fit the same pattern when it is stopped and goes on{of}", fit.resumes)
+            yield from checked(f"fit the same pattern when it is stopped and goes on{of}", fit.resumes)
             look = AttackCheck(entry.name, attack.at(max(attack.amplitudes), fit.pattern), device)
         else:
             look = AttackCheck(entry.name, attack, device)
-        (access,) = kept(f'ask for gradients only when access = "white"{of}', look.honest)
+        (access,) = checked(f'ask for gradients only when access = "white"{of}', look.honest)
         yield access
         if access.status == "failed":
             continue  # it would fail everywhere, for the same reason
-        yield from kept(f"raise the objective after rounding to 8 bits{of}", look.raises)
-        yield from kept(f"stay within eps and [0, 1]{of}", look.stays)
-        yield from kept(f"give the same image alone, in a batch and in another order{of}", look.companions)
-        yield from kept(f"be deterministic{of}", look.repeats)
-        yield from kept(f"leave its input untouched{of}", look.untouched)
-        yield from kept(f"do nothing with eps = 0{of}", look.nothing)
-        yield from kept(f"spend the queries and gradients it declares{of}", look.spends)
+        yield from checked(f"raise the objective after rounding to 8 bits{of}", look.raises)
+        yield from checked(f"stay within eps and [0, 1]{of}", look.stays)
+        yield from checked(f"give the same image alone, in a batch and in another order{of}", look.companions)
+        yield from checked(f"be deterministic{of}", look.repeats)
+        yield from checked(f"leave its input untouched{of}", look.untouched)
+        yield from checked(f"do nothing with eps = 0{of}", look.nothing)
+        yield from checked(f"spend the queries and gradients it declares{of}", look.spends)

@@ -33,24 +33,24 @@ def skipped(promise: str, why: str) -> Check:
     return Check(promise, "skipped", why)
 
 
-class BrokenError(Exception):
+class BrokenPromiseError(Exception):
     """Raised by a check: what was seen, and what to change."""
 
 
-def kept(promise: str, look: Callable[[], str]) -> Iterator[Check]:
+def checked(promise: str, look: Callable[[], str]) -> Iterator[Check]:
     """Yields what came of one look at an entry; whatever its code raises is told, not raised."""
     try:
         yield Check(promise, "passed", look())
-    except BrokenError as broken:
+    except BrokenPromiseError as broken:
         yield failed(promise, str(broken))
     except Exception as error:  # whatever a contributor's code raises is a finding  # noqa: BLE001
         yield failed(promise, f"raised {one_line(error)}: make it work on this input")
 
 
 def require(holds: bool, otherwise: str) -> None:
-    """Raises BrokenError unless something holds."""
+    """Raises BrokenPromiseError unless something holds."""
     if not holds:
-        raise BrokenError(otherwise)
+        raise BrokenPromiseError(otherwise)
 
 
 @cache

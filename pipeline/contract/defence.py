@@ -9,7 +9,7 @@ import torch
 
 from defences.base import Defence, Images, RobustTraining
 from pipeline.catalogue.entry import Entry
-from pipeline.contract.base import BrokenError, Check, kept, photographs, require
+from pipeline.contract.base import BrokenPromiseError, Check, checked, photographs, require
 from pipeline.contract.training import check_training
 from pipeline.engine.metric.build import build_defences
 from pipeline.engine.metric.objective import ImageNoise
@@ -52,7 +52,7 @@ class DefenceCheck:
             with torch.no_grad():
                 self.defence(torch.zeros_like(self.images[[0]]), self.noise([0]))
         except ValueError as error:
-            raise BrokenError(str(error)) from error
+            raise BrokenPromiseError(str(error)) from error
         return f"{found.shape[3]}x{found.shape[2]} of {self.images.shape[3]}x{self.images.shape[2]}; a black image too"
 
     def companions(self) -> str:
@@ -125,13 +125,13 @@ def check_defence(entry: Entry, device: torch.device) -> Iterator[Check]:
             yield from check_training(defence, of, device)
             continue
         look = DefenceCheck(entry.name, defence, device)
-        (valid,) = kept(f"return finite images in [0, 1], of the same size unless it says otherwise{of}", look.valid)
+        (valid,) = checked(f"return finite images in [0, 1], of the same size unless it says otherwise{of}", look.valid)
         yield valid
         if valid.status == "failed":
             continue  # it would fail everywhere, for the same reason
-        yield from kept(f"give the same image alone, in a batch and in another order{of}", look.companions)
-        yield from kept(f"be deterministic, given its noise{of}", look.repeats)
-        yield from kept(f"be random if and only if it says so{of}", look.random)
-        yield from kept(f"leave its input untouched{of}", look.untouched)
-        yield from kept(f"pass a gradient, or let attacks go straight through{of}", look.attackable)
-        yield from kept(f"show the same as the clear images once aligned{of}", look.aligned)
+        yield from checked(f"give the same image alone, in a batch and in another order{of}", look.companions)
+        yield from checked(f"be deterministic, given its noise{of}", look.repeats)
+        yield from checked(f"be random if and only if it says so{of}", look.random)
+        yield from checked(f"leave its input untouched{of}", look.untouched)
+        yield from checked(f"pass a gradient, or let attacks go straight through{of}", look.attackable)
+        yield from checked(f"show the same as the clear images once aligned{of}", look.aligned)

@@ -11,7 +11,7 @@ from PIL import Image, ImageFilter
 
 from metrics.base import Images, Metric, Scores, VideoMetric
 from pipeline.catalogue.entry import Entry
-from pipeline.contract.base import Check, kept, photographs, require
+from pipeline.contract.base import Check, checked, photographs, require
 from pipeline.data.images import to_tensor
 from pipeline.data.video import Pixels
 from pipeline.engine.metric.build import build_metric
@@ -212,14 +212,14 @@ def check_metric(entry: Entry, device: torch.device) -> Iterator[Check]:
         BenchError: If it cannot be built.
     """
     look = ClipCheck(entry, device) if entry.kind == "video" else MetricCheck(entry, device)
-    yield from kept("return one finite score per image", look.finite)
-    yield from kept("give the same score alone, in a batch and in another order", look.companions)
-    yield from kept("be deterministic", look.deterministic)
-    yield from kept("pass a finite, non-zero gradient to the images", look.gradient)
-    yield from kept("rise along its gradient", look.climbs)
-    yield from kept("stay finite on a flat image", look.flat)
-    yield from kept("accept odd sizes from its smallest on", look.sizes)
+    yield from checked("return one finite score per image", look.finite)
+    yield from checked("give the same score alone, in a batch and in another order", look.companions)
+    yield from checked("be deterministic", look.deterministic)
+    yield from checked("pass a finite, non-zero gradient to the images", look.gradient)
+    yield from checked("rise along its gradient", look.climbs)
+    yield from checked("stay finite on a flat image", look.flat)
+    yield from checked("accept odd sizes from its smallest on", look.sizes)
     if isinstance(look, ClipCheck):
-        yield from kept("give a frame the same features whatever its neighbours", look.strangers)
-    yield from kept("refuse images outside [0, 1]", look.refuses)
-    yield from kept("move the declared way with blur, noise and JPEG", look.ladder)
+        yield from checked("give a frame the same features whatever its neighbours", look.strangers)
+    yield from checked("refuse images outside [0, 1]", look.refuses)
+    yield from checked("move the declared way with blur, noise and JPEG", look.ladder)

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn.functional import mse_loss
 
 from defences.base import Images, RobustTraining
-from pipeline.contract.base import Check, kept, photographs, require
+from pipeline.contract.base import Check, checked, photographs, require
 
 STEPS = 12
 
@@ -97,10 +97,10 @@ def check_training(training: RobustTraining, of: str, device: torch.device) -> I
         device: Where to compute.
     """
     look = TrainingCheck(training, device)
-    yield from kept(f"return a loss with a gradient to every weight{of}", look.teaches)
-    yield from kept(f"be deterministic, given its generator{of}", look.repeats)
-    yield from kept(f"leave its input untouched{of}", look.untouched)
-    yield from kept(f"return what falls as a metric learns{of}", look.improves)
+    yield from checked(f"return a loss with a gradient to every weight{of}", look.teaches)
+    yield from checked(f"be deterministic, given its generator{of}", look.repeats)
+    yield from checked(f"leave its input untouched{of}", look.untouched)
+    yield from checked(f"return what falls as a metric learns{of}", look.improves)
 
 
 def _error(qualities: Tensor, wanted: Tensor) -> Tensor:

@@ -9,7 +9,7 @@ import torch
 
 from attacks.base import Pattern, State, Universal
 from metrics.base import Metric
-from pipeline.contract.base import BrokenError, photographs, require
+from pipeline.contract.base import BrokenPromiseError, photographs, require
 from pipeline.engine.metric.objective import ImageNoise
 from pipeline.engine.universal.crop_objective import CropObjective
 
@@ -55,7 +55,7 @@ class FitCheck:
         """The same bits when it goes on from a copy of its state."""
         half = self.after(STEPS // 2, self.begun())
         if not all(isinstance(value, torch.Tensor) for value in half.values()):
-            raise BrokenError("its state holds something else than tensors: a checkpoint could not keep it")
+            raise BrokenPromiseError("its state holds something else than tensors: a checkpoint could not keep it")
         rest = self.after(STEPS - STEPS // 2, {name: value.clone() for name, value in half.items()})
         same = torch.equal(self.attack.reached(rest), self.pattern)
         require(same, "patterns differ: keep all that a step needs in the state, and draw from `noise` alone")
