@@ -41,7 +41,7 @@ def literals(node: ast.ClassDef) -> Iterator[tuple[str, Any]]:
                 ast.Assign(targets=[ast.Name(id=name)], value=value)
                 | ast.AnnAssign(target=ast.Name(id=name), value=ast.expr() as value)
             ):
-                with contextlib.suppress(ValueError):
+                with contextlib.suppress(ValueError, TypeError):  # no literal, or one such as {[]: 1}
                     yield name, ast.literal_eval(value)
 
 

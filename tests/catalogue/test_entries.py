@@ -162,6 +162,9 @@ def test_a_fingerprint_does_not_depend_on_another_entry_or_where_the_checkout_li
         ('("weights/contrast.bin", "hub/pyiqa/large.pth")', '"hub/a.pth"', "weights must be of type tuple"),
         ("    weights", '    smallest = "32"\n    weights', "smallest must be of type int"),
         ("    weights", '    differentiable = "no"\n    weights', "differentiable must be of type bool"),
+        ("    weights", '    cost = "dear"\n    weights', 'cost must be "light" or "heavy"'),
+        ('"weights/contrast.bin"', "1", "weights must be of type tuple, of names"),
+        ("(0.0, 1.0)", "{[]: 1}", "score_range must be (low, high)"),
         ('"""Contrast: a spread.\n\nAuthors. Paper.\n"""\n', "", "must begin with a docstring"),
     ],
 )
@@ -195,8 +198,10 @@ def test_a_file_without_a_class_or_in_another_encoding_costs_only_itself(root):
     [
         ('    access = "white"\n', "", 'access must be "white" or "black"'),
         ('"white"', '"grey"', 'access must be "white" or "black"'),
+        ('"white"', '["white"]', 'access must be "white" or "black"'),
         ('    family = "sign"\n', "", "family must be one of"),
         ('"strong"', '"Strong one"', "a variant's name must match"),
+        ('"strong"', "1", "a variant's name must match"),
         ('{"strong": {"step": 2.0}}', '["strong"]', "variants must be of type dict"),
     ],
 )
