@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Annotated, Literal, TypeAlias
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from pipeline import places
 from pipeline.catalogue import lookup
@@ -21,6 +21,10 @@ FILE = Path(__file__).with_name("benchmark.yml")
 
 Quality: TypeAlias = int | Literal["none"]  # of the JPEG that full-reference metrics judge; none: the original itself
 DefenceName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*(-[a-z][a-z0-9_]*)?$")]  # DEFENCE or DEFENCE-PRESET
+ALL = "all"
+DefenceNames = Annotated[  # a preset may say all: every purification
+    tuple[DefenceName, ...], BeforeValidator(lambda given: (ALL,) if given == ALL else given)
+]
 RunnerTag = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]*$")]  # it becomes YAML
 
 
@@ -118,8 +122,8 @@ class Preset(_ConfigModel):
     train: tuple[str, ...] = ()  # the training sets of universal attacks; without one, these are left out
     train_limit: Annotated[int, Field(ge=1)] | None = None  # images of each
     gpu_hours: Annotated[float, Field(gt=0)] | None = None  # that one pipeline may spend
-    defences: tuple[DefenceName, ...] = ()  # that judge, each, the images that attack the bare metrics
-    through: tuple[DefenceName, ...] = ()  # that stand before every metric: attacks go through them
+    defences: DefenceNames = ()  # the images that attacked a bare metric are scored behind each of them
+    through: DefenceNames = ()  # every metric is attacked behind each of them
 
     def entries(self, folder: str, names: str = "") -> list[Entry]:
         """Returns the entries to run; those that cannot be read are among them, so that they are told of.
@@ -181,16 +185,26 @@ class Config(_ConfigModel):
     runners: Annotated[dict[RunnerTag, Runner], Field(min_length=1)]
 
     def preset(self, name: str) -> Preset:
-        """Returns a preset; that of the empty name is the defaults.
+        """Returns a preset, or the defaults if the name is empty; `all` defences are written out by name.
 
         Raises:
-            BenchError: If there is none of that name.
+            BenchError: If there is no preset, or no defence of its, of that name.
         """
         if not name:
             return Preset()
         if name not in self.presets:
             raise BenchError(f"no preset is named {name!r}: {suggestion(name, self.presets)}")
-        return self.presets[name]
+        found = self.presets[name]
+        try:
+            names = {field: _defences(getattr(found, field)) for field in ("defences", "through")}
+        except BenchError as error:
+            raise BenchError(f"preset {name} of {FILE.name}: {error}") from error
+        return found.model_copy(update=names)
+
+
+def _defences(names: tuple[str, ...]) -> tuple[str, ...]:
+    """Returns the names of a preset's defences, each of which exists."""
+    return tuple(lookup.purifications() if names == (ALL,) else lookup.defence_names(",".join(names)))
 
 
 @cache

@@ -28,7 +28,7 @@ class Entry:
     folder: str  # "metrics", "attacks" or "defences"
     title: str = ""  # the first line of the file's docstring
     class_name: str = ""
-    kind: str = ""  # NR, FR, video, attack, defence or training: a defence that trains the metric
+    kind: str = ""  # NR, FR, video; attack; defence (a purification), smoothing or training
     fields: dict[str, Any] = field(default_factory=dict)  # literal class attributes, inherited ones included
     fingerprint: str = ""  # of everything the entry depends on, blind to comments, docstrings and layout
     problem: str = ""  # why the file cannot be used; empty when it can

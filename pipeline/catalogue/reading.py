@@ -21,6 +21,7 @@ KINDS = {
     "VideoMetric": "video",
     "Attack": "attack",
     "RobustTraining": "training",
+    "Smoothing": "smoothing",
     "Defence": "defence",
 }
 

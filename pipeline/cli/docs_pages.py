@@ -147,7 +147,7 @@ Written by `python -m pipeline catalogue` from the defences' own files; a test c
             *("weights", "cost", "licence", "verified"),
         ),
         _defence,
-        takes=lambda entry: not entry.problem and entry.kind == "defence",
+        takes=lambda entry: not entry.problem and entry.kind != "training",
         tail=robust_training,
     ),
 )
