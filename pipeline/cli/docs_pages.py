@@ -15,7 +15,6 @@ from pipeline.catalogue.lookup import entries
 from pipeline.cli.options import register
 from pipeline.cli.robust_table import robust_training
 from pipeline.files import write_atomically
-from pipeline.scoring.tables.markdown import table
 from pipeline.terminal import out
 
 
@@ -39,6 +38,8 @@ class Page:
     @property
     def text(self) -> str:
         """Returns the page as the entries' files have it now."""
+        from pipeline.scoring.tables.markdown import table
+
         usable = [entry for entry in entries(self.folder).values() if self.takes(entry)]
         shown = table(self.columns, [self.row(entry) for entry in usable])
         return f"{self.head}\n{self.count(usable)}\n\n{shown}{self.tail()}"

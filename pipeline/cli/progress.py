@@ -5,12 +5,15 @@ from __future__ import annotations
 import time
 from collections import defaultdict
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from pipeline.engine.job import Event
-from pipeline.engine.universal.fit import Step
 from pipeline.terminal import HEARTBEAT, err
+
+if TYPE_CHECKING:  # torch takes seconds to load, and commands that need none load this file too
+    from pipeline.engine.job import Event
+    from pipeline.engine.universal.fit import Step
 
 
 class RunProgress:

@@ -8,7 +8,6 @@ from statistics import fmean
 
 from pipeline.catalogue.lookup import entries
 from pipeline.places import CODE
-from pipeline.scoring.tables.markdown import table
 
 POINTS = CODE / "docs" / "robust_training.csv"  # written by `python -m pipeline tradeoff`
 
@@ -48,6 +47,8 @@ python -m pipeline tradeoff small_cnn+gradient_norm:0,5e-6,1e-5,2e-5,5e-5,1e-4 s
 
 def robust_training() -> str:
     """Returns the section of docs/defences.md; without the table of costs where there is none."""
+    from pipeline.scoring.tables.markdown import table
+
     trained = [entry for entry in entries("metrics").values() if entry.trained and entry.defence]
     rows = [
         (
@@ -67,6 +68,8 @@ def costs(points: Path) -> str:
     """Returns the table of a trade-off, a line per training and strength; nothing where there is no file."""
     if not points.is_file():
         return ""
+    from pipeline.scoring.tables.markdown import table
+
     with points.open(encoding="utf-8", newline="") as file:
         found = list(csv.DictReader(file))
     groups: dict[tuple[str, float], list[dict[str, str]]] = {}
