@@ -7,7 +7,7 @@ from typing import NoReturn
 
 import typer
 
-from pipeline.cli import calibrate, ci, docs_pages, doctor, entries, fit, run, scores, train
+from pipeline.cli import calibrate, docs_pages, doctor, entries, fit, plan, results, review, run, scores, train
 from pipeline.cli.data import data
 from pipeline.cli.gitlab import gitlab
 from pipeline.cli.image import image
@@ -23,7 +23,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-for group in (entries, run, fit, scores, docs_pages, doctor, calibrate, train, ci):
+for group in (entries, run, fit, scores, docs_pages, doctor, calibrate, train, plan, results, review):
     group.add_to(app)
 for name, commands in {"weights": weights, "data": data, "image": image, "gitlab": gitlab}.items():
     app.add_typer(commands, name=name)

@@ -10,8 +10,7 @@ from typing import Any
 
 import yaml
 
-from pipeline.ci.packing import RunnerJob
-from pipeline.ci.plan import CPU
+from pipeline.ci.packing import CPU, RunnerJob
 from pipeline.errors import BenchError
 
 TEMPLATE = Path(__file__).with_name("child.yml")

@@ -7,9 +7,11 @@ from dataclasses import dataclass, replace
 
 from pipeline.catalogue.entry import Entry
 from pipeline.cells.fit import Fit
-from pipeline.ci.plan import CALIBRATION, CPU, RESERVE, STARTUP, Plan, Planned, fit_seconds
+from pipeline.ci.estimates import CALIBRATION, RESERVE, STARTUP, fit_seconds
+from pipeline.ci.plan import Plan, Planned
 from pipeline.config import Runner
 
+CPU = "cpu"  # the runner of a pipeline without GPUs: jobs without a tag
 SHARDS = 16  # child pipelines that .gitlab-ci.yml triggers
 MOST_JOBS = 190  # of a child: GitLab parses a file of 200 jobs within its memory limit
 ALL_JOBS = SHARDS * MOST_JOBS - SHARDS  # a metric that is split over two children costs a job less there

@@ -1,0 +1,95 @@
+"""The commands about a merge request: note, changed, smoke. They also run on a laptop."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pipeline import config, places
+from pipeline.catalogue.syntax import FOLDERS
+from pipeline.cli.options import Device, Since, register
+from pipeline.errors import BenchError, Exit
+from pipeline.terminal import err, out
+
+
+def add_to(app: typer.Typer) -> None:
+    """Adds the commands to the command line."""
+    register(app, note, "note build/smoke/note.md")
+    register(app, changed, "changed --since HASH")
+    register(app, smoke, "smoke --since HASH --out build/smoke")
+
+
+def note(
+    text: Annotated[Path, typer.Argument(help="The note.md of `smoke`.")],
+    merge_request: Annotated[int, typer.Option(envvar="CI_MERGE_REQUEST_IID", help="Its number in the project.")],
+    url: Annotated[str, typer.Option(envvar="CI_SERVER_URL", help="The GitLab server.")] = "",
+    project: Annotated[str, typer.Option(envvar="CI_PROJECT_ID", help="Number or path.")] = "",
+) -> None:
+    """Posts our note on a merge request, or brings the one that is there up to date.
+
+    The token is in BENCHMARK_NOTE_TOKEN; without one nothing is posted, and the note stays an artifact.
+    """
+    from pipeline.gitlab.note import post
+
+    if not text.is_file():
+        raise BenchError(f"{text} must be what `smoke` wrote; it is not there: see the log of the smoke job")
+    done = post(text.read_text(encoding="utf-8"), merge_request, url=url, project=project)
+    out.print(done, markup=False, soft_wrap=True)
+
+
+def changed(since: Since) -> None:
+    """Names the metrics, attacks and defences whose numbers may differ from those of a commit."""
+    from pipeline.ci.changes import changed_since
+
+    for change in changed_since(since):
+        out.print(f"{change.entry.folder} {change.entry.name}: {change.how}", markup=False, soft_wrap=True)
+
+
+def smoke(
+    since: Since,
+    out_folder: Annotated[Path, typer.Option("--out", help="Where rows, tables and note.md go.")],
+    device: Device = "cpu",
+    checks: Annotated[Path | None, typer.Option(help="What `check --json` printed.")] = None,
+) -> None:
+    """Runs the smoke preset for the entries that a merge request touches, and writes what it is to be told."""
+    from pipeline.cells.cell import settings_of
+    from pipeline.ci.changes import changed_since
+    from pipeline.ci.merge_request import read_checks, to_markdown
+    from pipeline.cli.progress import RunProgress
+    from pipeline.engine.job import Request
+    from pipeline.engine.run import run
+    from pipeline.files import write_atomically
+    from pipeline.scoring.tables.write import write_tables
+
+    changes = changed_since(since)
+    preset = config.load().preset("smoke")
+    touched = {folder: [each.entry.name for each in changes if each.entry.folder == folder] for folder in FOLDERS}
+    others = [entry.name for entry in preset.entries("metrics") if entry.name not in touched["metrics"]]
+    board, failed = None, 0
+    if preset.untrained:
+        err.print(f"left out, for want of a training set: {', '.join(preset.untrained)}", markup=False, soft_wrap=True)
+    for metrics, attacks in (
+        (touched["metrics"], [entry.name for entry in preset.entries("attacks")]),
+        (others, [name for name in touched["attacks"] if name not in preset.untrained]),
+    ):
+        if metrics and attacks:
+            request = Request(
+                metrics=metrics,
+                attacks=attacks,
+                datasets=list(preset.datasets),
+                out=out_folder,
+                settings=settings_of(preset),
+                preset="smoke",
+                limit=preset.limit,
+                device=device,
+            )
+            with RunProgress(1) as progress:
+                failed += run(request, progress).statuses["failed"]
+            board = write_tables([out_folder], out_folder)
+    note = to_markdown(changes, read_checks(checks) if checks else [], board, places.results() / "leaderboard.csv")
+    write_atomically(out_folder / "note.md", note)
+    print(note)
+    if failed:
+        raise typer.Exit(Exit.FAILED)
