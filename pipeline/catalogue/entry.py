@@ -52,12 +52,12 @@ class Entry:
 
     @property
     def trained(self) -> bool:
-        """Whether a defence trained the metric, which then has weights of its own and sees images as they are."""
+        """Returns whether a defence trained the metric: it has weights of its own, and nothing purifies its images."""
         return self.defence is not None and self.defence.kind == "training"
 
     @property
     def purified(self) -> bool:
-        """Whether a defence purifies the images that the metric sees."""
+        """Returns whether a defence purifies the images that the metric sees."""
         return self.defence is not None and not self.trained
 
     @property
@@ -77,7 +77,7 @@ class Entry:
 
     @property
     def full_reference(self) -> bool:
-        """Whether this is a metric that compares an image with its undistorted original."""
+        """Returns whether this is a metric that compares an image with its undistorted original."""
         return bool(self.fields.get("full_reference"))
 
     def load(self) -> Any:

@@ -1,4 +1,4 @@
-"""Where jobs run: which kind of GPU, and which of the child pipelines."""
+"""Distributes jobs: each over the kinds of GPU and over the child pipelines."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from pipeline.config import Runner
 
 CPU = "cpu"  # the runner of a pipeline without GPUs: jobs without a tag
 SHARDS = 16  # child pipelines that .gitlab-ci.yml triggers
-MOST_JOBS = 190  # of a child: GitLab parses a file of 200 jobs within its memory limit
-ALL_JOBS = SHARDS * MOST_JOBS - SHARDS  # a metric that is split over two children costs a job less there
+MOST_JOBS = 190  # of a child: GitLab's memory limit allows a file of 200 jobs
+ALL_JOBS = SHARDS * MOST_JOBS - SHARDS  # of a pipeline; one job of each child is spare for a metric that is split
 
 
 @dataclass(frozen=True)
@@ -46,9 +46,9 @@ def jobs_of(plan: Plan, runners: Mapping[str, Runner], device: str) -> list[Runn
 
 
 def assign(jobs: Sequence[RunnerJob], runners: Mapping[str, Runner]) -> list[RunnerJob]:
-    """Gives each job a kind of GPU: the longest job first, to the kind on which it ends earliest (LPT, Graham 1969).
+    """Gives each job a kind of GPU: the longest job first, on the GPU that is free first (LPT, Graham 1969).
 
-    Jobs that need more memory than another kind has go first, since they have no choice.
+    Jobs that do not fit into every kind of GPU go before all others, since they have less choice.
     """
     free = {tag: [0.0] * runner.gpus for tag, runner in runners.items()}
     assigned = {}

@@ -73,24 +73,24 @@ class Planned:
     cell: Cell
     action: Action
     reason: str
-    seconds: float = 0.0  # estimated, for those that are run
+    seconds: float = 0.0  # estimated, of a cell that is run
     memory: float = 0.0  # GB of a GPU that its job needs
-    seen: str = ""  # when the pair's rows were last made; empty if never
-    fits: tuple[Fit, ...] = ()  # to be made before, one for each training set whose patterns are missing
+    seen: str = ""  # when the cell's rows were last made, UTC; empty if never
+    fits: tuple[Fit, ...] = ()  # made before the cell, one for each training set whose patterns are missing
 
 
 @dataclass(frozen=True)
 class Plan:
-    """All cells of a preset, and the clear scores that are still to be computed before some of them."""
+    """All cells of a preset, and the metrics whose clear scores must be computed before their cells."""
 
     preset: str
     inventory: Inventory
     cells: list[Planned]
-    calibrations: list[Entry]  # metrics
+    calibrations: list[Entry]  # metrics without clear scores
 
     @property
     def to_run(self) -> list[Planned]:
-        """Returns the cells that this pipeline runs, those not seen for longest first."""
+        """Returns the cells that this pipeline runs; those whose rows are oldest stand first."""
         return [planned for planned in self.cells if planned.action == "run"]
 
     @property
@@ -172,7 +172,7 @@ def _is_done(found: Stamp | RefusedError | None) -> bool:
 
 
 def _missing_fits(cells: Iterable[Cell], store: Store) -> dict[str, tuple[Fit, ...]]:
-    """Returns, by the cells' keys, a fit for each training set with missing patterns: one job makes all variants'."""
+    """Returns, by the cells' keys, one fit for each training set without patterns; it serves all variants."""
     needed = {cell.key: fits_of(cell) for cell in cells}
     there = stored.holds_patterns(store, [fit for fits in needed.values() for fit in fits])
     missing: dict[str, tuple[Fit, ...]] = {}
@@ -186,7 +186,7 @@ def _missing_fits(cells: Iterable[Cell], store: Store) -> dict[str, tuple[Fit, .
 
 
 def _reasons(cells: list[Cell], store: Store, history: History) -> dict[str, str]:
-    """Returns why cells that are not in the store are run: what changed since their pair's rows were made."""
+    """Returns, by the cells' keys, why cells that the store lacks are run: what changed since their rows were made."""
     pasts = {cell.key: known_of(cell, history) for cell in cells}
     places = {key: Place("cells", past.key, "stamp.json") for key, past in pasts.items() if past and past.key}
     found = store.read_all(places.values())
@@ -209,19 +209,20 @@ def _pair(cell: Cell) -> tuple[str, str]:
 
 
 def _ordered(cells: list[Planned]) -> list[Planned]:
-    """Returns the cells not seen for longest first; those that failed last time wait behind all others."""
+    """Returns the cells in the order of their rows' age, the oldest first; those that failed last time stand last."""
     return sorted(cells, key=lambda each: (each.reason.endswith(" last time"), each.seen, *_pair(each.cell)))
 
 
 def _within(cells: list[Planned], gpu_hours: float | None, most: int) -> list[Planned]:
-    """Lets those wait that are beyond the GPU hours or the jobs of one pipeline."""
+    """Returns the cells, those waiting that exceed the GPU hours or the jobs of one pipeline."""
     spent, jobs, chosen = 0.0, 0, []
     metrics: set[str] = set()
     for planned in cells:
         if planned.action != "run":
             chosen.append(planned)
             continue
-        more = len(planned.fits) + (1 if planned.cell.metric.name in metrics else 2)  # with the calibration
+        # The cell's own job, and one for its metric's clear scores unless another cell brings it.
+        more = len(planned.fits) + (1 if planned.cell.metric.name in metrics else 2)
         seconds = planned.seconds + sum(map(fit_seconds, planned.fits))
         if gpu_hours is not None and spent + seconds > gpu_hours * 3600:
             chosen.append(replace(planned, action="waiting", reason=f"over the {gpu_hours:g} GPU hours of a pipeline"))
@@ -235,7 +236,7 @@ def _within(cells: list[Planned], gpu_hours: float | None, most: int) -> list[Pl
 
 
 def _calibrations(cells: list[Planned], inventory: Inventory, store: Store) -> list[Entry]:
-    """Returns the metrics whose clear scores are needed by this pipeline's cells and not in the store."""
+    """Returns the metrics of the cells that are run whose clear scores the store lacks."""
     running = [planned.cell for planned in cells if planned.action == "run"]
     needed = {cell.metric.name: cell for cell in running}
     places: dict[Place, str] = {}

@@ -1,4 +1,4 @@
-"""plan.json: what was planned, for the job that gathers the results."""
+"""plan.json: the plan as a file, for the job that gathers the results."""
 
 from __future__ import annotations
 
@@ -28,16 +28,21 @@ class PlannedCell(_PlanModel):
 
 
 class PlanFile(_PlanModel):
-    """A plan as it is written down."""
+    """A plan as the file holds it."""
 
     preset: str
     inventory: Inventory
     cells: list[PlannedCell]
-    jobs: list[str]  # the names of all jobs of the children
+    jobs: list[str]  # the names of all jobs, in all child pipelines
 
 
 def to_json(plan: Plan, jobs: list[str]) -> str:
-    """Returns a plan as JSON."""
+    """Returns a plan as JSON.
+
+    Args:
+        plan: The plan.
+        jobs: The names of its jobs.
+    """
     cells = [
         PlannedCell(
             metric=planned.cell.metric.name,
@@ -54,10 +59,10 @@ def to_json(plan: Plan, jobs: list[str]) -> str:
 
 
 def read_plan(path: Path) -> PlanFile:
-    """Returns a plan that was written down.
+    """Returns the plan of a file.
 
     Raises:
-        DataError: If the file is not one.
+        DataError: If the file holds no plan.
     """
     try:
         return PlanFile.model_validate_json(path.read_bytes())
