@@ -37,14 +37,14 @@ def main() -> NoReturn:
         err.print(f"error: {error}", markup=False, soft_wrap=True)
         code = error.exit_code
     except typer.TyperException as error:
-        if message := error.format_message():  # none where the help was shown instead
+        if message := error.format_message():  # it is empty where the help was shown instead
             err.print(f"error: {message}", markup=False, soft_wrap=True)
         code = Exit.USAGE
     except (KeyboardInterrupt, typer.Abort):
         code = Exit.STOPPED
     except BrokenPipeError:
         code = Exit.DONE
-    if code == Exit.STOPPED:  # Typer returns it where it caught the key itself
+    if code == Exit.STOPPED:  # Typer returns it where it caught Ctrl-C itself
         err.print("stopped; run the same command again to continue")
     sys.exit(int(code or 0))
 

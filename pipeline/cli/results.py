@@ -36,7 +36,7 @@ def aggregate(
     print_leaderboard(found.board, out)
     err.print(f"the tables are in {out_folder}", markup=False, soft_wrap=True)
     if found.failed:
-        err.print(f"{len(found.failed)} cells failed: the table names them, with the reason")
+        err.print(f"{len(found.failed)} cells failed: the tables name them, with the reasons")
 
 
 def publish(
@@ -45,7 +45,7 @@ def publish(
     url: Annotated[str, typer.Option(help="The GitLab server; default: the job's.")] = "",
     project: Annotated[str, typer.Option(help="Number or path; default: the job's.")] = "",
 ) -> None:
-    """Commits the tables to results/, in one commit that starts no pipeline; nothing if nothing changed.
+    """Commits the tables to results/, in one commit that starts no pipeline; no commit if nothing changed.
 
     The token is in BENCHMARK_PUBLISH_TOKEN; without one, a job pushes with its CI_JOB_TOKEN.
     """
@@ -53,10 +53,10 @@ def publish(
 
     with err.status("publishing"):
         made = commit(tables, branch=branch, url=url, project=project)
-    told = (
+    done = (
         f"committed {made.commit[:12]} to {branch}: {made.changes}" if made.commit else f"{branch} holds these tables"
     )
-    out.print(told, markup=False, soft_wrap=True)
+    out.print(done, markup=False, soft_wrap=True)
 
 
 def fetch(
@@ -73,5 +73,5 @@ def fetch(
     from pipeline.gitlab.fetch import fetch as download
 
     found = download(ref, raw=raw, out=out_folder, url=url, project=project)
-    told = f"{len(found.files)} files, {found.new} of them new, are in {out_folder}"
-    out.print(told + (f"; the rows are in {found.rows}" if found.rows else ""), markup=False, soft_wrap=True)
+    files = f"{len(found.files)} files, {found.new} of them new, are in {out_folder}"
+    out.print(files + (f"; the rows are in {found.rows}" if found.rows else ""), markup=False, soft_wrap=True)

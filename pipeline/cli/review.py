@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,6 +13,9 @@ from pipeline.catalogue.syntax import FOLDERS
 from pipeline.cli.options import Device, Since, register
 from pipeline.errors import BenchError, Exit
 from pipeline.terminal import err, out
+
+if TYPE_CHECKING:
+    from pipeline.ci.changes import Change
 
 
 def add_to(app: typer.Typer) -> None:
@@ -34,7 +38,7 @@ def note(
     from pipeline.gitlab.note import post
 
     if not text.is_file():
-        raise BenchError(f"{text} must be what `smoke` wrote; it is not there: see the log of the smoke job")
+        raise BenchError(f"{text} must be what `smoke` wrote; got no such file: see the log of the smoke job")
     done = post(text.read_text(encoding="utf-8"), merge_request, url=url, project=project)
     out.print(done, markup=False, soft_wrap=True)
 
@@ -53,43 +57,53 @@ def smoke(
     device: Device = "cpu",
     checks: Annotated[Path | None, typer.Option(help="What `check --json` printed.")] = None,
 ) -> None:
-    """Runs the smoke preset for the entries that a merge request touches, and writes what it is to be told."""
-    from pipeline.cells.cell import settings_of
+    """Runs the smoke preset for the entries that a merge request touches, and writes the note about it."""
     from pipeline.ci.changes import changed_since
     from pipeline.ci.merge_request import read_checks, to_markdown
-    from pipeline.cli.progress import RunProgress
-    from pipeline.engine.job import Request
-    from pipeline.engine.run import run
     from pipeline.files import write_atomically
     from pipeline.scoring.tables.write import write_tables
 
     changes = changed_since(since)
     preset = config.load().preset("smoke")
-    touched = {folder: [each.entry.name for each in changes if each.entry.folder == folder] for folder in FOLDERS}
-    others = [entry.name for entry in preset.entries("metrics") if entry.name not in touched["metrics"]]
-    board, failed = None, 0
     if preset.untrained:
-        err.print(f"left out, for want of a training set: {', '.join(preset.untrained)}", markup=False, soft_wrap=True)
-    for metrics, attacks in (
-        (touched["metrics"], [entry.name for entry in preset.entries("attacks")]),
-        (others, [name for name in touched["attacks"] if name not in preset.untrained]),
-    ):
-        if metrics and attacks:
-            request = Request(
-                metrics=metrics,
-                attacks=attacks,
-                datasets=list(preset.datasets),
-                out=out_folder,
-                settings=settings_of(preset),
-                preset="smoke",
-                limit=preset.limit,
-                device=device,
-            )
-            with RunProgress(1) as progress:
-                failed += run(request, progress).statuses["failed"]
-            board = write_tables([out_folder], out_folder)
-    note = to_markdown(changes, read_checks(checks) if checks else [], board, places.results() / "leaderboard.csv")
-    write_atomically(out_folder / "note.md", note)
-    print(note)
+        err.print(f"not run, for want of a training set: {', '.join(preset.untrained)}", markup=False, soft_wrap=True)
+    runs = _touched_cells(changes, preset)
+    failed = sum(_run(metrics, attacks, preset, out_folder, device) for metrics, attacks in runs)
+    board = write_tables([out_folder], out_folder) if runs else None
+    text = to_markdown(changes, read_checks(checks) if checks else [], board, places.results() / "leaderboard.csv")
+    write_atomically(out_folder / "note.md", text)
+    print(text)
     if failed:
         raise typer.Exit(Exit.FAILED)
+
+
+def _touched_cells(changes: Sequence[Change], preset: config.Preset) -> list[tuple[list[str], list[str]]]:
+    """Returns metrics with attacks: changed metrics with all attacks, other metrics with changed attacks."""
+    touched = {folder: [each.entry.name for each in changes if each.entry.folder == folder] for folder in FOLDERS}
+    others = [entry.name for entry in preset.entries("metrics") if entry.name not in touched["metrics"]]
+    runs = [
+        (touched["metrics"], [entry.name for entry in preset.entries("attacks")]),
+        (others, [name for name in touched["attacks"] if name not in preset.untrained]),
+    ]
+    return [(metrics, attacks) for metrics, attacks in runs if metrics and attacks]
+
+
+def _run(metrics: list[str], attacks: list[str], preset: config.Preset, folder: Path, device: str) -> int:
+    """Runs cells of the smoke preset and returns how many failed."""
+    from pipeline.cells.cell import settings_of
+    from pipeline.cli.progress import RunProgress
+    from pipeline.engine.job import Request
+    from pipeline.engine.run import run
+
+    request = Request(
+        metrics=metrics,
+        attacks=attacks,
+        datasets=list(preset.datasets),
+        out=folder,
+        settings=settings_of(preset),
+        preset="smoke",
+        limit=preset.limit,
+        device=device,
+    )
+    with RunProgress(1) as progress:
+        return run(request, progress).statuses["failed"]
