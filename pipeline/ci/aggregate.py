@@ -1,4 +1,4 @@
-"""From the store to the tables: gathers the cells of a plan, says what is missing, writes what readers download."""
+"""From the store to the tables: gathers the cells of a plan, names those that are missing, writes the tables."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ LATE = "its job left nothing: see the job's log"
 
 
 class Gathered(NamedTuple):
-    """What the plan's cells came to."""
+    """The results of a plan's cells."""
 
     board: Leaderboard
     history: list[Past]
@@ -49,8 +49,8 @@ def aggregate(plan: PlanFile, store: Store, before: History, rows: Path, tables:
 
     Args:
         plan: The plan.
-        store: Where its cells lie.
-        before: What the cells took before.
+        store: The result store that holds its cells.
+        before: The history up to this pipeline.
         rows: An output folder as `run` would have filled it.
         tables: Where the tables go.
 
@@ -77,7 +77,7 @@ def aggregate(plan: PlanFile, store: Store, before: History, rows: Path, tables:
 
 
 def _cell(planned: PlannedCell, plan: PlanFile, preset: Preset) -> Cell:
-    """Returns the cell, which must be what it was when it was planned."""
+    """Returns a planned cell, which must have the key that it was planned with."""
     metric, attack = lookup.find("metrics", planned.metric), lookup.find("attacks", planned.attack)
     cell = Cell(metric, attack, plan.inventory.digests, settings_of(preset), plan.inventory.trained_on)
     if cell.key != planned.key:
@@ -114,7 +114,7 @@ def _restore(
 
 
 def _past(cell: Cell, stamp: Stamp, planned: PlannedCell, before: Past | None) -> Past:
-    """Returns how a cell ended; of one without rows, what it took when it last had some stays known."""
+    """Returns how a cell ended; a cell without rows keeps what is known of its last ones."""
     if stamp.status != "done":
         status = "waiting" if planned.action == "waiting" else stamp.status
         known = before or Past(cell.metric.name, cell.label, status, "", 0, 0, 0, "", "", "")
@@ -156,12 +156,12 @@ def _rates_alone(metric: str) -> bool:
 
 
 def _sums(folder: Path) -> str:
-    """Returns the sha256 of every file but the pages' parts, which nobody downloads, as `sha256sum -c` reads it."""
+    """Returns the sha256 of every file beside index.html, but of none in a folder, as `sha256sum -c` reads it."""
     files = sorted(file for file in folder.glob("[!.]*") if file.is_file() and file.name != "SHA256SUMS")
     return "".join(f"{file_digest(file)}  {file.name}\n" for file in files)
 
 
-UNPRINTABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")  # XML has no way to write them
+UNPRINTABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")  # characters that XML cannot hold
 
 
 def to_junit(cells: Sequence[Past]) -> str:

@@ -86,7 +86,7 @@ def run(
     if adaptive and not defences:
         raise BenchError("--adaptive must have --defences to attack through; it has none: name them")
     if defences:
-        guards = tuple(_usable(lookup.guards(defences)))
+        guards = tuple(_usable(lookup.defence_names(defences)))
         chosen = chosen.model_copy(update={"through": guards} if adaptive else {"defences": guards})
     untrained = [] if attacks or from_images else chosen.untrained
     given = {"--attacks": attacks, "--dataset": dataset, "--train": train, "--set": overrides, "--limit": limit}
@@ -119,7 +119,7 @@ def run(
     for image, reason in summary.excluded.items():
         err.print(f"excluded: {image}: {reason}", markup=False, soft_wrap=True)
     if untrained:
-        err.print(f"not run, since they need --train: {', '.join(untrained)}", markup=False, soft_wrap=True)
+        err.print(f"not run, for want of --train: {', '.join(untrained)}", markup=False, soft_wrap=True)
     err.print(f"rows and tables are in {out_folder}", markup=False, soft_wrap=True)
     if summary.statuses["failed"] or not summary.statuses["done"]:
         raise typer.Exit(Exit.FAILED)

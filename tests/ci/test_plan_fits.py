@@ -27,7 +27,7 @@ from pipeline.cells.stamp import DatasetFacts
 from pipeline.ci import packing
 from pipeline.ci.children import child
 from pipeline.ci.inventory import Held, Inventory
-from pipeline.ci.packing import Job
+from pipeline.ci.packing import RunnerJob
 from pipeline.errors import BenchError
 from pipeline.store.store import FolderStore, Place
 
@@ -130,6 +130,6 @@ def test_without_its_training_data_a_universal_attack_is_skipped_and_nothing_els
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_a_hostile_training_set_never_becomes_yaml(name):
-    job = Job("good", "fine", 1, 1, "rtx3090", "0" * 32, train=name or "x y")
+    job = RunnerJob("good", "fine", 1, 1, "rtx3090", "0" * 32, train=name or "x y")
     with pytest.raises(BenchError, match="must match"):
         child([job], **ARGUMENTS)

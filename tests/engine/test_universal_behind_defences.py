@@ -12,6 +12,7 @@ from toy_defences import Mirrored, Shaken
 
 from metrics.base import NoReference
 from pipeline.catalogue import lookup
+from pipeline.catalogue.entry import DefendedAs
 from pipeline.cells.cell import Cell
 from pipeline.cells.fit import fits_of
 from pipeline.cells.settings import Settings
@@ -51,8 +52,7 @@ BEHIND = LocalEntry(
     kind="NR",
     fields=BARE.fields,
     fingerprint="1" * 16,
-    bare=BARE,
-    defence=MirrorEntry("mirror", "defences", class_name="Mirror", kind="defence"),
+    defended=DefendedAs(BARE, MirrorEntry("mirror", "defences", class_name="Mirror", kind="defence"), ""),
     made=Slanted,
 )
 

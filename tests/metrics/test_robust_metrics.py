@@ -152,5 +152,5 @@ def test_it_is_probed_and_ranked_like_a_metric_without_a_defence(judged: Path) -
 
 
 def test_all_defences_are_all_that_need_no_training() -> None:
-    assert not {"gradient_norm", "adversarial_training"} & set(lookup.guards("all"))
-    assert lookup.guards("gradient_norm,flip") == ["gradient_norm", "flip"]
+    assert not {"gradient_norm", "adversarial_training"} & set(lookup.defence_names("all"))
+    assert lookup.defence_names("gradient_norm,flip") == ["gradient_norm", "flip"]
