@@ -15,7 +15,7 @@ from pipeline.cli.options import Device, Preset, StoreAddress, register
 from pipeline.errors import DataError, Exit
 from pipeline.files import write_atomically
 from pipeline.scoring.board.leaderboard import FEW
-from pipeline.scoring.scores.ranges import Source, as_csv, line_of, read_lines
+from pipeline.scoring.scores.ranges import MeasuredOn, as_csv, line_of, read_lines
 from pipeline.store.open import open_store
 from pipeline.terminal import err, out
 
@@ -104,7 +104,7 @@ def _keep(entry: Entry, found: list[Clear], ranges: Path) -> None:
         err.print(f"{entry.name} keeps the range it has: {FEW} images or more of one set measure one", markup=False)
         return
     today = datetime.now(UTC).date().isoformat()
-    source = Source(clear.images, clear.dataset, clear.digest, today)
+    source = MeasuredOn(clear.images, clear.dataset, clear.digest, today)
     line = line_of(entry.name, (clear.low, clear.high), entry.fields["score_range"], source)
     write_atomically(ranges, as_csv({**read_lines(ranges), entry.name: line}.values()))
     out.print(

@@ -13,7 +13,7 @@ from pipeline.scoring.scores.defences import NONE, Defended
 
 
 @dataclass(frozen=True)
-class Effect:
+class DefenceSummary:
     """What a defence does to images that nobody attacked, and what it takes; nan where that is unknown."""
 
     defence: str
@@ -33,7 +33,7 @@ class DefenceMap:
     unaware: pd.DataFrame  # gain of attacks on the bare metric, in parts of its range
     aware: pd.DataFrame  # gain of attacks that went through the defence, in the same order; of those that were run so
     quality: pd.DataFrame  # of the purified attacked images
-    effects: list[Effect]
+    summaries: list[DefenceSummary]
 
 
 def defence_maps(lines: Sequence[Defended]) -> Iterator[DefenceMap]:
@@ -55,7 +55,7 @@ def defence_maps(lines: Sequence[Defended]) -> Iterator[DefenceMap]:
             dataset,
             **{name: _in_order(each, order) for name, each in maps.items()},
             quality=_in_order(_map([*bare, *unaware], "quality"), order),
-            effects=[_effect([line for line in own if line.defence == name]) for name in order if name != NONE],
+            summaries=[_summary([line for line in own if line.defence == name]) for name in order if name != NONE],
         )
 
 
@@ -81,8 +81,8 @@ def _in_order(table: pd.DataFrame, order: Sequence[str]) -> pd.DataFrame:
     return table.loc[[name for name in order if name in table.index]]
 
 
-def _effect(lines: Sequence[Defended]) -> Effect:
-    return Effect(
+def _summary(lines: Sequence[Defended]) -> DefenceSummary:
+    return DefenceSummary(
         defence=lines[0].defence,
         clean_cost=_mean(line.clean_cost_of_range for line in lines),
         agreement=_mean(line.agreement for line in lines),

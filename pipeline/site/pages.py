@@ -12,7 +12,7 @@ from pipeline.files import write_atomically
 from pipeline.scoring.board.flags import EXPLANATIONS, Flag
 from pipeline.scoring.board.leaderboard import FEW
 from pipeline.scoring.board.records import BUDGET, CONTROL
-from pipeline.scoring.scores.outcomes import Outcome
+from pipeline.scoring.scores.effects import Effect
 from pipeline.scoring.scores.robustness import SCORES
 from pipeline.scoring.tables.format import digits, with_margin
 from pipeline.scoring.tables.markdown import HEADINGS
@@ -88,14 +88,14 @@ class Pages:
         self.written.add(path)
 
 
-def gain(outcome: Outcome | None, score: str = SCORE) -> str:
+def gain(effect: Effect | None, score: str = SCORE) -> str:
     """Returns a score with its margin, for people."""
-    return with_margin(outcome.scores[score], outcome.intervals[score]) if outcome else "n/a"
+    return with_margin(effect.scores[score], effect.intervals[score]) if effect else "n/a"
 
 
-def exact(outcome: Outcome | None, score: str = SCORE) -> str:
+def exact(effect: Effect | None, score: str = SCORE) -> str:
     """Returns a score with the digits of leaderboard.json; nothing where there is none."""
-    return digits(outcome.scores[score]) if outcome else ""
+    return digits(effect.scores[score]) if effect else ""
 
 
 def agreement(opinions: dict[str, float] | None) -> str:

@@ -13,7 +13,7 @@ from PIL import Image
 from pipeline.cells.fit import FitStamp
 from pipeline.cells.stamp import DatasetFacts
 from pipeline.scoring.read.cells import read_cells
-from pipeline.scoring.scores.robustness import Scale
+from pipeline.scoring.scores.robustness import ScoreScale
 from pipeline.site.addresses import address
 from pipeline.site.downloads import citation
 from pipeline.site.drawing import Axis, shade
@@ -175,7 +175,7 @@ def test_a_profile_counts_every_image_and_shows_some(run_folder, make_row):
     run_folder.cell(rows=rows)
     (cell,) = read_cells([run_folder.path])
     table = cell.rows.assign(psnr=np.where(cell.rows["image"] == "0000.png", np.inf, 30.0))
-    found = profile(table, Scale(0, 2))
+    found = profile(table, ScoreScale(0, 2))
     assert sum(found["clear"]) == sum(found["attacked"]) == found["images"] == 500
     assert len(found["points"]) == POINTS
     assert found["points"][0] == [None, 0.9, 0.0]

@@ -7,11 +7,11 @@ from collections.abc import Iterable, Sequence
 
 from pipeline.scoring.board.comparison_flags import doubtful
 from pipeline.scoring.board.records import Record, of_cell
-from pipeline.scoring.read.cells import Cell, clashes
+from pipeline.scoring.read.cells import StoredCell, clashes
 from pipeline.scoring.scores.ranges import Ranges
 
 
-def records(cells: Iterable[Cell], ranges: Ranges) -> list[Record]:
+def records(cells: Iterable[StoredCell], ranges: Ranges) -> list[Record]:
     """Returns the records of all cells, sorted; those without rows carry the reason."""
     return together(record for cell in cells for record in of_cell(cell, ranges))
 

@@ -13,10 +13,10 @@ import pandas as pd
 from pipeline.scoring.board.flags import Flag
 from pipeline.scoring.board.records import BUDGET, CONTROL, Record
 from pipeline.scoring.processes import Processes
+from pipeline.scoring.scores.effects import Effect, averaged, beyond, effect_of, over_settings, worst_case
 from pipeline.scoring.scores.opinions import OPINIONS
-from pipeline.scoring.scores.outcomes import Outcome, averaged, beyond, outcome, over_settings, worst_case
 from pipeline.scoring.scores.ranking import ranking
-from pipeline.scoring.scores.robustness import Scale
+from pipeline.scoring.scores.robustness import ScoreScale
 from pipeline.scoring.scores.statistics import Estimate
 
 KINDS = ("NR", "FR", "video")
@@ -31,15 +31,15 @@ class Standing:
     metric: str
     title: str
     rank: int | None  # None while an attack of the table is missing
-    worst: Outcome | None  # None if no attack was done
-    moved_most_by: dict[str, int]  # attack -> images on which it was the worst
-    families: dict[str, Outcome]
-    attacks: dict[str, Outcome]  # under default settings
-    variants: dict[str, Outcome]  # "attack:variant"
+    worst: Effect | None  # None if no attack was done
+    worst_on: dict[str, int]  # attack -> images on which it was the worst
+    families: dict[str, Effect]
+    attacks: dict[str, Effect]  # under default settings
+    variants: dict[str, Effect]  # "attack:variant"
     over_noise: dict[str, Estimate]  # attack -> its gain less that of the control of the same eps, image by image
     missing: dict[str, str]  # attack -> reason
     flags: list[Flag]
-    scale: Scale | None
+    scale: ScoreScale | None
     opinions: dict[str, dict[str, float]] = field(default_factory=dict)  # attack -> correlations with people's opinions
     rank_interval: tuple[int, int] | None = None  # where it stands in 95 % of the resamples; None if unknown
 
@@ -146,7 +146,7 @@ def _why_not(record: Record) -> tuple[str, str] | None:
 def _section(dataset: str, kind: str, records: list[Record], processes: Processes) -> tuple[Section, list[Gap]]:
     families = {record.attack: record.family for record in records}
     attacks = dict(sorted(families.items(), key=lambda item: (item[1] == CONTROL, item[1], item[0])))
-    able = {record.attack: record.eps for record in records if record.outcome and not record.variant and record.ranks}
+    able = {record.attack: record.eps for record in records if record.effect and not record.variant and record.ranks}
     wanted = {attack for attack, eps in able.items() if not eps > BUDGET + 1e-6} or set(able)
     by_metric: dict[str, list[Record]] = {}
     for record in sorted(records, key=lambda record: record.metric):
@@ -186,20 +186,20 @@ def _standing(own: list[Record], attacks: Mapping[str, str], wanted: set[str]) -
     """Returns a metric's standing; a rank of 0 stands for "to be ranked"."""
     settings: dict[tuple[str, str], list[Record]] = {}
     for record in own:
-        if record.moved is not None:
+        if record.pairs is not None:
             settings.setdefault((record.attack, record.variant), []).append(record)
-    outcomes = {key: _outcome(group) for key, group in settings.items()}
-    default = {attack: outcomes[attack, ""] for attack in attacks if (attack, "") in outcomes}
-    moved = {
-        attack: over_settings([record.moved for record in settings[attack, ""] if record.moved is not None])
+    effects = {key: _effect(group) for key, group in settings.items()}
+    default = {attack: effects[attack, ""] for attack in attacks if (attack, "") in effects}
+    pairs = {
+        attack: over_settings([record.pairs for record in settings[attack, ""] if record.pairs is not None])
         for attack in default
         if attack in wanted
     }
     families = {}
-    for family in sorted({attacks[attack] for attack in moved}):
-        within = {attack: moved[attack] for attack in moved if attacks[attack] == family}
+    for family in sorted({attacks[attack] for attack in pairs}):
+        within = {attack: pairs[attack] for attack in pairs if attacks[attack] == family}
         families[family], _ = _worst(within, default)
-    worst, shares = _worst(moved, default) if moved else (None, {})
+    worst, shares = _worst(pairs, default) if pairs else (None, {})
     reasons = {record.attack: record.reason for record in own if record.status != "done"}
     missing = {attack: reasons.get(attack, "not run") for attack in attacks if attack not in default}
     stamp = own[0].stamp
@@ -208,10 +208,10 @@ def _standing(own: list[Record], attacks: Mapping[str, str], wanted: set[str]) -
         title=stamp.metric.title if stamp else "",
         rank=0 if wanted and wanted <= set(default) else None,
         worst=worst,
-        moved_most_by=shares,
+        worst_on=shares,
         families=families,
         attacks=default,
-        variants={f"{attack}:{variant}": outcomes[attack, variant] for attack, variant in outcomes if variant},
+        variants={f"{attack}:{variant}": effects[attack, variant] for attack, variant in effects if variant},
         over_noise=_over_noise(settings, default),
         missing=missing,
         flags=_flags(own),
@@ -226,38 +226,36 @@ def _opinions(settings: list[Record]) -> dict[str, float]:
     return {name: fmean(each[name] for each in told) for name in OPINIONS} if told else {}
 
 
-def _outcome(settings: list[Record]) -> Outcome:
-    if len(settings) == 1 and settings[0].outcome:
-        return settings[0].outcome
-    return averaged([record.moved for record in settings if record.moved is not None])
+def _effect(settings: list[Record]) -> Effect:
+    if len(settings) == 1 and settings[0].effect:
+        return settings[0].effect
+    return averaged([record.pairs for record in settings if record.pairs is not None])
 
 
-def _worst(moved: Mapping[str, pd.DataFrame], outcomes: Mapping[str, Outcome]) -> tuple[Outcome, dict[str, int]]:
-    """Returns the outcome of the per-image worst case, which of one attack is that attack, and who caused it."""
-    if len(moved) == 1:
-        (name,) = moved
-        return outcomes[name], {name: outcomes[name].n}
-    worst = worst_case(moved)
+def _worst(pairs: Mapping[str, pd.DataFrame], effects: Mapping[str, Effect]) -> tuple[Effect, dict[str, int]]:
+    """Returns the effect of the per-image worst case, which of one attack is that attack, and who caused it."""
+    if len(pairs) == 1:
+        (name,) = pairs
+        return effects[name], {name: effects[name].n}
+    worst = worst_case(pairs)
     shares = Counter(worst["attack"])
-    return outcome(worst), {name: shares[name] for name in sorted(moved)}
+    return effect_of(worst), {name: shares[name] for name in sorted(pairs)}
 
 
-def _over_noise(
-    settings: Mapping[tuple[str, str], list[Record]], outcomes: Mapping[str, Outcome]
-) -> dict[str, Estimate]:
+def _over_noise(settings: Mapping[tuple[str, str], list[Record]], effects: Mapping[str, Effect]) -> dict[str, Estimate]:
     """Returns what each attack under default settings gained beyond the control of its eps, where there is one."""
-    moved = {
-        attack: (group[0], over_settings([record.moved for record in group if record.moved is not None]))
+    pairs = {
+        attack: (group[0], over_settings([record.pairs for record in group if record.pairs is not None]))
         for (attack, variant), group in settings.items()
         if not variant
     }
-    controls = [attack for attack, (record, _) in moved.items() if record.family == CONTROL]
+    controls = [attack for attack, (record, _) in pairs.items() if record.family == CONTROL]
     found = {}
-    for attack, (record, moves) in sorted(moved.items()):
-        same = [name for name in controls if math.isclose(moved[name][0].eps, record.eps)]
+    for attack, (record, own) in sorted(pairs.items()):
+        same = [name for name in controls if math.isclose(pairs[name][0].eps, record.eps)]
         if record.family == CONTROL or not same:
             continue
-        if more := beyond(moves, moved[same[0]][1], outcomes[attack].gains, outcomes[same[0]].gains):
+        if more := beyond(own, pairs[same[0]][1], effects[attack].gains, effects[same[0]].gains):
             found[attack], _ = more
     return found
 

@@ -15,11 +15,11 @@ from pipeline.cells.stamp import DatasetFacts, Stamp
 from pipeline.errors import DataError
 from pipeline.scoring.board.flags import Flag
 from pipeline.scoring.board.probe_flags import probed
-from pipeline.scoring.read.cells import Cell, Status
+from pipeline.scoring.read.cells import Status, StoredCell
+from pipeline.scoring.scores.effects import Effect, effect_of, score_pairs
 from pipeline.scoring.scores.opinions import before_and_after
-from pipeline.scoring.scores.outcomes import Outcome, moves, outcome
 from pipeline.scoring.scores.ranges import Ranges, fixed_scale
-from pipeline.scoring.scores.robustness import Scale, robustness, subset_scale
+from pipeline.scoring.scores.robustness import ScoreScale, robustness, subset_scale
 
 BUDGET = 10 / 255  # eps up to which attacks compete for the worst case: a larger change would always win
 SETTING = ["dataset", "variant", "train_dataset", "amplitude"]
@@ -43,18 +43,18 @@ class Record:
     train_dataset: str = ""
     amplitude: float = math.nan
     asked: int = 0
-    moved: pd.DataFrame | None = None  # of `outcomes.moves`; none unless done
-    outcome: Outcome | None = None
+    pairs: pd.DataFrame | None = None  # of `effects.score_pairs`; none unless done
+    effect: Effect | None = None
     subset: dict[str, float] = field(default_factory=dict)  # scores under subset scaling
     costs: dict[str, float] = field(default_factory=dict)  # means over the rows
     opinions: dict[str, float] = field(default_factory=dict)  # correlations with what people think, of rated images
-    scale: Scale | None = None
+    scale: ScoreScale | None = None
     flags: tuple[Flag, ...] = ()
 
     @property
     def n(self) -> int:
         """Returns how many images were scored."""
-        return self.outcome.n if self.outcome else 0
+        return self.effect.n if self.effect else 0
 
     @property
     def setting(self) -> str:
@@ -114,8 +114,8 @@ class Record:
             self,
             status=status,
             reason=reason,
-            moved=None,
-            outcome=None,
+            pairs=None,
+            effect=None,
             subset={},
             costs={},
             opinions={},
@@ -129,7 +129,7 @@ class Record:
         return self.stamp.attack.settings | self.stamp.attack.variants.get(self.variant.split("+")[0], {})
 
 
-def of_cell(cell: Cell, ranges: Ranges) -> Iterator[Record]:
+def of_cell(cell: StoredCell, ranges: Ranges) -> Iterator[Record]:
     """Yields the records of a cell; one without rows carries the reason."""
     stamp = cell.stamp
     empty = Record(cell.metric, cell.attack, "", cell.path, cell.status, cell.reason, stamp)
@@ -164,7 +164,9 @@ def _by_setting(rows: pd.DataFrame) -> Iterator[pd.DataFrame]:
             yield part
 
 
-def _of_rows(empty: Record, cell: Cell, rows: pd.DataFrame, asked: DatasetFacts | None, scale: Scale) -> Record:
+def _of_rows(
+    empty: Record, cell: StoredCell, rows: pd.DataFrame, asked: DatasetFacts | None, scale: ScoreScale
+) -> Record:
     first = rows.iloc[0]
     clear, attacked = rows["clear"].to_numpy(), rows["attacked"].to_numpy()
     told = [("rows_left_out", note) for note in cell.notes]
@@ -180,13 +182,13 @@ def _of_rows(empty: Record, cell: Cell, rows: pd.DataFrame, asked: DatasetFacts 
         subset = robustness(own(clear), own(attacked))
     except DataError:  # a single clear score: told by the empty columns, and of no use to the ranking
         subset = {}
-    moved = moves(rows, scale)
+    pairs = score_pairs(rows, scale)
     return replace(
         empty,
         **{name: first[name] for name in SETTING},
         asked=_count(cell, asked, first["variant"]) if asked else len(rows),
-        moved=moved,
-        outcome=outcome(moved),
+        pairs=pairs,
+        effect=effect_of(pairs),
         subset=subset,
         costs={name: float(rows[name].mean()) for name in COSTS},
         opinions=before_and_after(rows, higher_is_better=scale.higher_is_better),
@@ -195,13 +197,13 @@ def _of_rows(empty: Record, cell: Cell, rows: pd.DataFrame, asked: DatasetFacts 
     )
 
 
-def _count(cell: Cell, asked: DatasetFacts, variant: str) -> int:
+def _count(cell: StoredCell, asked: DatasetFacts, variant: str) -> int:
     """Returns how many rows there should be: one per image, or per clip where clips are scored."""
     of_clips = variant.endswith(CLIP_MEAN) or (cell.stamp is not None and cell.stamp.metric.kind == "video")
     return asked.clips if of_clips else asked.images
 
 
-def _gradient_flags(cell: Cell, variant: str) -> list[tuple[str, str]]:
+def _gradient_flags(cell: StoredCell, variant: str) -> list[tuple[str, str]]:
     """Returns the flags of gradients that were zero or not finite on more than 1 % of the images."""
     flaws = cell.stamp.flaws.get(variant, {}) if cell.stamp else {}
     images = int((cell.rows["variant"] == variant).sum()) if flaws else 0
@@ -212,10 +214,10 @@ def _gradient_flags(cell: Cell, variant: str) -> list[tuple[str, str]]:
     ]
 
 
-def _rows_missing(cell: Cell, asked: DatasetFacts, variant: str, rows: Iterable[str]) -> list[str]:
+def _rows_missing(cell: StoredCell, asked: DatasetFacts, variant: str, rows: Iterable[str]) -> list[str]:
     """Returns the flag that names the images without a row, if there are any."""
     reasons = dict(asked.excluded)
-    reasons |= {row.image: row.reason for row in cell.refused if (row.dataset, row.variant) == (asked.name, variant)}
+    reasons |= {row.image: row.reason for row in cell.excluded if (row.dataset, row.variant) == (asked.name, variant)}
     there = set(rows) if reasons else set()
     gone = sorted((image, reason) for image, reason in reasons.items() if image not in there)
     if not gone:

@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 
 from pipeline.errors import BenchError, suggestion
 from pipeline.scoring.plots.style import COLOURS, SHADES
-from pipeline.scoring.read.cells import Cell, find_cells, read_cell
+from pipeline.scoring.read.cells import StoredCell, find_cells, read_cell
 from pipeline.scoring.scores.defences import NONE, each_image
 from pipeline.scoring.scores.ranges import read_ranges
 
@@ -235,7 +235,7 @@ def _images(folder: Path) -> pd.DataFrame:
     return each_image(_guarded(cells), read_ranges())
 
 
-def _guarded(cells: Sequence[Cell]) -> list[Cell]:
+def _guarded(cells: Sequence[StoredCell]) -> list[StoredCell]:
     """Returns the cells of the metrics that have defences."""
     metrics = {cell.metric.partition("+")[0] for cell in cells if "+" in cell.metric or len(cell.defended)}
     return [cell for cell in cells if cell.metric.partition("+")[0] in metrics]

@@ -110,11 +110,11 @@ def _caption(section: Facts) -> str:
     return f"{section['kind']}, {section['dataset']}, {section['images']} images"
 
 
-def _estimate(outcome: Facts | None) -> tuple[float, float, float]:
+def _estimate(effect: Facts | None) -> tuple[float, float, float]:
     """Returns the absolute gain and how far its interval reaches below and above; nan where there is none."""
-    if outcome is None:
+    if effect is None:
         return (math.nan,) * 3
-    gain = outcome["absolute_gain"]
+    gain = effect["absolute_gain"]
     value, low, high = (math.nan if gain[name] is None else float(gain[name]) for name in ("value", "low", "high"))
     return value, max(value - low, 0), max(high - value, 0)
 

@@ -32,7 +32,7 @@ class RowsError(Exception):
     """A CSV that no row can be trusted of; the message says why."""
 
 
-class Refused(NamedTuple):
+class ExcludedRow(NamedTuple):
     """A row that is not used, and why."""
 
     dataset: str
@@ -52,7 +52,7 @@ class Rows:
     """The usable rows of a CSV, sorted, and what was left out of it."""
 
     table: pd.DataFrame  # the columns of pipeline.cells.row; text is never missing, numbers may be nan
-    refused: tuple[Refused, ...] = ()
+    excluded: tuple[ExcludedRow, ...] = ()
     notes: tuple[str, ...] = ()  # one line each
     defended: pd.DataFrame = field(default_factory=no_rows)  # of defences: an image would count twice
 
@@ -82,8 +82,8 @@ def read_rows(path: Path, *, parity: bool = False) -> Rows:
     guarded = table["defence"] != ""
     if guarded.any():
         notes.append(f"{int(guarded.sum())} rows of defended metrics left out")
-    refused, own = tuple(sorted(broken + contradictory)), table[~guarded].reset_index(drop=True)
-    return Rows(own, refused, (*notes, *repeated), table[guarded].reset_index(drop=True))
+    excluded, own = tuple(sorted(broken + contradictory)), table[~guarded].reset_index(drop=True)
+    return Rows(own, excluded, (*notes, *repeated), table[guarded].reset_index(drop=True))
 
 
 def _ours(path: Path) -> pa.Table:
@@ -200,17 +200,19 @@ def _typed(table: pd.DataFrame) -> pd.DataFrame:
     return typed
 
 
-def _without_broken(table: pd.DataFrame) -> tuple[pd.DataFrame, tuple[Refused, ...]]:
+def _without_broken(table: pd.DataFrame) -> tuple[pd.DataFrame, tuple[ExcludedRow, ...]]:
     """Leaves out rows without a finite score, each with its reason."""
     finite = np.isfinite(table["clear"]) & np.isfinite(table["attacked"])
-    refused = []
+    excluded = []
     for row in table[~finite].to_dict("records"):
         column = "attacked" if np.isfinite(row["clear"]) else "clear"
-        refused.append(Refused(row["dataset"], row["variant"], row["image"], f"{column} is {row[column]:g}"))
-    return table[finite], tuple(sorted(refused))
+        excluded.append(ExcludedRow(row["dataset"], row["variant"], row["image"], f"{column} is {row[column]:g}"))
+    return table[finite], tuple(sorted(excluded))
 
 
-def _without_repeats(table: pd.DataFrame, *, parity: bool) -> tuple[pd.DataFrame, tuple[Refused, ...], tuple[str, ...]]:
+def _without_repeats(
+    table: pd.DataFrame, *, parity: bool
+) -> tuple[pd.DataFrame, tuple[ExcludedRow, ...], tuple[str, ...]]:
     """Keeps one of the rows that tell the same of one image under one setting; of those that disagree, none.
 
     Parity keeps them all, as the original benchmark does.
@@ -225,6 +227,6 @@ def _without_repeats(table: pd.DataFrame, *, parity: bool) -> tuple[pd.DataFrame
     disagreeing = once.duplicated(IDENTITY, keep=False)
     reason = "its rows contradict each other"
     places = once.loc[disagreeing, ["dataset", "variant", "image"]].drop_duplicates()
-    refused = tuple(Refused(dataset, variant, image, reason) for dataset, variant, image in places.to_numpy())
+    excluded = tuple(ExcludedRow(dataset, variant, image, reason) for dataset, variant, image in places.to_numpy())
     kept = once[~disagreeing]
-    return kept, refused, (f"{len(table) - len(kept)} duplicate rows left out",)
+    return kept, excluded, (f"{len(table) - len(kept)} duplicate rows left out",)

@@ -16,10 +16,10 @@ import pandas as pd
 from scipy import stats
 
 from pipeline.errors import DataError
-from pipeline.scoring.read.cells import Cell
+from pipeline.scoring.read.cells import StoredCell
 from pipeline.scoring.scores.opinions import before_and_after
 from pipeline.scoring.scores.ranges import Ranges, fixed_scale
-from pipeline.scoring.scores.robustness import Scale, Values
+from pipeline.scoring.scores.robustness import ScoreScale, Values
 from pipeline.scoring.scores.statistics import UNKNOWN, Interval, mean_of
 
 SAME = 80.0  # dB, which the PSNR of equal images counts as
@@ -58,7 +58,7 @@ class Defended:
     only_unaware: bool = False  # an attack that knows the defence takes back more than half of what it took away
 
 
-def defended(cells: Iterable[Cell], ranges: Ranges) -> list[Defended]:
+def defended(cells: Iterable[StoredCell], ranges: Ranges) -> list[Defended]:
     """Returns the lines of all cells behind defences, and of the bare metrics under the same attacks, sorted.
 
     An adaptive cell is that of a metric METRIC+DEFENCE; the clear scores of the bare metric are taken from its own
@@ -72,7 +72,7 @@ def defended(cells: Iterable[Cell], ranges: Ranges) -> list[Defended]:
     return sorted(_flagged({_key(line): line for line in lines}), key=_key)
 
 
-def _bare_clear(cells: Sequence[Cell]) -> pd.Series:
+def _bare_clear(cells: Sequence[StoredCell]) -> pd.Series:
     """Returns f(x) by metric, data set, distortion and image."""
     parts = [
         pd.DataFrame(
@@ -98,12 +98,12 @@ def _distortion(variant: str) -> str:
     return next((part for part in variant.split("+") if part.startswith("jpeg=")), "")
 
 
-def _lines(cell: Cell, ranges: Ranges, clear: pd.Series) -> Iterator[Defended]:
-    for place, defence, setting, rows in _groups(cell, ranges, clear):
-        yield place.line(defence, setting, rows)
+def _lines(cell: StoredCell, ranges: Ranges, clear: pd.Series) -> Iterator[Defended]:
+    for context, defence, setting, rows in _groups(cell, ranges, clear):
+        yield context.line(defence, setting, rows)
 
 
-def each_image(cells: Iterable[Cell], ranges: Ranges) -> pd.DataFrame:
+def each_image(cells: Iterable[StoredCell], ranges: Ranges) -> pd.DataFrame:
     """Returns what defences did on every image under default settings, a row each.
 
     The columns are metric, dataset, attack, defence, setting and image; `gain`, |f(x) - f(D(x'))| in parts of the
@@ -113,22 +113,24 @@ def each_image(cells: Iterable[Cell], ranges: Ranges) -> pd.DataFrame:
     clear = _bare_clear(usable)
     parts = [
         rows.assign(
-            metric=place.metric,
-            attack=place.attack,
+            metric=context.metric,
+            attack=context.attack,
             defence=defence,
             setting=setting,
-            value=place.scale(rows["clear"].to_numpy()),
-            gain=(rows["clear"] - rows["attacked_defended"]).abs() / (place.scale.high - place.scale.low),
+            value=context.scale(rows["clear"].to_numpy()),
+            gain=(rows["clear"] - rows["attacked_defended"]).abs() / (context.scale.high - context.scale.low),
         )
         for cell in usable
-        for place, defence, setting, rows in _groups(cell, ranges, clear)
-        if not place.variant
+        for context, defence, setting, rows in _groups(cell, ranges, clear)
+        if not context.variant
     ]
     columns = ["metric", "dataset", "attack", "defence", "setting", "image", "gain", "ssim", "value"]
     return pd.concat([pd.DataFrame(columns=columns), *(part[columns] for part in parts)], ignore_index=True)
 
 
-def _groups(cell: Cell, ranges: Ranges, clear: pd.Series) -> Iterator[tuple[Place, str, Setting, pd.DataFrame]]:
+def _groups(
+    cell: StoredCell, ranges: Ranges, clear: pd.Series
+) -> Iterator[tuple[DefenceContext, str, Setting, pd.DataFrame]]:
     """Yields the rows behind each defence, of which `clear` is f(x), with where and in which setting they were made."""
     if cell.stamp is None:
         return
@@ -138,21 +140,21 @@ def _groups(cell: Cell, ranges: Ranges, clear: pd.Series) -> Iterator[tuple[Plac
         return  # the leaderboard tells it
     metric, _, guard = cell.metric.rpartition("+") if "+" in cell.metric else (cell.metric, "", "")
     for (dataset, variant), rows in pd.concat([cell.rows, cell.defended]).groupby(["dataset", "variant"]):
-        place = Place(metric, str(dataset), cell.attack, str(variant), scale, cell.stamp.purifying)
+        context = DefenceContext(metric, str(dataset), cell.attack, str(variant), scale, cell.stamp.purifying)
         if guard:
             images = [(metric, dataset, _distortion(str(variant)), image) for image in rows["image"]]
             bare = clear.reindex(pd.MultiIndex.from_tuples(images, names=clear.index.names)).to_numpy()
             setting: Setting = "adaptive" if _knows(cell.attack, metric, guard) else "non-adaptive"
-            yield place, guard, setting, _through(rows, clear=bare).dropna(subset="clear")
+            yield context, guard, setting, _through(rows, clear=bare).dropna(subset="clear")
             continue
         for defence, part in rows.groupby("defence"):
             if defence:
                 aware = "@" in cell.attack and _knows(cell.attack, metric, str(defence))
-                yield place, str(defence), "adaptive" if aware else "non-adaptive", part
+                yield context, str(defence), "adaptive" if aware else "non-adaptive", part
         once = rows.drop_duplicates(["image", "train_dataset", "amplitude"])
         unguarded = {"psnr_defended": once["psnr"], "ssim_defended": once["ssim"]}
         unguarded |= dict.fromkeys(CERTIFIED, pd.Series(math.nan, index=once.index))
-        yield place, NONE, "undefended", _through(once, clear=once["clear"]).assign(**unguarded)
+        yield context, NONE, "undefended", _through(once, clear=once["clear"]).assign(**unguarded)
 
 
 def _knows(attack: str, metric: str, defence: str) -> bool:
@@ -166,14 +168,14 @@ def _through(rows: pd.DataFrame, clear: Any) -> pd.DataFrame:
     return rows.assign(clear_defended=rows["clear"], attacked_defended=rows["attacked"], clear=clear)
 
 
-class Place(NamedTuple):
+class DefenceContext(NamedTuple):
     """What the lines of several defences have in common."""
 
     metric: str
     dataset: str
     attack: str
     variant: str
-    scale: Scale  # of the metric
+    scale: ScoreScale  # of the metric
     purifying: dict[str, float]  # defence -> seconds per image
 
     def line(self, defence: str, setting: Setting, rows: pd.DataFrame) -> Defended:
@@ -236,10 +238,10 @@ def _flagged(lines: dict[tuple[str, ...], Defended]) -> list[Defended]:
     """Marks the defences that only work while the attack does not know them."""
     result = []
     for line in lines.values():
-        place = (line.metric, line.dataset, line.attack, line.variant)
-        bare = lines.get((*place, NONE, "undefended"))
-        unaware = lines.get((*place, line.defence, "non-adaptive"))
-        aware = lines.get((*place, line.defence, "adaptive"))
+        context = (line.metric, line.dataset, line.attack, line.variant)
+        bare = lines.get((*context, NONE, "undefended"))
+        unaware = lines.get((*context, line.defence, "non-adaptive"))
+        aware = lines.get((*context, line.defence, "adaptive"))
         if line.defence != NONE and bare and unaware and aware:
             taken = bare.gain_of_range - unaware.gain_of_range
             given_back = aware.gain_of_range - unaware.gain_of_range

@@ -15,7 +15,7 @@ from typing import NamedTuple
 from pipeline import places
 from pipeline.cells.stamp import Stamp
 from pipeline.errors import DataError
-from pipeline.scoring.scores.robustness import Scale
+from pipeline.scoring.scores.robustness import ScoreScale
 
 Ranges = dict[str, tuple[float, float]]
 Range = tuple[float, float]
@@ -36,7 +36,7 @@ class Measured(NamedTuple):
     difference: str  # from the declared range, in words
 
 
-class Source(NamedTuple):
+class MeasuredOn(NamedTuple):
     """What a range was measured on."""
 
     images: int
@@ -45,7 +45,7 @@ class Source(NamedTuple):
     date: str
 
 
-def line_of(metric: str, found: Range, declared: Range, source: Source) -> Measured:
+def line_of(metric: str, found: Range, declared: Range, source: MeasuredOn) -> Measured:
     """Returns the line of a metric whose clear scores were measured, compared with the range that it declares."""
     ends = [f"{value:.6g}" for value in (*found, *declared)]
     where = [str(source.images), source.dataset, source.digest, source.date]
@@ -106,13 +106,13 @@ def read_ranges(path: Path | None = None) -> Ranges:
     return ranges
 
 
-def measured_scale(metric: str, ranges: Ranges, *, higher_is_better: bool) -> Scale | None:
+def measured_scale(metric: str, ranges: Ranges, *, higher_is_better: bool) -> ScoreScale | None:
     """Returns the scale of a metric's measured range, or None if it was not measured."""
-    return Scale(*ranges[metric], higher_is_better, "ranges.csv") if metric in ranges else None
+    return ScoreScale(*ranges[metric], higher_is_better, "ranges.csv") if metric in ranges else None
 
 
-def fixed_scale(stamp: Stamp, ranges: Ranges) -> Scale:
+def fixed_scale(stamp: Stamp, ranges: Ranges) -> ScoreScale:
     """Returns the scale that ranks: the measured range, else the one that the metric declares."""
     metric = stamp.metric
     measured = measured_scale(metric.name, ranges, higher_is_better=metric.higher_is_better)
-    return measured or Scale(*metric.score_range, metric.higher_is_better, "declared")
+    return measured or ScoreScale(*metric.score_range, metric.higher_is_better, "declared")

@@ -27,7 +27,7 @@ EPS = 1e-6  # keeps the R-scores finite where the attack changed nothing
 
 
 @dataclass(frozen=True)
-class Scale:
+class ScoreScale:
     """What turns a metric's own unit into s: 0 at the worst end of its range, 1 at the best."""
 
     low: float
@@ -46,7 +46,7 @@ class Scale:
         return scaled if self.higher_is_better else 1 - scaled
 
 
-def subset_scale(clear: Values, *, higher_is_better: bool = True) -> Scale:
+def subset_scale(clear: Values, *, higher_is_better: bool = True) -> ScoreScale:
     """Returns the scale of exactly these rows: the smallest and the largest clear score.
 
     Only for comparison with the published numbers: the fewer the images, the larger the gains it gives.
@@ -58,7 +58,7 @@ def subset_scale(clear: Values, *, higher_is_better: bool = True) -> Scale:
         raise DataError(
             f"clear scores must differ for subset scaling; got {clear.size} with one value: use fixed scaling"
         )
-    return Scale(float(clear.min()), float(clear.max()), higher_is_better, "subset")
+    return ScoreScale(float(clear.min()), float(clear.max()), higher_is_better, "subset")
 
 
 def robustness(before: Values, after: Values) -> dict[str, float]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from pipeline.errors import BenchError, DataError, suggestion
-from pipeline.scoring.read.cells import Cell
+from pipeline.scoring.read.cells import StoredCell
 from pipeline.scoring.scores.transport import Transport
 
 
@@ -16,12 +16,12 @@ from pipeline.scoring.scores.transport import Transport
 class Target:
     """The metric to whose scale all others are brought."""
 
-    cell: Cell  # one of its cells: they all know its range
+    cell: StoredCell  # one of its cells: they all know its range
     higher_is_better: bool
     clear: pd.Series[float]  # its clear score by data set and image
 
     @classmethod
-    def of(cls, cells: Sequence[Cell], metric: str, *, lower_is_better: bool) -> Target:
+    def of(cls, cells: Sequence[StoredCell], metric: str, *, lower_is_better: bool) -> Target:
         """Returns the target of a name.
 
         Raises:
@@ -59,6 +59,6 @@ def _clear(rows: pd.DataFrame) -> pd.Series[float]:
     return chosen.drop_duplicates(["dataset", "image"]).set_index(["dataset", "image"])["clear"]
 
 
-def direction_of(cell: Cell, *, lower_is_better: bool) -> bool:
+def direction_of(cell: StoredCell, *, lower_is_better: bool) -> bool:
     """Returns whether higher is better."""
     return cell.stamp.metric.higher_is_better if cell.stamp else not lower_is_better

@@ -12,8 +12,8 @@ from typing import Any
 from pipeline.scoring.board.flags import EXPLANATIONS
 from pipeline.scoring.board.leaderboard import Leaderboard, Section, Standing
 from pipeline.scoring.board.records import COSTS, Record
+from pipeline.scoring.scores.effects import Effect
 from pipeline.scoring.scores.opinions import OPINIONS
-from pipeline.scoring.scores.outcomes import Outcome
 from pipeline.scoring.scores.robustness import SCORES
 from pipeline.scoring.scores.statistics import Estimate
 from pipeline.scoring.tables.format import digits, plain
@@ -66,7 +66,7 @@ def _record(record: Record) -> dict[str, str]:
         "amplitude": digits(record.amplitude),
         "n": str(record.n),
         "missing": str(max(0, record.asked - record.n)),
-        **_outcome_line("", record.outcome, SCORES),
+        **_effect_line("", record.effect, SCORES),
         **{f"{name}_subset": digits(value) for name, value in record.subset.items()},
         **{name: digits(value) for name, value in (record.costs | record.opinions).items()},
         "flags": "; ".join(flag.text for flag in record.flags),
@@ -81,11 +81,11 @@ def _record(record: Record) -> dict[str, str]:
     return line
 
 
-def _outcome_line(prefix: str, outcome: Outcome | None, scores: Sequence[str]) -> dict[str, str]:
-    """Returns the columns of some scores with their intervals, empty if there is no outcome."""
+def _effect_line(prefix: str, effect: Effect | None, scores: Sequence[str]) -> dict[str, str]:
+    """Returns the columns of some scores with their intervals, empty if there is no effect."""
     line: dict[str, str] = {}
     for name in scores:
-        value, (low, high) = (outcome.scores[name], outcome.intervals[name]) if outcome else (math.nan, (math.nan,) * 2)
+        value, (low, high) = (effect.scores[name], effect.intervals[name]) if effect else (math.nan, (math.nan,) * 2)
         line |= {f"{prefix}{name}{end}": digits(v) for end, v in (("", value), ("_low", low), ("_high", high))}
     return line
 
@@ -102,7 +102,7 @@ def _standing_line(section: Section, standing: Standing) -> dict[str, str]:
         "metric": standing.metric,
         "title": standing.title,
         "n": str(standing.worst.n if standing.worst else 0),
-        **_outcome_line("worst_case_", standing.worst, SCORES),
+        **_effect_line("worst_case_", standing.worst, SCORES),
         "scale_low": digits(scale.low) if scale else "",
         "scale_high": digits(scale.high) if scale else "",
         "scale_source": scale.source if scale else "",
@@ -111,11 +111,11 @@ def _standing_line(section: Section, standing: Standing) -> dict[str, str]:
         "note": section.caption,
     }
     for family in section.families:
-        line |= _outcome_line(f"family_{family}_", standing.families.get(family), SHOWN)
+        line |= _effect_line(f"family_{family}_", standing.families.get(family), SHOWN)
     for attack in section.attacks:
-        line |= _outcome_line(f"{attack}_", standing.attacks.get(attack), SHOWN)
+        line |= _effect_line(f"{attack}_", standing.attacks.get(attack), SHOWN)
     for variant in sorted(standing.variants):
-        line |= _outcome_line(f"{variant}_", standing.variants[variant], SHOWN)
+        line |= _effect_line(f"{variant}_", standing.variants[variant], SHOWN)
     return line
 
 
@@ -142,11 +142,11 @@ def _standing(standing: Standing) -> dict[str, Any]:
         "rank_interval": standing.rank_interval,
         "metric": standing.metric,
         "title": standing.title,
-        "worst_case": _outcome(standing.worst) if standing.worst else None,
-        "moved_most_by": standing.moved_most_by,
-        "families": _outcomes(standing.families),
-        "attacks": _outcomes(standing.attacks),
-        "variants": _outcomes(standing.variants),
+        "worst_case": _effect(standing.worst) if standing.worst else None,
+        "moved_most_by": standing.worst_on,
+        "families": _effects(standing.families),
+        "attacks": _effects(standing.attacks),
+        "variants": _effects(standing.variants),
         **({"opinions": {name: _plain(each) for name, each in standing.opinions.items()}} if standing.opinions else {}),
         "over_noise": {attack: _estimate(more) for attack, more in standing.over_noise.items()},
         "missing": standing.missing,
@@ -155,13 +155,13 @@ def _standing(standing: Standing) -> dict[str, Any]:
     }
 
 
-def _outcomes(outcomes: Mapping[str, Outcome]) -> dict[str, dict[str, Any]]:
-    return {name: _outcome(outcome) for name, outcome in outcomes.items()}
+def _effects(effects: Mapping[str, Effect]) -> dict[str, dict[str, Any]]:
+    return {name: _effect(effect) for name, effect in effects.items()}
 
 
-def _outcome(outcome: Outcome) -> dict[str, Any]:
-    scores = {name: _estimate(Estimate(outcome.scores[name], *outcome.intervals[name])) for name in SCORES}
-    return {"n": outcome.n, **scores}
+def _effect(effect: Effect) -> dict[str, Any]:
+    scores = {name: _estimate(Estimate(effect.scores[name], *effect.intervals[name])) for name in SCORES}
+    return {"n": effect.n, **scores}
 
 
 def _plain(values: Mapping[str, float]) -> dict[str, Any]:

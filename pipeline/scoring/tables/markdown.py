@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from pipeline.scoring.board.leaderboard import Leaderboard, Section, Standing
 from pipeline.scoring.board.records import CONTROL
-from pipeline.scoring.scores.outcomes import Outcome
+from pipeline.scoring.scores.effects import Effect
 from pipeline.scoring.scores.robustness import SCORES
 from pipeline.scoring.tables.format import with_margin
 
@@ -111,8 +111,8 @@ def _gaps(board: Leaderboard) -> str:
     )
 
 
-def _gain(outcome: Outcome | None) -> str:
-    return with_margin(outcome.scores["absolute_gain"], outcome.intervals["absolute_gain"]) if outcome else "n/a"
+def _gain(effect: Effect | None) -> str:
+    return with_margin(effect.scores["absolute_gain"], effect.intervals["absolute_gain"]) if effect else "n/a"
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

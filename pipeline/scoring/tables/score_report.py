@@ -15,9 +15,9 @@ from rich.table import Table
 from rich.text import Text
 
 from pipeline.errors import BenchError, DataError
-from pipeline.scoring.read.cells import Cell, read_cells
+from pipeline.scoring.read.cells import StoredCell, read_cells
 from pipeline.scoring.scores.ranges import Ranges, fixed_scale, measured_scale, read_ranges
-from pipeline.scoring.scores.robustness import SCORES, Scale, Values, robustness, subset_scale
+from pipeline.scoring.scores.robustness import SCORES, ScoreScale, Values, robustness, subset_scale
 from pipeline.scoring.scores.statistics import bootstrap, intervals
 from pipeline.scoring.scores.target import Target, direction_of
 from pipeline.scoring.tables.format import plain, with_margin
@@ -36,7 +36,7 @@ class ScoredRows:
     metric: str
     key: str  # "attack|dataset"
     rows: pd.DataFrame
-    scale: Scale | None  # None if there is none; a note says why, and every score is nan
+    scale: ScoreScale | None  # None if there is none; a note says why, and every score is nan
 
     def numbers(self) -> dict[str, int | float | str | None]:
         """Returns what `--json` prints of them, in the order of the published scores."""
@@ -116,7 +116,7 @@ def score_paths(
     """
     cells = read_cells(paths, parity=parity)
     known = read_ranges(ranges)
-    notes = [f"{_where(cell)}: {note}" for cell in cells for note in (*cell.notes, *_refusals(cell))]
+    notes = [f"{_where(cell)}: {note}" for cell in cells for note in (*cell.notes, *_exclusions(cell))]
     notes += [f"{_where(cell)}: {cell.status}: {cell.reason}" for cell in cells if cell.status != "done"]
     scored: list[ScoredRows] = []
     target = Target.of(cells, scale_to, lower_is_better=lower_is_better) if scale_to else None
@@ -138,24 +138,24 @@ def score_paths(
     return ScoreReport(scored, notes)
 
 
-def _same_attack(cells: list[Cell]) -> Iterator[list[Cell]]:
+def _same_attack(cells: list[StoredCell]) -> Iterator[list[StoredCell]]:
     """Yields the usable cells of each metric and attack."""
     usable = [cell for cell in cells if cell.status == "done" and len(cell.rows)]
     for _, group in itertools.groupby(usable, key=lambda cell: (cell.metric, cell.attack)):
         yield list(group)
 
 
-def _refusals(cell: Cell) -> Iterator[str]:
+def _exclusions(cell: StoredCell) -> Iterator[str]:
     """Yields which rows are not used, if any."""
-    if cell.refused:
-        named = ", ".join(f"{row.image} ({row.reason})" for row in cell.refused[:3])
-        more = ", …" if len(cell.refused) > 3 else ""
-        yield f"{len(cell.refused)} of {len(cell.rows) + len(cell.refused)} rows refused: {named}{more}"
+    if cell.excluded:
+        named = ", ".join(f"{row.image} ({row.reason})" for row in cell.excluded[:3])
+        more = ", …" if len(cell.excluded) > 3 else ""
+        yield f"{len(cell.excluded)} of {len(cell.rows) + len(cell.excluded)} rows excluded: {named}{more}"
 
 
 def _fixed(
-    cell: Cell, scaling: Scaling | None, ranges: Ranges, notes: list[str], *, higher_is_better: bool
-) -> Scale | None:
+    cell: StoredCell, scaling: Scaling | None, ranges: Ranges, notes: list[str], *, higher_is_better: bool
+) -> ScoreScale | None:
     """Returns the fixed scale, or None for subset scaling."""
     if scaling == "subset":
         return None
@@ -185,7 +185,7 @@ def _groups(attack: str, rows: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame
             yield f"{name}|{dataset}", group[group["dataset"] == dataset]
 
 
-def _subset(key: str, rows: pd.DataFrame, notes: list[str], *, higher_is_better: bool) -> Scale | None:
+def _subset(key: str, rows: pd.DataFrame, notes: list[str], *, higher_is_better: bool) -> ScoreScale | None:
     """Returns the scale of these rows, or None and a note where there is none."""
     try:
         return subset_scale(rows["clear"].to_numpy(), higher_is_better=higher_is_better)
@@ -194,5 +194,5 @@ def _subset(key: str, rows: pd.DataFrame, notes: list[str], *, higher_is_better:
         return None
 
 
-def _where(cell: Cell) -> str:
+def _where(cell: StoredCell) -> str:
     return f"{cell.metric}/{cell.attack}" if cell.stamp else cell.path.name
