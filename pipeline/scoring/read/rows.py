@@ -16,11 +16,12 @@ import pyarrow.compute as pc
 import pyarrow.csv as arrow
 from numpy.typing import NDArray
 
-from pipeline.cells.row import COLUMNS
+from pipeline.cells.row import COLUMNS, DECLARED
 
-RECENT = ("mos", "l2", "radius", "certified_low", "certified_high")  # columns that older files lack
-TEXT = ("dataset", "image", "clip", "variant", "train_dataset", "defence")
-NUMBERS = tuple(column for column in COLUMNS if column not in TEXT)
+RECENT = tuple(name for name, column in DECLARED.items() if column.recent)
+REQUIRED = tuple(name for name, column in DECLARED.items() if column.required)
+TEXT = tuple(name for name, column in DECLARED.items() if column.is_text)
+NUMBERS = tuple(name for name, column in DECLARED.items() if not column.is_text)
 IDENTITY = ["dataset", "variant", "train_dataset", "amplitude", "defence", "image"]  # one row each
 
 PUBLISHED = {"image_name": "image", "test_dataset": "dataset"}
@@ -163,7 +164,7 @@ def _named(table: pd.DataFrame, notes: list[str]) -> pd.DataFrame:
             if (table["dataset"] == label).any():
                 notes.append(f"data set {label} is read as {name}")
         table["dataset"] = table["dataset"].replace(ALIASES)
-    missing = [column for column in ("image", "dataset", "clear", "attacked") if column not in table]
+    missing = [column for column in REQUIRED if column not in table]
     if missing:
         raise RowsError(f"the columns must include {', '.join(missing)}; got {', '.join(map(str, table))}")
     return table
