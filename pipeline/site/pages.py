@@ -15,12 +15,12 @@ from pipeline.scoring.board.records import BUDGET, CONTROL
 from pipeline.scoring.scores.effects import Effect
 from pipeline.scoring.scores.robustness import SCORES
 from pipeline.scoring.tables.format import digits, with_margin
-from pipeline.scoring.tables.markdown import HEADINGS
 from pipeline.site.addresses import address
 from pipeline.site.drawing import SCORE, SHADES, Axis, shade
 
 HERE = Path(__file__).parent
 MOST_COMPARED = 40  # metrics whose table of pairs is still readable
+MINUS = "\N{MINUS SIGN}"  # as formulas are set
 ASSETS = ("static", "vendor")  # the project's own, and what npm brought
 
 
@@ -66,7 +66,8 @@ class Pages:
             "few": FEW,
             "explanations": EXPLANATIONS,
             "most_compared": MOST_COMPARED,
-            "headings": {name: HEADINGS[name] for name in SCORES},
+            "scores": SCORES,
+            "formulas": _formulas(),
             "shades": SHADES,
             **shared,
         }
@@ -86,6 +87,14 @@ class Pages:
         """Writes a file of the site."""
         write_atomically(self.out / path, content)
         self.written.add(path)
+
+
+def _formulas() -> list[tuple[str, str, str]]:
+    """Returns titles, formula and reading of the scores; scores of one formula stand in one line."""
+    titles: dict[tuple[str, str], list[str]] = {}
+    for score in SCORES.values():
+        titles.setdefault((score.formula.replace(" - ", f" {MINUS} "), score.reads), []).append(score.title)
+    return [(", ".join(names), formula, reads) for (formula, reads), names in titles.items()]
 
 
 def gain(effect: Effect | None, score: str = SCORE) -> str:

@@ -37,6 +37,12 @@ def test_every_formula_by_hand():
     assert got["energy_distance"] == pytest.approx(math.sqrt(2 * 0.25 * 0.3))
 
 
+def test_a_declared_score_is_a_mean_or_a_distance_and_has_a_place_of_its_own():
+    assert all((score.term is None) != (score.distance is None) for score in SCORES.values())
+    assert sorted(score.place for score in SCORES.values()) == list(range(1, len(SCORES) + 1))
+    assert list(scores([0.2, 0.6], [0.4, 0.5])) == list(SCORES)
+
+
 def test_distances_carry_the_sign_of_the_mean_gain():
     got = scores([0.2, 0.6], [0.1, 0.5])
     assert got["wasserstein"] == pytest.approx(-0.1)

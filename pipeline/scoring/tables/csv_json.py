@@ -14,7 +14,7 @@ from pipeline.scoring.board.leaderboard import Leaderboard, Section, Standing
 from pipeline.scoring.board.records import COSTS, Record
 from pipeline.scoring.scores.effects import Effect
 from pipeline.scoring.scores.opinions import OPINIONS
-from pipeline.scoring.scores.robustness import SCORES
+from pipeline.scoring.scores.robustness import BRIEF, SCORES
 from pipeline.scoring.scores.statistics import Estimate
 from pipeline.scoring.tables.format import digits, plain
 
@@ -27,7 +27,6 @@ SCORES_COLUMNS = (
     *OPINIONS,
     *("seconds", "scale_low", "scale_high", "scale_source", "flags", "status", "reason", "preset", "key", "commit"),
 )
-SHOWN = ("absolute_gain", "r_score")  # per attack and family in leaderboard.csv; the .json has all
 
 
 def scores_csv(records: Iterable[Record]) -> str:
@@ -81,7 +80,7 @@ def _record(record: Record) -> dict[str, str]:
     return line
 
 
-def _effect_line(prefix: str, effect: Effect | None, scores: Sequence[str]) -> dict[str, str]:
+def _effect_line(prefix: str, effect: Effect | None, scores: Iterable[str]) -> dict[str, str]:
     """Returns the columns of some scores with their intervals, empty if there is no effect."""
     line: dict[str, str] = {}
     for name in scores:
@@ -111,11 +110,11 @@ def _standing_line(section: Section, standing: Standing) -> dict[str, str]:
         "note": section.caption,
     }
     for family in section.families:
-        line |= _effect_line(f"family_{family}_", standing.families.get(family), SHOWN)
+        line |= _effect_line(f"family_{family}_", standing.families.get(family), BRIEF)
     for attack in section.attacks:
-        line |= _effect_line(f"{attack}_", standing.attacks.get(attack), SHOWN)
+        line |= _effect_line(f"{attack}_", standing.attacks.get(attack), BRIEF)
     for variant in sorted(standing.variants):
-        line |= _effect_line(f"{variant}_", standing.variants[variant], SHOWN)
+        line |= _effect_line(f"{variant}_", standing.variants[variant], BRIEF)
     return line
 
 

@@ -17,7 +17,7 @@ from rich.text import Text
 from pipeline.errors import BenchError, DataError
 from pipeline.scoring.read.cells import StoredCell, read_cells
 from pipeline.scoring.scores.ranges import Ranges, fixed_scale, measured_scale, read_ranges
-from pipeline.scoring.scores.robustness import SCORES, ScoreScale, Values, robustness, subset_scale
+from pipeline.scoring.scores.robustness import BRIEF, SCORES, ScoreScale, Values, robustness, subset_scale
 from pipeline.scoring.scores.statistics import bootstrap, intervals
 from pipeline.scoring.scores.target import Target, direction_of
 from pipeline.scoring.tables.format import plain, with_margin
@@ -25,8 +25,6 @@ from pipeline.scoring.tables.format import plain, with_margin
 Scaling = Literal["fixed", "subset"]
 
 SUMMARY = ("clear_min", "clear_max", "clear_mean", "attacked_mean")
-TERMINAL_SCORES = ("absolute_gain", "r_score")  # as many as fit 80 columns; --json has all
-JSON_SCORES = ("r_score", "relative_gain", "absolute_gain", "wasserstein", "energy_distance", "r_score_printed")
 
 
 @dataclass(frozen=True)
@@ -43,7 +41,7 @@ class ScoredRows:
         clear, attacked = self.rows["clear"], self.rows["attacked"]
         scores = robustness(*self._scaled()) if self.scale else dict.fromkeys(SCORES, math.nan)
         values = dict(zip(SUMMARY, (clear.min(), clear.max(), clear.mean(), attacked.mean()), strict=True))
-        values |= {name: scores[name] for name in JSON_SCORES}
+        values |= {name: scores[name] for name in sorted(SCORES, key=lambda name: SCORES[name].place)}
         return {"n": len(self.rows)} | {name: plain(round(float(value), 9)) for name, value in values.items()}
 
     def with_margins(self) -> dict[str, str]:
@@ -74,16 +72,16 @@ class ScoreReport:
         return json.dumps(next(iter(nested.values())) if len(nested) == 1 else nested, indent=1, allow_nan=False)
 
     def table(self) -> Table:
-        """Returns the scores as a table for the terminal."""
+        """Returns the scores as a table for the terminal: as many as fit 80 columns."""
         table = Table(box=None, header_style="bold", pad_edge=False)
         for name in ("metric", "attack", "data set"):
             table.add_column(name, overflow="fold")
-        for name in ("n", *TERMINAL_SCORES):
+        for name in ("n", *BRIEF):
             table.add_column(name.replace("_", " "), justify="right", no_wrap=True)
         for item in self.scored:
             scores = item.with_margins()
             place = (Text(text) for text in (item.metric, *item.key.split("|")))
-            table.add_row(*place, str(len(item.rows)), *(scores[name] for name in TERMINAL_SCORES))
+            table.add_row(*place, str(len(item.rows)), *(scores[name] for name in BRIEF))
         return table
 
 
