@@ -1,12 +1,12 @@
-"""Plots of defences: what attacks that know a defence gain, beside what those gain that do not.
+"""What the plots of defences share: lines of defences.csv, heat maps and curves, each for both settings side by side.
 
-The figures of Gushchin et al. 2024, https://arxiv.org/abs/2404.06957, each for both settings side by side.
+The figures are those of Gushchin et al. 2024, https://arxiv.org/abs/2404.06957.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -23,108 +23,24 @@ from pipeline.scoring.scores.ranges import read_ranges
 SETTINGS = {"non-adaptive": "attacks that do not know the defence", "adaptive": "attacks that know it"}
 CLEAR = "clear"
 MOST = 6  # lines of a panel, beside that of the bare metric: as many as there are colours
-FIFTHS = 5  # parts that images are sorted into by their clear score
 NUMBERS = ("gain_of_range", "quality", "clean_cost_of_range", "srocc_clear", "srocc_attacked")
 
 
-def heatmap(names: Sequence[str], folder: Path) -> Figure:
-    """Draws each metric's gains: defences by attacks, and what they cost on clear images; the best defence first."""
-    lines = _lines(names, folder)
-    return _maps(lines, "gain_of_range", "clean_cost_of_range", "gain, in parts of the range")
-
-
-def srocc(names: Sequence[str], folder: Path) -> Figure:
-    """Draws each metric's SROCC with people's opinions: defences by attacks and the clear images."""
-    lines = _lines(names, folder)
-    if lines["srocc_clear"].isna().all():
-        raise BenchError("there must be images that people rated to draw; got none: run with --dataset iqa:CSV")
-    return _maps(lines, "srocc_attacked", "srocc_clear", "SROCC with opinions")
-
-
-def metrics(names: Sequence[str], folder: Path) -> Figure:
-    """Draws the mean gain over attacks, metrics by defences."""
-    lines = _lines(names, folder)
-    tables = {
-        setting: _beside_none(lines, setting).pivot_table(
-            index="metric", columns="defence", values="gain_of_range", aggfunc="mean"
-        )
-        for setting in SETTINGS
-    }
-    order = _best_first(lines)
-    shown = [[table.reindex(columns=order) for table in tables.values()]]
-    return _shaded(shown, [""], "mean gain, in parts of the range")
-
-
-def quality(names: Sequence[str], folder: Path) -> Figure:
-    """Draws each metric's defences by the quality of what they return and the gain that is left, mean over attacks."""
-    lines = _lines(names, folder)
-    groups = list(lines.groupby(["metric", "dataset"]))
-    figure = Figure(figsize=(4.5, 3.2 * len(groups)), layout="constrained")
-    panels = figure.subplots(len(groups), 1, squeeze=False)[:, 0]
-    for axes, ((metric, dataset), own) in zip(panels, groups, strict=True):
-        means = own.groupby(["defence", "setting"])[["quality", "gain_of_range"]].mean()
-        looks = {"undefended": ("s", "black"), "non-adaptive": ("o", COLOURS[0]), "adaptive": ("^", COLOURS[1])}
-        for setting, (mark, colour) in looks.items():
-            points = means[means.index.get_level_values("setting") == setting]
-            axes.plot(
-                points["quality"], points["gain_of_range"], mark, color=colour, markersize=4, label=_told(setting)
-            )
-        for defence, points in means.groupby("defence"):
-            axes.plot(points["quality"], points["gain_of_range"], "-", color="0.7", linewidth=0.6, marker="", zorder=0)
-            last = points.iloc[-1]  # of attacks that do not know it, where these were run
-            place = (last["quality"], last["gain_of_range"])
-            axes.annotate(str(defence), place, (3, 3), textcoords="offset points", fontsize=6)
-        axes.set_title(f"{metric}, {dataset}", loc="left")
-        axes.set_xlabel("quality of the purified attacked image, (SSIM + PSNR/80)/2")
-        axes.set_ylabel("gain, in parts of the range")
-    panels[0].legend(frameon=False, fontsize=6)
-    return figure
-
-
-def by_ssim(names: Sequence[str], folder: Path) -> Figure:
-    """Draws the mean gain over the attacked images that are at least as similar to the clear ones as the axis says."""
-
-    def curve(own: pd.DataFrame) -> tuple[Sequence[float], Sequence[float]]:
-        ordered = own.sort_values("ssim", ascending=False)
-        means = ordered["gain"].expanding().mean().groupby(ordered["ssim"]).last()
-        return list(means.index), list(means)
-
-    return _curves(names, folder, curve, "least SSIM of the attacked images that count")
-
-
-def by_value(names: Sequence[str], folder: Path) -> Figure:
-    """Draws the mean gain by the metric's score of the clear image, in fifths of the images."""
-
-    def curve(own: pd.DataFrame) -> tuple[Sequence[float], Sequence[float]]:
-        ordered = own.sort_values("value", kind="stable")
-        parts = [part for part in np.array_split(np.arange(len(ordered)), FIFTHS) if len(part)]
-        return [ordered["value"].iloc[part].mean() for part in parts], [
-            ordered["gain"].iloc[part].mean() for part in parts
-        ]
-
-    return _curves(names, folder, curve, "score of the clear image, in parts of the range")
-
-
-DEFENCE_PLOTS: Mapping[str, Callable[[Sequence[str], Path], Figure]] = {
-    "defence-heatmap": heatmap,
-    "defence-metrics": metrics,
-    "defence-quality": quality,
-    "defence-srocc": srocc,
-    "defence-ssim": by_ssim,
-    "defence-value": by_value,
-}
-
-
-def _lines(names: Sequence[str], folder: Path) -> pd.DataFrame:
+def lines_of(names: Sequence[str], folder: Path) -> pd.DataFrame:
     """Returns the lines of defences.csv under default settings, of the metrics that are asked for."""
     path = folder / "defences.csv"
     if not path.is_file():
         raise BenchError(f"{folder} must hold defences.csv; got none: run with --defences first, or name a --from")
     lines = pd.read_csv(path, keep_default_na=False, na_values={name: [""] for name in NUMBERS})
-    return _of(names, lines[lines["variant"] == ""])
+    return of_metrics(names, lines[lines["variant"] == ""])
 
 
-def _of(names: Sequence[str], lines: pd.DataFrame) -> pd.DataFrame:
+def of_metrics(names: Sequence[str], lines: pd.DataFrame) -> pd.DataFrame:
+    """Returns the lines of the named metrics, all if none is named.
+
+    Raises:
+        BenchError: If a name is unknown, or there is no line.
+    """
     known = dict.fromkeys(sorted(lines["metric"].unique()))
     for name in names:
         if name not in known:
@@ -135,33 +51,34 @@ def _of(names: Sequence[str], lines: pd.DataFrame) -> pd.DataFrame:
     return found
 
 
-def _beside_none(lines: pd.DataFrame, setting: str) -> pd.DataFrame:
+def beside_none(lines: pd.DataFrame, setting: str) -> pd.DataFrame:
+    """Returns the lines of a setting, and those of the bare metric to compare them with."""
     return lines[lines["setting"].isin([setting, "undefended"])]
 
 
-def _best_first(lines: pd.DataFrame) -> list[str]:
+def best_first(lines: pd.DataFrame) -> list[str]:
     """Returns the bare metric, then the defences by the gain that the strongest setting that was run leaves."""
     worst = lines.groupby(["defence", "setting"])["gain_of_range"].mean().groupby("defence").max()
     return [NONE, *(str(name) for name in worst.drop(NONE, errors="ignore").sort_values(kind="stable").index)]
 
 
-def _maps(lines: pd.DataFrame, value: str, on_clear: str, label: str) -> Figure:
+def maps(lines: pd.DataFrame, value: str, on_clear: str, label: str) -> Figure:
     """Draws a row per metric and data set, and in it a heat map per setting: defences by attacks and `clear`."""
     shown, titles = [], []
     for (metric, dataset), own in lines.groupby(["metric", "dataset"]):
         tables = []
         for setting in SETTINGS:
-            chosen = _beside_none(own, setting)
+            chosen = beside_none(own, setting)
             table = chosen.pivot_table(index="defence", columns="attack", values=value, aggfunc="mean", dropna=False)
             table[CLEAR] = chosen.groupby("defence")[on_clear].mean()
             attacks = sorted(own["attack"].unique())
-            tables.append(table.reindex(index=_best_first(own), columns=[*attacks, CLEAR]))
+            tables.append(table.reindex(index=best_first(own), columns=[*attacks, CLEAR]))
         shown.append(tables)
         titles.append(f"{metric}, {dataset}\n")
-    return _shaded(shown, titles, label)
+    return shaded(shown, titles, label)
 
 
-def _shaded(rows: Sequence[Sequence[pd.DataFrame]], titles: Sequence[str], label: str) -> Figure:
+def shaded(rows: Sequence[Sequence[pd.DataFrame]], titles: Sequence[str], label: str) -> Figure:
     """Draws tables as heat maps with one scale; what was not run is white and says so."""
     heights = [max(2.4, 1.6 + 0.22 * len(tables[0])) for tables in rows]
     width = 2.6 + 2 * max(0.42 * len(table.columns) for tables in rows for table in tables)
@@ -188,14 +105,14 @@ def _shade(axes: Axes, table: pd.DataFrame, low: float, high: float) -> None:
         axes.text(j, i, text, ha="center", va="center", fontsize=5, color="white" if dark else "black")
 
 
-def _curves(
+def curves(
     names: Sequence[str],
     folder: Path,
     curve: Callable[[pd.DataFrame], tuple[Sequence[float], Sequence[float]]],
     across: str,
 ) -> Figure:
     """Draws a row per metric and data set, and in it a panel per setting with a line per defence, the best ones."""
-    images = _of(names, _images(folder))
+    images = of_metrics(names, _images(folder))
     groups = list(images.groupby(["metric", "dataset"]))
     figure = Figure(figsize=(8, 2.6 * len(groups)), layout="constrained")
     panels = figure.subplots(len(groups), len(SETTINGS), squeeze=False, sharex="row", sharey="row")
@@ -218,14 +135,14 @@ def _curves(
             bbox_to_anchor=(1, 0.5),
             frameon=False,
             fontsize=6,
-            title=_left_out(len(best)),
+            title=_how_many(len(best)),
             title_fontsize=6,
         )
         axes_of_row[0].set_ylabel("mean gain, in parts of the range")
     return figure
 
 
-def _left_out(defences: int) -> str:
+def _how_many(defences: int) -> str:
     return f"the best {MOST} of {defences} defences" if defences > MOST else ""
 
 
@@ -239,7 +156,3 @@ def _guarded(cells: Sequence[StoredCell]) -> list[StoredCell]:
     """Returns the cells of the metrics that have defences."""
     metrics = {cell.metric.partition("+")[0] for cell in cells if "+" in cell.metric or len(cell.defended)}
     return [cell for cell in cells if cell.metric.partition("+")[0] in metrics]
-
-
-def _told(setting: str) -> str:
-    return SETTINGS.get(setting, "no defence")
