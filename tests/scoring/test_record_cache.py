@@ -72,7 +72,10 @@ def test_a_changed_cell_is_read_and_the_others_are_not(filled):
 def test_another_range_of_the_metric_scores_its_cells_anew(filled):
     tables(filled)
     again = read_records([filled.path], {"blur": (0.0, 2.0)})
-    assert {record.attack: record.scale.high for record in again if record.metric == "blur"} == {"ifgsm": 2, "uap": 2}
+    assert {record.attack: record.scored.scale.high for record in again if record.metric == "blur"} == {
+        "ifgsm": 2,
+        "uap": 2,
+    }
 
 
 @pytest.mark.parametrize("damage", [b"", b"nonsense", None])

@@ -54,11 +54,9 @@ def _weaker(group: Sequence[Record]) -> Iterator[tuple[Record, Flag]]:
 def _outdone(weak: Record, strong: Sequence[Record], code: str, why: str) -> Iterator[tuple[Record, Flag]]:
     """Yields the best of the attacks that have as much room as the weak one, if that raised the score more."""
     best = max((each for each in strong if not each.eps < weak.eps - 1e-6), key=_gain, default=None)
-    if best is None or not _gain(weak) > _gain(best) or weak.pairs is None or weak.effect is None:
+    if best is None or not _gain(weak) > _gain(best) or weak.scored is None or best.scored is None:
         return
-    if best.pairs is None or best.effect is None:
-        return
-    more = beyond(weak.pairs, best.pairs, weak.effect.gains, best.effect.gains)
+    more = beyond(weak.scored.pairs, best.scored.pairs, weak.scored.effect.gains, best.scored.effect.gains)
     share = float((more[1] > 0).mean()) if more else 0.0
     if share >= SURE:
         numbers = f"{_gain(weak):.3f} against {_gain(best):.3f}, more in {share:.0%} of the resamples"

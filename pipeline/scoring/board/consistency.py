@@ -34,15 +34,14 @@ def together(found: Iterable[Record]) -> list[Record]:
 
 
 def _place(record: Record) -> tuple[str, ...]:
-    setting = (record.dataset, record.variant, record.train_dataset, str(record.amplitude))
-    return (record.metric, record.attack, *setting, str(record.path))
+    return (record.metric, record.attack, *map(str, record.on), str(record.path))
 
 
 def _of_one_measure(records: Sequence[Record]) -> list[Record]:
     """Sets aside what another protocol or other images of a data set gave: such numbers cannot be compared."""
     result = list(records)
     for dataset in sorted({record.dataset for record in records}):
-        for what, told in (("protocol", "protocol"), ("digest", "images with the digest")):
+        for what, words in (("protocol", "protocol"), ("digest", "images with the digest")):
             values = {i: _measure(record, what) for i, record in enumerate(result) if record.dataset == dataset}
             known = {i: value for i, value in values.items() if value is not None and result[i].status == "done"}
             if len(set(known.values())) < 2:
@@ -50,7 +49,7 @@ def _of_one_measure(records: Sequence[Record]) -> list[Record]:
             usual = _usual(what, known, result)
             for i, value in known.items():
                 if value != usual:
-                    reason = f"measured with {told} {value}, the others with {usual}: run the cell again"
+                    reason = f"measured with {words} {value}, the others with {usual}: run the cell again"
                     result[i] = result[i].without_rows("stale", reason)
     return result
 

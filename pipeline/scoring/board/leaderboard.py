@@ -115,8 +115,8 @@ def build(records: list[Record], processes: Processes | None = None) -> Leaderbo
     """Returns the leaderboard of the records. Fixed scaling ranks: smallest worst-case absolute gain first.
 
     Args:
-        records: All of them, as `together.together` returns them.
-        processes: What resamples the metrics side by side, where there are many rows.
+        records: All of them, as `consistency.together` returns them.
+        processes: The processes that resample metrics in parallel where there are many rows.
     """
     workers = processes or Processes()
     gaps = [
@@ -152,13 +152,14 @@ def _section(dataset: str, kind: str, records: list[Record], processes: Processe
     for record in sorted(records, key=lambda record: record.metric):
         by_metric.setdefault(record.metric, []).append(record)
     jobs = [(own, attacks, wanted) for own in by_metric.values()]
-    standings = processes.map(_standing, jobs, sum(record.n for record in records) // 2)
-    standings.sort(key=lambda standing: (standing.rank is None, standing.gain, standing.metric))
-    sure = ranking({each.metric: each.worst.gains for each in standings if each.rank is not None and each.worst})
+    standings = processes.map(_unranked, jobs, sum(record.n for record in records) // 2)
+    whole = {each.metric for each in standings if wanted and not wanted & each.missing.keys()}
+    standings.sort(key=lambda standing: (standing.metric not in whole, standing.gain, standing.metric))
+    sure = ranking({each.metric: each.worst.gains for each in standings if each.metric in whole and each.worst})
     ranked = [
-        standing
-        if standing.rank is None
-        else replace(standing, rank=i, rank_interval=sure.intervals.get(standing.metric))
+        replace(standing, rank=i, rank_interval=sure.intervals.get(standing.metric))
+        if standing.metric in whole
+        else standing
         for i, standing in enumerate(standings, 1)
     ]
     section = Section(
@@ -182,19 +183,21 @@ def _section(dataset: str, kind: str, records: list[Record], processes: Processe
     return section, never_run
 
 
-def _standing(own: list[Record], attacks: Mapping[str, str], wanted: set[str]) -> Standing:
-    """Returns a metric's standing; a rank of 0 stands for "to be ranked"."""
+def _unranked(own: list[Record], attacks: Mapping[str, str], wanted: set[str]) -> Standing:
+    """Returns a metric's standing without its rank, which depends on the other metrics.
+
+    Args:
+        own: The metric's records.
+        attacks: The attacks of the section with their families.
+        wanted: The attacks that compete for the worst case.
+    """
     settings: dict[tuple[str, str], list[Record]] = {}
     for record in own:
-        if record.pairs is not None:
+        if record.scored:
             settings.setdefault((record.attack, record.variant), []).append(record)
     effects = {key: _effect(group) for key, group in settings.items()}
     default = {attack: effects[attack, ""] for attack in attacks if (attack, "") in effects}
-    pairs = {
-        attack: over_settings([record.pairs for record in settings[attack, ""] if record.pairs is not None])
-        for attack in default
-        if attack in wanted
-    }
+    pairs = {attack: over_settings(_pairs(settings[attack, ""])) for attack in default if attack in wanted}
     families = {}
     for family in sorted({attacks[attack] for attack in pairs}):
         within = {attack: pairs[attack] for attack in pairs if attacks[attack] == family}
@@ -206,7 +209,7 @@ def _standing(own: list[Record], attacks: Mapping[str, str], wanted: set[str]) -
     return Standing(
         metric=own[0].metric,
         title=stamp.metric.title if stamp else "",
-        rank=0 if wanted and wanted <= set(default) else None,
+        rank=None,
         worst=worst,
         worst_on=shares,
         families=families,
@@ -215,25 +218,29 @@ def _standing(own: list[Record], attacks: Mapping[str, str], wanted: set[str]) -
         over_noise=_over_noise(settings, default),
         missing=missing,
         flags=_flags(own),
-        scale=next((record.scale for record in own if record.scale), None),
+        scale=next((record.scored.scale for record in own if record.scored), None),
         opinions={attack: found for attack in default if (found := _opinions(settings[attack, ""]))},
     )
 
 
 def _opinions(settings: list[Record]) -> dict[str, float]:
     """Returns the correlations with people's opinions, of a universal attack's settings their means."""
-    told = [record.opinions for record in settings if record.opinions]
-    return {name: fmean(each[name] for each in told) for name in OPINIONS} if told else {}
+    rated = [record.scored.opinions for record in settings if record.scored and record.scored.opinions]
+    return {name: fmean(each[name] for each in rated) for name in OPINIONS} if rated else {}
+
+
+def _pairs(settings: list[Record]) -> list[pd.DataFrame]:
+    return [record.scored.pairs for record in settings if record.scored]
 
 
 def _effect(settings: list[Record]) -> Effect:
     if len(settings) == 1 and settings[0].effect:
         return settings[0].effect
-    return averaged([record.pairs for record in settings if record.pairs is not None])
+    return averaged(_pairs(settings))
 
 
 def _worst(pairs: Mapping[str, pd.DataFrame], effects: Mapping[str, Effect]) -> tuple[Effect, dict[str, int]]:
-    """Returns the effect of the per-image worst case, which of one attack is that attack, and who caused it."""
+    """Returns the effect of the per-image worst case, and on how many images each attack was the worst."""
     if len(pairs) == 1:
         (name,) = pairs
         return effects[name], {name: effects[name].n}
@@ -245,9 +252,7 @@ def _worst(pairs: Mapping[str, pd.DataFrame], effects: Mapping[str, Effect]) -> 
 def _over_noise(settings: Mapping[tuple[str, str], list[Record]], effects: Mapping[str, Effect]) -> dict[str, Estimate]:
     """Returns what each attack under default settings gained beyond the control of its eps, where there is one."""
     pairs = {
-        attack: (group[0], over_settings([record.pairs for record in group if record.pairs is not None]))
-        for (attack, variant), group in settings.items()
-        if not variant
+        attack: (group[0], over_settings(_pairs(group))) for (attack, variant), group in settings.items() if not variant
     }
     controls = [attack for attack, (record, _) in pairs.items() if record.family == CONTROL]
     found = {}
@@ -261,7 +266,7 @@ def _over_noise(settings: Mapping[tuple[str, str], list[Record]], effects: Mappi
 
 
 def _flags(own: list[Record]) -> list[Flag]:
-    """Returns each flag once, with all the attacks that it concerns; one of the metric itself as first told."""
+    """Returns each flag once, with all the attacks that it concerns; one of the metric itself in its first wording."""
     concerned: dict[tuple[str, str], dict[str, None]] = {}
     of_metric: dict[str, Flag] = {}
     for record in own:

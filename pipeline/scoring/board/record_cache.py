@@ -19,7 +19,7 @@ from pipeline.cells.stamp import Stamp, read_stamp
 from pipeline.errors import BenchError
 from pipeline.files import digest, write_atomically
 from pipeline.scoring.board.flags import Flag
-from pipeline.scoring.board.records import Record, of_cell
+from pipeline.scoring.board.records import AttackSetting, Record, Scored, of_cell
 from pipeline.scoring.processes import Processes
 from pipeline.scoring.read.cells import find_cells, read_cell
 from pipeline.scoring.scores.effects import Effect, pairs_by_image
@@ -28,7 +28,7 @@ from pipeline.scoring.scores.robustness import ScoreScale
 
 CODE = Path(__file__).resolve().parents[1]
 ROW_BYTES = 100  # of a row, about
-PACKED = {"path", "stamp", "pairs", "effect", "scale", "flags"}  # fields of a record that JSON cannot hold as they are
+PACKED = {"path", "stamp", "on", "scored", "flags"}  # fields of a record that JSON cannot hold as they are
 PLAIN = tuple(each.name for each in fields(Record) if each.name not in PACKED)
 
 Json = dict[str, Any]  # what JSON can hold
@@ -56,9 +56,9 @@ class CachedRecords:
         """Adds the records of a cell, with the hash of everything that they depend on."""
         self.cells[name] = {"key": key, "records": [self._packed(record) for record in records]}
         for i, record in enumerate(records):
-            if record.effect is not None and record.pairs is not None:
-                arrays = {column: record.pairs[column].to_numpy() for column in ("before", "after")}
-                arrays["gains"] = record.effect.gains
+            if scored := record.scored:
+                arrays = {column: scored.pairs[column].to_numpy() for column in ("before", "after")}
+                arrays["gains"] = scored.effect.gains
                 self.arrays |= {f"{name}/{i}/{column}": array for column, array in arrays.items()}
 
     def records(self, path: Path, stamp: Stamp | None) -> list[Record]:
@@ -76,25 +76,33 @@ class CachedRecords:
 
     def _packed(self, record: Record) -> Json:
         packed = {name: getattr(record, name) for name in PLAIN}
+        packed["on"] = list(record.on)
         packed["flags"] = [asdict(flag) for flag in record.flags]
-        packed["scale"] = asdict(record.scale) if record.scale else None
-        if record.effect is not None and record.pairs is not None:
-            names = (tuple(record.pairs.index), tuple(record.pairs["clip"]))
-            packed["names"] = self.names.setdefault(names, len(self.names))
-            packed["effect"] = {name: getattr(record.effect, name) for name in ("n", "scores", "intervals")}
+        if scored := record.scored:
+            names = (tuple(scored.pairs.index), tuple(scored.pairs["clip"]))
+            packed["scored"] = {
+                "names": self.names.setdefault(names, len(self.names)),
+                "effect": {name: getattr(scored.effect, name) for name in ("n", "scores", "intervals")},
+                "scale": asdict(scored.scale),
+                **{name: getattr(scored, name) for name in ("subset", "costs", "opinions")},
+            }
         return packed
 
     def _unpacked(self, packed: Json, known: Sequence[Names], place: str, cell: Json) -> Record:
         flags = tuple(Flag(each["code"], each["text"], tuple(each["attacks"])) for each in packed.pop("flags"))
-        scale = ScoreScale(**scale) if (scale := packed.pop("scale")) else None
-        number, effect = packed.pop("names", None), packed.pop("effect", None)
-        pairs = None
-        if effect:
-            before, after, gains = (self.arrays[f"{place}/{name}"] for name in ("before", "after", "gains"))
-            pairs = pairs_by_image(*known[number], before, after)
-            intervals = {name: (low, high) for name, (low, high) in effect["intervals"].items()}
-            effect = Effect(effect["n"], effect["scores"], intervals, gains)
-        return Record(flags=flags, scale=scale, pairs=pairs, effect=effect, **packed, **cell)
+        setting, scored = AttackSetting(*packed.pop("on")), packed.pop("scored", None)
+        return Record(flags=flags, on=setting, scored=scored and self._scored(scored, known, place), **packed, **cell)
+
+    def _scored(self, packed: Json, known: Sequence[Names], place: str) -> Scored:
+        before, after, gains = (self.arrays[f"{place}/{name}"] for name in ("before", "after", "gains"))
+        effect = packed["effect"]
+        intervals = {name: (low, high) for name, (low, high) in effect["intervals"].items()}
+        return Scored(
+            pairs=pairs_by_image(*known[packed["names"]], before, after),
+            effect=Effect(effect["n"], effect["scores"], intervals, gains),
+            scale=ScoreScale(**packed["scale"]),
+            **{name: packed[name] for name in ("subset", "costs", "opinions")},
+        )
 
     @classmethod
     def load(cls, path: Path) -> CachedRecords:
@@ -140,7 +148,7 @@ def read_records(paths: Sequence[Path], ranges: Ranges, processes: Processes | N
     jobs = [(cells, ranges, cache) for (_, cache), cells in groups.items()]
     rows = sum(_rows_to_read(cells, cache) for cells, _, cache in jobs)
     found = (processes or Processes()).map(_of_folder, jobs, rows)
-    return list({(record.path, *_setting(record)): record for own in found for record in own}.values())
+    return list({(record.path, *map(str, record.on)): record for own in found for record in own}.values())
 
 
 def _rows_to_read(cells: Sequence[Path], cache: Path | None) -> int:
@@ -148,10 +156,6 @@ def _rows_to_read(cells: Sequence[Path], cache: Path | None) -> int:
     since = cache.stat().st_mtime_ns if cache and cache.exists() else 0
     about = [path.stat() for path in cells if path.is_file()]
     return sum(file.st_size if file.st_mtime_ns > since else file.st_size // 10 for file in about) // ROW_BYTES
-
-
-def _setting(record: Record) -> tuple[str, ...]:
-    return (record.dataset, record.variant, record.train_dataset, str(record.amplitude))
 
 
 def _of_folder(cells: Sequence[Path], ranges: Ranges, cache: Path | None) -> list[Record]:

@@ -14,7 +14,7 @@ from pipeline.scoring.board.leaderboard import Leaderboard, Section, Standing
 from pipeline.scoring.board.records import COSTS, Record
 from pipeline.scoring.scores.effects import Effect
 from pipeline.scoring.scores.opinions import OPINIONS
-from pipeline.scoring.scores.robustness import BRIEF, SCORES
+from pipeline.scoring.scores.robustness import BRIEF, SCORES, ScoreScale
 from pipeline.scoring.scores.statistics import Estimate
 from pipeline.scoring.tables.format import digits, plain
 
@@ -27,6 +27,7 @@ SCORES_COLUMNS = (
     *OPINIONS,
     *("seconds", "scale_low", "scale_high", "scale_source", "flags", "status", "reason", "preset", "key", "commit"),
 )
+SCALELESS = {"scale_low": "", "scale_high": "", "scale_source": ""}
 
 
 def scores_csv(records: Iterable[Record]) -> str:
@@ -53,7 +54,7 @@ def leaderboard_json(board: Leaderboard) -> str:
 
 
 def _record(record: Record) -> dict[str, str]:
-    stamp, scale = record.stamp, record.scale
+    stamp, scored = record.stamp, record.scored
     line = {
         "metric": record.metric,
         "kind": record.kind,
@@ -61,19 +62,19 @@ def _record(record: Record) -> dict[str, str]:
         "family": record.family,
         "dataset": record.dataset,
         "variant": record.variant,
-        "train_dataset": record.train_dataset,
-        "amplitude": digits(record.amplitude),
+        "train_dataset": record.on.train_dataset,
+        "amplitude": digits(record.on.amplitude),
         "n": str(record.n),
         "missing": str(max(0, record.asked - record.n)),
         **_effect_line("", record.effect, SCORES),
-        **{f"{name}_subset": digits(value) for name, value in record.subset.items()},
-        **{name: digits(value) for name, value in (record.costs | record.opinions).items()},
         "flags": "; ".join(flag.text for flag in record.flags),
         "status": record.status,
         "reason": record.reason,
     }
-    if scale:
-        line |= {"scale_low": digits(scale.low), "scale_high": digits(scale.high), "scale_source": scale.source}
+    if scored:
+        line |= {f"{name}_subset": digits(value) for name, value in scored.subset.items()}
+        line |= {name: digits(value) for name, value in (scored.costs | scored.opinions).items()}
+        line |= _scale_line(scored.scale)
     if stamp:
         seconds = stamp.seconds.get(record.variant, math.nan)
         line |= {"seconds": digits(seconds), "preset": stamp.preset, "key": stamp.key, "commit": stamp.commit}
@@ -89,8 +90,11 @@ def _effect_line(prefix: str, effect: Effect | None, scores: Iterable[str]) -> d
     return line
 
 
+def _scale_line(scale: ScoreScale) -> dict[str, str]:
+    return {"scale_low": digits(scale.low), "scale_high": digits(scale.high), "scale_source": scale.source}
+
+
 def _standing_line(section: Section, standing: Standing) -> dict[str, str]:
-    scale = standing.scale
     line = {
         "preset": section.preset,
         "dataset": section.dataset,
@@ -102,9 +106,7 @@ def _standing_line(section: Section, standing: Standing) -> dict[str, str]:
         "title": standing.title,
         "n": str(standing.worst.n if standing.worst else 0),
         **_effect_line("worst_case_", standing.worst, SCORES),
-        "scale_low": digits(scale.low) if scale else "",
-        "scale_high": digits(scale.high) if scale else "",
-        "scale_source": scale.source if scale else "",
+        **(_scale_line(standing.scale) if standing.scale else SCALELESS),
         "missing": "; ".join(f"{attack}: {reason}" for attack, reason in standing.missing.items()),
         "flags": "; ".join(map(str, standing.flags)),
         "note": section.caption,
