@@ -20,17 +20,17 @@ from pipeline.scoring.read.cells import StoredCell
 from pipeline.scoring.scores.opinions import before_and_after
 from pipeline.scoring.scores.ranges import Ranges, fixed_scale
 from pipeline.scoring.scores.robustness import ScoreScale, Values
-from pipeline.scoring.scores.statistics import UNKNOWN, Interval, mean_of
+from pipeline.scoring.scores.statistics import UNKNOWN, Estimate, mean_of
 
 SAME = 80.0  # dB, which the PSNR of equal images counts as
 CERTIFIED = ("radius", "certified_low", "certified_high")  # the columns of a smoothing defence
 NONE = "none"  # the line of the bare metric
+NO_ESTIMATE = Estimate(math.nan, *UNKNOWN)
 Setting = Literal["undefended", "non-adaptive", "adaptive"]
 
 
-@dataclass(frozen=True)
-class Defended:
-    """One line of defences.csv: a defence of a metric against an attack on a data set."""
+class Case(NamedTuple):
+    """Which defence of which metric was attacked how; the first columns of defences.csv."""
 
     metric: str
     defence: str
@@ -38,23 +38,47 @@ class Defended:
     dataset: str
     variant: str
     setting: Setting  # whether the attack knew the defence
+
+
+class Clean(NamedTuple):
+    """What a defence does to images that nobody attacked."""
+
+    clean_cost: float  # mean |f(x) - f(D(x))| / |f(x)|
+    clean_cost_of_range: float  # mean |f(x) - f(D(x))| in parts of the metric's range
+    agreement: float  # SROCC of f(x) with f(D(x)); nan for fewer than three images
+
+
+class Opinions(NamedTuple):
+    """Correlations of scores behind the defence with mean opinion scores; nan where nobody rated the images."""
+
+    srocc_clear: float = math.nan  # of f(D(x))
+    srocc_attacked: float = math.nan  # of f(D(x'))
+    plcc_clear: float = math.nan
+    plcc_attacked: float = math.nan
+
+
+class Certificate(NamedTuple):
+    """What a smoothing defence certifies; nan for other defences."""
+
+    radius: float  # l2 norm of the changes that the interval is certified for
+    l2: float  # median l2 norm of the attack's changes, of any defence
+    certified_width: float  # mean width of the interval about the attacked image, in parts of the range
+    left: float  # share of images that the attack took out of the interval, beyond the radius
+
+
+@dataclass(frozen=True)
+class Defended:
+    """One line of defences.csv: a defence of a metric against an attack on a data set."""
+
+    case: Case
     n: int
     gain: float  # mean |f(x) - f(D(x'))| / |f(x)|, the paper's G
-    gain_of_range: float  # mean |f(x) - f(D(x'))| in parts of the metric's range
-    gain_interval: Interval  # of gain_of_range
+    gain_of_range: Estimate  # mean |f(x) - f(D(x'))| in parts of the metric's range
     quality: float  # mean (SSIM(x, D(x')) + PSNR(x, D(x')) / 80) / 2, the paper's Q
-    clean_cost: float  # the gain of D(x): what the defence does to images that nobody attacked
-    clean_cost_of_range: float  # the same in parts of the range, as gain_of_range is
-    agreement: float  # SROCC of f(x) with f(D(x)); nan for fewer than three images
-    srocc_clear: float  # of f(D(x)) with mean opinion scores; nan where nobody rated the images
-    srocc_attacked: float  # of f(D(x'))
-    plcc_clear: float
-    plcc_attacked: float
-    seconds: float = math.nan  # per image, of the defence alone, on the machine of the cell's stamp
-    radius: float = math.nan  # l2 norm of the changes that a smoothing defence certifies its interval for
-    l2: float = math.nan  # median l2 norm of the attack's changes
-    certified_width: float = math.nan  # of the interval about the attacked image, mean, in parts of the range
-    left: float = math.nan  # share of images that the attack took out of the interval, beyond the radius
+    clean: Clean
+    opinions: Opinions
+    seconds: float  # per image, of the defence alone, on the machine of the cell's stamp; nan where it was not timed
+    certificate: Certificate
     only_unaware: bool = False  # an attack that knows the defence takes back more than half of what it took away
 
 
@@ -67,9 +91,17 @@ def defended(cells: Iterable[StoredCell], ranges: Ranges) -> list[Defended]:
     usable = [cell for cell in cells if cell.status == "done" and cell.stamp]
     clear = _bare_clear(usable)
     lines = [line for cell in usable for line in _lines(cell, ranges, clear)]
-    guarded = {(line.metric, line.attack, line.dataset) for line in lines if line.defence != NONE}
-    lines = [line for line in lines if (line.metric, line.attack, line.dataset) in guarded]
-    return sorted(_flagged({_key(line): line for line in lines}), key=_key)
+    guarded = {_attacked(line.case) for line in lines if line.case.defence != NONE}
+    lines = [line for line in lines if _attacked(line.case) in guarded]
+    return sorted(_flagged({line.case: line for line in lines}), key=lambda line: _order(line.case))
+
+
+def _attacked(case: Case) -> tuple[str, ...]:
+    return (case.metric, case.attack, case.dataset)
+
+
+def _order(case: Case) -> tuple[str, ...]:
+    return (case.metric, case.dataset, case.attack, case.variant, case.defence, case.setting)
 
 
 def _bare_clear(cells: Sequence[StoredCell]) -> pd.Series:
@@ -181,41 +213,36 @@ class DefenceContext(NamedTuple):
     def line(self, defence: str, setting: Setting, rows: pd.DataFrame) -> Defended:
         """Returns the line of one defence."""
         clear, before, after = (rows[name].to_numpy() for name in ("clear", "clear_defended", "attacked_defended"))
+        width = self.scale.high - self.scale.low
         with np.errstate(divide="ignore", invalid="ignore"):
             relative, cost = (_mean(np.abs(clear - value) / np.abs(clear)) for value in (after, before))
         quality = (rows["ssim_defended"] + rows["psnr_defended"].clip(upper=SAME) / SAME) / 2
-        moved = np.abs(clear - after) / (self.scale.high - self.scale.low)
-        gain = mean_of(moved, rows["clip"])[0] if len(rows) else None
-        direction = self.scale.higher_is_better
-        width, left = self._certified(rows)
-        opinions = before_and_after(
-            rows, higher_is_better=direction, clear="clear_defended", attacked="attacked_defended"
+        agreed = before_and_after(
+            rows,
+            higher_is_better=self.scale.higher_is_better,
+            clear="clear_defended",
+            attacked="attacked_defended",
         )
         return Defended(
-            metric=self.metric,
-            defence=defence,
-            attack=self.attack,
-            dataset=self.dataset,
-            variant=self.variant,
-            setting=setting,
+            case=Case(self.metric, defence, self.attack, self.dataset, self.variant, setting),
             n=len(rows),
             gain=relative,
-            gain_of_range=gain.value if gain else math.nan,
-            gain_interval=(gain.low, gain.high) if gain else UNKNOWN,
+            gain_of_range=mean_of(np.abs(clear - after) / width, rows["clip"])[0] if len(rows) else NO_ESTIMATE,
             quality=_mean(quality.to_numpy()),
-            clean_cost=cost,
-            clean_cost_of_range=_mean(np.abs(clear - before) / (self.scale.high - self.scale.low)),
-            agreement=float(stats.spearmanr(clear, before).statistic) if len(rows) > 2 else math.nan,
-            srocc_clear=opinions.get("srocc_clear", math.nan),
-            srocc_attacked=opinions.get("srocc_attacked", math.nan),
-            plcc_clear=opinions.get("plcc_clear", math.nan),
-            plcc_attacked=opinions.get("plcc_attacked", math.nan),
+            clean=Clean(
+                clean_cost=cost,
+                clean_cost_of_range=_mean(np.abs(clear - before) / width),
+                agreement=float(stats.spearmanr(clear, before).statistic) if len(rows) > 2 else math.nan,
+            ),
+            opinions=Opinions(**agreed),
             seconds=self.purifying.get(defence, math.nan),
-            radius=_mean(rows["radius"].to_numpy()),
-            l2=float(rows["l2"].median()) if len(rows) else math.nan,
-            certified_width=width,
-            left=left,
+            certificate=self._certificate(rows),
         )
+
+    def _certificate(self, rows: pd.DataFrame) -> Certificate:
+        width, left = self._certified(rows)
+        median = float(rows["l2"].median()) if len(rows) else math.nan
+        return Certificate(_mean(rows["radius"].to_numpy()), median, width, left)
 
     def _certified(self, rows: pd.DataFrame) -> tuple[float, float]:
         """Returns the mean width of the certified intervals, and on how many images the clear score is outside."""
@@ -230,21 +257,17 @@ def _mean(values: Values) -> float:
     return float(values.mean()) if values.size else math.nan
 
 
-def _key(line: Defended) -> tuple[str, ...]:
-    return (line.metric, line.dataset, line.attack, line.variant, line.defence, line.setting)
-
-
-def _flagged(lines: dict[tuple[str, ...], Defended]) -> list[Defended]:
+def _flagged(lines: dict[Case, Defended]) -> list[Defended]:
     """Marks the defences that only work while the attack does not know them."""
     result = []
-    for line in lines.values():
-        context = (line.metric, line.dataset, line.attack, line.variant)
-        bare = lines.get((*context, NONE, "undefended"))
-        unaware = lines.get((*context, line.defence, "non-adaptive"))
-        aware = lines.get((*context, line.defence, "adaptive"))
-        if line.defence != NONE and bare and unaware and aware:
-            taken = bare.gain_of_range - unaware.gain_of_range
-            given_back = aware.gain_of_range - unaware.gain_of_range
-            line = replace(line, only_unaware=bool(taken > 0 and given_back > taken / 2))  # noqa: PLW2901
-        result.append(line)
+    for case, line in lines.items():
+        bare = lines.get(case._replace(defence=NONE, setting="undefended"))
+        unaware = lines.get(case._replace(setting="non-adaptive"))
+        aware = lines.get(case._replace(setting="adaptive"))
+        if case.defence != NONE and bare and unaware and aware:
+            taken = bare.gain_of_range.value - unaware.gain_of_range.value
+            given_back = aware.gain_of_range.value - unaware.gain_of_range.value
+            result.append(replace(line, only_unaware=bool(taken > 0 and given_back > taken / 2)))
+        else:
+            result.append(line)
     return result
