@@ -106,7 +106,7 @@ def write_site(board: Leaderboard, source: Path, out: Path, ranges: Path | None 
 
 
 def _attacks(board: Leaderboard, stamps: Collection[Stamp]) -> dict[str, AttackView]:
-    """Returns every attack that a stamp tells of, by name."""
+    """Returns every attack that a stamp names, by name."""
     facts: dict[str, AttackFacts] = {}
     for stamp in stamps:
         if not stamp.settings.get("overrides"):
@@ -123,7 +123,7 @@ def _attacks(board: Leaderboard, stamps: Collection[Stamp]) -> dict[str, AttackV
 
 
 def _metrics(stamped: Mapping[Path, Stamp]) -> Iterator[tuple[MetricFacts, list[Path]]]:
-    """Yields every metric that a stamp tells of, with the paths of its cells."""
+    """Yields every metric that a stamp names, with the paths of its cells."""
     by_name = sorted(stamped, key=lambda path: (stamped[path].metric.name, path))
     for _, group in itertools.groupby(by_name, key=lambda path: stamped[path].metric.name):
         paths = list(group)

@@ -1,4 +1,4 @@
-"""The defence heat maps of the pages: how far attacks still move a metric behind each defence."""
+"""The defence heat maps of the pages: how far attacks still move the score of each defended metric."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class DefenceSummary:
     defence: str
     clean_cost: float  # mean change of the score, in parts of the range
     agreement: float  # SROCC of the scores with and without the defence
-    opinions: float  # SROCC of the scores behind the defence with what people think of the images
+    opinions: float  # SROCC of the defended metric's scores with what people think of the images
     seconds: float  # per image
     only_unaware: tuple[str, ...]  # attacks that it only works on while they do not know it
 
@@ -37,7 +37,7 @@ class DefenceMap:
 
 
 def defence_maps(lines: Sequence[Defended]) -> Iterator[DefenceMap]:
-    """Yields the maps of every metric and data set that lines under default settings tell of."""
+    """Yields the maps of every metric and data set that has a line under default settings."""
     default = [line for line in lines if not line.case.variant]
     for metric, dataset in dict.fromkeys((line.case.metric, line.case.dataset) for line in default):
         own = [line for line in default if (line.case.metric, line.case.dataset) == (metric, dataset)]

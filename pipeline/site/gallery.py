@@ -1,4 +1,4 @@
-"""The gallery: images before and after an attack, where `run --save-images` kept them, and universal patterns."""
+"""The gallery: images before and after an attack, where `run --save-images` saved them, and universal patterns."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Exhibit:
     width: int
     height: int
     attacked: str
-    clear: str = ""  # empty where the clear image was not kept
+    clear: str = ""  # empty where the clear image was not saved
     difference: str = ""
     cropped: bool = False
     setting: str = ""  # of a universal pattern: what it was fitted on, and its amplitude
@@ -65,7 +65,7 @@ class Gallery:
         self.files: dict[str, bytes] = {}  # path in the site -> PNG
 
     def of(self, cell: StoredCell, rows: pd.DataFrame) -> list[Exhibit]:
-        """Returns what is shown of a cell: nothing where its images were not kept.
+        """Returns what is shown of a cell: nothing where its images were not saved.
 
         Args:
             cell: The cell.
@@ -81,15 +81,15 @@ class Gallery:
             return []
         quality = next(iter(cell.stamp.settings.get("jpeg", ())), None) if cell.stamp.metric.kind == "FR" else None
         before = f"jpeg={quality}" if isinstance(quality, int) else "original"
-        kept = [row for row in rows.sort_values("gain", ascending=False).to_dict("records") if _saved(folder, row)]
-        chosen = sorted({round(i * (len(kept) - 1) / (SHOWN - 1)) for i in range(SHOWN)}) if kept else []
-        exhibits = (self._exhibit(kept[i], folder, self.folder / "_clear" / before) for i in chosen)
+        shown = [row for row in rows.sort_values("gain", ascending=False).to_dict("records") if _saved(folder, row)]
+        chosen = sorted({round(i * (len(shown) - 1) / (SHOWN - 1)) for i in range(SHOWN)}) if shown else []
+        exhibits = (self._exhibit(shown[i], folder, self.folder / "_clear" / before) for i in chosen)
         return [replace(exhibit, setting=setting) for exhibit in exhibits if exhibit]
 
     def patterns(self, cell: StoredCell) -> list[Preview]:
         """Returns the patterns of a universal attack under default settings, one per training set that is still there.
 
-        Those of another version of the metric or the attack than the cell's are left out.
+        Those of another version of the metric or the attack than the cell's are excluded.
         """
         found = []
         for path in sorted((self.source / "fits" / cell.metric).glob("*.json")):

@@ -1,4 +1,4 @@
-"""Renders pages and copies what they load, which all lies beside them: no page asks another host for anything."""
+"""Renders pages and copies what they load, so that no page asks another host for anything."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Pages:
 
     Args:
         out: The site's root.
-        shared: What every template may use, beside the functions below.
+        shared: What every template may use, in addition to the functions below.
     """
 
     def __init__(self, out: Path, **shared: Any) -> None:

@@ -1,4 +1,4 @@
-"""Doubtful gains: attacks that are beaten by what should be weaker."""
+"""Flags on attacks that are beaten by what should be weaker: noise, one step, or no gradients."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def doubtful(records: Sequence[Record]) -> list[Record]:
 
 
 def _noise(group: Sequence[Record]) -> Iterator[tuple[Record, Flag]]:
-    """Yields what plain noise of the same size moves as far."""
+    """Yields attacks that move the score no further than noise of the same eps."""
     controls = [record for record in group if record.family == CONTROL and not record.variant]
     for record in group:
         for noise in controls:

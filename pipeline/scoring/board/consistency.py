@@ -1,4 +1,4 @@
-"""What only shows when cells are seen together: doubles, cells measured otherwise than the rest, doubtful gains."""
+"""Checks of all cells together: cells that occur twice, cells measured differently from the rest, doubtful gains."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def records(cells: Iterable[StoredCell], ranges: Ranges) -> list[Record]:
 def together(found: Iterable[Record]) -> list[Record]:
     """Returns the records of all cells, sorted and compared.
 
-    A cell that stands twice counts once, and one that was measured otherwise than most of its data set not at all.
+    A cell that occurs twice counts once. One that was measured differently from most of its data set does not count.
     """
     ordered = sorted(found, key=_place)
     again = clashes(
@@ -38,7 +38,7 @@ def _place(record: Record) -> tuple[str, ...]:
 
 
 def _of_one_measure(records: Sequence[Record]) -> list[Record]:
-    """Sets aside what another protocol or other images of a data set gave: such numbers cannot be compared."""
+    """Marks records of another protocol, or of other images, as stale: their numbers cannot be compared."""
     result = list(records)
     for dataset in sorted({record.dataset for record in records}):
         for what, words in (("protocol", "protocol"), ("digest", "images with the digest")):

@@ -61,7 +61,7 @@ class Section:
     families: list[str]
     standings: list[Standing]
     p_better: dict[str, dict[str, float]]  # [A][B]: P(A above B), of the ranked metrics
-    detectable: float | None  # the least difference of two metrics' gains that these images tell from 0
+    detectable: float | None  # the least difference of two metrics' gains that these images can show to differ from 0
 
     @property
     def unit(self) -> str:

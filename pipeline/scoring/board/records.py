@@ -22,7 +22,7 @@ from pipeline.scoring.scores.ranges import Ranges, fixed_scale
 from pipeline.scoring.scores.robustness import ScoreScale, robustness, subset_scale
 
 BUDGET = 10 / 255  # eps up to which attacks compete for the worst case: a larger change would always win
-CONTROL = "control"  # the family that is shown beside the attacks, and is none
+CONTROL = "control"  # the family that is shown with the attacks, but does not compete with them
 GRADIENT_FLAWS = {"zero gradient": "zero_gradients", "gradient not finite": "broken_gradients"}  # in a stamp -> flag
 COSTS = ("psnr", "ssim", "linf", "queries", "gradients")
 
@@ -123,7 +123,7 @@ class Record:
 
     @property
     def off_board(self) -> str:
-        """Returns why the record is kept from the leaderboard; nothing if it is not."""
+        """Returns why the record is not on the leaderboard; empty if it is."""
         settings = self.stamp.settings if self.stamp else {}
         if overrides := settings.get("overrides"):
             return "run with --set " + " --set ".join(f"{name}={value}" for name, value in sorted(overrides.items()))

@@ -22,7 +22,7 @@ from pipeline.scoring.scores.ranges import read_ranges
 
 SETTINGS = {"non-adaptive": "attacks that do not know the defence", "adaptive": "attacks that know it"}
 CLEAR = "clear"
-MOST = 6  # lines of a panel, beside that of the bare metric: as many as there are colours
+MOST = 6  # lines of a panel, without that of the bare metric: as many as there are colours
 NUMBERS = ("gain_of_range", "quality", "clean_cost_of_range", "srocc_clear", "srocc_attacked")
 
 
@@ -87,9 +87,9 @@ def shaded(rows: Sequence[Sequence[pd.DataFrame]], titles: Sequence[str], label:
     every = np.concatenate([table.to_numpy(float).ravel() for tables in rows for table in tables])
     low, high = min(0.0, np.nanmin(every, initial=0)), max(1e-6, np.nanmax(every, initial=0))
     for axes_of_row, tables, title in zip(panels, rows, titles, strict=True):
-        for axes, table, told in zip(axes_of_row, tables, SETTINGS.values(), strict=True):
+        for axes, table, words in zip(axes_of_row, tables, SETTINGS.values(), strict=True):
             _shade(axes, table, low, high)
-            axes.set_title(title + told, loc="left", fontsize=7)
+            axes.set_title(title + words, loc="left", fontsize=7)
     figure.colorbar(panels[0, 0].images[0], ax=panels, label=label, shrink=0.8)
     return figure
 
@@ -117,15 +117,15 @@ def curves(
     figure = Figure(figsize=(8, 2.6 * len(groups)), layout="constrained")
     panels = figure.subplots(len(groups), len(SETTINGS), squeeze=False, sharex="row", sharey="row")
     for axes_of_row, ((metric, dataset), own) in zip(panels, groups, strict=True):
-        guarded = own[own["defence"] != NONE]
-        best = guarded.groupby("defence")["gain"].mean().sort_values(kind="stable").index
-        for axes, (setting, told) in zip(axes_of_row, SETTINGS.items(), strict=True):
+        with_defence = own[own["defence"] != NONE]
+        best = with_defence.groupby("defence")["gain"].mean().sort_values(kind="stable").index
+        for axes, (setting, words) in zip(axes_of_row, SETTINGS.items(), strict=True):
             for place, defence in enumerate([NONE, *best[:MOST]]):
                 part = own[(own["defence"] == defence) & own["setting"].isin([setting, "undefended"])]
                 colour, line = (COLOURS[-1], "--") if defence == NONE else (COLOURS[place - 1], "-")
                 if len(part):
                     axes.plot(*curve(part), line, color=colour, marker="", linewidth=1, label=defence)
-            axes.set_title(f"{metric}, {dataset}\n{told}", loc="left", fontsize=7)
+            axes.set_title(f"{metric}, {dataset}\n{words}", loc="left", fontsize=7)
             axes.set_xlabel(across)
         lines = {str(line.get_label()): line for axes in axes_of_row for line in axes.lines}
         axes_of_row[-1].legend(
@@ -149,10 +149,10 @@ def _how_many(defences: int) -> str:
 def _images(folder: Path) -> pd.DataFrame:
     """Returns what defences did on every image, of the cells of a run folder."""
     cells = [read_cell(path) for path in find_cells([folder])]
-    return each_image(_guarded(cells), read_ranges())
+    return each_image(_of_defences(cells), read_ranges())
 
 
-def _guarded(cells: Sequence[StoredCell]) -> list[StoredCell]:
+def _of_defences(cells: Sequence[StoredCell]) -> list[StoredCell]:
     """Returns the cells of the metrics that have defences."""
     metrics = {cell.metric.partition("+")[0] for cell in cells if "+" in cell.metric or len(cell.defended)}
     return [cell for cell in cells if cell.metric.partition("+")[0] in metrics]

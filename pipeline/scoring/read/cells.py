@@ -17,7 +17,7 @@ from pipeline.scoring.read.rows import ExcludedRow, RowsError, no_rows, read_row
 
 Status = Literal["done", "failed", "skipped", "corrupt", "stale"]  # stale: measured otherwise than its neighbours
 
-TABLES = {"scores", "leaderboard", "ranges", "defences"}  # what a run folder holds beside its cells
+TABLES = {"scores", "leaderboard", "ranges", "defences"}  # CSVs in a run folder that are no cells
 PUBLISHED_NAME = re.compile(r"(?P<attack>.+)_(?P<metric>[^_]+)_test")
 PUBLISHED_ATTACKS = {"uap": "default-uap"}  # the authors' file name and attack name differ
 
@@ -31,11 +31,11 @@ class StoredCell:
     attack: str
     status: Status
     reason: str = ""  # why there are no rows
-    stamp: Stamp | None = None  # none beside published rows
+    stamp: Stamp | None = None  # None for published rows
     rows: pd.DataFrame = field(default_factory=no_rows)
     excluded: tuple[ExcludedRow, ...] = ()
     notes: tuple[str, ...] = ()
-    defended: pd.DataFrame = field(default_factory=no_rows)  # the rows behind defences
+    defended: pd.DataFrame = field(default_factory=no_rows)  # the rows of defended metrics
 
 
 def read_cells(paths: Iterable[Path], *, parity: bool = False) -> list[StoredCell]:
@@ -46,7 +46,7 @@ def read_cells(paths: Iterable[Path], *, parity: bool = False) -> list[StoredCel
         parity: Keep rows that occur more than once.
 
     Raises:
-        BenchError: If a path does not exist or holds no cell. What is wrong with a cell itself is told in the cell.
+        BenchError: If a path does not exist or holds no cell. A broken cell raises nothing: its `reason` says why.
     """
     cells = [read_cell(path, parity=parity) for path in find_cells(paths)]
     return _without_clashes(sorted(cells, key=lambda cell: (cell.metric, cell.attack, str(cell.path))))

@@ -30,7 +30,7 @@ FRAME = re.compile(r"(_im\d+\.\w+|(?<=\.y4m)-\d+)$")  # what names a frame withi
 
 
 class RowsError(Exception):
-    """A CSV that no row can be trusted of; the message says why."""
+    """A CSV of which no row can be trusted; the message says why."""
 
 
 class ExcludedRow(NamedTuple):
@@ -50,7 +50,7 @@ def no_rows() -> pd.DataFrame:
 
 @dataclass(frozen=True)
 class Rows:
-    """The usable rows of a CSV, sorted, and what was left out of it."""
+    """The usable rows of a CSV, sorted, and what was excluded from it."""
 
     table: pd.DataFrame  # the columns of pipeline.cells.row; text is never missing, numbers may be nan
     excluded: tuple[ExcludedRow, ...] = ()
@@ -80,11 +80,11 @@ def read_rows(path: Path, *, parity: bool = False) -> Rows:
     table, broken = _without_broken(table)
     table, contradictory, repeated = _without_repeats(table, parity=parity)
     table = table.sort_values(IDENTITY, kind="stable", ignore_index=True)
-    guarded = table["defence"] != ""
-    if guarded.any():
-        notes.append(f"{int(guarded.sum())} rows of defended metrics left out")
-    excluded, own = tuple(sorted(broken + contradictory)), table[~guarded].reset_index(drop=True)
-    return Rows(own, excluded, (*notes, *repeated), table[guarded].reset_index(drop=True))
+    is_defended = table["defence"] != ""
+    if is_defended.any():
+        notes.append(f"{int(is_defended.sum())} rows of defended metrics left out")
+    excluded, own = tuple(sorted(broken + contradictory)), table[~is_defended].reset_index(drop=True)
+    return Rows(own, excluded, (*notes, *repeated), table[is_defended].reset_index(drop=True))
 
 
 def _ours(path: Path) -> pa.Table:
@@ -202,7 +202,7 @@ def _typed(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _without_broken(table: pd.DataFrame) -> tuple[pd.DataFrame, tuple[ExcludedRow, ...]]:
-    """Leaves out rows without a finite score, each with its reason."""
+    """Returns the rows with finite scores, and the others as excluded rows with their reasons."""
     finite = np.isfinite(table["clear"]) & np.isfinite(table["attacked"])
     excluded = []
     for row in table[~finite].to_dict("records"):
@@ -214,9 +214,9 @@ def _without_broken(table: pd.DataFrame) -> tuple[pd.DataFrame, tuple[ExcludedRo
 def _without_repeats(
     table: pd.DataFrame, *, parity: bool
 ) -> tuple[pd.DataFrame, tuple[ExcludedRow, ...], tuple[str, ...]]:
-    """Keeps one of the rows that tell the same of one image under one setting; of those that disagree, none.
+    """Returns each image once per setting; of rows that contradict each other, none; and notes of what was dropped.
 
-    Parity keeps them all, as the original benchmark does.
+    Parity keeps all of them, as the original benchmark does.
     """
     repeated = table.duplicated(IDENTITY)
     count = int(repeated.sum())
@@ -229,5 +229,5 @@ def _without_repeats(
     reason = "its rows contradict each other"
     places = once.loc[disagreeing, ["dataset", "variant", "image"]].drop_duplicates()
     excluded = tuple(ExcludedRow(dataset, variant, image, reason) for dataset, variant, image in places.to_numpy())
-    kept = once[~disagreeing]
-    return kept, excluded, (f"{len(table) - len(kept)} duplicate rows left out",)
+    consistent = once[~disagreeing]
+    return consistent, excluded, (f"{len(table) - len(consistent)} duplicate rows left out",)

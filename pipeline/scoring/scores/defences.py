@@ -1,4 +1,4 @@
-"""How much of an attack a defence takes away, what it costs on clear images, and what an attack that knows it does.
+"""What a defence is worth: how much of an attack it takes away, what a knowing attack regains, and what it costs.
 
 The measures are those of Gushchin et al., Adversarial purification for no-reference image-quality metrics, 2024,
 https://arxiv.org/abs/2404.06957; f is the metric, x the clear image, x' the attacked one, D the defence.
@@ -49,7 +49,7 @@ class Clean(NamedTuple):
 
 
 class Opinions(NamedTuple):
-    """Correlations of scores behind the defence with mean opinion scores; nan where nobody rated the images."""
+    """Correlations of the defended metric's scores with mean opinion scores; nan where nobody rated the images."""
 
     srocc_clear: float = math.nan  # of f(D(x))
     srocc_attacked: float = math.nan  # of f(D(x'))
@@ -57,7 +57,7 @@ class Opinions(NamedTuple):
     plcc_attacked: float = math.nan
 
 
-class Certificate(NamedTuple):
+class CertifiedInterval(NamedTuple):
     """What a smoothing defence certifies; nan for other defences."""
 
     radius: float  # l2 norm of the changes that the interval is certified for
@@ -78,21 +78,21 @@ class Defended:
     clean: Clean
     opinions: Opinions
     seconds: float  # per image, of the defence alone, on the machine of the cell's stamp; nan where it was not timed
-    certificate: Certificate
+    certificate: CertifiedInterval
     only_unaware: bool = False  # an attack that knows the defence takes back more than half of what it took away
 
 
 def defended(cells: Iterable[StoredCell], ranges: Ranges) -> list[Defended]:
-    """Returns the lines of all cells behind defences, and of the bare metrics under the same attacks, sorted.
+    """Returns the lines of all defended metrics, and of the bare metrics under the same attacks, sorted.
 
     An adaptive cell is that of a metric METRIC+DEFENCE; the clear scores of the bare metric are taken from its own
-    cells or from those judged behind defences.
+    cells or from those whose attacked images defended metrics scored.
     """
     usable = [cell for cell in cells if cell.status == "done" and cell.stamp]
     clear = _bare_clear(usable)
     lines = [line for cell in usable for line in _lines(cell, ranges, clear)]
-    guarded = {_attacked(line.case) for line in lines if line.case.defence != NONE}
-    lines = [line for line in lines if _attacked(line.case) in guarded]
+    with_defence = {_attacked(line.case) for line in lines if line.case.defence != NONE}
+    lines = [line for line in lines if _attacked(line.case) in with_defence]
     return sorted(_flagged({line.case: line for line in lines}), key=lambda line: _order(line.case))
 
 
@@ -126,7 +126,7 @@ def _bare_clear(cells: Sequence[StoredCell]) -> pd.Series:
 
 
 def _distortion(variant: str) -> str:
-    """Returns the part of a variant that tells which distorted images were attacked."""
+    """Returns the part of a variant that names the distortion of the attacked images, such as jpeg=50."""
     return next((part for part in variant.split("+") if part.startswith("jpeg=")), "")
 
 
@@ -163,40 +163,40 @@ def each_image(cells: Iterable[StoredCell], ranges: Ranges) -> pd.DataFrame:
 def _groups(
     cell: StoredCell, ranges: Ranges, clear: pd.Series
 ) -> Iterator[tuple[DefenceContext, str, Setting, pd.DataFrame]]:
-    """Yields the rows behind each defence, of which `clear` is f(x), with where and in which setting they were made."""
+    """Yields the rows of each defence, whose `clear` is f(x), with what they have in common."""
     if cell.stamp is None:
         return
     try:
         scale = fixed_scale(cell.stamp, ranges)
     except DataError:
-        return  # the leaderboard tells it
-    metric, _, guard = cell.metric.rpartition("+") if "+" in cell.metric else (cell.metric, "", "")
+        return  # scores.csv gives the reason
+    metric, _, preset = cell.metric.rpartition("+") if "+" in cell.metric else (cell.metric, "", "")
     for (dataset, variant), rows in pd.concat([cell.rows, cell.defended]).groupby(["dataset", "variant"]):
         context = DefenceContext(metric, str(dataset), cell.attack, str(variant), scale, cell.stamp.purifying)
-        if guard:
+        if preset:
             images = [(metric, dataset, _distortion(str(variant)), image) for image in rows["image"]]
             bare = clear.reindex(pd.MultiIndex.from_tuples(images, names=clear.index.names)).to_numpy()
-            setting: Setting = "adaptive" if _knows(cell.attack, metric, guard) else "non-adaptive"
-            yield context, guard, setting, _through(rows, clear=bare).dropna(subset="clear")
+            setting: Setting = "adaptive" if _knows(cell.attack, metric, preset) else "non-adaptive"
+            yield context, preset, setting, _through(rows, clear=bare).dropna(subset="clear")
             continue
         for defence, part in rows.groupby("defence"):
             if defence:
                 aware = "@" in cell.attack and _knows(cell.attack, metric, str(defence))
                 yield context, str(defence), "adaptive" if aware else "non-adaptive", part
         once = rows.drop_duplicates(["image", "train_dataset", "amplitude"])
-        unguarded = {"psnr_defended": once["psnr"], "ssim_defended": once["ssim"]}
-        unguarded |= dict.fromkeys(CERTIFIED, pd.Series(math.nan, index=once.index))
-        yield context, NONE, "undefended", _through(once, clear=once["clear"]).assign(**unguarded)
+        bare_measures = {"psnr_defended": once["psnr"], "ssim_defended": once["ssim"]}
+        bare_measures |= dict.fromkeys(CERTIFIED, pd.Series(math.nan, index=once.index))
+        yield context, NONE, "undefended", _through(once, clear=once["clear"]).assign(**bare_measures)
 
 
 def _knows(attack: str, metric: str, defence: str) -> bool:
-    """Tells whether an attack went through a defence: saved images, ATTACK@METRIC+DEFENCE, tell by their name."""
+    """Returns whether an attack went through a defence; of saved images the name says so: ATTACK@METRIC+DEFENCE."""
     _, saved, source = attack.partition("@")
     return not saved or source == f"{metric}+{defence}"
 
 
 def _through(rows: pd.DataFrame, clear: Any) -> pd.DataFrame:
-    """Returns rows of which clear and attacked scores are those behind the defence; `clear` are the bare metric's."""
+    """Returns rows with their scores as the defended metric's, and `clear` as the bare metric's clear scores."""
     return rows.assign(clear_defended=rows["clear"], attacked_defended=rows["attacked"], clear=clear)
 
 
@@ -239,10 +239,10 @@ class DefenceContext(NamedTuple):
             certificate=self._certificate(rows),
         )
 
-    def _certificate(self, rows: pd.DataFrame) -> Certificate:
+    def _certificate(self, rows: pd.DataFrame) -> CertifiedInterval:
         width, left = self._certified(rows)
         median = float(rows["l2"].median()) if len(rows) else math.nan
-        return Certificate(_mean(rows["radius"].to_numpy()), median, width, left)
+        return CertifiedInterval(_mean(rows["radius"].to_numpy()), median, width, left)
 
     def _certified(self, rows: pd.DataFrame) -> tuple[float, float]:
         """Returns the mean width of the certified intervals, and on how many images the clear score is outside."""

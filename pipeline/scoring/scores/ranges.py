@@ -53,21 +53,21 @@ def line_of(metric: str, found: Range, declared: Range, source: MeasuredOn) -> M
 
 
 def difference(found: Range, declared: Range) -> str:
-    """Tells how a measured range differs from the declared one: in its unit, its ends, its width."""
+    """Says how a measured range differs from the declared one: in its unit, its ends, its width."""
     width, wanted = found[1] - found[0], declared[1] - declared[0]
     for power in (100.0, 0.01):
         if all(abs(one - power * other) <= 0.2 * power * wanted for one, other in zip(found, declared, strict=True)):
             return f"another unit: the declared range times {power:g}"
-    told = []
+    words = []
     if found[1] < declared[0] or found[0] > declared[1]:
-        told.append("has nothing in common with the declared one: another model or unit")
+        words.append("has nothing in common with the declared one: another model or unit")
     else:
         for beyond, side in ((declared[0] - found[0], "below"), (found[1] - declared[1], "above")):
             if beyond > 0.1 * wanted:
-                told.append(f"reaches {beyond / wanted:.0%} of the declared range {side} it")
+                words.append(f"reaches {beyond / wanted:.0%} of the declared range {side} it")
         if width < 0.5 * wanted:
-            told.append(f"has {width / wanted:.0%} of the declared width: these images differ less")
-    return "; ".join(told)
+            words.append(f"has {width / wanted:.0%} of the declared width: these images differ less")
+    return "; ".join(words)
 
 
 def read_lines(path: Path) -> dict[str, Measured]:

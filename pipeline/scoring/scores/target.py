@@ -37,18 +37,18 @@ class Target:
         return cls(own[0], direction_of(own[0], lower_is_better=lower_is_better), clear[~clear.index.duplicated()])
 
     def mapped(self, rows: pd.DataFrame, metric: str, *, higher_is_better: bool) -> tuple[pd.DataFrame, list[str]]:
-        """Returns rows in the target's unit, and notes on the data sets that could not be mapped and are left out."""
+        """Returns rows in the target's unit, and notes on the data sets that could not be mapped and are excluded."""
         if metric == self.cell.metric:
             return rows, []
         parts, notes = [rows.iloc[:0]], []
         for dataset, part in rows.groupby("dataset"):
             both = pd.concat([_clear(part), self.clear], axis=1, join="inner").to_numpy()
             try:
-                move = Transport(both[:, 0], both[:, 1], mirrored=higher_is_better != self.higher_is_better)
+                transport = Transport(both[:, 0], both[:, 1], mirrored=higher_is_better != self.higher_is_better)
             except DataError as error:
                 notes.append(f"{dataset}: not brought to the scale of {self.cell.metric}: {error}")
                 continue
-            parts.append(part.assign(**{name: move(part[name].to_numpy()) for name in ("clear", "attacked")}))
+            parts.append(part.assign(**{name: transport(part[name].to_numpy()) for name in ("clear", "attacked")}))
         return pd.concat(parts, ignore_index=True), notes
 
 

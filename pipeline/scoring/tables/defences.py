@@ -7,7 +7,7 @@ import io
 import math
 from collections.abc import Sequence
 
-from pipeline.scoring.scores.defences import NONE, Case, Certificate, Clean, Defended, Opinions
+from pipeline.scoring.scores.defences import NONE, Case, CertifiedInterval, Clean, Defended, Opinions
 from pipeline.scoring.tables.format import digits, with_margin
 from pipeline.scoring.tables.markdown import table
 
@@ -17,7 +17,7 @@ COLUMNS = (
     *Clean._fields,
     *Opinions._fields,
     "seconds",
-    *Certificate._fields,
+    *CertifiedInterval._fields,
     *("gain_of_range_low", "gain_of_range_high", "flag"),
 )
 HEADER = ["defence", "gain, unaware", "gain, aware", "quality", "clean cost", "agreement", "ms/image"]
@@ -77,7 +77,7 @@ def _rows(lines: Sequence[Defended], *, rated: bool) -> list[list[str]]:
 
 
 def _certificate(line: Defended) -> str:
-    """Returns what a smoothing defence certifies, beside what the attack did."""
+    """Returns a sentence that compares what a smoothing defence certifies with what the attack did."""
     radius, l2, width, left = line.certificate
     known = math.isfinite(width)
     wide = f"{width:.3g} of the range wide" if known else "without bounds: too few copies for the radius"

@@ -1,4 +1,4 @@
-"""What `show` tells: the leaderboard, one metric, one attack, or two metrics side by side, from leaderboard.json."""
+"""What `show` prints: the leaderboard, one metric, one attack, or two metrics side by side, from leaderboard.json."""
 
 from __future__ import annotations
 
@@ -181,8 +181,8 @@ def _pair_lines(part: Facts) -> Iterator[Text | Table]:
     rows |= {attack: [each["attacks"].get(attack) for each in part["pair"]] for attack in part["attacks"]}
     for attack, effects in rows.items():
         difference = _value(effects[0]) - _value(effects[1])
-        told = "n/a" if math.isnan(difference) else f"{round(difference, 3) + 0.0:+.3f}"
-        table.add_row(Text(attack), *map(_gain, effects), told)
+        shown = "n/a" if math.isnan(difference) else f"{round(difference, 3) + 0.0:+.3f}"
+        table.add_row(Text(attack), *map(_gain, effects), shown)
     yield table
     if part["p_above"] is None:
         yield Text(

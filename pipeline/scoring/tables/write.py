@@ -28,7 +28,7 @@ def write_tables(folders: Sequence[Path], out: Path, ranges: Path | None = None)
     that did not change since the last time are not read again.
 
     Args:
-        folders: Run folders; a cell that stands in two of them counts once, and is told.
+        folders: Run folders; a cell that stands in two of them counts once; the other is reported as corrupt.
         out: Where the tables go; of one run folder, that folder.
         ranges: The file of measured ranges.
 
@@ -50,7 +50,7 @@ def write_tables(folders: Sequence[Path], out: Path, ranges: Path | None = None)
 
 
 def about_defences(folders: Sequence[Path]) -> list[StoredCell]:
-    """Returns the cells behind defences, and those of the same bare metrics."""
+    """Returns the cells of defended metrics, and those of the same bare metrics."""
     paths = find_cells(folders)
     metrics = {
         path.parent.name.partition("+")[0] for path in paths if "+" in path.parent.name or "+defended" in path.name
