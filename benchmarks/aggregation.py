@@ -59,8 +59,8 @@ def main() -> None:
 
 def _in_a_process(folder: Path) -> dict[str, float]:
     command = [sys.executable, "-m", "benchmarks.aggregation", "--tables-of", str(folder)]
-    told = subprocess.run(command, capture_output=True, check=True, text=True).stdout
-    measured: dict[str, float] = json.loads(told)
+    printed = subprocess.run(command, capture_output=True, check=True, text=True).stdout
+    measured: dict[str, float] = json.loads(printed)
     return measured
 
 

@@ -1,8 +1,9 @@
 """How soon the ranking is painted: python -m benchmarks.page [--json].
 
 A site of 100 metrics under 30 attacks, 64 images each, from made-up cells, is opened in Chromium from files, each time
-in a new profile. Told are the first contentful paint and when search and filters work, both since the navigation began;
-what the ranking and the heaviest page weigh with all scripts, styles and libraries; and what it took to make them.
+in a new profile. It prints the first contentful paint and when search and filters work, both since the navigation
+began; the size of the ranking and of the heaviest page with all scripts, styles and libraries; and the
+time to make them.
 """
 
 from __future__ import annotations

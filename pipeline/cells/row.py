@@ -1,4 +1,7 @@
-"""The row: one image, one attack, one metric. The truth that everything else is computed from.
+"""The row: one image, one attack, one metric. Every other number is computed from rows.
+
+Each column is declared once, in `Row`. The writer takes its name and place from there, the reader its type and whether
+it must be there, and a clip's mean how it is pooled over frames.
 
 Standard library only, because planning and scoring read rows where there is no torch.
 """
@@ -7,10 +10,41 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable
-from dataclasses import dataclass, fields
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Annotated, Literal, NamedTuple, get_args, get_type_hints
 
 CLIP_MEAN = "clip_mean"  # the variant of rows that stand for the mean over a clip's frames
+
+
+class Column(NamedTuple):
+    """What is known of a column beside its name.
+
+    Attributes:
+        over_frames: How the frames of a clip give the clip's value. `same`: they all have it. `mean`: their mean, and
+            nothing where they have nothing, as where there is no defence. `largest`. `none`: a clip has no such value.
+        unit: What its numbers are counted in.
+        required: Whether every file of rows must have it, published ones too.
+        recent: Whether files of earlier versions lack it.
+        is_text: Whether it holds text, not numbers; taken from the field's type.
+    """
+
+    over_frames: Literal["same", "mean", "largest", "none"] = "same"
+    unit: str = ""
+    required: bool = False
+    recent: bool = False
+    is_text: bool = False
+
+
+KEY = Column(required=True)
+SETTING = Column()
+SCORE = Column("mean", "the metric's unit")
+PSNR = Column("mean", "dB")
+SSIM = Column("mean", "1 for equal images")
+COUNT = Column("largest", "passes")
+BOUND = Column("none", "the metric's unit", recent=True)
+L2_NORM = Column("none", "l2 norm of pixels in [0, 1]", recent=True)
 
 
 @dataclass(frozen=True)
@@ -20,37 +54,44 @@ class Row:
     Seconds are not here but in the stamp: a resumed cell must end in the same bytes as an uninterrupted one.
     """
 
-    dataset: str
-    image: str
-    clip: str  # groups the frames of one video; equal to `image` for a photograph, and for a clip scored as a whole
-    clear: float  # score before the attack, in the metric's own unit
-    attacked: float  # score after the attack and rounding to 8 bits
-    psnr: float  # of the attacked image against the clear one, in dB; inf when nothing changed
-    ssim: float  # 7x7 uniform window, RGB
-    mse: float  # on [0, 1]
-    linf: float  # largest change of a channel value, on [0, 1]
-    variant: str = ""  # what differs from the attack's defaults
-    train_dataset: str = ""  # of a universal pattern
-    amplitude: float | None = None  # of a universal pattern
-    defence: str = ""
-    clear_defended: float | None = None
-    attacked_defended: float | None = None
-    psnr_defended: float | None = None  # of the purified attacked image against the clear one, aligned with it
-    ssim_defended: float | None = None
-    queries: int = 0
-    gradients: int = 0
-    mos: float | None = None  # what people think of the image before the attack, where that is known; higher is better
-    l2: float | None = None  # norm of the change, of pixels in [0, 1]; what a certified radius is to be compared with
-    radius: float | None = None  # l2 norm of the changes that the interval is certified for, behind a smoothing defence
-    certified_low: float | None = None  # the interval: no image within the radius of the attacked one scores below
-    certified_high: float | None = None  # nor above
+    dataset: Annotated[str, KEY]
+    image: Annotated[str, KEY]
+    clip: Annotated[str, SETTING]  # groups a video's frames; equal to `image` for a photograph and a whole clip
+    clear: Annotated[float, SCORE._replace(required=True)]  # before the attack
+    attacked: Annotated[float, SCORE._replace(required=True)]  # after the attack and rounding to 8 bits
+    psnr: Annotated[float, PSNR]  # of the attacked image against the clear one; inf when nothing changed
+    ssim: Annotated[float, SSIM]  # 7x7 uniform window, RGB
+    mse: Annotated[float, Column("mean", "square of pixels in [0, 1]")]
+    linf: Annotated[float, Column("largest", "pixels in [0, 1]")]  # largest change of a channel value
+    variant: Annotated[str, SETTING] = ""  # what differs from the attack's defaults
+    train_dataset: Annotated[str, SETTING] = ""  # of a universal pattern
+    amplitude: Annotated[float | None, SETTING] = None  # of a universal pattern
+    defence: Annotated[str, SETTING] = ""
+    clear_defended: Annotated[float | None, SCORE] = None
+    attacked_defended: Annotated[float | None, SCORE] = None
+    psnr_defended: Annotated[float | None, PSNR] = None  # of the purified attacked image against the clear one, aligned
+    ssim_defended: Annotated[float | None, SSIM] = None
+    queries: Annotated[int, COUNT] = 0
+    gradients: Annotated[int, COUNT] = 0
+    mos: Annotated[float | None, Column("none", "of the data set", recent=True)] = None  # of people, of the clear image
+    l2: Annotated[float | None, L2_NORM] = None  # of the change; what a certified radius is to be compared with
+    radius: Annotated[float | None, L2_NORM] = None  # that a smoothing defence certifies its interval for
+    certified_low: Annotated[float | None, BOUND] = None  # no image within the radius scores below this
+    certified_high: Annotated[float | None, BOUND] = None  # nor above this
 
     def cells(self) -> dict[str, str]:
         """Returns the row as text: numbers with 6 significant digits, nothing for None."""
         return {column: _text(getattr(self, column)) for column in COLUMNS}
 
 
-COLUMNS = tuple(field.name for field in fields(Row))
+def _declared() -> Iterable[tuple[str, Column]]:
+    for name, hint in get_type_hints(Row, include_extras=True).items():
+        kind, column = get_args(hint)
+        yield name, column._replace(is_text=kind is str)
+
+
+DECLARED: Mapping[str, Column] = MappingProxyType(dict(_declared()))
+COLUMNS = tuple(DECLARED)
 
 
 def _text(value: str | float | None) -> str:

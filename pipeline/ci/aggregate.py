@@ -20,7 +20,7 @@ from pipeline.errors import DataError
 from pipeline.files import file_digest, write_atomically
 from pipeline.scoring.board.leaderboard import FEW, Leaderboard
 from pipeline.scoring.read.cells import find_cells, read_cell
-from pipeline.scoring.scores.ranges import Measured, Source, as_csv, line_of
+from pipeline.scoring.scores.ranges import Measured, MeasuredOn, as_csv, line_of
 from pipeline.scoring.tables.write import write_tables
 from pipeline.site.build import write_site
 from pipeline.store import cells as stored
@@ -145,7 +145,7 @@ def _ranges(rows: Path) -> list[Measured]:
             clear = found[(found["variant"] == "") & (found["dataset"] == dataset.name)]["clear"]
             if len(clear) >= FEW and clear.min() < clear.max():
                 ends = float(clear.min()), float(clear.max())
-                source = Source(len(clear), dataset.name, dataset.digest, stamp.finished[:10])
+                source = MeasuredOn(len(clear), dataset.name, dataset.digest, stamp.finished[:10])
                 measured[stamp.metric.name] = line_of(stamp.metric.name, ends, stamp.metric.score_range, source)
                 break
     return list(measured.values())

@@ -128,7 +128,7 @@ def _gain(standing: Standing) -> str:
 
 
 def _by(standing: Standing) -> str:
-    return max(standing.moved_most_by, key=lambda name: standing.moved_most_by[name], default="")
+    return max(standing.worst_on, key=lambda name: standing.worst_on[name], default="")
 
 
 def _read_known(path: Path) -> list[Known]:

@@ -95,7 +95,7 @@ def calibrate_all(
 def _replace_range(entry: Entry, found: list[ClearRange], ranges: Path) -> None:
     """Replaces the metric's line of ranges.csv, and prints how the measured range differs from the declared one."""
     from pipeline.scoring.board.leaderboard import FEW
-    from pipeline.scoring.scores.ranges import Source, as_csv, line_of, read_lines
+    from pipeline.scoring.scores.ranges import MeasuredOn, as_csv, line_of, read_lines
 
     if entry.full_reference:
         err.print(
@@ -113,7 +113,7 @@ def _replace_range(entry: Entry, found: list[ClearRange], ranges: Path) -> None:
         )
         return
     today = datetime.now(UTC).date().isoformat()
-    source = Source(clear.images, clear.dataset, clear.digest, today)
+    source = MeasuredOn(clear.images, clear.dataset, clear.digest, today)
     line = line_of(entry.name, (clear.low, clear.high), entry.fields["score_range"], source)
     write_atomically(ranges, as_csv({**read_lines(ranges), entry.name: line}.values()))
     difference = f"; it {line.difference}" if line.difference else ""

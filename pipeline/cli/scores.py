@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 
 from pipeline.cli.options import Json, register
-from pipeline.scoring.plots.style import Kind
+from pipeline.scoring.plots.found import Kind
 from pipeline.terminal import err, out
 
 WIDE = 200  # columns of text that goes to a file or another program
@@ -54,7 +54,7 @@ def plot(
     folder: From = None,
 ) -> None:
     """Draws tables for a paper: vectors, embedded fonts, colours that the colour-blind can distinguish."""
-    from pipeline.scoring.plots.leaderboard import write_plot
+    from pipeline.scoring.plots.write import write_plot
     from pipeline.scoring.tables.show import default_folder
 
     source = folder or default_folder()

@@ -1,4 +1,4 @@
-"""Independent pieces of work in several processes, where there is enough of it to be worth their start."""
+"""Runs independent pieces of work in several processes, where they are large enough to repay starting those."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ Result = TypeVar("Result")
 
 
 class Processes:
-    """Does work as `map` does: what comes back does not depend on how many processes did it.
+    """Runs a function over arguments as `map` does; the results do not depend on the number of processes.
 
-    They are started, one per processor, for the first work that is worth it, and end with the `with` block.
+    One process per processor starts with the first work that is large enough; all end with the `with` block.
 
     Args:
-        processors: How many there are; as many as this process may use, if not said.
-        worth: From how many rows on it is worth it.
+        processors: How many to use; by default as many as this process may.
+        worth: The number of rows from which processes are started.
     """
 
     def __init__(self, processors: int | None = None, worth: int = WORTH) -> None:

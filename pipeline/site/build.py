@@ -11,9 +11,9 @@ from typing import Any
 from pipeline.cells.stamp import AttackFacts, MetricFacts, Stamp, read_stamp
 from pipeline.files import write_atomically
 from pipeline.scoring.board.leaderboard import Leaderboard, Section, Standing
-from pipeline.scoring.read.cells import Cell, find_cells, read_cell
+from pipeline.scoring.read.cells import StoredCell, find_cells, read_cell
 from pipeline.scoring.scores.defences import defended
-from pipeline.scoring.scores.outcomes import Outcome
+from pipeline.scoring.scores.effects import Effect
 from pipeline.scoring.scores.ranges import read_ranges
 from pipeline.scoring.tables.format import plain
 from pipeline.scoring.tables.write import about_defences
@@ -106,7 +106,7 @@ def write_site(board: Leaderboard, source: Path, out: Path, ranges: Path | None 
 
 
 def _attacks(board: Leaderboard, stamps: Collection[Stamp]) -> dict[str, AttackView]:
-    """Returns every attack that a stamp tells of, by name."""
+    """Returns every attack that a stamp names, by name."""
     facts: dict[str, AttackFacts] = {}
     for stamp in stamps:
         if not stamp.settings.get("overrides"):
@@ -123,14 +123,14 @@ def _attacks(board: Leaderboard, stamps: Collection[Stamp]) -> dict[str, AttackV
 
 
 def _metrics(stamped: Mapping[Path, Stamp]) -> Iterator[tuple[MetricFacts, list[Path]]]:
-    """Yields every metric that a stamp tells of, with the paths of its cells."""
+    """Yields every metric that a stamp names, with the paths of its cells."""
     by_name = sorted(stamped, key=lambda path: (stamped[path].metric.name, path))
     for _, group in itertools.groupby(by_name, key=lambda path: stamped[path].metric.name):
         paths = list(group)
         yield stamped[paths[0]].metric, paths
 
 
-def _metric(facts: MetricFacts, board: Leaderboard, cells: list[Cell], gallery: Gallery) -> MetricView:
+def _metric(facts: MetricFacts, board: Leaderboard, cells: list[StoredCell], gallery: Gallery) -> MetricView:
     view = MetricView(facts)
     for section in board.sections:
         for standing in section.standings:
@@ -143,7 +143,9 @@ def _metric(facts: MetricFacts, board: Leaderboard, cells: list[Cell], gallery: 
     return view
 
 
-def _look_at_rows(view: MetricView, section: Section, standing: Standing, cells: list[Cell], gallery: Gallery) -> None:
+def _look_at_rows(
+    view: MetricView, section: Section, standing: Standing, cells: list[StoredCell], gallery: Gallery
+) -> None:
     for cell in cells:
         rows = cell.rows[(cell.rows["dataset"] == section.dataset) & (cell.rows["variant"] == "")]
         if standing.scale is None or rows.empty or cell.attack not in standing.attacks:
@@ -177,6 +179,6 @@ def _points(board: Leaderboard, speeds: dict[str, Speed], rated: Sequence[Accura
     ]
 
 
-def _estimate(outcome: Outcome) -> list[float | str | None]:
+def _estimate(effect: Effect) -> list[float | str | None]:
     """Returns gain and interval, as JSON can hold them."""
-    return [plain(value) for value in (outcome.scores["absolute_gain"], *outcome.intervals["absolute_gain"])]
+    return [plain(value) for value in (effect.scores["absolute_gain"], *effect.intervals["absolute_gain"])]

@@ -1,9 +1,9 @@
-"""The defence heat maps of the pages: how far attacks still move a metric behind each defence."""
+"""The defence heat maps of the pages: how far attacks still move the score of each defended metric."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
@@ -13,13 +13,13 @@ from pipeline.scoring.scores.defences import NONE, Defended
 
 
 @dataclass(frozen=True)
-class Effect:
+class DefenceSummary:
     """What a defence does to images that nobody attacked, and what it takes; nan where that is unknown."""
 
     defence: str
     clean_cost: float  # mean change of the score, in parts of the range
     agreement: float  # SROCC of the scores with and without the defence
-    opinions: float  # SROCC of the scores behind the defence with what people think of the images
+    opinions: float  # SROCC of the defended metric's scores with what people think of the images
     seconds: float  # per image
     only_unaware: tuple[str, ...]  # attacks that it only works on while they do not know it
 
@@ -33,37 +33,41 @@ class DefenceMap:
     unaware: pd.DataFrame  # gain of attacks on the bare metric, in parts of its range
     aware: pd.DataFrame  # gain of attacks that went through the defence, in the same order; of those that were run so
     quality: pd.DataFrame  # of the purified attacked images
-    effects: list[Effect]
+    summaries: list[DefenceSummary]
 
 
 def defence_maps(lines: Sequence[Defended]) -> Iterator[DefenceMap]:
-    """Yields the maps of every metric and data set that lines under default settings tell of."""
-    default = [line for line in lines if not line.variant]
-    for metric, dataset in dict.fromkeys((line.metric, line.dataset) for line in default):
-        own = [line for line in default if (line.metric, line.dataset) == (metric, dataset)]
-        bare = [line for line in own if line.setting == "undefended"]
-        unaware = [line for line in own if line.setting == "non-adaptive"]
-        aware = [line for line in own if line.setting == "adaptive"]
-        attacks = {line.attack for line in aware}
+    """Yields the maps of every metric and data set that has a line under default settings."""
+    default = [line for line in lines if not line.case.variant]
+    for metric, dataset in dict.fromkeys((line.case.metric, line.case.dataset) for line in default):
+        own = [line for line in default if (line.case.metric, line.case.dataset) == (metric, dataset)]
+        bare = [line for line in own if line.case.setting == "undefended"]
+        unaware = [line for line in own if line.case.setting == "non-adaptive"]
+        aware = [line for line in own if line.case.setting == "adaptive"]
+        attacks = {line.case.attack for line in aware}
         maps = {
-            "unaware": _map([*bare, *unaware], "gain_of_range"),
-            "aware": _map([*(line for line in bare if line.attack in attacks), *aware], "gain_of_range"),
+            "unaware": _map([*bare, *unaware], _gain),
+            "aware": _map([*(line for line in bare if line.case.attack in attacks), *aware], _gain),
         }
-        order = _order(maps["aware"] if aware else maps["unaware"], {line.defence for line in own})
+        order = _order(maps["aware"] if aware else maps["unaware"], {line.case.defence for line in own})
         yield DefenceMap(
             metric,
             dataset,
             **{name: _in_order(each, order) for name, each in maps.items()},
-            quality=_in_order(_map([*bare, *unaware], "quality"), order),
-            effects=[_effect([line for line in own if line.defence == name]) for name in order if name != NONE],
+            quality=_in_order(_map([*bare, *unaware], lambda line: line.quality), order),
+            summaries=[_summary([line for line in own if line.case.defence == name]) for name in order if name != NONE],
         )
 
 
-def _map(lines: Sequence[Defended], value: str) -> pd.DataFrame:
+def _gain(line: Defended) -> float:
+    return line.gain_of_range.value
+
+
+def _map(lines: Sequence[Defended], value: Callable[[Defended], float]) -> pd.DataFrame:
     """Returns a value by defence and attack; empty where no defence has one."""
-    if all(line.defence == NONE for line in lines):
+    if all(line.case.defence == NONE for line in lines):
         return pd.DataFrame()
-    rows = [{"defence": line.defence, "attack": line.attack, "value": getattr(line, value)} for line in lines]
+    rows = [{"defence": line.case.defence, "attack": line.case.attack, "value": value(line)} for line in lines]
     return pd.DataFrame(rows).pivot_table(index="defence", columns="attack", values="value", aggfunc="mean")
 
 
@@ -81,14 +85,14 @@ def _in_order(table: pd.DataFrame, order: Sequence[str]) -> pd.DataFrame:
     return table.loc[[name for name in order if name in table.index]]
 
 
-def _effect(lines: Sequence[Defended]) -> Effect:
-    return Effect(
-        defence=lines[0].defence,
-        clean_cost=_mean(line.clean_cost_of_range for line in lines),
-        agreement=_mean(line.agreement for line in lines),
-        opinions=_mean(line.srocc_clear for line in lines),
+def _summary(lines: Sequence[Defended]) -> DefenceSummary:
+    return DefenceSummary(
+        defence=lines[0].case.defence,
+        clean_cost=_mean(line.clean.clean_cost_of_range for line in lines),
+        agreement=_mean(line.clean.agreement for line in lines),
+        opinions=_mean(line.opinions.srocc_clear for line in lines),
         seconds=_mean(line.seconds for line in lines),
-        only_unaware=tuple(sorted({line.attack for line in lines if line.only_unaware})),
+        only_unaware=tuple(sorted({line.case.attack for line in lines if line.only_unaware})),
     )
 
 

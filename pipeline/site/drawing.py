@@ -7,7 +7,7 @@ from bisect import bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from pipeline.scoring.scores.outcomes import Outcome
+from pipeline.scoring.scores.effects import Effect
 
 SCORE = "absolute_gain"  # what bars and heat maps show
 WHOLE = 1.0  # the metric's range: a bar that goes on beyond it would leave no room for the others
@@ -22,9 +22,9 @@ class Axis:
     high: float
 
     @classmethod
-    def over(cls, outcomes: Iterable[Outcome | None]) -> Axis:
+    def over(cls, effects: Iterable[Effect | None]) -> Axis:
         """Returns the axis for gains with their intervals, as far as these lie within a whole range."""
-        ends = [end for each in outcomes if each for end in (each.scores[SCORE], *each.intervals[SCORE])]
+        ends = [end for each in effects if each for end in (each.scores[SCORE], *each.intervals[SCORE])]
         known = [0.0, *(end for end in ends if math.isfinite(end))]
         low, high = max(min(known), -WHOLE), min(max(known), WHOLE)
         return cls(low, high if low < high else low + 1)

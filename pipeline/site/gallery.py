@@ -1,4 +1,4 @@
-"""The gallery: images before and after an attack, where `run --save-images` kept them, and universal patterns."""
+"""The gallery: images before and after an attack, where `run --save-images` saved them, and universal patterns."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from PIL import Image, UnidentifiedImageError
 from pipeline.cells.cell import images_folder
 from pipeline.cells.fit import read_fit_stamp
 from pipeline.files import digest
-from pipeline.scoring.read.cells import Cell
+from pipeline.scoring.read.cells import StoredCell
 
-Row: TypeAlias = dict[Hashable, Any]  # of a table of rows, by column
+TableRow: TypeAlias = dict[Hashable, Any]  # of a table of rows, by column
 Pixels: TypeAlias = NDArray[np.uint8]  # (H, W, 3)
 
 SHOWN = 3  # images of an attack: the one that was raised most, the middle one and the one that was raised least
@@ -38,7 +38,7 @@ class Exhibit:
     width: int
     height: int
     attacked: str
-    clear: str = ""  # empty where the clear image was not kept
+    clear: str = ""  # empty where the clear image was not saved
     difference: str = ""
     cropped: bool = False
     setting: str = ""  # of a universal pattern: what it was fitted on, and its amplitude
@@ -64,8 +64,8 @@ class Gallery:
         self.folder = source / "images"
         self.files: dict[str, bytes] = {}  # path in the site -> PNG
 
-    def of(self, cell: Cell, rows: pd.DataFrame) -> list[Exhibit]:
-        """Returns what is shown of a cell: nothing where its images were not kept.
+    def of(self, cell: StoredCell, rows: pd.DataFrame) -> list[Exhibit]:
+        """Returns what is shown of a cell: nothing where its images were not saved.
 
         Args:
             cell: The cell.
@@ -81,15 +81,15 @@ class Gallery:
             return []
         quality = next(iter(cell.stamp.settings.get("jpeg", ())), None) if cell.stamp.metric.kind == "FR" else None
         before = f"jpeg={quality}" if isinstance(quality, int) else "original"
-        kept = [row for row in rows.sort_values("gain", ascending=False).to_dict("records") if _saved(folder, row)]
-        chosen = sorted({round(i * (len(kept) - 1) / (SHOWN - 1)) for i in range(SHOWN)}) if kept else []
-        exhibits = (self._exhibit(kept[i], folder, self.folder / "_clear" / before) for i in chosen)
+        shown = [row for row in rows.sort_values("gain", ascending=False).to_dict("records") if _saved(folder, row)]
+        chosen = sorted({round(i * (len(shown) - 1) / (SHOWN - 1)) for i in range(SHOWN)}) if shown else []
+        exhibits = (self._exhibit(shown[i], folder, self.folder / "_clear" / before) for i in chosen)
         return [replace(exhibit, setting=setting) for exhibit in exhibits if exhibit]
 
-    def patterns(self, cell: Cell) -> list[Preview]:
+    def patterns(self, cell: StoredCell) -> list[Preview]:
         """Returns the patterns of a universal attack under default settings, one per training set that is still there.
 
-        Those of another version of the metric or the attack than the cell's are left out.
+        Those of another version of the metric or the attack than the cell's are excluded.
         """
         found = []
         for path in sorted((self.source / "fits" / cell.metric).glob("*.json")):
@@ -103,7 +103,7 @@ class Gallery:
                 found.append(Preview(cell.metric, picture, pixels.shape[0], fit.train.name, fit.train.images, ends))
         return found
 
-    def _exhibit(self, row: Row, attacked_folder: Path, clear_folder: Path) -> Exhibit | None:
+    def _exhibit(self, row: TableRow, attacked_folder: Path, clear_folder: Path) -> Exhibit | None:
         file = _saved(attacked_folder, row)
         attacked = _read(file)
         if file is None or attacked is None:
@@ -143,7 +143,7 @@ def _of_one_pattern(rows: pd.DataFrame) -> tuple[pd.DataFrame, str, str]:
     return chosen, f"{train}-{amplitude:g}", f"fitted on {train}, amplitude {amplitude:g}"
 
 
-def _saved(folder: Path, row: Row) -> Path | None:
+def _saved(folder: Path, row: TableRow) -> Path | None:
     """Returns the saved image of a row, of a clip that of its middle frame; never one outside the folder.
 
     The engine names a frame VIDEO#0012, or by its file in the clip's folder.

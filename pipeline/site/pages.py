@@ -1,4 +1,4 @@
-"""Renders pages and copies what they load, which all lies beside them: no page asks another host for anything."""
+"""Renders pages and copies what they load, so that no page asks another host for anything."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from pipeline.files import write_atomically
 from pipeline.scoring.board.flags import EXPLANATIONS, Flag
 from pipeline.scoring.board.leaderboard import FEW
 from pipeline.scoring.board.records import BUDGET, CONTROL
-from pipeline.scoring.scores.outcomes import Outcome
+from pipeline.scoring.scores.effects import Effect
 from pipeline.scoring.scores.robustness import SCORES
 from pipeline.scoring.tables.format import digits, with_margin
-from pipeline.scoring.tables.markdown import HEADINGS
 from pipeline.site.addresses import address
 from pipeline.site.drawing import SCORE, SHADES, Axis, shade
 
 HERE = Path(__file__).parent
 MOST_COMPARED = 40  # metrics whose table of pairs is still readable
+MINUS = "\N{MINUS SIGN}"  # as formulas are set
 ASSETS = ("static", "vendor")  # the project's own, and what npm brought
 
 
@@ -29,7 +29,7 @@ class Pages:
 
     Args:
         out: The site's root.
-        shared: What every template may use, beside the functions below.
+        shared: What every template may use, in addition to the functions below.
     """
 
     def __init__(self, out: Path, **shared: Any) -> None:
@@ -66,7 +66,8 @@ class Pages:
             "few": FEW,
             "explanations": EXPLANATIONS,
             "most_compared": MOST_COMPARED,
-            "headings": {name: HEADINGS[name] for name in SCORES},
+            "scores": SCORES,
+            "formulas": _formulas(),
             "shades": SHADES,
             **shared,
         }
@@ -88,14 +89,22 @@ class Pages:
         self.written.add(path)
 
 
-def gain(outcome: Outcome | None, score: str = SCORE) -> str:
+def _formulas() -> list[tuple[str, str, str]]:
+    """Returns titles, formula and reading of the scores; scores of one formula stand in one line."""
+    titles: dict[tuple[str, str], list[str]] = {}
+    for score in SCORES.values():
+        titles.setdefault((score.formula.replace(" - ", f" {MINUS} "), score.reads), []).append(score.title)
+    return [(", ".join(names), formula, reads) for (formula, reads), names in titles.items()]
+
+
+def gain(effect: Effect | None, score: str = SCORE) -> str:
     """Returns a score with its margin, for people."""
-    return with_margin(outcome.scores[score], outcome.intervals[score]) if outcome else "n/a"
+    return with_margin(effect.scores[score], effect.intervals[score]) if effect else "n/a"
 
 
-def exact(outcome: Outcome | None, score: str = SCORE) -> str:
+def exact(effect: Effect | None, score: str = SCORE) -> str:
     """Returns a score with the digits of leaderboard.json; nothing where there is none."""
-    return digits(outcome.scores[score]) if outcome else ""
+    return digits(effect.scores[score]) if effect else ""
 
 
 def agreement(opinions: dict[str, float] | None) -> str:

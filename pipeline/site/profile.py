@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pipeline.scoring.scores.robustness import Scale, Values
+from pipeline.scoring.scores.robustness import ScoreScale, Values
 
 BINS = 24
 POINTS = 200  # of an attack at most: a browser draws thirty attacks of them at once without effort
 
 
-def profile(rows: pd.DataFrame, scale: Scale) -> dict[str, Any]:
+def profile(rows: pd.DataFrame, scale: ScoreScale) -> dict[str, Any]:
     """Returns one attack's data for the plots of a metric's page, as JSON can hold it.
 
     Args:

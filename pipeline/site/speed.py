@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from pipeline.scoring.read.cells import Cell
+from pipeline.scoring.read.cells import StoredCell
 
 
 class Speed(NamedTuple):
@@ -15,7 +15,7 @@ class Speed(NamedTuple):
     devices: tuple[str, ...]  # that the cells ran on
 
 
-def speed(cells: Iterable[Cell]) -> Speed | None:
+def speed(cells: Iterable[StoredCell]) -> Speed | None:
     """Returns the mean seconds that a metric's cells took for one pass over one image; None if nothing was timed.
 
     Rows count a gradient among the queries, so that its backward pass is one more; the score of the attacked image is

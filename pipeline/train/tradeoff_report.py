@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from pipeline.files import write_atomically
-from pipeline.scoring.plots.leaderboard import STYLE, UNDATED
+from pipeline.scoring.plots.style import STYLE, UNDATED
 
 if TYPE_CHECKING:
     from pipeline.train.tradeoff import Point

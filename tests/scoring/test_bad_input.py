@@ -1,4 +1,4 @@
-"""Bad input: excluded or refused by name, with the reason in every table; never a wrong rank."""
+"""Bad input: excluded or rejected by name, with the reason in every table; never a wrong rank."""
 
 import json
 

@@ -8,16 +8,16 @@ import numpy as np
 import pytest
 
 from pipeline.errors import BenchError
-from pipeline.scoring.plots.defences import (
-    DEFENCE_PLOTS,
-    by_ssim,
-    by_value,
-    heatmap,
-    metrics,
-    quality,
-    srocc,
+from pipeline.scoring.plots import (
+    defence_heatmap,
+    defence_metrics,
+    defence_quality,
+    defence_srocc,
+    defence_ssim,
+    defence_value,
 )
-from pipeline.scoring.plots.leaderboard import write_plot
+from pipeline.scoring.plots.found import KINDS
+from pipeline.scoring.plots.write import write_plot
 from pipeline.scoring.tables.write import write_tables
 
 NAMES = ("a", "b", "c", "d", "e", "f")
@@ -72,7 +72,7 @@ def table_of(axes):
 
 
 def test_the_heat_map_shows_both_settings_side_by_side_best_first(judged):
-    unaware, aware = heatmap(["cnn"], judged).axes[:2]
+    unaware, aware = defence_heatmap.draw(["cnn"], judged).axes[:2]
     defences, *_ = table_of(unaware)  # the rows of both
     assert defences == ["none", "flip", "jpeg"]
     for axes, setting in ((unaware, "non-adaptive"), (aware, "adaptive")):
@@ -87,7 +87,7 @@ def test_the_heat_map_shows_both_settings_side_by_side_best_first(judged):
 
 
 def test_metrics_by_defences_are_means_over_attacks(judged):
-    unaware = metrics([], judged).axes[0]
+    unaware = defence_metrics.draw([], judged).axes[0]
     names, defences, values = table_of(unaware)
     assert (names, defences) == (["cnn", "vit"], ["none", "flip", "jpeg"])
     for (i, j), value in np.ndenumerate(values):
@@ -96,13 +96,13 @@ def test_metrics_by_defences_are_means_over_attacks(judged):
 
 
 def test_the_map_of_opinions_has_clear_and_attacked_images(judged):
-    _, attacks, values = table_of(srocc(["cnn"], judged).axes[0])
+    _, attacks, values = table_of(defence_srocc.draw(["cnn"], judged).axes[0])
     assert attacks[-1] == "clear"
     assert values == pytest.approx(np.ones((3, 3)))  # every score grows with the opinion here
 
 
 def test_quality_stands_against_gain(judged):
-    axes = quality(["cnn"], judged).axes[0]
+    axes = defence_quality.draw(["cnn"], judged).axes[0]
     points = {line.get_label(): np.column_stack(line.get_data()) for line in axes.lines if line.get_label()[0] != "_"}
     assert points["attacks that know it"] == pytest.approx(
         np.array([[(0.7 + 30 / 80) / 2, 0.15], [(0.7 + 30 / 80) / 2, 0.3]])
@@ -111,7 +111,7 @@ def test_quality_stands_against_gain(judged):
 
 
 def test_gain_by_similarity_is_the_mean_over_images_at_least_so_similar(judged):
-    unaware, aware = by_ssim(["cnn"], judged).axes[:2]
+    unaware, aware = defence_ssim.draw(["cnn"], judged).axes[:2]
     (line,) = [line for line in unaware.lines if line.get_label() == "flip"]
     across, up = line.get_data()
     each = LEFT["flip"] + 0.01 * np.arange(6)
@@ -121,14 +121,14 @@ def test_gain_by_similarity_is_the_mean_over_images_at_least_so_similar(judged):
 
 
 def test_gain_by_clear_score_is_the_mean_of_fifths(judged):
-    (line,) = [line for line in by_value(["cnn"], judged).axes[0].lines if line.get_label() == "jpeg"]
+    (line,) = [line for line in defence_value.draw(["cnn"], judged).axes[0].lines if line.get_label() == "jpeg"]
     across, up = line.get_data()
     assert len(across) == 5
     assert list(across) == sorted(across)
     assert up[-1] == pytest.approx(LEFT["jpeg"] + 0.05)
 
 
-@pytest.mark.parametrize("kind", DEFENCE_PLOTS)
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind.startswith("defence-")])
 def test_a_plot_of_defences_made_again_is_the_same_bytes(judged, tmp_path, kind):
     for name in ("one", "two"):
         write_plot(kind, [], judged, tmp_path / f"{name}.pdf")

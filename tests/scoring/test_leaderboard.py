@@ -6,7 +6,7 @@ import pytest
 from pipeline.scoring.board.consistency import records
 from pipeline.scoring.board.leaderboard import build
 from pipeline.scoring.read.cells import read_cells
-from pipeline.scoring.scores.outcomes import moved_images, worst_case
+from pipeline.scoring.scores.effects import pairs_by_image, worst_case
 
 
 def board(folder, ranges=None):
@@ -18,8 +18,8 @@ def section(folder, **options):
     return only
 
 
-def gain(outcome):
-    return outcome.scores["absolute_gain"]
+def gain(effect):
+    return effect.scores["absolute_gain"]
 
 
 def test_the_worst_case_takes_for_every_image_the_attack_that_raised_it_most(run_folder):
@@ -29,7 +29,7 @@ def test_the_worst_case_takes_for_every_image_the_attack_that_raised_it_most(run
     run_folder.cell("blur", "noise", [0.9, 0.9, 0.9])
     (standing,) = section(run_folder).standings
     assert gain(standing.worst) == pytest.approx((0.2 + 0.4 - 0.1) / 3)
-    assert standing.moved_most_by == {"fgsm": 0, "ifgsm": 1, "madc": 2}
+    assert standing.worst_on == {"fgsm": 0, "ifgsm": 1, "madc": 2}
     assert gain(standing.families["sign"]) == pytest.approx((0.2 + 0.3 - 0.2) / 3)
     assert standing.families["optimised"] == standing.attacks["madc"]
     assert "control" not in standing.families
@@ -131,7 +131,7 @@ def test_universal_patterns_are_scored_per_setting_and_then_averaged(run_folder,
     assert len(found) == 3
     assert standing.attacks["uap"].n == 2
     for name, value in standing.attacks["uap"].scores.items():
-        assert value == pytest.approx(sum(each.outcome.scores[name] for each in found) / 3), name
+        assert value == pytest.approx(sum(each.effect.scores[name] for each in found) / 3), name
     low, high = standing.attacks["uap"].intervals["absolute_gain"]
     assert (low, high) == pytest.approx((0.2 / 3, 0.2 / 3))
 
@@ -178,7 +178,7 @@ def test_an_attack_no_better_than_noise_of_the_same_size_is_flagged(run_folder, 
 
 
 def test_equally_bad_attacks_are_told_apart_by_name():
-    same = moved_images(["a"], ["a"], np.array([0.1]), np.array([0.2]))
+    same = pairs_by_image(["a"], ["a"], np.array([0.1]), np.array([0.2]))
     assert worst_case({"second": same, "first": same})["attack"].tolist() == ["first"]
 
 

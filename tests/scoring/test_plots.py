@@ -3,7 +3,8 @@
 import pytest
 
 from pipeline.errors import BenchError
-from pipeline.scoring.plots.leaderboard import write_plot
+from pipeline.scoring.plots.found import KINDS
+from pipeline.scoring.plots.write import write_plot
 from pipeline.scoring.tables.write import write_tables
 
 PLOTS = [("gain-curve", ["weak"]), ("heatmap", []), ("ranks", []), ("scatter", ["ifgsm", "madc"])]
@@ -62,6 +63,16 @@ def test_what_cannot_be_drawn_is_told_in_one_line(tables, tmp_path, kind, names,
         write_plot(kind, names, tables, tmp_path / "x.pdf")
     assert "\n" not in str(error.value)
     assert not (tmp_path / "x.pdf").exists()
+
+
+def test_every_plot_is_found_and_says_what_it_shows():
+    assert {"gain-curve", "heatmap", "ranks", "scatter", "defence-heatmap", "defence-value"} <= set(KINDS)
+    assert all(title.endswith(".") for title in KINDS.values())
+
+
+def test_an_unknown_kind_of_plot_is_named(tables, tmp_path):
+    with pytest.raises(BenchError, match="no plot is named 'heatmp': did you mean heatmap"):
+        write_plot("heatmp", [], tables, tmp_path / "x.pdf")
 
 
 def test_a_file_of_another_kind_is_refused(tables, tmp_path):

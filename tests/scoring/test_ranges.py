@@ -6,9 +6,9 @@ import csv
 
 import pytest
 
-from pipeline.scoring.scores.ranges import Source, as_csv, difference, line_of, read_lines, read_ranges
+from pipeline.scoring.scores.ranges import MeasuredOn, as_csv, difference, line_of, read_lines, read_ranges
 
-SOURCE = Source(1000, "nips2017", "0123456789abcdef", "2026-11-21")
+SOURCE = MeasuredOn(1000, "nips2017", "0123456789abcdef", "2026-11-21")
 
 
 @pytest.mark.parametrize(

@@ -70,7 +70,7 @@ def test_what_is_not_scored_is_told(run_folder, make_row):
     run_folder.cell("blur", "ifgsm", rows=[make_row("a.png", 0.1, 0.2), make_row("b.png", 0.1, float("inf"))])
     run_folder.without_rows("blur", "madc", "failed", "no memory")
     assert score_paths([run_folder.path]).notes == [
-        "blur/ifgsm: 1 of 2 rows refused: b.png (attacked is inf)",
+        "blur/ifgsm: 1 of 2 rows excluded: b.png (attacked is inf)",
         "blur/madc: failed: no memory",
     ]
 

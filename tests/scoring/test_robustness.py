@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from pipeline.errors import DataError
-from pipeline.scoring.scores.robustness import SCORES, Scale, robustness, subset_scale, terms
+from pipeline.scoring.scores.robustness import SCORES, ScoreScale, robustness, subset_scale, terms
 
 
 def scores(clear, attacked):
@@ -35,6 +35,12 @@ def test_every_formula_by_hand():
     assert got["wasserstein"] == pytest.approx((0.2 + 0.1) / 2)
     # F_c - F_a = .5 on [.2, .4], 0 on [.4, .5], -.5 on [.5, .6]
     assert got["energy_distance"] == pytest.approx(math.sqrt(2 * 0.25 * 0.3))
+
+
+def test_a_declared_score_is_a_mean_or_a_distance_and_has_a_place_of_its_own():
+    assert all((score.term is None) != (score.distance is None) for score in SCORES.values())
+    assert sorted(score.place for score in SCORES.values()) == list(range(1, len(SCORES) + 1))
+    assert list(scores([0.2, 0.6], [0.4, 0.5])) == list(SCORES)
 
 
 def test_distances_carry_the_sign_of_the_mean_gain():
@@ -84,14 +90,14 @@ def test_refuses_what_has_no_score(clear, attacked, says):
 
 def test_scale_puts_the_best_end_at_one():
     ends = np.array([10.0, 30.0, 40.0])
-    assert Scale(10, 30)(ends).tolist() == [0, 1, 1.5]
-    assert Scale(10, 30, higher_is_better=False)(ends).tolist() == [1, 0, -0.5]
+    assert ScoreScale(10, 30)(ends).tolist() == [0, 1, 1.5]
+    assert ScoreScale(10, 30, higher_is_better=False)(ends).tolist() == [1, 0, -0.5]
 
 
 @pytest.mark.parametrize(("low", "high"), [(1, 1), (2, 1), (0, math.inf), (math.nan, 1)])
 def test_refuses_a_range_that_is_none(low, high):
     with pytest.raises(DataError, match="low below high"):
-        Scale(low, high)
+        ScoreScale(low, high)
 
 
 def test_subset_scale_spans_the_clear_scores():
@@ -108,7 +114,7 @@ def test_subset_scale_needs_clear_scores_that_differ(clear):
 @given(pairs(), st.floats(0.01, 100), st.floats(-50, 50))
 def test_a_metric_in_another_unit_has_the_same_scores(pair, factor, offset):
     before, after = pair
-    scale = Scale(offset, offset + factor)
+    scale = ScoreScale(offset, offset + factor)
     got = robustness(scale(before * factor + offset), scale(after * factor + offset))
     assert got["absolute_gain"] == pytest.approx(robustness(before, after)["absolute_gain"], abs=1e-9)
     assert got["energy_distance"] == pytest.approx(robustness(before, after)["energy_distance"], abs=1e-5)
@@ -117,7 +123,7 @@ def test_a_metric_in_another_unit_has_the_same_scores(pair, factor, offset):
 @given(pairs())
 def test_a_metric_turned_round_has_the_same_scores(pair):
     before, after = pair
-    higher, lower = Scale(0, 1), Scale(-1, 0, higher_is_better=False)
+    higher, lower = ScoreScale(0, 1), ScoreScale(-1, 0, higher_is_better=False)
     want = robustness(higher(before), higher(after))
     got = robustness(lower(-before), lower(-after))
     for name in ("absolute_gain", "relative_gain", "r_score", "wasserstein", "energy_distance"):

@@ -1,4 +1,4 @@
-"""Reading rows: what is accepted, what is left out with a word, and what is refused."""
+"""Reading rows: what is accepted, what is excluded and why, and which files are rejected."""
 
 import math
 
@@ -25,7 +25,7 @@ def test_rows_come_sorted_with_every_column(tmp_path):
     assert rows.table[["image", "variant"]].to_numpy().tolist() == [["a.png", ""], ["b.png", ""], ["a.png", "x"]]
     assert rows.table["psnr"].tolist() == [float("inf")] * 3
     assert rows.table["queries"].isna().all()
-    assert (rows.refused, rows.notes) == ((), ())
+    assert (rows.excluded, rows.notes) == ((), ())
 
 
 def test_an_image_without_a_clip_is_its_own(tmp_path):
@@ -48,14 +48,14 @@ def test_an_image_may_be_called_nan(tmp_path):
 def test_scores_that_are_not_finite_are_refused_by_name(tmp_path, column, value):
     rows = read_rows(write(tmp_path / "a.csv", row("a.png"), row("bad.png", **{column: value})))
     assert rows.table["image"].tolist() == ["a.png"]
-    assert rows.refused == (("sample", "", "bad.png", f"{column} is {value or 'nan'}"),)
+    assert rows.excluded == (("sample", "", "bad.png", f"{column} is {value or 'nan'}"),)
 
 
 def test_a_row_that_stands_twice_counts_once(tmp_path):
     path = write(tmp_path / "a.csv", row(), row(), row(variant="x"), row(amplitude="0.2"))
     rows = read_rows(path)
     assert rows.notes == ("1 duplicate rows left out",)
-    assert (rows.table["attacked"].tolist(), rows.refused) == ([0.7, 0.7, 0.7], ())
+    assert (rows.table["attacked"].tolist(), rows.excluded) == ([0.7, 0.7, 0.7], ())
     assert len(read_rows(path, parity=True).table) == 4
 
 
@@ -63,7 +63,7 @@ def test_rows_that_contradict_each_other_are_all_refused_by_name(tmp_path):
     path = write(tmp_path / "a.csv", row(), row(), row(attacked="0.9"), row("b.png"))
     rows = read_rows(path)
     assert rows.table["image"].tolist() == ["b.png"]
-    assert rows.refused == (("sample", "", "a.png", "its rows contradict each other"),)
+    assert rows.excluded == (("sample", "", "a.png", "its rows contradict each other"),)
     assert rows.notes == ("3 duplicate rows left out",)
     assert len(read_rows(path, parity=True).table) == 4
 

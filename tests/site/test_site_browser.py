@@ -71,15 +71,15 @@ def test_the_numbers_are_those_of_the_leaderboard(site, browse):
             assert told["rank"][0] == str(metric["rank"] or "")
             if metric["rank_interval"]:
                 assert re.findall(r"\d+", told["rank"][1])[1:] == list(map(str, metric["rank_interval"]))
-            outcomes = {"gain": (metric["worst_case"], "absolute_gain"), "r_score": (metric["worst_case"], "r_score")}
-            outcomes |= {f"family:{name}": (each, "absolute_gain") for name, each in metric["families"].items()}
-            outcomes |= {f"attack:{name}": (each, "absolute_gain") for name, each in metric["attacks"].items()}
-            for name, (outcome, score) in outcomes.items():
+            effects = {"gain": (metric["worst_case"], "absolute_gain"), "r_score": (metric["worst_case"], "r_score")}
+            effects |= {f"family:{name}": (each, "absolute_gain") for name, each in metric["families"].items()}
+            effects |= {f"attack:{name}": (each, "absolute_gain") for name, each in metric["attacks"].items()}
+            for name, (effect, score) in effects.items():
                 exact, text = told[name]
-                value = outcome[score]["value"]
+                value = effect[score]["value"]
                 assert float(exact) == value
                 assert float(text.split(" ±")[0]) == pytest.approx(value, abs=0.00051)
-                margin = (outcome[score]["high"] - outcome[score]["low"]) / 2
+                margin = (effect[score]["high"] - effect[score]["low"]) / 2
                 assert float(text.split(" ±")[1]) == pytest.approx(margin, abs=0.00051)
                 compared += 1
     assert compared > 20
@@ -89,10 +89,10 @@ def test_the_numbers_are_those_of_the_leaderboard(site, browse):
         "cells => cells.map(cell => [Number(cell.dataset.order), Number(cell.textContent)])"
     )
     values = [
-        outcome["absolute_gain"]["value"]
+        effect["absolute_gain"]["value"]
         for section in content["sections"]
         for metric in section["metrics"]
-        for outcome in [
+        for effect in [
             metric["worst_case"],
             *(metric["attacks"][name] for name in section["attacks"] if name in metric["attacks"]),
         ]

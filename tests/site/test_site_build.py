@@ -13,7 +13,7 @@ from PIL import Image
 from pipeline.cells.fit import FitStamp
 from pipeline.cells.stamp import DatasetFacts
 from pipeline.scoring.read.cells import read_cells
-from pipeline.scoring.scores.robustness import Scale
+from pipeline.scoring.scores.robustness import SCORES, ScoreScale
 from pipeline.site.addresses import address
 from pipeline.site.downloads import citation
 from pipeline.site.drawing import Axis, shade
@@ -175,7 +175,7 @@ def test_a_profile_counts_every_image_and_shows_some(run_folder, make_row):
     run_folder.cell(rows=rows)
     (cell,) = read_cells([run_folder.path])
     table = cell.rows.assign(psnr=np.where(cell.rows["image"] == "0000.png", np.inf, 30.0))
-    found = profile(table, Scale(0, 2))
+    found = profile(table, ScoreScale(0, 2))
     assert sum(found["clear"]) == sum(found["attacked"]) == found["images"] == 500
     assert len(found["points"]) == POINTS
     assert found["points"][0] == [None, 0.9, 0.0]
@@ -197,6 +197,10 @@ def test_speed_is_seconds_by_pass(run_folder):
 def test_the_archive_holds_every_file_with_the_same_bytes(filled, build):
     with zipfile.ZipFile(build(filled.path) / "rows.zip") as archive:
         assert {name: archive.read(name) for name in archive.namelist()} == contents(filled.path)
+
+
+def test_the_citation_holds_the_paper_of_every_score():
+    assert all(score.source.rpartition("/")[2] in citation([]) for score in SCORES.values())
 
 
 def test_the_citation_names_what_it_was_made_from(run_folder):

@@ -2,35 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from statistics import fmean
 
-from pipeline.cells.row import CLIP_MEAN
+from pipeline.cells.row import CLIP_MEAN, DECLARED
 
-MEANT = ("clear", "attacked", "psnr", "ssim", "mse")
-DEFENDED = ("clear_defended", "attacked_defended", "psnr_defended", "ssim_defended")  # where there is a defence
-OF_IMAGES = ("mos", "l2", "radius", "certified_low", "certified_high")  # of which a clip has no mean
-LARGEST = ("linf", "queries", "gradients")
+
+def _mean(values: Sequence[str]) -> str:
+    return f"{fmean(map(float, values)):.6g}" if values[0] else ""
+
+
+POOLED: Mapping[str, Callable[[Sequence[str]], str]] = {  # by `Column.over_frames`
+    "same": lambda values: values[0],
+    "mean": _mean,
+    "largest": lambda values: max(values, key=float),
+    "none": lambda values: "",
+}
 
 
 def clip_means(rows: Iterable[dict[str, str]]) -> list[dict[str, str]]:
     """Returns a row per clip, which stands for its frames' mean under a variant of its own.
 
-    A variant, so that nothing is counted twice: frames and clips are never pooled, nor is either taken for the other.
+    The variant keeps frames and clips apart: they are never pooled, and nothing is counted twice.
 
     Args:
-        rows: Those of one pass, a universal attack's settings one after another; a photograph's are passed over.
+        rows: The rows of one pass; those of photographs, which belong to no clip, are ignored.
     """
     clips: dict[tuple[str, ...], list[dict[str, str]]] = {}
     for row in rows:
         if row["clip"] != row["image"]:
             clips.setdefault((row["train_dataset"], row["amplitude"], row["defence"], row["clip"]), []).append(row)
-    found = []
-    for frames in clips.values():
-        names = [*MEANT, *(name for name in DEFENDED if frames[0][name])]
-        columns = {name: f"{fmean(float(row[name]) for row in frames):.6g}" for name in names}
-        columns |= {name: max((row[name] for row in frames), key=float) for name in LARGEST}
-        columns |= dict.fromkeys(OF_IMAGES, "")
-        variant = "+".join(filter(None, [frames[0]["variant"], CLIP_MEAN]))
-        found.append({**frames[0], "image": frames[0]["clip"], "variant": variant, **columns})
-    return found
+    return [_clip_mean(frames) for frames in clips.values()]
+
+
+def _clip_mean(frames: Sequence[dict[str, str]]) -> dict[str, str]:
+    pooled = {name: POOLED[column.over_frames]([row[name] for row in frames]) for name, column in DECLARED.items()}
+    variant = "+".join(filter(None, [pooled["variant"], CLIP_MEAN]))
+    return {**pooled, "image": pooled["clip"], "variant": variant}

@@ -1,4 +1,4 @@
-"""Doubtful gains: attacks that are beaten by what should be weaker."""
+"""Flags on attacks that are beaten by what should be weaker: noise, one step, or no gradients."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from pipeline.scoring.board.flags import Flag
 from pipeline.scoring.board.records import BUDGET, CONTROL, Record
-from pipeline.scoring.scores.outcomes import beyond
+from pipeline.scoring.scores.effects import beyond
 
 SURE = 0.95  # in so many of the resamples the weaker attack must win
 
@@ -17,7 +17,7 @@ def doubtful(records: Sequence[Record]) -> list[Record]:
     """Returns the records with a flag on each that noise, a single step or an attack without gradients outdid."""
     groups: dict[tuple[str, str], list[Record]] = {}
     for record in records:
-        if record.outcome is not None:
+        if record.effect is not None:
             groups.setdefault((record.metric, record.dataset), []).append(record)
     found: dict[int, list[Flag]] = {}
     for group in groups.values():
@@ -27,7 +27,7 @@ def doubtful(records: Sequence[Record]) -> list[Record]:
 
 
 def _noise(group: Sequence[Record]) -> Iterator[tuple[Record, Flag]]:
-    """Yields what plain noise of the same size moves as far."""
+    """Yields attacks that move the score no further than noise of the same eps."""
     controls = [record for record in group if record.family == CONTROL and not record.variant]
     for record in group:
         for noise in controls:
@@ -54,11 +54,9 @@ def _weaker(group: Sequence[Record]) -> Iterator[tuple[Record, Flag]]:
 def _outdone(weak: Record, strong: Sequence[Record], code: str, why: str) -> Iterator[tuple[Record, Flag]]:
     """Yields the best of the attacks that have as much room as the weak one, if that raised the score more."""
     best = max((each for each in strong if not each.eps < weak.eps - 1e-6), key=_gain, default=None)
-    if best is None or not _gain(weak) > _gain(best) or weak.moved is None or weak.outcome is None:
+    if best is None or not _gain(weak) > _gain(best) or weak.scored is None or best.scored is None:
         return
-    if best.moved is None or best.outcome is None:
-        return
-    more = beyond(weak.moved, best.moved, weak.outcome.gains, best.outcome.gains)
+    more = beyond(weak.scored.pairs, best.scored.pairs, weak.scored.effect.gains, best.scored.effect.gains)
     share = float((more[1] > 0).mean()) if more else 0.0
     if share >= SURE:
         numbers = f"{_gain(weak):.3f} against {_gain(best):.3f}, more in {share:.0%} of the resamples"
@@ -66,4 +64,4 @@ def _outdone(weak: Record, strong: Sequence[Record], code: str, why: str) -> Ite
 
 
 def _gain(record: Record) -> float:
-    return record.outcome.scores["absolute_gain"] if record.outcome else math.nan
+    return record.effect.scores["absolute_gain"] if record.effect else math.nan

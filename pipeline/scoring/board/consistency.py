@@ -1,4 +1,4 @@
-"""What only shows when cells are seen together: doubles, cells measured otherwise than the rest, doubtful gains."""
+"""Checks of all cells together: cells that occur twice, cells measured differently from the rest, doubtful gains."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from collections.abc import Iterable, Sequence
 
 from pipeline.scoring.board.comparison_flags import doubtful
 from pipeline.scoring.board.records import Record, of_cell
-from pipeline.scoring.read.cells import Cell, clashes
+from pipeline.scoring.read.cells import StoredCell, clashes
 from pipeline.scoring.scores.ranges import Ranges
 
 
-def records(cells: Iterable[Cell], ranges: Ranges) -> list[Record]:
+def records(cells: Iterable[StoredCell], ranges: Ranges) -> list[Record]:
     """Returns the records of all cells, sorted; those without rows carry the reason."""
     return together(record for cell in cells for record in of_cell(cell, ranges))
 
@@ -19,7 +19,7 @@ def records(cells: Iterable[Cell], ranges: Ranges) -> list[Record]:
 def together(found: Iterable[Record]) -> list[Record]:
     """Returns the records of all cells, sorted and compared.
 
-    A cell that stands twice counts once, and one that was measured otherwise than most of its data set not at all.
+    A cell that occurs twice counts once. One that was measured differently from most of its data set does not count.
     """
     ordered = sorted(found, key=_place)
     again = clashes(
@@ -34,15 +34,14 @@ def together(found: Iterable[Record]) -> list[Record]:
 
 
 def _place(record: Record) -> tuple[str, ...]:
-    setting = (record.dataset, record.variant, record.train_dataset, str(record.amplitude))
-    return (record.metric, record.attack, *setting, str(record.path))
+    return (record.metric, record.attack, *map(str, record.on), str(record.path))
 
 
 def _of_one_measure(records: Sequence[Record]) -> list[Record]:
-    """Sets aside what another protocol or other images of a data set gave: such numbers cannot be compared."""
+    """Marks records of another protocol, or of other images, as stale: their numbers cannot be compared."""
     result = list(records)
     for dataset in sorted({record.dataset for record in records}):
-        for what, told in (("protocol", "protocol"), ("digest", "images with the digest")):
+        for what, words in (("protocol", "protocol"), ("digest", "images with the digest")):
             values = {i: _measure(record, what) for i, record in enumerate(result) if record.dataset == dataset}
             known = {i: value for i, value in values.items() if value is not None and result[i].status == "done"}
             if len(set(known.values())) < 2:
@@ -50,7 +49,7 @@ def _of_one_measure(records: Sequence[Record]) -> list[Record]:
             usual = _usual(what, known, result)
             for i, value in known.items():
                 if value != usual:
-                    reason = f"measured with {told} {value}, the others with {usual}: run the cell again"
+                    reason = f"measured with {words} {value}, the others with {usual}: run the cell again"
                     result[i] = result[i].without_rows("stale", reason)
     return result
 

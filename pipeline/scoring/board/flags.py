@@ -24,7 +24,7 @@ class Flag:
     attacks: tuple[str, ...] = ()  # "attack" or "attack:variant" that it concerns; none: the metric itself
 
     def __str__(self) -> str:
-        """Returns the sentence behind the attacks that it concerns."""
+        """Returns the text, after the attacks that it concerns."""
         return f"{', '.join(self.attacks)}: {self.text}" if self.attacks else self.text
 
 

@@ -13,10 +13,10 @@ import pandas as pd
 from pipeline.scoring.board.flags import Flag
 from pipeline.scoring.board.records import BUDGET, CONTROL, Record
 from pipeline.scoring.processes import Processes
+from pipeline.scoring.scores.effects import Effect, averaged, beyond, effect_of, over_settings, worst_case
 from pipeline.scoring.scores.opinions import OPINIONS
-from pipeline.scoring.scores.outcomes import Outcome, averaged, beyond, outcome, over_settings, worst_case
 from pipeline.scoring.scores.ranking import ranking
-from pipeline.scoring.scores.robustness import Scale
+from pipeline.scoring.scores.robustness import ScoreScale
 from pipeline.scoring.scores.statistics import Estimate
 
 KINDS = ("NR", "FR", "video")
@@ -31,15 +31,15 @@ class Standing:
     metric: str
     title: str
     rank: int | None  # None while an attack of the table is missing
-    worst: Outcome | None  # None if no attack was done
-    moved_most_by: dict[str, int]  # attack -> images on which it was the worst
-    families: dict[str, Outcome]
-    attacks: dict[str, Outcome]  # under default settings
-    variants: dict[str, Outcome]  # "attack:variant"
+    worst: Effect | None  # None if no attack was done
+    worst_on: dict[str, int]  # attack -> images on which it was the worst
+    families: dict[str, Effect]
+    attacks: dict[str, Effect]  # under default settings
+    variants: dict[str, Effect]  # "attack:variant"
     over_noise: dict[str, Estimate]  # attack -> its gain less that of the control of the same eps, image by image
     missing: dict[str, str]  # attack -> reason
     flags: list[Flag]
-    scale: Scale | None
+    scale: ScoreScale | None
     opinions: dict[str, dict[str, float]] = field(default_factory=dict)  # attack -> correlations with people's opinions
     rank_interval: tuple[int, int] | None = None  # where it stands in 95 % of the resamples; None if unknown
 
@@ -61,7 +61,7 @@ class Section:
     families: list[str]
     standings: list[Standing]
     p_better: dict[str, dict[str, float]]  # [A][B]: P(A above B), of the ranked metrics
-    detectable: float | None  # the least difference of two metrics' gains that these images tell from 0
+    detectable: float | None  # the least difference of two metrics' gains that these images can show to differ from 0
 
     @property
     def unit(self) -> str:
@@ -115,8 +115,8 @@ def build(records: list[Record], processes: Processes | None = None) -> Leaderbo
     """Returns the leaderboard of the records. Fixed scaling ranks: smallest worst-case absolute gain first.
 
     Args:
-        records: All of them, as `together.together` returns them.
-        processes: What resamples the metrics side by side, where there are many rows.
+        records: All of them, as `consistency.together` returns them.
+        processes: The processes that resample metrics in parallel where there are many rows.
     """
     workers = processes or Processes()
     gaps = [
@@ -146,19 +146,20 @@ def _why_not(record: Record) -> tuple[str, str] | None:
 def _section(dataset: str, kind: str, records: list[Record], processes: Processes) -> tuple[Section, list[Gap]]:
     families = {record.attack: record.family for record in records}
     attacks = dict(sorted(families.items(), key=lambda item: (item[1] == CONTROL, item[1], item[0])))
-    able = {record.attack: record.eps for record in records if record.outcome and not record.variant and record.ranks}
+    able = {record.attack: record.eps for record in records if record.effect and not record.variant and record.ranks}
     wanted = {attack for attack, eps in able.items() if not eps > BUDGET + 1e-6} or set(able)
     by_metric: dict[str, list[Record]] = {}
     for record in sorted(records, key=lambda record: record.metric):
         by_metric.setdefault(record.metric, []).append(record)
     jobs = [(own, attacks, wanted) for own in by_metric.values()]
-    standings = processes.map(_standing, jobs, sum(record.n for record in records) // 2)
-    standings.sort(key=lambda standing: (standing.rank is None, standing.gain, standing.metric))
-    sure = ranking({each.metric: each.worst.gains for each in standings if each.rank is not None and each.worst})
+    standings = processes.map(_unranked, jobs, sum(record.n for record in records) // 2)
+    whole = {each.metric for each in standings if wanted and not wanted & each.missing.keys()}
+    standings.sort(key=lambda standing: (standing.metric not in whole, standing.gain, standing.metric))
+    sure = ranking({each.metric: each.worst.gains for each in standings if each.metric in whole and each.worst})
     ranked = [
-        standing
-        if standing.rank is None
-        else replace(standing, rank=i, rank_interval=sure.intervals.get(standing.metric))
+        replace(standing, rank=i, rank_interval=sure.intervals.get(standing.metric))
+        if standing.metric in whole
+        else standing
         for i, standing in enumerate(standings, 1)
     ]
     section = Section(
@@ -182,88 +183,90 @@ def _section(dataset: str, kind: str, records: list[Record], processes: Processe
     return section, never_run
 
 
-def _standing(own: list[Record], attacks: Mapping[str, str], wanted: set[str]) -> Standing:
-    """Returns a metric's standing; a rank of 0 stands for "to be ranked"."""
+def _unranked(own: list[Record], attacks: Mapping[str, str], wanted: set[str]) -> Standing:
+    """Returns a metric's standing without its rank, which depends on the other metrics.
+
+    Args:
+        own: The metric's records.
+        attacks: The attacks of the section with their families.
+        wanted: The attacks that compete for the worst case.
+    """
     settings: dict[tuple[str, str], list[Record]] = {}
     for record in own:
-        if record.moved is not None:
+        if record.scored:
             settings.setdefault((record.attack, record.variant), []).append(record)
-    outcomes = {key: _outcome(group) for key, group in settings.items()}
-    default = {attack: outcomes[attack, ""] for attack in attacks if (attack, "") in outcomes}
-    moved = {
-        attack: over_settings([record.moved for record in settings[attack, ""] if record.moved is not None])
-        for attack in default
-        if attack in wanted
-    }
+    effects = {key: _effect(group) for key, group in settings.items()}
+    default = {attack: effects[attack, ""] for attack in attacks if (attack, "") in effects}
+    pairs = {attack: over_settings(_pairs(settings[attack, ""])) for attack in default if attack in wanted}
     families = {}
-    for family in sorted({attacks[attack] for attack in moved}):
-        within = {attack: moved[attack] for attack in moved if attacks[attack] == family}
+    for family in sorted({attacks[attack] for attack in pairs}):
+        within = {attack: pairs[attack] for attack in pairs if attacks[attack] == family}
         families[family], _ = _worst(within, default)
-    worst, shares = _worst(moved, default) if moved else (None, {})
+    worst, shares = _worst(pairs, default) if pairs else (None, {})
     reasons = {record.attack: record.reason for record in own if record.status != "done"}
     missing = {attack: reasons.get(attack, "not run") for attack in attacks if attack not in default}
     stamp = own[0].stamp
     return Standing(
         metric=own[0].metric,
         title=stamp.metric.title if stamp else "",
-        rank=0 if wanted and wanted <= set(default) else None,
+        rank=None,
         worst=worst,
-        moved_most_by=shares,
+        worst_on=shares,
         families=families,
         attacks=default,
-        variants={f"{attack}:{variant}": outcomes[attack, variant] for attack, variant in outcomes if variant},
+        variants={f"{attack}:{variant}": effects[attack, variant] for attack, variant in effects if variant},
         over_noise=_over_noise(settings, default),
         missing=missing,
         flags=_flags(own),
-        scale=next((record.scale for record in own if record.scale), None),
+        scale=next((record.scored.scale for record in own if record.scored), None),
         opinions={attack: found for attack in default if (found := _opinions(settings[attack, ""]))},
     )
 
 
 def _opinions(settings: list[Record]) -> dict[str, float]:
     """Returns the correlations with people's opinions, of a universal attack's settings their means."""
-    told = [record.opinions for record in settings if record.opinions]
-    return {name: fmean(each[name] for each in told) for name in OPINIONS} if told else {}
+    rated = [record.scored.opinions for record in settings if record.scored and record.scored.opinions]
+    return {name: fmean(each[name] for each in rated) for name in OPINIONS} if rated else {}
 
 
-def _outcome(settings: list[Record]) -> Outcome:
-    if len(settings) == 1 and settings[0].outcome:
-        return settings[0].outcome
-    return averaged([record.moved for record in settings if record.moved is not None])
+def _pairs(settings: list[Record]) -> list[pd.DataFrame]:
+    return [record.scored.pairs for record in settings if record.scored]
 
 
-def _worst(moved: Mapping[str, pd.DataFrame], outcomes: Mapping[str, Outcome]) -> tuple[Outcome, dict[str, int]]:
-    """Returns the outcome of the per-image worst case, which of one attack is that attack, and who caused it."""
-    if len(moved) == 1:
-        (name,) = moved
-        return outcomes[name], {name: outcomes[name].n}
-    worst = worst_case(moved)
+def _effect(settings: list[Record]) -> Effect:
+    if len(settings) == 1 and settings[0].effect:
+        return settings[0].effect
+    return averaged(_pairs(settings))
+
+
+def _worst(pairs: Mapping[str, pd.DataFrame], effects: Mapping[str, Effect]) -> tuple[Effect, dict[str, int]]:
+    """Returns the effect of the per-image worst case, and on how many images each attack was the worst."""
+    if len(pairs) == 1:
+        (name,) = pairs
+        return effects[name], {name: effects[name].n}
+    worst = worst_case(pairs)
     shares = Counter(worst["attack"])
-    return outcome(worst), {name: shares[name] for name in sorted(moved)}
+    return effect_of(worst), {name: shares[name] for name in sorted(pairs)}
 
 
-def _over_noise(
-    settings: Mapping[tuple[str, str], list[Record]], outcomes: Mapping[str, Outcome]
-) -> dict[str, Estimate]:
+def _over_noise(settings: Mapping[tuple[str, str], list[Record]], effects: Mapping[str, Effect]) -> dict[str, Estimate]:
     """Returns what each attack under default settings gained beyond the control of its eps, where there is one."""
-    moved = {
-        attack: (group[0], over_settings([record.moved for record in group if record.moved is not None]))
-        for (attack, variant), group in settings.items()
-        if not variant
+    pairs = {
+        attack: (group[0], over_settings(_pairs(group))) for (attack, variant), group in settings.items() if not variant
     }
-    controls = [attack for attack, (record, _) in moved.items() if record.family == CONTROL]
+    controls = [attack for attack, (record, _) in pairs.items() if record.family == CONTROL]
     found = {}
-    for attack, (record, moves) in sorted(moved.items()):
-        same = [name for name in controls if math.isclose(moved[name][0].eps, record.eps)]
+    for attack, (record, own) in sorted(pairs.items()):
+        same = [name for name in controls if math.isclose(pairs[name][0].eps, record.eps)]
         if record.family == CONTROL or not same:
             continue
-        if more := beyond(moves, moved[same[0]][1], outcomes[attack].gains, outcomes[same[0]].gains):
+        if more := beyond(own, pairs[same[0]][1], effects[attack].gains, effects[same[0]].gains):
             found[attack], _ = more
     return found
 
 
 def _flags(own: list[Record]) -> list[Flag]:
-    """Returns each flag once, with all the attacks that it concerns; one of the metric itself as first told."""
+    """Returns each flag once, with all the attacks that it concerns; one of the metric itself in its first wording."""
     concerned: dict[tuple[str, str], dict[str, None]] = {}
     of_metric: dict[str, Flag] = {}
     for record in own:

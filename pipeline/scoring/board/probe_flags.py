@@ -1,4 +1,4 @@
-"""What the probe of a metric makes doubtful: a few cheap measurements that the engine takes beside the cells."""
+"""Flags from the probe of a metric: a few cheap measurements that the engine takes in addition to the cells."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ TOP = 0.9  # of the range, from where the extreme counts as reached
 def probed(probe: Probe) -> Iterator[Flag]:
     """Yields the flags of a metric, which concern all its attacks."""
     images = f"{probe.images} image{'' if probe.images == 1 else 's'}"
-    if probe.again > DIFFERENT:  # nothing else can be told of a score that moves by itself
+    if probe.again > DIFFERENT:  # the other measurements mean nothing if the score is random
         yield Flag("random_scores", f"scored again, {images} differed by up to {probe.again:.3g} of the range")
         return
     if probe.beside > DIFFERENT:

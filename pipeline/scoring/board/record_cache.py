@@ -1,4 +1,4 @@
-"""The records of cells that did not change since they were last scored, kept so that their rows are not read again."""
+"""The record cache: records of unchanged cells, so that scoring need not read their rows again."""
 
 from __future__ import annotations
 
@@ -19,95 +19,108 @@ from pipeline.cells.stamp import Stamp, read_stamp
 from pipeline.errors import BenchError
 from pipeline.files import digest, write_atomically
 from pipeline.scoring.board.flags import Flag
-from pipeline.scoring.board.records import Record, of_cell
+from pipeline.scoring.board.records import AttackSetting, Record, Scored, of_cell
 from pipeline.scoring.processes import Processes
 from pipeline.scoring.read.cells import find_cells, read_cell
-from pipeline.scoring.scores.outcomes import Outcome, moved_images
+from pipeline.scoring.scores.effects import Effect, pairs_by_image
 from pipeline.scoring.scores.ranges import Ranges
-from pipeline.scoring.scores.robustness import Scale
+from pipeline.scoring.scores.robustness import ScoreScale
 
 CODE = Path(__file__).resolve().parents[1]
-BYTES = 100  # of a row, about
-PACKED = {"path", "stamp", "moved", "outcome", "scale", "flags"}  # fields of a record that JSON cannot hold as they are
+ROW_BYTES = 100  # of a row, about
+PACKED = {"path", "stamp", "on", "scored", "flags"}  # fields of a record that JSON cannot hold as they are
 PLAIN = tuple(each.name for each in fields(Record) if each.name not in PACKED)
 
-Told = dict[str, Any]  # what JSON can hold
+Json = dict[str, Any]  # what JSON can hold
 Arrays = dict[str, np.typing.NDArray[Any]]
 Names = tuple[tuple[str, ...], tuple[str, ...]]  # of images, and of their clips
 
 
 @dataclass
-class Shelf:
-    """The kept records of a metric's cells.
+class CachedRecords:
+    """The cached records of a metric's cells: what one file of the record cache holds.
 
-    The names of images stand once for all cells that have the same.
+    Image names are stored once for all cells that have the same images, because they take most of the space.
     """
 
-    names: dict[Names, int] = field(default_factory=dict)  # -> their number
-    cells: dict[str, Told] = field(default_factory=dict)  # CSV's name -> key and records
+    names: dict[Names, int] = field(default_factory=dict)  # -> the number under which cells refer to them
+    cells: dict[str, Json] = field(default_factory=dict)  # CSV's name -> key and records
     arrays: Arrays = field(default_factory=dict)
 
     @property
     def keys(self) -> dict[str, str]:
-        """Returns what the kept records depend on."""
+        """Returns, by CSV name, the hash of everything that the cached records depend on."""
         return {name: cell["key"] for name, cell in self.cells.items()}
 
     def put(self, name: str, key: str, records: Sequence[Record]) -> None:
-        """Takes the records of a cell."""
+        """Adds the records of a cell, with the hash of everything that they depend on."""
         self.cells[name] = {"key": key, "records": [self._packed(record) for record in records]}
         for i, record in enumerate(records):
-            if record.outcome is not None and record.moved is not None:
-                arrays = {column: record.moved[column].to_numpy() for column in ("before", "after")}
-                arrays["gains"] = record.outcome.gains
+            if scored := record.scored:
+                arrays = {column: scored.pairs[column].to_numpy() for column in ("before", "after")}
+                arrays["gains"] = scored.effect.gains
                 self.arrays |= {f"{name}/{i}/{column}": array for column, array in arrays.items()}
 
     def records(self, path: Path, stamp: Stamp | None) -> list[Record]:
-        """Returns the records of a cell."""
+        """Returns the records of a cell.
+
+        Args:
+            path: The cell's CSV.
+            stamp: The cell's stamp, which the cache does not hold.
+        """
         known = list(self.names)
         return [
-            self._unpacked(dict(told), known, f"{path.name}/{i}", {"path": path, "stamp": stamp})
-            for i, told in enumerate(self.cells[path.name]["records"])
+            self._unpacked(dict(packed), known, f"{path.name}/{i}", {"path": path, "stamp": stamp})
+            for i, packed in enumerate(self.cells[path.name]["records"])
         ]
 
-    def _packed(self, record: Record) -> Told:
-        told = {name: getattr(record, name) for name in PLAIN}
-        told["flags"] = [asdict(flag) for flag in record.flags]
-        told["scale"] = asdict(record.scale) if record.scale else None
-        if record.outcome is not None and record.moved is not None:
-            names = (tuple(record.moved.index), tuple(record.moved["clip"]))
-            told["names"] = self.names.setdefault(names, len(self.names))
-            told["outcome"] = {name: getattr(record.outcome, name) for name in ("n", "scores", "intervals")}
-        return told
+    def _packed(self, record: Record) -> Json:
+        packed = {name: getattr(record, name) for name in PLAIN}
+        packed["on"] = list(record.on)
+        packed["flags"] = [asdict(flag) for flag in record.flags]
+        if scored := record.scored:
+            names = (tuple(scored.pairs.index), tuple(scored.pairs["clip"]))
+            packed["scored"] = {
+                "names": self.names.setdefault(names, len(self.names)),
+                "effect": {name: getattr(scored.effect, name) for name in ("n", "scores", "intervals")},
+                "scale": asdict(scored.scale),
+                **{name: getattr(scored, name) for name in ("subset", "costs", "opinions")},
+            }
+        return packed
 
-    def _unpacked(self, told: Told, known: Sequence[Names], place: str, cell: Told) -> Record:
-        flags = tuple(Flag(each["code"], each["text"], tuple(each["attacks"])) for each in told.pop("flags"))
-        scale = Scale(**scale) if (scale := told.pop("scale")) else None
-        number, outcome = told.pop("names", None), told.pop("outcome", None)
-        moved = None
-        if outcome:
-            before, after, gains = (self.arrays[f"{place}/{name}"] for name in ("before", "after", "gains"))
-            moved = moved_images(*known[number], before, after)
-            spread = {name: (low, high) for name, (low, high) in outcome["intervals"].items()}
-            outcome = Outcome(outcome["n"], outcome["scores"], spread, gains)
-        return Record(flags=flags, scale=scale, moved=moved, outcome=outcome, **told, **cell)
+    def _unpacked(self, packed: Json, known: Sequence[Names], place: str, cell: Json) -> Record:
+        flags = tuple(Flag(each["code"], each["text"], tuple(each["attacks"])) for each in packed.pop("flags"))
+        setting, scored = AttackSetting(*packed.pop("on")), packed.pop("scored", None)
+        return Record(flags=flags, on=setting, scored=scored and self._scored(scored, known, place), **packed, **cell)
+
+    def _scored(self, packed: Json, known: Sequence[Names], place: str) -> Scored:
+        before, after, gains = (self.arrays[f"{place}/{name}"] for name in ("before", "after", "gains"))
+        effect = packed["effect"]
+        intervals = {name: (low, high) for name, (low, high) in effect["intervals"].items()}
+        return Scored(
+            pairs=pairs_by_image(*known[packed["names"]], before, after),
+            effect=Effect(effect["n"], effect["scores"], intervals, gains),
+            scale=ScoreScale(**packed["scale"]),
+            **{name: packed[name] for name in ("subset", "costs", "opinions")},
+        )
 
     @classmethod
-    def load(cls, path: Path) -> Shelf:
-        """Returns what is kept; nothing if there is nothing, or it is damaged."""
+    def load(cls, path: Path) -> CachedRecords:
+        """Returns what a cache file holds; no records if the file is missing or damaged."""
         try:
             with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as file:
                 arrays = {name: file[name] for name in file.files}
-            told = json.loads(arrays.pop("told").tobytes())
-            names = {(tuple(images), tuple(clips)): i for i, (images, clips) in enumerate(told["names"])}
-            return cls(names, told["cells"], arrays)
+            index = json.loads(arrays.pop("index").tobytes())
+            names = {(tuple(images), tuple(clips)): i for i, (images, clips) in enumerate(index["names"])}
+            return cls(names, index["cells"], arrays)
         except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile):
             return cls()
 
     def save(self, path: Path) -> None:
-        """Keeps the records where the folder may be written to; where not, they are read again the next time."""
+        """Writes the cache file; does nothing where that is forbidden, because rows can be read again next time."""
         packed = io.BytesIO()
         text = np.frombuffer(json.dumps({"names": list(self.names), "cells": self.cells}).encode(), np.uint8)
-        np.savez(packed, told=text, **self.arrays)  # type: ignore[arg-type]  # the stubs take a name for an option
+        np.savez(packed, index=text, **self.arrays)  # type: ignore[arg-type]  # the stubs take a name for an option
         with suppress(BenchError):
             write_atomically(path, packed.getvalue())
 
@@ -115,69 +128,66 @@ class Shelf:
 def read_records(paths: Sequence[Path], ranges: Ranges, processes: Processes | None = None) -> list[Record]:
     """Returns the records of all cells of run folders and CSVs.
 
-    What was read is kept in the run folders, below `.work`, a file per metric. It counts as long as the stamp, the size
-    and the time of the CSV, the metric's range and the code that scores stay the same; a damaged file is made anew.
+    The records are cached in the run folders, below `.work`, one file per metric. A cached record is used as long as
+    the stamp, the size and time of the CSV, the metric's range and the code that scores stay the same. A damaged cache
+    file is written again.
 
     Args:
         paths: Run folders and CSVs.
         ranges: Measured ranges.
-        processes: What reads the metrics side by side, where there are many rows.
+        processes: The processes that read metrics in parallel where there are many rows.
 
     Raises:
         BenchError: If a path does not exist or holds no cell.
     """
-    shelves: dict[tuple[Path, Path | None], list[Path]] = {}
+    groups: dict[tuple[Path, Path | None], list[Path]] = {}
     for path in paths:
         for cell in find_cells([path]):
-            kept = path / ".work" / cell.parent.name / "scored.npz" if path.is_dir() else None
-            shelves.setdefault((cell.parent, kept), []).append(cell)
-    jobs = [(cells, ranges, kept) for (_, kept), cells in shelves.items()]
-    rows = sum(_rows_to_read(cells, kept) for cells, _, kept in jobs)
+            cache = path / ".work" / cell.parent.name / "scored.npz" if path.is_dir() else None
+            groups.setdefault((cell.parent, cache), []).append(cell)
+    jobs = [(cells, ranges, cache) for (_, cache), cells in groups.items()]
+    rows = sum(_rows_to_read(cells, cache) for cells, _, cache in jobs)
     found = (processes or Processes()).map(_of_folder, jobs, rows)
-    return list({(record.path, *_setting(record)): record for own in found for record in own}.values())
+    return list({(record.path, *map(str, record.on)): record for own in found for record in own}.values())
 
 
-def _rows_to_read(cells: Sequence[Path], kept: Path | None) -> int:
-    """Returns about how many rows there are, those that were written before records were kept as a tenth: a guess."""
-    since = kept.stat().st_mtime_ns if kept and kept.exists() else 0
+def _rows_to_read(cells: Sequence[Path], cache: Path | None) -> int:
+    """Returns a guess of how many rows must be read; a CSV older than the cache counts as a tenth of its rows."""
+    since = cache.stat().st_mtime_ns if cache and cache.exists() else 0
     about = [path.stat() for path in cells if path.is_file()]
-    return sum(file.st_size if file.st_mtime_ns > since else file.st_size // 10 for file in about) // BYTES
+    return sum(file.st_size if file.st_mtime_ns > since else file.st_size // 10 for file in about) // ROW_BYTES
 
 
-def _setting(record: Record) -> tuple[str, ...]:
-    return (record.dataset, record.variant, record.train_dataset, str(record.amplitude))
-
-
-def _of_folder(cells: Sequence[Path], ranges: Ranges, kept: Path | None) -> list[Record]:
-    """Returns the records of a metric's cells; those that are not kept yet are read, and kept."""
-    before = Shelf.load(kept) if kept else Shelf()
+def _of_folder(cells: Sequence[Path], ranges: Ranges, cache: Path | None) -> list[Record]:
+    """Returns the records of a metric's cells; reads those that are not in the cache, and adds them to it."""
+    before = CachedRecords.load(cache) if cache else CachedRecords()
     found: dict[Path, tuple[str, list[Record]]] = {}
     for path in cells:
         stamp = read_stamp(path.with_suffix(".json"))
         key = _key(path, stamp, ranges)
         same = key and before.keys.get(path.name) == key
         found[path] = (key, before.records(path, stamp) if same else list(of_cell(read_cell(path), ranges)))
-    if kept and before.keys != {path.name: key for path, (key, _) in found.items() if key}:
-        now = Shelf()
+    if cache and before.keys != {path.name: key for path, (key, _) in found.items() if key}:
+        now = CachedRecords()
         for path, (key, own) in found.items():
             if key:
                 now.put(path.name, key, own)
-        now.save(kept)
+        now.save(cache)
     return [record for _, own in found.values() for record in own]
 
 
 def _key(path: Path, stamp: Stamp | None, ranges: Ranges) -> str:
-    """Returns what a cell's records depend on; nothing where they may not be kept."""
+    """Returns the hash of what a cell's records depend on; empty where they must not be cached."""
     if stamp is None or stamp.status != "done" or not path.is_file():
         return ""
-    about = path.stat()
-    parts = [stamp.to_json(), about.st_size, about.st_mtime_ns, ranges.get(stamp.metric.name), _code()]
+    file = path.stat()
+    parts = [stamp.to_json(), file.st_size, file.st_mtime_ns, ranges.get(stamp.metric.name), _code()]
     return digest(json.dumps(parts).encode())
 
 
 @cache
 def _code() -> str:
-    """Returns a digest of the modules that make records of rows."""
+    """Returns the hash of the code that turns rows into records, and of numpy's version."""
     files = [*sorted(CODE.rglob("*.py")), *sorted((CODE.parent / "cells").glob("*.py"))]
     found = hashlib.sha256(np.__version__.encode())
     for file in files:

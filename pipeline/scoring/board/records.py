@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 
@@ -15,17 +15,40 @@ from pipeline.cells.stamp import DatasetFacts, Stamp
 from pipeline.errors import DataError
 from pipeline.scoring.board.flags import Flag
 from pipeline.scoring.board.probe_flags import probed
-from pipeline.scoring.read.cells import Cell, Status
+from pipeline.scoring.read.cells import Status, StoredCell
+from pipeline.scoring.scores.effects import Effect, effect_of, score_pairs
 from pipeline.scoring.scores.opinions import before_and_after
-from pipeline.scoring.scores.outcomes import Outcome, moves, outcome
 from pipeline.scoring.scores.ranges import Ranges, fixed_scale
-from pipeline.scoring.scores.robustness import Scale, robustness, subset_scale
+from pipeline.scoring.scores.robustness import ScoreScale, robustness, subset_scale
 
 BUDGET = 10 / 255  # eps up to which attacks compete for the worst case: a larger change would always win
-SETTING = ["dataset", "variant", "train_dataset", "amplitude"]
-CONTROL = "control"  # the family that is shown beside the attacks, and is none
+CONTROL = "control"  # the family that is shown with the attacks, but does not compete with them
 GRADIENT_FLAWS = {"zero gradient": "zero_gradients", "gradient not finite": "broken_gradients"}  # in a stamp -> flag
 COSTS = ("psnr", "ssim", "linf", "queries", "gradients")
+
+
+class AttackSetting(NamedTuple):
+    """On which data set, and how, an attack was run."""
+
+    dataset: str = ""
+    variant: str = ""
+    train_dataset: str = ""  # of a universal pattern
+    amplitude: float = math.nan  # of a universal pattern
+
+
+NOWHERE = AttackSetting()  # of a cell without rows whose stamp names no data set
+
+
+@dataclass(frozen=True)
+class Scored:
+    """What the rows of a record come to."""
+
+    pairs: pd.DataFrame  # of `effects.score_pairs`
+    effect: Effect
+    scale: ScoreScale
+    subset: dict[str, float]  # scores under subset scaling
+    costs: dict[str, float]  # means over the rows
+    opinions: dict[str, float]  # correlations with what people think; empty where nobody rated an image
 
 
 @dataclass(frozen=True)
@@ -34,27 +57,34 @@ class Record:
 
     metric: str
     attack: str
-    dataset: str
     path: Path  # of the CSV
     status: Status
-    reason: str = ""
+    reason: str = ""  # why nothing was scored
     stamp: Stamp | None = None
-    variant: str = ""
-    train_dataset: str = ""
-    amplitude: float = math.nan
-    asked: int = 0
-    moved: pd.DataFrame | None = None  # of `outcomes.moves`; none unless done
-    outcome: Outcome | None = None
-    subset: dict[str, float] = field(default_factory=dict)  # scores under subset scaling
-    costs: dict[str, float] = field(default_factory=dict)  # means over the rows
-    opinions: dict[str, float] = field(default_factory=dict)  # correlations with what people think, of rated images
-    scale: Scale | None = None
+    on: AttackSetting = NOWHERE
+    asked: int = 0  # images, or clips, that there should be
+    scored: Scored | None = None  # None unless done
     flags: tuple[Flag, ...] = ()
+
+    @property
+    def dataset(self) -> str:
+        """Returns the data set; nothing where the stamp names none."""
+        return self.on.dataset
+
+    @property
+    def variant(self) -> str:
+        """Returns what differs from the attack's defaults."""
+        return self.on.variant
+
+    @property
+    def effect(self) -> Effect | None:
+        """Returns what the attack did; None unless done."""
+        return self.scored.effect if self.scored else None
 
     @property
     def n(self) -> int:
         """Returns how many images were scored."""
-        return self.outcome.n if self.outcome else 0
+        return self.effect.n if self.effect else 0
 
     @property
     def setting(self) -> str:
@@ -79,7 +109,7 @@ class Record:
     @property
     def gradients(self) -> float:
         """Returns how many gradients the attack asked for, per image."""
-        return self.costs.get("gradients", math.nan)
+        return self.scored.costs["gradients"] if self.scored else math.nan
 
     @property
     def eps(self) -> float:
@@ -88,12 +118,12 @@ class Record:
 
     @property
     def ranks(self) -> bool:
-        """Tells whether the attack counts for the worst case: it is to raise the score, and is no control."""
+        """Returns whether the attack counts for the worst case: it is meant to raise the score, and is no control."""
         return self.family != CONTROL and self._settings().get("goal") != "worse"
 
     @property
     def off_board(self) -> str:
-        """Returns why the record is kept from the leaderboard; nothing if it is not."""
+        """Returns why the record is not on the leaderboard; empty if it is."""
         settings = self.stamp.settings if self.stamp else {}
         if overrides := settings.get("overrides"):
             return "run with --set " + " --set ".join(f"{name}={value}" for name, value in sorted(overrides.items()))
@@ -110,18 +140,7 @@ class Record:
 
     def without_rows(self, status: Status, reason: str) -> Record:
         """Returns the record as one of a cell that cannot be used."""
-        return replace(
-            self,
-            status=status,
-            reason=reason,
-            moved=None,
-            outcome=None,
-            subset={},
-            costs={},
-            opinions={},
-            scale=None,
-            flags=(),
-        )
+        return replace(self, status=status, reason=reason, scored=None, flags=())
 
     def _settings(self) -> dict[str, Any]:
         if not self.stamp:
@@ -129,10 +148,10 @@ class Record:
         return self.stamp.attack.settings | self.stamp.attack.variants.get(self.variant.split("+")[0], {})
 
 
-def of_cell(cell: Cell, ranges: Ranges) -> Iterator[Record]:
+def of_cell(cell: StoredCell, ranges: Ranges) -> Iterator[Record]:
     """Yields the records of a cell; one without rows carries the reason."""
     stamp = cell.stamp
-    empty = Record(cell.metric, cell.attack, "", cell.path, cell.status, cell.reason, stamp)
+    empty = Record(cell.metric, cell.attack, cell.path, cell.status, cell.reason, stamp)
     if stamp is None:
         reason = cell.reason or f"no stamp stands beside {cell.path.name}: run the cell again"
         yield replace(empty, status="corrupt", reason=reason)
@@ -143,7 +162,7 @@ def of_cell(cell: Cell, ranges: Ranges) -> Iterator[Record]:
     for name in sorted(asked.keys() - set(cell.rows["dataset"].unique())):
         reason = cell.reason or "; ".join(_rows_missing(cell, asked[name], "", ())) or "no rows"
         status = "failed" if cell.status == "done" else cell.status
-        yield replace(empty, dataset=name, asked=asked[name].images, status=status, reason=reason)
+        yield replace(empty, on=AttackSetting(name), asked=asked[name].images, status=status, reason=reason)
     if not asked and cell.rows.empty:
         yield empty
     try:
@@ -157,51 +176,56 @@ def of_cell(cell: Cell, ranges: Ranges) -> Iterator[Record]:
 
 def _by_setting(rows: pd.DataFrame) -> Iterator[pd.DataFrame]:
     """Yields the rows of every setting."""
-    if all(rows[name].nunique(dropna=False) == 1 for name in SETTING):  # as in most cells: nothing to copy
+    if all(rows[name].nunique(dropna=False) == 1 for name in AttackSetting._fields):  # most cells: no copy
         yield rows
     else:
-        for _, part in rows.groupby(SETTING, dropna=False):
+        for _, part in rows.groupby(list(AttackSetting._fields), dropna=False):
             yield part
 
 
-def _of_rows(empty: Record, cell: Cell, rows: pd.DataFrame, asked: DatasetFacts | None, scale: Scale) -> Record:
+def _of_rows(
+    empty: Record, cell: StoredCell, rows: pd.DataFrame, asked: DatasetFacts | None, scale: ScoreScale
+) -> Record:
     first = rows.iloc[0]
     clear, attacked = rows["clear"].to_numpy(), rows["attacked"].to_numpy()
-    told = [("rows_left_out", note) for note in cell.notes]
+    found = [("rows_left_out", note) for note in cell.notes]
     if asked:
         if len(rows) < (count := _count(cell, asked, first["variant"])):
-            told.append(("fewer_images", f"fewer images than asked: {len(rows)} of {count}"))
-        told += [("rows_missing", text) for text in _rows_missing(cell, asked, first["variant"], rows["image"])]
-    told += _gradient_flags(cell, first["variant"])
+            found.append(("fewer_images", f"fewer images than asked: {len(rows)} of {count}"))
+        found += [("rows_missing", text) for text in _rows_missing(cell, asked, first["variant"], rows["image"])]
+    found += _gradient_flags(cell, first["variant"])
     probe = cell.stamp.probes.get(first["dataset"]) if cell.stamp else None
     setting = empty.attack + (f":{first['variant']}" if first["variant"] else "")
     try:
         own = subset_scale(clear, higher_is_better=scale.higher_is_better)
         subset = robustness(own(clear), own(attacked))
-    except DataError:  # a single clear score: told by the empty columns, and of no use to the ranking
+    except DataError:  # all clear scores are equal, as with one image: the columns stay empty, and no rank needs them
         subset = {}
-    moved = moves(rows, scale)
-    return replace(
-        empty,
-        **{name: first[name] for name in SETTING},
-        asked=_count(cell, asked, first["variant"]) if asked else len(rows),
-        moved=moved,
-        outcome=outcome(moved),
+    pairs = score_pairs(rows, scale)
+    scored = Scored(
+        pairs=pairs,
+        effect=effect_of(pairs),
+        scale=scale,
         subset=subset,
         costs={name: float(rows[name].mean()) for name in COSTS},
         opinions=before_and_after(rows, higher_is_better=scale.higher_is_better),
-        scale=scale,
-        flags=(*(Flag(code, text, (setting,)) for code, text in told), *(probed(probe) if probe else ())),
+    )
+    return replace(
+        empty,
+        on=AttackSetting(*(first[name] for name in AttackSetting._fields)),
+        asked=_count(cell, asked, first["variant"]) if asked else len(rows),
+        scored=scored,
+        flags=(*(Flag(code, text, (setting,)) for code, text in found), *(probed(probe) if probe else ())),
     )
 
 
-def _count(cell: Cell, asked: DatasetFacts, variant: str) -> int:
+def _count(cell: StoredCell, asked: DatasetFacts, variant: str) -> int:
     """Returns how many rows there should be: one per image, or per clip where clips are scored."""
     of_clips = variant.endswith(CLIP_MEAN) or (cell.stamp is not None and cell.stamp.metric.kind == "video")
     return asked.clips if of_clips else asked.images
 
 
-def _gradient_flags(cell: Cell, variant: str) -> list[tuple[str, str]]:
+def _gradient_flags(cell: StoredCell, variant: str) -> list[tuple[str, str]]:
     """Returns the flags of gradients that were zero or not finite on more than 1 % of the images."""
     flaws = cell.stamp.flaws.get(variant, {}) if cell.stamp else {}
     images = int((cell.rows["variant"] == variant).sum()) if flaws else 0
@@ -212,10 +236,10 @@ def _gradient_flags(cell: Cell, variant: str) -> list[tuple[str, str]]:
     ]
 
 
-def _rows_missing(cell: Cell, asked: DatasetFacts, variant: str, rows: Iterable[str]) -> list[str]:
+def _rows_missing(cell: StoredCell, asked: DatasetFacts, variant: str, rows: Iterable[str]) -> list[str]:
     """Returns the flag that names the images without a row, if there are any."""
     reasons = dict(asked.excluded)
-    reasons |= {row.image: row.reason for row in cell.refused if (row.dataset, row.variant) == (asked.name, variant)}
+    reasons |= {row.image: row.reason for row in cell.excluded if (row.dataset, row.variant) == (asked.name, variant)}
     there = set(rows) if reasons else set()
     gone = sorted((image, reason) for image, reason in reasons.items() if image not in there)
     if not gone:

@@ -1,1 +1,1 @@
-"""Plots for papers."""
+"""Plots for papers: one file per kind, with a function `draw`; `found` lists them."""

@@ -13,17 +13,17 @@ import pandas as pd
 from pipeline.cells.stamp import Stamp, read_stamp
 from pipeline.errors import BenchError
 from pipeline.files import file_digest
-from pipeline.scoring.read.rows import Refused, RowsError, no_rows, read_rows
+from pipeline.scoring.read.rows import ExcludedRow, RowsError, no_rows, read_rows
 
 Status = Literal["done", "failed", "skipped", "corrupt", "stale"]  # stale: measured otherwise than its neighbours
 
-TABLES = {"scores", "leaderboard", "ranges", "defences"}  # what a run folder holds beside its cells
+TABLES = {"scores", "leaderboard", "ranges", "defences"}  # CSVs in a run folder that are no cells
 PUBLISHED_NAME = re.compile(r"(?P<attack>.+)_(?P<metric>[^_]+)_test")
 PUBLISHED_ATTACKS = {"uap": "default-uap"}  # the authors' file name and attack name differ
 
 
 @dataclass(frozen=True)
-class Cell:
+class StoredCell:
     """A metric under an attack."""
 
     path: Path  # of the CSV, whether it is there or not
@@ -31,14 +31,14 @@ class Cell:
     attack: str
     status: Status
     reason: str = ""  # why there are no rows
-    stamp: Stamp | None = None  # none beside published rows
+    stamp: Stamp | None = None  # None for published rows
     rows: pd.DataFrame = field(default_factory=no_rows)
-    refused: tuple[Refused, ...] = ()
+    excluded: tuple[ExcludedRow, ...] = ()
     notes: tuple[str, ...] = ()
-    defended: pd.DataFrame = field(default_factory=no_rows)  # the rows behind defences
+    defended: pd.DataFrame = field(default_factory=no_rows)  # the rows of defended metrics
 
 
-def read_cells(paths: Iterable[Path], *, parity: bool = False) -> list[Cell]:
+def read_cells(paths: Iterable[Path], *, parity: bool = False) -> list[StoredCell]:
     """Returns the cells of run folders and CSVs, sorted by metric, attack and path.
 
     Args:
@@ -46,7 +46,7 @@ def read_cells(paths: Iterable[Path], *, parity: bool = False) -> list[Cell]:
         parity: Keep rows that occur more than once.
 
     Raises:
-        BenchError: If a path does not exist or holds no cell. What is wrong with a cell itself is told in the cell.
+        BenchError: If a path does not exist or holds no cell. A broken cell raises nothing: its `reason` says why.
     """
     cells = [read_cell(path, parity=parity) for path in find_cells(paths)]
     return _without_clashes(sorted(cells, key=lambda cell: (cell.metric, cell.attack, str(cell.path))))
@@ -61,28 +61,30 @@ def find_cells(paths: Iterable[Path]) -> list[Path]:
     return sorted({found for path in paths for found in _find(path)})
 
 
-def read_cell(path: Path, *, parity: bool = False) -> Cell:
+def read_cell(path: Path, *, parity: bool = False) -> StoredCell:
     """Returns the cell of a CSV path; its file, or its stamp, may be missing."""
     stamp_path = path.with_suffix(".json")
     stamp = read_stamp(stamp_path)
     metric, attack = (stamp.metric.name, stamp.attack.name) if stamp else _names(path)
     if stamp is None and stamp_path.exists():
-        return Cell(path, metric, attack, "corrupt", f"{stamp_path.name} is not a stamp: run the cell again")
+        return StoredCell(path, metric, attack, "corrupt", f"{stamp_path.name} is not a stamp: run the cell again")
     if stamp and stamp.status != "done":
         reason = " ".join(stamp.reason.split()) or "no reason was recorded"  # one line, whatever the exception said
-        return Cell(path, metric, attack, stamp.status, reason, stamp)
+        return StoredCell(path, metric, attack, stamp.status, reason, stamp)
     if not path.exists():
-        return Cell(path, metric, attack, "corrupt", f"{path.name} is not there: run the cell again", stamp)
+        return StoredCell(path, metric, attack, "corrupt", f"{path.name} is not there: run the cell again", stamp)
     if stamp and stamp.sha256 and file_digest(path) != stamp.sha256:
-        return Cell(path, metric, attack, "corrupt", f"{path.name} is not what was stamped: run the cell again", stamp)
+        return StoredCell(
+            path, metric, attack, "corrupt", f"{path.name} is not what was stamped: run the cell again", stamp
+        )
     try:
         found = read_rows(path, parity=parity)
     except RowsError as error:
-        return Cell(path, metric, attack, "corrupt", f"{path.name}: {error}: run the cell again", stamp)
-    return Cell(path, metric, attack, "done", "", stamp, found.table, found.refused, found.notes, found.defended)
+        return StoredCell(path, metric, attack, "corrupt", f"{path.name}: {error}: run the cell again", stamp)
+    return StoredCell(path, metric, attack, "done", "", stamp, found.table, found.excluded, found.notes, found.defended)
 
 
-def _without_clashes(cells: list[Cell]) -> list[Cell]:
+def _without_clashes(cells: list[StoredCell]) -> list[StoredCell]:
     """Marks a cell whose rows another one has too: counting both, or either in silence, would be wrong."""
     pairs = {cell.path: cell.rows[["dataset", "variant"]].drop_duplicates().to_numpy() for cell in cells}
     again = clashes((cell.path, (cell.metric, cell.attack, *pair)) for cell in cells for pair in pairs[cell.path])

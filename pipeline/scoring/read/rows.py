@@ -16,11 +16,12 @@ import pyarrow.compute as pc
 import pyarrow.csv as arrow
 from numpy.typing import NDArray
 
-from pipeline.cells.row import COLUMNS
+from pipeline.cells.row import COLUMNS, DECLARED
 
-RECENT = ("mos", "l2", "radius", "certified_low", "certified_high")  # columns that older files lack
-TEXT = ("dataset", "image", "clip", "variant", "train_dataset", "defence")
-NUMBERS = tuple(column for column in COLUMNS if column not in TEXT)
+RECENT = tuple(name for name, column in DECLARED.items() if column.recent)
+REQUIRED = tuple(name for name, column in DECLARED.items() if column.required)
+TEXT = tuple(name for name, column in DECLARED.items() if column.is_text)
+NUMBERS = tuple(name for name, column in DECLARED.items() if not column.is_text)
 IDENTITY = ["dataset", "variant", "train_dataset", "amplitude", "defence", "image"]  # one row each
 
 PUBLISHED = {"image_name": "image", "test_dataset": "dataset"}
@@ -29,10 +30,10 @@ FRAME = re.compile(r"(_im\d+\.\w+|(?<=\.y4m)-\d+)$")  # what names a frame withi
 
 
 class RowsError(Exception):
-    """A CSV that no row can be trusted of; the message says why."""
+    """A CSV of which no row can be trusted; the message says why."""
 
 
-class Refused(NamedTuple):
+class ExcludedRow(NamedTuple):
     """A row that is not used, and why."""
 
     dataset: str
@@ -49,10 +50,10 @@ def no_rows() -> pd.DataFrame:
 
 @dataclass(frozen=True)
 class Rows:
-    """The usable rows of a CSV, sorted, and what was left out of it."""
+    """The usable rows of a CSV, sorted, and what was excluded from it."""
 
     table: pd.DataFrame  # the columns of pipeline.cells.row; text is never missing, numbers may be nan
-    refused: tuple[Refused, ...] = ()
+    excluded: tuple[ExcludedRow, ...] = ()
     notes: tuple[str, ...] = ()  # one line each
     defended: pd.DataFrame = field(default_factory=no_rows)  # of defences: an image would count twice
 
@@ -79,11 +80,11 @@ def read_rows(path: Path, *, parity: bool = False) -> Rows:
     table, broken = _without_broken(table)
     table, contradictory, repeated = _without_repeats(table, parity=parity)
     table = table.sort_values(IDENTITY, kind="stable", ignore_index=True)
-    guarded = table["defence"] != ""
-    if guarded.any():
-        notes.append(f"{int(guarded.sum())} rows of defended metrics left out")
-    refused, own = tuple(sorted(broken + contradictory)), table[~guarded].reset_index(drop=True)
-    return Rows(own, refused, (*notes, *repeated), table[guarded].reset_index(drop=True))
+    is_defended = table["defence"] != ""
+    if is_defended.any():
+        notes.append(f"{int(is_defended.sum())} rows of defended metrics left out")
+    excluded, own = tuple(sorted(broken + contradictory)), table[~is_defended].reset_index(drop=True)
+    return Rows(own, excluded, (*notes, *repeated), table[is_defended].reset_index(drop=True))
 
 
 def _ours(path: Path) -> pa.Table:
@@ -163,7 +164,7 @@ def _named(table: pd.DataFrame, notes: list[str]) -> pd.DataFrame:
             if (table["dataset"] == label).any():
                 notes.append(f"data set {label} is read as {name}")
         table["dataset"] = table["dataset"].replace(ALIASES)
-    missing = [column for column in ("image", "dataset", "clear", "attacked") if column not in table]
+    missing = [column for column in REQUIRED if column not in table]
     if missing:
         raise RowsError(f"the columns must include {', '.join(missing)}; got {', '.join(map(str, table))}")
     return table
@@ -200,20 +201,22 @@ def _typed(table: pd.DataFrame) -> pd.DataFrame:
     return typed
 
 
-def _without_broken(table: pd.DataFrame) -> tuple[pd.DataFrame, tuple[Refused, ...]]:
-    """Leaves out rows without a finite score, each with its reason."""
+def _without_broken(table: pd.DataFrame) -> tuple[pd.DataFrame, tuple[ExcludedRow, ...]]:
+    """Returns the rows with finite scores, and the others as excluded rows with their reasons."""
     finite = np.isfinite(table["clear"]) & np.isfinite(table["attacked"])
-    refused = []
+    excluded = []
     for row in table[~finite].to_dict("records"):
         column = "attacked" if np.isfinite(row["clear"]) else "clear"
-        refused.append(Refused(row["dataset"], row["variant"], row["image"], f"{column} is {row[column]:g}"))
-    return table[finite], tuple(sorted(refused))
+        excluded.append(ExcludedRow(row["dataset"], row["variant"], row["image"], f"{column} is {row[column]:g}"))
+    return table[finite], tuple(sorted(excluded))
 
 
-def _without_repeats(table: pd.DataFrame, *, parity: bool) -> tuple[pd.DataFrame, tuple[Refused, ...], tuple[str, ...]]:
-    """Keeps one of the rows that tell the same of one image under one setting; of those that disagree, none.
+def _without_repeats(
+    table: pd.DataFrame, *, parity: bool
+) -> tuple[pd.DataFrame, tuple[ExcludedRow, ...], tuple[str, ...]]:
+    """Returns each image once per setting; of rows that contradict each other, none; and notes of what was dropped.
 
-    Parity keeps them all, as the original benchmark does.
+    Parity keeps all of them, as the original benchmark does.
     """
     repeated = table.duplicated(IDENTITY)
     count = int(repeated.sum())
@@ -225,6 +228,6 @@ def _without_repeats(table: pd.DataFrame, *, parity: bool) -> tuple[pd.DataFrame
     disagreeing = once.duplicated(IDENTITY, keep=False)
     reason = "its rows contradict each other"
     places = once.loc[disagreeing, ["dataset", "variant", "image"]].drop_duplicates()
-    refused = tuple(Refused(dataset, variant, image, reason) for dataset, variant, image in places.to_numpy())
-    kept = once[~disagreeing]
-    return kept, refused, (f"{len(table) - len(kept)} duplicate rows left out",)
+    excluded = tuple(ExcludedRow(dataset, variant, image, reason) for dataset, variant, image in places.to_numpy())
+    consistent = once[~disagreeing]
+    return consistent, excluded, (f"{len(table) - len(consistent)} duplicate rows left out",)

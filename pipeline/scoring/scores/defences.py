@@ -1,4 +1,4 @@
-"""How much of an attack a defence takes away, what it costs on clear images, and what an attack that knows it does.
+"""What a defence is worth: how much of an attack it takes away, what a knowing attack regains, and what it costs.
 
 The measures are those of Gushchin et al., Adversarial purification for no-reference image-quality metrics, 2024,
 https://arxiv.org/abs/2404.06957; f is the metric, x the clear image, x' the attacked one, D the defence.
@@ -16,21 +16,21 @@ import pandas as pd
 from scipy import stats
 
 from pipeline.errors import DataError
-from pipeline.scoring.read.cells import Cell
+from pipeline.scoring.read.cells import StoredCell
 from pipeline.scoring.scores.opinions import before_and_after
 from pipeline.scoring.scores.ranges import Ranges, fixed_scale
-from pipeline.scoring.scores.robustness import Scale, Values
-from pipeline.scoring.scores.statistics import UNKNOWN, Interval, mean_of
+from pipeline.scoring.scores.robustness import ScoreScale, Values
+from pipeline.scoring.scores.statistics import UNKNOWN, Estimate, mean_of
 
 SAME = 80.0  # dB, which the PSNR of equal images counts as
 CERTIFIED = ("radius", "certified_low", "certified_high")  # the columns of a smoothing defence
 NONE = "none"  # the line of the bare metric
+NO_ESTIMATE = Estimate(math.nan, *UNKNOWN)
 Setting = Literal["undefended", "non-adaptive", "adaptive"]
 
 
-@dataclass(frozen=True)
-class Defended:
-    """One line of defences.csv: a defence of a metric against an attack on a data set."""
+class Case(NamedTuple):
+    """Which defence of which metric was attacked how; the first columns of defences.csv."""
 
     metric: str
     defence: str
@@ -38,41 +38,73 @@ class Defended:
     dataset: str
     variant: str
     setting: Setting  # whether the attack knew the defence
+
+
+class Clean(NamedTuple):
+    """What a defence does to images that nobody attacked."""
+
+    clean_cost: float  # mean |f(x) - f(D(x))| / |f(x)|
+    clean_cost_of_range: float  # mean |f(x) - f(D(x))| in parts of the metric's range
+    agreement: float  # SROCC of f(x) with f(D(x)); nan for fewer than three images
+
+
+class Opinions(NamedTuple):
+    """Correlations of the defended metric's scores with mean opinion scores; nan where nobody rated the images."""
+
+    srocc_clear: float = math.nan  # of f(D(x))
+    srocc_attacked: float = math.nan  # of f(D(x'))
+    plcc_clear: float = math.nan
+    plcc_attacked: float = math.nan
+
+
+class CertifiedInterval(NamedTuple):
+    """What a smoothing defence certifies; nan for other defences."""
+
+    radius: float  # l2 norm of the changes that the interval is certified for
+    l2: float  # median l2 norm of the attack's changes, of any defence
+    certified_width: float  # mean width of the interval about the attacked image, in parts of the range
+    left: float  # share of images that the attack took out of the interval, beyond the radius
+
+
+@dataclass(frozen=True)
+class Defended:
+    """One line of defences.csv: a defence of a metric against an attack on a data set."""
+
+    case: Case
     n: int
     gain: float  # mean |f(x) - f(D(x'))| / |f(x)|, the paper's G
-    gain_of_range: float  # mean |f(x) - f(D(x'))| in parts of the metric's range
-    gain_interval: Interval  # of gain_of_range
+    gain_of_range: Estimate  # mean |f(x) - f(D(x'))| in parts of the metric's range
     quality: float  # mean (SSIM(x, D(x')) + PSNR(x, D(x')) / 80) / 2, the paper's Q
-    clean_cost: float  # the gain of D(x): what the defence does to images that nobody attacked
-    clean_cost_of_range: float  # the same in parts of the range, as gain_of_range is
-    agreement: float  # SROCC of f(x) with f(D(x)); nan for fewer than three images
-    srocc_clear: float  # of f(D(x)) with mean opinion scores; nan where nobody rated the images
-    srocc_attacked: float  # of f(D(x'))
-    plcc_clear: float
-    plcc_attacked: float
-    seconds: float = math.nan  # per image, of the defence alone, on the machine of the cell's stamp
-    radius: float = math.nan  # l2 norm of the changes that a smoothing defence certifies its interval for
-    l2: float = math.nan  # median l2 norm of the attack's changes
-    certified_width: float = math.nan  # of the interval about the attacked image, mean, in parts of the range
-    left: float = math.nan  # share of images that the attack took out of the interval, beyond the radius
+    clean: Clean
+    opinions: Opinions
+    seconds: float  # per image, of the defence alone, on the machine of the cell's stamp; nan where it was not timed
+    certificate: CertifiedInterval
     only_unaware: bool = False  # an attack that knows the defence takes back more than half of what it took away
 
 
-def defended(cells: Iterable[Cell], ranges: Ranges) -> list[Defended]:
-    """Returns the lines of all cells behind defences, and of the bare metrics under the same attacks, sorted.
+def defended(cells: Iterable[StoredCell], ranges: Ranges) -> list[Defended]:
+    """Returns the lines of all defended metrics, and of the bare metrics under the same attacks, sorted.
 
     An adaptive cell is that of a metric METRIC+DEFENCE; the clear scores of the bare metric are taken from its own
-    cells or from those judged behind defences.
+    cells or from those whose attacked images defended metrics scored.
     """
     usable = [cell for cell in cells if cell.status == "done" and cell.stamp]
     clear = _bare_clear(usable)
     lines = [line for cell in usable for line in _lines(cell, ranges, clear)]
-    guarded = {(line.metric, line.attack, line.dataset) for line in lines if line.defence != NONE}
-    lines = [line for line in lines if (line.metric, line.attack, line.dataset) in guarded]
-    return sorted(_flagged({_key(line): line for line in lines}), key=_key)
+    with_defence = {_attacked(line.case) for line in lines if line.case.defence != NONE}
+    lines = [line for line in lines if _attacked(line.case) in with_defence]
+    return sorted(_flagged({line.case: line for line in lines}), key=lambda line: _order(line.case))
 
 
-def _bare_clear(cells: Sequence[Cell]) -> pd.Series:
+def _attacked(case: Case) -> tuple[str, ...]:
+    return (case.metric, case.attack, case.dataset)
+
+
+def _order(case: Case) -> tuple[str, ...]:
+    return (case.metric, case.dataset, case.attack, case.variant, case.defence, case.setting)
+
+
+def _bare_clear(cells: Sequence[StoredCell]) -> pd.Series:
     """Returns f(x) by metric, data set, distortion and image."""
     parts = [
         pd.DataFrame(
@@ -94,16 +126,16 @@ def _bare_clear(cells: Sequence[Cell]) -> pd.Series:
 
 
 def _distortion(variant: str) -> str:
-    """Returns the part of a variant that tells which distorted images were attacked."""
+    """Returns the part of a variant that names the distortion of the attacked images, such as jpeg=50."""
     return next((part for part in variant.split("+") if part.startswith("jpeg=")), "")
 
 
-def _lines(cell: Cell, ranges: Ranges, clear: pd.Series) -> Iterator[Defended]:
-    for place, defence, setting, rows in _groups(cell, ranges, clear):
-        yield place.line(defence, setting, rows)
+def _lines(cell: StoredCell, ranges: Ranges, clear: pd.Series) -> Iterator[Defended]:
+    for context, defence, setting, rows in _groups(cell, ranges, clear):
+        yield context.line(defence, setting, rows)
 
 
-def each_image(cells: Iterable[Cell], ranges: Ranges) -> pd.DataFrame:
+def each_image(cells: Iterable[StoredCell], ranges: Ranges) -> pd.DataFrame:
     """Returns what defences did on every image under default settings, a row each.
 
     The columns are metric, dataset, attack, defence, setting and image; `gain`, |f(x) - f(D(x'))| in parts of the
@@ -113,107 +145,104 @@ def each_image(cells: Iterable[Cell], ranges: Ranges) -> pd.DataFrame:
     clear = _bare_clear(usable)
     parts = [
         rows.assign(
-            metric=place.metric,
-            attack=place.attack,
+            metric=context.metric,
+            attack=context.attack,
             defence=defence,
             setting=setting,
-            value=place.scale(rows["clear"].to_numpy()),
-            gain=(rows["clear"] - rows["attacked_defended"]).abs() / (place.scale.high - place.scale.low),
+            value=context.scale(rows["clear"].to_numpy()),
+            gain=(rows["clear"] - rows["attacked_defended"]).abs() / (context.scale.high - context.scale.low),
         )
         for cell in usable
-        for place, defence, setting, rows in _groups(cell, ranges, clear)
-        if not place.variant
+        for context, defence, setting, rows in _groups(cell, ranges, clear)
+        if not context.variant
     ]
     columns = ["metric", "dataset", "attack", "defence", "setting", "image", "gain", "ssim", "value"]
     return pd.concat([pd.DataFrame(columns=columns), *(part[columns] for part in parts)], ignore_index=True)
 
 
-def _groups(cell: Cell, ranges: Ranges, clear: pd.Series) -> Iterator[tuple[Place, str, Setting, pd.DataFrame]]:
-    """Yields the rows behind each defence, of which `clear` is f(x), with where and in which setting they were made."""
+def _groups(
+    cell: StoredCell, ranges: Ranges, clear: pd.Series
+) -> Iterator[tuple[DefenceContext, str, Setting, pd.DataFrame]]:
+    """Yields the rows of each defence, whose `clear` is f(x), with what they have in common."""
     if cell.stamp is None:
         return
     try:
         scale = fixed_scale(cell.stamp, ranges)
     except DataError:
-        return  # the leaderboard tells it
-    metric, _, guard = cell.metric.rpartition("+") if "+" in cell.metric else (cell.metric, "", "")
+        return  # scores.csv gives the reason
+    metric, _, preset = cell.metric.rpartition("+") if "+" in cell.metric else (cell.metric, "", "")
     for (dataset, variant), rows in pd.concat([cell.rows, cell.defended]).groupby(["dataset", "variant"]):
-        place = Place(metric, str(dataset), cell.attack, str(variant), scale, cell.stamp.purifying)
-        if guard:
+        context = DefenceContext(metric, str(dataset), cell.attack, str(variant), scale, cell.stamp.purifying)
+        if preset:
             images = [(metric, dataset, _distortion(str(variant)), image) for image in rows["image"]]
             bare = clear.reindex(pd.MultiIndex.from_tuples(images, names=clear.index.names)).to_numpy()
-            setting: Setting = "adaptive" if _knows(cell.attack, metric, guard) else "non-adaptive"
-            yield place, guard, setting, _through(rows, clear=bare).dropna(subset="clear")
+            setting: Setting = "adaptive" if _knows(cell.attack, metric, preset) else "non-adaptive"
+            yield context, preset, setting, _through(rows, clear=bare).dropna(subset="clear")
             continue
         for defence, part in rows.groupby("defence"):
             if defence:
                 aware = "@" in cell.attack and _knows(cell.attack, metric, str(defence))
-                yield place, str(defence), "adaptive" if aware else "non-adaptive", part
+                yield context, str(defence), "adaptive" if aware else "non-adaptive", part
         once = rows.drop_duplicates(["image", "train_dataset", "amplitude"])
-        unguarded = {"psnr_defended": once["psnr"], "ssim_defended": once["ssim"]}
-        unguarded |= dict.fromkeys(CERTIFIED, pd.Series(math.nan, index=once.index))
-        yield place, NONE, "undefended", _through(once, clear=once["clear"]).assign(**unguarded)
+        bare_measures = {"psnr_defended": once["psnr"], "ssim_defended": once["ssim"]}
+        bare_measures |= dict.fromkeys(CERTIFIED, pd.Series(math.nan, index=once.index))
+        yield context, NONE, "undefended", _through(once, clear=once["clear"]).assign(**bare_measures)
 
 
 def _knows(attack: str, metric: str, defence: str) -> bool:
-    """Tells whether an attack went through a defence: saved images, ATTACK@METRIC+DEFENCE, tell by their name."""
+    """Returns whether an attack went through a defence; of saved images the name says so: ATTACK@METRIC+DEFENCE."""
     _, saved, source = attack.partition("@")
     return not saved or source == f"{metric}+{defence}"
 
 
 def _through(rows: pd.DataFrame, clear: Any) -> pd.DataFrame:
-    """Returns rows of which clear and attacked scores are those behind the defence; `clear` are the bare metric's."""
+    """Returns rows with their scores as the defended metric's, and `clear` as the bare metric's clear scores."""
     return rows.assign(clear_defended=rows["clear"], attacked_defended=rows["attacked"], clear=clear)
 
 
-class Place(NamedTuple):
+class DefenceContext(NamedTuple):
     """What the lines of several defences have in common."""
 
     metric: str
     dataset: str
     attack: str
     variant: str
-    scale: Scale  # of the metric
+    scale: ScoreScale  # of the metric
     purifying: dict[str, float]  # defence -> seconds per image
 
     def line(self, defence: str, setting: Setting, rows: pd.DataFrame) -> Defended:
         """Returns the line of one defence."""
         clear, before, after = (rows[name].to_numpy() for name in ("clear", "clear_defended", "attacked_defended"))
+        width = self.scale.high - self.scale.low
         with np.errstate(divide="ignore", invalid="ignore"):
             relative, cost = (_mean(np.abs(clear - value) / np.abs(clear)) for value in (after, before))
         quality = (rows["ssim_defended"] + rows["psnr_defended"].clip(upper=SAME) / SAME) / 2
-        moved = np.abs(clear - after) / (self.scale.high - self.scale.low)
-        gain = mean_of(moved, rows["clip"])[0] if len(rows) else None
-        direction = self.scale.higher_is_better
-        width, left = self._certified(rows)
-        opinions = before_and_after(
-            rows, higher_is_better=direction, clear="clear_defended", attacked="attacked_defended"
+        agreed = before_and_after(
+            rows,
+            higher_is_better=self.scale.higher_is_better,
+            clear="clear_defended",
+            attacked="attacked_defended",
         )
         return Defended(
-            metric=self.metric,
-            defence=defence,
-            attack=self.attack,
-            dataset=self.dataset,
-            variant=self.variant,
-            setting=setting,
+            case=Case(self.metric, defence, self.attack, self.dataset, self.variant, setting),
             n=len(rows),
             gain=relative,
-            gain_of_range=gain.value if gain else math.nan,
-            gain_interval=(gain.low, gain.high) if gain else UNKNOWN,
+            gain_of_range=mean_of(np.abs(clear - after) / width, rows["clip"])[0] if len(rows) else NO_ESTIMATE,
             quality=_mean(quality.to_numpy()),
-            clean_cost=cost,
-            clean_cost_of_range=_mean(np.abs(clear - before) / (self.scale.high - self.scale.low)),
-            agreement=float(stats.spearmanr(clear, before).statistic) if len(rows) > 2 else math.nan,
-            srocc_clear=opinions.get("srocc_clear", math.nan),
-            srocc_attacked=opinions.get("srocc_attacked", math.nan),
-            plcc_clear=opinions.get("plcc_clear", math.nan),
-            plcc_attacked=opinions.get("plcc_attacked", math.nan),
+            clean=Clean(
+                clean_cost=cost,
+                clean_cost_of_range=_mean(np.abs(clear - before) / width),
+                agreement=float(stats.spearmanr(clear, before).statistic) if len(rows) > 2 else math.nan,
+            ),
+            opinions=Opinions(**agreed),
             seconds=self.purifying.get(defence, math.nan),
-            radius=_mean(rows["radius"].to_numpy()),
-            l2=float(rows["l2"].median()) if len(rows) else math.nan,
-            certified_width=width,
-            left=left,
+            certificate=self._certificate(rows),
         )
+
+    def _certificate(self, rows: pd.DataFrame) -> CertifiedInterval:
+        width, left = self._certified(rows)
+        median = float(rows["l2"].median()) if len(rows) else math.nan
+        return CertifiedInterval(_mean(rows["radius"].to_numpy()), median, width, left)
 
     def _certified(self, rows: pd.DataFrame) -> tuple[float, float]:
         """Returns the mean width of the certified intervals, and on how many images the clear score is outside."""
@@ -228,21 +257,17 @@ def _mean(values: Values) -> float:
     return float(values.mean()) if values.size else math.nan
 
 
-def _key(line: Defended) -> tuple[str, ...]:
-    return (line.metric, line.dataset, line.attack, line.variant, line.defence, line.setting)
-
-
-def _flagged(lines: dict[tuple[str, ...], Defended]) -> list[Defended]:
+def _flagged(lines: dict[Case, Defended]) -> list[Defended]:
     """Marks the defences that only work while the attack does not know them."""
     result = []
-    for line in lines.values():
-        place = (line.metric, line.dataset, line.attack, line.variant)
-        bare = lines.get((*place, NONE, "undefended"))
-        unaware = lines.get((*place, line.defence, "non-adaptive"))
-        aware = lines.get((*place, line.defence, "adaptive"))
-        if line.defence != NONE and bare and unaware and aware:
-            taken = bare.gain_of_range - unaware.gain_of_range
-            given_back = aware.gain_of_range - unaware.gain_of_range
-            line = replace(line, only_unaware=bool(taken > 0 and given_back > taken / 2))  # noqa: PLW2901
-        result.append(line)
+    for case, line in lines.items():
+        bare = lines.get(case._replace(defence=NONE, setting="undefended"))
+        unaware = lines.get(case._replace(setting="non-adaptive"))
+        aware = lines.get(case._replace(setting="adaptive"))
+        if case.defence != NONE and bare and unaware and aware:
+            taken = bare.gain_of_range.value - unaware.gain_of_range.value
+            given_back = aware.gain_of_range.value - unaware.gain_of_range.value
+            result.append(replace(line, only_unaware=bool(taken > 0 and given_back > taken / 2)))
+        else:
+            result.append(line)
     return result

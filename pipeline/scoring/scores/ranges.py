@@ -15,7 +15,7 @@ from typing import NamedTuple
 from pipeline import places
 from pipeline.cells.stamp import Stamp
 from pipeline.errors import DataError
-from pipeline.scoring.scores.robustness import Scale
+from pipeline.scoring.scores.robustness import ScoreScale
 
 Ranges = dict[str, tuple[float, float]]
 Range = tuple[float, float]
@@ -36,7 +36,7 @@ class Measured(NamedTuple):
     difference: str  # from the declared range, in words
 
 
-class Source(NamedTuple):
+class MeasuredOn(NamedTuple):
     """What a range was measured on."""
 
     images: int
@@ -45,7 +45,7 @@ class Source(NamedTuple):
     date: str
 
 
-def line_of(metric: str, found: Range, declared: Range, source: Source) -> Measured:
+def line_of(metric: str, found: Range, declared: Range, source: MeasuredOn) -> Measured:
     """Returns the line of a metric whose clear scores were measured, compared with the range that it declares."""
     ends = [f"{value:.6g}" for value in (*found, *declared)]
     where = [str(source.images), source.dataset, source.digest, source.date]
@@ -53,21 +53,21 @@ def line_of(metric: str, found: Range, declared: Range, source: Source) -> Measu
 
 
 def difference(found: Range, declared: Range) -> str:
-    """Tells how a measured range differs from the declared one: in its unit, its ends, its width."""
+    """Says how a measured range differs from the declared one: in its unit, its ends, its width."""
     width, wanted = found[1] - found[0], declared[1] - declared[0]
     for power in (100.0, 0.01):
         if all(abs(one - power * other) <= 0.2 * power * wanted for one, other in zip(found, declared, strict=True)):
             return f"another unit: the declared range times {power:g}"
-    told = []
+    words = []
     if found[1] < declared[0] or found[0] > declared[1]:
-        told.append("has nothing in common with the declared one: another model or unit")
+        words.append("has nothing in common with the declared one: another model or unit")
     else:
         for beyond, side in ((declared[0] - found[0], "below"), (found[1] - declared[1], "above")):
             if beyond > 0.1 * wanted:
-                told.append(f"reaches {beyond / wanted:.0%} of the declared range {side} it")
+                words.append(f"reaches {beyond / wanted:.0%} of the declared range {side} it")
         if width < 0.5 * wanted:
-            told.append(f"has {width / wanted:.0%} of the declared width: these images differ less")
-    return "; ".join(told)
+            words.append(f"has {width / wanted:.0%} of the declared width: these images differ less")
+    return "; ".join(words)
 
 
 def read_lines(path: Path) -> dict[str, Measured]:
@@ -106,13 +106,13 @@ def read_ranges(path: Path | None = None) -> Ranges:
     return ranges
 
 
-def measured_scale(metric: str, ranges: Ranges, *, higher_is_better: bool) -> Scale | None:
+def measured_scale(metric: str, ranges: Ranges, *, higher_is_better: bool) -> ScoreScale | None:
     """Returns the scale of a metric's measured range, or None if it was not measured."""
-    return Scale(*ranges[metric], higher_is_better, "ranges.csv") if metric in ranges else None
+    return ScoreScale(*ranges[metric], higher_is_better, "ranges.csv") if metric in ranges else None
 
 
-def fixed_scale(stamp: Stamp, ranges: Ranges) -> Scale:
+def fixed_scale(stamp: Stamp, ranges: Ranges) -> ScoreScale:
     """Returns the scale that ranks: the measured range, else the one that the metric declares."""
     metric = stamp.metric
     measured = measured_scale(metric.name, ranges, higher_is_better=metric.higher_is_better)
-    return measured or Scale(*metric.score_range, metric.higher_is_better, "declared")
+    return measured or ScoreScale(*metric.score_range, metric.higher_is_better, "declared")

@@ -1,4 +1,4 @@
-"""How sure a ranking is: where else a metric might stand, who is above whom, what difference can be told at all."""
+"""How sure a ranking is: where else a metric might stand, who is above whom, what difference the images can show."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def ranking(gains: Mapping[str, Values]) -> Ranking:
 
 
 def detectable_difference(differences: Values) -> float:
-    """Returns the least true difference of two metrics' gains that so many images tell from 0.
+    """Returns the least true difference of two metrics' gains that so many images can show to differ from 0.
 
     It is found at the 5 % level with a probability of 80 %: (z(.975) + z(.8)) times the standard error (Cohen 1988,
     chapter 2), here of the paired difference.

@@ -1,14 +1,15 @@
 """The scores: how far an attack moved a metric, from the clear and the attacked scores of the same images.
 
-Sources: absolute and relative gain, Wasserstein score, energy distance and the R-score as printed are those of the
-methodology page of the original benchmark (Antsiferova et al. 2024, https://arxiv.org/abs/2310.06958); the R-score is
-Zhang et al. 2022 (https://arxiv.org/abs/2210.00933), which is also what the original benchmark's code computes.
+`SCORES` declares each score once: tables, pages, CSV and JSON take its title, formula and direction from there. A new
+mean score is one more entry.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import TypeAlias
 
 import numpy as np
@@ -19,15 +20,14 @@ from pipeline.errors import DataError
 
 Values: TypeAlias = NDArray[np.float64]  # (N,), one per image
 
-MEANS = ("absolute_gain", "relative_gain", "r_score", "r_score_printed")  # means over images of a term per image
-DISTANCES = ("wasserstein", "energy_distance")  # between the distributions of clear and attacked scores
-SCORES = MEANS + DISTANCES
+BENCHMARK = "https://arxiv.org/abs/2310.06958"  # Antsiferova et al. 2024, the original benchmark's methodology
+R_SCORE = "https://arxiv.org/abs/2210.00933"  # Zhang et al. 2022; the original benchmark's code computes this one, too
 
 EPS = 1e-6  # keeps the R-scores finite where the attack changed nothing
 
 
 @dataclass(frozen=True)
-class Scale:
+class ScoreScale:
     """What turns a metric's own unit into s: 0 at the worst end of its range, 1 at the best."""
 
     low: float
@@ -36,7 +36,7 @@ class Scale:
     source: str = ""  # where low and high come from: "ranges.csv", "declared" or "subset"
 
     def __post_init__(self) -> None:
-        """Refuses a range that nothing can be divided by."""
+        """Raises DataError for a range that nothing can be divided by."""
         if not (math.isfinite(self.low) and math.isfinite(self.high) and self.low < self.high):
             raise DataError(f"a range must be finite, low below high; got {self.low:.6g} to {self.high:.6g}")
 
@@ -46,7 +46,7 @@ class Scale:
         return scaled if self.higher_is_better else 1 - scaled
 
 
-def subset_scale(clear: Values, *, higher_is_better: bool = True) -> Scale:
+def subset_scale(clear: Values, *, higher_is_better: bool = True) -> ScoreScale:
     """Returns the scale of exactly these rows: the smallest and the largest clear score.
 
     Only for comparison with the published numbers: the fewer the images, the larger the gains it gives.
@@ -58,20 +58,125 @@ def subset_scale(clear: Values, *, higher_is_better: bool = True) -> Scale:
         raise DataError(
             f"clear scores must differ for subset scaling; got {clear.size} with one value: use fixed scaling"
         )
-    return Scale(float(clear.min()), float(clear.max()), higher_is_better, "subset")
+    return ScoreScale(float(clear.min()), float(clear.max()), higher_is_better, "subset")
+
+
+@dataclass(frozen=True)
+class Score:
+    """What is known of a score; c and a are the clear and the attacked scores on the scale.
+
+    Attributes:
+        title: Its heading in tables.
+        formula: What it is, in one line.
+        reads: How a reader takes it.
+        source: The paper that defines it.
+        place: Its place in `score --json`, which lists the scores as the published results do.
+        term: Of a score that is a mean over images, the value of each image, from c and a, (N,) each.
+        distance: Of a score that compares two sets of scores, their distance without a sign.
+        higher_is_better: Whether a higher score is a more robust metric.
+        brief: Whether it is shown where there is room for a few scores only.
+    """
+
+    title: str
+    formula: str
+    reads: str
+    source: str
+    place: int
+    term: Callable[[Values, Values], Values] | None = None
+    distance: Callable[[Values, Values], float] | None = None
+    higher_is_better: bool = False
+    brief: bool = False
+
+
+def _relative_gain(before: Values, after: Values) -> Values:
+    """Returns nan where a clear score lies a range or more below the scale: its denominator means nothing there."""
+    return np.where(before > -1, (after - before) / (before + 1), np.nan)
+
+
+def _r_score(before: Values, after: Values) -> Values:
+    return _log_ratio(np.maximum(1 - before, before), before, after)
+
+
+def _r_score_printed(before: Values, after: Values) -> Values:
+    """Returns the wording of the methodology page, which has no EPS; the numbers stored for published rows do.
+
+    A room below 0 counts as 0, so that an image with c <= 0 and a >= 1, as some published rows have, gives -inf.
+    """
+    return _log_ratio(np.maximum(np.maximum(1 - after, before), 0), before, after)
+
+
+def _log_ratio(room: Values, before: Values, after: Values) -> Values:
+    ratio: Values = np.log10(room / (np.abs(after - before) + EPS))
+    return ratio
+
+
+def _wasserstein(before: Values, after: Values) -> float:
+    """Returns W1(c, a)."""
+    return float(stats.wasserstein_distance(before, after))
+
+
+def _energy_distance(before: Values, after: Values) -> float:
+    """Returns sqrt(2 ∫ (F_c - F_a)²)."""
+    return float(stats.energy_distance(before, after))
+
+
+WASSERSTEIN = Score(
+    title="Wasserstein",
+    formula="between the two sets of scores, with the gain's sign",
+    reads="how far the whole distribution moved",
+    source=BENCHMARK,
+    place=4,
+    distance=_wasserstein,
+)
+SCORES: Mapping[str, Score] = MappingProxyType(
+    {
+        "absolute_gain": Score(
+            title="absolute gain",
+            formula="mean(a - c)",
+            reads="0.1: the attack bought a tenth of the range",
+            source=BENCHMARK,
+            place=3,
+            term=lambda before, after: after - before,
+            brief=True,
+        ),
+        "relative_gain": Score(
+            title="relative gain",
+            formula="mean((a - c) / (c + 1))",
+            reads="the same, less where the score was high already",
+            source=BENCHMARK,
+            place=2,
+            term=_relative_gain,
+        ),
+        "r_score": Score(
+            title="R-score",
+            formula="mean(log10(max(1 - c, c) / (|a - c| + 1e-6)))",
+            reads="higher is more robust; 1: moved by a tenth of the room",
+            source=R_SCORE,
+            place=1,
+            term=_r_score,
+            higher_is_better=True,
+            brief=True,
+        ),
+        "r_score_printed": Score(
+            title="R-score as printed",
+            formula="mean(log10(max(1 - a, c) / (|a - c| + 1e-6)))",
+            reads="the wording of the original methodology page",
+            source=BENCHMARK,
+            place=6,
+            term=_r_score_printed,
+            higher_is_better=True,
+        ),
+        "wasserstein": WASSERSTEIN,
+        "energy_distance": replace(WASSERSTEIN, title="energy distance", place=5, distance=_energy_distance),
+    }
+)
+BRIEF = tuple(name for name, score in SCORES.items() if score.brief)
 
 
 def robustness(before: Values, after: Values) -> dict[str, float]:
-    """Returns every score of `SCORES`, from scaled scores.
+    """Returns every score of `SCORES`; one image is enough for all of them.
 
-    With c = s(clear) and a = s(attacked), the mean ones are those of `terms`, and
-
-    - wasserstein = W1(c, a) · sign(mean a - mean c)
-    - energy_distance = sqrt(2 ∫ (F_c - F_a)²) · the same sign
-
-    One image is enough for all of them. `r_score_printed` is -inf as soon as one image has s(c) <= 0 and s(a) >= 1, as
-    some published rows have. `relative_gain` is nan where a clear score lies a whole range or more below the scale,
-    because its denominator means nothing there.
+    A mean score is the mean of its `terms`. A distance has the sign of mean a - mean c.
 
     Args:
         before: The scaled clear scores, (N,).
@@ -84,32 +189,13 @@ def robustness(before: Values, after: Values) -> dict[str, float]:
     with np.errstate(invalid="ignore"):
         scores = {name: float(values.mean()) for name, values in terms(before, after).items()}
     sign = float(np.sign(after.mean() - before.mean()))
-    scores["wasserstein"] = sign * float(stats.wasserstein_distance(before, after))
-    scores["energy_distance"] = sign * float(stats.energy_distance(before, after))
-    return scores
+    return scores | {name: sign * score.distance(before, after) for name, score in SCORES.items() if score.distance}
 
 
 def terms(before: Values, after: Values) -> dict[str, Values]:
-    """Returns, for every mean score, the value of each image.
-
-    With c = s(clear) and a = s(attacked):
-
-    - absolute_gain = a - c
-    - relative_gain = (a - c) / (c + 1)
-    - r_score = log10(max(1 - c, c) / (|a - c| + 1e-6))
-    - r_score_printed = log10(max(1 - a, c) / (|a - c| + 1e-6)), the methodology page's wording (which has no 1e-6, but
-      the numbers stored for the published rows do); a room below 0 counts as 0
-    """
-    gain = after - before
-    moved = np.abs(gain) + EPS
+    """Returns, for every mean score, the value of each image, (N,); arguments as in `robustness`."""
     with np.errstate(divide="ignore", invalid="ignore"):
-        room = np.maximum(np.maximum(1 - after, before), 0)
-        return {
-            "absolute_gain": gain,
-            "relative_gain": np.where(before > -1, gain / (before + 1), np.nan),
-            "r_score": np.log10(np.maximum(1 - before, before) / moved),
-            "r_score_printed": np.log10(room / moved),
-        }
+        return {name: score.term(before, after) for name, score in SCORES.items() if score.term}
 
 
 def _require_finite(before: Values, after: Values) -> None:
@@ -119,4 +205,4 @@ def _require_finite(before: Values, after: Values) -> None:
         )
     broken = int((~(np.isfinite(before) & np.isfinite(after))).sum())
     if broken:
-        raise DataError(f"scores must be finite; got {broken} of {before.size} that are not: leave those images out")
+        raise DataError(f"scores must be finite; got {broken} of {before.size} that are not: exclude those images")

@@ -178,7 +178,7 @@ def _on_grid(values: NDArray[np.float64], most: int) -> NDArray[np.float64]:
 
 @lru_cache(maxsize=4)
 def draws(clips: tuple[str, ...], resamples: int, seed: int) -> Draws:
-    """Returns the draws of these images; kept, because most cells of a data set have the same."""
+    """Returns the draws of these images, cached because most cells of a data set have the same images."""
     return Draws(clips, resamples, seed)
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from pipeline.errors import BenchError, DataError, suggestion
-from pipeline.scoring.read.cells import Cell
+from pipeline.scoring.read.cells import StoredCell
 from pipeline.scoring.scores.transport import Transport
 
 
@@ -16,12 +16,12 @@ from pipeline.scoring.scores.transport import Transport
 class Target:
     """The metric to whose scale all others are brought."""
 
-    cell: Cell  # one of its cells: they all know its range
+    cell: StoredCell  # one of its cells: they all know its range
     higher_is_better: bool
     clear: pd.Series[float]  # its clear score by data set and image
 
     @classmethod
-    def of(cls, cells: Sequence[Cell], metric: str, *, lower_is_better: bool) -> Target:
+    def of(cls, cells: Sequence[StoredCell], metric: str, *, lower_is_better: bool) -> Target:
         """Returns the target of a name.
 
         Raises:
@@ -37,18 +37,18 @@ class Target:
         return cls(own[0], direction_of(own[0], lower_is_better=lower_is_better), clear[~clear.index.duplicated()])
 
     def mapped(self, rows: pd.DataFrame, metric: str, *, higher_is_better: bool) -> tuple[pd.DataFrame, list[str]]:
-        """Returns rows in the target's unit, and notes on the data sets that could not be mapped and are left out."""
+        """Returns rows in the target's unit, and notes on the data sets that could not be mapped and are excluded."""
         if metric == self.cell.metric:
             return rows, []
         parts, notes = [rows.iloc[:0]], []
         for dataset, part in rows.groupby("dataset"):
             both = pd.concat([_clear(part), self.clear], axis=1, join="inner").to_numpy()
             try:
-                move = Transport(both[:, 0], both[:, 1], mirrored=higher_is_better != self.higher_is_better)
+                transport = Transport(both[:, 0], both[:, 1], mirrored=higher_is_better != self.higher_is_better)
             except DataError as error:
                 notes.append(f"{dataset}: not brought to the scale of {self.cell.metric}: {error}")
                 continue
-            parts.append(part.assign(**{name: move(part[name].to_numpy()) for name in ("clear", "attacked")}))
+            parts.append(part.assign(**{name: transport(part[name].to_numpy()) for name in ("clear", "attacked")}))
         return pd.concat(parts, ignore_index=True), notes
 
 
@@ -59,6 +59,6 @@ def _clear(rows: pd.DataFrame) -> pd.Series[float]:
     return chosen.drop_duplicates(["dataset", "image"]).set_index(["dataset", "image"])["clear"]
 
 
-def direction_of(cell: Cell, *, lower_is_better: bool) -> bool:
+def direction_of(cell: StoredCell, *, lower_is_better: bool) -> bool:
     """Returns whether higher is better."""
     return cell.stamp.metric.higher_is_better if cell.stamp else not lower_is_better

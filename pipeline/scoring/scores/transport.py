@@ -17,7 +17,7 @@ class Transport:
     """A map from one metric's unit to another's: non-decreasing in quality, the same whenever it is made.
 
     Between two known scores it is linear, and beyond all of them it goes on with the slope of the whole: attacks leave
-    the range of clear scores, and how far they do must still tell.
+    the range of clear scores, and a score further outside must still map to one further outside.
 
     Args:
         source: The metric's scores of clear images, (N,).

@@ -12,9 +12,9 @@ from typing import Any
 from pipeline.scoring.board.flags import EXPLANATIONS
 from pipeline.scoring.board.leaderboard import Leaderboard, Section, Standing
 from pipeline.scoring.board.records import COSTS, Record
+from pipeline.scoring.scores.effects import Effect
 from pipeline.scoring.scores.opinions import OPINIONS
-from pipeline.scoring.scores.outcomes import Outcome
-from pipeline.scoring.scores.robustness import SCORES
+from pipeline.scoring.scores.robustness import BRIEF, SCORES, ScoreScale
 from pipeline.scoring.scores.statistics import Estimate
 from pipeline.scoring.tables.format import digits, plain
 
@@ -27,7 +27,7 @@ SCORES_COLUMNS = (
     *OPINIONS,
     *("seconds", "scale_low", "scale_high", "scale_source", "flags", "status", "reason", "preset", "key", "commit"),
 )
-SHOWN = ("absolute_gain", "r_score")  # per attack and family in leaderboard.csv; the .json has all
+SCALELESS = {"scale_low": "", "scale_high": "", "scale_source": ""}
 
 
 def scores_csv(records: Iterable[Record]) -> str:
@@ -54,7 +54,7 @@ def leaderboard_json(board: Leaderboard) -> str:
 
 
 def _record(record: Record) -> dict[str, str]:
-    stamp, scale = record.stamp, record.scale
+    stamp, scored = record.stamp, record.scored
     line = {
         "metric": record.metric,
         "kind": record.kind,
@@ -62,36 +62,39 @@ def _record(record: Record) -> dict[str, str]:
         "family": record.family,
         "dataset": record.dataset,
         "variant": record.variant,
-        "train_dataset": record.train_dataset,
-        "amplitude": digits(record.amplitude),
+        "train_dataset": record.on.train_dataset,
+        "amplitude": digits(record.on.amplitude),
         "n": str(record.n),
         "missing": str(max(0, record.asked - record.n)),
-        **_outcome_line("", record.outcome, SCORES),
-        **{f"{name}_subset": digits(value) for name, value in record.subset.items()},
-        **{name: digits(value) for name, value in (record.costs | record.opinions).items()},
+        **_effect_line("", record.effect, SCORES),
         "flags": "; ".join(flag.text for flag in record.flags),
         "status": record.status,
         "reason": record.reason,
     }
-    if scale:
-        line |= {"scale_low": digits(scale.low), "scale_high": digits(scale.high), "scale_source": scale.source}
+    if scored:
+        line |= {f"{name}_subset": digits(value) for name, value in scored.subset.items()}
+        line |= {name: digits(value) for name, value in (scored.costs | scored.opinions).items()}
+        line |= _scale_line(scored.scale)
     if stamp:
         seconds = stamp.seconds.get(record.variant, math.nan)
         line |= {"seconds": digits(seconds), "preset": stamp.preset, "key": stamp.key, "commit": stamp.commit}
     return line
 
 
-def _outcome_line(prefix: str, outcome: Outcome | None, scores: Sequence[str]) -> dict[str, str]:
-    """Returns the columns of some scores with their intervals, empty if there is no outcome."""
+def _effect_line(prefix: str, effect: Effect | None, scores: Iterable[str]) -> dict[str, str]:
+    """Returns the columns of some scores with their intervals, empty if there is no effect."""
     line: dict[str, str] = {}
     for name in scores:
-        value, (low, high) = (outcome.scores[name], outcome.intervals[name]) if outcome else (math.nan, (math.nan,) * 2)
+        value, (low, high) = (effect.scores[name], effect.intervals[name]) if effect else (math.nan, (math.nan,) * 2)
         line |= {f"{prefix}{name}{end}": digits(v) for end, v in (("", value), ("_low", low), ("_high", high))}
     return line
 
 
+def _scale_line(scale: ScoreScale) -> dict[str, str]:
+    return {"scale_low": digits(scale.low), "scale_high": digits(scale.high), "scale_source": scale.source}
+
+
 def _standing_line(section: Section, standing: Standing) -> dict[str, str]:
-    scale = standing.scale
     line = {
         "preset": section.preset,
         "dataset": section.dataset,
@@ -102,20 +105,18 @@ def _standing_line(section: Section, standing: Standing) -> dict[str, str]:
         "metric": standing.metric,
         "title": standing.title,
         "n": str(standing.worst.n if standing.worst else 0),
-        **_outcome_line("worst_case_", standing.worst, SCORES),
-        "scale_low": digits(scale.low) if scale else "",
-        "scale_high": digits(scale.high) if scale else "",
-        "scale_source": scale.source if scale else "",
+        **_effect_line("worst_case_", standing.worst, SCORES),
+        **(_scale_line(standing.scale) if standing.scale else SCALELESS),
         "missing": "; ".join(f"{attack}: {reason}" for attack, reason in standing.missing.items()),
         "flags": "; ".join(map(str, standing.flags)),
         "note": section.caption,
     }
     for family in section.families:
-        line |= _outcome_line(f"family_{family}_", standing.families.get(family), SHOWN)
+        line |= _effect_line(f"family_{family}_", standing.families.get(family), BRIEF)
     for attack in section.attacks:
-        line |= _outcome_line(f"{attack}_", standing.attacks.get(attack), SHOWN)
+        line |= _effect_line(f"{attack}_", standing.attacks.get(attack), BRIEF)
     for variant in sorted(standing.variants):
-        line |= _outcome_line(f"{variant}_", standing.variants[variant], SHOWN)
+        line |= _effect_line(f"{variant}_", standing.variants[variant], BRIEF)
     return line
 
 
@@ -142,11 +143,11 @@ def _standing(standing: Standing) -> dict[str, Any]:
         "rank_interval": standing.rank_interval,
         "metric": standing.metric,
         "title": standing.title,
-        "worst_case": _outcome(standing.worst) if standing.worst else None,
-        "moved_most_by": standing.moved_most_by,
-        "families": _outcomes(standing.families),
-        "attacks": _outcomes(standing.attacks),
-        "variants": _outcomes(standing.variants),
+        "worst_case": _effect(standing.worst) if standing.worst else None,
+        "moved_most_by": standing.worst_on,
+        "families": _effects(standing.families),
+        "attacks": _effects(standing.attacks),
+        "variants": _effects(standing.variants),
         **({"opinions": {name: _plain(each) for name, each in standing.opinions.items()}} if standing.opinions else {}),
         "over_noise": {attack: _estimate(more) for attack, more in standing.over_noise.items()},
         "missing": standing.missing,
@@ -155,13 +156,13 @@ def _standing(standing: Standing) -> dict[str, Any]:
     }
 
 
-def _outcomes(outcomes: Mapping[str, Outcome]) -> dict[str, dict[str, Any]]:
-    return {name: _outcome(outcome) for name, outcome in outcomes.items()}
+def _effects(effects: Mapping[str, Effect]) -> dict[str, dict[str, Any]]:
+    return {name: _effect(effect) for name, effect in effects.items()}
 
 
-def _outcome(outcome: Outcome) -> dict[str, Any]:
-    scores = {name: _estimate(Estimate(outcome.scores[name], *outcome.intervals[name])) for name in SCORES}
-    return {"n": outcome.n, **scores}
+def _effect(effect: Effect) -> dict[str, Any]:
+    scores = {name: _estimate(Estimate(effect.scores[name], *effect.intervals[name])) for name in SCORES}
+    return {"n": effect.n, **scores}
 
 
 def _plain(values: Mapping[str, float]) -> dict[str, Any]:

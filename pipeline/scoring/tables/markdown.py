@@ -7,18 +7,11 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from pipeline.scoring.board.leaderboard import Leaderboard, Section, Standing
 from pipeline.scoring.board.records import CONTROL
-from pipeline.scoring.scores.outcomes import Outcome
+from pipeline.scoring.scores.effects import Effect
 from pipeline.scoring.scores.robustness import SCORES
 from pipeline.scoring.tables.format import with_margin
 
-HEADINGS = {
-    "absolute_gain": "absolute gain",
-    "relative_gain": "relative gain",
-    "r_score": "R-score",
-    "r_score_printed": "R-score as printed",
-    "wasserstein": "Wasserstein",
-    "energy_distance": "energy distance",
-}
+HIGHER = min((score.title for score in SCORES.values() if score.higher_is_better), key=len)  # "R-score" names both
 MEANING = (
     "- Absolute gain: how far an attack raised the score, in parts of the metric's range (0.1 is a tenth); ± is half "
     "of the 95 % bootstrap interval over clips. 64 images tell a gain to about 10 %, 250 to about 5 %.\n"
@@ -26,7 +19,7 @@ MEANING = (
     "channel by more than 10/255 (of all, where there is none); a family's column is the same within it. It ranks, "
     "smallest first, but only metrics on which each of these attacks was done.\n"
     "- The control is noise of the same size: an attack that raises the score no more has shown nothing. A higher "
-    "R-score is more robust; of all other scores, the smaller.\n"
+    f"{HIGHER} is more robust; of all other scores, the smaller.\n"
 )
 
 
@@ -58,7 +51,7 @@ def _section(section: Section) -> Iterator[str]:
     )
     yield "All scores of the worst case:"
     yield table(
-        ["rank", "metric", "images", *(HEADINGS[name] for name in SCORES), "scaled by"],
+        ["rank", "metric", "images", *(score.title for score in SCORES.values()), "scaled by"],
         [
             [
                 str(standing.rank or "n/a"),
@@ -111,8 +104,8 @@ def _gaps(board: Leaderboard) -> str:
     )
 
 
-def _gain(outcome: Outcome | None) -> str:
-    return with_margin(outcome.scores["absolute_gain"], outcome.intervals["absolute_gain"]) if outcome else "n/a"
+def _gain(effect: Effect | None) -> str:
+    return with_margin(effect.scores["absolute_gain"], effect.intervals["absolute_gain"]) if effect else "n/a"
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -15,9 +15,9 @@ from rich.table import Table
 from rich.text import Text
 
 from pipeline.errors import BenchError, DataError
-from pipeline.scoring.read.cells import Cell, read_cells
+from pipeline.scoring.read.cells import StoredCell, read_cells
 from pipeline.scoring.scores.ranges import Ranges, fixed_scale, measured_scale, read_ranges
-from pipeline.scoring.scores.robustness import SCORES, Scale, Values, robustness, subset_scale
+from pipeline.scoring.scores.robustness import BRIEF, SCORES, ScoreScale, Values, robustness, subset_scale
 from pipeline.scoring.scores.statistics import bootstrap, intervals
 from pipeline.scoring.scores.target import Target, direction_of
 from pipeline.scoring.tables.format import plain, with_margin
@@ -25,8 +25,6 @@ from pipeline.scoring.tables.format import plain, with_margin
 Scaling = Literal["fixed", "subset"]
 
 SUMMARY = ("clear_min", "clear_max", "clear_mean", "attacked_mean")
-TERMINAL_SCORES = ("absolute_gain", "r_score")  # as many as fit 80 columns; --json has all
-JSON_SCORES = ("r_score", "relative_gain", "absolute_gain", "wasserstein", "energy_distance", "r_score_printed")
 
 
 @dataclass(frozen=True)
@@ -36,14 +34,14 @@ class ScoredRows:
     metric: str
     key: str  # "attack|dataset"
     rows: pd.DataFrame
-    scale: Scale | None  # None if there is none; a note says why, and every score is nan
+    scale: ScoreScale | None  # None if there is none; a note says why, and every score is nan
 
     def numbers(self) -> dict[str, int | float | str | None]:
         """Returns what `--json` prints of them, in the order of the published scores."""
         clear, attacked = self.rows["clear"], self.rows["attacked"]
         scores = robustness(*self._scaled()) if self.scale else dict.fromkeys(SCORES, math.nan)
         values = dict(zip(SUMMARY, (clear.min(), clear.max(), clear.mean(), attacked.mean()), strict=True))
-        values |= {name: scores[name] for name in JSON_SCORES}
+        values |= {name: scores[name] for name in sorted(SCORES, key=lambda name: SCORES[name].place)}
         return {"n": len(self.rows)} | {name: plain(round(float(value), 9)) for name, value in values.items()}
 
     def with_margins(self) -> dict[str, str]:
@@ -74,16 +72,16 @@ class ScoreReport:
         return json.dumps(next(iter(nested.values())) if len(nested) == 1 else nested, indent=1, allow_nan=False)
 
     def table(self) -> Table:
-        """Returns the scores as a table for the terminal."""
+        """Returns the scores as a table for the terminal: as many as fit 80 columns."""
         table = Table(box=None, header_style="bold", pad_edge=False)
         for name in ("metric", "attack", "data set"):
             table.add_column(name, overflow="fold")
-        for name in ("n", *TERMINAL_SCORES):
+        for name in ("n", *BRIEF):
             table.add_column(name.replace("_", " "), justify="right", no_wrap=True)
         for item in self.scored:
             scores = item.with_margins()
             place = (Text(text) for text in (item.metric, *item.key.split("|")))
-            table.add_row(*place, str(len(item.rows)), *(scores[name] for name in TERMINAL_SCORES))
+            table.add_row(*place, str(len(item.rows)), *(scores[name] for name in BRIEF))
         return table
 
 
@@ -116,7 +114,7 @@ def score_paths(
     """
     cells = read_cells(paths, parity=parity)
     known = read_ranges(ranges)
-    notes = [f"{_where(cell)}: {note}" for cell in cells for note in (*cell.notes, *_refusals(cell))]
+    notes = [f"{_where(cell)}: {note}" for cell in cells for note in (*cell.notes, *_exclusions(cell))]
     notes += [f"{_where(cell)}: {cell.status}: {cell.reason}" for cell in cells if cell.status != "done"]
     scored: list[ScoredRows] = []
     target = Target.of(cells, scale_to, lower_is_better=lower_is_better) if scale_to else None
@@ -138,24 +136,24 @@ def score_paths(
     return ScoreReport(scored, notes)
 
 
-def _same_attack(cells: list[Cell]) -> Iterator[list[Cell]]:
+def _same_attack(cells: list[StoredCell]) -> Iterator[list[StoredCell]]:
     """Yields the usable cells of each metric and attack."""
     usable = [cell for cell in cells if cell.status == "done" and len(cell.rows)]
     for _, group in itertools.groupby(usable, key=lambda cell: (cell.metric, cell.attack)):
         yield list(group)
 
 
-def _refusals(cell: Cell) -> Iterator[str]:
+def _exclusions(cell: StoredCell) -> Iterator[str]:
     """Yields which rows are not used, if any."""
-    if cell.refused:
-        named = ", ".join(f"{row.image} ({row.reason})" for row in cell.refused[:3])
-        more = ", …" if len(cell.refused) > 3 else ""
-        yield f"{len(cell.refused)} of {len(cell.rows) + len(cell.refused)} rows refused: {named}{more}"
+    if cell.excluded:
+        named = ", ".join(f"{row.image} ({row.reason})" for row in cell.excluded[:3])
+        more = ", …" if len(cell.excluded) > 3 else ""
+        yield f"{len(cell.excluded)} of {len(cell.rows) + len(cell.excluded)} rows excluded: {named}{more}"
 
 
 def _fixed(
-    cell: Cell, scaling: Scaling | None, ranges: Ranges, notes: list[str], *, higher_is_better: bool
-) -> Scale | None:
+    cell: StoredCell, scaling: Scaling | None, ranges: Ranges, notes: list[str], *, higher_is_better: bool
+) -> ScoreScale | None:
     """Returns the fixed scale, or None for subset scaling."""
     if scaling == "subset":
         return None
@@ -185,7 +183,7 @@ def _groups(attack: str, rows: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame
             yield f"{name}|{dataset}", group[group["dataset"] == dataset]
 
 
-def _subset(key: str, rows: pd.DataFrame, notes: list[str], *, higher_is_better: bool) -> Scale | None:
+def _subset(key: str, rows: pd.DataFrame, notes: list[str], *, higher_is_better: bool) -> ScoreScale | None:
     """Returns the scale of these rows, or None and a note where there is none."""
     try:
         return subset_scale(rows["clear"].to_numpy(), higher_is_better=higher_is_better)
@@ -194,5 +192,5 @@ def _subset(key: str, rows: pd.DataFrame, notes: list[str], *, higher_is_better:
         return None
 
 
-def _where(cell: Cell) -> str:
+def _where(cell: StoredCell) -> str:
     return f"{cell.metric}/{cell.attack}" if cell.stamp else cell.path.name

@@ -1,4 +1,4 @@
-"""What `show` tells: the leaderboard, one metric, one attack, or two metrics side by side, from leaderboard.json."""
+"""What `show` prints: the leaderboard, one metric, one attack, or two metrics side by side, from leaderboard.json."""
 
 from __future__ import annotations
 
@@ -149,13 +149,13 @@ def _profile_lines(part: Facts) -> Iterator[Text | Table]:
     images = sum(metric["moved_most_by"].values())
     table = _table("attack", "family", "gain", "", "over noise", "worst on")
     for attack, family in part["attacks"].items():
-        outcome, more = metric["attacks"].get(attack), metric["over_noise"].get(attack)
+        effect, more = metric["attacks"].get(attack), metric["over_noise"].get(attack)
         share = metric["moved_most_by"].get(attack)
         table.add_row(
             Text(attack),
             family,
-            _gain(outcome) if outcome else Text(metric["missing"].get(attack, "n/a"), style="yellow"),
-            sparkline([_value(outcome)], highest),
+            _gain(effect) if effect else Text(metric["missing"].get(attack, "n/a"), style="yellow"),
+            sparkline([_value(effect)], highest),
             _margin(more) if more else "",
             f"{share / images:.0%}" if share is not None and images else "",
         )
@@ -168,8 +168,8 @@ def _profile_lines(part: Facts) -> Iterator[Text | Table]:
 def _attack_table(part: Facts) -> Table:
     highest = max(map(_value, part["gains"].values()), default=0)
     table = _table("metric", f"gain under {part['attack']}", "")
-    for metric, outcome in part["gains"].items():
-        table.add_row(Text(metric), _gain(outcome), sparkline([_value(outcome)], highest))
+    for metric, effect in part["gains"].items():
+        table.add_row(Text(metric), _gain(effect), sparkline([_value(effect)], highest))
     return table
 
 
@@ -179,10 +179,10 @@ def _pair_lines(part: Facts) -> Iterator[Text | Table]:
     table = _table("attack", *names, "difference")
     rows = {"worst case": [each["worst_case"] for each in part["pair"]]}
     rows |= {attack: [each["attacks"].get(attack) for each in part["pair"]] for attack in part["attacks"]}
-    for attack, outcomes in rows.items():
-        difference = _value(outcomes[0]) - _value(outcomes[1])
-        told = "n/a" if math.isnan(difference) else f"{round(difference, 3) + 0.0:+.3f}"
-        table.add_row(Text(attack), *map(_gain, outcomes), told)
+    for attack, effects in rows.items():
+        difference = _value(effects[0]) - _value(effects[1])
+        shown = "n/a" if math.isnan(difference) else f"{round(difference, 3) + 0.0:+.3f}"
+        table.add_row(Text(attack), *map(_gain, effects), shown)
     yield table
     if part["p_above"] is None:
         yield Text(
@@ -214,14 +214,14 @@ def _table(*headings: str) -> Table:
     return table
 
 
-def _value(outcome: Facts | None) -> float:
+def _value(effect: Facts | None) -> float:
     """Returns the absolute gain, nan where there is none."""
-    value = outcome["absolute_gain"]["value"] if outcome else None
+    value = effect["absolute_gain"]["value"] if effect else None
     return math.nan if value is None else float(value)
 
 
-def _gain(outcome: Facts | None) -> str:
-    return _margin(outcome["absolute_gain"]) if outcome else "n/a"
+def _gain(effect: Facts | None) -> str:
+    return _margin(effect["absolute_gain"]) if effect else "n/a"
 
 
 def _margin(estimate: Facts) -> str:

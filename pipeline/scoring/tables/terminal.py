@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from pipeline.scoring.board.leaderboard import Leaderboard, Section
-from pipeline.scoring.scores.outcomes import Outcome
+from pipeline.scoring.scores.effects import Effect
 from pipeline.scoring.tables.format import with_margin
 
 
@@ -37,7 +37,7 @@ def _table(section: Section, columns: str) -> Table:
         table.add_column(heading, justify="right")
     for standing in section.standings:
         worst = standing.worst
-        of: Mapping[str, Outcome] = getattr(standing, columns)
+        of: Mapping[str, Effect] = getattr(standing, columns)
         table.add_row(
             str(standing.rank or "n/a"),
             standing.metric,
@@ -47,5 +47,5 @@ def _table(section: Section, columns: str) -> Table:
     return table
 
 
-def _gain(outcome: Outcome) -> float:
-    return outcome.scores["absolute_gain"]
+def _gain(effect: Effect) -> float:
+    return effect.scores["absolute_gain"]

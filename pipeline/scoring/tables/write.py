@@ -10,7 +10,7 @@ from pipeline.scoring.board.consistency import together
 from pipeline.scoring.board.leaderboard import Leaderboard, build
 from pipeline.scoring.board.record_cache import read_records
 from pipeline.scoring.processes import Processes
-from pipeline.scoring.read.cells import Cell, find_cells, read_cell
+from pipeline.scoring.read.cells import StoredCell, find_cells, read_cell
 from pipeline.scoring.scores.defences import defended
 from pipeline.scoring.scores.ranges import read_ranges
 from pipeline.scoring.tables.csv_json import leaderboard_csv, leaderboard_json, scores_csv
@@ -28,7 +28,7 @@ def write_tables(folders: Sequence[Path], out: Path, ranges: Path | None = None)
     that did not change since the last time are not read again.
 
     Args:
-        folders: Run folders; a cell that stands in two of them counts once, and is told.
+        folders: Run folders; a cell that stands in two of them counts once; the other is reported as corrupt.
         out: Where the tables go; of one run folder, that folder.
         ranges: The file of measured ranges.
 
@@ -49,8 +49,8 @@ def write_tables(folders: Sequence[Path], out: Path, ranges: Path | None = None)
     return board
 
 
-def about_defences(folders: Sequence[Path]) -> list[Cell]:
-    """Returns the cells behind defences, and those of the same bare metrics."""
+def about_defences(folders: Sequence[Path]) -> list[StoredCell]:
+    """Returns the cells of defended metrics, and those of the same bare metrics."""
     paths = find_cells(folders)
     metrics = {
         path.parent.name.partition("+")[0] for path in paths if "+" in path.parent.name or "+defended" in path.name

@@ -1,4 +1,4 @@
-"""Records that are kept: unchanged cells are not read again, changed ones are, and nobody sees a difference."""
+"""The record cache: unchanged cells are not read again, changed ones are, and nobody sees a difference."""
 
 import os
 import re
@@ -33,11 +33,11 @@ def tables(folder, out=None):
     return {name: ((out or folder.path) / name).read_bytes() for name in FILES}
 
 
-def shelf(folder):
+def cache_file(folder):
     return folder.path / ".work" / "blur" / "scored.npz"
 
 
-def test_what_is_kept_gives_the_same_bytes_as_what_is_read(filled, tmp_path):
+def test_the_cache_gives_the_same_bytes_as_what_is_read(filled, tmp_path):
     first = tables(filled)
     again = tables(filled)
     shutil.rmtree(filled.path / ".work")
@@ -61,9 +61,9 @@ def test_a_changed_cell_is_read_and_the_others_are_not(filled):
     os.utime(untouched, ns=(before.st_atime_ns, before.st_mtime_ns))
     filled.cell("blur", "ifgsm", [0.5, 0.5, 0.5])
     found = {
-        (record.metric, record.attack): record.outcome.scores["absolute_gain"]
+        (record.metric, record.attack): record.effect.scores["absolute_gain"]
         for record in read_records([filled.path], {})
-        if record.outcome
+        if record.effect
     }
     assert found["blur", "ifgsm"] == pytest.approx(0.5)
     assert found["blur", "uap"] == pytest.approx(0.1)
@@ -72,21 +72,24 @@ def test_a_changed_cell_is_read_and_the_others_are_not(filled):
 def test_another_range_of_the_metric_scores_its_cells_anew(filled):
     tables(filled)
     again = read_records([filled.path], {"blur": (0.0, 2.0)})
-    assert {record.attack: record.scale.high for record in again if record.metric == "blur"} == {"ifgsm": 2, "uap": 2}
+    assert {record.attack: record.scored.scale.high for record in again if record.metric == "blur"} == {
+        "ifgsm": 2,
+        "uap": 2,
+    }
 
 
 @pytest.mark.parametrize("damage", [b"", b"nonsense", None])
-def test_a_damaged_shelf_is_made_anew(filled, damage):
+def test_a_damaged_cache_file_is_made_anew(filled, damage):
     first = tables(filled)
-    whole = shelf(filled).read_bytes()
-    shelf(filled).write_bytes(whole[: len(whole) // 2] if damage is None else damage)
+    whole = cache_file(filled).read_bytes()
+    cache_file(filled).write_bytes(whole[: len(whole) // 2] if damage is None else damage)
     assert tables(filled) == first
-    assert shelf(filled).read_bytes() == whole
+    assert cache_file(filled).read_bytes() == whole
 
 
-def test_a_shelf_holds_nothing_that_could_run_code(filled):
+def test_a_cache_file_holds_nothing_that_could_run_code(filled):
     tables(filled)
-    with np.load(shelf(filled), allow_pickle=False) as file:
+    with np.load(cache_file(filled), allow_pickle=False) as file:
         assert {array.dtype.kind for array in (file[name] for name in file.files)} == {"u", "f"}
 
 

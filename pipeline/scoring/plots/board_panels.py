@@ -1,0 +1,58 @@
+"""What the plots of leaderboards share: which sections and metrics are drawn, and a panel for each."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from pipeline.errors import BenchError, suggestion
+from pipeline.scoring.tables.show import Facts
+
+
+def sections_of(board: Facts, names: Sequence[str]) -> list[tuple[Facts, list[Facts]]]:
+    """Returns the sections with those of their metrics that are asked for.
+
+    Raises:
+        BenchError: If a name is unknown, or there is none at all.
+    """
+    known = {metric["metric"]: None for section in board["sections"] for metric in section["metrics"]}
+    require(names, known, "metric")
+    found = []
+    for section in board["sections"]:
+        own = [metric for metric in section["metrics"] if not names or metric["metric"] in names]
+        if own:
+            found.append((section, own))
+    if not found:
+        raise BenchError("there must be a metric on the leaderboard to draw; got none: run some cells first")
+    return found
+
+
+def require(names: Sequence[str], known: dict[str, None], what: str) -> None:
+    """Raises BenchError for a name that the leaderboard does not have; `what` says what names are."""
+    for name in names:
+        if name not in known:
+            raise BenchError(f"no {what} on the leaderboard is named {name!r}: {suggestion(name, known)}")
+
+
+def panels_below(count: int, width: float, heights: Sequence[float]) -> tuple[Figure, list[Axes]]:
+    """Returns a figure with panels one below another; width and heights are in inches."""
+    figure = Figure(figsize=(width, sum(heights)), layout="constrained")
+    axes = figure.subplots(count, 1, squeeze=False, height_ratios=heights)
+    return figure, list(axes[:, 0])
+
+
+def caption(section: Facts) -> str:
+    """Returns what stands above the panel of a section."""
+    return f"{section['kind']}, {section['dataset']}, {section['images']} images"
+
+
+def estimate(effect: Facts | None) -> tuple[float, float, float]:
+    """Returns the absolute gain and how far its interval reaches below and above; nan where there is none."""
+    if effect is None:
+        return (math.nan,) * 3
+    gain = effect["absolute_gain"]
+    value, low, high = (math.nan if gain[name] is None else float(gain[name]) for name in ("value", "low", "high"))
+    return value, max(value - low, 0), max(high - value, 0)

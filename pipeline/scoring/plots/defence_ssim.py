@@ -1,0 +1,22 @@
+"""Mean gain over the attacked images that are at least as similar to the clear ones as the axis says."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from pipeline.scoring.plots.defence_panels import curves
+
+
+def draw(names: Sequence[str], folder: Path) -> Figure:
+    """Draws a row of panels per metric and data set, with a line per defence."""
+
+    def curve(own: pd.DataFrame) -> tuple[Sequence[float], Sequence[float]]:
+        ordered = own.sort_values("ssim", ascending=False)
+        means = ordered["gain"].expanding().mean().groupby(ordered["ssim"]).last()
+        return list(means.index), list(means)
+
+    return curves(names, folder, curve, "least SSIM of the attacked images that count")

@@ -1,0 +1,141 @@
+"""The effect of an attack on a set of images: every score with its interval; and that of the worst of several attacks.
+
+A table of score pairs has one row per image, with the columns `clip`, `before` and `after`: the clear and the attacked
+score on the scale.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+import numpy as np
+import pandas as pd
+
+from pipeline.scoring.scores.robustness import SCORES, ScoreScale, Values, robustness
+from pipeline.scoring.scores.statistics import Estimate, Interval, bootstrap, interval, intervals, mean_of
+
+
+@dataclass(frozen=True)
+class Effect:
+    """Every score with its interval."""
+
+    n: int  # images
+    scores: dict[str, float]
+    intervals: dict[str, Interval]
+    gains: Values = field(repr=False, compare=False)  # the absolute gain in every resample, (resamples,)
+
+
+def score_pairs(rows: pd.DataFrame, scale: ScoreScale) -> pd.DataFrame:
+    """Returns the table of score pairs of one attack's rows."""
+    images, clips = (rows[column].to_numpy(dtype=object) for column in ("image", "clip"))
+    return pairs_by_image(images, clips, scale(rows["clear"].to_numpy()), scale(rows["attacked"].to_numpy()))
+
+
+def pairs_by_image(images: Iterable[str], clips: Iterable[str], before: Values, after: Values) -> pd.DataFrame:
+    """Returns a table of score pairs; tables of the same images share one index in memory.
+
+    Args:
+        images: N image names.
+        clips: The clip of each image.
+        before: The clear scores on the scale, (N,).
+        after: The attacked scores on the scale, (N,).
+    """
+    index, clip = _names(tuple(images), tuple(clips))
+    return pd.DataFrame({"clip": clip, "before": before, "after": after}, index=index)
+
+
+@lru_cache(maxsize=64)
+def _names(images: tuple[str, ...], clips: tuple[str, ...]) -> tuple[pd.Index[str], pd.Series[str]]:
+    index = pd.Index(images, name="image", dtype=object)
+    return index, pd.Series(clips, index=index, dtype=object)
+
+
+def effect_of(pairs: pd.DataFrame) -> Effect:
+    """Returns the effect of one attack under one setting, from its score pairs."""
+    return averaged([pairs])
+
+
+def averaged(settings: Sequence[pd.DataFrame]) -> Effect:
+    """Returns the mean effect over several settings: amplitudes and training sets of a universal pattern.
+
+    Each setting is scored on its own, as the methodology says. All settings are resampled alike, so that the interval
+    is that of the mean.
+
+    Args:
+        settings: The score pairs under each setting.
+    """
+    values, replicates = [], []
+    for pairs in settings:
+        before, after = pairs["before"].to_numpy(), pairs["after"].to_numpy()
+        values.append(robustness(before, after))
+        replicates.append(bootstrap(before, after, pairs["clip"]))
+    with np.errstate(invalid="ignore"):  # -inf of one setting and inf of another: no mean
+        scores = {name: float(np.mean([value[name] for value in values])) for name in SCORES}
+        spread = {name: np.mean([replicate[name] for replicate in replicates], axis=0) for name in SCORES}
+    return Effect(max(len(pairs) for pairs in settings), scores, intervals(spread), spread["absolute_gain"])
+
+
+def beyond(pairs: pd.DataFrame, other: pd.DataFrame, gains: Values, others: Values) -> tuple[Estimate, Values] | None:
+    """Returns by how much more one attack raised the score than another, with the replicates of that difference.
+
+    The gains are compared image by image, so that the spread between images does not widen the interval.
+
+    Args:
+        pairs: The score pairs of the one attack.
+        other: The score pairs of the other.
+        gains: The replicates of the one's absolute gain, (resamples,).
+        others: The replicates of the other's, (resamples,).
+
+    Returns:
+        The difference, estimated on the images of both attacks, and its replicates; None if no image has both.
+    """
+    if pairs.index.equals(other.index):
+        more = gains - others
+        mean = (_gains(pairs) - _gains(other)).mean()
+        return Estimate(float(mean), *interval(more)), more
+    common = (_gain_by_image(pairs) - _gain_by_image(other)).dropna()
+    return mean_of(common.to_numpy().astype(np.float64), pairs["clip"].loc[common.index]) if len(common) else None
+
+
+def _gain_by_image(pairs: pd.DataFrame) -> pd.Series[float]:
+    return pairs["after"] - pairs["before"]
+
+
+def _gains(pairs: pd.DataFrame) -> Values:
+    gains: Values = pairs["after"].to_numpy() - pairs["before"].to_numpy()
+    return gains
+
+
+def over_settings(settings: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """Returns one score pair per image: its mean over the settings."""
+    if len(settings) == 1:
+        return settings[0]
+    return pd.concat(settings).groupby(level="image").agg({"clip": "first", "before": "mean", "after": "mean"})
+
+
+def worst_case(attacks: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """Returns for every image the score pair under the attack that raised it most, and that attack as column `attack`.
+
+    An attack that lowered the score has failed. Counting only what raises it means that a further attack can only make
+    the worst case worse. Among equal gains the first attack by name counts.
+
+    Args:
+        attacks: The score pairs of each attack that is meant to raise the score.
+    """
+    names = sorted(attacks)
+    aligned = [attacks[name] for name in names]
+    images = aligned[0].index
+    if not all(pairs.index.equals(images) for pairs in aligned):
+        for pairs in aligned[1:]:
+            images = images.union(pairs.index)
+        aligned = [pairs.reindex(images) for pairs in aligned]
+    columns = {
+        column: np.stack([pairs[column].to_numpy() for pairs in aligned]) for column in ("clip", "before", "after")
+    }
+    gains = columns["after"] - columns["before"]
+    winner = np.where(np.isnan(gains), -np.inf, gains).argmax(axis=0)
+    chosen = {column: values[winner, np.arange(len(images))] for column, values in columns.items()}
+    chosen["attack"] = np.array(names, dtype=object)[winner]
+    return pd.DataFrame({name: pd.Series(values, images, values.dtype) for name, values in chosen.items()})
