@@ -13,7 +13,7 @@ from pipeline.errors import BenchError, Exit
 from pipeline.terminal import err, out
 
 if TYPE_CHECKING:
-    from pipeline.weights.fetching import Outcome
+    from pipeline.weights.fetching import FetchResult
 
 weights = typer.Typer(
     no_args_is_help=True, help="The weight files of the metrics: list, fetch, verify, mirror, import."
@@ -70,10 +70,10 @@ def fetch(
 
     needs = choose(names or [])
     with Transfers(len(needs)) as shown:
-        outcomes = Fetcher(None, mirror, shown.hear, anew=anew).fetch(
-            needs, jobs, lambda outcome: shown.finish(outcome.need, outcome.line)
+        results = Fetcher(None, mirror, shown.hear, anew=anew).fetch(
+            needs, jobs, lambda result: shown.finish(result.need, result.line)
         )
-    _end(outcomes)
+    _end(results)
 
 
 @weights.command(epilog="Example: python -m pipeline weights verify lpips_squeeze")
@@ -122,8 +122,8 @@ def mirror(
     needs = [need for need in choose(names or []) if not need.weight.own]  # those of the checkout are in every checkout
     with Transfers(len(needs)) as shown:
         fetcher = MirrorFetcher(folder, source, shown.hear)
-        outcomes = fetcher.fetch(needs, jobs, lambda outcome: shown.finish(outcome.need, outcome.line))
-    _end(outcomes)
+        results = fetcher.fetch(needs, jobs, lambda result: shown.finish(result.need, result.line))
+    _end(results)
 
 
 @weights.command("import", epilog="Example: python -m pipeline weights import ~/Downloads/ckpt_koniq10k.pt")
@@ -134,17 +134,17 @@ def import_files(
     """Copies files that you have already to where the metrics look for them, after checking them."""
     from pipeline.weights.importing import recognise, take
 
-    outcomes = []
+    results = []
     with err.status("checking and copying"):
-        for outcome in take(recognise(files, name)):
-            outcomes.append(outcome)
-            err.print(outcome.line, markup=False, soft_wrap=True)
-    _end(outcomes)
+        for result in take(recognise(files, name)):
+            results.append(result)
+            err.print(result.line, markup=False, soft_wrap=True)
+    _end(results)
 
 
-def _end(outcomes: list[Outcome]) -> None:
+def _end(results: list[FetchResult]) -> None:
     """Ends with the count, and the exit code of the failure that another try cannot cure, if there is one."""
-    failed = [outcome for outcome in outcomes if outcome.status == "failed"]
-    err.print(f"{len(outcomes) - len(failed)} of {len(outcomes)} files are in their place")
+    failed = [result for result in results if result.status == "failed"]
+    err.print(f"{len(results) - len(failed)} of {len(results)} files are in their place")
     if failed:
-        raise typer.Exit(min(outcome.exit_code for outcome in failed))
+        raise typer.Exit(min(result.exit_code for result in failed))

@@ -20,7 +20,7 @@ PART = 1 << 24  # bytes hashed at once
 
 
 @dataclass(frozen=True)
-class Verdict:
+class DatasetVerdict:
     """What was found of a data set."""
 
     name: str
@@ -51,7 +51,7 @@ def named(names: list[str]) -> dict[str, DatasetConfig]:
     return {name: known[name] for name in names or known}
 
 
-def verify(name: str, about: DatasetConfig, heard: Heard) -> Verdict:
+def verify(name: str, about: DatasetConfig, heard: Heard) -> DatasetVerdict:
     """Counts the files of a data set, and hashes those whose sha256 is known.
 
     Raises:
@@ -80,7 +80,7 @@ def verify(name: str, about: DatasetConfig, heard: Heard) -> Verdict:
             problems[""] = f"{name} must hold {about.images} images; got {images}: get it again from {about.source}"
     there = sum(path.is_file() for path in wanted.values())
     unnamed = {} if about.files else files_below(about.folder())
-    return Verdict(name, len(wanted), there, right, len(unnamed.keys() - wanted.keys()), problems)
+    return DatasetVerdict(name, len(wanted), there, right, len(unnamed.keys() - wanted.keys()), problems)
 
 
 def verify_download(name: str, about: DatasetConfig, path: Path, heard: Heard) -> str:

@@ -32,7 +32,7 @@ class Wanted(NamedTuple):
     sha256: str
 
 
-class Download:
+class ResumableDownload:
     """A download, of which an earlier try may have left a part.
 
     The part stands beside the file, under a name with the expected hash, until it is whole.

@@ -18,7 +18,7 @@ from rich.progress import Progress as Bar
 
 from pipeline.errors import BenchError, DataError, TransientError
 from pipeline.files import file_digest, write_atomically
-from pipeline.gitlab.download import ChangedError, Download, Progress, Wanted
+from pipeline.gitlab.download import ChangedError, Progress, ResumableDownload, Wanted
 from pipeline.gitlab.server import check_branch, connect, connect_anonymously, pause, plain_server_errors
 from pipeline.gitlab.unpack import unpack
 from pipeline.terminal import err
@@ -34,7 +34,7 @@ ANSWERS = 3  # of pipelines that end while we download
 HEARTBEAT = 20  # seconds between lines where there is no terminal
 
 
-class Fetched(NamedTuple):
+class FetchedTables(NamedTuple):
     """What is there now."""
 
     files: list[Path]
@@ -43,7 +43,7 @@ class Fetched(NamedTuple):
     cells: int  # files in it
 
 
-def fetch(ref: str = "main", *, raw: bool = False, out: Path, url: str = "", project: str = "") -> Fetched:
+def fetch(ref: str = "main", *, raw: bool = False, out: Path, url: str = "", project: str = "") -> FetchedTables:
     """Downloads the tables of the latest successful pipeline of a branch or tag, and with `raw` the rows.
 
     What is there and up to date is not downloaded again; what broke off is continued; a table that the pipeline no
@@ -96,7 +96,7 @@ def _sums(project: Project, ref: str) -> dict[str, str]:
     return {found[2]: found[1] for found in lines if found}
 
 
-def _fetch(project: Project, ref: str, sums: dict[str, str], *, raw: bool, out: Path) -> Fetched:
+def _fetch(project: Project, ref: str, sums: dict[str, str], *, raw: bool, out: Path) -> FetchedTables:
     """Downloads what is missing of the files that the artifacts hold."""
     wanted = [name for name in (*TABLES, *([ROWS] if raw else [])) if name in sums]
     if TABLES[0] not in wanted or (raw and ROWS not in wanted):
@@ -109,13 +109,13 @@ def _fetch(project: Project, ref: str, sums: dict[str, str], *, raw: bool, out: 
             continue
         path, query = _address(project, ref, name)
         with _shown(name) as progress:
-            Download(project.manager.gitlab, Wanted(path, query, sums[name]), file, progress).finish()
+            ResumableDownload(project.manager.gitlab, Wanted(path, query, sums[name]), file, progress).finish()
         new += 1
     for name in set(TABLES) - set(sums):  # such as ranges.csv, of an earlier time
         (out / name).unlink(missing_ok=True)
     rows = out / "rows" if raw else None
     cells = _unpack(out / ROWS, sums[ROWS], rows) if rows else 0
-    return Fetched([out / name for name in wanted], new, rows, cells)
+    return FetchedTables([out / name for name in wanted], new, rows, cells)
 
 
 def _unpack(archive: Path, sha256: str, folder: Path) -> int:

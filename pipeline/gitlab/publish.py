@@ -190,7 +190,7 @@ def _held(project: Project, commit: str) -> dict[str, str]:
 def _push(address: str, branch: str, wanted: Mapping[str, bytes], message: str) -> Published:
     """Commits and pushes with git."""
     try:
-        with push.fetched(address, branch) as repository:
+        with push.branch_copy(address, branch) as repository:
             changes = compare(wanted, repository.held(FOLDER))
             if not any(changes):
                 return Published("", changes)

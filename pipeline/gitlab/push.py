@@ -26,7 +26,7 @@ class RejectedError(Exception):
     """The branch has moved on since it was fetched."""
 
 
-class Fetched:
+class BranchCopy:
     """A repository that holds the last commit of a remote branch.
 
     Args:
@@ -102,7 +102,7 @@ class Fetched:
 
 
 @contextmanager
-def fetched(address: str, branch: str) -> Iterator[Fetched]:
+def branch_copy(address: str, branch: str) -> Iterator[BranchCopy]:
     """Gives the last commit of a remote branch, in a repository that is deleted afterwards.
 
     Args:
@@ -116,7 +116,7 @@ def fetched(address: str, branch: str) -> Iterator[Fetched]:
     if not re.fullmatch(r"https?://[^\s/@]+/\S+|/\S.*", address):
         raise BenchError(f"CI_PROJECT_URL must be the project's address; got {address!r}: run in a job of GitLab")
     with tempfile.TemporaryDirectory(prefix="metric-robustness-") as folder:
-        yield Fetched(Path(folder), address, branch)
+        yield BranchCopy(Path(folder), address, branch)
 
 
 def _environment(address: str) -> dict[str, str]:

@@ -25,7 +25,7 @@ class Photographs:
     training: dict[str, Pixels]
     validation: dict[str, Pixels]  # nothing of them is trained on
     digest: str  # of names and pixels
-    left_out: dict[str, str] = field(default_factory=dict)  # file name -> reason
+    excluded: dict[str, str] = field(default_factory=dict)  # file name -> reason
     attacked: dict[str, list[Pixels]] = field(default_factory=dict)  # file name -> what attacks made of it
     attacks: list[str] = field(default_factory=list)  # the folders that these came from
     opinions: dict[str, float] = field(default_factory=dict)  # name -> mean opinion score, of images that people rated
@@ -45,10 +45,10 @@ def gather(sources: list[str], crop: int) -> Photographs:
         BenchError: If a source does not exist.
         DataError: If fewer than two photographs remain, or people rated only some of them.
     """
-    found, left_out = _read(sources, crop)
+    found, excluded = _read(sources, crop)
     ranked = sorted({image.origin for image in found.values()}, key=lambda origin: digest(origin.encode()))
     if len(ranked) < 2:
-        why = next((f" ({name}: {reason})" for name, reason in left_out.items()), "")
+        why = next((f" ({name}: {reason})" for name, reason in excluded.items()), "")
         raise DataError(
             f"training must have at least 2 photographs, one of them held out; got {len(ranked)}{why}: "
             "name more folders"
@@ -62,7 +62,7 @@ def gather(sources: list[str], crop: int) -> Photographs:
         training={name: image.pixels for name, image in found.items() if image.origin not in held},
         validation={name: image.pixels for name, image in found.items() if image.origin in held},
         digest=digest("\n".join(image.told(name) for name, image in sorted(found.items())).encode())[:16],
-        left_out=left_out,
+        excluded=excluded,
         opinions=opinions,
     )
 
@@ -82,10 +82,10 @@ class _Image(NamedTuple):
 def _read(sources: list[str], crop: int) -> tuple[dict[str, _Image], dict[str, str]]:
     """Returns images by name, and why others are left out."""
     found: dict[str, _Image] = {}
-    left_out: dict[str, str] = {}
+    excluded: dict[str, str] = {}
     for source in sources:
         dataset = open_dataset(source)
-        left_out |= dataset.excluded
+        excluded |= dataset.excluded
         for photo in dataset.photos:
             name = photo.name if dataset.opinions else photo.path.name
             try:
@@ -93,11 +93,11 @@ def _read(sources: list[str], crop: int) -> tuple[dict[str, _Image], dict[str, s
                 if name in found:
                     raise ValueError("another photograph has its name")
             except ValueError as error:
-                left_out[name] = str(error).partition("\n")[0]
+                excluded[name] = str(error).partition("\n")[0]
             else:
                 origin = photo.reference.name if photo.reference else name
                 found[name] = _Image(pixels, origin, dataset.opinions.get(photo.name))
-    return found, left_out
+    return found, excluded
 
 
 def _fit(photo: Photo, crop: int) -> Pixels:

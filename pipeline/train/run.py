@@ -58,7 +58,7 @@ def train_network(
     with folder_lock(own), TrainingProgress() as progress:
         progress.tell("reading the photographs")
         photographs = gather(sources, recipe.crop)
-        for name, reason in photographs.left_out.items():
+        for name, reason in photographs.excluded.items():
             progress.tell(f"left out: {name}: {reason}")
         if photographs.opinions and recipe.task not in RATED:
             raise DataError(f"{recipe.network} learns from clear photographs, not from rated images: name a folder")
@@ -110,7 +110,7 @@ def _description(training: Training, photographs: Photographs) -> dict[str, obje
         "parameters": sum(value.numel() for value in training.network.parameters()),
         "trained_on": sorted(photographs.training),
         "held_out": sorted(photographs.validation),
-        "left_out": dict(sorted(photographs.left_out.items())),
+        "left_out": dict(sorted(photographs.excluded.items())),
         "photographs": photographs.digest,
         **({"attacked": photographs.attacks} if photographs.attacks else {}),
         **training.task.origin(),

@@ -40,7 +40,7 @@ class Samples(NamedTuple):
     labels: Tensor  # (N,) float32, 0 to 100; or (N, 3, crop, crop) uint8, the images that are wanted
 
 
-class Plan(NamedTuple):
+class SamplePlan(NamedTuple):
     """The samples of one share of the photographs, before they are made."""
 
     photographs: dict[str, Pixels]
@@ -50,15 +50,15 @@ class Plan(NamedTuple):
     scenes: float = 0.0  # share of the contents that are scenes
 
 
-def plans(photographs: Photographs, recipe: Recipe) -> tuple[Plan, Plan]:
+def sample_plans(photographs: Photographs, recipe: Recipe) -> tuple[SamplePlan, SamplePlan]:
     """Returns what is to be made for training and for validation."""
     return (
-        Plan(photographs.training, recipe.samples, recipe.crop, f"{recipe.seed} training", SCENES),
-        Plan(photographs.validation, recipe.validation, recipe.crop, f"{recipe.seed} validation"),
+        SamplePlan(photographs.training, recipe.samples, recipe.crop, f"{recipe.seed} training", SCENES),
+        SamplePlan(photographs.validation, recipe.validation, recipe.crop, f"{recipe.seed} validation"),
     )
 
 
-def prepare(plan: Plan, folder: Path, advance: Callable[[int], None]) -> Samples:
+def prepare(plan: SamplePlan, folder: Path, advance: Callable[[int], None]) -> Samples:
     """Returns the samples of a plan; those that the folder has are not made again.
 
     Args:
@@ -81,7 +81,7 @@ def prepare(plan: Plan, folder: Path, advance: Callable[[int], None]) -> Samples
     return Samples(torch.cat([part.images for part in parts]), torch.cat([part.labels for part in parts]))
 
 
-def make(plan: Plan, numbers: range, labeller: Labeller) -> Samples:
+def make(plan: SamplePlan, numbers: range, labeller: Labeller) -> Samples:
     """Returns the samples of these numbers; each depends on the plan and its own number alone."""
     blocks = [numbers[start : start + ALIKE] for start in range(0, len(numbers), ALIKE)]
     # Of images this small, two threads in one operation take four times the processor time of one.
@@ -90,7 +90,7 @@ def make(plan: Plan, numbers: range, labeller: Labeller) -> Samples:
     return Samples(torch.cat([part.images for part in parts]), torch.cat([part.labels for part in parts]))
 
 
-def _block(plan: Plan, numbers: range, labeller: Labeller) -> Samples:
+def _block(plan: SamplePlan, numbers: range, labeller: Labeller) -> Samples:
     """Returns the samples of one content."""
     pairs, labels = distorted_pairs(plan, numbers), []
     for start in range(0, len(pairs), TOGETHER):
@@ -99,7 +99,7 @@ def _block(plan: Plan, numbers: range, labeller: Labeller) -> Samples:
     return Samples(stack([distorted for _, distorted in pairs]), torch.cat(labels))
 
 
-def distorted_pairs(plan: Plan, numbers: range) -> list[tuple[Pixels, Pixels]]:
+def distorted_pairs(plan: SamplePlan, numbers: range) -> list[tuple[Pixels, Pixels]]:
     """Returns clear contents, each with a distorted copy: of a kind drawn at random, to a ratio drawn at random.
 
     Ratios, since one setting of a blur or a coder is weak in one photograph and strong in another; those of one content
@@ -117,7 +117,7 @@ def distorted_pairs(plan: Plan, numbers: range) -> list[tuple[Pixels, Pixels]]:
     return pairs
 
 
-def content(plan: Plan, block: int) -> Pixels:
+def content(plan: SamplePlan, block: int) -> Pixels:
     """Returns what the samples of one block show: a scene, or a crop of a photograph."""
     random = _random(plan, f"content {block}")
     if random.random() < plan.scenes:
@@ -126,7 +126,7 @@ def content(plan: Plan, block: int) -> Pixels:
     return plan.photographs[name][place]
 
 
-def draw(plan: Plan, number: int) -> tuple[np.random.Generator, str, tuple[slice, slice]]:
+def draw(plan: SamplePlan, number: int) -> tuple[np.random.Generator, str, tuple[slice, slice]]:
     """Returns the photograph of a sample and the rows and columns to cut out, with the generator that drew them."""
     random = _random(plan, f"{number}")
     name = str(random.choice(sorted(plan.photographs)))
@@ -134,19 +134,19 @@ def draw(plan: Plan, number: int) -> tuple[np.random.Generator, str, tuple[slice
     return random, name, (slice(top, top + plan.crop), slice(left, left + plan.crop))
 
 
-def _random(plan: Plan, what: str) -> np.random.Generator:
+def _random(plan: SamplePlan, what: str) -> np.random.Generator:
     """Returns the generator of one thing to draw; nothing that was drawn before changes it."""
     return np.random.default_rng(list(digest(f"{plan.seed} {what}".encode()).encode()))
 
 
-def clear_crops(plan: Plan, advance: Callable[[int], None]) -> Samples:
+def clear_crops(plan: SamplePlan, advance: Callable[[int], None]) -> Samples:
     """Returns crops as they are, with labels that say nothing."""
     names, crops = _crops(plan)
     advance(plan.size)
     return Samples(crops, torch.zeros(len(names)))
 
 
-def rated_crops(plan: Plan, opinions: Mapping[str, float], advance: Callable[[int], None]) -> Samples:
+def rated_crops(plan: SamplePlan, opinions: Mapping[str, float], advance: Callable[[int], None]) -> Samples:
     """Returns crops of images that people rated; each has the label of its whole image.
 
     Args:
@@ -165,7 +165,7 @@ def rated_crops(plan: Plan, opinions: Mapping[str, float], advance: Callable[[in
     return Samples(crops, torch.tensor([100 * (opinions[name] - low) / (high - low) for name in names]))
 
 
-def _crops(plan: Plan) -> tuple[list[str], Tensor]:
+def _crops(plan: SamplePlan) -> tuple[list[str], Tensor]:
     """Returns what a plan cuts out of photographs, and of which."""
     names, crops = [], []
     for number in range(plan.size):
@@ -180,7 +180,7 @@ def stack(crops: list[Pixels]) -> Tensor:
     return torch.from_numpy(np.stack(crops)).permute(0, 3, 1, 2).contiguous()
 
 
-def _key(plan: Plan) -> str:
+def _key(plan: SamplePlan) -> str:
     """Returns a hash of all that the samples depend on; how many there are is none of it: a smaller plan finds them."""
     code = [_code(Path(__file__).with_name(f"{name}.py")) for name in ("distortions", "labels", "samples", "scenes")]
     judges = [find("metrics", name).fingerprint for name in JUDGES]

@@ -16,7 +16,7 @@ from pipeline.weights.writing import locked, point, put, settle
 UNKNOWN_REVISION = "0" * 40  # of a hub file whose commit nobody told: from a mirror, or imported
 
 
-class Shelf(Protocol):
+class Destination(Protocol):
     """A set of places that files are put in."""
 
     lists_all: bool  # whether its sums name also the files that the manifest knows

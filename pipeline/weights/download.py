@@ -9,13 +9,13 @@ from threading import Event
 
 from pipeline.errors import DataError, TransientError
 from pipeline.weights.integrity import Expected
-from pipeline.weights.sources import CHUNK, BrokenError, BusyError, Source
+from pipeline.weights.sources import CHUNK, BusyError, ConnectionBrokenError, FileSource
 from pipeline.weights.writing import plain_errors
 
 Heard = Callable[[int, int | None], None]  # bytes that are there, and of how many if that is known
 
 
-def download(source: Source, part: Path, expected: Expected, heard: Heard, stop: Event) -> str:
+def download(source: FileSource, part: Path, expected: Expected, heard: Heard, stop: Event) -> str:
     """Collects a file in `part`, from where an earlier try ended, and returns its sha256.
 
     Args:
@@ -37,7 +37,7 @@ def download(source: Source, part: Path, expected: Expected, heard: Heard, stop:
         before = _size(part)
         try:
             began, sha256 = _continue(source, part, expected, heard, stop)
-        except (BrokenError, BusyError) as error:
+        except (ConnectionBrokenError, BusyError) as error:
             patience.bear(error, moved=_size(part) > before)
             continue
         refusal = expected.refusal(sha256)
@@ -56,7 +56,7 @@ def discard(part: Path) -> None:
     _tag(part).unlink(missing_ok=True)
 
 
-def _continue(source: Source, part: Path, expected: Expected, heard: Heard, stop: Event) -> tuple[int, str]:
+def _continue(source: FileSource, part: Path, expected: Expected, heard: Heard, stop: Event) -> tuple[int, str]:
     """Adds to a file what a source has; returns where that began, and the sha256 of the whole."""
     tag = _tag(part).read_text(encoding="utf-8") if _tag(part).is_file() else ""
     start = _size(part) if tag or expected.sha256 else 0  # without either, what is there may be another version
@@ -84,7 +84,7 @@ def _continue(source: Source, part: Path, expected: Expected, heard: Heard, stop
                 heard(file.tell(), stream.whole)
             arrived = file.tell()
     if stream.whole is not None and arrived < stream.whole:
-        raise BrokenError("the connection closed early")
+        raise ConnectionBrokenError("the connection closed early")
     return stream.start, running.hexdigest()
 
 
@@ -128,7 +128,7 @@ class Patience:
         self.failures = 0
         self.left = LONGEST
 
-    def bear(self, error: BrokenError | BusyError, *, moved: bool = False) -> None:
+    def bear(self, error: ConnectionBrokenError | BusyError, *, moved: bool = False) -> None:
         """Waits until the next try.
 
         Args:

@@ -8,7 +8,7 @@ from pathlib import Path
 from pipeline.errors import BenchError, DataError
 from pipeline.files import file_digest
 from pipeline.weights.declared import Need, declared
-from pipeline.weights.fetching import Fetcher, Outcome
+from pipeline.weights.fetching import Fetcher, FetchResult
 from pipeline.weights.opening import open_all
 from pipeline.weights.sources import PathSource
 
@@ -39,14 +39,14 @@ def recognise(paths: list[Path], name: str) -> list[tuple[Path, Need]]:
     return found
 
 
-def take(found: list[tuple[Path, Need]]) -> Iterator[Outcome]:
+def take(found: list[tuple[Path, Need]]) -> Iterator[FetchResult]:
     """Copies files into their places, each checked first, and yields what became of each."""
     fetcher = Fetcher(anew=True)
     opened = open_all([path for path, _ in found])
     for (path, need), (_, seen) in zip(found, opened, strict=True):
         if seen.problem:
             reason = f"{path} {seen.problem}: it is refused; get another copy"
-            yield Outcome(need, "failed", reason=reason, exit_code=DataError.exit_code)
+            yield FetchResult(need, "failed", reason=reason, exit_code=DataError.exit_code)
         else:
             yield fetcher.one(need, PathSource(path))
 

@@ -48,11 +48,11 @@ class Weight:
         return self.url.startswith(f"{hub()}/")
 
 
-class _Strict(BaseModel):
+class _ManifestPart(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
-class _Facts(_Strict):
+class _Facts(_ManifestPart):
     url: str | None = None
     sha256: Sha256 = ""
     size: int | None = Field(default=None, gt=0)
@@ -61,14 +61,14 @@ class _Facts(_Strict):
     whole_repository: bool = False
 
 
-class _Rule(_Strict):
+class _Rule(_ManifestPart):
     names: str
     url: str = ""
     licence: str
     hashed_names: bool = False
 
 
-class _Manifest(_Strict):
+class _Manifest(_ManifestPart):
     rules: list[_Rule]
     files: dict[str, _Facts]
 

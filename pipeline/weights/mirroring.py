@@ -9,7 +9,7 @@ from pipeline.weights import sums
 from pipeline.weights.declared import Need
 from pipeline.weights.destinations import MirrorFolder
 from pipeline.weights.fetching import Fetcher, Told
-from pipeline.weights.sources import PathSource, Source
+from pipeline.weights.sources import FileSource, PathSource
 
 
 class MirrorFetcher(Fetcher):
@@ -22,7 +22,7 @@ class MirrorFetcher(Fetcher):
         super().__init__(MirrorFolder(folder), mirror, told)
         self.pins = sums.read(sums.pins_file())
 
-    def sources(self, need: Need) -> list[Source]:
+    def sources(self, need: Need) -> list[FileSource]:
         """Returns the file of this machine, if it is here, and then where else it may come from."""
-        own: list[Source] = [PathSource(need.path, self.pins.get(need.name, ""))] if need.here else []
+        own: list[FileSource] = [PathSource(need.path, self.pins.get(need.name, ""))] if need.here else []
         return own + list(super().sources(need))

@@ -46,12 +46,12 @@ def _fetch(name: str) -> str:
     needs = [need for need in choose([name]) if not need.here]
     try:
         shown = Lines(len(needs))
-        outcomes = Fetcher(told=shown.hear).fetch(
-            needs, len(needs), lambda outcome: shown.finish(outcome.need, outcome.line)
+        results = Fetcher(told=shown.hear).fetch(
+            needs, len(needs), lambda result: shown.finish(result.need, result.line)
         )
     except BenchError as error:
         return str(error)
-    return "; ".join(outcome.reason for outcome in outcomes if outcome.status == "failed")
+    return "; ".join(result.reason for result in results if result.status == "failed")
 
 
 @cache

@@ -19,7 +19,7 @@ def members_on_hub(need: Need, token: str) -> list[Need]:
     """Returns the other files of a declared file's repository, as the hub lists them.
 
     Raises:
-        BrokenError: If the hub cannot be reached, or fails.
+        ConnectionBrokenError: If the hub cannot be reached, or fails.
         BusyError: If it asks to wait.
         DataError: If it refuses, or its answer is no list of files.
     """

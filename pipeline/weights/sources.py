@@ -22,7 +22,7 @@ TIMEOUT = (10, 30)  # seconds to connect, and between two pieces
 SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
-class BrokenError(Exception):
+class ConnectionBrokenError(Exception):
     """The bytes stopped coming; another try may get on."""
 
 
@@ -51,7 +51,7 @@ class Stream(NamedTuple):
     chunks: Iterator[bytes]
 
 
-class Source(Protocol):
+class FileSource(Protocol):
     """One place to read one file from."""
 
     @property
@@ -153,7 +153,7 @@ class UrlSource:
         """Sends a request; a refusal is one line.
 
         Raises:
-            BrokenError: If the server cannot be reached, or fails.
+            ConnectionBrokenError: If the server cannot be reached, or fails.
             BusyError: If it asks to wait.
             DataError: If it refuses.
         """
@@ -167,7 +167,7 @@ class UrlSource:
         except requests.exceptions.InvalidURL as error:
             raise BenchError(f"{url} must be an address; got {error}: correct it") from error
         except requests.RequestException as error:
-            raise BrokenError(reason(error)) from error
+            raise ConnectionBrokenError(reason(error)) from error
         if answer.status_code < 400:
             return answer
         answer.close()
@@ -181,7 +181,7 @@ def _refusal(answer: requests.Response, url: str) -> Exception:
         case 429:
             return BusyError(_wait(answer.headers.get("Retry-After", "")))
         case 408 | 500 | 502 | 503 | 504:
-            return BrokenError(f"answers {answer.status_code}")
+            return ConnectionBrokenError(f"answers {answer.status_code}")
         case 401 | 403:
             remedy = "set HF_TOKEN to a token that may read it, accept its terms on its page, or import a copy"
         case 404 | 410:
@@ -221,4 +221,4 @@ def _chunks(answer: requests.Response) -> Iterator[bytes]:
         while piece := answer.raw.read1(CHUNK):
             yield piece
     except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
-        raise BrokenError(reason(error)) from error
+        raise ConnectionBrokenError(reason(error)) from error

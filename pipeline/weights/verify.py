@@ -12,7 +12,7 @@ from pipeline.weights.integrity import expected
 from pipeline.weights.opening import TORCHSCRIPT, Opened, open_all
 
 
-class Verdict(NamedTuple):
+class WeightVerdict(NamedTuple):
     """What was found of one file."""
 
     need: Need
@@ -29,7 +29,7 @@ class Verdict(NamedTuple):
         )
 
 
-def verify(needs: list[Need], heard: Callable[[Need], None]) -> list[Verdict]:
+def verify(needs: list[Need], heard: Callable[[Need], None]) -> list[WeightVerdict]:
     """Returns a verdict on each file; all of them must be here.
 
     Args:
@@ -43,15 +43,15 @@ def verify(needs: list[Need], heard: Callable[[Need], None]) -> list[Verdict]:
     return verdicts
 
 
-def _judge(need: Need, sha256: str, opened: Opened) -> Verdict:
+def _judge(need: Need, sha256: str, opened: Opened) -> WeightVerdict:
     pins = sums.pins_file()
     must = expected(need.weight, sums.read(pins).get(need.name, ""), pins)
     if refusal := must.refusal(sha256):
-        return Verdict(need, sha256, refusal)
+        return WeightVerdict(need, sha256, refusal)
     if opened.problem:
-        return Verdict(need, sha256, f"{need.name} {opened.problem}")
+        return WeightVerdict(need, sha256, f"{need.name} {opened.problem}")
     if opened.what == TORCHSCRIPT and not must.sha256:
-        return Verdict(
+        return WeightVerdict(
             need, sha256, f"{need.name} is a TorchScript program, and its sha256 is not known to vouch for it"
         )
     if sha256 in need.weight.equivalents:
@@ -62,4 +62,4 @@ def _judge(need: Need, sha256: str, opened: Opened) -> Verdict:
         note = "sha256 begins as its name says"
     else:
         note = "its sha256 is not known: fetch or import it to pin it"
-    return Verdict(need, sha256, note=f"{opened.what}; {note}")
+    return WeightVerdict(need, sha256, note=f"{opened.what}; {note}")

@@ -19,7 +19,7 @@ from pipeline.train.loop import Training
 from pipeline.train.photographs import gather
 from pipeline.train.recipes import HARDENING, find_recipe
 from pipeline.train.run import start, train_network
-from pipeline.train.samples import plans
+from pipeline.train.samples import sample_plans
 from pipeline.train.task import find_task
 from pipeline.train.tasks import rate
 
@@ -63,7 +63,7 @@ def test_labels_are_the_opinions_from_0_to_100(study: str) -> None:
     training, validation = rate.samples(found, TINY, Path(), lambda _: None)
     assert training.images.shape == (12, 3, 64, 64)
     assert {*training.labels.tolist(), *validation.labels.tolist()} <= {0.0, 25.0, 50.0, 100.0}
-    names = {plan.seed: plan.photographs.keys() for plan in plans(found, TINY)}
+    names = {plan.seed: plan.photographs.keys() for plan in sample_plans(found, TINY)}
     assert names["0 training"] == found.training.keys()
 
 

@@ -12,7 +12,7 @@ from torch.nn.functional import mse_loss
 from metrics.base import Images
 from pipeline.train.photographs import Photographs
 from pipeline.train.recipes import Recipe
-from pipeline.train.samples import Samples, clear_crops, plans
+from pipeline.train.samples import Samples, clear_crops, sample_plans
 
 STRONGEST = 25 / 255  # the sigma of training is drawn up to this
 JUDGED_AT = 15 / 255
@@ -22,7 +22,7 @@ def samples(
     photographs: Photographs, recipe: Recipe, work: Path, advance: Callable[[int], None]
 ) -> tuple[Samples, Samples]:
     """Returns crops of clear photographs; noise is added anew in every step."""
-    training, validation = (clear_crops(plan, advance) for plan in plans(photographs, recipe))
+    training, validation = (clear_crops(plan, advance) for plan in sample_plans(photographs, recipe))
     return training, validation
 
 

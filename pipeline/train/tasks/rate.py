@@ -15,7 +15,7 @@ from pipeline.catalogue.lookup import find
 from pipeline.train.labels import JUDGES
 from pipeline.train.photographs import Photographs
 from pipeline.train.recipes import Recipe
-from pipeline.train.samples import ALIKE, Samples, plans, prepare, rated_crops
+from pipeline.train.samples import ALIKE, Samples, prepare, rated_crops, sample_plans
 
 
 def samples(
@@ -28,7 +28,7 @@ def samples(
     """
     training, validation = (
         rated_crops(plan, photographs.opinions, advance) if photographs.opinions else prepare(plan, work, advance)
-        for plan in plans(photographs, recipe)
+        for plan in sample_plans(photographs, recipe)
     )
     return (training if photographs.opinions else ranked(training)), validation
 

@@ -14,7 +14,7 @@ from pipeline.engine.measures.distances import measures
 from pipeline.errors import DataError
 from pipeline.train.photographs import Photographs
 from pipeline.train.recipes import Recipe
-from pipeline.train.samples import Plan, Samples, draw, plans, stack
+from pipeline.train.samples import SamplePlan, Samples, draw, sample_plans, stack
 from pipeline.train.tasks.denoise import origin
 
 __all__ = ["figures", "loss", "origin", "samples"]
@@ -33,7 +33,7 @@ def samples(
             f"{recipe.network} must be trained on attacked photographs; got none: make them with run --save-images, "
             "and name their folder with --attacked"
         )
-    training, validation = (_pairs(plan, photographs, advance) for plan in plans(photographs, recipe))
+    training, validation = (_pairs(plan, photographs, advance) for plan in sample_plans(photographs, recipe))
     return training, validation
 
 
@@ -53,7 +53,7 @@ def figures(network: nn.Module, validation: Samples, batch: int) -> dict[str, fl
     return {name: torch.cat(found[name]).mean().item() for name in ("ssim", "psnr", "ssim_attacked", "psnr_attacked")}
 
 
-def _pairs(plan: Plan, photographs: Photographs, advance: Callable[[int], None]) -> Samples:
+def _pairs(plan: SamplePlan, photographs: Photographs, advance: Callable[[int], None]) -> Samples:
     """Returns crops of attacked photographs, each of an attack drawn at random, with those of the clear ones."""
     attacked, clear = [], []
     for number in range(plan.size):
