@@ -58,13 +58,13 @@ def sample_plans(photographs: Photographs, recipe: Recipe) -> tuple[SamplePlan, 
     )
 
 
-def prepare(plan: SamplePlan, folder: Path, advance: Callable[[int], None]) -> Samples:
+def prepare(plan: SamplePlan, folder: Path, on_progress: Callable[[int], None]) -> Samples:
     """Returns the samples of a plan; those that the folder has are not made again.
 
     Args:
         plan: What to make.
         folder: Where samples are kept, below a name that hashes all they depend on.
-        advance: Told how many more samples are there.
+        on_progress: Is called with how many more samples are done.
     """
     kept, labeller = folder / f"samples-{_key(plan)}", None
     parts = []
@@ -77,7 +77,7 @@ def prepare(plan: SamplePlan, folder: Path, advance: Callable[[int], None]) -> S
             part = make(plan, numbers, labeller)
             write_atomically(path, save({"images": part.images, "labels": part.labels}))
         parts.append(part)
-        advance(len(part.labels))
+        on_progress(len(part.labels))
     return Samples(torch.cat([part.images for part in parts]), torch.cat([part.labels for part in parts]))
 
 
@@ -139,20 +139,20 @@ def _random(plan: SamplePlan, what: str) -> np.random.Generator:
     return np.random.default_rng(list(digest(f"{plan.seed} {what}".encode()).encode()))
 
 
-def clear_crops(plan: SamplePlan, advance: Callable[[int], None]) -> Samples:
+def clear_crops(plan: SamplePlan, on_progress: Callable[[int], None]) -> Samples:
     """Returns crops as they are, with labels that say nothing."""
     names, crops = _crops(plan)
-    advance(plan.size)
+    on_progress(plan.size)
     return Samples(crops, torch.zeros(len(names)))
 
 
-def rated_crops(plan: SamplePlan, opinions: Mapping[str, float], advance: Callable[[int], None]) -> Samples:
+def rated_crops(plan: SamplePlan, opinions: Mapping[str, float], on_progress: Callable[[int], None]) -> Samples:
     """Returns crops of images that people rated; each has the label of its whole image.
 
     Args:
         plan: What to cut out of the images.
         opinions: By image, in any unit, higher is better; the labels are 0 for the lowest of them, 100 for the highest.
-        advance: Told how many more samples are there.
+        on_progress: Is called with how many more samples are done.
 
     Raises:
         DataError: If all opinions are equal.
@@ -161,7 +161,7 @@ def rated_crops(plan: SamplePlan, opinions: Mapping[str, float], advance: Callab
     if low == high:
         raise DataError(f"opinions must differ, so that there is something to learn; all are {low:g}: correct the CSV")
     names, crops = _crops(plan)
-    advance(plan.size)
+    on_progress(plan.size)
     return Samples(crops, torch.tensor([100 * (opinions[name] - low) / (high - low) for name in names]))
 
 

@@ -20,7 +20,7 @@ class Task(Protocol):
     """One kind of training; each is a module of `tasks/`."""
 
     def samples(
-        self, photographs: Photographs, recipe: Recipe, work: Path, advance: Callable[[int], None]
+        self, photographs: Photographs, recipe: Recipe, work: Path, on_progress: Callable[[int], None]
     ) -> tuple[Samples, Samples]:
         """Returns what is trained on and what is validated with.
 
@@ -28,7 +28,7 @@ class Task(Protocol):
             photographs: Clear ones, some of them held out.
             recipe: How many, and of which size.
             work: A folder in which samples may be kept.
-            advance: Told how many more samples are there.
+            on_progress: Is called with how many more samples are done.
         """
 
     def loss(self, network: nn.Module, images: Images, labels: Tensor, generator: torch.Generator) -> Tensor:

@@ -8,18 +8,18 @@ from pipeline.errors import BenchError
 from pipeline.weights import sums
 from pipeline.weights.declared import Need
 from pipeline.weights.destinations import MirrorFolder
-from pipeline.weights.fetching import Fetcher, Told
+from pipeline.weights.fetching import Fetcher, OnProgress
 from pipeline.weights.sources import FileSource, PathSource
 
 
 class MirrorFetcher(Fetcher):
     """Fills a mirror's folder, from this machine's caches where they have a file."""
 
-    def __init__(self, folder: Path, mirror: str, told: Told) -> None:
+    def __init__(self, folder: Path, mirror: str, on_progress: OnProgress) -> None:
         """Begins; see `Fetcher`."""
         if folder.is_file():
             raise BenchError(f"the mirror must be a folder; {folder} is a file: name another")
-        super().__init__(MirrorFolder(folder), mirror, told)
+        super().__init__(MirrorFolder(folder), mirror, on_progress)
         self.pins = sums.read(sums.pins_file())
 
     def sources(self, need: Need) -> list[FileSource]:

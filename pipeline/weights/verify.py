@@ -1,4 +1,4 @@
-"""Verifying: the files that are here, hashed again and opened."""
+"""Verifying weight files: those that are here are hashed again and opened."""
 
 from __future__ import annotations
 
@@ -22,28 +22,28 @@ class WeightVerdict(NamedTuple):
 
     @property
     def line(self) -> str:
-        """Returns the problem with the metrics it stops and what to do."""
+        """Returns the problem, with the entries that cannot run and what to do."""
         return (
             f"{self.need.who}: {self.problem}: run python -m pipeline weights fetch --anew {self.need.entries[0]}, or "
             "import another copy"
         )
 
 
-def verify(needs: list[Need], heard: Callable[[Need], None]) -> list[WeightVerdict]:
-    """Returns a verdict on each file; all of them must be here.
+def verify(needs: list[Need], on_progress: Callable[[int, int], None]) -> list[WeightVerdict]:
+    """Returns a verdict on each file.
 
     Args:
-        needs: The files.
-        heard: Is told each file as it is done.
+        needs: The files, all of which must be here.
+        on_progress: Gets how many files of how many are done.
     """
     verdicts = []
     for need, (path, opened) in zip(needs, open_all([need.path for need in needs]), strict=True):
-        verdicts.append(_judge(need, file_digest(path), opened))
-        heard(need)
+        verdicts.append(_verdict(need, file_digest(path), opened))
+        on_progress(len(verdicts), len(needs))
     return verdicts
 
 
-def _judge(need: Need, sha256: str, opened: Opened) -> WeightVerdict:
+def _verdict(need: Need, sha256: str, opened: Opened) -> WeightVerdict:
     pins = sums.pins_file()
     must = expected(need.weight, sums.read(pins).get(need.name, ""), pins)
     if refusal := must.refusal(sha256):
@@ -51,9 +51,8 @@ def _judge(need: Need, sha256: str, opened: Opened) -> WeightVerdict:
     if opened.problem:
         return WeightVerdict(need, sha256, f"{need.name} {opened.problem}")
     if opened.what == TORCHSCRIPT and not must.sha256:
-        return WeightVerdict(
-            need, sha256, f"{need.name} is a TorchScript program, and its sha256 is not known to vouch for it"
-        )
+        problem = f"{need.name} is a TorchScript program, and its sha256 is not known to vouch for it"
+        return WeightVerdict(need, sha256, problem)
     if sha256 in need.weight.equivalents:
         note = need.weight.equivalents[sha256]
     elif must.sha256:

@@ -19,10 +19,10 @@ JUDGED_AT = 15 / 255
 
 
 def samples(
-    photographs: Photographs, recipe: Recipe, work: Path, advance: Callable[[int], None]
+    photographs: Photographs, recipe: Recipe, work: Path, on_progress: Callable[[int], None]
 ) -> tuple[Samples, Samples]:
     """Returns crops of clear photographs; noise is added anew in every step."""
-    training, validation = (clear_crops(plan, advance) for plan in sample_plans(photographs, recipe))
+    training, validation = (clear_crops(plan, on_progress) for plan in sample_plans(photographs, recipe))
     return training, validation
 
 

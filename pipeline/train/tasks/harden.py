@@ -39,14 +39,14 @@ class Hardening:
         self.training = training(self.entry, recipe.settings)
 
     def samples(
-        self, photographs: Photographs, recipe: Recipe, work: Path, advance: Callable[[int], None]
+        self, photographs: Photographs, recipe: Recipe, work: Path, on_progress: Callable[[int], None]
     ) -> tuple[Samples, Samples]:
         """Returns the samples that `rate` trains on, the same for every seed, their labels spread as the metric's.
 
         So that no training has to learn the metric's unit first, labels get the mean and deviation of the metric's own
         qualities of the samples.
         """
-        found = rate.samples(photographs, replace(recipe, seed=0), work, advance)
+        found = rate.samples(photographs, replace(recipe, seed=0), work, on_progress)
         metric = begin(self.entry).eval()
         with torch.no_grad():
             parts = torch.split(found[0].images, recipe.batch)

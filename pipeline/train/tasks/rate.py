@@ -19,7 +19,7 @@ from pipeline.train.samples import ALIKE, Samples, prepare, rated_crops, sample_
 
 
 def samples(
-    photographs: Photographs, recipe: Recipe, work: Path, advance: Callable[[int], None]
+    photographs: Photographs, recipe: Recipe, work: Path, on_progress: Callable[[int], None]
 ) -> tuple[Samples, Samples]:
     """Returns crops with their labels, for training and for validation: distorted ones, or of images that people rated.
 
@@ -27,7 +27,9 @@ def samples(
         DataError: If people rated all images alike.
     """
     training, validation = (
-        rated_crops(plan, photographs.opinions, advance) if photographs.opinions else prepare(plan, work, advance)
+        rated_crops(plan, photographs.opinions, on_progress)
+        if photographs.opinions
+        else prepare(plan, work, on_progress)
         for plan in sample_plans(photographs, recipe)
     )
     return (training if photographs.opinions else ranked(training)), validation
