@@ -169,8 +169,11 @@ class Preset(_Strict):
 class Runner(_Strict):
     """The GPUs of one kind; a runner's tag is the kind's name."""
 
-    gpus: Annotated[int, Field(ge=1)]
-    memory: Annotated[int, Field(ge=1)]  # GB of one
+    gpus: Annotated[int, Field(ge=1)]  # how many there are, on all machines
+    memory: Annotated[int, Field(ge=1)]  # GB of each
+    title: str = ""  # of the GPU, for people; empty: the tag
+    per_machine: Annotated[int, Field(ge=1)] = 2  # GPUs in one machine
+    host_memory: Annotated[int, Field(ge=1)] = 32  # GB of main memory that a job may use
 
 
 class Config(_Strict):
