@@ -51,7 +51,7 @@ def setup(
 
 @gitlab.command(epilog="Example: python -m pipeline gitlab runner rtx3090 > config.toml")
 def runner(
-    tag: Annotated[str, typer.Argument(help="A kind of GPU, as benchmark.yml names it under `runners`.")],
+    tag: Annotated[str, typer.Argument(help="A kind of GPU, one of `runners` in benchmark.yml.")],
 ) -> None:
     """Prints the config.toml of GitLab Runner for one machine with GPUs of a kind."""
     from pipeline import config

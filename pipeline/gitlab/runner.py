@@ -1,4 +1,4 @@
-"""The configuration of a GPU machine's runners (config.toml of GitLab Runner), rendered from `runners` in benchmark.yml."""
+"""The config.toml of GitLab Runner for a GPU machine, rendered from `runners` in benchmark.yml."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from string import Template
 from pipeline.config import Runner
 
 HEAD = Template("""\
-# A machine with $count $title ($memory GB each): one runner per GPU, so that a GPU works on one job at a time. All runners
-# are tagged $tag; tags live on the server, see docker/runner/README.md. Replace the addresses, GROUP/PROJECT and the tokens,
-# then copy the file to /etc/gitlab-runner/config.toml.
+# A machine with $count $title ($memory GB each): one runner per GPU, so that a GPU works on one job at a time.
+# All runners are tagged $tag; tags live on the server, see docker/runner/README.md.
+# Replace the addresses, GROUP/PROJECT and the tokens, then copy the file to /etc/gitlab-runner/config.toml.
 concurrent = $count
 check_interval = 5
 """)
