@@ -1,4 +1,4 @@
-"""The command of training: python -m pipeline train."""
+"""python -m pipeline train and tradeoff: networks of our own, and what a robust training costs."""
 
 from __future__ import annotations
 

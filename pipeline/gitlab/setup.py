@@ -1,4 +1,4 @@
-"""What a GitLab project has to be set to for the benchmark, as far as its API can do it: read, shown, then changed."""
+"""The settings that the benchmark needs of a GitLab project, as far as the API can change them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Setting(NamedTuple):
     name: str
     title: str
     wanted: Any
-    accepted: tuple[Any, ...]  # what is left as it is
+    accepted: tuple[Any, ...]  # values that are not changed
 
 
 SETTINGS = (
@@ -68,18 +68,18 @@ class Nightly(NamedTuple):
 
 
 class SetupStep(NamedTuple):
-    """One thing that has to be as wanted."""
+    """One setting: what it is and what it will be."""
 
     what: str
     now: str
     wanted: str
-    change: Callable[[], object] | None = None  # None: nothing has to be done, or the API cannot do it
+    change: Callable[[], object] | None = None  # None: nothing has to change, or the API cannot change it
 
 
 def plan_setup(
     *, url: str = "", project: str = "", nightly: Nightly | None = None, push: bool = False
 ) -> list[SetupStep]:
-    """Returns what the project is and what it will be. Only reads.
+    """Returns a step per setting; only reads.
 
     Args:
         url: The server; default: CI_SERVER_URL.
@@ -105,7 +105,7 @@ def plan_setup(
             _protected(found, branch),
             *(_secret(found, secret) for secret in SECRETS),
             *_schedule(found, branch, nightly or Nightly()),
-            SetupStep("Pages", _told(found, "pages_access_level"), "as it is"),
+            SetupStep("Pages", _value_of(found, "pages_access_level"), "as it is"),
         ]
 
 
@@ -124,7 +124,7 @@ def carry_out(steps: list[SetupStep]) -> int:
 
 
 def to_table(steps: list[SetupStep]) -> Table:
-    """Returns the steps for a terminal."""
+    """Returns the steps as a table for a terminal."""
     table = Table(box=None, pad_edge=False)
     for column in ("", "setting", "is", "will be"):
         table.add_column(column, overflow="fold", no_wrap=column == "setting")
@@ -135,7 +135,7 @@ def to_table(steps: list[SetupStep]) -> Table:
 
 
 def _setting(project: Project, setting: Setting) -> SetupStep:
-    now = _told(project, setting.name)
+    now = _value_of(project, setting.name)
     value = getattr(project, setting.name, None)
     if value is None:
         return SetupStep(setting.title, now, "as it is")
@@ -148,7 +148,7 @@ def _setting(project: Project, setting: Setting) -> SetupStep:
     return SetupStep(setting.title, now, str(setting.wanted).lower(), change)
 
 
-def _told(project: Project, name: str) -> str:
+def _value_of(project: Project, name: str) -> str:
     value = getattr(project, name, None)
     return "not known here" if value is None else str(value).lower()
 
@@ -202,8 +202,8 @@ def _secret(project: Project, secret: Secret) -> SetupStep:
     same = now == wanted and (not given or held.value is None or held.value == given)
     if same or value is None:
         return SetupStep(what, now, now)
-    told = wanted if held.value == value else f"{wanted}, new value"
-    return SetupStep(what, now, told, lambda: project.variables.update(secret.name, {"value": value, **flags}))
+    shown = wanted if held.value == value else f"{wanted}, new value"
+    return SetupStep(what, now, shown, lambda: project.variables.update(secret.name, {"value": value, **flags}))
 
 
 def _schedule(project: Project, branch: str, nightly: Nightly) -> list[SetupStep]:

@@ -43,7 +43,7 @@ def loss(network: nn.Module, images: Images, labels: Tensor, generator: torch.Ge
 
 
 def figures(network: nn.Module, validation: Samples, batch: int) -> dict[str, float]:
-    """Returns the mean SSIM and PSNR with the clear crops, of what the network makes and of the attacked ones."""
+    """Returns the mean SSIM and PSNR with the clear crops, of restored crops and of the attacked ones."""
     found: dict[str, list[Tensor]] = {}
     for attacked, clear in zip(*(torch.split(part, batch) for part in validation), strict=True):
         restored = (network(attacked.float() / 255).clamp(0, 1) * 255).round() / 255
