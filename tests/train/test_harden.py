@@ -103,7 +103,7 @@ def test_a_checkpoint_of_another_training_is_not_used(
     recipe = replace(SHORT, network=NAMES[0], epochs=1)
     training(recipe, made).run(tmp_path / "checkpoint", lambda _: None)
     changed, seen = training(replace(recipe, **other), made), []
-    changed._restore(tmp_path / "checkpoint")
+    changed._read_checkpoint(tmp_path / "checkpoint")
     assert changed.epochs == []
     again = training(recipe, made)
     again.run(tmp_path / "checkpoint", seen.append)
@@ -138,9 +138,9 @@ def test_weights_are_written_where_the_catalogue_finds_them(
     assert default_out(name) == CODE / "metrics" / "weights" / f"{name}.safetensors"
     monkeypatch.setattr(places, "CODE", tmp_path)
     for folder in ("metrics", "defences"):
-        (tmp_path / folder).symlink_to(Path(harden.__file__).parents[2] / folder)
+        (tmp_path / folder).symlink_to(Path(harden.__file__).parents[3] / folder)
     (tmp_path / "metrics").unlink()
-    source = Path(harden.__file__).parents[2] / "metrics"
+    source = Path(harden.__file__).parents[3] / "metrics"
     (tmp_path / "metrics" / "weights").mkdir(parents=True)
     for path in [*source.glob("*.py"), source / "weights" / "small_cnn.safetensors"]:
         (tmp_path / path.relative_to(source.parent)).symlink_to(path)

@@ -113,7 +113,7 @@ def test_rated_images_and_others_do_not_mix(study: str) -> None:
 
 def test_rated_images_are_nothing_to_learn_restoring_from(study: str, tmp_path: Path) -> None:
     recipe = replace(find_recipe("dncnn_small"), samples=4, validation=2)
-    with pytest.raises(DataError, match="dncnn_small learns from clear photographs, not from rated images"):
+    with pytest.raises(DataError, match="dncnn_small must be trained on clear photographs; got rated images"):
         train_network(recipe, [study], tmp_path / "a.safetensors", tmp_path / "work")
 
 

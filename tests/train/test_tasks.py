@@ -234,6 +234,6 @@ def test_attacked_photographs_that_do_not_fit_are_named(wrong: str, tmp_path: Pa
         with Image.open(source) as image:
             small = image.crop((0, 0, 99, 99)) if wrong == "of another size" else image
             small.save(tmp_path / f"{Path(source).stem}.png")
-    told = r"coffee\.png has none" if wrong == "absent" else r"must be of the size of \w+\.png"
+    told = r"coffee\.png has none" if wrong == "absent" else r"must have the size of \w+\.png"
     with pytest.raises(DataError, match=told):
         with_attacked(found, [tmp_path])
