@@ -1,18 +1,19 @@
-"""Adam's update, shared by the attacks that climb with it: elementwise, so that no image sees another."""
+"""Adam's update for attacks: element by element, so that an image's result does not depend on its batch."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
 
-MEAN, SQUARE = 0.9, 0.999  # what remains of the moments at each step
-FLOOR = 1e-8
+MEAN, SQUARE = 0.9, 0.999  # decay per step of the first and the second moment
+FLOOR = 1e-8  # the constant in Adam's divisor
 
 
 class Ascent:
-    """The moments of one climb (Kingma & Ba, ICLR 2015).
+    """Adam's moments during one attack (Kingma & Ba, ICLR 2015).
 
-    Adam's constant 1e-8 is taken relative to the largest gradient of each image, lest a metric's scale matter.
+    Adam's divisor has a constant, 1e-8. Here it is relative to the largest gradient of each image, so that the scale
+    of the metric does not matter.
     """
 
     def __init__(self) -> None:
@@ -21,7 +22,7 @@ class Ascent:
         self.steps = 0
 
     def update(self, gradient: Tensor) -> Tensor:
-        """Returns the direction of the next step, about ±1 everywhere, of the shape of `gradient`, (N, ...)."""
+        """Returns the direction of the next step, values of about ±1, in the shape of `gradient`, (N, ...)."""
         self.steps += 1
         self.mean = MEAN * self.mean + (1 - MEAN) * gradient
         self.square = SQUARE * self.square + (1 - SQUARE) * gradient.square()

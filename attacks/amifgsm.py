@@ -2,10 +2,11 @@
 
 Sang et al. On the generation of adversarial samples for image quality assessment. 2022.
 https://doi.org/10.2139/ssrn.4112969
-The radius is k / NIQE of the clear image: the better it looks, the more it is changed. Nothing else bounds the change,
-so eps is 1. The default k = 1 allows 64/255 at NIQE 4; `matched` allows 8/255 there (1/32, to be exact), near the other
-attacks' budget. `published` is what the base benchmark's code does: it has no NIQE, which makes it MI-FGSM; here k is
-so large that eps bounds every image. An image whose NIQE is not a positive number has no radius and is left as it is.
+The radius is k / NIQE of the clear image, so the attack changes a good image more than a bad one. eps is 1 because
+nothing else bounds the change. At NIQE 4 the default k = 1 allows a change of 64/255; `matched` allows 8/255 (exactly
+1/32), which is near the budget of the other attacks. `published` does what the base benchmark's code does: that code
+has no NIQE and is therefore MI-FGSM. Its k is so large that eps bounds every image. An image whose NIQE is not a
+positive number has radius 0: the attack returns it unchanged.
 """
 
 from dataclasses import dataclass
@@ -25,12 +26,12 @@ class AMIFGSM(Attack):
     eps: float = 1.0
     k: float = 1.0
     steps: int = 10
-    decay: float = 1.0  # nu: what remains of the earlier gradients at each step
+    decay: float = 1.0  # nu: the share of the earlier gradients that each step keeps
     normalise: bool = False
 
     def perturb(self, images: Images, objective: Objective, noise: Noise) -> Images:
         niqe = objective.clear_score("niqe").to(images)
-        radius = per_image((self.k / niqe).where(niqe > 0, 0).clamp(max=self.eps))  # NaN > 0 is false
+        radius = per_image((self.k / niqe).where(niqe > 0, 0).clamp(max=self.eps))  # 0 for NaN as well
         return climb(
             images, objective, radius, radius / self.steps, steps=self.steps, decay=self.decay, normalise=self.normalise
         )

@@ -1,4 +1,4 @@
-"""What an attack is: a search for a small change of an image that raises a number."""
+"""Base classes of attacks: an attack searches for a small change of an image that raises a number."""
 
 from __future__ import annotations
 
@@ -13,69 +13,75 @@ from torch import Tensor
 Images: TypeAlias = Tensor  # (N, 3, H, W), float32, RGB in [0, 1]
 Scores: TypeAlias = Tensor  # (N,), float32, one per image
 Pattern: TypeAlias = Tensor  # (3, S, S), float32, added to images
-State: TypeAlias = dict[str, Tensor]  # of a fit: all that the next step depends on
+State: TypeAlias = dict[str, Tensor]  # everything that the next step of a fit depends on, by name
 
 
 class Objective(Protocol):
-    """The number to raise. It hides the metric: its sign, range, reference and device."""
+    """What an attack raises. It hides the metric: which direction is better, range, references and device.
+
+    A value is a score in parts of the metric's range, larger where the metric calls the image better.
+    """
 
     def __call__(self, images: Images) -> Scores:
-        """Returns the objective of each image; one query per image."""
+        """Returns the (N,) objective of (N, 3, H, W) images; costs one query per image."""
 
     def gradient(self, images: Images) -> Images:
-        """Returns d objective / d image; one query and one backward pass per image."""
+        """Returns the (N, 3, H, W) gradients of each image's own objective; costs a query and a gradient per image."""
 
     def clear_score(self, metric: str) -> Scores:
-        """Returns the clear images' own scores by a metric that the attack names in `needs`, in its own unit."""
+        """Returns the (N,) scores of the clear images by a metric that the attack names in `needs`, in its unit."""
 
     def closeness(self, metric: str) -> Objective:
-        """Returns how close images are to the clear ones, by a full-reference metric that the attack names in `needs`.
+        """Returns an objective that rises the closer images are to the clear ones.
 
-        As a fraction of that metric's range, larger is closer. What it costs counts neither as query nor as gradient.
+        Its value is in parts of the metric's range. It costs neither queries nor gradients.
+
+        Args:
+            metric: A full-reference metric that the attack names in `needs`.
         """
 
 
 class Noise(Protocol):
-    """Randomness that depends on the attack and the image alone, not on batch, order or device."""
+    """Random numbers that depend on the attack and the image alone, not on batch, order or device."""
 
     def uniform(self, like: Images) -> Images:
-        """Returns samples from [-1, 1), of the shape of `like`."""
+        """Returns uniform samples from [-1, 1) in the shape of `like`, (N, ...): each image has its own."""
 
     def normal(self, like: Images) -> Images:
-        """Returns samples from N(0, 1), of the shape of `like`."""
+        """Returns samples from N(0, 1) in the shape of `like`, (N, ...): each image has its own."""
 
 
 class Budget(NamedTuple):
-    """What an attack spends on one image."""
+    """What an attack may spend on one image."""
 
-    queries: int  # forward passes; the pass inside a gradient counts as one
+    queries: int  # forward passes, including the one that a gradient needs
     gradients: int  # backward passes
 
 
 @dataclass(frozen=True)
 class Attack(ABC):
-    """An attack with its settings; every field has a default, the one the benchmark runs.
+    """An attack with its settings, which are the fields; the benchmark runs the defaults.
 
-    The class attributes are literals: the catalogue reads them from the source, without importing.
+    Class attributes must be literals, because the catalogue reads them from the source without importing it.
     """
 
-    access: ClassVar[Literal["white", "black"]]  # white: may ask for gradients
+    access: ClassVar[Literal["white", "black"]]  # white: may take gradients
     family: ClassVar[Literal["sign", "optimised", "universal", "query", "colour", "geometric", "control"]]
-    suite: ClassVar[Literal["base", "wide"]] = "wide"  # base: of the base benchmark; presets choose by it
-    needs: ClassVar[tuple[str, ...]] = ()  # metrics that it asks beside the objective
-    variants: ClassVar[Mapping[str, Mapping[str, Any]]] = {}  # other settings that run beside the default
+    suite: ClassVar[Literal["base", "wide"]] = "wide"  # base: an attack of the base benchmark; presets select by suite
+    needs: ClassVar[tuple[str, ...]] = ()  # surrogates: further metrics that it asks
+    variants: ClassVar[Mapping[str, Mapping[str, Any]]] = {}  # name: settings that run as well as the defaults
 
-    eps: float = 10 / 255  # the largest change of a channel value; 1 is no limit
-    goal: Literal["better", "worse"] = "better"  # which way the metric's opinion of the image is moved
+    eps: float = 10 / 255  # largest change of a channel value; 1 sets no limit
+    goal: Literal["better", "worse"] = "better"  # whether the metric shall call the image better or worse
 
     @final
     def __call__(self, images: Images, objective: Objective, noise: Noise) -> Images:
-        """Attacks the batch and guarantees the result: same shape, finite, within eps and [0, 1].
+        """Attacks a batch and checks the result: same shape, finite, within eps and [0, 1].
 
         Args:
-            images: The clear images, (N, 3, H, W) in [0, 1]; left untouched.
-            objective: The number to raise, one per image.
-            noise: The only source of randomness.
+            images: The clear images, (N, 3, H, W) in [0, 1]; stay unchanged.
+            objective: What to raise.
+            noise: The only source of random numbers.
 
         Returns:
             The adversarial images, (N, 3, H, W) in [0, 1].
@@ -84,7 +90,7 @@ class Attack(ABC):
             ValueError: If `perturb` returns another shape or values that are not finite.
         """
         adversarial = self.perturb(images.clone(), self.aim(objective), noise).detach()
-        extremes = torch.stack(torch.aminmax(adversarial))  # NaN where there is one; makes no map
+        extremes = torch.stack(torch.aminmax(adversarial))  # NaN if any value is NaN; allocates no mask
         if adversarial.shape != images.shape or not extremes.isfinite().all():
             raise ValueError(
                 f"{type(self).__name__}.perturb must return finite images of shape {tuple(images.shape)}; "
@@ -94,78 +100,96 @@ class Attack(ABC):
 
     @abstractmethod
     def perturb(self, images: Images, objective: Objective, noise: Noise) -> Images:
-        """Returns images with a higher objective; the caller projects them."""
+        """Returns images with a higher objective, (N, 3, H, W) and finite; the caller projects them.
+
+        Args:
+            images: A copy of the clear images, (N, 3, H, W) in [0, 1].
+            objective: What to raise, whatever the goal.
+            noise: The only source of random numbers.
+        """
 
     @abstractmethod
     def budget(self) -> Budget:
-        """Returns what `perturb` spends on one image."""
+        """Returns the queries and gradients that `perturb` spends on one image."""
 
     def project(self, adversarial: Images, images: Images) -> Images:
         """Returns the nearest images within eps of `images` and within [0, 1]."""
         return torch.clamp(adversarial, images - self.eps, images + self.eps).clamp_(0, 1)
 
     def aim(self, objective: Objective) -> Aim:
-        """Returns what is raised for this attack's goal."""
+        """Returns the objective that serves this attack's goal."""
         return Aim(objective, 1 if self.goal == "better" else -1)
 
 
 @dataclass(frozen=True)
 class Universal(Attack):
-    """One pattern for all images: fitted once per metric and training set, then repeated over every image and added.
+    """An attack that adds one pattern to all images, repeated over each.
 
-    The caller draws the crops, stops and resumes; the author says how a fit begins, how a batch of crops moves it on,
-    and which pattern it has come to. Once it has a pattern, it asks the metric nothing.
+    A fit finds the pattern once per metric and training set. The caller draws the crops, stops and resumes the fit. A
+    subclass says how a fit begins (`begin`), how a batch of crops changes its state (`step`), and which pattern a
+    state holds (`reached`). With a pattern, the attack does not query the metric any more.
     """
 
-    access = "white"  # for the fit
+    access = "white"  # the fit takes gradients
     family = "universal"
 
-    eps: float = 0.1  # the pattern's largest value, before the amplitude
-    amplitudes: tuple[float, ...] = (0.2, 0.4, 0.8)  # what the pattern is multiplied with; each gives rows of its own
-    crop: int = 256  # side of the pattern and of the crops it is fitted on, in pixels
+    eps: float = 0.1  # largest value of the pattern, before the amplitude scales it
+    amplitudes: tuple[float, ...] = (0.2, 0.4, 0.8)  # factors of the pattern; each gives rows of its own
+    crop: int = 256  # side of the pattern and of the training crops, in pixels
     batch: int = 8  # crops per step
-    epochs: int = 5  # how often the fit sees every image of the training set
-    pattern: Pattern | None = None  # what the fit came to; none before
+    epochs: int = 5  # passes of the fit over the training set
+    pattern: Pattern | None = None  # result of the fit; None before it
 
     @abstractmethod
     def begin(self, noise: Noise) -> State:
-        """Returns the state that a fit begins with."""
+        """Returns the state that a fit begins with; `noise` is its only source of random numbers."""
 
     @abstractmethod
     def step(self, state: State, crops: Images, objective: Objective) -> State:
-        """Returns the state after a step that raises the objective of the crops on average."""
+        """Returns the state after one step that raises the mean objective of (N, 3, crop, crop) crops."""
 
     @abstractmethod
     def reached(self, state: State) -> Pattern:
-        """Returns the pattern of a state, (3, crop, crop) within eps."""
+        """Returns the pattern that a state holds, (3, crop, crop) within eps."""
 
     @final
     def fit(self, batches: Iterable[tuple[Images, Objective]], state: State) -> Iterator[State]:
-        """Yields the state after each batch; a fit that is given one of them goes on from there.
+        """Yields the state after each batch, from any of which a fit can resume.
 
         Args:
-            batches: Crops, (N, 3, crop, crop) in [0, 1], and the number to raise for them.
-            state: What `begin` returned, or a later state.
+            batches: Pairs of crops, (N, 3, crop, crop) in [0, 1], and the objective to raise on them.
+            state: What `begin` returned, or a state to resume from.
         """
         for crops, objective in batches:
             state = self.step(state, crops, self.aim(objective))
             yield state
 
     def at(self, amplitude: float, pattern: Pattern) -> Self:
-        """Returns the attack that adds the pattern at an amplitude."""
+        """Returns this attack with a pattern and its eps, both times `amplitude`."""
         return replace(self, eps=amplitude * self.eps, pattern=amplitude * pattern)
 
     def gradients(self, pattern: Pattern, crops: Images, objective: Objective) -> Images:
-        """Returns each crop's gradient of the objective with respect to the pattern; 0 where [0, 1] cuts it off."""
+        """Returns the gradients of the objective with respect to the pattern, one per crop.
+
+        They are 0 where clipping to [0, 1] removes what the pattern adds.
+
+        Args:
+            pattern: (3, S, S).
+            crops: (N, 3, S, S) in [0, 1].
+            objective: What to raise on the crops.
+
+        Returns:
+            (N, 3, S, S).
+        """
         moved = crops + pattern
         inside = (moved >= 0) & (moved <= 1)
         return objective.gradient(moved.clamp_(0, 1)).where(inside, 0)
 
     def perturb(self, images: Images, objective: Objective, noise: Noise) -> Images:
-        """Adds the pattern, repeated from the upper left corner on.
+        """Adds the pattern to each image, repeated from the upper left corner.
 
         Raises:
-            ValueError: If there is none yet.
+            ValueError: If the attack has no pattern.
         """
         if self.pattern is None:
             raise ValueError(f"{type(self).__name__} must be fitted before it attacks: run python -m pipeline fit")
@@ -174,35 +198,35 @@ class Universal(Attack):
         return images + self.pattern.to(images).repeat(1, rows, columns)[:, :height, :width]
 
     def budget(self) -> Budget:
-        """Returns nothing: what the fit has spent is shared by all images."""
+        """Returns zeros: all images share what the fit has spent."""
         return Budget(queries=0, gradients=0)
 
 
 @dataclass(frozen=True)
 class Aim:
-    """What `perturb` is given: the objective, turned round for `goal="worse"`, its gradients always finite."""
+    """The objective as `perturb` receives it: negative for `goal="worse"`, with finite gradients."""
 
     objective: Objective
     sign: int
 
     def __call__(self, images: Images) -> Scores:
-        """Returns the objective of each image."""
+        """Returns the (N,) objective of the images, with this goal's sign."""
         return self.sign * self.objective(images)
 
     def gradient(self, images: Images) -> Images:
-        """Returns the gradient, with 0 where it is not finite: no direction is known there, so nothing is moved."""
+        """Returns the gradients, 0 where they are not finite: no direction is known there, so the pixel stays."""
         gradient = self.objective.gradient(images)
         return (gradient if self.sign > 0 else -gradient).nan_to_num_(nan=0, posinf=0, neginf=0)
 
     def clear_score(self, metric: str) -> Scores:
-        """Returns the clear images' own scores by `metric`."""
+        """Returns the (N,) scores of the clear images by `metric`."""
         return self.objective.clear_score(metric)
 
     def closeness(self, metric: str) -> Objective:
-        """Returns how close images are to the clear ones by `metric`: wanted, whichever way the opinion is moved."""
+        """Returns the closeness to the clear images by `metric`, with no sign: every goal wants it high."""
         return Aim(self.objective.closeness(metric), 1)
 
 
 def per_image(values: Tensor) -> Tensor:
-    """Views (N,) values as (N, 1, 1, 1), to be multiplied with images."""
+    """Returns (N,) values as (N, 1, 1, 1), a shape that multiplies with images."""
     return values.view(-1, 1, 1, 1)

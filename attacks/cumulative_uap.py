@@ -2,9 +2,10 @@
 
 Moosavi-Dezfooli et al. Universal adversarial perturbations. CVPR, 2017.
 https://arxiv.org/abs/1610.08401
-Every crop adds the sign of its gradient at the current pattern, which is the mean so far, scaled to eps: averaging
-shrinks it, and the length of a single step cancels. `published` is what the base benchmark's code does: steps of size 1
-along the raw gradient, clipped to eps, whose strength depends on the metric's scale.
+The pattern is the mean of the signs of all crops' gradients so far, each taken at the pattern of that time. A mean of
+signs is small, so it is scaled to eps; the length of a single step therefore has no effect. `published` does what the
+base benchmark's code does: steps of size 1 along the raw gradient, clipped to eps. Its strength depends on the metric's
+scale.
 """
 
 from dataclasses import dataclass
@@ -31,7 +32,8 @@ class CumulativeUAP(Universal):
         if self.rule == "gradient":
             return {"pattern": (state["pattern"] + gradients.mean(dim=0)).clamp_(-self.eps, self.eps)}
         total = state["sum"] + gradients.sign().sum(dim=0)
-        return {"pattern": self.eps * total / total.abs().amax().clamp_min(1), "sum": total}  # the sum is of integers
+        # The sum is of integers: clamping at 1 only prevents a division by 0.
+        return {"pattern": self.eps * total / total.abs().amax().clamp_min(1), "sum": total}
 
     def reached(self, state: State) -> Pattern:
         return state["pattern"]

@@ -2,8 +2,9 @@
 
 Poursaeed et al. Generative adversarial perturbations. CVPR, 2018.
 https://arxiv.org/abs/1712.02328
-The U-Net is smaller than the published one (0.2 million weights, not 16), and normalises groups of channels, which is
-the same in training and afterwards. Its tanh times eps keeps the pattern within 10/255.
+The U-Net is smaller than the published one: 0.2 million weights instead of 16 million. It normalises groups of
+channels, which computes the same in training and afterwards. Its output, tanh times eps, keeps the pattern within
+10/255.
 """
 
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from torch.nn.functional import conv2d, group_norm, interpolate, silu
 from attacks.base import Images, Noise, Objective, Pattern, State, Universal
 from attacks.optimized_uap import ascend, with_moments
 
-GROUPS = 4
+GROUPS = 4  # of channels, normalised together
 
 
 @dataclass(frozen=True)
@@ -24,8 +25,8 @@ class GenerativeUAP(Universal):
     eps: float = 10 / 255
     epochs: int = 1
     lr: float = 0.001
-    width: int = 16  # channels of the first level; a multiple of 4
-    levels: int = 4  # each halves the side and doubles the channels, up to four times the width
+    width: int = 16  # channels of the first level, a multiple of GROUPS
+    levels: int = 4  # each halves the side and doubles the channels, up to 4 * width
 
     def begin(self, noise: Noise) -> State:
         sizes = torch.cat([torch.full((shape.numel(),), (2 / shape[1:].numel()) ** 0.5) for shape in self.shapes()])
@@ -45,14 +46,14 @@ class GenerativeUAP(Universal):
         return self.drawn(state["weights"], state["source"])
 
     def shapes(self) -> list[torch.Size]:
-        """Returns the shapes of the convolutions' weights: down, up, and to the three channels of the pattern."""
+        """Returns the shapes of the convolutions: down, up, and one that makes the pattern's three channels."""
         wide = [3, *(self.width * min(2**level, 4) for level in range(self.levels))]
         down = [(wide[level + 1], wide[level], 3, 3) for level in range(self.levels)]
         up = [(wide[level], wide[level + 1] + wide[level], 3, 3) for level in range(self.levels - 1, 0, -1)]
         return [torch.Size(shape) for shape in [*down, *up, (3, wide[1] + 3, 3, 3)]]
 
     def drawn(self, weights: Tensor, source: Tensor) -> Pattern:
-        """Returns the pattern that the U-Net of these weights draws from (1, 3, S, S) noise."""
+        """Returns the (3, S, S) pattern that the U-Net with these flat weights makes of (1, 3, S, S) noise."""
         shapes = self.shapes()
         kernels = [
             part.view(shape)

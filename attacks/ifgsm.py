@@ -2,7 +2,7 @@
 
 Kurakin, Goodfellow, Bengio. Adversarial examples in the physical world. ICLR Workshop, 2017.
 https://arxiv.org/abs/1607.02533
-The published code does the same. Steps of k/255 from an 8-bit image stay on 8-bit values: rounding changes nothing.
+The published code does the same. Steps of k/255 from an 8-bit image end on 8-bit values, so rounding changes nothing.
 """
 
 from dataclasses import dataclass

@@ -2,8 +2,9 @@
 
 Korhonen, You. Adversarial attacks against blind image quality assessment models. QoEVMA, 2022.
 https://doi.org/10.1145/3552469.3555715
-A map of spatial activity weighs Adam's update. `published` is what the base benchmark's code does: a map of the signed
-horizontal derivative weighs the gradient, which Adam undoes but for its constant 1e-8; and no eps bounds the change.
+A map of spatial activity weighs Adam's update. `published` does what the base benchmark's code does: a map of the
+signed horizontal derivative weighs the gradient instead, and no eps bounds the change. Adam divides by the gradient's
+size, so this weight cancels, except where the gradient is as small as Adam's constant, 1e-8.
 """
 
 from dataclasses import dataclass
@@ -37,7 +38,7 @@ class Korhonen(Attack):
             mean = 0.9 * mean + 0.1 * gradient
             square = 0.999 * square + 0.001 * gradient.square()
             size = (square / (1 - 0.999**step)).sqrt()
-            # Adam's constant 1e-8 is relative to the image's largest gradient, lest the metric's scale matter.
+            # 1e-8 is relative to the image's largest gradient, so that the metric's scale does not matter.
             unit = size.amax((1, 2, 3), keepdim=True) if self.weighed == "update" else 1
             update = after * mean / (1 - 0.9**step) / (size + 1e-8 * unit).clamp_min(torch.finfo().tiny)
             adversarial = self.project(adversarial + self.lr * update, images)
@@ -48,9 +49,17 @@ class Korhonen(Attack):
 
 
 def activity_map(images: Images, edges: Literal["magnitude", "horizontal"]) -> Tensor:
-    """Returns (N, 1, H, W) Sobel edges of luma over their maximum, dilated 5x5 without corners; 1 on a flat image."""
+    """Returns the (N, 1, H, W) activity of (N, 3, H, W) images: Sobel edges of the luma, divided by their maximum.
+
+    The edges are dilated by a 5x5 window without its corners. A flat image has activity 1 everywhere.
+
+    Args:
+        images: (N, 3, H, W) in [0, 1].
+        edges: Whether to take the gradient's magnitude or its signed horizontal part.
+    """
     luma = 0.299 * images[:, :1] + 0.587 * images[:, 1:2] + 0.114 * images[:, 2:]
-    dx, dy = luma[..., 2:] - luma[..., :-2], luma[..., 2:, :] - luma[..., :-2, :]  # exactly 0 where it is flat
+    # Differences first: on flat areas they are exactly 0, which sums of rounded products are not.
+    dx, dy = luma[..., 2:] - luma[..., :-2], luma[..., 2:, :] - luma[..., :-2, :]
     sobel = dx[..., :-2, :] + 2 * dx[..., 1:-1, :] + dx[..., 2:, :]
     if edges == "magnitude":
         sobel = torch.hypot(sobel, dy[..., :-2] + 2 * dy[..., 1:-1] + dy[..., 2:])

@@ -2,10 +2,11 @@
 
 Wang, Simoncelli. Maximum differentiation (MAD) competition. Journal of Vision 8(12), 2008.
 https://doi.org/10.1167/8.12.8
-Each step goes along the metric's gradient less its projection on the gradient of MSE, then along the latter back to
-the target. It is as long as the projected gradient is relative to the whole: short near the optimum, on any scale of
-the metric. `published` is what the base benchmark's code does: 8 sign steps of .001, which never reach its bound. Its
-rows (55.9 dB on average) agree with this before rounding to 8 bits, which no change of .002 survives as it is.
+Each step follows the metric's gradient without its component along the gradient of the MSE, then returns along the
+latter to the target MSE. The step's length is `step` times the share of the gradient that is left: it shrinks near the
+optimum, whatever the metric's scale. `published` does what the base benchmark's code does: 8 sign steps of .001, which
+never reach its bound. Its published rows (55.9 dB on average) match this variant before rounding to 8 bits; a change of
+.002 does not survive the rounding.
 """
 
 from dataclasses import dataclass
@@ -23,11 +24,11 @@ class MADC(Attack):
     suite = "base"
     variants = {"published": {"rmse": 0.0392156862745098, "step": 0.001, "signed": True}}
 
-    eps: float = 1.0  # the budget is the RMSE
-    rmse: float = 5 / 255  # the target, reached within .1 % (the page allows 4 %) unless [0, 1] leaves no room
-    step: float = 1.25 / 255  # the RMSE of a step along the whole gradient: a quarter of the target gains most
+    eps: float = 1.0  # the RMSE bounds the change instead
+    rmse: float = 5 / 255  # the target, met within .1 % (the method allows 4 %) unless [0, 1] leaves no room
+    step: float = 1.25 / 255  # RMSE of a step along the whole gradient; a quarter of the target gained most
     steps: int = 8
-    signed: bool = False  # the published rule: sign steps, and a target that is only a bound
+    signed: bool = False  # the published rule: sign steps, and the target is only an upper bound
 
     def perturb(self, images: Images, objective: Objective, noise: Noise) -> Images:
         adversarial = images
@@ -39,7 +40,7 @@ class MADC(Attack):
         return adversarial
 
     def at_target(self, images: Images, change: Tensor) -> Images:
-        """Returns the images plus the multiple of `change` that has the target RMSE once clipped, by bisection."""
+        """Returns the images plus the multiple of `change` that has the target RMSE after clipping, by bisection."""
         low = images.new_full((len(images), 1, 1, 1), -16)  # binary logarithm of the multiple
         high = torch.zeros_like(low) if self.signed else -low
         for _ in range(16):
@@ -54,7 +55,7 @@ class MADC(Attack):
 
 
 def unit(values: Tensor) -> Tensor:
-    """Returns each image's values scaled to a root mean square of 1; zeros stay zeros."""
+    """Returns each image's values divided by their root mean square; an image of zeros stays 0."""
     tiny = torch.finfo().tiny
-    values = values / values.abs().amax((1, 2, 3), keepdim=True).clamp_min(tiny)  # no square over- or underflows
+    values = values / values.abs().amax((1, 2, 3), keepdim=True).clamp_min(tiny)  # squares neither over- nor underflow
     return values / values.square().mean((1, 2, 3), keepdim=True).sqrt().clamp_min(tiny)

@@ -2,8 +2,8 @@
 
 Dong et al. Boosting adversarial attacks with momentum. CVPR, 2018.
 https://arxiv.org/abs/1710.06081
-As in the published code of the base benchmark, and unlike in the paper, gradients are summed as they are: a step weighs
-as much as its gradient is large. `normalise` divides each by its mean magnitude, as the paper does.
+The momentum sums the gradients as they are, as the base benchmark's published code does: a large gradient weighs more
+than a small one. `normalise` divides each gradient by its mean magnitude first, as the paper does.
 """
 
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ class MIFGSM(Attack):
 
     step: float = 1 / 255
     steps: int = 10
-    decay: float = 1.0  # nu: what remains of the earlier gradients at each step
+    decay: float = 1.0  # nu: the share of the earlier gradients that each step keeps
     normalise: bool = False
 
     def perturb(self, images: Images, objective: Objective, noise: Noise) -> Images:
@@ -44,9 +44,19 @@ def climb(
     decay: float,
     normalise: bool,
 ) -> Images:
-    """Returns the images after sign steps along the decaying sum of gradients, within `radius` and [0, 1].
+    """Takes sign steps along the decaying sum of gradients.
 
-    The largest change of a channel value and the length of a step are the same for all images, or (N, 1, 1, 1).
+    Args:
+        images: The clear images, (N, 3, H, W) in [0, 1].
+        objective: The number to raise.
+        radius: The largest change of a channel value: one number, or (N, 1, 1, 1) for a radius per image.
+        step: The length of a step, likewise.
+        steps: How many steps.
+        decay: The share of the earlier gradients that each step keeps.
+        normalise: Whether to divide each gradient by its mean magnitude.
+
+    Returns:
+        The adversarial images, within `radius` and [0, 1].
     """
     adversarial, direction = images, torch.zeros_like(images)
     for _ in range(steps):

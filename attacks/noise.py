@@ -1,6 +1,6 @@
 """Uniform noise: the control that every attack is compared with.
 
-It asks the metric nothing. What noise of the same eps gains is owed to the change itself, not to the attack.
+It never queries the metric. Its gain is what any change of the same eps brings, without the skill of an attack.
 """
 
 from dataclasses import dataclass

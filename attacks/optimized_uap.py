@@ -2,7 +2,7 @@
 
 Zhang et al. CD-UAP: Class discriminative universal adversarial perturbation. AAAI, 2020.
 https://arxiv.org/abs/2010.03300
-The published code does the same, but for the clipping to eps.
+The published code does the same, but does not clip to eps.
 """
 
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ class OptimizedUAP(Universal):
     lr: float = 0.001
 
     def begin(self, noise: Noise) -> State:
-        # Not 0, where the gradient of a distance to the original is 0 too.
+        # Not 0: the gradient of a full-reference distance is 0 on the original itself.
         return with_moments({"pattern": torch.full((3, self.crop, self.crop), 1e-4)}, "pattern")
 
     def step(self, state: State, crops: Images, objective: Objective) -> State:
@@ -32,18 +32,18 @@ class OptimizedUAP(Universal):
 
 
 def with_moments(state: State, name: str) -> State:
-    """Returns a state to which Adam's moments of one of its values, and its count of steps, are added."""
+    """Returns the state with Adam's moments of the value `name`, and its count of steps, added."""
     value = state[name]
     return state | {"mean": torch.zeros_like(value), "square": torch.zeros_like(value), "steps": torch.zeros(())}
 
 
 def ascend(state: State, name: str, gradient: Tensor, lr: float) -> State:
-    """Returns the state after a step of Adam (Kingma & Ba, 2015) up the gradient."""
+    """Returns the state after one step of Adam (Kingma & Ba, 2015) that raises the value `name` along its gradient."""
     steps = state["steps"] + 1
     mean = 0.9 * state["mean"] + 0.1 * gradient
     square = 0.999 * state["square"] + 0.001 * gradient.square()
     size = (square / (1 - 0.999**steps)).sqrt()
-    # Adam's constant 1e-8 is relative to the largest gradient, lest the metric's scale matter.
+    # 1e-8 is relative to the largest gradient, so that the metric's scale does not matter.
     size = (size + 1e-8 * size.amax()).clamp_min(torch.finfo().tiny)
     value = state[name] + lr * mean / (1 - 0.9**steps) / size
     return state | {name: value, "mean": mean, "square": square, "steps": steps}

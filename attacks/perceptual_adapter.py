@@ -12,16 +12,14 @@ from attacks.base import Attack, Budget, Images, Noise, Objective
 
 @dataclass(frozen=True)
 class Perceptual(Attack):
-    """An attack that names one full-reference metric in `needs`."""
+    """The shared attack; a subclass names one full-reference metric in `needs`, which measures the closeness."""
 
     access = "white"
     family = "optimised"
 
     lr: float = 0.005
     steps: int = 10
-    weight: float = (
-        1.0  # lambda: of the closeness, in ranges of its metric, against the gain in ranges of the attacked one
-    )
+    weight: float = 1.0  # lambda: of the closeness; the gain has weight 1, each in parts of its metric's range
 
     def perturb(self, images: Images, objective: Objective, noise: Noise) -> Images:
         closeness = objective.closeness(self.needs[0])

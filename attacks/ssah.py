@@ -2,8 +2,8 @@
 
 Luo, Lin, Xie, Wu, Wang. Frequency-driven imperceptible adversarial attack on semantic similarity. CVPR, 2022.
 https://arxiv.org/abs/2203.05151
-The objective minus 0.1 times the smooth l1 norm of the change in the low band of Haar wavelets: what later work attacks
-metrics with. The paper's loss on a classifier's features has no counterpart here.
+The attack raises the objective minus 0.1 times the smooth l1 norm of the change in the low band of Haar wavelets, as
+later work on attacks of metrics does. The paper's loss on a classifier's features has no counterpart for a metric.
 """
 
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ class SSAH(Attack):
 
     lr: float = 0.001
     steps: int = 10
-    weight: float = 0.1  # of the change in the low band against the gain
+    weight: float = 0.1  # of the change in the low band; the gain has weight 1
 
     def perturb(self, images: Images, objective: Objective, noise: Noise) -> Images:
         adversarial, low, ascent = images, low_band(images), Ascent()
@@ -37,7 +37,7 @@ class SSAH(Attack):
 
 
 def low_band(images: Images) -> Tensor:
-    """Returns the (N, 3, ceil(H/2), ceil(W/2)) low band of orthonormal Haar wavelets: twice the mean of 2x2 pixels."""
+    """Returns the (N, 3, ceil(H/2), ceil(W/2)) low band of orthonormal Haar wavelets, twice the mean of 2x2 pixels."""
     height, width = images.shape[2:]
     return 2 * avg_pool2d(pad(images, (0, width % 2, 0, height % 2), mode="replicate"), 2)
 

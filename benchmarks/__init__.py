@@ -1,1 +1,1 @@
-"""Side-by-side measurements of speed; each runs with `python -m benchmarks.NAME`."""
+"""Measurements of speed and memory; each runs with `python -m benchmarks.NAME`."""

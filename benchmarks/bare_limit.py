@@ -1,4 +1,4 @@
-"""The yardstick from above: only the metric's passes that the attack needs, by the best plain means."""
+"""The upper yardstick: only the metric's passes that the attack needs, in the fastest layout and batch size."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from metrics.base import Images, Metric
 
 
 class Means(NamedTuple):
-    """How the passes are run."""
+    """How the passes run."""
 
     layout: torch.memory_format
     batch: int
 
 
 def best_means(metric: Metric, images: Images, dtype: torch.dtype) -> Means:
-    """Returns the memory layout and the batch size that are fastest here, by trial."""
+    """Tries memory layouts and batch sizes and returns the fastest combination on this machine."""
     sizes = sorted({min(size, len(images)) for size in (8, 16)})
     choices = [Means(*choice) for choice in product((torch.contiguous_format, torch.channels_last), sizes)]
     spent = dict.fromkeys(choices, 0.0)
@@ -30,19 +30,19 @@ def best_means(metric: Metric, images: Images, dtype: torch.dtype) -> Means:
             start = time.process_time()
             for part in torch.split(images, means.batch):
                 _step(metric, part, IFGSM(), dtype)
-            spent[means] = time.process_time() - start  # of the second trial: the first warms up
+            spent[means] = time.process_time() - start  # keeps the second trial: the first warms up
     return min(choices, key=lambda means: spent[means])
 
 
 def bare_limit(metric: Metric, images: Images, attack: IFGSM, dtype: torch.dtype, means: Means) -> list[float]:
-    """Runs the passes over images that are in memory already: clear score, gradients, attacked score.
+    """Runs the passes over images in memory: clear scores, gradients, attacked scores.
 
     Args:
-        metric: A frozen copy; its weights are laid out anew.
-        images: (N, 3, H, W).
-        attack: Whose settings to use.
-        dtype: Of the gradients' passes; the scores' are float32.
-        means: What `best_means` found.
+        metric: A frozen copy; this changes the memory layout of its weights.
+        images: (N, 3, H, W) in [0, 1].
+        attack: The attack whose settings to use.
+        dtype: Of the passes for gradients; scores are computed in float32.
+        means: The result of `best_means`.
 
     Returns:
         The attacked scores.

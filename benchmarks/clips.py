@@ -1,9 +1,9 @@
 """Peak memory of an attack on a long clip: python -m benchmarks.clips [--frames 250] [--attack fgsm] [--json].
 
-A clip of 1920x1080 is made (a photograph under a camera that pans, x264) and attacked through the engine, each time in
-a new process: once with a few frames and once with many. What more frames cost in memory is the difference; on the
-disk, attacked frames wait with 3 bytes a pixel. The metric is the mean contrast of the frames or, with --backbone, the
-mean of a ResNet-50 with random weights, which is what the memory of VSFA hangs on.
+It makes a clip of 1920x1080 (a camera pans over a photograph, x264) and attacks it through the engine, once with a few
+frames and once with many, each in a new process. The difference is the memory that more frames cost; attacked frames
+wait on the disk, 3 bytes a pixel. The metric is the mean contrast of the frames or, with --backbone, the mean output of
+a ResNet-50 with random weights, which determines the memory of VSFA.
 """
 
 from __future__ import annotations
@@ -28,14 +28,16 @@ from torch import Tensor, nn
 from metrics.base import Images, Scores, VideoMetric
 from pipeline.catalogue import lookup
 from pipeline.catalogue.entry import Entry
-from pipeline.cells.cell import Cell, Settings
+from pipeline.cells.cell import Cell
+from pipeline.cells.settings import Settings
 from pipeline.contract.attack import Contrast
 from pipeline.data.dataset import open_dataset
 from pipeline.data.images import decode
 from pipeline.engine.cell import CellRun
 from pipeline.engine.clips.runner import ClipRunner
 
-HEIGHT, WIDTH, FEW = 1080, 1920, 5
+HEIGHT, WIDTH = 1080, 1920
+FEW = 5  # frames of the short clip
 
 
 class Contrasts(VideoMetric):
@@ -49,30 +51,30 @@ class Contrasts(VideoMetric):
         self.contrast = Contrast()
 
     def features(self, frames: Images, references: Images | None = None) -> Tensor:
-        """Returns the (T, 1) contrasts."""
+        """Returns the (T, 1) contrasts of the frames."""
         scores: Tensor = self.contrast(frames)[:, None]
         return scores
 
     def pool(self, features: Tensor) -> Scores:
-        """Returns their mean."""
+        """Returns the (N,) means of the features of clips."""
         return features.mean(dim=(1, 2))
 
 
 class Backbone(Contrasts):
-    """The mean of ResNet-50's last maps, random weights."""
+    """The mean of the last maps of a ResNet-50 with random weights."""
 
     def __init__(self) -> None:
         super().__init__()
         self.layers = nn.Sequential(*list(torchvision.models.resnet50(weights=None).children())[:-2])
 
     def features(self, frames: Images, references: Images | None = None) -> Tensor:
-        """Returns the (T, 2048) means of the last maps."""
+        """Returns the (T, 2048) means of the frames' last maps."""
         means: Tensor = self.layers(frames).mean(dim=(2, 3))
         return means
 
 
 def film(path: Path, frames: int) -> None:
-    """Writes a clip in which a camera pans over a photograph."""
+    """Writes an MP4 of 1920x1080 in which a camera pans over a photograph, a pixel per frame."""
     photo = decode(open_dataset("sample").photos[0].path)
     scene = np.tile(photo, (-(-HEIGHT // photo.shape[0]), -(-(WIDTH + frames) // photo.shape[1]), 1))[:HEIGHT]
     with av.open(str(path), "w") as container:
@@ -85,7 +87,7 @@ def film(path: Path, frames: int) -> None:
 
 
 def attack(clip: Path, name: str, kind: type[Contrasts], out: Path) -> dict[str, Any]:
-    """Attacks a clip in this process; returns what it took."""
+    """Attacks a clip in this process and returns its time, memory and scores."""
     fields = {"smallest": 7, "batch_dependent": False, "differentiable": True}
     entry = Entry("light", "metrics", kind="video", fields=fields, fingerprint="benchmark")
     metric = kind().eval().requires_grad_(requires_grad=False)
@@ -105,7 +107,7 @@ def attack(clip: Path, name: str, kind: type[Contrasts], out: Path) -> dict[str,
 
 
 def main() -> None:
-    """Runs the benchmark, or, with --clip, one attack of it."""
+    """Runs the benchmark or, with --clip, one of its attacks in this process."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--frames", type=int, default=250)
     parser.add_argument("--attack", default="fgsm")
@@ -124,8 +126,8 @@ def main() -> None:
             film(clip, frames)
             command = [sys.executable, "-m", "benchmarks.clips", "--clip", str(clip), "--attack", options.attack]
             command += ["--backbone"] if options.backbone else []
-            told = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
-            found.append(json.loads(told.stdout))
+            finished = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+            found.append(json.loads(finished.stdout))
     if options.json:
         print(json.dumps(found, indent=1))
         return

@@ -1,11 +1,11 @@
-"""How fast the engine is, between two yardsticks: a plain loop, and the bare passes that no engine can save.
+"""How fast the engine is, between two yardsticks: a plain loop, and the bare passes that no engine can avoid.
 
-`python -m benchmarks.engine` runs I-FGSM on a few photographs three ways, in one process and in turn: (a) a plain loop
-as one writes it down from the methodology, (b) this project's engine, (c) only the metric's forward and backward
-passes, batched. A row of bfloat16 compares with the plain loop in float32 and with the passes in bfloat16.
+`python -m benchmarks.engine` runs I-FGSM on a few photographs three ways, in one process and in turn: (a) a plain loop,
+written straight from the methodology, (b) this project's engine, (c) only the metric's forward and backward passes,
+batched. A row for bfloat16 compares with the plain loop in float32 and with the bare passes in bfloat16.
 
-Meant for a machine that does nothing else. Where others compute too, threads that wait for each other by spinning spoil
-every figure: `OMP_WAIT_POLICY=passive GOMP_SPINCOUNT=0 python -m benchmarks.engine --clock cpu`.
+Run it on a machine that does nothing else. Where others compute too, threads wait for each other by spinning, which
+distorts every figure: `OMP_WAIT_POLICY=passive GOMP_SPINCOUNT=0 python -m benchmarks.engine --clock cpu` avoids that.
 """
 
 from __future__ import annotations
@@ -14,20 +14,33 @@ import statistics
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import torch
 from rich.table import Table
 
 from attacks.ifgsm import IFGSM
 from benchmarks.bare_limit import Means, bare_limit, best_means
-from benchmarks.photographs import write_crops
+from benchmarks.photographs import open_crops
 from benchmarks.plain_loop import plain_loop
-from benchmarks.speed import CPU, Clock, Row, metric_entry, silent, speed_app
+from benchmarks.speed import (
+    CPU,
+    Clock,
+    Row,
+    Workload,
+    median,
+    metric_entry,
+    silent,
+    speed_app,
+    spread,
+    timed,
+    titled_table,
+)
 from pipeline.catalogue import lookup
-from pipeline.cells.cell import Cell, Settings
+from pipeline.cells.cell import Cell
 from pipeline.cells.row import to_csv
-from pipeline.data.dataset import Dataset, open_dataset
+from pipeline.cells.settings import Settings
+from pipeline.data.dataset import Dataset
 from pipeline.data.images import load_batch, load_recent
 from pipeline.engine.cell import CellRun
 from pipeline.engine.metric.build import build_metric
@@ -37,43 +50,39 @@ from pipeline.files import write_atomically
 DType = Literal["float32", "bfloat16"]
 
 
-class Workload(NamedTuple):
-    """What is measured."""
+@dataclass(frozen=True)
+class EngineWorkload(Workload):
+    """Photographs that are attacked with gradients in some data types."""
 
-    metric: str
-    images: int
-    side: int  # of the photographs, in pixels
-    repetitions: int
     dtypes: tuple[DType, ...]
 
 
 WORKLOADS = (
-    Workload("mobilenet_v3_small", 16, 299, 5, ("float32", "bfloat16")),
-    Workload("resnet50", 8, 224, 3, ("float32", "bfloat16")),
-    Workload("niqe", 16, 299, 5, ("float32",)),
+    EngineWorkload("mobilenet_v3_small", 16, 299, 5, ("float32", "bfloat16")),
+    EngineWorkload("resnet50", 8, 224, 3, ("float32", "bfloat16")),
+    EngineWorkload("niqe", 16, 299, 5, ("float32",)),
 )
 QUICK = (
-    Workload("mobilenet_v3_small", 3, 64, 1, ("float32", "bfloat16")),
-    Workload("resnet50", 3, 64, 1, ("float32", "bfloat16")),
-    Workload("niqe", 3, 192, 1, ("float32",)),
+    EngineWorkload("mobilenet_v3_small", 3, 64, 1, ("float32", "bfloat16")),
+    EngineWorkload("resnet50", 3, 64, 1, ("float32", "bfloat16")),
+    EngineWorkload("niqe", 3, 192, 1, ("float32",)),
 )
 
 
 @dataclass
 class Timing:
-    """The seconds of one way's repetitions, and the attacked scores it came to."""
+    """The seconds of each repetition of one way, and the attacked scores that it gave."""
 
     seconds: list[float] = field(default_factory=list)
     scores: list[float] = field(default_factory=list)
 
     def take(self, clock: Clock, work: Callable[..., list[float]], *given: Any) -> None:
-        """Runs the work once more."""
-        start = clock()
-        self.scores = work(*given)
-        self.seconds.append(clock() - start)
+        """Runs `work(*given)`, which returns attacked scores, and adds its seconds."""
+        self.scores, seconds = timed(clock, work, *given)
+        self.seconds.append(seconds)
 
     def over(self, other: Timing) -> list[float]:
-        """Returns how many times faster this is than another, repetition by repetition."""
+        """Returns how many times faster this way is than another, for each repetition."""
         return [theirs / own for own, theirs in zip(self.seconds, other.seconds, strict=True)]
 
 
@@ -81,7 +90,7 @@ class Timing:
 class Result:
     """One line of the table."""
 
-    workload: Workload
+    workload: EngineWorkload
     dtype: DType
     plain: Timing
     engine: Timing
@@ -89,18 +98,18 @@ class Result:
     means: Means
 
     def row(self) -> Row:
-        """Returns the medians, as `--json` prints them."""
+        """Returns the medians and ranges, as `--json` prints them."""
         plain, limit = self.engine.over(self.plain), self.engine.over(self.limit)
         return {
             "metric": self.workload.metric,
             "dtype": self.dtype,
             "images_per_second": self._speed(self.engine),
-            "over_plain": round(statistics.median(plain), 3),
-            "over_limit": round(statistics.median(limit), 3),
+            "over_plain": median(plain),
+            "over_limit": median(limit),
             "plain_images_per_second": self._speed(self.plain),
             "limit_images_per_second": self._speed(self.limit),
-            "over_plain_spread": [round(min(plain), 3), round(max(plain), 3)],
-            "over_limit_spread": [round(min(limit), 3), round(max(limit), 3)],
+            "over_plain_spread": spread(plain),
+            "over_limit_spread": spread(limit),
             "limit_batch": self.means.batch,
             "limit_layout": str(self.means.layout).removeprefix("torch."),
             "repetitions": len(self.engine.seconds),
@@ -110,23 +119,22 @@ class Result:
         return round(self.workload.images / statistics.median(timing.seconds), 3)
 
 
-def measure(workload: Workload, folder: Path, clock: Clock) -> list[Result]:
-    """Runs the three ways in turn; returns a result per data type."""
-    write_crops(folder / "photographs", workload.images, workload.side)
-    dataset = open_dataset(str(folder / "photographs"))
+def measure(workload: EngineWorkload, folder: Path, clock: Clock) -> list[Result]:
+    """Runs the three ways in turn and returns a result per data type."""
+    dataset = open_crops(folder, workload.images, workload.side)
     entry, attack = metric_entry(workload.metric), IFGSM()
-    images = load_batch(dataset.photos, None, None).images
+    images = load_batch(dataset.photos, None).images
     plain, runner, bare = entry.load()().eval(), MetricRunner(entry, folder, CPU), build_metric(entry, CPU)
     timing = Timing()
     results = [
         Result(workload, name, timing, Timing(), Timing(), best_means(bare, images, getattr(torch, name)))
         for name in workload.dtypes
     ]
-    runner.metric  # noqa: B018  # built before the clock runs, as the others are
+    runner.metric  # noqa: B018  # builds it before the clock runs, as the other two are
     for number in range(workload.repetitions):
         timing.take(clock, plain_loop, plain, dataset, attack, folder)
         for result in results:
-            runner.out = folder / f"{result.dtype}{number}"  # an empty folder: nothing is known from before
+            runner.out = folder / f"{result.dtype}{number}"  # an empty folder, without scores of earlier repetitions
             result.engine.take(clock, engine, runner, dataset, result.dtype)
             result.limit.take(clock, bare_limit, bare, images, attack, getattr(torch, result.dtype), result.means)
     return results
@@ -134,7 +142,7 @@ def measure(workload: Workload, folder: Path, clock: Clock) -> list[Result]:
 
 def engine(runner: MetricRunner, dataset: Dataset, dtype: DType) -> list[float]:
     """Runs one cell as `python -m pipeline run` does, and returns the attacked scores."""
-    load_recent.cache_clear()  # the photographs of an earlier repetition
+    load_recent.cache_clear()  # forgets the photographs of an earlier repetition
     cell = Cell(runner.entry, lookup.find("attacks", "ifgsm"), {dataset.name: dataset.digest}, Settings(dtype=dtype))
     outcome = CellRun(runner, cell, silent).run([dataset])
     write_atomically(cell.csv(runner.out), to_csv(outcome.rows))
@@ -142,23 +150,22 @@ def engine(runner: MetricRunner, dataset: Dataset, dtype: DType) -> list[float]:
 
 
 def table(rows: list[Row]) -> Table:
-    """Returns the rows for people: medians, and how far the ratios strayed from them."""
-    view = Table(title=f"I-FGSM of 10 steps, images per second, {torch.get_num_threads()} threads", box=None)
-    for heading in ("metric", "dtype", "plain", "engine", "limit", "over plain", "over limit"):
-        view.add_column(heading, justify="left" if heading in {"metric", "dtype"} else "right", no_wrap=True)
+    """Returns the rows for people: medians, and the largest deviation of a ratio from its median."""
+    numbers = ("plain", "engine", "limit", "over plain", "over limit")
+    view = titled_table("I-FGSM of 10 steps, images per second", ("metric", "dtype"), numbers)
     for row in rows:
         speeds = [row[name] for name in ("plain_images_per_second", "images_per_second", "limit_images_per_second")]
-        ratios = [f"{row[name]:.2f} ±{_stray(row, name):.2f}" for name in ("over_plain", "over_limit")]
+        ratios = [f"{row[name]:.2f} ±{_deviation(row, name):.2f}" for name in ("over_plain", "over_limit")]
         view.add_row(row["metric"], row["dtype"], *(f"{speed:.2f}" for speed in speeds), *ratios)
     return view
 
 
-def _stray(row: Row, ratio: str) -> float:
+def _deviation(row: Row, ratio: str) -> float:
     low, high = row[f"{ratio}_spread"]
     return float(max(row[ratio] - low, high - row[ratio]))
 
 
-def rows(workload: Workload, folder: Path, clock: Clock) -> list[Row]:
+def rows(workload: EngineWorkload, folder: Path, clock: Clock) -> list[Row]:
     """Returns a row per data type."""
     return [result.row() for result in measure(workload, folder, clock)]
 

@@ -10,7 +10,7 @@ from metrics.base import Images, NoReference, Scores
 
 
 class MobileNetV3Small(NoReference):
-    """One number in place of the classes."""
+    """The network with one output instead of classes."""
 
     higher_is_better = True
     score_range = (0, 1)

@@ -1,4 +1,4 @@
-"""The photographs that are attacked: crops of those that scikit-image carries, so that nothing is downloaded."""
+"""The photographs to measure on: crops of those that scikit-image contains, so that nothing is downloaded."""
 
 from __future__ import annotations
 
@@ -8,20 +8,24 @@ from pathlib import Path
 import skimage
 from PIL import Image
 
+from pipeline.data.dataset import Dataset, open_dataset
+
 SOURCES = ("astronaut.png", "coffee.png", "motorcycle_left.png", "rocket.jpg")
 
 
-def write_crops(folder: Path, count: int, side: int) -> None:
-    """Writes square PNG crops of photographs.
+def open_crops(folder: Path, count: int, side: int) -> Dataset:
+    """Writes square PNG crops of photographs and opens them as a data set.
 
     Args:
-        folder: Where to, made if need be.
+        folder: Where to write them, in a sub-folder `photographs`.
         count: How many, up to 16.
         side: Their height and width in pixels, up to 400.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    target = folder / "photographs"
+    target.mkdir(parents=True)
     for down, right, source in list(product((0, 1), (0, 1), SOURCES))[:count]:
         with Image.open(Path(skimage.__file__).parent / "data" / source) as image:
             left, top = right * (image.width - side), down * (image.height - side)
             crop = image.convert("RGB").crop((left, top, left + side, top + side))
-        crop.save(folder / f"{Path(source).stem}_{down}{right}.png")
+        crop.save(target / f"{Path(source).stem}_{down}{right}.png")
+    return open_dataset(str(target))

@@ -1,4 +1,4 @@
-"""The yardstick from below: the attack as one writes it down from the methodology, one image after another."""
+"""The lower yardstick: the attack written straight from the methodology, one image after another."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from pipeline.data.dataset import Dataset
 
 
 def plain_loop(metric: Metric, dataset: Dataset, attack: IFGSM, out: Path) -> list[float]:
-    """Attacks a data set and writes a CSV: batch 1, trainable weights, measures by scikit-image.
+    """Attacks a data set and writes a CSV, with batches of one image, trainable weights and measures by scikit-image.
 
     Args:
-        metric: As its author's code leaves it, in evaluation mode.
+        metric: As its author's code builds it, in evaluation mode.
         dataset: The photographs.
-        attack: Whose settings to use.
+        attack: The attack whose settings to use.
         out: The folder for the CSV.
 
     Returns:

@@ -36,7 +36,8 @@ from pipeline.__main__ import main
 main()
 """
 FILL = """
-from pipeline import catalog, config
+from pipeline import config
+from pipeline.catalogue import lookup
 from pipeline.cells.cell import Cell, metric_facts, settings_of
 from pipeline.store import cells as stored
 from pipeline.ci.inventory import take_inventory
@@ -48,8 +49,8 @@ from pathlib import Path
 preset = config.load().preset("smoke")
 digests = take_inventory(preset).digests
 rows = "image,clear,attacked\\n" * 100
-for index, (metric, attack) in enumerate((m, a) for m in catalog.entries("metrics").values()
-                                         for a in catalog.entries("attacks").values()):
+for index, (metric, attack) in enumerate((m, a) for m in lookup.entries("metrics").values()
+                                         for a in lookup.entries("attacks").values()):
     if index % 4 == 0:
         continue
     cell = Cell(metric, attack, digests, settings_of(preset))
@@ -70,11 +71,11 @@ def main() -> None:
         root = Path(folder)
         _make(root)
         subprocess.run([sys.executable, "-c", FILL], cwd=root, check=True)
-        seconds, told = [], ""
+        seconds, printed = [], ""
         for _ in range(REPEATS):
             start = time.perf_counter()
             command = [sys.executable, "-c", PLAN, "plan", "--preset", "smoke", "--store", "store", "--out", "plan"]
-            told = subprocess.run(command, cwd=root, check=True, capture_output=True, text=True).stdout
+            printed = subprocess.run(command, cwd=root, check=True, capture_output=True, text=True).stdout
             seconds.append(time.perf_counter() - start)
         files = list((root / "plan").glob("child-*.yml"))
         row = {
@@ -86,12 +87,12 @@ def main() -> None:
     if as_json:
         print(json.dumps([row]))
     else:
-        print(told.splitlines()[-1])
+        print(printed.splitlines()[-1])
         print(f"{row['cells']} cells planned in {row['seconds']} s; largest child {row['largest_child_bytes']:,} bytes")
 
 
 def _make(root: Path) -> None:
-    """Writes the checkout."""
+    """Writes a checkout of many metrics and attacks below a folder."""
     shutil.copytree(ROOT / "pipeline", root / "pipeline", ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("metrics", "attacks", "defences"):
         (root / name).mkdir()

@@ -1,4 +1,4 @@
-"""Networks with random weights, the same ones every time: speed does not depend on what a network has learnt."""
+"""Networks with fixed random weights: what a network has learned does not change its speed."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from torch import nn
 
 
 def random_weights(build: Callable[[], nn.Module]) -> nn.Module:
-    """Returns the network that `build` makes from seed 0; the caller's random numbers go on as if nothing was."""
+    """Returns the network that `build` makes with seed 0, without a change to the caller's random state."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         return build()

@@ -1,17 +1,21 @@
-"""What the measurements beside a metric's own passes share: their command line, clock and entries."""
+"""What the measurements of speed share: workloads, command line, clock, the metric's own passes and tables."""
 
 from __future__ import annotations
 
 import json
+import statistics
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal, Protocol, TypeAlias, TypeVar
+from typing import Annotated, Any, Literal, TypeAlias, TypeVar
 
+import torch
 import typer
 from rich.table import Table
 
+from metrics.base import Images, Metric
 from pipeline.catalogue import lookup
 from pipeline.catalogue.entry import Entry
 from pipeline.catalogue.reading import read
@@ -19,40 +23,39 @@ from pipeline.engine.device import make_deterministic, open_device
 from pipeline.places import CODE
 from pipeline.terminal import err, out
 
-CPU = open_device("cpu")  # as a run does
-Clock: TypeAlias = Callable[[], float]
-Row: TypeAlias = dict[str, Any]
+CPU = open_device("cpu")  # set up as for a run
+Clock: TypeAlias = Callable[[], float]  # seconds
+Row: TypeAlias = dict[str, Any]  # of a table, as --json prints it
 
 
-class Work(Protocol):
-    """What every workload says."""
+@dataclass(frozen=True)
+class Workload:
+    """A metric, the photographs to measure it on, and how often."""
 
-    @property
-    def metric(self) -> str: ...
-    @property
-    def images(self) -> int: ...
-    @property
-    def side(self) -> int: ...
+    metric: str
+    images: int
+    side: int  # of the photographs, in pixels
+    repetitions: int
 
 
-SomeWork = TypeVar("SomeWork", bound=Work)
+SomeWorkload = TypeVar("SomeWorkload", bound=Workload)
 
 
 def speed_app(
     about: str,
-    workloads: Sequence[SomeWork],
-    quick_ones: Sequence[SomeWork],
-    measure: Callable[[SomeWork, Path, Clock], list[Row]],
+    workloads: Sequence[SomeWorkload],
+    quick_ones: Sequence[SomeWorkload],
+    measure: Callable[[SomeWorkload, Path, Clock], list[Row]],
     table: Callable[[list[Row]], Table],
 ) -> typer.Typer:
     """Returns the command line of a measurement.
 
     Args:
-        about: The help's first line.
-        workloads: What is measured, one after the other.
-        quick_ones: The same with --quick.
-        measure: Returns a workload's rows; is given an empty folder and what tells the seconds.
-        table: Returns the rows for people.
+        about: The first line of the help.
+        workloads: What to measure, one after the other.
+        quick_ones: What to measure with --quick.
+        measure: Returns the rows of a workload. It gets the workload, an empty folder and the clock.
+        table: Returns the rows as a table for people.
     """
     app = typer.Typer(add_completion=False)
 
@@ -81,20 +84,59 @@ def speed_app(
 
 
 def metric_entry(name: str) -> Entry:
-    """Returns an entry of metrics/, or one of the networks of this folder."""
+    """Returns an entry of metrics/, or one of the networks in this folder."""
     own = CODE / "benchmarks" / f"{name}.py"
     return read(own) if own.is_file() else lookup.find("metrics", name)
 
 
 def timed(clock: Clock, work: Callable[..., Any], *given: Any) -> tuple[Any, float]:
-    """Returns what the work came to, and its seconds."""
+    """Returns the result of `work(*given)` and the seconds that it took."""
     start = clock()
-    found = work(*given)
-    return found, clock() - start
+    result = work(*given)
+    return result, clock() - start
+
+
+@torch.no_grad()
+def scores(metric: Metric, batches: Sequence[Images]) -> None:
+    """Takes the forward passes alone, as a yardstick; `tolist` waits for the result, as an engine must."""
+    for images in batches:
+        metric.unchecked(images).tolist()
+
+
+def gradients(metric: Metric, batches: Sequence[Images]) -> None:
+    """Takes the forward and backward passes alone, as a yardstick."""
+    for images in batches:
+        given = images.detach().requires_grad_()
+        torch.autograd.grad(metric.unchecked(given).sum(), given)
 
 
 def silent(what: str, work: int) -> None:
-    """Hears of progress and says nothing."""
+    """Is the `on_progress` of a run that shows no progress."""
+
+
+def median(values: Sequence[float]) -> float:
+    """Returns the median of a row, rounded to 3 decimals."""
+    return round(statistics.median(values), 3)
+
+
+def spread(values: Sequence[float]) -> list[float]:
+    """Returns the lowest and the highest value of a row, rounded to 3 decimals."""
+    return [round(min(values), 3), round(max(values), 3)]
+
+
+def ranged(middle: float, spread: Sequence[float]) -> str:
+    """Returns a median with its range, for people."""
+    return f"{middle:.2f} ({'-'.join(map(str, spread))})"
+
+
+def titled_table(title: str, names: Sequence[str], numbers: Sequence[str]) -> Table:
+    """Returns an empty table with columns of names, then of numbers; its title ends with the number of threads."""
+    table = Table(title=f"{title} ({torch.get_num_threads()} threads)", box=None)
+    for heading in names:
+        table.add_column(heading, no_wrap=True)
+    for heading in numbers:
+        table.add_column(heading, justify="right", no_wrap=True)
+    return table
 
 
 def _has_weights(metric: str) -> bool:

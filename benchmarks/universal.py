@@ -1,27 +1,40 @@
-"""What universal attacks cost beside the metric: a fit against bare gradients, an evaluation against bare scores.
+"""What universal attacks cost beyond the metric: a fit against bare gradients, an evaluation against bare scores.
 
-`python -m benchmarks.universal` fits patterns on photographs on the disk and evaluates one at three amplitudes, in turn
-with the metric's own passes over as many images that are in memory already: forward and backward, forward alone.
+`python -m benchmarks.universal` fits patterns on photographs on the disk and evaluates one at three amplitudes. In turn
+with them it runs the metric's own passes over as many images that are in memory already: forward and backward for the
+fit, forward alone for the evaluation.
 
-Meant for a machine that does nothing else; where others compute too, `--clock cpu` counts this process's own work.
+Run it on a machine that does nothing else; where others compute too, `--clock cpu` counts only this process's work.
 """
 
 from __future__ import annotations
 
-import statistics
+from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
-import torch
 from rich.table import Table
 
-from attacks.base import Images
-from benchmarks.photographs import write_crops
-from benchmarks.speed import CPU, Clock, Row, metric_entry, silent, speed_app, timed
-from metrics.base import Metric
+from benchmarks.photographs import open_crops
+from benchmarks.speed import (
+    CPU,
+    Clock,
+    Row,
+    Workload,
+    gradients,
+    median,
+    metric_entry,
+    ranged,
+    scores,
+    silent,
+    speed_app,
+    spread,
+    timed,
+    titled_table,
+)
 from pipeline.catalogue import lookup
-from pipeline.cells.cell import Cell, Settings
-from pipeline.data.dataset import open_dataset
+from pipeline.cells.cell import Cell
+from pipeline.cells.distortion import NONE
+from pipeline.cells.settings import Settings
 from pipeline.data.images import load_recent
 from pipeline.engine.cell import CellRun
 from pipeline.engine.metric.runner import MetricRunner
@@ -29,58 +42,55 @@ from pipeline.engine.universal.crops import Crops
 from pipeline.engine.universal.patterns import patterns_of
 
 ATTACKS = ("cumulative_uap", "optimized_uap", "generative_uap")
-BATCH = 8
+BATCH = 8  # crops of a fit's step, and images of a batch
+AMPLITUDES = 3  # at which an evaluation adds a pattern
 
 
-class Workload(NamedTuple):
-    """What is measured."""
+@dataclass(frozen=True)
+class FitWorkload(Workload):
+    """Photographs that a pattern is fitted on and evaluated on."""
 
-    metric: str
-    images: int
-    side: int  # of the photographs, in pixels
-    crop: int
+    crop: int  # side of the training crops, in pixels
     epochs: int
-    repetitions: int
 
 
 WORKLOADS = (
-    Workload("resnet50", 16, 320, 256, 1, 3),
-    Workload("mobilenet_v3_small", 16, 320, 256, 2, 5),
+    FitWorkload("resnet50", 16, 320, 3, crop=256, epochs=1),
+    FitWorkload("mobilenet_v3_small", 16, 320, 5, crop=256, epochs=2),
 )
-QUICK = (Workload("mobilenet_v3_small", 8, 64, 48, 2, 1),)
+QUICK = (FitWorkload("mobilenet_v3_small", 8, 64, 1, crop=48, epochs=2),)
 
 
-def measure(workload: Workload, folder: Path, clock: Clock) -> list[Row]:
-    """Runs every attack and its yardsticks in turn; returns a row per attack.
+def measure(workload: FitWorkload, folder: Path, clock: Clock) -> list[Row]:
+    """Runs every attack and its yardsticks in turn.
 
     Returns:
-        Rows with the ratios' medians and ranges: `fit` over forward and backward passes of as many crops, `evaluation`
-        at three amplitudes over as many forward passes.
+        A row per attack with the medians and ranges of two ratios: `fit` over the forward and backward passes of as
+        many crops, and `evaluation` over as many forward passes.
     """
-    write_crops(folder / "photographs", workload.images, workload.side)
-    dataset = open_dataset(str(folder / "photographs"))
+    dataset = open_crops(folder, workload.images, workload.side)
     entry = metric_entry(workload.metric)
     overrides = {"crop": str(workload.crop), "batch": str(BATCH), "epochs": str(workload.epochs)}
     data = {dataset.name: dataset.digest}
-    crops = Crops(dataset, workload.crop, None)
+    crops = Crops(dataset, workload.crop, NONE, paired=False)
     steps = [batch.images for batch in crops.batches(crops.steps(BATCH, workload.epochs))]
     runner = MetricRunner(entry, folder, CPU, batch=BATCH)
-    images = [load_recent(tuple(photos), None, None).images for photos in dataset.batches(runner.rule)]
-    runner.clear(dataset, None)  # builds the metric, and leaves the clear scores
+    images = [load_recent(tuple(photos), None).images for photos in dataset.batches(runner.rule)]
+    runner.clear(dataset)  # builds the metric before the clock runs
     rows = []
     for name in ATTACKS:
         cell = Cell(entry, lookup.find("attacks", name), data, Settings(overrides=overrides), data)
         ratios: dict[str, list[float]] = {"fit": [], "evaluation": []}
         for number in range(workload.repetitions):
             fresh = MetricRunner(entry, folder / f"{name}{number}", CPU, batch=BATCH)
-            fresh.__dict__["metric"] = runner.metric  # built before the clock runs
-            fresh.clear(dataset, None)
+            fresh.__dict__["metric"] = runner.metric  # is built already
+            fresh.clear(dataset)
             load_recent.cache_clear()
             patterns, fit = timed(clock, patterns_of, fresh, cell, [dataset], silent)
             _, bare_fit = timed(clock, gradients, runner.metric, steps)
             outcome, evaluation = timed(clock, CellRun(fresh, cell, silent, patterns=patterns).run, [dataset])
-            _, bare_evaluation = timed(clock, scores, runner.metric, images * 3)
-            assert len(outcome.rows) == 3 * workload.images
+            _, bare_evaluation = timed(clock, scores, runner.metric, images * AMPLITUDES)
+            assert len(outcome.rows) == AMPLITUDES * workload.images
             ratios["fit"].append(fit / bare_fit)
             ratios["evaluation"].append(evaluation / bare_evaluation)
         rows.append(
@@ -88,41 +98,25 @@ def measure(workload: Workload, folder: Path, clock: Clock) -> list[Row]:
                 "metric": workload.metric,
                 "attack": name,
                 "crops": workload.images * workload.epochs,
-                **{what: round(statistics.median(found), 3) for what, found in ratios.items()},
-                **{f"{what}_spread": [round(min(found), 3), round(max(found), 3)] for what, found in ratios.items()},
+                **{what: median(found) for what, found in ratios.items()},
+                **{f"{what}_spread": spread(found) for what, found in ratios.items()},
                 "repetitions": workload.repetitions,
             }
         )
     return rows
 
 
-def gradients(metric: Metric, batches: list[Images]) -> None:
-    """Takes the gradient of every image's score."""
-    for images in batches:
-        given = images.detach().requires_grad_()
-        torch.autograd.grad(metric.unchecked(given).sum(), given)
-
-
-@torch.no_grad()
-def scores(metric: Metric, batches: list[Images]) -> None:
-    """Scores every image."""
-    for images in batches:
-        metric.unchecked(images).tolist()
-
-
 def table(rows: list[Row]) -> Table:
     """Returns the rows for people: medians and ranges."""
-    view = Table(title=f"times the metric's own passes, {torch.get_num_threads()} threads", box=None)
-    for heading in ("metric", "attack", "crops", "fit", "evaluation"):
-        view.add_column(heading, justify="left" if heading in {"metric", "attack"} else "right", no_wrap=True)
+    view = titled_table("times the metric's own passes", ("metric", "attack"), ("crops", "fit", "evaluation"))
     for row in rows:
-        cells = [f"{row[what]:.2f} ({'-'.join(map(str, row[f'{what}_spread']))})" for what in ("fit", "evaluation")]
+        cells = [ranged(row[what], row[f"{what}_spread"]) for what in ("fit", "evaluation")]
         view.add_row(row["metric"], row["attack"], str(row["crops"]), *cells)
     return view
 
 
 app = speed_app(
-    "Measures what universal attacks cost beside the metric's own passes.", WORKLOADS, QUICK, measure, table
+    "Measures what universal attacks cost beyond the metric's own passes.", WORKLOADS, QUICK, measure, table
 )
 
 if __name__ == "__main__":

@@ -2,5 +2,5 @@
 
 import logging
 
-# Where bitsandbytes is installed, diffusers imports it, and it warns of a package that nothing here needs.
+# diffusers imports bitsandbytes where it is installed, which then warns about a package that the project does not need.
 logging.getLogger("bitsandbytes").setLevel(logging.ERROR)

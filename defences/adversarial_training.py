@@ -3,8 +3,8 @@
 Madry, Makelov, Schmidt, Tsipras, Vladu. Towards deep learning models resistant to adversarial attacks. ICLR 2018.
 https://arxiv.org/abs/1706.06083
 Chistyakova et al. Increasing the robustness of image quality assessment models through adversarial training. 2024.
-The inner attack is PGD that raises the score, as the benchmark's attacks do, from a random start. An attacked image is
-not as good as the clear one: its label is the clear one's times their SSIM.
+The inner attack is PGD from a random start; it raises the score, as the benchmark's attacks do. An attacked image is
+worse than the clear one, so its label is the clear image's label times the SSIM of the two.
 """
 
 from collections.abc import Callable
@@ -23,7 +23,7 @@ class AdversarialTraining(RobustTraining):
 
     eps: float = 4 / 255
     steps: int = 3
-    strength: float = 1.0  # weight of the attacked images' error
+    strength: float = 1.0  # weight of the attacked images' error; the clear ones' has weight 1
 
     def loss(
         self,
@@ -42,7 +42,7 @@ class AdversarialTraining(RobustTraining):
         return known + self.strength * error(rate(attacked), labels * kept)
 
     def attacked(self, rate: Callable[[Images], Qualities], images: Images, generator: torch.Generator) -> Images:
-        """Returns the images, each value moved by at most `eps` so that their qualities rise; in [0, 1]."""
+        """Returns (N, 3, H, W) images in [0, 1], no value over `eps` from the clear one, with higher qualities."""
         start = torch.rand(images.shape, generator=generator).to(images)
         moved = (images + self.eps * (2 * start - 1)).clamp(0, 1)
         for _ in range(self.steps):

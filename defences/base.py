@@ -1,4 +1,4 @@
-"""What a defence is: a change of the image before the metric sees it, or another training of the metric."""
+"""Base classes of defences: a change of the image before the metric sees it, or another training of the metric."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ import torch
 from torch import Tensor
 
 Images: TypeAlias = Tensor  # (N, 3, H, W), float32, RGB in [0, 1]
-Qualities: TypeAlias = Tensor  # (N,), 0 to 100, 100 being the best, whatever the metric's own unit
+Qualities: TypeAlias = Tensor  # (N,), from 0 to 100 for the best, whatever unit the metric has
 
 
 class Noise(Protocol):
-    """Randomness that depends on the defence and the image alone, not on batch, order or device."""
+    """Random numbers that depend on the defence and the image alone, not on batch, order or device."""
 
     def uniform(self, like: Images) -> Images:
-        """Returns samples from [-1, 1), of the shape of `like`."""
+        """Returns uniform samples from [-1, 1) in the shape of `like`, (N, ...): each image has its own."""
 
     def normal(self, like: Images) -> Images:
-        """Returns samples from N(0, 1), of the shape of `like`."""
+        """Returns samples from N(0, 1) in the shape of `like`, (N, ...): each image has its own."""
 
 
 class Aligned(NamedTuple):
-    """Two batches of one size that show the same, pixel on pixel, so that SSIM and PSNR mean something."""
+    """Two batches of one size that agree pixel by pixel in what they show, as SSIM and PSNR require."""
 
     purified: Images
     clear: Images
@@ -33,29 +33,29 @@ class Aligned(NamedTuple):
 
 @dataclass(frozen=True)
 class Defence(ABC):
-    """A purification with its settings; every field has a default, the one the benchmark runs.
+    """A purification with its settings, which are the fields; the benchmark runs the defaults.
 
-    The class attributes are literals: the catalogue reads them from the source, without importing.
+    Class attributes must be literals, because the catalogue reads them from the source without importing it.
     """
 
-    differentiable: ClassVar[bool] = True  # False: an adaptive attack goes straight through it
+    differentiable: ClassVar[bool] = True  # False: an adaptive attack takes its gradient as the identity
     random: ClassVar[bool] = False  # True: an adaptive attack averages over draws
-    keeps_geometry: ClassVar[bool] = True  # False: pixels move or the size changes, see `align`
+    keeps_geometry: ClassVar[bool] = True  # False: it moves pixels or changes the size; see `align`
     cost: ClassVar[Literal["light", "heavy"]] = "light"  # heavy: over 1 s for one gradient at 299x299 on 2 cores
-    gpu_memory: ClassVar[int] = 0  # GB that one job needs beside what the metric needs
-    weights: ClassVar[tuple[str, ...]] = ()  # files it loads, see `pipeline.catalogue.entry.weights_path`
-    small: ClassVar[bool] = False  # True: a small network of ours, in place of a published one
-    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {}  # other settings that run beside the default
-    licence: ClassVar[str] = "the project's"  # of the code, and of the weights where it has some
-    verified: ClassVar[str] = ""  # what its images were compared with; empty: unverified
+    gpu_memory: ClassVar[int] = 0  # GB that a job needs in addition to what the metric needs
+    weights: ClassVar[tuple[str, ...]] = ()  # files that it loads; see `pipeline.catalogue.entry.weights_path`
+    small: ClassVar[bool] = False  # True: a small network of the project stands in for a published one
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {}  # name: settings that run as well as the defaults
+    licence: ClassVar[str] = "the project's"  # of the code and of the weights
+    verified: ClassVar[str] = ""  # what its images were compared with; empty: nothing
 
     @final
     def __call__(self, images: Images, noise: Noise) -> Images:
-        """Purifies the batch and guarantees the result; gradients pass where the defence is differentiable.
+        """Purifies a batch and checks the result; gradients pass if the defence is differentiable.
 
         Args:
-            images: (N, 3, H, W) in [0, 1]; left untouched.
-            noise: The only source of randomness.
+            images: (N, 3, H, W) in [0, 1]; stay unchanged.
+            noise: The only source of random numbers.
 
         Returns:
             The purified images, (N, 3, H, W) in [0, 1]; H and W may differ where `keeps_geometry` is False.
@@ -71,51 +71,56 @@ class Defence(ABC):
                 f"{name}.purify must return images of shape {tuple(images.shape)}; got {shape}: "
                 "keep the size, or declare keeps_geometry = False"
             )
-        low, high = (bound.item() for bound in purified.detach().aminmax())  # NaN and infinity come through both
+        low, high = (bound.item() for bound in purified.detach().aminmax())  # NaN and infinity show in both bounds
         if not (low >= 0 and high <= 1):
             raise ValueError(f"{name}.purify must return values in [0, 1]; got {low:.4g} to {high:.4g}: clamp them")
         return purified
 
     @abstractmethod
     def purify(self, images: Images, noise: Noise) -> Images:
-        """Returns the purified images, in [0, 1]."""
-
-    def align(self, purified: Images, clear: Images, noise: Noise) -> Aligned:
-        """Returns purified and clear images as far as both show the same; a defence that moves pixels overrides it.
+        """Returns the purified images, (N, 3, H, W) in [0, 1].
 
         Args:
-            purified: What this defence made of the clear images or of attacked ones.
-            clear: The clear images, of the size before purification.
-            noise: As it was at the beginning of the purification: the draws of `purify` are drawn again.
+            images: (N, 3, H, W) in [0, 1], not to be written into.
+            noise: The only source of random numbers.
+        """
+
+    def align(self, purified: Images, clear: Images, noise: Noise) -> Aligned:
+        """Returns the parts of purified and clear images that show the same; defences that move pixels override it.
+
+        Args:
+            purified: This defence's output for the clear images or for attacked ones, (N, 3, h, w).
+            clear: The clear images before purification, (N, 3, H, W).
+            noise: In the state that it had before `purify`, so that it repeats the same draws.
         """
         return Aligned(purified, clear)
 
 
 @dataclass(frozen=True)
 class Smoothing(Defence):
-    """A defence behind which the score is the median over many noisy copies, with an interval that it certifies.
+    """A defence that scores many noisy copies of an image and returns their median, with a certified interval.
 
-    `purify` returns one of the copies: an attack that knows the defence averages over some of them.
+    `purify` returns one of the copies. An attack that knows the defence averages over several.
     """
 
     random = True
 
-    sigma: float = 0.12  # of the Gaussian noise
-    samples: int = 1000  # copies, of whose scores the median is taken
-    radius: float = 0.12  # l2 norm of the changes that the interval is certified for, of pixels in [0, 1]
-    error: float = 0.001  # the probability that a bound of the interval is wrong, of each of the two
+    sigma: float = 0.12  # of the Gaussian noise, for pixels in [0, 1]
+    samples: int = 1000  # copies whose scores the median is taken of
+    radius: float = 0.12  # largest l2 norm of a change that the interval certifies, for pixels in [0, 1]
+    error: float = 0.001  # probability that a bound of the interval is wrong, for each bound
 
 
 @dataclass(frozen=True)
 class RobustTraining(Defence):
-    """A defence that trains the metric against attacks, and leaves what it sees as it is.
+    """A defence that trains the metric against attacks and does not change the images.
 
-    METRIC+NAME is a metric where `python -m pipeline train METRIC+NAME` made its weights.
+    The metric METRIC+NAME exists once `python -m pipeline train METRIC+NAME` has written its weights.
     """
 
     @final
     def purify(self, images: Images, noise: Noise) -> Images:
-        """Returns the images."""
+        """Returns the images unchanged."""
         return images
 
     @abstractmethod
@@ -127,12 +132,12 @@ class RobustTraining(Defence):
         error: Callable[[Qualities, Qualities], Tensor],
         generator: torch.Generator,
     ) -> Tensor:
-        """Returns what training lowers, (), with a gradient to the metric's weights.
+        """Returns what training minimises, a single number with a gradient to the metric's weights.
 
         Args:
-            rate: The metric in training.
-            images: The batch.
-            labels: The qualities that it is to learn.
-            error: How far qualities are from those wanted, ().
-            generator: The only source of randomness.
+            rate: The metric in training: (N, 3, H, W) images in [0, 1] to (N,) qualities.
+            images: The batch, (N, 3, H, W) in [0, 1].
+            labels: The (N,) qualities that the metric shall learn.
+            error: Returns how far (N,) qualities are from the wanted ones, a single number.
+            generator: The only source of random numbers.
         """

@@ -2,7 +2,7 @@
 
 Xu, Evans, Qi. Feature squeezing: detecting adversarial examples in deep neural networks. NDSS, 2018.
 https://arxiv.org/abs/1704.01155
-Rounding has no gradient; an adaptive attack goes straight through it.
+Rounding has no gradient, so an adaptive attack takes it as the identity.
 """
 
 from dataclasses import dataclass

@@ -2,7 +2,8 @@
 
 Guo, Rana, Cisse, van der Maaten. Countering adversarial images using input transformations. ICLR, 2018.
 https://arxiv.org/abs/1711.00117
-Of images of another size the same share is kept. SSIM and PSNR compare it with the same part of the clear image.
+Images of another size keep the same share of both sides. SSIM and PSNR compare the crop with the same part of the clear
+image.
 """
 
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ class Crop(Defence):
     keeps_geometry = False
     verified = "arithmetic on pixel indices"
 
-    share: float = 256 / 299  # of both sides
+    share: float = 256 / 299  # of each side
 
     def purify(self, images: Images, noise: Noise) -> Images:
         size = torch.tensor([max(round(side * self.share), 1) for side in images.shape[2:]])

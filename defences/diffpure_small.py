@@ -2,7 +2,8 @@
 
 Nie, Guo, Huang, Xiao, Vahdat, Anandkumar. Diffusion models for adversarial purification. ICML, 2022.
 https://arxiv.org/abs/2205.07460
-Trained on a few photographs (`python -m pipeline train diffpure_small`): it takes noise away, and could not draw.
+The project trained it on a few photographs (`python -m pipeline train diffpure_small`). It can remove noise, but it
+cannot generate images.
 """
 
 from dataclasses import dataclass

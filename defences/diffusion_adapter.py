@@ -1,4 +1,4 @@
-"""Shared base of the diffusion purifications: noise is added up to step t, and taken away again step by step.
+"""Shared base of the diffusion purifications, which add noise up to step t and remove it step by step.
 
 Nie, Guo, Huang, Xiao, Vahdat, Anandkumar. Diffusion models for adversarial purification. ICML, 2022.
 https://arxiv.org/abs/2205.07460
@@ -22,24 +22,30 @@ from defences.network_adapter import NetworkDefence, padded
 
 
 class Prediction(NamedTuple):
-    """What a network says of a noisy image."""
+    """A network's output for a batch of noisy images."""
 
-    noise: Tensor  # (N, 3, H, W)
-    log_variance: Tensor  # of the step, of a shape that spreads over the images
+    noise: Tensor  # the noise in them, (N, 3, H, W)
+    log_variance: Tensor  # of the step that removes it; any shape that broadcasts to (N, 3, H, W)
 
 
 @dataclass(frozen=True)
 class DiffusionPurification(NetworkDefence):
-    """Diffusion by an unconditional model with the linear schedule of 1,000 steps; images of any size are padded."""
+    """Diffusion by an unconditional model with the linear schedule of 1,000 steps; pads images of any size."""
 
     random = True
-    multiple: ClassVar[int]  # what the network's input sides must be multiples of
+    multiple: ClassVar[int]  # the network needs sides that are multiples of it
 
-    t: int = 5  # steps of noise, of the 1,000 after which nothing of the image is left
+    t: int = 5  # steps of noise; after all 1,000 nothing of the image is left
 
     @abstractmethod
     def predict(self, network: nn.Module, noisy: Tensor, step: int) -> Prediction:
-        """Returns noise and variance for images in [-1, 1] after `step` + 1 steps of noise."""
+        """Returns the noise in images and the variance of the step that removes it.
+
+        Args:
+            network: The network, on the images' device.
+            noisy: (N, 3, H, W) images in [-1, 1] after `step` + 1 steps of noise.
+            step: 0 to 999.
+        """
 
     def purify(self, images: Images, noise: Noise) -> Images:
         network, (height, width) = self.network(images), images.shape[2:]
@@ -48,12 +54,12 @@ class DiffusionPurification(NetworkDefence):
         diffused = kept**0.5 * diffused + (1 - kept) ** 0.5 * noise.normal(diffused)
         for step in reversed(range(self.t)):
             fresh = noise.normal(diffused) if step else torch.zeros_like(diffused)
-            # A gradient through all steps would need the memory of all; this needs that of one.
+            # A checkpoint per step: a gradient keeps the activations of one step in memory, not of all.
             diffused = checkpoint(self.reverse, network, diffused, step, fresh, use_reentrant=False)
         return ((diffused[..., :height, :width] + 1) / 2).clamp(0, 1)
 
     def reverse(self, network: nn.Module, noisy: Tensor, step: int, fresh: Tensor) -> Tensor:
-        """Returns the images a step earlier: equations 6 and 7 of Ho et al., the clear image's estimate clipped."""
+        """Returns the images before `step`: equations 6 and 7 of Ho et al., with the estimated clear image clipped."""
         now, before = signal()[step].item(), signal()[step - 1].item() if step else 1.0
         beta = 1 - now / before
         said = self.predict(network, noisy, step)
@@ -64,16 +70,16 @@ class DiffusionPurification(NetworkDefence):
 
 @cache
 def signal() -> Tensor:
-    """Returns the share of the image's variance that is left after each of the 1,000 steps, (1000,) float64."""
+    """Returns the share of the image's variance that remains after each of the 1,000 steps, (1000,) float64."""
     scheduler = DDPMScheduler(num_train_timesteps=1000, beta_schedule="linear")
     kept: Tensor = scheduler.alphas_cumprod
     return kept.double()
 
 
 def log_posterior_variance(step: int) -> float:
-    """Returns the logarithm of the variance of a step that is undone, where the clear image is known (equation 7).
+    """Returns the logarithm of the variance of the step before, given the clear image (equation 7 of Ho et al.).
 
-    It is 0 for the first step, whose place the second's takes: no noise is added there.
+    The variance of step 0 is 0, which has no logarithm. Step 0 returns the value of step 1: it adds no noise anyway.
     """
     step = max(step, 1)
     now, before = signal()[step].item(), signal()[step - 1].item()

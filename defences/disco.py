@@ -2,7 +2,7 @@
 
 Ho, Vasconcelos. DISCO: adversarial defense with local implicit functions. NeurIPS, 2022.
 https://arxiv.org/abs/2212.05630
-The published model was trained on attacks (PGD) on a classifier of ImageNet.
+The authors trained the published model on attacks (PGD) on a classifier of ImageNet.
 """
 
 from dataclasses import dataclass

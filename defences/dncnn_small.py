@@ -2,8 +2,8 @@
 
 Zhang, Zuo, Chen, Meng, Zhang. Beyond a Gaussian denoiser: residual learning of deep CNN for image denoising.
 IEEE TIP 26(7), 2017. https://arxiv.org/abs/1608.03981
-The paper's blind denoiser with 8 layers of 32 channels in place of 20 of 64, trained by us for sigmas up to 25/255:
-`python -m pipeline train dncnn_small`.
+The paper's blind denoiser with 8 layers of 32 channels instead of 20 of 64. The project trained it for sigmas up to
+25/255: `python -m pipeline train dncnn_small`.
 """
 
 from dataclasses import dataclass

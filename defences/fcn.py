@@ -2,8 +2,8 @@
 
 Gushchin, Chistyakova, Minashkin, Antsiferova, Vatolin. Adversarial purification for no-reference image-quality metrics:
 applicability study and new methods. 2024. https://arxiv.org/abs/2404.06957
-Trained by us on pairs of attacked and clear photographs: `python -m pipeline train fcn`. As in the paper's code it
-looks at values in [0, 1], and what the hyperbolic tangent leaves below 0 is cut off.
+The project trained it on pairs of attacked and clear photographs: `python -m pipeline train fcn`. As in the paper's
+code, it takes values in [0, 1], and outputs of the hyperbolic tangent below 0 are clipped.
 """
 
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Shared by the entries that filter: a Gaussian, row by row and column by column."""
+"""A Gaussian blur, row by row and column by column, for the defences that filter."""
 
 from __future__ import annotations
 
@@ -11,14 +11,19 @@ from torch.nn.functional import pad
 
 from defences.base import Images
 
-Window = list[float]  # weights of an odd number of neighbours, the same from both ends
+Window = list[float]  # weights of an odd number of neighbours, symmetric
 
 
 def blurred(images: Images, side: int, sigma: float) -> Images:
-    """Returns images blurred by a Gaussian, whose window of (side, side) pixels sums to 1; the border is reflected.
+    """Returns images blurred by a Gaussian; the border is reflected.
 
-    A sum of shifted images instead of a convolution, which on a CPU takes several times as long: kornia's, of every
-    channel for itself, and its gradient even more so.
+    It sums shifted images. On a CPU, kornia's convolution of each channel takes several times as long, and its gradient
+    even longer.
+
+    Args:
+        images: (N, 3, H, W).
+        side: Of the window in pixels, odd; the window's weights sum to 1.
+        sigma: Of the Gaussian in pixels.
     """
     window: Window = get_gaussian_kernel1d(side, sigma)[0].tolist()
     padded = pad(images, [side // 2] * 4, mode="reflect")
@@ -26,7 +31,7 @@ def blurred(images: Images, side: int, sigma: float) -> Images:
 
 
 class _Filtering(Function):
-    """The gradient of a filtering with a symmetric window is a filtering with the same one."""
+    """A filter whose gradient is the same filter, because its window is symmetric."""
 
     @staticmethod
     def forward(context: Any, images: Images, window: Window, axis: int) -> Images:
@@ -41,7 +46,7 @@ class _Filtering(Function):
 
 
 def _filtered(images: Images, window: Window, axis: int) -> Images:
-    """Returns the weighted sums of neighbours along an axis, as far as all of them are there."""
+    """Returns the weighted sums of neighbours along an axis, only where the image has all neighbours."""
     half, count = len(window) // 2, images.shape[axis] - len(window) + 1
     total = images.narrow(axis, half, count) * window[half]
     for i in range(half):

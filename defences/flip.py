@@ -1,7 +1,7 @@
 """Flip: the image turned upside down and mirrored.
 
-A pattern that was made for one place and orientation meets the network in another. SSIM and PSNR are taken after
-flipping it back, which is exact.
+An adversarial pattern fits one place and orientation; the flip shows it to the network in another. SSIM and PSNR are
+computed after flipping back, which is exact.
 """
 
 from dataclasses import dataclass

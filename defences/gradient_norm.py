@@ -2,10 +2,10 @@
 
 Liu, Yang, Li, Ding, Jiang. Defense against adversarial attacks on no-reference image quality models with gradient norm
 regularization. CVPR 2024. https://arxiv.org/abs/2403.11397
-To first order, a change of eps in every pixel moves a score by eps times the l1 norm of its gradient, the slope
-along the gradient's signs: a finite difference, without second derivatives (section 4). As published, for pixels
-divided by ImageNet's deviations, strength 1e-3 and step 0.01; here pixels are in [0, 1], and qualities count as shares
-of 100.
+To first order, changing every pixel by eps changes a score by at most eps times the l1 norm of its gradient. That norm
+is the slope along the gradient's signs, which a finite difference measures without second derivatives (section 4). The
+published strength is 1e-3 and the published step 0.01, for pixels divided by ImageNet's deviations. Here pixels are in
+[0, 1], and qualities are divided by 100.
 """
 
 from collections.abc import Callable
@@ -20,7 +20,7 @@ from defences.base import Images, Qualities, RobustTraining
 @dataclass(frozen=True)
 class GradientNorm(RobustTraining):
     strength: float = 5e-5  # lambda
-    step: float = 0.00225  # h: about half a level of 255
+    step: float = 0.00225  # h, of pixels in [0, 1]: about half an 8-bit level
 
     def loss(
         self,
@@ -39,13 +39,15 @@ class GradientNorm(RobustTraining):
 
 
 def slopes(rate: Callable[[Images], Qualities], images: Images, qualities: Qualities, step: float) -> Tensor:
-    """Returns the (N,) slopes along the signs of the gradients, which are held constant: l1 norms, for a small step.
+    """Returns the (N,) slopes of the qualities along the signs of their gradients; for a small step, the l1 norms.
+
+    The signs count as constants in the slopes' own gradient.
 
     Args:
-        rate: The metric; an image's quality must not depend on the others.
+        rate: The metric; an image's quality must not depend on the other images.
         images: (N, 3, H, W), with `requires_grad`.
-        qualities: What the metric says of them.
-        step: How far every pixel is moved.
+        qualities: The metric's (N,) output for them.
+        step: How much each pixel changes.
     """
     (gradients,) = torch.autograd.grad(qualities.sum(), images, retain_graph=True)
     return (rate(images.detach() + step * gradients.sign()) - qualities) / step

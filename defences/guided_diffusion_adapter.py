@@ -1,4 +1,4 @@
-"""Shared base of the purifications by the published unconditional diffusion model of 256x256 images."""
+"""Shared base of the purifications with the published unconditional diffusion model of 256x256 images."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from defences.networks import guided_diffusion
 
 @dataclass(frozen=True)
 class GuidedDiffusion(DiffusionPurification):
-    """Purifies images of any size, padded to multiples of 32; the model learnt from ImageNet at 256x256."""
+    """Purifies images of any size, padded to multiples of 32, with a model that learned from ImageNet at 256x256."""
 
     weights = ("hub/checkpoints/256x256_diffusion_uncond.pt",)
     cost = "heavy"

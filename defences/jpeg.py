@@ -2,7 +2,7 @@
 
 Dziugaite, Ghahramani, Roy. A study of the effect of JPG compression on adversarial images. 2016.
 https://arxiv.org/abs/1608.00853
-It has no gradient; an adaptive attack goes straight through it.
+It has no gradient, so an adaptive attack takes it as the identity.
 """
 
 import io

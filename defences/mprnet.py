@@ -2,7 +2,7 @@
 
 Zamir, Arora, Khan, Hayat, Khan, Yang, Shao. Multi-stage progressive image restoration. CVPR, 2021.
 https://arxiv.org/abs/2102.02808
-Images are padded to multiples of 8, mirrored.
+Mirrored borders pad the images to multiples of 8.
 """
 
 from dataclasses import dataclass
@@ -27,7 +27,8 @@ class Mprnet(NetworkDefence):
 
     @classmethod
     def state(cls) -> State:
-        saved = read(cls.weights[0])["state_dict"]  # of a network that was trained on several GPUs
+        # Training on several GPUs wrote the names with a prefix.
+        saved = read(cls.weights[0])["state_dict"]
         return {name.removeprefix("module."): value for name, value in saved.items()}
 
     def purify(self, images: Images, noise: Noise) -> Images:

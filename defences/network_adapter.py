@@ -1,4 +1,4 @@
-"""Shared base of the defences that are networks: built once, frozen, their weights read as tensors only."""
+"""Shared base of the defences with a network: builds it once, frozen, and reads its weights as tensors only."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from torch.nn.functional import pad
 from defences.base import Defence, Images
 
 State = dict[str, Tensor]  # parameters by name
-# What the readers of weight files raise when a file is cut off or holds something else.
+# What readers of weight files raise when a file is truncated or holds something else.
 UNREADABLE = (OSError, EOFError, LookupError, TypeError, ValueError, RuntimeError, pickle.UnpicklingError)
 
 
 @dataclass(frozen=True)
 class NetworkDefence(Defence):
-    """A defence with a network; all its settings share one.
+    """A defence with a network; all settings of a defence share one network.
 
     Raises:
         ValueError: If a weights file is missing, damaged, of another architecture or holds more than tensors.
@@ -34,27 +34,27 @@ class NetworkDefence(Defence):
         built(type(self))
 
     def network(self, images: Images) -> nn.Module:
-        """Returns the network, where the images are."""
+        """Returns the network, moved to the images' device."""
         return built(type(self)).to(images.device)
 
     @classmethod
     @abstractmethod
     def untrained(cls) -> nn.Module:
-        """Returns the network with weights from torch's random generator."""
+        """Returns the network with random weights from torch's global generator."""
 
     @classmethod
     def state(cls) -> State:
-        """Returns the weights under the names that the network gives them."""
+        """Returns the weights from the file, under the network's own names."""
         found: State = read(cls.weights[0])
         return found
 
 
 @cache
 def built(kind: type[NetworkDefence]) -> nn.Module:
-    """Returns the network of a defence with its weights, on the CPU, in evaluation mode, its weights frozen.
+    """Returns the network of a defence with its weights: on the CPU, in evaluation mode, frozen.
 
     Raises:
-        ValueError: If its weights cannot be used.
+        ValueError: If a weights file is missing, damaged, of another architecture or holds more than tensors.
     """
     try:
         with torch.random.fork_rng(devices=[]):
@@ -70,10 +70,10 @@ def built(kind: type[NetworkDefence]) -> nn.Module:
 
 
 def read(weights: str) -> Any:
-    """Returns what a file of weights holds.
+    """Returns the content of a weights file: tensors, or containers of tensors.
 
     Args:
-        weights: As an entry declares it: `weights/FILE` beside the entries, or `hub/FOLDER/FILE` of torch's hub.
+        weights: The path as an entry declares it: `weights/FILE` in this folder, or `hub/FOLDER/FILE` in torch's hub.
     """
     if weights.startswith("weights/"):
         return load_file(Path(__file__).parent / weights)
@@ -82,6 +82,6 @@ def read(weights: str) -> Any:
 
 
 def padded(images: Images, multiple: int) -> Images:
-    """Returns the images, mirrored at the bottom and on the right until both sides are multiples of a number."""
+    """Returns the images with mirrored rows below and columns on the right, so that `multiple` divides both sides."""
     below, beside = (-side % multiple for side in images.shape[2:])
     return pad(images, (0, beside, 0, below), mode="reflect")

@@ -2,9 +2,9 @@
 
 Wang, Xie, Dong, Shan. Real-ESRGAN: training real-world blind super-resolution with pure synthetic data. ICCVW, 2021.
 https://arxiv.org/abs/2107.10833
-The model is realesr-general-x4v3 at a denoising strength of 0.2: its weights, and those of its twin that removes no
-noise, are averaged (deep network interpolation). The published program rounds the large image to 8 bits and picks
-pixels of it by Lanczos interpolation without antialiasing; here they are averaged by antialiased bicubic interpolation.
+The model is realesr-general-x4v3 at a denoising strength of 0.2, a weighted mean of its weights and those of its twin,
+which removes no noise (deep network interpolation). The published program rounds the large image to 8 bits and samples
+it by Lanczos interpolation without antialiasing; here antialiased bicubic interpolation averages it.
 """
 
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from torch.nn.functional import interpolate
 from defences.base import Images, Noise
 from defences.network_adapter import NetworkDefence, State, read
 
-STRENGTH = 0.2  # share of the general model; the rest is its twin's
+STRENGTH = 0.2  # weight of the general model; its twin has the rest
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 Guo, Rana, Cisse, van der Maaten. Countering adversarial images using input transformations. ICLR, 2018.
 https://arxiv.org/abs/1711.00117
-Bilinear with antialiasing. SSIM and PSNR are taken after enlarging it to the old size.
+Bilinear with antialiasing. SSIM and PSNR are computed after enlarging the image to its old size.
 """
 
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ class Resize(Defence):
     presets = {"p10": {"scale": 0.1}, "p25": {"scale": 0.25}, "p75": {"scale": 0.75}, "p90": {"scale": 0.9}}
     verified = "Pillow's bilinear resampling"
 
-    scale: float = 0.5  # of both sides; a side never falls below one pixel
+    scale: float = 0.5  # of each side, which keeps at least one pixel
 
     def purify(self, images: Images, noise: Noise) -> Images:
         size = [max(round(side * self.scale), 1) for side in images.shape[2:]]

@@ -2,8 +2,8 @@
 
 Xie, Wang, Zhang, Ren, Yuille. Mitigating adversarial effects through randomization. ICLR, 2018.
 https://arxiv.org/abs/1711.01991
-SSIM and PSNR are taken after rotating it back, over the largest central rectangle of the image's shape that stays
-inside the image whatever the angle: it is the same for all images of a size.
+SSIM and PSNR are computed after rotating back, over the largest central rectangle of the image's proportions that stays
+inside the image at every allowed angle. It is therefore the same for all images of one size.
 """
 
 import math

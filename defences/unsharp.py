@@ -1,7 +1,7 @@
 """Unsharp masking: what a Gaussian blur takes away is added once more, then clipped.
 
 Gonzalez, Woods. Digital image processing, 4th edition, 2018, section 3.6.
-Networks' filters are undone less by sharpening than by blur, and its clean cost is lower.
+Sharpening disturbs a network's filters less than blur does, so clear images keep more of their score.
 """
 
 from dataclasses import dataclass

@@ -1,7 +1,7 @@
-"""Shared base of the defences that make an image small and large again, each with its own interpolation.
+"""Shared base of the defences that shrink an image and enlarge it again, each with its own interpolation.
 
-The image is made small with the same interpolation and antialiasing (nearest neighbours have none), and enlarged to
-exactly the size it had.
+Both steps use the same interpolation, with antialiasing unless it is nearest-neighbour. The result has exactly the old
+size.
 """
 
 from dataclasses import dataclass
@@ -14,11 +14,11 @@ from defences.base import Defence, Images, Noise
 
 @dataclass(frozen=True)
 class Upscale(Defence):
-    """Scales both sides down and back; subclasses name the interpolation."""
+    """Scales both sides down and back up; a subclass names the interpolation."""
 
-    mode: ClassVar[str]  # as `torch.nn.functional.interpolate` calls it
+    mode: ClassVar[str]  # a mode of `torch.nn.functional.interpolate`
 
-    scale: float = 0.5
+    scale: float = 0.5  # of each side, which keeps at least one pixel
 
     def purify(self, images: Images, noise: Noise) -> Images:
         antialias = self.mode != "nearest-exact"

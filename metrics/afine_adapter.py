@@ -1,7 +1,7 @@
-"""Shared base of the terms of A-FINE: pyiqa's network, called with gradients, for whole batches and any size.
+"""Shared base of the terms of A-FINE: calls pyiqa's network with gradients, for whole batches and any size.
 
-pyiqa's own forward switches gradients off, writes into the image it is given, takes one image at a time and refuses
-sides that are no multiples of 32.
+pyiqa's own forward switches gradients off, writes into its input, takes one image at a time and rejects sides that are
+not multiples of 32.
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ from torchvision.transforms.functional import normalize
 from metrics.base import Images
 from metrics.pyiqa_adapter import PyiqaMetric, finite_gradient
 
-PATCH = 32  # of CLIP's ViT-B/32: sides are enlarged to its multiples, as the authors' code does
+PATCH = 32  # of CLIP's ViT-B/32; as in the authors' code, images are enlarged to multiples of it
 
 
 class Seen(NamedTuple):
-    """An image as the network sees it."""
+    """A batch as the network sees it: normalised pixels, and the features of CLIP's layers."""
 
     pixels: Images
     features: list[Tensor]
 
 
 class Afine(PyiqaMetric):
-    """The parts of A-FINE; all of them are lower for better images."""
+    """The terms of A-FINE; each is lower for a better image."""
 
     higher_is_better = False
     smallest = 32
@@ -35,7 +35,7 @@ class Afine(PyiqaMetric):
     weights = ("clip/ViT-B-32.pt", "hub/pyiqa/afine.pth")
 
     def see(self, images: Images) -> Seen:
-        """Returns the normalised images and CLIP's features of them."""
+        """Returns (N, 3, H, W) images in [0, 1] as the network sees them."""
         pixels = normalize(finite_gradient(images), self.net.mean, self.net.std)
         sides = [-(-side // PATCH) * PATCH for side in pixels.shape[2:]]
         if sides != list(pixels.shape[2:]):
@@ -43,12 +43,12 @@ class Afine(PyiqaMetric):
         return Seen(pixels, self.net.clip_model.encode_image(pixels)[1])
 
     def naturalness(self, seen: Seen) -> Tensor:
-        """Returns the (N, 1) naturalness, -2 to 2."""
+        """Returns the (N, 1) naturalness terms, -2 to 2."""
         scale = self.net.net_scale_nr
         return _calibrated(self.net.net_qhead(*seen), scale.yita3, scale.yita4)
 
     def fidelity(self, seen: Seen, reference: Seen) -> Tensor:
-        """Returns the (N, 1) fidelity, -2 to 2."""
+        """Returns the (N, 1) fidelity terms, -2 to 2."""
         scale = self.net.net_scale_fr
         middle = scale.yita3.clamp(scale.yita3_lower, scale.yita3_upper)
         width = scale.yita4.clamp(scale.yita4_lower, scale.yita4_upper)
@@ -56,7 +56,7 @@ class Afine(PyiqaMetric):
         return _calibrated(raw, middle, width)
 
     def both(self, images: Images, references: Images) -> Tensor:
-        """Returns the (N, 1) sum of fidelity and of naturalness, weighted by how natural the reference is."""
+        """Returns the (N, 1) sums of fidelity and naturalness, weighted by how natural the reference is."""
         seen, reference = self.see(images), self.see(references)
         together: Tensor = self.net.adapter(
             self.naturalness(seen), self.naturalness(reference), self.fidelity(seen, reference)
@@ -65,5 +65,5 @@ class Afine(PyiqaMetric):
 
 
 def _calibrated(raw: Tensor, middle: Tensor, width: Tensor) -> Tensor:
-    """Returns the logistic function that pyiqa computes in two branches, which know one image only."""
+    """Returns pyiqa's logistic function for a batch; pyiqa computes it in two branches for one image."""
     return 4 * torch.sigmoid((raw - middle) / (width.abs() + 1e-10)) - 2

@@ -10,7 +10,7 @@ from metrics.base import FullReference, Images, Scores
 
 class AfineAll(Afine, FullReference):
     model = "afine_all"
-    score_range = (-10.0, 2.0)  # pyiqa gives no lower end
+    score_range = (-10.0, 2.0)  # pyiqa states no lower bound
 
     def score(self, images: Images, references: Images) -> Scores:
         return self.both(images, references)[:, 0]

@@ -1,8 +1,7 @@
 """AHIQ: a transformer and a convolutional network that see the pair, fused by deformable convolution.
 
 Lao et al.: Attentions help CNNs see better: attention-based hybrid image quality assessment network, CVPR Workshops
-2022.
-https://arxiv.org/abs/2204.10485
+2022. https://arxiv.org/abs/2204.10485
 """
 
 from metrics.pyiqa_adapter import PyiqaFullReference

@@ -1,4 +1,4 @@
-"""What a metric is: a function from a batch of images to one score per image."""
+"""Base classes of metrics: a metric maps a batch of images, or clips, to one score for each."""
 
 from __future__ import annotations
 
@@ -9,43 +9,43 @@ import torch
 from torch import Tensor, nn
 
 Images: TypeAlias = Tensor  # (N, 3, H, W), float32, RGB in [0, 1]
-Clips: TypeAlias = Tensor  # (N, T, 3, H, W), same values
+Clips: TypeAlias = Tensor  # (N, T, 3, H, W), the same values
 Scores: TypeAlias = Tensor  # (N,), float32, one per image or clip
 
 
 class Metric(nn.Module, ABC):
     """A quality metric; subclass `NoReference`, `FullReference` or `VideoMetric` instead.
 
-    The attributes below are literals: the catalogue reads them from the source, without importing.
+    The attributes below must be literals, because the catalogue reads them from the source without importing it.
     """
 
     higher_is_better: ClassVar[bool]
-    score_range: ClassVar[tuple[float, float]]  # of ordinary images: the scale until results/ranges.csv measured one
-    full_reference: ClassVar[bool] = False  # True: it compares with the undistorted original
-    differentiable: ClassVar[bool] = True  # False: no white-box attack is run on it
-    batch_dependent: ClassVar[bool] = False  # True: images are scored one by one
-    random: ClassVar[bool] = False  # True: two scores of one image differ
-    smallest: ClassVar[int] = 7  # least height and width in pixels; smaller images are left out, by name
+    score_range: ClassVar[tuple[float, float]]  # of ordinary images, lowest and highest; ranges.csv replaces it
+    full_reference: ClassVar[bool] = False  # True: it compares an image with its undistorted original
+    differentiable: ClassVar[bool] = True  # False: white-box attacks skip it
+    batch_dependent: ClassVar[bool] = False  # True: a score depends on the batch, so images are scored one by one
+    random: ClassVar[bool] = False  # True: scoring an image twice gives two scores
+    smallest: ClassVar[int] = 7  # least height and width in pixels; smaller images are excluded, by name
     cost: ClassVar[Literal["light", "heavy"]] = "light"  # heavy: over 1 s for one gradient at 299x299 on 2 cores
-    gpu_memory: ClassVar[int] = 8  # GB one job needs; decides which GPU kind may run it
-    weights: ClassVar[tuple[str, ...]] = ()  # files it loads, see `pipeline.catalogue.entry.weights_path`
-    trained_on: ClassVar[str] = ""  # the data sets, "nothing" of a formula; empty: not stated
-    licence: ClassVar[str] = ""  # of the code, and of the weights where known; empty: not stated
-    verified: ClassVar[str] = ""  # what its scores were compared with; empty: `list` shows unverified
+    gpu_memory: ClassVar[int] = 8  # GB that a job needs; decides which kinds of GPU may run it
+    weights: ClassVar[tuple[str, ...]] = ()  # files that it loads; see `pipeline.catalogue.entry.weights_path`
+    trained_on: ClassVar[str] = ""  # data sets; "nothing" for a formula; empty: not stated
+    licence: ClassVar[str] = ""  # of the code, and of the weights if known; empty: not stated
+    verified: ClassVar[str] = ""  # what its scores were compared with; empty: nothing, and `list` says unverified
 
     def forward(self, images: Images, references: Images | None = None) -> Scores:
-        """Checks the images, then scores each of them.
+        """Checks the images, then scores each.
 
         Args:
             images: The batch, (N, 3, H, W) float32 in [0, 1]; (N, T, 3, H, W) for a video metric.
-            references: The undistorted originals, of the same shape; only a full-reference metric needs them.
+            references: Their undistorted originals, of the same shape; only a full-reference metric needs them.
 
         Returns:
             (N,) float32 scores in the metric's own unit.
 
         Raises:
-            ValueError: If images or references are not float32 RGB in [0, 1], or references are missing or of other
-                sizes or lengths.
+            ValueError: If images or references are not float32 RGB in [0, 1], if references are missing, or if their
+                shape differs.
         """
         require_images(images, "images", 5 if isinstance(self, VideoMetric) else 4)
         if references is not None:
@@ -58,10 +58,12 @@ class Metric(nn.Module, ABC):
         return self.unchecked(images, references)
 
     def unchecked(self, images: Images, references: Images | None = None) -> Scores:
-        """Scores without looking at the values: for the loops of an attack, where a look would wait for the GPU.
+        """Scores images without checking their values; takes and returns what `forward` does.
+
+        Attacks call it in their loops, where a check would make the CPU wait for the GPU.
 
         Raises:
-            ValueError: If the author's `score` does not return one score per image.
+            ValueError: If `score` does not return one score per image, or references are missing.
         """
         scores = self._scores(images, references)
         if scores.shape != (len(images),):
@@ -80,7 +82,7 @@ class NoReference(Metric):
 
     @abstractmethod
     def score(self, images: Images) -> Scores:
-        """Returns the (N,) scores of (N, 3, H, W) images."""
+        """Returns the (N,) scores of (N, 3, H, W) images in [0, 1]."""
 
     def _scores(self, images: Images, references: Images | None) -> Scores:
         return self.score(images)
@@ -93,7 +95,7 @@ class FullReference(Metric):
 
     @abstractmethod
     def score(self, images: Images, references: Images) -> Scores:
-        """Returns the (N,) scores of (N, 3, H, W) distorted images against their originals."""
+        """Returns the (N,) scores of (N, 3, H, W) distorted images against their originals, both in [0, 1]."""
 
     def _scores(self, images: Images, references: Images | None) -> Scores:
         if references is None:
@@ -102,22 +104,22 @@ class FullReference(Metric):
 
 
 class VideoMetric(Metric):
-    """A metric of a clip: features of each frame, pooled over time. It declares `full_reference` where it is one.
+    """A metric of a clip: features of each frame, pooled over time; a full-reference one sets `full_reference`.
 
-    That the features of a frame depend on no other frame is what lets a clip of any length be scored, and attacked some
-    frames at a time, in bounded memory: the features of all other frames are kept.
+    The features of a frame must not depend on other frames. The engine can therefore score a clip of any length, and
+    attack some frames at a time, in bounded memory: of the other frames it keeps only the features.
     """
 
-    reference_context: ClassVar[int] = 0  # how many earlier originals the features of a frame look back at
+    reference_context: ClassVar[int] = 0  # how many earlier originals the features of a frame use
 
     @abstractmethod
     def features(self, frames: Images, references: Images | None = None) -> Tensor:
-        """Returns the (T, F) features of (T, 3, H, W) frames that follow each other.
+        """Returns the (T, F) features of T consecutive frames.
 
         Args:
-            frames: The frames; each has features of its own.
-            references: Their originals, for a full-reference metric, preceded by those of up to `reference_context`
-                earlier frames: by fewer at the beginning of the clip.
+            frames: (T, 3, H, W) in [0, 1].
+            references: For a full-reference metric, their originals, preceded by those of the `reference_context`
+                frames before; at the beginning of a clip by fewer. (T to T + reference_context, 3, H, W).
         """
 
     @abstractmethod
@@ -125,7 +127,7 @@ class VideoMetric(Metric):
         """Returns the (N,) scores of the (N, T, F) features of whole clips."""
 
     def score(self, clips: Clips, references: Clips | None = None) -> Scores:
-        """Returns the (N,) scores of (N, T, 3, H, W) clips, which are held in memory whole."""
+        """Returns the (N,) scores of (N, T, 3, H, W) clips; needs memory for whole clips."""
         originals = [None] * len(clips) if references is None else references
         return self.pool(torch.stack([self.features(*pair) for pair in zip(clips, originals, strict=True)]))
 
@@ -138,10 +140,19 @@ class VideoMetric(Metric):
 
 
 def require_images(images: Images, name: str, dimensions: int = 4) -> None:
-    """Raises ValueError unless `images` is a float32 RGB batch in [0, 1]."""
+    """Checks that images are a float32 RGB batch in [0, 1].
+
+    Args:
+        images: (N, 3, H, W), or (N, T, 3, H, W).
+        name: What the error calls them.
+        dimensions: How many dimensions they must have: 4 or 5.
+
+    Raises:
+        ValueError: If they are not.
+    """
     if images.dtype != torch.float32 or images.ndim != dimensions or images.shape[-3] != 3:
         shape = "(N, 3, H, W)" if dimensions == 4 else "(N, T, 3, H, W)"
         raise ValueError(f"{name} must be float32 of shape {shape}; got {images.dtype} of shape {tuple(images.shape)}")
     low, high = images.detach().aminmax()
-    if not (low >= 0 and high <= 1):  # also false for NaN
+    if not (low >= 0 and high <= 1):  # NaN fails as well
         raise ValueError(f"{name} must lie in [0, 1]; got [{low:.4g}, {high:.4g}]: divide 8-bit images by 255")

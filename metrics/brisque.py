@@ -19,11 +19,11 @@ class Brisque(PyiqaNoReference):
     verified = "the authors' scores of 5 images"
     weights = ("hub/pyiqa/brisque_svm_weights.pth",)
 
-    farthest: ClassVar[float] = 153.591  # what the machine says of features unlike any it was trained on
+    farthest: ClassVar[float] = 153.591  # output of the machine for features unlike any it was trained on
 
     def score(self, images: Images) -> Scores:
-        # A black batch is refused by pyiqa, and a black image alone is such a batch: a dark grey is rated alike.
+        # pyiqa rejects a batch of black images only, which one black image may be. A dark grey gets the same score.
         black = images.amax(dim=(1, 2, 3), keepdim=True) < 0.5 / 255
-        # In float32 the summation order, which depends on the batch, decides between neighbouring shape parameters.
+        # In float32, rounding in sums decides between neighbouring shape parameters and depends on the batch.
         scores = super().score((images + 0.01 * black).double())
-        return scores.nan_to_num(nan=self.farthest)  # flat: no statistics
+        return scores.nan_to_num(nan=self.farthest)  # a flat image has no statistics

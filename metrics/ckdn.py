@@ -1,7 +1,6 @@
 """CKDN: features that a reference, even a degraded one, taught to a network, compared at 288 pixels.
 
-Zheng, Yang, Fu, Zha, Luo: Learning conditional knowledge distillation for degraded-reference image quality
-assessment,
+Zheng, Yang, Fu, Zha, Luo: Learning conditional knowledge distillation for degraded-reference image quality assessment,
 ICCV 2021. https://arxiv.org/abs/2108.07948
 """
 

@@ -6,7 +6,7 @@ from metrics.pyiqa_adapter import Constant, PyiqaNoReference
 
 
 class LearnedPrompts(PyiqaNoReference):
-    """A pyiqa metric with a prompt learner, whose prompts are encoded once: pyiqa encodes them for every batch."""
+    """A pyiqa metric with a prompt learner; encodes the prompts once, where pyiqa encodes them for every batch."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -3,7 +3,8 @@
 Kang, Ye, Li, Doermann: Convolutional neural networks for no-reference image quality assessment, CVPR 2014.
 https://doi.org/10.1109/CVPR.2014.224
 
-Its weights lie in the repository lidq92/CNNIQA, whose rounding of the luma to 8 bits is left out: it has no gradient.
+The weights come from the repository lidq92/CNNIQA. That code rounds the luma to 8 bits; this one does not, because
+rounding has no gradient.
 """
 
 import torch
@@ -13,15 +14,15 @@ from torch.nn.functional import avg_pool2d, pad
 from metrics.base import Images, NoReference, Scores
 from metrics.weights_adapter import loading, read_state
 
-SIDE = 32  # of the patches
+SIDE = 32  # of the patches, in pixels
 LUMA = (0.299, 0.587, 0.114)
-LEAST = 1e-12  # a root has no gradient at 0
+LEAST = 1e-12  # least variance: a root has no gradient at 0
 
 
 class CnniqaLive(NoReference):
     higher_is_better = False
     score_range = (-4.0, 87.5)
-    smallest = 33  # a last patch that ends with the image is left out
+    smallest = 33  # a patch that would end exactly at the border is left out
     trained_on = "LIVE"
     licence = "none stated"
     verified = "a re-implementation's weights, on a ladder of distortions"
@@ -45,6 +46,6 @@ class CnniqaLive(NoReference):
 
 
 def _normalised(patches: Tensor) -> Tensor:
-    """Returns the patches less their local mean, divided by their local deviation plus 1."""
+    """Returns (N, 1, 32, 32) patches less their local mean, divided by their local deviation plus 1."""
     mean, square = (avg_pool2d(pad(x, (1,) * 4, mode="replicate"), 3, 1) for x in (patches, patches.square()))
     return (patches - mean) / ((square - mean.square()).clamp(min=LEAST).sqrt() + 1)

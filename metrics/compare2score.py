@@ -3,7 +3,7 @@
 Zhu et al.: Adaptive image quality assessment via teaching large multimodal model to compare, NeurIPS 2024.
 https://arxiv.org/abs/2405.19298
 
-pyiqa hands the image over as PIL, and an optimisation places it: there is no gradient.
+pyiqa converts the image to PIL, and an optimisation finds its place, so there is no gradient.
 """
 
 from metrics.pyiqa_adapter import PyiqaNoReference
@@ -14,13 +14,13 @@ class Compare2score(PyiqaNoReference):
     higher_is_better = True
     score_range = (0.0, 100.0)
     differentiable = False
-    batch_dependent = True  # it takes one image at a time
+    batch_dependent = True  # pyiqa takes one image at a time
     smallest = 32
     cost = "heavy"
     gpu_memory = 24
     trained_on = "KADID-10k, BID, LIVE Challenge, KonIQ-10k, LIVE, CSIQ"
     licence = "PolyForm Noncommercial 1.0.0; Compare2Score: MIT"
     weights = (
-        "huggingface/q-future/Compare2Score/config.json",  # and the shards that lie beside it
+        "huggingface/q-future/Compare2Score/config.json",  # the shards beside it are loaded too
         "huggingface/VQA-CityU/Compare2Score_1/tokenizer.model",
     )

@@ -1,7 +1,7 @@
-"""ConvNeXt-Tiny inflated to video: every third block also looks at the frame before and the frame after.
+"""ConvNeXt-Tiny inflated to video: every third block also filters over the frames before and after.
 
 Liu, Mao, Wu, Feichtenhofer, Darrell, Xie: A ConvNet for the 2020s, CVPR 2022. https://arxiv.org/abs/2201.03545
-Names and sizes of the parameters are those of DOVER's file.
+The parameters have the names and sizes of those in DOVER's file.
 """
 
 from __future__ import annotations
@@ -13,19 +13,19 @@ from torch import Tensor, nn
 from torch.nn.functional import gelu
 
 WIDTHS, DEPTHS = (96, 192, 384, 768), (3, 3, 9, 3)
-LENGTHS = (1, 3, 1)  # in frames, of a stage's first, second and third filter, and again
-EPS = 1e-6
+LENGTHS = (1, 3, 1)  # of a stage's filters in frames, a pattern that repeats from block to block
+EPS = 1e-6  # of the normalisation; also the initial scale of a block's change
 
 
 class ChannelNorm(nn.LayerNorm):
-    """Normalises the channels of (N, C, T, H, W) maps, place by place."""
+    """Normalises the channels of (N, C, T, H, W) maps at each place by itself."""
 
     def forward(self, maps: Tensor) -> Tensor:
         return super().forward(maps.movedim(1, -1)).movedim(-1, 1)
 
 
 class Block(nn.Module):
-    """A filter of each channel, then two layers at each place; what they say is scaled and added."""
+    """Filters each channel, applies two layers at each place, and adds their scaled output to the input."""
 
     def __init__(self, width: int, length: int) -> None:
         super().__init__()
@@ -41,7 +41,7 @@ class Block(nn.Module):
 
 
 class InflatedConvNeXt(nn.Module):
-    """Four stages, the first at half the frame rate and a quarter of the size, each other at half the size again."""
+    """Four stages: the first halves the frame rate and quarters the size, each other one halves the size."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -10,7 +10,7 @@ from metrics.pyiqa_adapter import PyiqaFullReference
 
 class CwSsim(PyiqaFullReference):
     model = "cw_ssim"
-    options = {"K": 0.001}  # pyiqa's 0 makes two flat images a million alike; moves other scores by 5e-8
+    options = {"K": 0.001}  # pyiqa's 0 gives two flat images a score of a million; others change by 5e-8
     higher_is_better = True
     score_range = (0.0, 1.0)
     smallest = 64

@@ -18,5 +18,5 @@ class Deepdc(PyiqaFullReference):
     weights = ("hub/checkpoints/vgg19-dcbb9e9d.pth",)
 
     def score(self, images: Images, references: Images) -> Scores:
-        # It is symmetric, and pyiqa lets a gradient through to its second argument only.
+        # The metric is symmetric, and pyiqa passes a gradient to its second argument only.
         return super().score(references, images)

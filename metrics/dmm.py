@@ -3,8 +3,8 @@
 Chen, Zhu, Zhu, Wang, Pan, Wang: Debiased mapping for full-reference image quality assessment,
 IEEE Transactions on Multimedia, 2025.
 
-pyiqa calls it higher-is-better; it is a distance, 0 between an image and itself. The singular vectors of patches where
-little responds are arbitrary: what pyiqa stops, and would not be finite, is their gradient.
+pyiqa declares it higher-is-better, but it is a distance: 0 between an image and itself. Patches with weak responses
+have arbitrary singular vectors, whose gradient would not be finite; pyiqa stops it, so there is no gradient.
 """
 
 from metrics.pyiqa_adapter import PyiqaFullReference
@@ -13,7 +13,7 @@ from metrics.pyiqa_adapter import PyiqaFullReference
 class Dmm(PyiqaFullReference):
     model = "dmm"
     higher_is_better = False
-    score_range = (0.0, 10.0)  # pyiqa gives no upper end
+    score_range = (0.0, 10.0)  # pyiqa states no upper bound
     differentiable = False
     smallest = 128
     cost = "heavy"

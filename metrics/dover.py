@@ -3,8 +3,8 @@
 Wu, Zhang, Liao, Chen, Hou, Wang, Sun, Yan, Lin: Exploring video quality assessment on user generated contents from
 aesthetic and technical perspectives, ICCV 2023. https://arxiv.org/abs/2211.04894
 
-The score is the authors' fused one, and the range leaves out 5 % at each end. Where they draw patches and frames at
-random, here it is the middle. Frames are made small without a filter, as the torchvision of that time did it.
+The score is the authors' fused one; the range leaves out 5 % at each end. Where the authors draw patches and frames at
+random, this metric takes the middle ones. Frames are shrunk without antialiasing, as torchvision did at that time.
 """
 
 import torch
@@ -36,7 +36,7 @@ class Dover(VideoMetric):
             load_published(self, self.weights[0], {"_backbone": ".backbone", "_head": ".head"})
 
     def features(self, frames: Images, references: Images | None = None) -> Tensor:
-        """Returns the (T, 301056) pixels of the frames' fragments and of the small frames."""
+        """Returns the (T, 301056) pixels of the frames' fragments, then of the frames at 224x224."""
         return torch.cat([fragments(frames).flatten(1), shrunk(frames).flatten(1)], dim=1)
 
     def pool(self, features: Tensor) -> Scores:
@@ -45,5 +45,5 @@ class Dover(VideoMetric):
         patches, small = features.chunk(2, dim=2)
         technical = self.technical.rate(patches, clips)
         aesthetic = self.aesthetic.rate(small, [spread_clip(length)])
-        # By mean and standard deviation of the authors' ratings of KoNViD-1k, weighted as theirs.
+        # The authors' weights, and the means and deviations of their ratings of KoNViD-1k.
         return (0.6104 * (technical - 0.1107) / 0.07355 + 0.3896 * (aesthetic + 0.08285) / 0.03774).sigmoid()

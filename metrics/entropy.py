@@ -1,6 +1,6 @@
 """Entropy of the histogram of the luma, in bits.
 
-As MATLAB's function of that name. Pixels are counted into bins: there is no gradient.
+It computes what MATLAB's function of that name does. Counting pixels in bins has no gradient.
 """
 
 from metrics.pyiqa_adapter import PyiqaNoReference

@@ -3,7 +3,7 @@
 Wang, Athar, Wang: Blind quality assessment of multiply distorted images using deep neural networks,
 International Conference on Image Analysis and Recognition 2019.
 
-Written from the paper and the authors' demonstration; its weights lie in the repository icbcbicc/EONSS-demo.
+Written from the paper and the authors' demonstration; the weights come from the repository icbcbicc/EONSS-demo.
 """
 
 from itertools import pairwise
@@ -16,13 +16,13 @@ from torch.nn.functional import max_pool2d
 from metrics.base import Images, NoReference, Scores
 from metrics.weights_adapter import loading, read_state
 
-SIDE, STRIDE = 235, 128  # of the patches
+SIDE, STRIDE = 235, 128  # of the patches, in pixels
 
 
 class Eonss(NoReference):
     higher_is_better = True
     score_range = (0.0, 25.0)  # Kodak's photographs: 21.9 to 24.3; hardly recognisable ones: below 0
-    smallest = 236  # the authors' patches begin before height - 235
+    smallest = 236  # in the authors' code a patch begins before, never at, height - 235
     trained_on = "multiply distorted photographs"
     licence = "BSD-2-Clause (weights)"
     verified = "the authors' weights, on a ladder of distortions"
@@ -55,7 +55,7 @@ def _normalisation(channels: int) -> nn.ParameterDict:
 
 
 def _divided(features: Tensor, normalisation: Any) -> Tensor:
-    """Returns features divided by the root of a learned mixture of all channels' squares."""
+    """Returns features divided by the root of a learned mixture of all channels' squares (divisive normalisation)."""
     mixed = torch.einsum("njhw,ji->nihw", features.square(), normalisation.gamma)
     divided: Tensor = features / (mixed + normalisation.beta[:, None, None]).sqrt()
     return divided

@@ -3,8 +3,9 @@
 Wu, Chen, Hou, Liao, Wang, Sun, Yan, Lin: FAST-VQA: efficient end-to-end video quality assessment with fragment
 sampling, ECCV 2022. https://arxiv.org/abs/2207.02595
 
-FAST-VQA-B: four clips of 32 frames spread over the video. The authors draw where a patch lies within its cell, here it
-lies in the middle. The range is three standard deviations about the mean, both from the authors' program.
+FAST-VQA-B: four clips of 32 frames spread over the video. The authors draw a patch's place within its cell at random;
+here it is the middle. The range is three standard deviations on either side of the mean, both from the authors'
+program.
 """
 
 from torch import Tensor
@@ -14,7 +15,7 @@ from metrics.fragments_adapter import SPAN, Branch, clip_from, fragments, load_p
 from metrics.swin3d_adapter import FragmentSwin
 from metrics.weights_adapter import loading
 
-CLIPS = 4
+CLIPS = 4  # per video
 
 
 class FastVqa(VideoMetric):

@@ -3,8 +3,9 @@
 Sheng, Pan, Yang, Chen, Li: Fine-grained image quality assessment for perceptual image restoration, AAAI 2026.
 https://arxiv.org/abs/2508.14475
 
-pyiqa's looks for a part of CLIP that transformers has dissolved; here that part is found in old and new ones. What it
-says of a pair is the quality of each image and a discrete rank, so this one entry is all there is to attack.
+pyiqa's code uses an attribute of CLIP that newer versions of transformers lack; this code works with old and new ones.
+For a pair of images, FGResQ gives each image's quality and a discrete rank. Only the quality can be attacked, so this
+is the one entry.
 """
 
 from copy import deepcopy
@@ -22,8 +23,8 @@ from metrics.base import Images, NoReference, Scores
 from metrics.pyiqa_adapter import finite_gradient
 from metrics.weights_adapter import loading
 
-RESIZED, CROPPED = 256, 224  # pixels
-SLOPE = 0.3  # of the logistic function that ends it
+RESIZED, CROPPED = 256, 224  # sides in pixels
+SLOPE = 0.3  # of the logistic function at the end
 
 
 class Fgresq(NoReference):
@@ -63,7 +64,11 @@ class Fgresq(NoReference):
 
 
 def _load(module: nn.Module, file: str, prefix: str = "") -> None:
-    """Loads pyiqa's file; what it lacks is an error, what it holds beside (the head for pairs) is not."""
+    """Loads pyiqa's file into a module, without what the module has no place for: the head for pairs.
+
+    Raises:
+        ValueError: If the file lacks a tensor of the module.
+    """
     state = fgresq_arch.load_checkpoint(fgresq_arch.load_file_from_url(fgresq_arch.default_model_urls[file]))
     state = {name.removeprefix(prefix).replace("vision_model.", ""): value for name, value in state.items()}
     missing = module.load_state_dict(state, strict=False).missing_keys

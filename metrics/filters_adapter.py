@@ -1,7 +1,7 @@
-"""Shared by metrics of fixed filters: on a CPU, the gradient of a filtering costs what the filtering costs.
+"""A faster gradient of fixed filters on a CPU, for metrics that consist of such filters.
 
-PyTorch's backward pass of a convolution of single channels takes several times as long as its forward pass; to filter
-the gradient with the turned filter is the same, and a forward pass.
+PyTorch's backward pass of a convolution of single channels takes several times as long as its forward pass. Filtering
+the gradient with the turned filter gives the same result and is a forward pass.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from torch.overrides import TorchFunctionMode
 
 
 class FixedFilters(TorchFunctionMode):
-    """Within it, plain convolutions of one image channel with weights that are not trained have the fast gradient."""
+    """A context in which plain convolutions of one channel with untrained weights have the fast gradient."""
 
     def __torch_function__(self, function: Any, types: Any, given: Any = (), named: Any = None) -> Any:
         if function is conv2d and (plain := _plain(*given, **(named or {}))):
@@ -32,14 +32,14 @@ def _plain(  # noqa: PLR0917  # the arguments are those of conv2d
     dilation: Any = 1,
     groups: int = 1,
 ) -> tuple[Tensor, Tensor] | None:
-    """Returns images and filter of a convolution that nothing is added to; None of any other."""
+    """Returns images and filter of a plain convolution: no bias, stride, padding, dilation or groups; else None."""
     usual = (bias, _both(stride), _both(padding), _both(dilation), groups) == (None, (1, 1), (0, 0), (1, 1), 1)
     fixed = images.device.type == "cpu" and weight.shape[1] == 1 and not weight.requires_grad
     return (images, weight) if usual and fixed else None
 
 
 def _both(value: Any) -> Any:
-    """Returns a setting for rows and columns."""
+    """Returns a setting as a pair, for rows and columns."""
     return (value, value) if isinstance(value, int) else value
 
 

@@ -3,9 +3,9 @@
 Chen, Zhu, Kong, Zhu, Wang, Li: No-reference image quality assessment by hallucinating pristine features,
 IEEE Transactions on Image Processing 31, 2022. https://arxiv.org/abs/2108.04165
 
-Written from the paper and the authors' model in the repository Baoliang93/FPR: only the branch that rates, which needs
-no reference. They shuffle the patches that the recurrent network reads; here they come row by row. It is trained on
-impairment, 0 to 100: lower is better.
+Written from the paper and the authors' model in the repository Baoliang93/FPR; only the rating branch, which needs no
+reference. The authors shuffle the patches before the recurrent network; here they come row by row. The network learned
+impairment, 0 to 100, so lower is better.
 """
 
 from typing import Any
@@ -16,8 +16,8 @@ from torch.nn.functional import max_pool2d
 from metrics.base import Images, NoReference, Scores
 from metrics.weights_adapter import loading, read_state
 
-SIDE = 64  # of the patches
-LEAST = 1e-8  # weight of a patch
+SIDE = 64  # of the patches, in pixels
+LEAST = 1e-8  # added to the weight of each patch
 WIDTHS = {"sfl1": (3, 128), "sfl21": (128, 256), "sfl22": (256, 256), "sfl23": (256, 256), "sfl3": (256, 512)}
 POOLED = {"sfl1", "sfl22", "sfl3"}
 
@@ -42,9 +42,8 @@ class Fpr(NoReference):
         self.swl1, self.swl2 = nn.GRU(256, 32, batch_first=True), nn.Linear(32, 1)
         with loading("FPR", self.weights):
             state = read_state(self.weights[0])
-            state = {
-                name: value for name, value in state.items() if name in self.state_dict()
-            }  # without the training's
+            # The file also holds layers that only training uses.
+            state = {name: value for name, value in state.items() if name in self.state_dict()}
             self.load_state_dict(state)
 
     def score(self, images: Images) -> Scores:

@@ -12,7 +12,7 @@ from metrics.ilniqe_adapter import LARGEST, Scale, halve, prepare
 from metrics.natural_scenes_adapter import moments
 from metrics.pyiqa_adapter import PyiqaNoReference, finite_gradient
 
-FLAT = 220.6  # what an image without any statistics is rated: the worst of score_range
+FLAT = 220.6  # score of an image without statistics: the worst of score_range
 
 
 class Ilniqe(PyiqaNoReference):
@@ -30,7 +30,7 @@ class Ilniqe(PyiqaNoReference):
         self.scales = nn.ModuleList([Scale(1), Scale(2)])
 
     def score(self, images: Images) -> Scores:
-        flat = (images.amax(dim=(2, 3)) == images.amin(dim=(2, 3))).all(dim=1)  # to be resized would give it texture
+        flat = (images.amax(dim=(2, 3)) == images.amin(dim=(2, 3))).all(dim=1)  # tested first: resizing adds texture
         whole = prepare(finite_gradient(images))
         both = [scale(image) for scale, image in zip(self.scales, (whole, halve(whole)), strict=True)]
         features = torch.cat(both, dim=2).clamp(max=LARGEST)

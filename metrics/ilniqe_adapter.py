@@ -1,4 +1,4 @@
-"""The maps of which IL-NIQE takes statistics, and their features patch by patch."""
+"""The maps from which IL-NIQE takes statistics, and the features of their patches."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from metrics.natural_scenes_adapter import normalise
 from metrics.patch_fits_adapter import asymmetric, listed, split, weibull
 from metrics.pyiqa_adapter import finite_gradient
 
-RESIZED, SIDE = 524, 84  # of the image and of a patch, in pixels
-WHOLE = RESIZED // SIDE * SIDE
+RESIZED, SIDE = 524, 84  # side of the resized image and of a patch, in pixels
+WHOLE = RESIZED // SIDE * SIDE  # side of the part that whole patches cover
 RADIUS, SIGMA = 5, 1.66  # of the Gaussian derivatives
-RUN = 28  # pixels filtered together: a product with a small matrix is several times as fast as a convolution in float64
-SMOOTH = 0.9  # sigma of the Gaussian before the image is halved
-OPPONENT = ((0.3, 0.04, -0.35), (0.34, -0.6, 0.17), (0.06, 0.63, 0.27))  # two colours, then the intensity, of RGB
-LARGEST = 10000  # feature
+RUN = 28  # pixels per matrix product, which is several times as fast as a convolution in float64
+SMOOTH = 0.9  # sigma of the Gaussian that smooths an image before it is halved
+OPPONENT = ((0.3, 0.04, -0.35), (0.34, -0.6, 0.17), (0.06, 0.63, 0.27))  # of RGB: two colours, then the intensity
+LARGEST = 10000  # features are clamped to it
 
 
 class Scale(nn.Module):
-    """The features of the patches of one scale; holds its filters, in frequencies, for the one size images have."""
+    """The features of patches at one scale; holds filters in the frequency domain for its one image size."""
 
-    filters: Tensor  # (12, 2, 1, side, side / 2 + 1): log-Gabor, the even part and the odd one
+    filters: Tensor  # (12, 2, 1, side, side / 2 + 1): log-Gabor filters, even and odd part
     windows: Tensor  # (2, 28, 38): a Gaussian and its derivative
 
     def __init__(self, scale: int, whole: int = WHOLE) -> None:
@@ -65,7 +65,7 @@ class Scale(nn.Module):
         return listed(asymmetric(split(maps, self.patch)))
 
     def _colours(self, images: Tensor) -> Tensor:
-        """Returns mean and variance of intensity and two colours, of logarithms."""
+        """Returns mean and variance of intensity and two colours, computed from logarithms."""
         logs = (images + 1e-5).log()
         logs = logs - logs.mean((2, 3), keepdim=True)
         one, two, six = (math.sqrt(number) for number in (3, 2, 6))
@@ -74,7 +74,7 @@ class Scale(nn.Module):
         return listed(torch.stack([patches.mean((3, 5)), patches.var((3, 5))], dim=-1))
 
     def _derive(self, maps: Tensor) -> tuple[Tensor, Tensor]:
-        """Returns the features of the maps' derivatives along both axes, and of their sizes."""
+        """Returns the features of the maps' derivatives along both axes, and of the gradients' magnitudes."""
         across, down = _Derivatives.apply(maps, self.windows)
         slopes = [asymmetric(split(derivative, self.patch)) for derivative in (across, down)]
         logs = (across.square() + down.square() + 1e-8).log() / 2
@@ -82,7 +82,7 @@ class Scale(nn.Module):
 
 
 def prepare(images: Images) -> Tensor:
-    """Returns (N, 3, 504, 504) images in 0...255, rounded with a gradient, resized and cropped to whole patches."""
+    """Returns (N, 3, 504, 504) images in 0...255: rounded (with gradient 1), resized, cropped to whole patches."""
     levels = images * 255
     levels = (levels - levels.detach() + levels.detach().round()).double()
     resized: Tensor = imresize(levels, sizes=(RESIZED, RESIZED))
@@ -90,7 +90,7 @@ def prepare(images: Images) -> Tensor:
 
 
 def halve(images: Tensor) -> Tensor:
-    """Returns every second pixel of smoothed images."""
+    """Returns (N, C, H / 2, W / 2): every second pixel of the smoothed images."""
     offsets = torch.arange(6, dtype=images.dtype, device=images.device) - 2.5
     window = torch.softmax(-(offsets**2) / (2 * SMOOTH**2), dim=0).reshape(1, 1, 1, -1)
     alone = pad(images, (2, 3, 2, 3), mode="replicate").flatten(0, 1).unsqueeze(1)
@@ -103,7 +103,7 @@ def _mix(images: Tensor, weights: tuple[tuple[float, ...], ...]) -> Tensor:
 
 
 def _log_gabor(side: int, wavelength: float) -> Tensor:
-    """Returns pyiqa's filters, whose orientation is that of the transposed image, scale by scale."""
+    """Returns pyiqa's filters, scale by scale; pyiqa orients them for the transposed image."""
     settings = {"scales": 3, "orientations": 4, "sigma_f": 0.55, "mult": 1.31, "delta_theta": 1.1}
     empty = torch.zeros(1, 1, side, side, dtype=torch.double)
     filters = _construct_filters(empty, min_length=wavelength, use_lowpass_filter=False, **settings)
@@ -120,7 +120,7 @@ def _windows(sigma: float) -> Tensor:
 
 
 class _Derivatives(torch.autograd.Function):
-    """Of (N, C, H, W) maps with zeros around them, along rows and along columns."""
+    """Gaussian derivatives of (N, C, H, W) maps along rows and along columns, with zeros around the maps."""
 
     @staticmethod
     def forward(context: Any, maps: Tensor, windows: Tensor) -> tuple[Tensor, Tensor]:
@@ -130,7 +130,7 @@ class _Derivatives(torch.autograd.Function):
 
     @staticmethod
     def backward(context: Any, *gradients: Tensor) -> tuple[Tensor, None]:
-        bell, slope = context.saved_tensors[0]  # turned, the one is the same and the other its negative
+        bell, slope = context.saved_tensors[0]  # the bell is symmetric, the slope antisymmetric
         across, down = gradients
         return -(_down(_across(across, slope), bell) + _down(_across(down, bell), slope)), None
 

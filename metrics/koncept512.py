@@ -3,7 +3,8 @@
 Hosu, Lin, Sziranyi, Saupe: KonIQ-10k: an ecologically valid database for deep learning of blind image quality
 assessment, IEEE Transactions on Image Processing 29, 2020. https://arxiv.org/abs/1910.06180
 
-Written from the paper and the PyTorch version in the repository ZhengyuZhao/koniq-PyTorch, which names its weights.
+Written from the paper and the PyTorch version in the repository ZhengyuZhao/koniq-PyTorch, which also names the
+weights.
 """
 
 import timm
@@ -14,7 +15,7 @@ from torchvision.transforms.functional import normalize, resize
 from metrics.base import Images, NoReference, Scores
 from metrics.weights_adapter import loading, read_state
 
-SIZE = [384, 512]  # height and width
+SIZE = [384, 512]  # height and width in pixels
 WIDTHS, DROPOUTS = (1536, 2048, 1024, 256), (0.25, 0.25, 0.5)
 
 

@@ -4,7 +4,7 @@ Li, Jiang, Jiang: Norm-in-norm loss with faster convergence and better performan
 ACM Multimedia 2020. https://arxiv.org/abs/2008.03889
 
 Written from the paper and the authors' model in the repository lidq92/LinearityIQA, whose weights come with the line
-(k, b) that maps the network's output to opinions. Images are resized to the 498x664 pixels of its training.
+(k, b) that maps the network's output to opinions. It resizes images to 498x664 pixels, the size used in training.
 """
 
 from typing import Any
@@ -18,7 +18,7 @@ from torchvision.transforms.functional import normalize, resize
 from metrics.base import Images, NoReference, Scores
 from metrics.weights_adapter import loading, read_state
 
-SIZE = [498, 664]  # height and width
+SIZE = [498, 664]  # height and width in pixels
 
 
 class Linearity(NoReference):

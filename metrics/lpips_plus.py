@@ -1,7 +1,6 @@
 """LPIPS+ (AlexNet): LPIPS whose differences are weighted by what the reference's deeper features respond to.
 
-Zhang, Isola, Efros, Shechtman, Wang: The unreasonable effectiveness of deep features as a perceptual metric, CVPR
-2018.
+Zhang, Isola, Efros, Shechtman, Wang: The unreasonable effectiveness of deep features as a perceptual metric, CVPR 2018.
 https://arxiv.org/abs/1801.03924
 
 The weighting is pyiqa's.

@@ -3,7 +3,7 @@
 Liao, Wu, Shi, Mai, Zhu, Zhu, Jiang, Chen: Beyond cosine similarity: magnitude-aware CLIP for no-reference image quality
 assessment, AAAI 2026. https://arxiv.org/abs/2511.09948
 
-pyiqa's runs on CUDA only and takes one image at a time; here its steps are taken on any device, for whole batches.
+pyiqa's code runs on CUDA only and takes one image at a time; this does the same on any device, for whole batches.
 """
 
 import torch
@@ -17,7 +17,7 @@ from metrics.base import Images, NoReference, Scores
 from metrics.pyiqa_adapter import finite_gradient
 from metrics.weights_adapter import loading
 
-SIDE, STRIDE = 224, 128  # of the crops
+SIDE, STRIDE = 224, 128  # of the crops, in pixels
 LIKENESS, MAGNITUDE = 1.0, 0.6  # prior weights of the two cues
 PROMPTS = (
     *("Good image", "bad image", "Sharp image", "blurry image", "sharp edges", "blurry edges"),

@@ -10,14 +10,14 @@ from torch.nn.functional import avg_pool2d
 from metrics.base import FullReference, Images, Scores
 from metrics.ssim import luma, similarity
 
-EXPONENTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
-LEAST = 1e-12  # a power of 0 has no gradient
+EXPONENTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)  # finest scale first
+LEAST = 1e-12  # least similarity: a power of 0 has no gradient
 
 
 class MsSsim(FullReference):
     higher_is_better = True
     score_range = (0.0, 1.0)
-    smallest = 161  # the window of 11 pixels must fit into a sixteenth
+    smallest = 161  # the window of 11 pixels must fit into the fifth scale, 1/16
     trained_on = "nothing"
     licence = "PolyForm Noncommercial 1.0.0"
     verified = "the authors' scores of 5 images"

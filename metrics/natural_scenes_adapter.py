@@ -1,4 +1,4 @@
-"""Natural scene statistics of patches, as NIQE takes them; shared by its metrics and by the fit of its parameters."""
+"""NIQE's natural scene statistics of patches, for its metrics and for the fit of its parameters."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ RADIUS, SIGMA = 3, 7 / 6  # of the Gaussian window
 
 
 def luma(images: Images) -> Tensor:
-    """Returns the (N, 1, H, W) float64 luma in 0...255, rounded with a gradient, cropped to whole patches."""
+    """Returns the (N, 1, H, W) float64 luma in 0...255: rounded (with gradient 1), cropped to whole patches."""
     height, width = (side // SIDE * SIDE for side in images.shape[2:])
     rounded: Tensor = to_y_channel(images, 255)
     return rounded[..., :height, :width].double()
 
 
 def patch_features(images: Images) -> Tensor:
-    """Returns the (N, patches, 36) features, patches column by column; NaN where a patch is flat."""
+    """Returns the (N, patches, 36) features, patches column by column; a flat patch has NaN."""
     full = luma(images)
     half = imresize(full / 255, scale=0.5, antialiasing=True) * 255
     scales = (full, SIDE), (half, SIDE // 2)
@@ -33,9 +33,13 @@ def patch_features(images: Images) -> Tensor:
 
 
 def moments(features: Tensor) -> tuple[Tensor, Tensor]:
-    """Returns the (N, 36) means of known values and the (N, 36, 36) covariances of the patches that have them all.
+    """Returns the (N, 36) means and (N, 36, 36) covariances over the patches of each image.
 
-    An image without any counts as one whose features are all 0, which is farther from nature than any distortion.
+    Means leave out NaN; covariances leave out patches with NaN. An image without any known value gets mean 0, which is
+    farther from pristine images than any distortion.
+
+    Args:
+        features: (N, patches, 36).
     """
     known = ~features.isnan()
     whole = known.all(dim=2, keepdim=True).to(features.dtype)
@@ -47,7 +51,7 @@ def moments(features: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def local_moments(image: Tensor, radius: int = RADIUS, sigma: float = SIGMA) -> tuple[Tensor, Tensor]:
-    """Returns the mean and the standard deviation around each pixel of (N, 1, H, W) images."""
+    """Returns mean and standard deviation in a Gaussian window around each pixel, (N, 1, H, W) each."""
     offsets = torch.arange(-radius, radius + 1, dtype=image.dtype, device=image.device)
     window = (_total(radius, sigma) ** 0.5 * torch.softmax(-(offsets**2) / (2 * sigma**2), dim=0)).repeat(2, 1, 1, 1)
     maps = pad(torch.cat([image, image**2], dim=1), (radius,) * 4, mode="replicate")
@@ -56,16 +60,16 @@ def local_moments(image: Tensor, radius: int = RADIUS, sigma: float = SIGMA) -> 
 
 
 def normalise(image: Tensor, radius: int = RADIUS, sigma: float = SIGMA) -> Tensor:
-    """Returns (N, 1, H, W) images without the mean and the contrast around each pixel."""
+    """Returns (N, 1, H, W) images less their local mean, divided by their local deviation plus 1."""
     mean, deviation = local_moments(image, radius, sigma)
     return (image - mean) / (deviation + 1)
 
 
 @cache
 def _total(radius: int, sigma: float) -> float:
-    """Returns what pyiqa's window adds up to, about 1 + 1e-8, which gives all pixels of a flat area one sign.
+    """Returns the sum of pyiqa's window, about 1 + 1e-8, which gives all pixels of a flat area the same sign.
 
-    With exactly 1 that sign, and with it the score, would hang on rounding, which differs between devices.
+    With a sum of exactly 1, rounding would decide that sign and with it the score, and devices round differently.
     """
     total: float = fspecial(2 * radius + 1, sigma).double().sum().item()
     return total

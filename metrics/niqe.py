@@ -3,7 +3,7 @@
 Mittal, Soundararajan, Bovik: Making a "completely blind" image quality analyzer, IEEE Signal Processing Letters 20(3),
 2013. https://doi.org/10.1109/LSP.2012.2227726
 
-The pristine statistics are ours, see `metrics/weights/fit_niqe.py`; `niqe_official` has the authors'.
+The project fitted the pristine statistics, see `metrics/weights/fit_niqe.py`; `niqe_official` has the authors'.
 """
 
 from pathlib import Path
@@ -34,7 +34,7 @@ class Niqe(NoReference):
             self.register_buffer(name, value)
 
     def pristine(self) -> dict[str, torch.Tensor]:
-        """Returns `mean`, (36,), and `covariance`, (36, 36), of the pristine patches' features."""
+        """Returns `mean`, (36,), and `covariance`, (36, 36), of the features of pristine patches."""
         return load_file(Path(__file__).parent / self.weights[0])
 
     def score(self, images: Images) -> Scores:

@@ -13,7 +13,7 @@ from metrics.pyiqa_adapter import build
 
 
 class NiqeOfficial(Niqe):
-    model: ClassVar[str] = "niqe"  # the name pyiqa gives it
+    model: ClassVar[str] = "niqe"  # its name in pyiqa
     score_range = (1.41, 28.7)
     trained_on = "pristine photographs"
     licence = "PolyForm Noncommercial 1.0.0; weights BSD-3-Clause"

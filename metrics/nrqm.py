@@ -3,7 +3,7 @@
 Ma, Yang, Yang, Yang: Learning a no-reference quality metric for single-image super-resolution,
 Computer Vision and Image Understanding 158, 2017. https://arxiv.org/abs/1612.05890
 
-The forests count thresholds: there is no gradient.
+The forests compare with thresholds, so there is no gradient.
 """
 
 from metrics.pyiqa_adapter import PyiqaNoReference

@@ -1,7 +1,7 @@
-"""Distributions fitted to every patch of many maps at once, with short gradients; shared by metrics of natural scenes.
+"""Fits distributions to all patches of many maps at once, for metrics of natural scene statistics.
 
-Autograd would keep every step of a fit, and most of the time would go into that: the gradients here are written out.
-A patch without a fit, such as a flat one, has NaN as its parameters and 0 as its gradient.
+The gradients are written out: autograd would record every step of a fit, which would take most of the time. A patch
+that has no fit, such as a flat one, gets NaN as its parameters and 0 as its gradient.
 """
 
 from __future__ import annotations
@@ -13,24 +13,30 @@ import torch
 from torch import Tensor
 
 STEPS = 50  # of Newton's method at most; it takes about 3
-CONVERGED = 1e-3  # the last step of the logarithm of a Weibull shape; the next would be far below its square
+CONVERGED = 1e-3  # Newton stops below this step of a Weibull shape's logarithm; the next step would be about its square
 
 
 def split(maps: Tensor, side: int) -> Tensor:
-    """Returns (N, C, H, W) maps, whole patches high and wide, as (N, C, rows, side, columns, side)."""
+    """Returns (N, C, H, W) maps, whose sides are multiples of `side`, as (N, C, rows, side, columns, side)."""
     height, width = maps.shape[2:]
     return maps.reshape(*maps.shape[:2], height // side, side, width // side, side)
 
 
 def listed(values: Tensor) -> Tensor:
-    """Returns what patches have, (N, C, rows, columns, K), as (N, patches, C * K), patches column by column."""
+    """Returns (N, C, rows, columns, K) values as (N, patches, C * K), patches column by column."""
     return values.permute(0, 3, 2, 1, 4).flatten(1, 2).flatten(2)
 
 
 def asymmetric(patches: Tensor) -> Tensor:
-    """Returns (N, C, rows, columns, 2): shape and mean scale of asymmetric generalised Gaussians fitted to split maps.
+    """Fits asymmetric generalised Gaussians to split maps, by moments.
 
-    By moments, the shape from a grid of steps of .001 as the authors of NIQE have it; so it has no gradient.
+    As NIQE's authors do, it takes the shape from a grid with steps of .001; the shape therefore has no gradient.
+
+    Args:
+        patches: (N, C, rows, side, columns, side), as `split` returns.
+
+    Returns:
+        (N, C, rows, columns, 2): shape, and the mean of the left and right scale.
     """
     left, right, spread = _HalfDeviations.apply(patches)
     with torch.no_grad():
@@ -42,9 +48,15 @@ def asymmetric(patches: Tensor) -> Tensor:
 
 
 def weibull(logs: Tensor) -> Tensor:
-    """Returns (N, C, rows, columns, 2): scale and shape of Weibull distributions fitted to split maps of logarithms.
+    """Fits Weibull distributions to split maps, by maximum likelihood.
 
-    The most likely ones. pyiqa's stop at a step below .01 of the worst patch of the batch.
+    pyiqa's fit stops for the whole batch once the worst patch takes a step below .01.
+
+    Args:
+        logs: Logarithms of the values, (N, C, rows, side, columns, side), as `split` returns.
+
+    Returns:
+        (N, C, rows, columns, 2): scale and shape.
     """
     fitted: Tensor = _Weibull.apply(logs)
     return fitted
@@ -52,7 +64,7 @@ def weibull(logs: Tensor) -> Tensor:
 
 @cache
 def _grid() -> tuple[Tensor, Tensor, Tensor]:
-    """Returns the shapes, the middles between their ratios of moments, and the scale over the deviation of each."""
+    """Returns the grid of shapes, the midpoints of their moment ratios, and scale / deviation for each shape."""
     shapes = torch.arange(0.2, 10 + 0.001, 0.001).double()
     one, two, three = (torch.lgamma(order / shapes) for order in (1, 2, 3))
     ratios = (2 * two - one - three).exp()
@@ -60,7 +72,7 @@ def _grid() -> tuple[Tensor, Tensor, Tensor]:
 
 
 class _HalfDeviations(torch.autograd.Function):
-    """Root mean squares of the values below 0 and of those above it; and E[|x|]^2 / E[x^2], without a gradient."""
+    """Root mean squares of the values below 0 and above 0, and E[|x|]^2 / E[x^2], which has no gradient."""
 
     @staticmethod
     def forward(context: Any, patches: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -77,20 +89,20 @@ class _HalfDeviations(torch.autograd.Function):
         patches, *divisors = context.saved_tensors
         below, above = (
             (gradient / divisor).nan_to_num(0, 0, 0)[:, :, :, None, :, None]
-            for gradient, divisor in zip(gradients, divisors, strict=False)  # the third has none
+            for gradient, divisor in zip(gradients, divisors, strict=False)  # the third output has no gradient
         )
         slopes: Tensor = patches.clamp(max=0) * below
         return slopes.addcmul_(patches.clamp(min=0), above)
 
 
 def _sums(half: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Returns the sums of sizes and of squares and the number of the values of one sign, which are lost."""
+    """Returns the sums of sizes and squares and the number of values of one sign; overwrites `half`."""
     squares = half.square().sum((3, 5))
     return half.sum((3, 5)).abs(), squares, half.sign_().sum((3, 5)).abs()
 
 
 class _Weibull(torch.autograd.Function):
-    """Newton's method for the shape k; the gradient is that of an implicit function at its root.
+    """Finds the shape k by Newton's method; its gradient is that of the implicit function at the root.
 
     With weights w in proportion to x^k, the root has E_w[ln x] - E[ln x] = 1 / k, and the scale is E[x^k]^(1 / k).
     """
@@ -121,7 +133,7 @@ class _Weibull(torch.autograd.Function):
 def _root(values: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Returns k, E[x^k], E_w[ln x] and the derivative of E_w[ln x] - 1 / k, from logarithms with mean 0.
 
-    The steps are those for ln(k E_w[ln x]) as a function of ln k, which is nearly a line.
+    Newton's method runs on ln(k E_w[ln x]) as a function of ln k, because that is nearly a line.
     """
     shape = 1.2 / values.square().mean(-1, keepdim=True).sqrt()
     for _ in range(STEPS):
@@ -135,5 +147,5 @@ def _root(values: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         shape = shape + change
         if not (step.abs() > CONVERGED).any():
             break
-    total = total * (change * (first + change * variance / 2)).exp()  # instead of one more pass over the values
+    total = total * (change * (first + change * variance / 2)).exp()  # saves one more pass over the values
     return shape, total, first + change * variance, variance + shape**-2

@@ -3,7 +3,7 @@
 Blau, Mechrez, Timofte, Michaeli, Zelnik-Manor: The 2018 PIRM challenge on perceptual image super-resolution,
 ECCV Workshops 2018. https://arxiv.org/abs/1809.07517
 
-Only its NIQE half has a gradient: NRQM counts thresholds.
+NRQM compares with thresholds and has no gradient, so only half of the metric would have one.
 """
 
 from metrics.pyiqa_adapter import PyiqaNoReference

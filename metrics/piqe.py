@@ -3,7 +3,7 @@
 Venkatanath, Praneeth, Chandrasekhar, Channappayya, Medasani: Blind image quality evaluation using perception based
 features, National Conference on Communications 2015. https://doi.org/10.1109/NCC.2015.7084843
 
-Blocks are counted with thresholds: there is no gradient.
+Thresholds decide which blocks count, so there is no gradient.
 """
 
 from metrics.base import Images, Scores
@@ -20,4 +20,4 @@ class Piqe(PyiqaNoReference):
     verified = "the authors' scores of 5 images"
 
     def score(self, images: Images) -> Scores:
-        return super().score(images).nan_to_num(nan=100.0)  # black: rated as every other flat image
+        return super().score(images).nan_to_num(nan=100.0)  # NaN is a black image; other flat images have 100

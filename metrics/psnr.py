@@ -1,6 +1,6 @@
 """PSNR: peak signal-to-noise ratio, in dB over all three channels.
 
-80 dB for an image equal to its reference, where the error is 0: pyiqa adds 1e-8 to the mean squared error.
+pyiqa adds 1e-8 to the mean squared error, so an image equal to its reference has 80 dB.
 """
 
 from metrics.pyiqa_adapter import PyiqaFullReference

@@ -1,7 +1,7 @@
-"""Shared base of the metrics that pyiqa implements: builds its network once and calls it as a plain function.
+"""Shared base of the metrics that pyiqa implements: builds pyiqa's network once and calls it directly.
 
-pyiqa's own `forward` averages over the batch, switches gradients off and resets cuDNN's flags on every call; the
-network beneath it does not, so that is what is called here.
+pyiqa's own `forward` averages over the batch, switches gradients off and resets cuDNN's flags on every call. The
+network inside does none of this.
 """
 
 from __future__ import annotations
@@ -19,20 +19,20 @@ from metrics.base import FullReference, Images, Metric, NoReference, Scores
 from metrics.weights_adapter import loading
 
 with warnings.catch_warnings():
-    warnings.simplefilter("ignore")  # of packages that pyiqa imports, about their own future
+    warnings.simplefilter("ignore")  # packages that pyiqa imports announce their own future changes
     import pyiqa
 
-logging.getLogger("pyiqa").addFilter(lambda record: record.levelno > logging.INFO)  # "Network [...] is created."
+logging.getLogger("pyiqa").addFilter(lambda record: record.levelno > logging.INFO)  # hides "Network [...] is created."
 
 
 class PyiqaMetric(Metric):
     """A metric by its name in pyiqa; subclass `PyiqaNoReference` or `PyiqaFullReference` instead."""
 
-    licence = "PolyForm Noncommercial 1.0.0"  # pyiqa's; an entry adds that of its weights or original code where known
-    model: ClassVar[str]  # the name pyiqa gives it
-    options: ClassVar[dict[str, Any]] = {}  # what to construct it with, beside pyiqa's defaults
+    licence = "PolyForm Noncommercial 1.0.0"  # pyiqa's; an entry adds that of its weights or original code if known
+    model: ClassVar[str]  # its name in pyiqa
+    options: ClassVar[dict[str, Any]] = {}  # arguments of its construction that differ from pyiqa's defaults
 
-    net: Any  # pyiqa's module
+    net: Any  # pyiqa's network
 
     def __init__(self) -> None:
         """Builds the network.
@@ -50,7 +50,7 @@ class PyiqaNoReference(PyiqaMetric, NoReference):
 
     def score(self, images: Images) -> Scores:
         scores: Tensor = self.net(finite_gradient(images))
-        return scores.reshape(len(images))  # pyiqa's nets return (N,), (N, 1) or, of one image, ()
+        return scores.reshape(len(images))  # pyiqa's networks return (N,), (N, 1) or, for one image, ()
 
 
 class PyiqaFullReference(PyiqaMetric, FullReference):
@@ -62,7 +62,7 @@ class PyiqaFullReference(PyiqaMetric, FullReference):
 
 
 class Constant(nn.Module):
-    """Stands in for a part of a network that always answers the same."""
+    """Replaces a part of a network whose output is always the same."""
 
     value: Tensor
 
@@ -75,10 +75,10 @@ class Constant(nn.Module):
 
 
 def finite_gradient(images: Images) -> Images:
-    """Returns the same images, whose gradient will be 0 where it would be infinite or NaN.
+    """Returns the same images, with a gradient of 0 where it would be infinite or NaN.
 
-    Square roots at 0, which is where an image equals its reference or is flat, have no gradient; 0 is the one that
-    leaves such a pixel alone.
+    A square root has no gradient at 0, which metrics reach where an image is flat or equals its reference. A gradient
+    of 0 leaves such a pixel alone.
     """
     same: Tensor = _FiniteGradient.apply(images)
     return same
@@ -95,7 +95,7 @@ class _FiniteGradient(torch.autograd.Function):
 
 
 def build(model: str, options: dict[str, Any], weights: tuple[str, ...]) -> nn.Module:
-    """Returns pyiqa's network on the CPU, in evaluation mode: the same one every time, and without a word.
+    """Returns pyiqa's network on the CPU, in evaluation mode: the same weights every time, and no output.
 
     Raises:
         ValueError: If a weights file is missing, damaged or holds more than tensors.
@@ -108,7 +108,7 @@ def build(model: str, options: dict[str, Any], weights: tuple[str, ...]) -> nn.M
 
 
 def _take_in(network: nn.Module) -> nn.ModuleList:
-    """Makes plain tensors buffers and returns the networks kept in plain lists, so that `.to(device)` finds them."""
+    """Makes plain tensors buffers and returns networks from plain lists, so that `.to(device)` reaches all of them."""
     beside = nn.ModuleList()
     for module in list(network.modules()):
         for name, value in list(vars(module).items()):

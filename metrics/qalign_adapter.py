@@ -1,7 +1,7 @@
-"""Shared base of Q-Align's precisions: the language model is asked with tensors, so that pixels have a gradient.
+"""Shared base of Q-Align's precisions: passes tensors to the language model, so that pixels have a gradient.
 
-pyiqa converts the image to PIL and its `score` runs in inference mode: neither lets a gradient through. Here the image
-is padded to a square, resized and normalised as a tensor, which differs from PIL's resizing by rounding only.
+pyiqa converts the image to PIL and scores it in inference mode; neither passes a gradient. Here the image is padded to
+a square, resized and normalised as a tensor, which differs from PIL's resizing by rounding only.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ RATINGS = (5.0, 4.0, 3.0, 2.0, 1.0)  # excellent, good, fair, poor, bad
 
 
 class Qalign(PyiqaNoReference):
-    """The expected rating of the five words that may follow the question."""
+    """The mean rating of the five words that may follow the question, weighted by their probabilities."""
 
     higher_is_better = True
     score_range = (1.0, 5.0)
@@ -27,7 +27,7 @@ class Qalign(PyiqaNoReference):
     cost = "heavy"
     trained_on = "KonIQ-10k, SPAQ, KADID-10k, AVA, LSVQ"
     licence = "PolyForm Noncommercial 1.0.0; Q-Align: S-Lab 1.0; weights MIT"
-    weights = ("huggingface/q-future/one-align/config.json",)  # and the shards that lie beside it
+    weights = ("huggingface/q-future/one-align/config.json",)  # the shards beside it are loaded too
 
     def score(self, images: Images) -> Scores:
         model = self.net.model
@@ -38,7 +38,10 @@ class Qalign(PyiqaNoReference):
         return scores
 
     def prepared(self, images: Images) -> Images:
-        """Returns the images on a square of CLIP's mean colour, resized and normalised for the visual encoder."""
+        """Returns the images on a square of CLIP's mean colour, resized and normalised for the visual encoder.
+
+        (N, 3, H, W) in [0, 1] become (N, 3, S, S) in the model's own type.
+        """
         processor = self.net.image_processor
         colour = torch.tensor([int(255 * mean) / 255 for mean in processor.image_mean], device=images.device)
         height, width = images.shape[2:]

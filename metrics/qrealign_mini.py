@@ -4,7 +4,7 @@ The recipe of Q-Align on a newer model:
 Wu et al.: Q-Align: teaching LMMs for visual scoring via discrete text-defined levels, ICML 2024.
 https://arxiv.org/abs/2312.17090
 
-pyiqa hands the image over as PIL: there is no gradient.
+pyiqa converts the image to PIL, so there is no gradient.
 """
 
 from metrics.pyiqa_adapter import PyiqaNoReference
@@ -19,4 +19,4 @@ class QrealignMini(PyiqaNoReference):
     cost = "heavy"
     gpu_memory = 8
     trained_on = "not stated by pyiqa"
-    weights = ("huggingface/q-future/Q-ReAlign-Mini-0.8B/config.json",)  # and the shards that lie beside it
+    weights = ("huggingface/q-future/Q-ReAlign-Mini-0.8B/config.json",)  # the shards beside it are loaded too

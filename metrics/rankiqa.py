@@ -3,9 +3,9 @@
 Liu, van de Weijer, Bagdanov: RankIQA: learning from rankings for no-reference image quality assessment, ICCV 2017.
 https://arxiv.org/abs/1707.08347
 
-Written from the paper and the authors' evaluation in the repository xialeiliu/RankIQA: blue, green, red in 0...255 and
-no mean taken off. They average 30 random crops; here crops cover the image. Its Caffe weights are imported under the
-names of torchvision's VGG-16. LIVE's opinions rate impairment: lower is better.
+Written from the paper and the authors' evaluation in the repository xialeiliu/RankIQA. As there, channels are blue,
+green, red in 0...255, and no mean is subtracted. The authors average 30 random crops; here crops cover the image. The
+Caffe weights are imported under the names of torchvision's VGG-16. LIVE's opinions rate impairment, so lower is better.
 """
 
 import torchvision
@@ -15,7 +15,7 @@ from metrics.base import Images, NoReference, Scores
 from metrics.crops_adapter import covering_crops
 from metrics.weights_adapter import loading, read_state
 
-SIDE = 224  # pixels, of a crop
+SIDE = 224  # of a crop, in pixels
 
 
 class Rankiqa(NoReference):

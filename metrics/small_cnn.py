@@ -16,7 +16,7 @@ CHANNELS = (6, 16, 32, 64, 96)
 
 
 class SmallCnn(TrainedHere):
-    """Looks at every scale for itself: noise shows in the first layer, blocks and blur in the later ones."""
+    """Pools each scale by itself: noise shows in the first layer, blocks and blur in later ones."""
 
     higher_is_better = True
     score_range = (0.0, 100.0)
@@ -34,7 +34,7 @@ class SmallCnn(TrainedHere):
         ]
         self.layers = nn.ModuleList(layers)
         for layer in layers:
-            nn.init.kaiming_normal_(layer.weight)  # torch's default lets the signal fade from layer to layer
+            nn.init.kaiming_normal_(layer.weight)  # with torch's default, the signal fades from layer to layer
         pooled = 2 * sum(CHANNELS[1:])
         self.rate = nn.Sequential(nn.BatchNorm1d(pooled), nn.Linear(pooled, 64), nn.SiLU(), nn.Linear(64, 1))
 

@@ -9,11 +9,11 @@ from torch.nn.functional import gelu, pad, scaled_dot_product_attention
 from metrics.base import Images, Scores
 from metrics.trained_adapter import TrainedHere, mean_and_spread, with_structure
 
-SIDE, WIDTH, HEADS, DEPTH = 16, 96, 4, 3
+SIDE, WIDTH, HEADS, DEPTH = 16, 96, 4, 3  # side of a patch in pixels; channels, heads and blocks
 
 
 class SmallVit(TrainedHere):
-    """Knows no place: quality does not depend on it, and so every size is scored alike."""
+    """Has no position embedding: quality does not depend on the place, and images may have any size."""
 
     higher_is_better = True
     score_range = (0.0, 100.0)
@@ -42,7 +42,7 @@ class SmallVit(TrainedHere):
 
     def score(self, images: Images) -> Scores:
         height, width = images.shape[2:]
-        whole = pad(images, [0, -width % SIDE, 0, -height % SIDE], mode="reflect")  # so that no pixel goes unseen
+        whole = pad(images, [0, -width % SIDE, 0, -height % SIDE], mode="reflect")  # partial patches count too
         tokens = self.coarse(gelu(self.fine(with_structure(whole)))).flatten(2).transpose(1, 2)
         for block in self.blocks:
             tokens = tokens + _attended(tokens, block)
@@ -52,7 +52,7 @@ class SmallVit(TrainedHere):
 
 
 def _attended(tokens: Tensor, block: nn.Module) -> Tensor:
-    """Returns what each token learns from the others, (N, tokens, WIDTH)."""
+    """Returns the (N, tokens, WIDTH) output of self-attention."""
     asked = block.get_submodule("asked")(block.get_submodule("before")(tokens))
     queries, keys, values = asked.unflatten(2, (3, HEADS, WIDTH // HEADS)).permute(2, 0, 3, 1, 4)
     heads = scaled_dot_product_attention(queries, keys, values)
@@ -61,5 +61,5 @@ def _attended(tokens: Tensor, block: nn.Module) -> Tensor:
 
 
 def _widened(tokens: Tensor, block: nn.Module) -> Tensor:
-    """Returns the hidden features of each token by itself, (N, tokens, 2 WIDTH)."""
+    """Returns the (N, tokens, 2 WIDTH) hidden features of each token by itself."""
     return gelu(block.get_submodule("wider")(block.get_submodule("between")(tokens)))

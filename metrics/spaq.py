@@ -3,7 +3,8 @@
 Fang, Zhu, Zeng, Ma, Wang: Perceptual quality assessment of smartphone photography, CVPR 2020.
 https://doi.org/10.1109/CVPR42600.2020.00373
 
-Written from the paper and the authors' demonstration in the repository h4nwei/SPAQ, which names its weights.
+Written from the paper and the authors' demonstration in the repository h4nwei/SPAQ, which also names the
+weights.
 """
 
 from typing import Any
@@ -17,7 +18,7 @@ from metrics.crops_adapter import covering_crops
 from metrics.pyiqa_adapter import finite_gradient
 from metrics.weights_adapter import loading, read_state
 
-SHORTER, SIDE = 512, 224  # pixels: of a large image, and of a crop
+SHORTER, SIDE = 512, 224  # pixels: shorter side that large images are resized to, side of a crop
 
 
 class Spaq(NoReference):

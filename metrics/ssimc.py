@@ -10,7 +10,7 @@ from metrics.pyiqa_adapter import PyiqaFullReference
 class Ssimc(PyiqaFullReference):
     model = "ssimc"
     higher_is_better = True
-    cost = "heavy"  # ten times ssim: five windowed sums in double precision
+    cost = "heavy"  # ten times the time of ssim: five windowed sums in double precision
     score_range = (0.0, 1.0)
     smallest = 11
     trained_on = "nothing"

@@ -1,4 +1,4 @@
-"""Video Swin Transformer on fragments: the bias of a position knows which patch of the video it came from.
+"""Video Swin Transformer on fragments, whose position biases depend on the patch that a place comes from.
 
 Liu, Ning, Cao, Wei, Zhang, Lin, Hu: Video Swin Transformer, CVPR 2022. https://arxiv.org/abs/2106.13230
 Gated relative position biases: section 3.2 of FAST-VQA, https://arxiv.org/abs/2207.02595
@@ -19,9 +19,9 @@ from torchvision.models.video.swin_transformer import (
 )
 
 GRID = (1, 7, 7)  # fragments along time, height and width
-UNGATED = 768  # width of the last stage, where each place is a fragment
+UNGATED = 768  # width of the last stage, where each place is a fragment, so that no gate is needed
 
-# What the authors call torchvision's parts.
+# The authors' names of torchvision's parts: torchvision's names.
 NAMES = {
     ".mlp.fc1.": ".mlp.0.",
     ".mlp.fc2.": ".mlp.3.",
@@ -30,15 +30,15 @@ NAMES = {
 }
 
 
-class FragmentAttention(ShiftedWindowAttention3d):  # type: ignore[misc]  # torchvision has no types
-    """Window attention with a second table of biases, for two places of one fragment; of one clip at a time."""
+class FragmentAttention(ShiftedWindowAttention3d):  # type: ignore[misc]  # torchvision has no type hints
+    """Window attention with a second table of biases, for two places of one fragment; takes one clip at a time."""
 
     def __init__(self, *sizes: Any, **options: Any) -> None:
         super().__init__(*sizes, **options)
         self.fragment_position_bias_table = nn.Parameter(torch.zeros_like(self.relative_position_bias_table))
 
     def forward(self, clip: Tensor) -> Tensor:
-        """Returns the (1, T, H, W, C) places of a clip, each with what its window told it."""
+        """Returns the (1, T, H, W, C) places of a clip after attention within windows."""
         size = clip.shape[1:4]
         window = [min(*lengths) for lengths in zip(size, self.window_size, strict=True)]
         padded = [-(-places // length) * length for places, length in zip(size, window, strict=True)]
@@ -60,7 +60,7 @@ class FragmentAttention(ShiftedWindowAttention3d):  # type: ignore[misc]  # torc
     def gated_bias(self, size: Sequence[int], window: Sequence[int], shift: Sequence[int]) -> Tensor:
         """Returns the (windows, heads, N, N) biases for the N places of each window.
 
-        The gate is no switch: the authors count how many fragments two places are apart, and extrapolate.
+        The gate is not a switch: the authors count how many fragments two places are apart and extrapolate linearly.
         """
         places = window[0] * window[1] * window[2]
         index = self.relative_position_index[:places, :places]
@@ -73,13 +73,13 @@ class FragmentAttention(ShiftedWindowAttention3d):  # type: ignore[misc]  # torc
 
 
 def fragments_apart(size: Sequence[int], window: Sequence[int], shift: Sequence[int], device: torch.device) -> Tensor:
-    """Returns how many steps on the grid lie between the fragments of two places, (windows, N, N) of each window.
+    """Returns the (windows, N, N) grid distances between the fragments of each two of a window's N places.
 
     Args:
-        size: Length, height and width in places, multiples of the window's.
-        window: The same of a window.
+        size: Length, height and width of a clip in places, multiples of the window's.
+        window: Length, height and width of a window in places.
         shift: By how much the places are rolled before they are cut into windows.
-        device: Where the result is wanted.
+        device: Of the result.
     """
     lengths = zip(size, GRID, strict=True)
     axes = [torch.arange(places, device=device) * fragments // places for places, fragments in lengths]
@@ -90,7 +90,7 @@ def fragments_apart(size: Sequence[int], window: Sequence[int], shift: Sequence[
 
 
 class FragmentSwin(SwinTransformer3d):  # type: ignore[misc]
-    """Video Swin-Tiny, up to its last maps."""
+    """Video Swin-Tiny up to its last maps, without a head."""
 
     def __init__(self) -> None:
         super().__init__([2, 4, 4], 96, [2, 2, 6, 2], [3, 6, 12, 24], [8, 7, 7], block=_block)

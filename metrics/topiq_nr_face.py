@@ -5,7 +5,8 @@ IEEE Transactions on Image Processing 33, 2024. https://arxiv.org/abs/2308.03060
 Chen et al.: DSL-FIQA: assessing facial image quality via dual-set degradation learning and landmark-guided
 transformer, CVPR 2024. https://arxiv.org/abs/2406.09622
 
-The whole image is taken as an aligned face: pyiqa's own detection and cropping has no gradient and fails without one.
+The metric takes the whole image as an aligned face. pyiqa's own detection and cropping has no gradient, and it fails
+where it finds no face.
 """
 
 from metrics.pyiqa_adapter import PyiqaNoReference

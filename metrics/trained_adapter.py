@@ -1,4 +1,4 @@
-"""Shared base of the networks that the project trains itself: built for training, or with the committed weights."""
+"""Shared base of the networks that the project trains itself, with committed weights or without."""
 
 from __future__ import annotations
 
@@ -14,13 +14,11 @@ from torch.nn.functional import pad
 from metrics.base import Images, NoReference
 from metrics.weights_adapter import loading
 
-FLAT = (
-    1e-4  # variance, of pixels in [0, 1] or features, added to all: keeps roots and logarithms finite on a flat image
-)
+FLAT = 1e-4  # added to each variance, so that roots and logarithms stay finite on a flat image
 
 
 class TrainedHere(NoReference):
-    """A network whose weights `python -m pipeline train` made."""
+    """A network whose weights `python -m pipeline train` wrote."""
 
     def __init__(self) -> None:
         """Builds the network and loads its weights.
@@ -32,11 +30,11 @@ class TrainedHere(NoReference):
         with loading(type(self).__name__, self.weights):
             self.build()
             self.load_state_dict(load_file(Path(__file__).parent / self.weights[0]))
-        self.eval()  # only training takes statistics over the batch
+        self.eval()  # statistics over the batch are for training only
 
     @classmethod
     def untrained(cls) -> Self:
-        """Returns the network as training begins with it, with weights from torch's random generator."""
+        """Returns the network that training begins with: random weights from torch's global generator."""
         network = cls.__new__(cls)
         NoReference.__init__(network)
         network.build()
@@ -48,9 +46,9 @@ class TrainedHere(NoReference):
 
 
 def with_structure(images: Images) -> Tensor:
-    """Returns (N, 6, H, W): the images about zero, and each pixel's difference from its surroundings in their contrast.
+    """Returns (N, 6, H, W): the centred images, and each pixel's difference from its surroundings over their contrast.
 
-    The second half is what distortions change, whatever the photograph shows.
+    Distortions change the second half, whatever the photograph shows.
     """
     difference = images - _around(images)
     contrast = (_around(difference.square()) + FLAT).sqrt()
@@ -58,7 +56,7 @@ def with_structure(images: Images) -> Tensor:
 
 
 def mean_and_spread(features: Tensor) -> Tensor:
-    """Returns the (N, 2C) means and logarithms of standard deviations over the places of (N, C, places) features."""
+    """Returns the (N, 2C) means, and logarithms of standard deviations, of (N, C, places) features over the places."""
     variance = features.var(dim=2, correction=0)
     return torch.cat([features.mean(dim=2), (variance + FLAT).log() / 2], dim=1)
 

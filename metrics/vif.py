@@ -14,10 +14,10 @@ from metrics.pyiqa_adapter import PyiqaFullReference
 
 
 class Vif(PyiqaFullReference):
-    """Takes the statistics of the reference in float64.
+    """Computes the statistics of the reference in float64.
 
-    They invert covariances of neighbouring coefficients that are nearly singular: in float32 the last digits of a sum,
-    which change with the batch size, come back as differences of 4e-5 in the score.
+    They invert nearly singular covariances of neighbouring coefficients. In float32, the rounding of sums depends on
+    the batch size and changes the score by 4e-5.
     """
 
     model = "vif"

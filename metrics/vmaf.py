@@ -3,7 +3,7 @@
 Li, Aaron, Katsavounidis, Moorthy, Manohara: Toward a practical perceptual video quality metric, Netflix 2016.
 https://netflixtechblog.com/toward-a-practical-perceptual-video-quality-metric-653f208b9652
 
-In floating point, of the luma of BT.601. Without motion an image equal to its reference has 97.4, not 100.
+Computed in floating point from the luma of BT.601. Without motion, an image equal to its reference has 97.4, not 100.
 """
 
 import torch

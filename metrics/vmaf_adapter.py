@@ -1,4 +1,4 @@
-"""VMAF v0.6.1: information fidelity at four scales, detail losses (ADM), motion, and the machine that rates them.
+"""VMAF v0.6.1: information fidelity at four scales, detail losses (ADM), motion, and the machine that rates these.
 
 Li, Zhang, Ma, Ngan: Image quality assessment by separately evaluating detail losses and additive impairments,
 IEEE Transactions on Multimedia 13(5), 2011. All features take (N, 1, H, W) lumas in 0...255.
@@ -19,25 +19,25 @@ from metrics.base import Images, Scores, VideoMetric
 from metrics.pyiqa_adapter import finite_gradient
 from metrics.weights_adapter import loading
 
-NOISE = 2.0  # variance that the eye adds
-GAIN = 100.0  # at most, of a detail that was enhanced; the NEG model grants none
-TINY = 1e-10
+NOISE = 2.0  # variance of the noise that the model of the eye adds
+GAIN = 100.0  # largest factor by which enhanced details count; 1 in the NEG model
+TINY = 1e-10  # variances below it count as 0
 LOW = (0.482962913144690, 0.836516303737469, 0.224143868041857, -0.129409522550921)  # Daubechies' second wavelet
 HIGH = (-0.129409522550921, -0.224143868041857, 0.836516303737469, -0.482962913144690)
-VISIBLE = (  # contrast sensitivity by scale: horizontal and vertical details, diagonal ones
+VISIBLE = (  # contrast sensitivity by scale: of horizontal and vertical details, of diagonal ones
     (0.017382, 0.005891),
     (0.031985, 0.014299),
     (0.043373, 0.024397),
     (0.045673, 0.031313),
 )
-BORDER = 0.1  # share of each side that is left out
+BORDER = 0.1  # share of each side that pooling ignores
 LUMAS = {"BT.601": (65.481, 128.553, 24.966), "BT.709": (46.559, 156.629, 15.812)}  # 219 times the weights
-HIGH_DEFINITION = 720  # lines, from which on videos are in BT.709
+HIGH_DEFINITION = 720  # lines; videos with at least so many are in BT.709
 ARRAYS = ("slopes", "intercepts", "support_vectors", "alpha", "gamma", "rho", "slope", "intercept")
 
 
 class Machine(nn.Module):
-    """The support vector machine of VMAF v0.6.1, which the NEG model shares."""
+    """The support vector machine of VMAF v0.6.1 and of its NEG model."""
 
     slopes: Tensor
     intercepts: Tensor
@@ -63,7 +63,7 @@ class Machine(nn.Module):
 
 
 class VmafOfClips(VideoMetric):
-    """VMAF of clips: of each frame, with how far the clip moves there; the mean over the frames."""
+    """VMAF of clips: the mean of the frames' scores, each with the motion at that frame."""
 
     full_reference = True
     reference_context = 1
@@ -74,7 +74,7 @@ class VmafOfClips(VideoMetric):
         self.machine = Machine(self.weights)
 
     def features(self, frames: Images, references: Images | None = None) -> Tensor:
-        """Returns the (T, 6) float64 features; the motion is that since the frame before, 0 for the first of a clip."""
+        """Returns the (T, 6) float64 features; motion is measured from the frame before and 0 for a clip's first."""
         if references is None:
             raise ValueError("VMAF is full-reference: pass references as well as frames")
         matrix = "BT.709" if frames.shape[2] >= HIGH_DEFINITION else "BT.601"
@@ -83,7 +83,7 @@ class VmafOfClips(VideoMetric):
         return rated_features(images, originals[-len(frames) :], steps, self.gain)
 
     def pool(self, features: Tensor) -> Scores:
-        """Returns the mean of the frames' scores; the motion of a frame is the lesser of those before and after it."""
+        """Returns the mean of the frames' scores; a frame's motion is the lesser of those before and after it."""
         before = features[..., 1]
         nearer = torch.cat([torch.minimum(before[:, :-1], before[:, 1:]), before[:, -1:]], dim=1)
         features = torch.cat([features[..., :1], nearer[..., None], features[..., 2:]], dim=2)
@@ -92,19 +92,19 @@ class VmafOfClips(VideoMetric):
 
 
 def luma(images: Images, matrix: str) -> Tensor:
-    """Returns the (N, 1, H, W) float64 lumas of (N, 3, H, W) images, limited range: 16 to 235."""
+    """Returns the (N, 1, H, W) float64 lumas of (N, 3, H, W) images in [0, 1]; limited range, 16 to 235."""
     weights = torch.tensor(LUMAS[matrix], dtype=torch.double, device=images.device)[:, None, None]
     return 16 + (images.double() * weights).sum(dim=1, keepdim=True)
 
 
 def rated_features(images: Tensor, references: Tensor, steps: Tensor, gain: float = GAIN) -> Tensor:
-    """Returns the (N, 6) features of lumas, in the machine's order, given the (N,) motion."""
+    """Returns the (N, 6) features of lumas in the machine's order; `steps` is the (N,) motion."""
     losses = detail(images, references, gain)
     return torch.cat([torch.stack([losses, steps], dim=1), fidelity(images, references, gain)], dim=1)
 
 
 def motion(references: Tensor) -> Tensor:
-    """Returns the (N,) mean differences between each blurred luma and the one before it, 0 for the first."""
+    """Returns the (N,) mean absolute differences of each blurred luma from the one before; 0 for the first."""
     offsets = torch.arange(-2, 3, dtype=references.dtype, device=references.device)
     blurred = _blurred(references, torch.softmax(-(offsets**2) / 2, dim=0))
     steps = blurred.diff(dim=0).abs().mean(dim=(1, 2, 3))
@@ -112,7 +112,7 @@ def motion(references: Tensor) -> Tensor:
 
 
 def fidelity(images: Tensor, references: Tensor, most: float = GAIN) -> Tensor:
-    """Returns the (N, 4) visual information fidelities, finest scale first; details gain `most` at most."""
+    """Returns the (N, 4) visual information fidelities, finest scale first; `most` limits the gain of a detail."""
     x, y = references - 128, images - 128
     found = []
     for scale in range(4):
@@ -148,7 +148,7 @@ def _blurred(z: Tensor, window: Tensor) -> Tensor:
 
 
 def detail(images: Tensor, references: Tensor, most: float = GAIN) -> Tensor:
-    """Returns the (N,) shares of the references' visible details that the images kept; they gain `most` at most."""
+    """Returns the (N,) shares of the references' visible details in the images; `most` limits a detail's gain."""
     original, distorted = references, images
     kept: list[Tensor] = []
     there: list[Tensor] = []
@@ -165,7 +165,7 @@ def detail(images: Tensor, references: Tensor, most: float = GAIN) -> Tensor:
 
 
 def _transform(z: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Returns approximation, horizontal, vertical and diagonal details, each of half the size."""
+    """Returns the approximation and the horizontal, vertical and diagonal details, each at half the size."""
     low, high = (torch.tensor(taps, dtype=z.dtype, device=z.device)[None, None, :, None] for taps in (LOW, HIGH))
     rows = _mirrored(z)
     coarse, fine = conv2d(rows, low, stride=(2, 1)), conv2d(rows, high, stride=(2, 1))
@@ -177,13 +177,13 @@ def _transform(z: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
 
 
 def _mirrored(z: Tensor) -> Tensor:
-    """Adds a row above (mirrored about the first) and one or two below (mirrored about the edge)."""
+    """Adds a row above, mirrored about the first row, and one or two below, mirrored about the edge."""
     below = z.flip(2)[:, :, : 1 + z.shape[2] % 2]
     return torch.cat([z[:, :, 1:2], z, below], dim=2)
 
 
 def _restored(details: list[Tensor], found: list[Tensor], most: float) -> list[Tensor]:
-    """Returns what the details found hold of the original ones; the rest is impairment."""
+    """Returns the part of the details found that stems from the original details; the rest is impairment."""
     (oh, ov, _), (th, tv, _) = details, found
     dot = oh * th + ov * tv
     limit = math.cos(math.radians(1)) ** 2
@@ -197,7 +197,7 @@ def _restored(details: list[Tensor], found: list[Tensor], most: float) -> list[T
 
 
 def _masking(impairment: Tensor) -> Tensor:
-    """Returns what an impairment hides: a mean of its surroundings, its own place counted twice."""
+    """Returns how much an impairment masks: the mean size around each place, which itself counts twice."""
     kernel = torch.full((1, 1, 3, 3), 1 / 30, dtype=impairment.dtype, device=impairment.device)
     kernel[..., 1, 1] = 1 / 15
     size = pad(pad(impairment.abs(), (1, 0, 1, 0), mode="reflect"), (0, 1, 0, 1), mode="replicate")

@@ -3,7 +3,7 @@
 Li, Swanson, Bampis, Krasula, Aaron: Toward a better quality metric for the video community, Netflix 2020.
 https://netflixtechblog.com/toward-a-better-quality-metric-for-the-video-community-7ed94e752a30
 
-In floating point, unclipped, of the luma as BT.601 has it, from 720 lines on as BT.709.
+Computed in floating point, without clipping scores, from the luma of BT.601, or BT.709 from 720 lines on.
 """
 
 from metrics.vmaf_adapter import VmafOfClips

@@ -3,7 +3,7 @@
 Li, Aaron, Katsavounidis, Moorthy, Manohara: Toward a practical perceptual video quality metric, Netflix 2016.
 https://netflixtechblog.com/toward-a-practical-perceptual-video-quality-metric-653f208b9652
 
-In floating point, unclipped, of the luma as BT.601 has it, from 720 lines on as BT.709.
+Computed in floating point, without clipping scores, from the luma of BT.601, or BT.709 from 720 lines on.
 """
 
 from metrics.vmaf_adapter import VmafOfClips

@@ -1,8 +1,7 @@
 """WaDIQaM (full reference): weighted mean of the qualities of patches, trained on KADID-10k.
 
 Bosse, Maniry, Müller, Wiegand, Samek: Deep neural networks for no-reference and full-reference image quality
-assessment,
-IEEE Transactions on Image Processing 27(1), 2018. https://arxiv.org/abs/1612.01697
+assessment, IEEE Transactions on Image Processing 27(1), 2018. https://arxiv.org/abs/1612.01697
 """
 
 from metrics.pyiqa_adapter import PyiqaFullReference

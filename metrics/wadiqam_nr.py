@@ -1,8 +1,7 @@
 """WaDIQaM (no reference): weighted mean of the qualities of patches, trained on KonIQ-10k.
 
 Bosse, Maniry, Müller, Wiegand, Samek: Deep neural networks for no-reference and full-reference image quality
-assessment,
-IEEE Transactions on Image Processing 27(1), 2018. https://arxiv.org/abs/1612.01697
+assessment, IEEE Transactions on Image Processing 27(1), 2018. https://arxiv.org/abs/1612.01697
 """
 
 from metrics.pyiqa_adapter import PyiqaNoReference

@@ -1,4 +1,4 @@
-"""Reading of downloaded weights: tensors only, seeded, and what fails is said in one line."""
+"""Reads downloaded weights: tensors only, with a fixed seed, and one line of error."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ from safetensors import SafetensorError
 from scipy.io.matlab import MatReadError
 from torch import Tensor
 
-# What the readers of weight files raise when a file is cut off, holds something else or cannot be downloaded.
+# What readers of weight files raise when a file is truncated, holds something else or cannot be downloaded.
 UNREADABLE = (
     *(OSError, EOFError, LookupError, TypeError, ValueError, RuntimeError),
     *(pickle.UnpicklingError, SafetensorError, MatReadError, zipfile.BadZipFile),
 )
 
-# What a file may hold beside tensors: NumPy's numbers, such as the correlations that a training reached. They run no
-# code; older files call their class by its older name.
+# NumPy's numbers, which some files hold as well as tensors, such as the correlations that a training reached. Reading
+# them runs no code. Older files use the older name of their class.
 _UNPICKLED: Any = np.float64().__reduce__()[0]
 NUMBERS: list[Any] = [_UNPICKLED, (_UNPICKLED, "numpy.core.multiarray.scalar"), np.dtype, type(np.dtype(np.float64))]
 
 
 @contextlib.contextmanager
 def loading(what: str, weights: tuple[str, ...]) -> Iterator[None]:
-    """Surrounds the construction of a network: seeded, tensors only are read, and what fails is said in one line.
+    """A context for building a network: fixes the seed, reads tensors only, and reports failures in one line.
 
     Args:
-        what: What is built, as the error names it.
-        weights: The declared files.
+        what: What the error calls the network.
+        weights: The files that the entry declares.
 
     Raises:
         ValueError: If a weights file is missing, damaged, of another architecture or holds more than tensors.
@@ -52,7 +52,7 @@ def loading(what: str, weights: tuple[str, ...]) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _tensors_only() -> Iterator[None]:
-    """Lets torch.load read tensors only: pyiqa asks for full unpickling, which runs whatever code a file holds."""
+    """Makes torch.load read tensors only; pyiqa asks for full unpickling, which runs any code in a file."""
     load = torch.load
     torch.load = lambda *args, **options: load(*args, **(options | {"weights_only": True}))
     try:
@@ -62,10 +62,10 @@ def _tensors_only() -> Iterator[None]:
 
 
 def read_state(weights: str) -> dict[str, Tensor]:
-    """Returns the tensors of a file below torch's hub folder, by name; numbers may stand beside them.
+    """Returns the tensors, by name, of a file below torch's hub folder; numbers may be among them.
 
     Args:
-        weights: As an entry declares it, `hub/checkpoints/FILE`.
+        weights: The path as an entry declares it, `hub/checkpoints/FILE`.
     """
     path = Path(torch.hub.get_dir()) / weights.removeprefix("hub/")
     with torch.serialization.safe_globals(NUMBERS):

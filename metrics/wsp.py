@@ -3,8 +3,8 @@
 Su, Korhonen: Blind natural image quality prediction using convolutional neural networks and weighted spatial pooling,
 ICIP 2020.
 
-Written from the paper and the authors' model in the repository yichengsu/ICIP2020-WSP-IQA: shares of the ratings 1 to 5
-are predicted, and their mean is the score.
+Written from the paper and the authors' model in the repository yichengsu/ICIP2020-WSP-IQA. The network predicts the
+shares of the ratings 1 to 5; the score is their mean.
 """
 
 from typing import Any
@@ -18,7 +18,7 @@ from torchvision.transforms.functional import normalize
 from metrics.base import Images, NoReference, Scores
 from metrics.weights_adapter import loading, read_state
 
-LEAST = 1e-4  # weight of a whole image
+LEAST = 1e-4  # added to the sum of an image's weights
 
 
 class Wsp(NoReference):

@@ -7,7 +7,7 @@ from typing import NoReturn
 
 import typer
 
-from pipeline.cli import calibrate, ci, docs_pages, doctor, entries, fit, run, scores, train
+from pipeline.cli import calibrate, docs_pages, doctor, entries, fit, plan, results, review, run, scores, train
 from pipeline.cli.data import data
 from pipeline.cli.gitlab import gitlab
 from pipeline.cli.image import image
@@ -23,7 +23,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-for group in (entries, run, fit, scores, docs_pages, doctor, calibrate, train, ci):
+for group in (entries, run, fit, scores, docs_pages, doctor, calibrate, train, plan, results, review):
     group.add_to(app)
 for name, commands in {"weights": weights, "data": data, "image": image, "gitlab": gitlab}.items():
     app.add_typer(commands, name=name)
@@ -37,14 +37,14 @@ def main() -> NoReturn:
         err.print(f"error: {error}", markup=False, soft_wrap=True)
         code = error.exit_code
     except typer.TyperException as error:
-        if message := error.format_message():  # none where the help was shown instead
+        if message := error.format_message():  # it is empty where the help was shown instead
             err.print(f"error: {message}", markup=False, soft_wrap=True)
         code = Exit.USAGE
     except (KeyboardInterrupt, typer.Abort):
         code = Exit.STOPPED
     except BrokenPipeError:
         code = Exit.DONE
-    if code == Exit.STOPPED:  # Typer returns it where it caught the key itself
+    if code == Exit.STOPPED:  # Typer returns it where it caught Ctrl-C itself
         err.print("stopped; run the same command again to continue")
     sys.exit(int(code or 0))
 

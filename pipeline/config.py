@@ -1,4 +1,4 @@
-"""Reads pipeline/benchmark.yml: the data sets and presets."""
+"""Reads pipeline/benchmark.yml: the data sets, the presets and the GPU runners."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Annotated, Literal, TypeAlias
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from pipeline import places
 from pipeline.catalogue import lookup
@@ -19,94 +19,104 @@ from pipeline.errors import BenchError, suggestion
 FILE = Path(__file__).with_name("benchmark.yml")
 
 
-Quality: TypeAlias = int | Literal["none"]  # of the JPEG that full-reference metrics judge; none: the original itself
-Guard = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*(-[a-z][a-z0-9_]*)?$")]  # DEFENCE or DEFENCE-PRESET
-RunnerTag = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]*$")]  # it becomes YAML
+Quality: TypeAlias = int | Literal["none"]  # of the JPEG that full-reference metrics rate; none: the original itself
+DefenceName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*(-[a-z][a-z0-9_]*)?$")]  # DEFENCE or DEFENCE-PRESET
+ALL = "all"
+DefenceNames = Annotated[  # a preset may say all: every purification
+    tuple[DefenceName, ...], BeforeValidator(lambda given: (ALL,) if given == ALL else given)
+]
+RunnerTag = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]*$")]  # it is written into the child pipelines
 
 
-class _Strict(BaseModel):
+class _ConfigModel(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class Download(_Strict):
-    """The file that a data set is downloaded as, as others published its hash."""
+class DatasetDownload(_ConfigModel):
+    """The archive or clip that a data set is downloaded as, with the hash that others published."""
 
     url: str
     size: int | None = None  # in bytes
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
-    md5: Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")] | None = None  # where nobody published more
+    md5: Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")] | None = None  # where nobody published a stronger hash
 
     @property
     def hash(self) -> tuple[str, str] | None:
-        """Returns the strongest hash that is known: its kind, and itself."""
+        """Returns kind and value of the strongest hash that is known."""
         kinds = {"sha256": self.sha256, "md5": self.md5}
         return next(((kind, value) for kind, value in kinds.items() if value), None)
 
     @property
-    def told(self) -> str:
+    def summary(self) -> str:
         """Returns address, size and hash in words."""
         size = "size not known" if self.size is None else f"{self.size:,} bytes"
         return f"{self.url} ({size}, {' '.join(self.hash) if self.hash else 'no hash was published'})"
 
 
-class DatasetConfig(_Strict):
-    """Where a named data set lies and what it must hold."""
+class DatasetConfig(_ConfigModel):
+    """Where a named data set lies and what it must hold.
+
+    It has a field for every key of the file, and no more structure: groups of fields would hide what may be written.
+    """
 
     title: str
     path: str
     licence: str = ""
     source: str = ""  # where to get it
-    download: Download | None = None  # the file itself, where it has an address of its own
+    download: DatasetDownload | None = None  # None where there is no address of one file
     package: str | None = None  # an installed package that carries the files
-    files: tuple[str, ...] = ()  # these only, below the path; {line} is a line of the list
+    files: tuple[str, ...] = ()  # only these below the path; {line} stands for a line of the list
     list: str = ""  # a text file below the path: one clip a line
     clips: Literal["files", "folders"] = "files"  # folders: the images of a folder are the frames of a clip
-    images: int | None = None  # how many there should be, frames counted one by one
-    most: int | None = None  # how many photographs or clips are all that the benchmark takes
-    crop: int | None = None  # side of the central square that is used
+    images: int | None = None  # how many there must be, frames counted one by one
+    most: int | None = None  # the benchmark takes no more photographs or clips than this
+    crop: int | None = None  # side in pixels of the central square that is used
 
     @property
     def takes(self) -> int | None:
-        """Returns how many images or frames the benchmark takes; None where only the files could tell."""
+        """Returns how many images or frames the benchmark takes; None where this depends on the files."""
         return self.most * (len(self.files) if self.clips == "folders" else 1) if self.most else self.images
 
     def folder(self) -> Path:
         """Returns the folder of the files, whether or not it exists."""
         if self.package is None:
             return data_folder() / self.path
-        spec = find_spec(self.package)  # does not import the package
+        spec = find_spec(self.package)  # which does not import the package
         if spec is None or spec.origin is None:
             raise BenchError(f"package {self.package} must be installed for this data set: run make setup")
         return Path(spec.origin).parent / self.path
 
 
-class MetricSelection(_Strict):
+class MetricSelection(_ConfigModel):
     """Which metrics a preset runs."""
 
-    embedded: bool = False  # only those that need no download
+    embedded: bool = False  # only metrics that need no download
     cost: tuple[Literal["light", "heavy"], ...] = ("light", "heavy")
-    trained: bool = True  # also METRIC+TRAINING
+    trained: bool = True  # also those that a robust training made, METRIC+TRAINING
 
     def takes(self, entry: Entry) -> bool:
-        """Tells whether the preset runs this metric."""
+        """Returns whether the preset runs this metric."""
         if entry.trained and not self.trained:
             return False
         downloads = any(not weight.startswith("weights/") for weight in entry.fields.get("weights", ()))
         return not (self.embedded and downloads) and entry.fields.get("cost", "light") in self.cost
 
 
-class AttackSelection(_Strict):
+class AttackSelection(_ConfigModel):
     """Which attacks a preset runs."""
 
     suite: tuple[Literal["base", "wide"], ...] = ("base", "wide")
 
     def takes(self, entry: Entry) -> bool:
-        """Tells whether the preset runs this attack."""
+        """Returns whether the preset runs this attack."""
         return entry.fields.get("suite") in self.suite
 
 
-class Preset(_Strict):
-    """How much is run. The defaults are what a run without a preset does."""
+class Preset(_ConfigModel):
+    """How much is run; the defaults are what a run without a preset does.
+
+    It has a field for every key of the file, as a data set has.
+    """
 
     datasets: tuple[str, ...] = ("sample",)
     limit: Annotated[int, Field(ge=1)] | None = None  # photographs or clips per data set
@@ -115,24 +125,24 @@ class Preset(_Strict):
     attacks: AttackSelection = AttackSelection()
     variants: bool = True
     jpeg: Annotated[tuple[Annotated[int, Field(ge=1, le=100)] | Literal["none"], ...], Field(min_length=1)] = (50,)
-    train: tuple[str, ...] = ()  # the training sets of universal attacks; without one, these are left out
+    train: tuple[str, ...] = ()  # the training sets of universal attacks, which are not run without one
     train_limit: Annotated[int, Field(ge=1)] | None = None  # images of each
-    gpu_hours: Annotated[float, Field(gt=0)] | None = None  # that one pipeline may spend
-    defences: tuple[Guard, ...] = ()  # that judge, each, the images that attack the bare metrics
-    through: tuple[Guard, ...] = ()  # that stand before every metric: attacks go through them
+    gpu_hours: Annotated[float, Field(gt=0)] | None = None  # one pipeline may spend no more
+    defences: DefenceNames = ()  # the images that attacked a bare metric are scored behind each of them
+    through: DefenceNames = ()  # every metric is attacked behind each of them
 
     def entries(self, folder: str, names: str = "") -> list[Entry]:
-        """Returns the entries to run; those that cannot be read are among them, so that they are told of.
+        """Returns the entries to run; those that cannot be read are among them, so that their problem is shown.
 
         Args:
             folder: metrics or attacks.
             names: Names with commas, or all; empty for what the preset selects.
 
         Raises:
-            BenchError: If a name is unknown.
+            BenchError: If a name is unknown, or an attack needs a training set and there is none.
         """
         found = self._selected(folder) if not names else self._named(folder, names)
-        return [behind for entry in found for behind in self._behind(entry)] if folder == "metrics" else found
+        return [metric for entry in found for metric in self._through_each(entry)] if folder == "metrics" else found
 
     def _selected(self, folder: str) -> list[Entry]:
         selection = self.metrics if folder == "metrics" else self.attacks
@@ -141,7 +151,7 @@ class Preset(_Strict):
     def _named(self, folder: str, names: str) -> list[Entry]:
         wanted = [name.strip() for name in names.split(",") if name.strip()]
         if not wanted:
-            raise BenchError(f"names must stand between commas; got {names!r}: write one, or all")
+            raise BenchError(f"names must be separated by commas; got {names!r}: write one, or all")
         if wanted == ["all"]:
             return self._possible(folder)
         for name in wanted:
@@ -150,23 +160,23 @@ class Preset(_Strict):
         return [lookup.find(folder, name) for name in dict.fromkeys(wanted)]
 
     def _possible(self, folder: str) -> list[Entry]:
-        left_out = self.untrained if folder == "attacks" else []
-        return [entry for name, entry in lookup.entries(folder).items() if name not in left_out]
+        without = self.untrained if folder == "attacks" else []
+        return [entry for name, entry in lookup.entries(folder).items() if name not in without]
 
-    def _behind(self, metric: Entry) -> list[Entry]:
-        """Returns the metric behind each defence that is attacked through; as it is where there is none."""
+    def _through_each(self, metric: Entry) -> list[Entry]:
+        """Returns the metric with each defence of `through`; the metric itself where there are none."""
         if metric.problem or metric.purified or not self.through:
             return [metric]
-        return [lookup.find("metrics", f"{metric.name}+{guard}") for guard in self.through]
+        return [lookup.find("metrics", f"{metric.name}+{defence}") for defence in self.through]
 
     @property
     def untrained(self) -> list[str]:
-        """Returns the attacks that are left out because there is nothing to fit them on."""
+        """Returns the universal attacks, if there is no training set to fit them on."""
         attacks = {} if self.train else lookup.entries("attacks")
         return [name for name, entry in attacks.items() if entry.fields.get("family") == "universal"]
 
 
-class Runner(_Strict):
+class Runner(_ConfigModel):
     """The GPUs of one kind; a runner's tag is the kind's name."""
 
     gpus: Annotated[int, Field(ge=1)]  # how many there are, on all machines
@@ -176,7 +186,7 @@ class Runner(_Strict):
     host_memory: Annotated[int, Field(ge=1)] = 32  # GB of main memory that a job may use
 
 
-class Config(_Strict):
+class Config(_ConfigModel):
     """The whole file."""
 
     datasets: dict[str, DatasetConfig]
@@ -184,16 +194,26 @@ class Config(_Strict):
     runners: Annotated[dict[RunnerTag, Runner], Field(min_length=1)]
 
     def preset(self, name: str) -> Preset:
-        """Returns a preset; that of the empty name is the defaults.
+        """Returns a preset, or the defaults if the name is empty; `all` defences are written out by name.
 
         Raises:
-            BenchError: If there is none of that name.
+            BenchError: If there is no preset, or no defence of its, of that name.
         """
         if not name:
             return Preset()
         if name not in self.presets:
             raise BenchError(f"no preset is named {name!r}: {suggestion(name, self.presets)}")
-        return self.presets[name]
+        found = self.presets[name]
+        try:
+            names = {field: _defences(getattr(found, field)) for field in ("defences", "through")}
+        except BenchError as error:
+            raise BenchError(f"preset {name} of {FILE.name}: {error}") from error
+        return found.model_copy(update=names)
+
+
+def _defences(names: tuple[str, ...]) -> tuple[str, ...]:
+    """Returns the names of a preset's defences, each of which exists."""
+    return tuple(lookup.purifications() if names == (ALL,) else lookup.defence_names(",".join(names)))
 
 
 @cache
@@ -201,7 +221,7 @@ def load() -> Config:
     """Returns the configuration.
 
     Raises:
-        BenchError: If the file is damaged; tells where.
+        BenchError: If the file is not valid; says where.
     """
     try:
         return Config.model_validate(yaml.safe_load(FILE.read_text(encoding="utf-8")))

@@ -1,4 +1,4 @@
-"""Where things lie: the folders of code, and the project whose data and results a call is about."""
+"""Where things lie: the folders of code, and the project whose data and results a command works on."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""DISCO's network: EDSR's encoder, and a local implicit function that tells the colour at a place.
+"""DISCO's network: EDSR's encoder, and a local implicit function that returns the colour at a place.
 
 Ho, Vasconcelos. DISCO: adversarial defense with local implicit functions. NeurIPS, 2022.
 https://arxiv.org/abs/2212.05630
@@ -13,13 +13,13 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-WIDTH = 64  # of the encoder
-HIDDEN = 256  # of the decoder
-BLOCKS = 16
+WIDTH = 64  # channels of the encoder
+HIDDEN = 256  # channels of the decoder
+BLOCKS = 16  # of the encoder
 
 
 class Residual(nn.Module):
-    """Two convolutions, added to what came in."""
+    """Two convolutions, whose output is added to their input."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -33,11 +33,11 @@ class Residual(nn.Module):
 
 
 class Disco(nn.Module):
-    """Encoder and decoder for places that are the centres of the encoder's own pixels.
+    """Encoder and decoder, which returns colours only at the centres of the encoder's own pixels.
 
-    There the local ensemble gives all its weight to the pixel itself, at a distance of 0 and with cells of its size:
-    the decoder, a network of each place's 3x3 features, is then a convolution and 1x1 convolutions after it. At the
-    last row and column the published ensemble is clipped, and averages with a neighbour's colour; this one does not.
+    At a centre the published local ensemble gives all its weight to that pixel. The decoder, a network of the 3x3
+    features around a place, then equals a 3x3 convolution followed by 1x1 convolutions. Only in the last row and column
+    does the published ensemble average with a neighbour, because it is clipped there; this network does not.
     """
 
     def __init__(self) -> None:
@@ -50,17 +50,18 @@ class Disco(nn.Module):
         self.decoder = nn.Sequential(*decoder, nn.Conv2d(HIDDEN, 3, 1))
 
     def forward(self, images: Tensor) -> Tensor:
-        """Returns the images at the same places, in the same range as those given, not clipped."""
+        """Returns (N, 3, H, W) colours for (N, 3, H, W) images, both in [-1, 1]; the output is not clipped."""
         shallow = self.head(images)
         colours: Tensor = self.decoder(shallow + self.body(shallow))
         return colours
 
 
 def from_published(saved: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Returns the weights of `Disco` from those of the published encoder and its decoder of linear layers.
+    """Returns the weights of `Disco`, by name, from those of the published encoder and decoder.
 
-    The first layer sees 64 x 9 features, the distance to the pixel's centre (0, 0), and the size of the cell in pixels
-    times 2 (2, 2): the last two become part of its bias.
+    The published decoder has linear layers. Its first one takes 64 x 9 features, the distance to the pixel's centre,
+    here always (0, 0), and twice the cell's size in pixels, here always (2, 2). These four constants become part of the
+    bias.
     """
     found = {}
     for name, value in saved.items():

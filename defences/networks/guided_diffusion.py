@@ -1,7 +1,7 @@
 """The unconditional diffusion model of 256x256 images by Dhariwal and Nichol, as diffusers' UNet2DModel.
 
 Dhariwal, Nichol. Diffusion models beat GANs on image synthesis. NeurIPS, 2021. https://arxiv.org/abs/2105.05233
-The settings below give the published 552,814,086 parameters; only names and the order of the attention's rows differ.
+These settings give the published 552,814,086 parameters. Only names and the order of rows in the attention differ.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ import torch
 from diffusers import UNet2DModel
 from torch import Tensor, nn
 
-LEVELS = 6
-ATTENDED = 3  # the deepest levels, with attention
-HEAD = 64  # channels of one head
+LEVELS = 6  # of resolution, each half the one before
+ATTENDED = 3  # of them have attention: the deepest
+HEAD = 64  # channels of an attention head
 
 RESIDUAL = {
     "in_layers.0": "norm1",
@@ -27,15 +27,15 @@ RESIDUAL = {
 
 
 def unet(width: int = 256) -> nn.Module:
-    """Returns the network, untrained.
+    """Returns the network with random weights; it takes sides that are multiples of 32.
 
     Args:
-        width: Channels at full size; the published model has 256.
+        width: Channels at full resolution; the published model has 256.
     """
     plain = LEVELS - ATTENDED
     network: nn.Module = UNet2DModel(
         sample_size=256,
-        out_channels=6,  # the noise, and where the variance lies between its bounds
+        out_channels=6,  # 3 for the noise, 3 for where the variance lies between its bounds
         block_out_channels=tuple(width * factor for factor in (1, 1, 2, 2, 4, 4)),
         layers_per_block=2,
         down_block_types=("ResnetDownsampleBlock2D",) * plain + ("AttnDownBlock2D",) * ATTENDED,
@@ -50,7 +50,7 @@ def unet(width: int = 256) -> nn.Module:
 
 
 def from_published(saved: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Returns the weights of `unet` from those of the published file."""
+    """Returns the weights of `unet`, by name, from those of the published file."""
     found: dict[str, Tensor] = {}
     for theirs, ours in _places():
         parts = {
@@ -66,7 +66,7 @@ def from_published(saved: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _places() -> Iterator[tuple[str, str]]:
-    """Yields what each block is called there and here."""
+    """Yields the name of each block in the published file and in diffusers' network."""
     yield from {
         "time_embed.0": "time_embedding.linear_1",
         "time_embed.2": "time_embedding.linear_2",
@@ -97,7 +97,7 @@ def _places() -> Iterator[tuple[str, str]]:
 
 
 def _attention(parts: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Returns an attention block, whose queries, keys and values are kept head by head in one matrix."""
+    """Returns the weights of an attention block; the file holds queries, keys and values head by head in one matrix."""
     found = {
         "group_norm.weight": parts["norm.weight"],
         "group_norm.bias": parts["norm.bias"],

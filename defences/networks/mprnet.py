@@ -1,9 +1,9 @@
-"""MPRNet's denoiser: a picture in quarters, in halves and whole, each stage corrected by the one before.
+"""MPRNet's denoiser: three stages, on quarters, halves and the whole image; each starts from the one before.
 
 Zamir, Arora, Khan, Hayat, Khan, Yang, Shao. Multi-stage progressive image restoration. CVPR, 2021.
 https://arxiv.org/abs/2102.02808
-Widths are those of the published denoiser (80, 128 and 176 channels, 112 at full size, 8 blocks), and so are the names
-of the parameters, by which its file is loaded.
+The widths are those of the published denoiser: 80, 128 and 176 channels, 112 in the last stage, which has 8 blocks. The
+parameters also have the published names, so that its file can be loaded.
 """
 
 from __future__ import annotations
@@ -13,18 +13,18 @@ from typing import TypeAlias
 import torch
 from torch import Tensor, nn
 
-WIDTHS = (80, 128, 176)  # at full, half and quarter size
-WHOLE = 112  # of the last stage
+WIDTHS = (80, 128, 176)  # channels at full, half and quarter size
+WHOLE = 112  # channels of the last stage
 Scales: TypeAlias = list[Tensor]  # features at full, half and quarter size
 
 
 def conv(narrow: int, wide: int, side: int = 3) -> nn.Conv2d:
-    """Returns a convolution that keeps the size, without bias as all of this network's."""
+    """Returns a convolution that keeps the size and, like all in this network, has no bias."""
     return nn.Conv2d(narrow, wide, side, padding=side // 2, bias=False)
 
 
 class Rescaled(nn.Sequential):
-    """Bilinear scaling, then a 1x1 convolution to another width."""
+    """Bilinear scaling, then a 1x1 convolution that changes the number of channels."""
 
     def __init__(self, narrow: int, wide: int, factor: float) -> None:
         super().__init__()
@@ -33,7 +33,7 @@ class Rescaled(nn.Sequential):
 
 
 class ChannelAttention(nn.Module):
-    """Weighs the channels by what they hold on average."""
+    """Weighs each channel by a function of all channels' means."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -45,7 +45,7 @@ class ChannelAttention(nn.Module):
 
 
 class AttentionBlock(nn.Module):
-    """Two convolutions and channel attention, added to what came in."""
+    """Two convolutions and channel attention, whose output is added to their input."""
 
     def __init__(self, width: int, act: nn.PReLU) -> None:
         super().__init__()
@@ -58,7 +58,7 @@ class AttentionBlock(nn.Module):
 
 
 class Supervision(nn.Module):
-    """Makes an image of features, and weighs the features by it for the next stage."""
+    """Makes an image from features and uses it to weigh the features for the next stage."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -72,7 +72,7 @@ class Supervision(nn.Module):
 
 
 class Encoder(nn.Module):
-    """Features at three scales; those of an earlier stage are added where there is one."""
+    """Features at three scales, to which the second stage adds those of the first."""
 
     def __init__(self, act: nn.PReLU, *, second: bool) -> None:
         super().__init__()
@@ -98,7 +98,7 @@ class Encoder(nn.Module):
 
 
 class Decoder(nn.Module):
-    """From the coarsest scale back to the finest, with attended features of the encoder beside."""
+    """From the coarsest scale to the finest, adding the encoder's features after attention."""
 
     def __init__(self, act: nn.PReLU) -> None:
         super().__init__()
@@ -115,7 +115,7 @@ class Decoder(nn.Module):
 
 
 class Residual(nn.Module):
-    """Eight attention blocks and a convolution at full size, added to what came in."""
+    """Eight attention blocks and a convolution at full size, whose output is added to their input."""
 
     def __init__(self, act: nn.PReLU) -> None:
         super().__init__()
@@ -127,7 +127,7 @@ class Residual(nn.Module):
 
 
 class FullSize(nn.Module):
-    """The last stage, which never leaves the full size; each part takes in one scale of the second stage."""
+    """The last stage, all at full size; each of its parts adds one scale of the second stage."""
 
     def __init__(self, act: nn.PReLU) -> None:
         super().__init__()
@@ -152,11 +152,11 @@ class FullSize(nn.Module):
 
 
 class MprNet(nn.Module):
-    """The whole network; both sides of its images must be multiples of 8."""
+    """The whole network, for images whose sides are multiples of 8."""
 
     def __init__(self) -> None:
         super().__init__()
-        act, width = nn.PReLU(), WIDTHS[0]  # one activation, whose slope all blocks share
+        act, width = nn.PReLU(), WIDTHS[0]  # all blocks share one activation and its slope
         for stage in (1, 2, 3):
             self.add_module(f"shallow_feat{stage}", nn.Sequential(conv(3, width), AttentionBlock(width, act)))
         self.stage1_encoder, self.stage1_decoder = Encoder(act, second=False), Decoder(act)
@@ -167,7 +167,7 @@ class MprNet(nn.Module):
         self.tail = conv(WHOLE, 3)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Returns the denoised images, not clipped."""
+        """Returns the denoised (N, 3, H, W) images, not clipped to [0, 1]."""
         halves = split(images, 2)
         encoded = [join(scale, 3) for scale in self.stage1_encoder(self.shallow(1, split(halves, 3)))]
         decoded = self.stage1_decoder(encoded)
@@ -181,16 +181,16 @@ class MprNet(nn.Module):
         return images + change
 
     def shallow(self, stage: int, images: Tensor) -> Tensor:
-        """Returns the first features of a stage."""
+        """Returns the first features of a stage, (N, 80, H, W)."""
         features: Tensor = self.get_submodule(f"shallow_feat{stage}")(images)
         return features
 
 
 def split(images: Tensor, side: int) -> Tensor:
-    """Returns the two halves of every image, the first halves of all before the second ones."""
+    """Returns the halves of (N, ...) images along `side`, (2N, ...): first halves, then second halves."""
     return torch.cat(images.chunk(2, dim=side))
 
 
 def join(halves: Tensor, side: int) -> Tensor:
-    """Returns what was split."""
+    """Undoes `split`."""
     return torch.cat(halves.chunk(2), dim=side)

@@ -1,1 +1,1 @@
-"""Entries, read without importing them."""
+"""Metrics, attacks and defences, read from their files without importing them."""

@@ -1,4 +1,4 @@
-"""METRIC+DEFENCE: a metric behind a purification, or one that a robust training made."""
+"""METRIC+DEFENCE: a metric that sees purified images, or that a robust training made."""
 
 from __future__ import annotations
 
@@ -7,15 +7,17 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
-from pipeline.catalogue.entry import Entry, weights_path
+from pipeline.catalogue.entry import DefendedAs, Entry, weights_path
 from pipeline.errors import BenchError
 
 
 def trained(bare: Entry, defence: Entry, preset: str, root: Path) -> Entry:
-    """Returns the metric that a robust training made of another: a metric like any other, with weights of its own."""
+    """Returns the metric that a robust training made of another one: it has weights of its own."""
     name = f"{bare.name}+{defence.name}" + (f"-{preset}" if preset else "")
     if bare.defence:
-        raise BenchError(f"{defence.name} trains a metric as it is; got {bare.name}: put it right after the metric")
+        raise BenchError(
+            f"{defence.name} must train a metric without a defence; got {bare.name}: put it right after the metric"
+        )
     weights = f"weights/{name}.safetensors"
     file = weights_path(weights, bare.folder, root)
     own = hashlib.sha256(file.read_bytes()).hexdigest() if file.is_file() else ""
@@ -24,17 +26,15 @@ def trained(bare: Entry, defence: Entry, preset: str, root: Path) -> Entry:
         bare,
         name=name,
         title=f"{heads[0]} after {heads[1]}" + (f" ({preset})" if preset else ""),
-        fields=bare.fields | {"weights": (*bare.fields.get("weights", ()), weights), "verified": _seen(file)},
+        fields=bare.fields | {"weights": (*bare.fields.get("weights", ()), weights), "verified": _verified(file)},
         fingerprint=hashlib.sha256(f"{bare.fingerprint} {weights} {own}".encode()).hexdigest()[:16],
         problem=bare.problem or defence.problem,
-        bare=bare,
-        defence=defence,
-        preset=preset,
+        defended=DefendedAs(bare, defence, preset),
     )
 
 
-def _seen(weights: Path) -> str:
-    """Returns what the file beside weights says of how well they do, in the manner of an entry's `verified`."""
+def _verified(weights: Path) -> str:
+    """Returns the accuracy that training recorded in the JSON file of the weights, for `verified`; else nothing."""
     try:
         made = json.loads(weights.with_suffix(".json").read_text(encoding="utf-8"))
         learned = "opinions" if isinstance(made["labels"], str) else "labels"
@@ -44,13 +44,13 @@ def _seen(weights: Path) -> str:
 
 
 def defended(bare: Entry, defence: Entry, preset: str = "") -> Entry:
-    """Returns the metric that looks at an image through a defence."""
-    guard = f"{defence.name}-{preset}" if preset else defence.name
+    """Returns the metric that scores an image after a defence has purified it."""
+    defence_name = f"{defence.name}-{preset}" if preset else defence.name
     heads = [entry.title.partition(":")[0] for entry in (bare, defence)]
     either = [bare.fields, defence.fields]
     return replace(
         bare,
-        name=f"{bare.name}+{guard}",
+        name=f"{bare.name}+{defence_name}",
         title=f"{heads[0]} behind {heads[1]}" + (f" ({preset})" if preset else ""),
         fields=bare.fields
         | {
@@ -59,7 +59,5 @@ def defended(bare: Entry, defence: Entry, preset: str = "") -> Entry:
         },
         fingerprint=hashlib.sha256(f"{bare.fingerprint} {defence.fingerprint} {preset}".encode()).hexdigest()[:16],
         problem=bare.problem or defence.problem,
-        bare=bare,
-        defence=defence,
-        preset=preset,
+        defended=DefendedAs(bare, defence, preset),
     )

@@ -1,15 +1,23 @@
-"""What the catalogue knows of a metric, an attack or a defence: all that its file declares."""
+"""What the catalogue knows of a metric, an attack or a defence: what its file declares."""
 
 from __future__ import annotations
 
 import importlib
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from pipeline import places
 from pipeline.catalogue import weight_paths
 from pipeline.errors import DataError
+
+
+class DefendedAs(NamedTuple):
+    """What METRIC+DEFENCE or METRIC+DEFENCE-PRESET is made of."""
+
+    bare: Entry  # the metric
+    defence: Entry  # what purifies its images, or trained it
+    preset: str  # of the defence's settings; empty for its defaults
 
 
 @dataclass(frozen=True)
@@ -20,43 +28,56 @@ class Entry:
     folder: str  # "metrics", "attacks" or "defences"
     title: str = ""  # the first line of the file's docstring
     class_name: str = ""
-    kind: str = ""  # NR, FR, video, attack, defence or training: a defence that trains the metric
+    kind: str = ""  # NR, FR, video; attack; defence (a purification), smoothing or training
     fields: dict[str, Any] = field(default_factory=dict)  # literal class attributes, inherited ones included
     fingerprint: str = ""  # of everything the entry depends on, blind to comments, docstrings and layout
     problem: str = ""  # why the file cannot be used; empty when it can
     settings: dict[str, str] = field(default_factory=dict)  # the settings of an attack or a defence, as written
-    bare: Entry | None = None  # of a defended metric: the metric
-    defence: Entry | None = None  # of a defended metric: what stands before it
-    preset: str = ""  # of a defended metric: the defence's settings; empty for its defaults
+    defended: DefendedAs | None = None  # of METRIC+DEFENCE: its parts
+
+    @property
+    def bare(self) -> Entry | None:
+        """Returns the metric that a defended metric is made of."""
+        return self.defended and self.defended.bare
+
+    @property
+    def defence(self) -> Entry | None:
+        """Returns the purification or the training of a defended metric."""
+        return self.defended and self.defended.defence
+
+    @property
+    def preset(self) -> str:
+        """Returns the preset of a defended metric's defence; empty for the defence's defaults."""
+        return self.defended.preset if self.defended else ""
 
     @property
     def trained(self) -> bool:
-        """Tells whether its defence trained it, so that nothing stands before it and its weights are its own."""
+        """Returns whether a defence trained the metric: it has weights of its own, and nothing purifies its images."""
         return self.defence is not None and self.defence.kind == "training"
 
     @property
     def purified(self) -> bool:
-        """Tells whether a purification stands before it."""
+        """Returns whether a defence purifies the images that the metric sees."""
         return self.defence is not None and not self.trained
 
     @property
     def network(self) -> Entry:
-        """Returns the metric as it is behind all purifications: as its author made it, or trained by a defence."""
+        """Returns the metric without its purification: the author's, or the one that a defence trained."""
         return self.bare.network if self.bare and self.purified else self
 
     @property
     def file(self) -> str:
-        """Returns the file that makes it an entry, below the checkout."""
+        """Returns the path below the checkout of the file whose existence makes this an entry."""
         return f"{self.folder}/{self.fields['weights'][-1]}" if self.trained else f"{self.folder}/{self.name}.py"
 
     @property
     def parts(self) -> list[Entry]:
-        """Returns the entries with files of their own that it is made of: itself, or metric and purifications."""
+        """Returns the entries with files of their own: the metric and its purification, or this entry alone."""
         return [*self.bare.parts, self.defence] if self.bare and self.defence and self.purified else [self]
 
     @property
     def full_reference(self) -> bool:
-        """Tells whether it is a metric that compares with the undistorted original."""
+        """Returns whether this is a metric that compares an image with its undistorted original."""
         return bool(self.fields.get("full_reference"))
 
     def load(self) -> Any:
@@ -73,11 +94,11 @@ class Entry:
             return getattr(importlib.import_module(f"{self.folder}.{self.name}"), self.class_name)
         except ImportError as error:
             raise DataError(f"{self.folder}/{self.name}.py does not import: {error}: install what it needs") from error
-        except Exception as error:  # whatever a contributor's file raises costs only that entry
+        except Exception as error:  # a contributor's file may raise anything, and must not stop the other entries
             raise DataError(f"{self.folder}/{self.name}.py does not import: {type(error).__name__}: {error}") from error
 
     def missing_weights(self) -> list[str]:
-        """Returns the declared weight files that are not on this machine."""
+        """Returns the names of declared weight files that are not on this machine."""
         return [
             weight
             for part in self.parts
@@ -87,14 +108,14 @@ class Entry:
 
 
 def weights_path(weight: str, folder: str = "metrics", root: Path | None = None) -> Path:
-    """Returns where a declared weight file lies on this machine, or would; the forms of names are in `places`.
+    """Returns where a declared weight file lies on this machine, or would lie once it is there.
 
     Args:
-        weight: The declared name.
-        folder: The entry's folder.
-        root: Another checkout than this one.
+        weight: The declared name, in one of the forms that `weight_paths.weights_path` lists.
+        folder: The folder of the entry that declares it.
+        root: The checkout, if it is not this one.
 
     Raises:
-        BenchError: If the name is of none of the forms.
+        BenchError: If the name has none of these forms.
     """
     return weight_paths.weights_path(weight, (root or places.CODE) / folder)

@@ -1,4 +1,4 @@
-"""The fingerprint of an entry: blind to comments, docstrings and layout, it covers whatever its numbers depend on."""
+"""The fingerprint of an entry: it changes with all that its numbers depend on, not with comments or layout."""
 
 from __future__ import annotations
 
@@ -12,11 +12,27 @@ from pipeline.catalogue import weight_paths
 from pipeline.catalogue.syntax import imports, own_imports, parse
 
 DESCRIPTIVE = {"trained_on", "licence", "verified", "suite"}
-PLATFORM = {"torch", "torchvision", "numpy", "scipy"}  # their versions move last digits only: the stamp records them
+PLATFORM = {
+    "torch",
+    "torchvision",
+    "numpy",
+    "scipy",
+}  # the stamp records their versions, which change last digits only
 
 
 def fingerprint(path: Path, fields: dict[str, Any]) -> str:
-    """Returns a digest of the file, the modules of ours it imports, its weights, and the packages that hold metrics."""
+    """Returns a digest of what an entry's numbers depend on.
+
+    It covers the entry's file, all modules of ours that the file imports, directly or not, the contents of our own
+    weights, the names of downloaded ones, and the locked versions of the packages that it uses.
+
+    Args:
+        path: The file of the entry.
+        fields: The entry's literal class attributes.
+
+    Returns:
+        16 hexadecimal digits.
+    """
     root = path.parents[1]
     digest, seen, packages, queue = hashlib.sha256(), set(), set(), [path]
     while queue:
@@ -33,13 +49,13 @@ def fingerprint(path: Path, fields: dict[str, Any]) -> str:
         digest.update(f"{package}=={locked[package]}\n".encode())
     for weight in fields.get("weights", ()):
         file = weight_paths.weights_path(weight, root / path.parent.name)
-        own = weight.startswith("weights/") and file.is_file()  # a downloaded file is known by its name
+        own = weight.startswith("weights/") and file.is_file()  # a downloaded file is identified by its name
         digest.update(f"{weight}:{hashlib.sha256(file.read_bytes()).hexdigest() if own else ''}\n".encode())
     return digest.hexdigest()[:16]
 
 
 def _canonical(node: Any) -> str:
-    """Writes a syntax tree without docstrings, positions and empty fields: the same on every Python version."""
+    """Returns a syntax tree as text, without docstrings, positions and empty fields: equal on all Python versions."""
     if isinstance(node, list):
         return f"[{','.join(map(_canonical, node))}]"
     if not isinstance(node, ast.AST):
@@ -55,7 +71,7 @@ def _canonical(node: Any) -> str:
 
 
 def _describes(node: Any) -> bool:
-    """Tells whether a statement only says something about an entry, on which no number depends."""
+    """Returns whether a statement only describes an entry, so that no number depends on it."""
     match node:
         case ast.Assign(targets=[ast.Name(id=name)]) | ast.AnnAssign(target=ast.Name(id=name)):
             return name in DESCRIPTIVE

@@ -16,23 +16,23 @@ from pipeline.errors import BenchError, suggestion
 def entries(folder: str, root: Path | None = None) -> dict[str, Entry]:
     """Returns every entry of a folder by name, also those with a problem.
 
-    Metrics that a robust training made, METRIC+TRAINING, are among them where their weights are.
+    The metrics include METRIC+TRAINING, made by a robust training, wherever its weights are.
 
     Args:
         folder: One of `FOLDERS`.
-        root: Another checkout than this one, such as that of another commit.
+        root: The checkout, if it is not this one: that of another commit, for example.
     """
-    place = (root or places.CODE) / folder
-    found = {path.stem: read(path) for path in place.glob("*.py") if path.stem != "__init__" and not is_shared(path)}
+    home = (root or places.CODE) / folder
+    found = {path.stem: read(path) for path in home.glob("*.py") if path.stem != "__init__" and not is_shared(path)}
     if folder == "metrics":
-        for weights in place.glob("weights/*+*.safetensors"):
-            with contextlib.suppress(BenchError):  # of a metric or a training that is not there any more
-                found[weights.stem] = _behind(weights.stem, root or places.CODE)
+        for weights in home.glob("weights/*+*.safetensors"):
+            with contextlib.suppress(BenchError):  # the metric or the training may be gone
+                found[weights.stem] = _defended_metric(weights.stem, root or places.CODE)
     return {name: found[name] for name in sorted(found)}
 
 
 def is_shared(path: Path) -> bool:
-    """Tells whether a module serves the entries of its folder instead of being one: base.py and *_adapter.py."""
+    """Returns whether a module is shared by the entries of its folder and is none itself: base.py, *_adapter.py."""
     return path.stem == "base" or path.stem.endswith("_adapter")
 
 
@@ -40,17 +40,17 @@ def find(folder: str, name: str) -> Entry:
     """Returns one entry; METRIC+DEFENCE and METRIC+DEFENCE-PRESET are metrics too.
 
     Raises:
-        BenchError: If there is none of that name; tells the nearest names.
+        BenchError: If there is none of that name; names the nearest.
     """
     return _find(folder, name, places.CODE)
 
 
 def _find(folder: str, name: str, root: Path) -> Entry:
     if folder == "metrics" and "+" in name:
-        return _behind(name, root)
+        return _defended_metric(name, root)
     path = root / folder / f"{name}.py"
     if NAME.fullmatch(name) and path.is_file() and not is_shared(path):
-        return read(path)  # this file alone: planning asks often
+        return read(path)  # this file alone, since planning asks often
     known = entries(folder, root)
     if name in known:
         return known[name]
@@ -58,14 +58,11 @@ def _find(folder: str, name: str, root: Path) -> Entry:
     raise BenchError(f"no {kind} is named {name!r}: {suggestion(name, known)}")
 
 
-def _behind(name: str, root: Path) -> Entry:
+def _defended_metric(name: str, root: Path) -> Entry:
     """Returns METRIC+DEFENCE or METRIC+DEFENCE-PRESET of a checkout."""
-    before, _, guard = name.rpartition("+")
-    kind, _, preset = guard.partition("-")
-    bare, defence = _find("metrics", before, root), _find("defences", kind, root)
-    presets = defence.fields.get("presets", {})
-    if preset and preset not in presets:
-        raise BenchError(f"{defence.name} has no preset {preset!r}: {suggestion(preset, presets)}")
+    bare_name, _, defence_name = name.rpartition("+")
+    bare = _find("metrics", bare_name, root)
+    defence, preset = _defence(defence_name, root)
     if defence.kind == "training":
         return trained(bare, defence, preset, root)
     if bare.purified:
@@ -73,28 +70,47 @@ def _behind(name: str, root: Path) -> Entry:
     return defended(bare, defence, preset)
 
 
-def guards(names: str) -> list[str]:
-    """Returns the defences, each DEFENCE or DEFENCE-PRESET, of names with commas, or of all that purify.
+def _defence(name: str, root: Path) -> tuple[Entry, str]:
+    """Returns the defence of DEFENCE or DEFENCE-PRESET, and the name of its preset."""
+    kind, _, preset = name.partition("-")
+    defence = _find("defences", kind, root)
+    presets = defence.fields.get("presets", {})
+    if preset and preset not in presets:
+        raise BenchError(f"{defence.name} has no preset {preset!r}: {suggestion(preset, presets)}")
+    return defence, preset
 
-    A robust training stands before those metrics only that were trained, so it is named where it is wanted.
+
+def defence_names(names: str) -> list[str]:
+    """Returns the names of defences, each DEFENCE or DEFENCE-PRESET, without repetitions.
+
+    Args:
+        names: Names with commas; or `all`, for every defence but the robust trainings, which serve only the metrics
+            that were trained.
 
     Raises:
-        BenchError: If there is no such defence; tells the nearest names.
+        BenchError: If there is no such defence; names the nearest.
     """
     wanted = list(dict.fromkeys(name.strip() for name in names.split(",") if name.strip()))
+    if wanted == ["all"]:
+        return [name for name, entry in entries("defences").items() if entry.kind != "training"]
     for name in wanted:
-        if name != "all":
-            find("defences", name.partition("-")[0])
-    if wanted != ["all"]:
-        return wanted
-    return [name for name, entry in entries("defences").items() if entry.kind != "training"]
+        _defence(name, places.CODE)
+    return wanted
+
+
+def purifications() -> list[str]:
+    """Returns the names of the defences that purify an image: neither trainings nor smoothings, which change scores.
+
+    A defence whose file cannot be read is among them, so that its problem is shown.
+    """
+    return [name for name, entry in entries("defences").items() if entry.kind not in {"training", "smoothing"}]
 
 
 def find_anywhere(name: str) -> Entry:
     """Returns the metric, attack or defence of that name.
 
     Raises:
-        BenchError: If there is none; tells the nearest names.
+        BenchError: If there is none; names the nearest.
     """
     known = {entry: folder for folder in FOLDERS for entry in entries(folder)}
     if name in known:

@@ -1,12 +1,13 @@
-"""Reads the file of an entry from its syntax tree, without importing it."""
+"""Reads the file of an entry from its syntax tree, without importing it, and checks what it declares."""
 
 from __future__ import annotations
 
 import ast
 import math
 import re
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from pipeline.catalogue.entry import Entry
 from pipeline.catalogue.fingerprint import fingerprint
@@ -14,39 +15,76 @@ from pipeline.catalogue.syntax import defaults, lineage_of, literals, parse
 from pipeline.errors import BenchError
 
 NAME = re.compile(r"[a-z][a-z0-9_]*")
-
-
-TYPES = {
-    **dict.fromkeys(
-        ("full_reference", "differentiable", "batch_dependent", "random", "keeps_geometry", "small"),
-        bool,
-    ),
-    **dict.fromkeys(("smallest", "gpu_memory", "reference_context"), int),
-    **dict.fromkeys(("trained_on", "licence", "verified", "suite"), str),
-    **dict.fromkeys(("weights", "needs"), tuple),
-    **dict.fromkeys(("variants", "presets"), dict),
+KINDS = {
+    "NoReference": "NR",
+    "FullReference": "FR",
+    "VideoMetric": "video",
+    "Attack": "attack",
+    "RobustTraining": "training",
+    "Smoothing": "smoothing",
+    "Defence": "defence",
 }
 
 
-KINDS = {
-    **{"NoReference": "NR", "FullReference": "FR", "VideoMetric": "video", "Attack": "attack"},
-    **{"RobustTraining": "training", "Defence": "defence"},
+class Rule(NamedTuple):
+    """What a field of an entry must be."""
+
+    field: str
+    allows: Callable[[Any], bool]
+    must_be: str
+
+
+def _of_type(kind: type, *fields: str) -> list[Rule]:
+    """Returns the rules for fields of exactly one type: True must not pass as an int."""
+    return [Rule(field, lambda value: type(value) is kind, f"of type {kind.__name__}") for field in fields]
+
+
+def _is_range(value: Any) -> bool:
+    match value:
+        case (int() | float() as low, int() | float() as high):
+            return math.isfinite(low) and low < high < math.inf
+    return False
+
+
+def _holds_text(value: Any) -> bool:
+    return type(value) is tuple and all(isinstance(item, str) for item in value)
+
+
+OPTIONAL = (  # for fields that an entry may lack
+    *_of_type(bool, "full_reference", "differentiable", "batch_dependent", "random", "keeps_geometry", "small"),
+    *_of_type(int, "smallest", "gpu_memory", "reference_context"),
+    *_of_type(str, "trained_on", "licence", "verified", "suite"),
+    *_of_type(dict, "variants", "presets"),
+    Rule("weights", _holds_text, "of type tuple, of names"),
+    Rule("needs", _holds_text, "of type tuple, of names"),
+    Rule("cost", lambda value: value in ("light", "heavy"), '"light" or "heavy"'),
+)
+REQUIRED = {  # for fields that everything else relies on, by the entry's folder
+    "metrics": (
+        Rule("higher_is_better", lambda value: isinstance(value, bool), "True or False, written out"),
+        Rule("score_range", _is_range, "(low, high), two numbers written out, the first below the second"),
+    ),
+    "attacks": (
+        Rule("access", lambda value: value in ("white", "black"), '"white" or "black"'),
+        Rule("family", lambda value: isinstance(value, str), 'one of those in attacks/base.py, such as "sign"'),
+    ),
+    "defences": (),
 }
 
 
 def read(path: Path) -> Entry:
-    """Reads one file; what is wrong with it becomes the entry's `problem`, so that it spoils nothing else."""
+    """Reads one file. What is wrong with it becomes the entry's `problem`, so that other entries stay usable."""
     folder, name = path.parent.name, path.stem
     try:
         return _read(path)
-    except (SyntaxError, ValueError, BenchError, _InvalidError) as error:  # ValueError: not UTF-8
+    except (SyntaxError, ValueError, BenchError, _InvalidError) as error:  # ValueError: the file is not UTF-8
         where = f" (line {error.lineno})" if isinstance(error, SyntaxError) else ""
         reason = error.msg if isinstance(error, SyntaxError) else error
         return Entry(name=name, folder=folder, problem=f"{folder}/{name}.py{where}: {reason}")
 
 
 class _InvalidError(Exception):
-    """A file that is not an entry."""
+    """A file is not an entry; the message says what to change."""
 
 
 def _read(path: Path) -> Entry:
@@ -74,24 +112,13 @@ def _read(path: Path) -> Entry:
 
 
 def _require_metadata(folder: str, fields: dict[str, Any]) -> None:
-    """Raises unless the metadata that everything else relies on is there, and literal."""
-    for name, kind in TYPES.items():
-        if name in fields and type(fields[name]) is not kind:
-            raise _InvalidError(f"{name} must be of type {kind.__name__}; got {fields[name]!r}: correct it")
-    if folder == "metrics":
-        if not isinstance(fields.get("higher_is_better"), bool):
-            raise _InvalidError("higher_is_better must be True or False, written out: add it to the class")
-        match fields.get("score_range"):
-            case (int() | float() as low, int() | float() as high) if math.isfinite(low) and low < high < math.inf:
-                pass
-            case other:
-                raise _InvalidError(f"score_range must be (low, high), two numbers written out; got {other!r}: add it")
-    if folder == "attacks":
-        if fields.get("access") not in {"white", "black"}:
-            raise _InvalidError('access must be "white" or "black": add it to the class')
-        if not isinstance(fields.get("family"), str):
-            raise _InvalidError('family must be one of those in attacks/base.py, such as "sign": add it to the class')
+    """Raises unless the required fields are there as literals, and all fields are what their rules ask for."""
+    for rule in (*REQUIRED[folder], *(rule for rule in OPTIONAL if rule.field in fields)):
+        if rule.field not in fields:
+            raise _InvalidError(f"{rule.field} must be {rule.must_be}; got no literal: add it to the class")
+        if not rule.allows(fields[rule.field]):
+            raise _InvalidError(f"{rule.field} must be {rule.must_be}; got {fields[rule.field]!r}: correct it")
     for what in ("variant", "preset"):
         for name in fields.get(f"{what}s", {}):
-            if not NAME.fullmatch(name):
+            if not isinstance(name, str) or not NAME.fullmatch(name):
                 raise _InvalidError(f"a {what}'s name must match [a-z][a-z0-9_]*; got {name!r}: rename it")

@@ -20,13 +20,17 @@ def write(kind: Literal["metric", "attack", "defence"], name: str) -> Path:
     """Writes the file of a new metric, attack or defence and returns its path below the checkout.
 
     Raises:
-        BenchError: If the name is not allowed or taken.
+        BenchError: If the name is not allowed, or taken.
     """
     if not NAME.fullmatch(name) or keyword.iskeyword(name) or name == "base" or name.endswith("_adapter"):
-        raise BenchError(f"the name must match [a-z][a-z0-9_]* and mean nothing else; got {name!r}: choose another")
+        raise BenchError(
+            f"the name must match [a-z][a-z0-9_]* and not be a keyword, base or *_adapter; got {name!r}: choose another"
+        )
     taken = [folder for folder in FOLDERS if name in entries(folder)]
     if taken:
-        raise BenchError(f"{taken[0]}/{name}.py is there already: choose another name, or edit it")
+        raise BenchError(
+            f"the name must be new; {taken[0]}/{name}.py is there already: choose another name, or edit that file"
+        )
     path = places.CODE / f"{kind}s" / f"{name}.py"
     template = (TEMPLATES / f"{kind}.txt").read_text(encoding="utf-8")
     words = name.split("_")

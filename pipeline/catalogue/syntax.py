@@ -1,4 +1,4 @@
-"""What Python files of ours say, read from their syntax trees without executing them. Standard library only."""
+"""Reads Python files of ours from their syntax trees, without executing them. Standard library only."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ FOLDERS = ("metrics", "attacks", "defences")
 
 
 def lineage_of(path: Path, node: ast.ClassDef) -> list[ast.ClassDef]:
-    """Returns a class of a file and those it inherits from, as far as they are ours, nearest first.
+    """Returns a class of a file and the classes of ours that it inherits from, nearest first.
 
-    Of a class that is reached twice the last place counts, so that a common base yields to all that inherit from it.
+    A class that is reached twice stands at its last place: what inherits from a common base overrides the base.
     """
     return list({id(each): each for each in reversed(list(_reached(path, node)))}.values())[::-1]
 
@@ -34,19 +34,19 @@ def _reached(path: Path, node: ast.ClassDef) -> Iterator[ast.ClassDef]:
 
 
 def literals(node: ast.ClassDef) -> Iterator[tuple[str, Any]]:
-    """Yields the class attributes whose values are literals."""
+    """Yields name and value of the class attributes that are literals."""
     for item in node.body:
         match item:
             case (
                 ast.Assign(targets=[ast.Name(id=name)], value=value)
                 | ast.AnnAssign(target=ast.Name(id=name), value=ast.expr() as value)
             ):
-                with contextlib.suppress(ValueError):
+                with contextlib.suppress(ValueError, TypeError):  # no literal, or one such as {[]: 1}
                     yield name, ast.literal_eval(value)
 
 
 def defaults(node: ast.ClassDef) -> Iterator[tuple[str, str]]:
-    """Yields the fields of a dataclass with their defaults, as they are written."""
+    """Yields name and default of the fields of a dataclass, the default as it is written."""
     for item in node.body:
         match item:
             case ast.AnnAssign(target=ast.Name(id=name), annotation=kind, value=ast.expr() as value):
@@ -68,7 +68,7 @@ def imports(tree: ast.Module) -> list[tuple[str, set[str]]]:
 
 
 def own_imports(tree: ast.Module, root: Path) -> Iterator[tuple[Path, set[str]]]:
-    """Yields the modules of ours among them."""
+    """Yields the files of ours that a file imports, each with the names taken from it."""
     for module, names in imports(tree):
         parts = module.split(".")
         if parts[0] in FOLDERS and (path := root.joinpath(*parts).with_suffix(".py")).is_file():
@@ -79,8 +79,8 @@ def parse(path: Path) -> ast.Module:
     """Returns the syntax tree of a file as it is now.
 
     Raises:
-        SyntaxError: If it is no Python.
-        ValueError: If it is not UTF-8.
+        SyntaxError: If the file is not Python.
+        ValueError: If the file is not UTF-8.
     """
     stat = path.stat()
     return _parse_version(path, stat.st_mtime_ns, stat.st_size)

@@ -23,12 +23,12 @@ class HubFile(NamedTuple):
 
 
 def cache_home() -> Path:
-    """Returns the folder that the libraries' caches lie in unless they are told otherwise."""
+    """Returns the folder that holds the libraries' caches, unless a variable of their own names another."""
     return Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser()
 
 
 def torch_home() -> Path:
-    """Returns the folder of torch hub, in which pyiqa has its own."""
+    """Returns the folder of torch hub, which also holds pyiqa's."""
     return Path(os.environ.get("TORCH_HOME", cache_home() / "torch")).expanduser()
 
 
@@ -39,20 +39,20 @@ def hub_cache() -> Path:
 
 
 def weights_path(weight: str, entries: Path) -> Path:
-    """Returns where a declared weight file lies on this machine, or would.
+    """Returns where a declared weight file lies on this machine, or would lie once it is there.
 
     Args:
-        weight: `weights/FILE` for one of ours beside the entries, `hub/pyiqa/FILE` or `hub/checkpoints/FILE` below
-            `TORCH_HOME`, `huggingface/OWNER/REPOSITORY/FILE` in the Hugging Face cache, `clip/FILE` in CLIP's cache.
+        weight: `weights/FILE` for a file of ours in the entries' folder, `hub/pyiqa/FILE` or `hub/checkpoints/FILE`
+            below `TORCH_HOME`, `huggingface/OWNER/REPOSITORY/FILE` in the Hugging Face cache, `clip/FILE` in CLIP's.
         entries: The folder of the entry that declares it.
 
     Raises:
-        BenchError: If the name is of none of these forms.
+        BenchError: If the name has none of these forms.
     """
-    place, _, rest = weight.partition("/")
+    start, _, rest = weight.partition("/")
     if ".." in PurePosixPath(weight).parts:
         raise BenchError(f"weights must lie below their folder; got {weight!r}: change the entry")
-    match place:
+    match start:
         case "weights":
             return entries / weight
         case "hub":
@@ -68,7 +68,7 @@ def hub_file(weight: str) -> HubFile:
     """Returns what `huggingface/OWNER/REPOSITORY/FILE` names.
 
     Raises:
-        BenchError: If the name is not of that form.
+        BenchError: If the name has another form.
     """
     rest = weight.removeprefix("huggingface/")
     if rest.count("/") < 2:
@@ -77,13 +77,13 @@ def hub_file(weight: str) -> HubFile:
 
 
 def main_revision(repository: Path) -> str:
-    """Returns the commit that the cached `main` of a repository stands for, or nothing."""
+    """Returns the commit that `main` of a cached repository points to, or an empty text."""
     reference = repository / "refs" / "main"
     return reference.read_text(encoding="utf-8").strip() if reference.is_file() else ""
 
 
 def _cached(wanted: HubFile) -> Path:
-    """Returns the snapshot's file that the library would load, else the newest, else where it would lie."""
+    """Returns the file that the library would load, else the newest of that name, else where it would lie."""
     snapshots = wanted.folder / "snapshots"
     revision = main_revision(wanted.folder)
     if revision and (snapshots / revision / wanted.file).exists():

@@ -6,46 +6,21 @@ No torch here: planning decides about cells without executing a contributor's co
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 from pipeline.catalogue import lookup
 from pipeline.catalogue.entry import Entry
-from pipeline.cells.stamp import MetricFacts, Stamp, is_current, read_stamp
-from pipeline.config import Preset, Quality
+from pipeline.cells.distortion import NONE, Distortion
+from pipeline.cells.settings import Settings
+from pipeline.cells.stamp import PROTOCOL, Stamp, is_current, read_stamp
 from pipeline.errors import BenchError
 from pipeline.files import digest
 
-PROTOCOL = 2  # raise it when pipeline/engine changes what a number means: every cell is then run again
 NO_CLIPS = "it rates clips, and the data sets hold none"
-OVERRIDE = re.compile(r"[a-z][a-z0-9_]*=[A-Za-z0-9_.,+/-]+")
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What the rows depend on besides code and data."""
-
-    variants: bool = True  # also run the attack's variants
-    jpeg: tuple[Quality, ...] = (50,)  # of the images that full-reference metrics judge; the first is the default
-    overrides: Mapping[str, str] = field(default_factory=dict)  # --set
-    dtype: Literal["float32", "bfloat16"] = "float32"  # of the attack's search; scores are always float32
-    codec: str = ""  # that the attacked images or clips, and the clear ones, are stored with before they are scored
-    defences: tuple[str, ...] = ()  # that judge, each, the images that attack the bare metric
-
-    @property
-    def suffix(self) -> str:
-        """Tells the files of a run with other settings from those of the benchmark's own."""
-        parts = ["defended"] if self.defences else []
-        parts += [f"{name}={value.replace('/', 'over')}" for name, value in sorted(self.overrides.items())]
-        if self.dtype != "float32":
-            parts.append(self.dtype)
-        if self.codec:
-            parts.append(f"codec={self.codec.replace(':', '-').replace('/', 'over')}")
-        return "".join(f"+{part}" for part in parts)
 
 
 class Decision(NamedTuple):
@@ -74,7 +49,7 @@ class Cell:
     def key(self) -> str:
         """Returns the hash of everything the rows depend on."""
         needs = {entry.name: entry.fingerprint for entry in self.needed()}
-        settings = asdict(self.settings)
+        settings = self.settings.facts
         if not self.metric.full_reference:
             del settings["jpeg"]
         if not self.settings.codec:
@@ -109,9 +84,9 @@ class Cell:
         """Returns where `--save-images` writes the attacked images."""
         return out / "images" / images_folder(self.metric.name, self.label)
 
-    def clear_images(self, out: Path, jpeg: Quality | None) -> Path:
+    def clear_images(self, out: Path, distortion: Distortion = NONE) -> Path:
         """Returns where `--save-images` writes what was attacked; no attack's name begins with an underscore."""
-        return out / "images" / "_clear" / (f"jpeg={jpeg}" if isinstance(jpeg, int) else "original")
+        return out / "images" / "_clear" / distortion.folder
 
     def decide(self, out: Path, *, save_images: bool = False) -> Decision:
         """Tells whether the cell is to be run in this folder, and why."""
@@ -183,46 +158,15 @@ def _find(name: str) -> Entry:
         return Entry(name, "metrics", problem=str(error))
 
 
-def clear_key(metric: Entry, dataset: str, jpeg: Quality | None, codec: str = "") -> str:
+def clear_key(metric: Entry, dataset: str, distortion: Distortion, codec: str = "") -> str:
     """Returns the hash of everything that a metric's scores of the clear images depend on.
 
     Args:
         metric: The metric.
         dataset: The data set's digest.
-        jpeg: For a full-reference metric, the quality that the images are compressed with before; else None.
+        distortion: Of the images; only a full-reference metric judges distorted ones.
         codec: What they are stored with before they are scored.
     """
-    parts = [PROTOCOL, metric.fingerprint, dataset, jpeg, *([codec] if codec else [])]
+    before = distortion.setting if metric.full_reference else None
+    parts = [PROTOCOL, metric.fingerprint, dataset, before, *([codec] if codec else [])]
     return digest(json.dumps(parts).encode())[:32]
-
-
-def parse_overrides(texts: list[str]) -> dict[str, str]:
-    """Returns `--set name=value` options as a dictionary.
-
-    Raises:
-        BenchError: If one is not of that form.
-    """
-    for text in texts:
-        if not OVERRIDE.fullmatch(text):
-            raise BenchError(
-                f"--set must be name=value, such as steps=20 or eps=8/255; got {text!r}: write it like that"
-            )
-    return dict(text.split("=", 1) for text in texts)
-
-
-def settings_of(preset: Preset) -> Settings:
-    """Returns what a preset sets, nothing overridden."""
-    return Settings(preset.variants, preset.jpeg, defences=preset.defences)
-
-
-def metric_facts(entry: Entry) -> MetricFacts:
-    """Returns what the stamp says about a metric; of one whose file is broken little is known."""
-    fields: dict[str, Any] = entry.fields
-    return MetricFacts(
-        name=entry.name,
-        title=entry.title,
-        kind=entry.kind or "NR",  # type: ignore[arg-type]  # the catalogue knows no other
-        higher_is_better=fields.get("higher_is_better", True),
-        score_range=fields.get("score_range", (0, 1)),
-        fingerprint=entry.fingerprint,
-    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -12,9 +12,10 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from pipeline.catalogue.entry import Entry
-from pipeline.cells.cell import PROTOCOL, Cell, Settings, is_universal
-from pipeline.cells.stamp import DatasetFacts
-from pipeline.config import Quality
+from pipeline.cells.cell import Cell, is_universal
+from pipeline.cells.distortion import NONE, Distortion
+from pipeline.cells.settings import Settings
+from pipeline.cells.stamp import PROTOCOL, DatasetFacts
 from pipeline.files import digest, file_digest
 
 NEVER = "never fitted"
@@ -71,14 +72,15 @@ class Fit:
         return "-".join(filter(None, (self.attack.name + self.settings.suffix, self.variant, self.train)))
 
     @property
-    def jpeg(self) -> Quality | None:
-        """Returns the distortion that the pattern is fitted on, the first of those that it is used on."""
-        return self.settings.jpeg[0] if self.metric.kind == "FR" else None
+    def distortion(self) -> Distortion:
+        """Returns what the pattern is fitted on: the first distortion of those that it is used on."""
+        return self.settings.distortions[0] if self.metric.full_reference else NONE
 
     @cached_property
     def key(self) -> str:
         """Returns the hash of everything the pattern depends on."""
-        settings = asdict(self.settings) | {"variants": self.variant, "jpeg": self.jpeg}
+        before = self.distortion.setting if self.metric.full_reference else None
+        settings = self.settings.facts | {"variants": self.variant, "jpeg": before}
         parts = [PROTOCOL, self.metric.fingerprint, self.attack.fingerprint, self.digest, settings]
         return digest(json.dumps(["fit", *parts], sort_keys=True).encode())[:32]
 

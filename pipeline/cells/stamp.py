@@ -1,13 +1,22 @@
-"""The stamp: what a cell's rows were made from, so that a number can be traced and a cell skipped or redone."""
+"""The stamp: what a cell's rows were made from, so that a number can be traced and a cell skipped or run again."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from pipeline.files import file_digest
+
+if TYPE_CHECKING:
+    from pipeline.catalogue.entry import Entry
+    from pipeline.cells.cell import Cell
+
+PROTOCOL = 2  # raise it when the engine changes what a number means: every cell is then run again
+
+Status = Literal["done", "failed", "skipped"]
 
 
 class _Frozen(BaseModel):
@@ -67,7 +76,7 @@ class Probe(_Frozen):
 class Stamp(_Frozen):
     """Stands beside every cell's CSV; alone where a cell failed or was skipped."""
 
-    status: Literal["done", "failed", "skipped"]
+    status: Status
     reason: str = ""
     metric: MetricFacts
     attack: AttackFacts
@@ -107,3 +116,61 @@ def is_current(csv: Path, key: str) -> bool:
     if stamp is None or stamp.status != "done" or stamp.key != key:
         return False
     return csv.is_file() and file_digest(csv) == stamp.sha256
+
+
+def stamp_of(
+    cell: Cell,
+    status: Status,
+    reason: str = "",
+    *,
+    datasets: Iterable[DatasetFacts],
+    train: Iterable[DatasetFacts] = (),
+    preset: str,
+    run: Mapping[str, Any] | None = None,
+) -> Stamp:
+    """Returns the stamp of a cell: the only place that builds one.
+
+    Args:
+        cell: The cell.
+        status: How it ended.
+        reason: Why it failed or was skipped.
+        datasets: Its images.
+        train: The training sets, of a universal attack.
+        preset: The preset's name.
+        run: Further fields, that only a run knows, such as `rows` and `seconds`; `attack_settings` are the attack's
+            fields as it ran.
+    """
+    known = dict(run or {})
+    return Stamp(
+        status=status,
+        reason=reason,
+        metric=metric_facts(cell.metric),
+        attack=AttackFacts(
+            name=cell.attack.name,
+            title=cell.attack.title,
+            family=cell.attack.fields.get("family", ""),
+            access=cell.attack.fields.get("access", "white"),
+            fingerprint=cell.attack.fingerprint,
+            **known.pop("attack_settings", {"settings": {}}),
+        ),
+        datasets=list(datasets),
+        train=list(train),
+        settings=cell.settings.facts,
+        preset=preset,
+        key=cell.key,
+        protocol=PROTOCOL,
+        **known,
+    )
+
+
+def metric_facts(entry: Entry) -> MetricFacts:
+    """Returns what the stamp says about a metric; of one whose file is broken little is known."""
+    fields: dict[str, Any] = entry.fields
+    return MetricFacts(
+        name=entry.name,
+        title=entry.title,
+        kind=entry.kind or "NR",  # type: ignore[arg-type]  # the catalogue knows no other
+        higher_is_better=fields.get("higher_is_better", True),
+        score_range=fields.get("score_range", (0, 1)),
+        fingerprint=entry.fingerprint,
+    )

@@ -1,1 +1,1 @@
-"""The benchmark on GitLab: planning, the result store, publishing. Nothing here imports torch or an entry."""
+"""What a pipeline on GitLab runs, and how its results are gathered. Nothing here imports torch or an entry."""

@@ -1,4 +1,4 @@
-"""From the store to the tables: gathers the cells of a plan, says what is missing, writes what readers download."""
+"""From the store to the tables: gathers the cells of a plan, names those that are missing, writes the tables."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from typing import NamedTuple
 
 from pipeline import config
 from pipeline.catalogue import lookup
-from pipeline.cells.cell import PROTOCOL, Cell, metric_facts, settings_of
-from pipeline.cells.stamp import AttackFacts, DatasetFacts, Stamp, read_stamp
+from pipeline.cells.cell import Cell
+from pipeline.cells.settings import settings_of
+from pipeline.cells.stamp import DatasetFacts, Stamp, Status, read_stamp, stamp_of
 from pipeline.ci.history import History, Past, to_csv
 from pipeline.ci.plan_file import PlanFile, PlannedCell
 from pipeline.config import Preset
@@ -29,7 +30,7 @@ LATE = "its job left nothing: see the job's log"
 
 
 class Gathered(NamedTuple):
-    """What the plan's cells came to."""
+    """The results of a plan's cells."""
 
     board: Leaderboard
     history: list[Past]
@@ -48,8 +49,8 @@ def aggregate(plan: PlanFile, store: Store, before: History, rows: Path, tables:
 
     Args:
         plan: The plan.
-        store: Where its cells lie.
-        before: What the cells took before.
+        store: The result store that holds its cells.
+        before: The history up to this pipeline.
         rows: An output folder as `run` would have filled it.
         tables: Where the tables go.
 
@@ -76,7 +77,7 @@ def aggregate(plan: PlanFile, store: Store, before: History, rows: Path, tables:
 
 
 def _cell(planned: PlannedCell, plan: PlanFile, preset: Preset) -> Cell:
-    """Returns the cell, which must be what it was when it was planned."""
+    """Returns a planned cell, which must have the key that it was planned with."""
     metric, attack = lookup.find("metrics", planned.metric), lookup.find("attacks", planned.attack)
     cell = Cell(metric, attack, plan.inventory.digests, settings_of(preset), plan.inventory.trained_on)
     if cell.key != planned.key:
@@ -102,40 +103,18 @@ def _restore(
             stored.write_cell(store, cell, found.model_copy(update={"status": "failed", "reason": reason}), None)
         else:
             return found
-    status = "skipped" if planned.action in {"skipped", "waiting"} else "failed"
-    stamp = _empty(cell, plan).model_copy(update={"status": status, "reason": reason})
+    images = [
+        DatasetFacts(name=name, digest=held.digest, images=held.images)
+        for name, held in plan.inventory.datasets.items()
+    ]
+    status: Status = "skipped" if planned.action in {"skipped", "waiting"} else "failed"
+    stamp = stamp_of(cell, status, reason, datasets=images, preset=plan.preset)
     write_atomically(cell.csv(rows).with_suffix(".json"), stamp.to_json())
     return stamp
 
 
-def _empty(cell: Cell, plan: PlanFile) -> Stamp:
-    """Returns the stamp of a cell of which nothing is known but the plan."""
-    attack = cell.attack
-    settings = cell.settings
-    return Stamp(
-        status="failed",
-        metric=metric_facts(cell.metric),
-        attack=AttackFacts(
-            name=attack.name,
-            title=attack.title,
-            family=attack.fields.get("family", ""),
-            access=attack.fields.get("access", "white"),
-            fingerprint=attack.fingerprint,
-            settings={},
-        ),
-        datasets=[
-            DatasetFacts(name=name, digest=held.digest, images=held.images)
-            for name, held in plan.inventory.datasets.items()
-        ],
-        settings={"variants": settings.variants, "jpeg": list(settings.jpeg), "overrides": {}, "dtype": settings.dtype},
-        preset=plan.preset,
-        key=cell.key,
-        protocol=PROTOCOL,
-    )
-
-
 def _past(cell: Cell, stamp: Stamp, planned: PlannedCell, before: Past | None) -> Past:
-    """Returns how a cell ended; of one without rows, what it took when it last had some stays known."""
+    """Returns how a cell ended; a cell without rows keeps what is known of its last ones."""
     if stamp.status != "done":
         status = "waiting" if planned.action == "waiting" else stamp.status
         known = before or Past(cell.metric.name, cell.label, status, "", 0, 0, 0, "", "", "")
@@ -177,12 +156,12 @@ def _rates_alone(metric: str) -> bool:
 
 
 def _sums(folder: Path) -> str:
-    """Returns the sha256 of every file but the pages' parts, which nobody downloads, as `sha256sum -c` reads it."""
+    """Returns the sha256 of every file beside index.html, but of none in a folder, as `sha256sum -c` reads it."""
     files = sorted(file for file in folder.glob("[!.]*") if file.is_file() and file.name != "SHA256SUMS")
     return "".join(f"{file_digest(file)}  {file.name}\n" for file in files)
 
 
-UNPRINTABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")  # XML has no way to write them
+UNPRINTABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")  # characters that XML cannot hold
 
 
 def to_junit(cells: Sequence[Past]) -> str:

@@ -1,4 +1,4 @@
-"""Which entries a commit range touches: those whose fingerprints differ, so an entry counts when its base changed."""
+"""Which entries changed since a commit: those whose fingerprints differ, also because of what they import."""
 
 from __future__ import annotations
 
@@ -18,26 +18,26 @@ from pipeline.catalogue.syntax import FOLDERS
 from pipeline.errors import BenchError
 
 COMMIT = re.compile(r"[0-9a-f]{7,64}")
-NONE = re.compile(r"0+")  # what GitLab gives as the commit before the first
+NO_COMMIT = re.compile(r"0+")  # what GitLab gives where there is no commit before
 
 
 class Change(NamedTuple):
-    """An entry that differs."""
+    """An entry whose numbers may have changed."""
 
     entry: Entry
     how: Literal["new", "changed", "changed with what it uses"]
 
 
 def changed_since(commit: str) -> list[Change]:
-    """Returns the entries of the checkout that are not as they were at a commit; comments do not count.
+    """Returns the entries of the checkout whose numbers may differ from those at a commit.
 
     Args:
         commit: The hash of a commit that the clone holds.
 
     Raises:
-        BenchError: If the commit is no hash, or not in the clone.
+        BenchError: If the commit is not a hash, or not in the clone.
     """
-    if NONE.fullmatch(commit):
+    if NO_COMMIT.fullmatch(commit):
         return []
     if not COMMIT.fullmatch(commit):
         raise BenchError(f"--since must be a commit's hash; got {commit!r}: write what git rev-parse prints")
@@ -61,16 +61,16 @@ def _changes(folder: str, base: Path) -> list[Change]:
 
 
 def _check_out(commit: str, target: Path) -> None:
-    """Writes what fingerprints cover, as it was at a commit, below a folder."""
+    """Writes the files that fingerprints depend on, as they were at a commit, below a folder."""
     git = shutil.which("git")
     if git is None:
         raise BenchError("git must be installed to compare with a commit: install it")
-    told = subprocess.run(
+    archived = subprocess.run(
         [git, "-C", str(places.CODE), "archive", "--format=tar", commit], capture_output=True, check=False
     )
-    if told.returncode:
+    if archived.returncode:
         raise BenchError(f"commit {commit} must be in this clone; it is not: fetch it, or clone with GIT_DEPTH=0")
-    with tarfile.open(fileobj=io.BytesIO(told.stdout)) as archive:
+    with tarfile.open(fileobj=io.BytesIO(archived.stdout)) as archive:
         wanted = [
             member
             for member in archive.getmembers()

@@ -1,4 +1,4 @@
-"""Writes the child pipelines: one job per cell and per metric's clear scores."""
+"""Writes the child pipelines: one job for each cell, each fit, and the clear scores of each metric."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ from typing import Any
 
 import yaml
 
-from pipeline.ci.packing import Job
-from pipeline.ci.plan import CPU
+from pipeline.ci.packing import CPU, RunnerJob
 from pipeline.errors import BenchError
 
 TEMPLATE = Path(__file__).with_name("child.yml")
@@ -19,14 +18,14 @@ IMAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@-]*")  # a container image's refe
 TOKEN = re.compile(r"[a-z][a-z0-9_-]*(\+[a-z][a-z0-9_-]*)*")  # an entry, METRIC+DEFENCE, a preset, a runner's tag
 KEY = re.compile(r"[0-9a-f]{32}")
 STORE = re.compile(r"(https?://)?[A-Za-z0-9._:/~%+-]+")
-SHORTEST, LONGEST = 1, 24  # hours after which GitLab ends a job
-MOST_BYTES = 200_000  # of a child's file
+SHORTEST, LONGEST = 1, 24  # hours, the limits of the time after which GitLab ends a job
+MOST_BYTES = 200_000  # of a child pipeline's file
 
 # The C writer where PyYAML has it: 2,000 jobs take 0.2 s instead of 2 s.
 Dumper: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 
 
-def child(jobs: Sequence[Job], *, image: str, preset: str, device: str, store: str) -> str:
+def child(jobs: Sequence[RunnerJob], *, image: str, preset: str, device: str, store: str) -> str:
     """Returns a child pipeline's file; one without jobs holds a job that says so, since GitLab refuses an empty one.
 
     Args:
@@ -37,7 +36,7 @@ def child(jobs: Sequence[Job], *, image: str, preset: str, device: str, store: s
         store: The result store's address.
 
     Raises:
-        BenchError: If something would not be safe in YAML or in a shell, or the file breaks a limit of GitLab.
+        BenchError: If a text would not be safe in YAML or in a shell, two jobs have one name, or the file is too large.
     """
     _require("--image", image, IMAGE)
     _require("--preset", preset, TOKEN)
@@ -46,7 +45,7 @@ def child(jobs: Sequence[Job], *, image: str, preset: str, device: str, store: s
     text = TEMPLATE.read_text(encoding="utf-8")
     document: dict[str, Any] = {
         "default": {"image": image},
-        # Not the names that the parent uses: what a trigger job forwards would win over what is written here.
+        # The parent uses other names: a variable that it forwards would override one of the same name here.
         "variables": {"PLANNED_PRESET": preset, "PLANNED_DEVICE": device, "PLANNED_STORE": store},
     }
     names = {job.name for job in jobs}
@@ -62,13 +61,13 @@ def child(jobs: Sequence[Job], *, image: str, preset: str, device: str, store: s
     if not jobs:
         document["nothing to do"] = {"extends": ".nothing"}
     text += "\n" + yaml.dump(document, Dumper=Dumper, sort_keys=False, width=1000)
-    if len(text.encode()) > MOST_BYTES:
-        raise BenchError(f"a child pipeline must be under {MOST_BYTES:,} bytes; got {len(text):,}: lower MOST_JOBS")
+    if (size := len(text.encode())) > MOST_BYTES:
+        raise BenchError(f"a child pipeline must be at most {MOST_BYTES:,} bytes; got {size:,}: lower MOST_JOBS")
     return text
 
 
-def _job(job: Job, before: list[str]) -> dict[str, Any]:
-    """Returns a job; a cell waits for those before it: its metric's clear scores, and its patterns."""
+def _job(job: RunnerJob, before: list[str]) -> dict[str, Any]:
+    """Returns a job's description; a cell's job needs those before it: its metric's clear scores, and its patterns."""
     for name in (job.metric, job.attack or job.metric, job.train or job.metric, job.runner):
         _require("a name", name, TOKEN)
     described: dict[str, Any] = {"extends": ".fit" if job.train else ".cell" if job.attack else ".calibrate"}

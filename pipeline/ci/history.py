@@ -1,4 +1,4 @@
-"""results/cells.csv: how each cell ended, and what it took. Planning estimates from it, readers see what is missing."""
+"""results/cells.csv: how each cell ended, and what it took. Planning estimates from it; it shows what is missing."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from typing import NamedTuple
 from pipeline import places
 from pipeline.errors import DataError
 
-KEY = re.compile(r"([0-9a-f]{32})?")  # it becomes an address
+KEY = re.compile(r"([0-9a-f]{32})?")  # a key becomes part of an address, so nothing else may stand there
 
 
 class Past(NamedTuple):
-    """What is known of a cell; a file holds one line for each."""
+    """What is known of a cell: one line of the file."""
 
     metric: str
     attack: str
     status: str  # done, failed, skipped or waiting
     reason: str  # why there are no rows
     images: int
-    seconds: float  # for all images and variants together
-    gpu_memory: float  # GiB at most; 0 where it was not measured
+    seconds: float  # of all images and variants together
+    gpu_memory: float  # the most GiB that it took; 0 where that was not measured
     device: str
     finished: str  # when rows were last made, UTC; empty if never
     key: str  # of those rows
@@ -35,7 +35,10 @@ History = dict[tuple[str, str], Past]  # (metric, attack) -> what is known
 
 
 def read_history(path: Path | None = None) -> History:
-    """Returns what a file says, that of results/ if none is named; nothing where it does not exist.
+    """Returns the lines of a file; none where there is no file.
+
+    Args:
+        path: The file; results/cells.csv if none is given.
 
     Raises:
         DataError: If a line cannot be read.

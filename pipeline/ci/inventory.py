@@ -1,4 +1,4 @@
-"""Which images the runners hold: found where the data lie, read where planning happens."""
+"""Which images the runners hold: listed where the data are, read where the planning happens."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from pipeline.errors import BenchError, DataError
 
 
 class Held(BaseModel):
-    """A data set as a preset takes it."""
+    """The part of a data set that a preset takes."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    digest: str = Field(pattern=r"^[0-9a-f]{16}$")  # of the images that the preset takes
+    digest: str = Field(pattern=r"^[0-9a-f]{16}$")  # of the images
     images: int = Field(ge=1)
-    clips: int = Field(default=0, ge=0)  # that the images are frames of
+    clips: int = Field(default=0, ge=0)  # whose frames the images are; 0 for a set of photographs
 
 
 class Inventory(BaseModel):
-    """The data sets of a preset by name, and its training sets."""
+    """The data sets and training sets of a preset, by name."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     datasets: dict[str, Held]
     train: dict[str, Held] = {}
-    absent: dict[str, str] = {}  # training sets that are not there, with the reason
+    absent: dict[str, str] = {}  # why a training set cannot be used
 
     @property
     def digests(self) -> dict[str, str]:
@@ -55,15 +55,15 @@ def take_inventory(preset: Preset) -> Inventory:
     """Reads the data sets of a preset on this machine.
 
     Raises:
-        BenchError: If one to attack is not here.
-        DataError: If one to attack holds nothing that can be used.
+        BenchError: If a data set to attack is not on this machine.
+        DataError: If a data set to attack holds nothing that can be used.
     """
     datasets = {name: open_dataset(name, preset.limit, preset.frames) for name in preset.datasets}
     train, absent = {}, {}
     for name in preset.train:
         try:
             train[name] = open_dataset(name, preset.train_limit)
-        except BenchError as error:  # costs the universal attacks only
+        except BenchError as error:  # only universal attacks need the training set
             absent[name] = str(error)
     return Inventory(datasets=_held(datasets), train=_held(train), absent=absent)
 
@@ -76,7 +76,7 @@ def _held(datasets: dict[str, Dataset]) -> dict[str, Held]:
 
 
 def read_inventory(path: Path) -> Inventory:
-    """Returns what another machine wrote down.
+    """Returns an inventory that was written where the data are.
 
     Raises:
         DataError: If the file is not an inventory.

@@ -1,4 +1,4 @@
-"""What a merge request is told: its entries, the contract, and where its metrics would stand on the leaderboard."""
+"""The note on a merge request: its entries, their contract checks, and where its metrics would stand."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from pipeline.scoring.board.leaderboard import Leaderboard, Section, Standing
 from pipeline.scoring.tables.format import with_margin
 from pipeline.scoring.tables.markdown import plain, table
 
-NEIGHBOURS = 2  # on either side of a new row
+NEIGHBOURS = 2  # rows of the leaderboard on either side of a new one
 
 
-class Check(NamedTuple):
-    """How an entry did in the contract check."""
+class CheckSummary(NamedTuple):
+    """How many promises of the contract an entry keeps, and which it breaks."""
 
     name: str
     passed: int
@@ -33,27 +33,30 @@ class Known(NamedTuple):
     gain: float
 
 
-def read_checks(path: Path) -> list[Check]:
-    """Returns what `check --json` printed, a line per entry; nothing if it did not get that far.
+def read_checks(path: Path) -> list[CheckSummary]:
+    """Returns what `check --json` printed, a line per entry; nothing if there is no such file.
 
     Raises:
-        DataError: If a line is something else.
+        DataError: If a line was not printed by `check --json`.
     """
     if not path.is_file():
         return []
     checks = []
     for line in path.read_text(encoding="utf-8").splitlines():
         try:
-            told = json.loads(line)
-            failures = [f"{each['promise']}: {each['seen']}" for each in told["checks"] if each["status"] == "failed"]
-            passed = sum(each["status"] == "passed" for each in told["checks"])
-            checks.append(Check(told["name"], passed, failures))
+            printed = json.loads(line)
+            checked = printed["checks"]
+            failures = [f"{each['promise']}: {each['seen']}" for each in checked if each["status"] == "failed"]
+            passed = sum(each["status"] == "passed" for each in checked)
+            checks.append(CheckSummary(printed["name"], passed, failures))
         except (KeyError, TypeError, ValueError) as error:
             raise DataError(f"{path} must hold what check --json prints; got {line[:80]!r}: run check again") from error
     return checks
 
 
-def to_markdown(changes: Sequence[Change], checks: Sequence[Check], board: Leaderboard | None, known: Path) -> str:
+def to_markdown(
+    changes: Sequence[Change], checks: Sequence[CheckSummary], board: Leaderboard | None, known: Path
+) -> str:
     """Returns the note of a merge request.
 
     Args:
@@ -81,19 +84,19 @@ def to_markdown(changes: Sequence[Change], checks: Sequence[Check], board: Leade
     return "\n\n".join(parts) + "\n"
 
 
-def _entry(change: Change, check: Check | None) -> list[str]:
+def _entry(change: Change, check: CheckSummary | None) -> list[str]:
     entry = change.entry
     if entry.problem:
-        told = entry.problem
+        result = entry.problem
     elif check is None:
-        told = "not checked: see the job's log"
+        result = "not checked: see the job's log"
     else:
-        told = f"{len(check.failures)} failed" if check.failures else f"{check.passed} passed"
-    return [f"{entry.folder.removesuffix('s')} {entry.name}", change.how, told]
+        result = f"{len(check.failures)} failed" if check.failures else f"{check.passed} passed"
+    return [f"{entry.folder.removesuffix('s')} {entry.name}", change.how, result]
 
 
 def _section(section: Section, changed: set[str], known: list[Known]) -> list[str]:
-    """Returns the rows of a section between those that the leaderboard has above and below them."""
+    """Returns a heading and a table: the rows of a section among their neighbours on the leaderboard."""
     new = [standing for standing in section.standings if standing.metric in changed] or section.standings
     rows: list[tuple[float, list[str]]] = []
     for standing in new:
@@ -111,11 +114,11 @@ def _section(section: Section, changed: set[str], known: list[Known]) -> list[st
     rows += [(others[i].gain, [others[i].metric, f"{others[i].gain:.3f}", "", "leaderboard"]) for i in sorted(near)]
     rows.sort(key=lambda row: row[0])
     images = f"{section.images} image{'' if section.images == 1 else 's'}"
-    told = (
+    heading = (
         f"{section.kind} metrics, worst-case absolute gain, smallest first. The rows of this merge request are of "
         f"{images} of {section.dataset}; those of the leaderboard of its own data set: a first look, no ranking."
     )
-    return [told, table(["metric", "worst case", "moved most by", "from"], [row for _, row in rows])]
+    return [heading, table(["metric", "worst case", "moved most by", "from"], [row for _, row in rows])]
 
 
 def _gain(standing: Standing) -> str:
@@ -129,7 +132,7 @@ def _by(standing: Standing) -> str:
 
 
 def _read_known(path: Path) -> list[Known]:
-    """Returns the ranked rows of the published leaderboard, of which there may be none yet."""
+    """Returns the ranked rows of the published leaderboard; none where there is no file yet."""
     if not path.is_file():
         return []
     with path.open(encoding="utf-8", newline="") as file:

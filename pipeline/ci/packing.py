@@ -1,4 +1,4 @@
-"""Where jobs run: which kind of GPU, and which of the child pipelines."""
+"""Distributes jobs: each over the kinds of GPU and over the child pipelines."""
 
 from __future__ import annotations
 
@@ -7,16 +7,18 @@ from dataclasses import dataclass, replace
 
 from pipeline.catalogue.entry import Entry
 from pipeline.cells.fit import Fit
-from pipeline.ci.plan import CALIBRATION, CPU, RESERVE, STARTUP, Plan, Planned, fit_seconds
+from pipeline.ci.estimates import CALIBRATION, RESERVE, STARTUP, fit_seconds
+from pipeline.ci.plan import Plan, Planned
 from pipeline.config import Runner
 
+CPU = "cpu"  # the runner of a pipeline without GPUs: jobs without a tag
 SHARDS = 16  # child pipelines that .gitlab-ci.yml triggers
-MOST_JOBS = 190  # of a child: GitLab parses a file of 200 jobs within its memory limit
-ALL_JOBS = SHARDS * MOST_JOBS - SHARDS  # a metric that is split over two children costs a job less there
+MOST_JOBS = 190  # of a child: GitLab's memory limit allows a file of 200 jobs
+ALL_JOBS = SHARDS * MOST_JOBS - SHARDS  # of a pipeline; one job of each child is spare for a metric that is split
 
 
 @dataclass(frozen=True)
-class Job:
+class RunnerJob:
     """A job of a child pipeline: a metric's clear scores, a fit, or a cell."""
 
     metric: str
@@ -35,7 +37,7 @@ class Job:
         return f"{self.metric} {self.attack}" if self.attack else f"calibrate {self.metric}"
 
 
-def jobs_of(plan: Plan, runners: Mapping[str, Runner], device: str) -> list[Job]:
+def jobs_of(plan: Plan, runners: Mapping[str, Runner], device: str) -> list[RunnerJob]:
     """Returns the jobs of a plan, each with the runner that it waits for."""
     jobs = [_calibration(metric) for metric in plan.calibrations]
     jobs += [_fit(fit) for planned in plan.to_run for fit in planned.fits]
@@ -43,10 +45,10 @@ def jobs_of(plan: Plan, runners: Mapping[str, Runner], device: str) -> list[Job]
     return jobs if device == CPU else assign(jobs, runners)
 
 
-def assign(jobs: Sequence[Job], runners: Mapping[str, Runner]) -> list[Job]:
-    """Gives each job a kind of GPU: the longest job first, to the kind on which it ends earliest (LPT, Graham 1969).
+def assign(jobs: Sequence[RunnerJob], runners: Mapping[str, Runner]) -> list[RunnerJob]:
+    """Gives each job a kind of GPU: the longest job first, on the GPU that is free first (LPT, Graham 1969).
 
-    Jobs that need more memory than another kind has go first, since they have no choice.
+    Jobs that do not fit into every kind of GPU go before all others, since they have less choice.
     """
     free = {tag: [0.0] * runner.gpus for tag, runner in runners.items()}
     assigned = {}
@@ -58,14 +60,14 @@ def assign(jobs: Sequence[Job], runners: Mapping[str, Runner]) -> list[Job]:
     return [replace(job, runner=assigned[job.name]) for job in jobs]
 
 
-def shard(jobs: Sequence[Job]) -> list[list[Job]]:
+def shard(jobs: Sequence[RunnerJob]) -> list[list[RunnerJob]]:
     """Distributes jobs over the child pipelines; a metric's jobs stay together, since its cells need its clear scores.
 
     Returns:
         One list per child, some of them empty.
     """
-    children: list[list[Job]] = [[] for _ in range(SHARDS)]
-    groups: dict[str, list[Job]] = {}
+    children: list[list[RunnerJob]] = [[] for _ in range(SHARDS)]
+    groups: dict[str, list[RunnerJob]] = {}
     for job in jobs:
         groups.setdefault(job.metric, []).append(job)
     parts = [group[start : start + MOST_JOBS] for group in groups.values() for start in range(0, len(group), MOST_JOBS)]
@@ -79,19 +81,19 @@ def shard(jobs: Sequence[Job]) -> list[list[Job]]:
     return children
 
 
-def _too_small(job: Job, runners: Mapping[str, Runner]) -> set[str]:
+def _too_small(job: RunnerJob, runners: Mapping[str, Runner]) -> set[str]:
     return {tag for tag, runner in runners.items() if runner.memory - RESERVE < job.memory}
 
 
-def _calibration(metric: Entry) -> Job:
-    return Job(metric.name, "", STARTUP + CALIBRATION, float(metric.fields.get("gpu_memory", 8)))
+def _calibration(metric: Entry) -> RunnerJob:
+    return RunnerJob(metric.name, "", STARTUP + CALIBRATION, float(metric.fields.get("gpu_memory", 8)))
 
 
-def _fit(fit: Fit) -> Job:
+def _fit(fit: Fit) -> RunnerJob:
     memory = float(fit.metric.fields.get("gpu_memory", 8))
-    return Job(fit.metric.name, fit.attack.name, fit_seconds(fit), memory, key=fit.key, train=fit.train)
+    return RunnerJob(fit.metric.name, fit.attack.name, fit_seconds(fit), memory, key=fit.key, train=fit.train)
 
 
-def _cell(planned: Planned) -> Job:
+def _cell(planned: Planned) -> RunnerJob:
     cell = planned.cell
-    return Job(cell.metric.name, cell.attack.name, planned.seconds, planned.memory, key=cell.key)
+    return RunnerJob(cell.metric.name, cell.attack.name, planned.seconds, planned.memory, key=cell.key)

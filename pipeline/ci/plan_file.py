@@ -1,4 +1,4 @@
-"""plan.json: what was planned, for the job that gathers the results."""
+"""plan.json: the plan as a file, for the job that gathers the results."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from pipeline.ci.plan import Plan
 from pipeline.errors import DataError
 
 
-class _Frozen(BaseModel):
+class _PlanModel(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class PlannedCell(_Frozen):
+class PlannedCell(_PlanModel):
     """What was decided about a cell."""
 
     metric: str
@@ -27,17 +27,22 @@ class PlannedCell(_Frozen):
     seconds: float  # estimated
 
 
-class PlanFile(_Frozen):
-    """A plan as it is written down."""
+class PlanFile(_PlanModel):
+    """A plan as the file holds it."""
 
     preset: str
     inventory: Inventory
     cells: list[PlannedCell]
-    jobs: list[str]  # the names of all jobs of the children
+    jobs: list[str]  # the names of all jobs, in all child pipelines
 
 
 def to_json(plan: Plan, jobs: list[str]) -> str:
-    """Returns a plan as JSON."""
+    """Returns a plan as JSON.
+
+    Args:
+        plan: The plan.
+        jobs: The names of its jobs.
+    """
     cells = [
         PlannedCell(
             metric=planned.cell.metric.name,
@@ -54,10 +59,10 @@ def to_json(plan: Plan, jobs: list[str]) -> str:
 
 
 def read_plan(path: Path) -> PlanFile:
-    """Returns a plan that was written down.
+    """Returns the plan of a file.
 
     Raises:
-        DataError: If the file is not one.
+        DataError: If the file holds no plan.
     """
     try:
         return PlanFile.model_validate_json(path.read_bytes())

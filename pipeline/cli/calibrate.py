@@ -14,13 +14,10 @@ from pipeline.catalogue.entry import Entry
 from pipeline.cli.options import Device, Preset, StoreAddress, register
 from pipeline.errors import DataError, Exit
 from pipeline.files import write_atomically
-from pipeline.scoring.board.leaderboard import FEW
-from pipeline.scoring.scores.ranges import Source, as_csv, line_of, read_lines
-from pipeline.store.open import open_store
 from pipeline.terminal import err, out
 
 if TYPE_CHECKING:
-    from pipeline.engine.clear_scores import Clear
+    from pipeline.engine.clear_scores import ClearRange
 
 
 def add_to(app: typer.Typer) -> None:
@@ -63,53 +60,61 @@ def calibrate_all(
 
     Args:
         entries: The metrics.
-        preset: Its data sets are scored.
+        preset: The preset whose data sets are scored.
         folder: An output folder of `run`.
         device: cpu or cuda.
-        store: Where the scores are kept too, or nothing.
+        store: The result store that the scores are written to as well, or nothing.
         ranges: The ranges.csv whose lines of these metrics are replaced, or None.
 
     Returns:
         Whether all were calibrated.
     """
     from pipeline.engine.clear_scores import calibrate as score_clear
+    from pipeline.store.open import open_store
 
-    kept = open_store(store) if store else None
+    results = open_store(store) if store else None
     failed = False
     for entry in entries:
         try:
             with err.status(f"{entry.name}: scoring the clear images"):
-                found = score_clear(entry.name, preset, folder, device, kept)
+                found = score_clear(entry.name, preset, folder, device, results)
         except DataError as error:
             err.print(f"error: {error}", markup=False, soft_wrap=True)
             failed = True
             continue
         for clear in found:
-            kind = clear.dataset + ("" if clear.jpeg is None else f", jpeg={clear.jpeg}")
-            out.print(f"{entry.name} on {kind}: {clear.low:.6g} to {clear.high:.6g}, {clear.images} images")
+            images = clear.dataset + (f", jpeg={clear.distortion.setting}" if entry.full_reference else "")
+            out.print(f"{entry.name} on {images}: {clear.low:.6g} to {clear.high:.6g}, {clear.images} images")
             for photo, reason in clear.excluded.items():
-                err.print(f"left out: {photo}: {reason}", markup=False, soft_wrap=True)
+                err.print(f"excluded: {photo}: {reason}", markup=False, soft_wrap=True)
         if ranges:
-            _keep(entry, found, ranges)
+            _replace_range(entry, found, ranges)
     return not failed
 
 
-def _keep(entry: Entry, found: list[Clear], ranges: Path) -> None:
-    """Replaces a metric's line, and tells how the range differs from the declared one."""
+def _replace_range(entry: Entry, found: list[ClearRange], ranges: Path) -> None:
+    """Replaces the metric's line of ranges.csv, and prints how the measured range differs from the declared one."""
+    from pipeline.scoring.board.leaderboard import FEW
+    from pipeline.scoring.scores.ranges import Source, as_csv, line_of, read_lines
+
     if entry.full_reference:
-        err.print(f"{entry.name} keeps its declared range: its clear image is the reference, compressed", markup=False)
+        err.print(
+            f"{entry.name} keeps its declared range: its clear image is its reference, compressed",
+            markup=False,
+            soft_wrap=True,
+        )
         return
     clear = next((each for each in found if each.images >= FEW and each.low < each.high), None)
     if clear is None:
-        err.print(f"{entry.name} keeps the range it has: {FEW} images or more of one set measure one", markup=False)
+        err.print(
+            f"{entry.name} keeps the range it has: a range is measured on {FEW} images or more of one data set",
+            markup=False,
+            soft_wrap=True,
+        )
         return
     today = datetime.now(UTC).date().isoformat()
     source = Source(clear.images, clear.dataset, clear.digest, today)
     line = line_of(entry.name, (clear.low, clear.high), entry.fields["score_range"], source)
     write_atomically(ranges, as_csv({**read_lines(ranges), entry.name: line}.values()))
-    out.print(
-        f"  declared: {line.declared_low} to {line.declared_high}"
-        + (f"; it {line.difference}" if line.difference else ""),
-        markup=False,
-        soft_wrap=True,
-    )
+    difference = f"; it {line.difference}" if line.difference else ""
+    out.print(f"  declared: {line.declared_low} to {line.declared_high}{difference}", markup=False, soft_wrap=True)

@@ -133,7 +133,7 @@ def _record(name: str, about: DatasetConfig) -> dict[str, Any]:
         "pinned": len(pins.read(name)),
         "folder": str(about.folder()),
         "source": about.source,
-        "download": about.download.told if about.download else None,
+        "download": about.download.summary if about.download else None,
         "download_hash": about.download.hash[0] if about.download and about.download.hash else None,
         "licence": about.licence,
     }

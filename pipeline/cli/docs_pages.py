@@ -1,4 +1,4 @@
-"""The command catalogue: docs/metrics.md and docs/defences.md, every entry in one table, from the syntax trees."""
+"""The command `catalogue`: writes docs/metrics.md and docs/defences.md, a table of all entries each."""
 
 from __future__ import annotations
 
@@ -15,36 +15,37 @@ from pipeline.catalogue.lookup import entries
 from pipeline.cli.options import register
 from pipeline.cli.robust_table import robust_training
 from pipeline.files import write_atomically
-from pipeline.scoring.tables.markdown import table
 from pipeline.terminal import out
 
 
 @dataclass(frozen=True)
 class Page:
-    """The page of one kind of entry."""
+    """A page that lists the entries of one folder."""
 
     folder: str  # of the entries, and the page's name
     head: str
     count: Callable[[list[Entry]], str]  # the line above the table
     columns: tuple[str, ...]
     row: Callable[[Entry], tuple[str, ...]]  # one text per column
-    takes: Callable[[Entry], bool] = lambda entry: not entry.problem
-    tail: Callable[[], str] = lambda: ""  # what stands below the table
+    takes: Callable[[Entry], bool] = lambda entry: not entry.problem  # whether the page lists the entry
+    tail: Callable[[], str] = lambda: ""  # the text below the table
 
     @property
     def path(self) -> Path:
-        """Returns where the page lies."""
+        """Returns the page's path."""
         return places.CODE / "docs" / f"{self.folder}.md"
 
     @property
     def text(self) -> str:
-        """Returns the page as the entries' files have it now."""
+        """Returns the page's text, from the entries' files as they are now."""
+        from pipeline.scoring.tables.markdown import table
+
         usable = [entry for entry in entries(self.folder).values() if self.takes(entry)]
         shown = table(self.columns, [self.row(entry) for entry in usable])
         return f"{self.head}\n{self.count(usable)}\n\n{shown}{self.tail()}"
 
     def write(self) -> Path:
-        """Writes the page anew and returns its path."""
+        """Writes the page and returns its path."""
         self.path.parent.mkdir(exist_ok=True)
         write_atomically(self.path, self.text)
         return self.path
@@ -53,8 +54,8 @@ class Page:
 def _count_metrics(metrics: list[Entry]) -> str:
     unverified = sum(not entry.fields.get("verified") for entry in metrics)
     counts = {kind: sum(entry.kind == kind for entry in metrics) for kind in ("NR", "FR", "video")}
-    told = ", ".join(f"{count} {kind}" for kind, count in counts.items() if count)
-    return f"{len(metrics)} metrics: {told}; {unverified} of them unverified."
+    kinds = ", ".join(f"{count} {kind}" for kind, count in counts.items() if count)
+    return f"{len(metrics)} metrics: {kinds}; {unverified} of them unverified."
 
 
 def _metric(entry: Entry) -> tuple[str, ...]:
@@ -147,7 +148,7 @@ Written by `python -m pipeline catalogue` from the defences' own files; a test c
             *("weights", "cost", "licence", "verified"),
         ),
         _defence,
-        takes=lambda entry: not entry.problem and entry.kind == "defence",
+        takes=lambda entry: not entry.problem and entry.kind != "training",
         tail=robust_training,
     ),
 )
@@ -159,6 +160,6 @@ def add_to(app: typer.Typer) -> None:
 
 
 def catalogue() -> None:
-    """The command `catalogue`: writes docs/metrics.md and docs/defences.md from the entries' files."""
+    """Writes docs/metrics.md and docs/defences.md from the entries' files."""
     for page in PAGES:
         out.print(f"wrote {page.write()}", markup=False, soft_wrap=True)

@@ -37,7 +37,7 @@ GIB = 2**30
 
 
 def examine() -> dict[str, str]:
-    """Returns versions, processor, GPUs, memory, data sets and weights, each as one line."""
+    """Returns versions, processor, GPUs, memory, data sets and weights: a name and a line of text for each."""
     import torch
 
     from pipeline.engine.device import commit, versions

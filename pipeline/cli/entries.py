@@ -14,15 +14,11 @@ from pipeline.cli.options import Json, register
 from pipeline.errors import BenchError, Exit
 from pipeline.terminal import err, out, plain
 
-PROMISER = {"metrics": "a metric", "attacks": "an attack", "defences": "a defence"}
-
-
+ARTICLE = {"metrics": "a metric", "attacks": "an attack", "defences": "a defence"}
 LEFT_TO_JSON = {
     "metrics": ("gradient", "cost", "smallest", "needs"),
     "defences": ("presets", "needs"),
-}  # what a terminal has no room for
-
-
+}  # columns that a terminal has no room for
 Folder = Literal["metrics", "attacks", "defences", "datasets"]
 
 
@@ -34,7 +30,7 @@ def add_to(app: typer.Typer) -> None:
 
 
 def list_entries(
-    what: Annotated[Folder | None, typer.Argument(help="Which; everything if left out.")] = None,
+    what: Annotated[Folder | None, typer.Argument(help="What to list; everything by default.")] = None,
     filter_by: Annotated[str, typer.Option("--filter", help="Only rows that contain this text.")] = "",
     as_json: Json = False,
 ) -> None:
@@ -48,11 +44,11 @@ def list_entries(
         return
     for folder, rows in found.items():
         shown = [column for column in (rows[0] if rows else {}) if column not in LEFT_TO_JSON.get(folder, ())]
-        out.print(f"[italic]{len(rows)} {folder}")  # not the table's title, which a table without rows does not show
+        out.print(f"[italic]{len(rows)} {folder}")  # above the table: a table without rows does not show its title
         table = Table(box=None, pad_edge=False)
         widths = {column: max(len(column), *(len(_text(row[column])) for row in rows)) for column in shown}
         room = out.width - sum(width + 2 for column, width in widths.items() if column != "title")
-        for column in shown:  # the title alone gives way on a narrow terminal
+        for column in shown:  # on a narrow terminal only the title is shortened
             limit = max(room, 15) if column == "title" else None
             table.add_column(column, no_wrap=True, overflow="ellipsis", max_width=limit)
         for row in rows:
@@ -82,7 +78,8 @@ def check(
     from pipeline.contract import check_entry
 
     if bool(names) == bool(since):
-        raise BenchError("check must be given names, or --since: write python -m pipeline check niqe")
+        given = "both" if names else "neither"
+        raise BenchError(f"check must have either names or --since; got {given}: write python -m pipeline check niqe")
     broken = False
     changed = [change.entry for change in changed_since(since)] if since else []
     if since and not changed:
@@ -95,7 +92,7 @@ def check(
             print(json.dumps({"name": entry.name, "checks": [result._asdict() for result in results]}))
             continue
         table = Table(title=entry.file, title_justify="left", box=None, pad_edge=False)
-        for column in ("", f"{PROMISER[entry.folder]} must", "seen"):
+        for column in ("", f"{ARTICLE[entry.folder]} must", "seen"):
             table.add_column(column, overflow="fold")
         marks = {"passed": "[green]✓", "failed": "[red]✗", "skipped": "[yellow]-"}
         for result in results:

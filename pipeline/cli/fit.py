@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
 from pipeline import config
-from pipeline.cells.cell import Settings, parse_overrides
+from pipeline.cells.settings import parse_overrides, settings_of
 from pipeline.cli.options import register
 from pipeline.cli.progress import FitProgress
 from pipeline.errors import BenchError
@@ -47,25 +48,19 @@ def fit(
     if not names:
         raise BenchError("fit needs a training set; got none: add --train coco, voc2012, vimeo90k or a folder")
     # Only now: torch takes seconds, and every other command loads this file too.
-    from pipeline.engine.universal.fit_request import FitRequest, fit_patterns
+    from pipeline.engine.machine import Machine
+    from pipeline.engine.selection import Selection
+    from pipeline.engine.universal.fit_patterns import fit_patterns
 
-    request = FitRequest(
-        attack=attack,
-        metric=metric,
-        train=names,
-        limit=limit or chosen.train_limit,
-        settings=Settings(chosen.variants, chosen.jpeg, parse_overrides(overrides or []), dtype),
-        out=out_folder,
-        device=device,
-        batch=batch,
-        store=store,
-        key=key,
-        every=checkpoint_every,
-    )
-    for fitted in fit_patterns(request, lambda each: FitProgress(f"{metric} {each.label}")):
+    selection = Selection([metric], [attack], train=names, train_limit=limit or chosen.train_limit)
+    settings = replace(settings_of(chosen), overrides=parse_overrides(overrides or []), dtype=dtype, defences=())
+    machine = Machine(out_folder, device, batch, store=store, checkpoint_every=checkpoint_every)
+    for fitted in fit_patterns(
+        selection, settings, machine, lambda each: FitProgress(f"{metric} {each.label}"), key=key
+    ):
         stamp = fitted.stamp
         for image, reason in stamp.train.excluded.items():
-            err.print(f"left out: {image}: {reason}", markup=False, soft_wrap=True)
+            err.print(f"excluded: {image}: {reason}", markup=False, soft_wrap=True)
         enlarged = f", {len(stamp.enlarged)} of {stamp.train.images} images enlarged" if stamp.enlarged else ""
         out.print(
             f"{fitted.file}: loss {stamp.loss[0]:.4f} to {stamp.loss[-1]:.4f} in {len(stamp.loss)} steps, "

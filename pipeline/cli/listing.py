@@ -1,4 +1,4 @@
-"""What `list` shows of the entries and data sets."""
+"""The rows that `list` shows of entries and data sets."""
 
 from __future__ import annotations
 
@@ -10,7 +10,12 @@ from pipeline.catalogue.entry import Entry
 
 
 def listing(folder: str, containing: str = "") -> list[dict[str, Any]]:
-    """Returns a row per metric, attack, defence or data set whose text contains the filter."""
+    """Returns a row for each entry or data set whose text contains a filter.
+
+    Args:
+        folder: metrics, attacks, defences or datasets.
+        containing: The filter, whatever its case.
+    """
     if folder == "datasets":
         rows = [_dataset(name, about) for name, about in config.load().datasets.items()]
     else:

@@ -23,8 +23,8 @@ from rich.progress import (
 from pipeline.terminal import HEARTBEAT, err
 
 if TYPE_CHECKING:
-    from pipeline.engine.job import Event
-    from pipeline.engine.universal.fit import Step
+    from pipeline.engine.progress import Event
+    from pipeline.engine.universal.fit import FitStep
     from pipeline.weights.declared import Need
     from pipeline.weights.fetching import FetchResult
 
@@ -69,7 +69,7 @@ class RunProgress:
         self.progress.update(self.task, total=cells)
         self._print(f"{cells} cells to run, {done} up to date")
 
-    def hear(self, event: Event) -> None:
+    def on_event(self, event: Event) -> None:
         """Moves the bar, or prints a line."""
         now = time.monotonic()
         self.spent[event.metric] += now - self.latest.get(event.metric, self.printed)
@@ -118,14 +118,14 @@ class FitProgress:
         )
         self.task = self.progress.add_task(label, total=None, loss="")
 
-    def __enter__(self) -> Callable[[Step], None]:
+    def __enter__(self) -> Callable[[FitStep], None]:
         self.progress.start()
         return self.hear
 
     def __exit__(self, *_: object) -> None:
         self.progress.stop()
 
-    def hear(self, step: Step) -> None:
+    def hear(self, step: FitStep) -> None:
         """Moves the bar, or prints a line."""
         self.progress.update(self.task, completed=step.done, total=step.total, loss=f"{step.loss:.4f}")
         now = time.monotonic()

@@ -1,4 +1,4 @@
-"""What docs/defences.md says of robust training: the trainings, their metrics, and what robustness cost."""
+"""The section of docs/defences.md about robust training: the trainings, their metrics, and what they cost."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from statistics import fmean
 
 from pipeline.catalogue.lookup import entries
 from pipeline.places import CODE
-from pipeline.scoring.tables.markdown import table
 
 POINTS = CODE / "docs" / "robust_training.csv"  # written by `python -m pipeline tradeoff`
 
@@ -47,7 +46,9 @@ python -m pipeline tradeoff small_cnn+gradient_norm:0,5e-6,1e-5,2e-5,5e-5,1e-4 s
 
 
 def robust_training() -> str:
-    """Returns the section of docs/defences.md; without the table of costs where there is none."""
+    """Returns the section of docs/defences.md, with the costs if they were measured."""
+    from pipeline.scoring.tables.markdown import table
+
     trained = [entry for entry in entries("metrics").values() if entry.trained and entry.defence]
     rows = [
         (
@@ -64,9 +65,11 @@ def robust_training() -> str:
 
 
 def costs(points: Path) -> str:
-    """Returns the table of a trade-off, a line per training and strength; nothing where there is no file."""
+    """Returns the table of a trade-off, a line per training and strength; empty where there is no file."""
     if not points.is_file():
         return ""
+    from pipeline.scoring.tables.markdown import table
+
     with points.open(encoding="utf-8", newline="") as file:
         found = list(csv.DictReader(file))
     groups: dict[tuple[str, float], list[dict[str, str]]] = {}
@@ -74,7 +77,7 @@ def costs(points: Path) -> str:
         groups.setdefault((point["training"], float(point["strength"])), []).append(point)
     rows = []
     for (training, strength), group in groups.items():
-        metric = training.partition("+")[0]  # without strength all trainings of a metric are the same
+        metric = training.partition("+")[0]  # at strength 0 all trainings of a metric are equal
         bare = next((other for (name, of), other in groups.items() if not of and name.startswith(f"{metric}+")), group)
         agreement = [float(point["srocc"]) for point in group]
         rows.append(

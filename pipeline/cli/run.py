@@ -10,7 +10,7 @@ import typer
 
 from pipeline import config
 from pipeline.catalogue import lookup
-from pipeline.cells.cell import parse_overrides, settings_of
+from pipeline.cells.settings import parse_overrides, settings_of
 from pipeline.cli.options import register
 from pipeline.cli.progress import RunProgress
 from pipeline.errors import BenchError, Exit
@@ -73,8 +73,9 @@ def run(
     key: Annotated[str, typer.Option(help="The key that the cell was planned with; another one is refused.")] = "",
 ) -> None:
     """Attacks metrics on images, then writes rows, scores and the leaderboard. Finished work is never done again."""
-    from pipeline.engine.job import Request
-    from pipeline.engine.run import run
+    from pipeline.engine.machine import Machine
+    from pipeline.engine.run import run as run_cells
+    from pipeline.engine.selection import Selection
     from pipeline.scoring.tables.write import print_leaderboard, write_tables
 
     chosen = config.load().preset(preset)
@@ -85,47 +86,40 @@ def run(
     if adaptive and not defences:
         raise BenchError("--adaptive must have --defences to attack through; it has none: name them")
     if defences:
-        guards = tuple(_usable(lookup.guards(defences)))
+        guards = tuple(_usable(lookup.defence_names(defences)))
         chosen = chosen.model_copy(update={"through": guards} if adaptive else {"defences": guards})
     untrained = [] if attacks or from_images else chosen.untrained
     given = {"--attacks": attacks, "--dataset": dataset, "--train": train, "--set": overrides, "--limit": limit}
     given |= {"--adaptive": adaptive, "--save-images": save_images, "--codec": codec}
     if from_images and (extra := [name for name, value in given.items() if value]):
         raise BenchError(f"--from-images brings its own attacks and images; got {', '.join(extra)} too: leave it out")
-    request = Request(
+    selection = Selection(
         metrics=[entry.name for entry in chosen.entries("metrics", metrics)],
         attacks=[] if from_images else [entry.name for entry in chosen.entries("attacks", attacks)],
         datasets=[dataset] if dataset else list(chosen.datasets),
-        train=list(chosen.train),
-        train_limit=chosen.train_limit,
-        out=out_folder,
-        settings=replace(
-            settings_of(chosen),
-            overrides=parse_overrides(overrides or []),
-            dtype=dtype,
-            codec=f"jpeg:quality={jpeg}" if jpeg else codec,
-        ),
-        preset=preset,
         limit=limit or chosen.limit,
         frames=frames or chosen.frames,
-        device=device,
-        batch=batch,
-        save_images=save_images,
-        saved=from_images,
-        jobs=jobs,
-        store=store,
-        keep_every=keep_every,
-        key=key,
+        train=list(chosen.train),
+        train_limit=chosen.train_limit,
+        from_images=from_images,
+        preset=preset,
     )
+    settings = replace(
+        settings_of(chosen),
+        overrides=parse_overrides(overrides or []),
+        dtype=dtype,
+        codec=f"jpeg:quality={jpeg}" if jpeg else codec,
+    )
+    machine = Machine(out_folder, device, batch, jobs, store, keep_every, save_images=save_images)
     with RunProgress(jobs) as progress:
-        summary = run(request, progress)
+        summary = run_cells(selection, settings, machine, progress, key=key)
     with err.status("scoring"):
         board = write_tables([out_folder], out_folder)
     print_leaderboard(board, out)
     for image, reason in summary.excluded.items():
-        err.print(f"left out: {image}: {reason}", markup=False, soft_wrap=True)
+        err.print(f"excluded: {image}: {reason}", markup=False, soft_wrap=True)
     if untrained:
-        err.print(f"left out, for want of --train: {', '.join(untrained)}", markup=False, soft_wrap=True)
+        err.print(f"not run, for want of --train: {', '.join(untrained)}", markup=False, soft_wrap=True)
     err.print(f"rows and tables are in {out_folder}", markup=False, soft_wrap=True)
     if summary.statuses["failed"] or not summary.statuses["done"]:
         raise typer.Exit(Exit.FAILED)
@@ -142,7 +136,7 @@ def _usable(guards: list[str]) -> list[str]:
     reasons = {guard: missing(lookup.find("defences", guard.partition("-")[0])) for guard in guards}
     for guard, reason in reasons.items():
         if reason:
-            err.print(f"left out: {guard}: {reason}", markup=False, soft_wrap=True)
+            err.print(f"excluded: {guard}: {reason}", markup=False, soft_wrap=True)
     usable = [guard for guard, reason in reasons.items() if not reason]
     if not usable:
         raise BenchError(

@@ -13,7 +13,7 @@ from pipeline.cli.options import Json, register
 from pipeline.scoring.plots.style import Kind
 from pipeline.terminal import err, out
 
-WIDE = 200  # columns of text that is piped into another program
+WIDE = 200  # columns of text that goes to a file or another program
 From = Annotated[
     Path | None, typer.Option("--from", help="A folder of tables; default: the newest of build/*, or results/.")
 ]
@@ -53,7 +53,7 @@ def plot(
     names: Annotated[list[str] | None, typer.Argument(help="Metrics; of a scatter, two attacks.")] = None,
     folder: From = None,
 ) -> None:
-    """Draws tables for a paper: vectors, fonts inside, colours that the colour-blind tell apart."""
+    """Draws tables for a paper: vectors, embedded fonts, colours that the colour-blind can distinguish."""
     from pipeline.scoring.plots.leaderboard import write_plot
     from pipeline.scoring.tables.show import default_folder
 

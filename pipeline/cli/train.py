@@ -10,7 +10,7 @@ import typer
 
 from pipeline.catalogue.entry import weights_path
 from pipeline.catalogue.lookup import find
-from pipeline.cells.cell import Settings, parse_overrides
+from pipeline.cells.settings import Settings, parse_overrides
 from pipeline.cli.options import register
 from pipeline.errors import BenchError, DataError
 from pipeline.files import digest
@@ -149,13 +149,15 @@ def attack_photographs(sources: list[str], attacks: list[str], metrics: list[str
         DataError: If an attack failed.
     """
     from pipeline.cli.progress import RunProgress
-    from pipeline.engine.job import Request
+    from pipeline.engine.machine import Machine
     from pipeline.engine.run import run
+    from pipeline.engine.selection import Selection
 
     out = work / f"attacked-{digest(repr((sources, attacks, metrics)).encode())[:12]}"
-    request = Request(metrics, attacks, sources, out, settings=Settings(variants=False), save_images=True)
     with RunProgress(1) as progress:
-        summary = run(request, progress)
+        summary = run(
+            Selection(metrics, attacks, sources), Settings(variants=False), Machine(out, save_images=True), progress
+        )
     if summary.reasons:
         (metric, attack), reason = next(iter(summary.reasons.items()))
         raise DataError(f"photographs must be attacked by {attack} on {metric} to learn from; {reason}")

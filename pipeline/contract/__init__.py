@@ -1,4 +1,4 @@
-"""What every entry must do: `check` and the tests both ask here, so a new file is tested without a new test."""
+"""What every entry must do. The command `check` and the tests both use it, so a new file needs no new test."""
 
 from __future__ import annotations
 
@@ -19,10 +19,14 @@ LOADS = "be one file with a title, one class and literal metadata, that loads"
 
 
 def check_entry(entry: Entry, device: str = "cpu") -> list[Check]:
-    """Returns what the contract asks of an entry and what was seen.
+    """Returns each promise of the contract, with what was seen of it; only the first where the entry does not load.
+
+    Args:
+        entry: The metric, attack or defence.
+        device: cpu or cuda.
 
     Raises:
-        BenchError: If the device is not there.
+        BenchError: If this machine has no such device.
     """
     from pipeline.contract.attack import check_attack  # noqa: PLC0415
     from pipeline.contract.defence import check_defence  # noqa: PLC0415

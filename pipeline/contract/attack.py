@@ -10,19 +10,19 @@ import torch
 from attacks.base import Attack, Universal
 from metrics.base import FullReference, Images, NoReference, Scores
 from pipeline.catalogue.entry import Entry
-from pipeline.cells.cell import Settings
-from pipeline.contract.base import BrokenError, Check, kept, photographs, require
+from pipeline.cells.settings import Settings
+from pipeline.contract.base import BrokenPromiseError, Check, checked, photographs, require
 from pipeline.contract.universal import FitCheck
 from pipeline.data.images import quantize
-from pipeline.engine.attack.passes import attack_variants
+from pipeline.engine.attack.settings import attack_variants
 from pipeline.engine.metric.objective import ImageNoise, MetricObjective
 
 NAMES = ["first.png", "second.png", "third.png"]
-CLOSE = 1e-5  # what a batch may change of a pixel in [0, 1]
+CLOSE = 1e-5  # the most that other images of a batch may change a pixel in [0, 1]
 
 
 class Contrast(NoReference):
-    """The metric that attacks are checked on: mean luma difference of neighbours, smooth everywhere."""
+    """The metric that attacks are checked on: the mean difference of neighbouring luma values, smooth everywhere."""
 
     higher_is_better = True
     score_range = (0.0, 0.2)
@@ -35,18 +35,21 @@ class Contrast(NoReference):
 
 
 class Sameness(FullReference):
-    """What stands for the full-reference metrics that attacks keep close by: 1 less the mean squared error, smooth."""
+    """The metric in place of the full-reference metrics that attacks ask: 1 minus the mean squared error."""
 
     higher_is_better = True
     score_range = (0.0, 1.0)
 
     def score(self, images: Images, references: Images) -> Scores:
-        """Returns 1 where nothing differs."""
+        """Returns 1 for an image that equals its reference, less for others."""
         return 1 - (images - references).square().mean(dim=(1, 2, 3))
 
 
 class AttackCheck:
-    """Looks at one attack, with one set of settings, on photographs of an odd size."""
+    """The checks of one attack with one set of settings, on photographs of an odd size.
+
+    Each returns what was seen, and raises where a promise is broken.
+    """
 
     def __init__(self, name: str, attack: Attack, device: torch.device) -> None:
         self.name, self.attack, self.device = name, attack, device
@@ -54,10 +57,13 @@ class AttackCheck:
         self.images = photographs(49, 67).to(device)
 
     def objective(self, images: Images) -> MetricObjective:
-        """Returns the number to raise; every metric that the attack needs gives 4, an ordinary NIQE, or `Sameness`."""
+        """Returns the objective.
+
+        Every metric that the attack needs has a clear score of 4, an ordinary NIQE, and is `Sameness` when it is asked.
+        """
         known = {name: torch.full((len(images),), 4.0, device=self.device) for name in self.attack.needs}
         close = {name: MetricObjective(Sameness(), images) for name in self.attack.needs}
-        return MetricObjective(self.metric, access=self.attack.access, clear_scores=known, companions=close)
+        return MetricObjective(self.metric, access=self.attack.access, surrogate_scores=known, surrogates=close)
 
     def result(self, index: list[int], attack: Attack | None = None) -> Images:
         """Returns the adversarial images of some of the photographs."""
@@ -66,34 +72,34 @@ class AttackCheck:
         return (attack or self.attack)(images, self.objective(images), noise)
 
     def honest(self) -> str:
-        """No gradient unless it declared itself white-box."""
+        """Checks that the attack asks for gradients only if it declares itself white-box."""
         try:
             self.result([0])
         except PermissionError as error:
-            raise BrokenError(str(error)) from error
+            raise BrokenPromiseError(str(error)) from error
         return f'access = "{self.attack.access}"'
 
     def raises(self) -> str:
-        """A higher objective for every image, after rounding."""
+        """Checks that the objective rises for every image, after rounding to 8 bits; of a control, it need not."""
         value = self.objective(self.images)
         attacked = quantize(self.result([0, 1, 2]), self.images, self.attack.eps)
         gains = (value(attacked) - value(self.images)).tolist()
-        told = ", ".join(f"{gain:+.3f}" for gain in gains)
+        shown = ", ".join(f"{gain:+.3f}" for gain in gains)
         if self.attack.family == "control":
-            return f"a control need not; moves it by {told} of the range"
-        require(min(gains) > 0, f"it moves by {told} of the range: go up the gradient, and survive rounding to 8 bits")
-        return f"by {told} of the range"
+            return f"a control need not; moves it by {shown} of the range"
+        require(min(gains) > 0, f"it moves by {shown} of the range: go up the gradient, and survive rounding to 8 bits")
+        return f"by {shown} of the range"
 
     def stays(self) -> str:
-        """Within eps and [0, 1]: the base class sees to that, unless the author replaced a part of it."""
+        """Checks that images stay within eps and [0, 1], even if the author replaced parts of the base class."""
         found = self.result([0, 1, 2])
         change = (found - self.images).abs().max().item()
         require(change <= self.attack.eps + 1e-6, f"the change is {change:.4f}; eps is {self.attack.eps:.4f}: project")
         require(bool((found >= 0).all() and (found <= 1).all()), "values leave [0, 1]: project")
         return f"largest change {change * 255:.1f}/255 of {self.attack.eps * 255:.1f}/255"
 
-    def companions(self) -> str:
-        """The same image alone, in a batch and in another order."""
+    def independent(self) -> str:
+        """Checks that an image becomes the same alone, in a batch and in another order."""
         together = self.result([0, 1, 2])
         alone = torch.cat([self.result([i]) for i in range(3)])
         turned = self.result([2, 1, 0]).flip(0)
@@ -102,25 +108,25 @@ class AttackCheck:
         return f"pixels differ by {off:.1g}"
 
     def repeats(self) -> str:
-        """The same bits twice."""
+        """Checks that equal noise gives equal bits."""
         require(torch.equal(self.result([0, 1]), self.result([0, 1])), "runs differ: draw from `noise`, and only there")
         return "equal bits"
 
     def untouched(self) -> str:
-        """Its input as it was."""
+        """Checks that the input stays as it was."""
         given = self.images.clone()
         self.attack.perturb(given, self.objective(given), ImageNoise(self.name, NAMES))
         require(torch.equal(given, self.images), "it writes into the images it was given: work on a copy")
         return "unchanged"
 
     def nothing(self) -> str:
-        """Nothing with eps = 0."""
+        """Checks that eps = 0 changes nothing."""
         found = self.result([0, 1, 2], replace(self.attack, eps=0.0))
         require(torch.equal(found, self.images), "the image changes: scale every step by eps, or leave it to project")
         return "unchanged"
 
     def spends(self) -> str:
-        """The queries and gradients that it declares."""
+        """Checks that the attack spends the queries and gradients that it declares."""
         objective = self.objective(self.images)
         self.attack(self.images, objective, ImageNoise(self.name, NAMES))
         declared = self.attack.budget()
@@ -133,28 +139,28 @@ def check_attack(entry: Entry, device: torch.device) -> Iterator[Check]:
     """Yields what an attack must do and what was seen, for its defaults and each of its variants.
 
     Raises:
-        BenchError: If it does not load.
+        BenchError: If the attack does not load.
     """
     for variant, attack in attack_variants(entry, Settings()).items():
         of = f" (variant {variant})" if variant else ""
         if isinstance(attack, Universal):
             fit = FitCheck(entry.name, attack, Contrast().to(device), device)
-            (bounded,) = kept(f"fit a finite pattern within eps{of}", fit.bounded)
+            (bounded,) = checked(f"fit a finite pattern within eps{of}", fit.bounded)
             yield bounded
             if bounded.status == "failed":
-                continue  # there is no pattern to look at
-            yield from kept(f"fit the same pattern when it is stopped and goes on{of}", fit.resumes)
+                continue  # there is no pattern to check
+            yield from checked(f"fit the same pattern when it is stopped and goes on{of}", fit.resumes)
             look = AttackCheck(entry.name, attack.at(max(attack.amplitudes), fit.pattern), device)
         else:
             look = AttackCheck(entry.name, attack, device)
-        (access,) = kept(f'ask for gradients only when access = "white"{of}', look.honest)
+        (access,) = checked(f'ask for gradients only when access = "white"{of}', look.honest)
         yield access
         if access.status == "failed":
-            continue  # it would fail everywhere, for the same reason
-        yield from kept(f"raise the objective after rounding to 8 bits{of}", look.raises)
-        yield from kept(f"stay within eps and [0, 1]{of}", look.stays)
-        yield from kept(f"give the same image alone, in a batch and in another order{of}", look.companions)
-        yield from kept(f"be deterministic{of}", look.repeats)
-        yield from kept(f"leave its input untouched{of}", look.untouched)
-        yield from kept(f"do nothing with eps = 0{of}", look.nothing)
-        yield from kept(f"spend the queries and gradients it declares{of}", look.spends)
+            continue  # the other checks would fail for the same reason
+        yield from checked(f"raise the objective after rounding to 8 bits{of}", look.raises)
+        yield from checked(f"stay within eps and [0, 1]{of}", look.stays)
+        yield from checked(f"give the same image alone, in a batch and in another order{of}", look.independent)
+        yield from checked(f"be deterministic{of}", look.repeats)
+        yield from checked(f"leave its input untouched{of}", look.untouched)
+        yield from checked(f"do nothing with eps = 0{of}", look.nothing)
+        yield from checked(f"spend the queries and gradients it declares{of}", look.spends)

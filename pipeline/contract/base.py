@@ -16,11 +16,11 @@ from pipeline.engine.batching import one_line
 
 
 class Check(NamedTuple):
-    """One promise of the contract."""
+    """One promise of the contract, and whether an entry keeps it."""
 
     promise: str  # completes "a metric must ..."
     status: Literal["passed", "failed", "skipped"]
-    seen: str  # what was seen; for a failure also what to change
+    seen: str  # what was observed; of a failure also what to change
 
 
 def failed(promise: str, seen: str) -> Check:
@@ -29,33 +29,36 @@ def failed(promise: str, seen: str) -> Check:
 
 
 def skipped(promise: str, why: str) -> Check:
-    """Returns a promise that could not be looked at."""
+    """Returns a promise that could not be checked."""
     return Check(promise, "skipped", why)
 
 
-class BrokenError(Exception):
-    """Raised by a check: what was seen, and what to change."""
+class BrokenPromiseError(Exception):
+    """A promise is broken; the message says what was seen and what to change."""
 
 
-def kept(promise: str, look: Callable[[], str]) -> Iterator[Check]:
-    """Yields what came of one look at an entry; whatever its code raises is told, not raised."""
+def checked(promise: str, look: Callable[[], str]) -> Iterator[Check]:
+    """Yields the result of one check of an entry. What the entry's code raises becomes a failure, with its message."""
     try:
         yield Check(promise, "passed", look())
-    except BrokenError as broken:
+    except BrokenPromiseError as broken:
         yield failed(promise, str(broken))
-    except Exception as error:  # whatever a contributor's code raises is a finding  # noqa: BLE001
+    except Exception as error:  # a contributor's code may raise anything  # noqa: BLE001
         yield failed(promise, f"raised {one_line(error)}: make it work on this input")
 
 
 def require(holds: bool, otherwise: str) -> None:
-    """Raises BrokenError unless something holds."""
+    """Raises BrokenPromiseError with a message unless a condition holds."""
     if not holds:
-        raise BrokenError(otherwise)
+        raise BrokenPromiseError(otherwise)
 
 
 @cache
 def photographs(height: int, width: int, count: int = 3) -> Images:
-    """Returns (count, 3, height, width) central crops of the sample photographs; small ones are repeated outwards."""
+    """Returns central crops of the sample photographs, float32 RGB in [0, 1], (count, 3, height, width).
+
+    A photograph that is smaller than the crop is repeated in both directions.
+    """
     return to_tensor([_crop(decode(photo.path), height, width) for photo in open_dataset("sample").photos[:count]])
 
 

@@ -9,18 +9,24 @@ import torch
 
 from defences.base import Defence, Images, RobustTraining
 from pipeline.catalogue.entry import Entry
-from pipeline.contract.base import BrokenError, Check, kept, photographs, require
+from pipeline.contract.base import BrokenPromiseError, Check, checked, photographs, require
 from pipeline.contract.training import check_training
 from pipeline.engine.metric.build import build_defences
 from pipeline.engine.metric.objective import ImageNoise
 
 NAMES = ["first.png", "second.png", "third.png"]
-SIZES = {"light": (97, 111), "heavy": (57, 67)}  # of the photographs, odd; a diffusion model takes hundreds of passes
-CLOSE = 1e-5  # what a batch may change of a pixel in [0, 1]
+SIZES = {
+    "light": (97, 111),
+    "heavy": (57, 67),
+}  # odd; small for diffusion, which takes hundreds of passes
+CLOSE = 1e-5  # the most that other images of a batch may change a pixel in [0, 1]
 
 
 class DefenceCheck:
-    """Looks at one defence, with one set of settings, on photographs of an odd size."""
+    """The checks of one defence with one set of settings, on photographs of an odd size.
+
+    Each returns what was seen, and raises where a promise is broken.
+    """
 
     def __init__(self, name: str, defence: Defence, device: torch.device) -> None:
         self.name, self.defence = name, defence
@@ -46,17 +52,17 @@ class DefenceCheck:
         return self.purified([0])
 
     def valid(self) -> str:
-        """Finite images in [0, 1], of the right size: `Defence.__call__` looks at that."""
+        """Checks that images are finite, in [0, 1] and of the right size; `Defence.__call__` raises if they are not."""
         try:
             found = self.together
             with torch.no_grad():
                 self.defence(torch.zeros_like(self.images[[0]]), self.noise([0]))
         except ValueError as error:
-            raise BrokenError(str(error)) from error
+            raise BrokenPromiseError(str(error)) from error
         return f"{found.shape[3]}x{found.shape[2]} of {self.images.shape[3]}x{self.images.shape[2]}; a black image too"
 
-    def companions(self) -> str:
-        """The same image alone, in a batch and in another order."""
+    def independent(self) -> str:
+        """Checks that an image becomes the same alone, in a batch and in another order."""
         alone = torch.cat([self.first, self.purified([1]), self.purified([2])])
         turned = self.purified([2, 1, 0]).flip(0)
         off = max((self.together - other).abs().max().item() for other in (alone, turned))
@@ -64,12 +70,12 @@ class DefenceCheck:
         return f"pixels differ by {off:.1g}"
 
     def repeats(self) -> str:
-        """The same bits twice."""
+        """Checks that equal noise gives equal bits."""
         require(torch.equal(self.first, self.purified([0])), "runs differ: draw from `noise`, and only there")
         return "equal bits"
 
     def random(self) -> str:
-        """Another image of another draw, if and only if it says so."""
+        """Checks that other noise gives another image if and only if the defence declares itself random."""
         with torch.no_grad():
             other = self.defence(self.images[[0]], ImageNoise(self.name, ["another draw"]))
         differs = not torch.equal(other, self.first)
@@ -77,7 +83,7 @@ class DefenceCheck:
         return f"random = {differs}"
 
     def untouched(self) -> str:
-        """Its input as it was."""
+        """Checks that the input stays as it was."""
         given = self.images.clone()
         with torch.no_grad():
             self.defence.purify(given, self.noise([0, 1, 2]))
@@ -85,7 +91,7 @@ class DefenceCheck:
         return "unchanged"
 
     def attackable(self) -> str:
-        """A gradient, or a way straight through: what an adaptive attack needs."""
+        """Checks that an adaptive attack has a gradient, or can take the defence for the identity."""
         if not self.defence.differentiable:
             require(
                 self.defence.keeps_geometry,
@@ -104,7 +110,7 @@ class DefenceCheck:
         return f"reaches {share:.0%} of the values"
 
     def aligned(self) -> str:
-        """Two batches of one size, whose difference is small where only clear images went in."""
+        """Checks that `align` returns batches of one size, and that purified clear images correlate with clear ones."""
         found = self.defence.align(self.together, self.images, self.noise([0, 1, 2]))
         same = found.purified.shape == found.clear.shape
         require(same, f"shapes {tuple(found.purified.shape)} and {tuple(found.clear.shape)}: write `align`")
@@ -117,21 +123,21 @@ def check_defence(entry: Entry, device: torch.device) -> Iterator[Check]:
     """Yields what a defence must do and what was seen, for its defaults and each of its presets.
 
     Raises:
-        BenchError: If it does not load.
+        BenchError: If the defence does not load.
     """
     for preset, defence in build_defences(entry).items():
         of = f" (preset {preset})" if preset else ""
-        if isinstance(defence, RobustTraining):  # images pass as they are
+        if isinstance(defence, RobustTraining):  # which does not change images
             yield from check_training(defence, of, device)
             continue
         look = DefenceCheck(entry.name, defence, device)
-        (valid,) = kept(f"return finite images in [0, 1], of the same size unless it says otherwise{of}", look.valid)
+        (valid,) = checked(f"return finite images in [0, 1], of the same size unless it says otherwise{of}", look.valid)
         yield valid
         if valid.status == "failed":
-            continue  # it would fail everywhere, for the same reason
-        yield from kept(f"give the same image alone, in a batch and in another order{of}", look.companions)
-        yield from kept(f"be deterministic, given its noise{of}", look.repeats)
-        yield from kept(f"be random if and only if it says so{of}", look.random)
-        yield from kept(f"leave its input untouched{of}", look.untouched)
-        yield from kept(f"pass a gradient, or let attacks go straight through{of}", look.attackable)
-        yield from kept(f"show the same as the clear images once aligned{of}", look.aligned)
+            continue  # the other checks would fail for the same reason
+        yield from checked(f"give the same image alone, in a batch and in another order{of}", look.independent)
+        yield from checked(f"be deterministic, given its noise{of}", look.repeats)
+        yield from checked(f"be random if and only if it says so{of}", look.random)
+        yield from checked(f"leave its input untouched{of}", look.untouched)
+        yield from checked(f"pass a gradient, or let attacks go straight through{of}", look.attackable)
+        yield from checked(f"show the same as the clear images once aligned{of}", look.aligned)

@@ -11,18 +11,18 @@ from PIL import Image, ImageFilter
 
 from metrics.base import Images, Metric, Scores, VideoMetric
 from pipeline.catalogue.entry import Entry
-from pipeline.contract.base import Check, kept, photographs, require
+from pipeline.contract.base import Check, checked, photographs, require
 from pipeline.data.images import to_tensor
 from pipeline.data.video import Pixels
 from pipeline.engine.metric.build import build_metric
 
 TOLERANCE = 1e-4  # of the score range: what a batch may change
-FRAMES, STEP = 4, 2  # of a clip, and the pixels it moves from one to the next
+FRAMES, STEP = 4, 2  # frames of a clip, and the pixels that it moves from one frame to the next
 LEVELS = {"blur": (1, 2, 4), "noise": (8, 20, 45), "JPEG": (40, 15, 5)}  # sigma in pixels, sigma of 255, quality
 
 
 class MetricCheck:
-    """Looks at one metric on photographs."""
+    """The checks of one metric, on photographs. Each returns what was seen, and raises where a promise is broken."""
 
     def __init__(self, entry: Entry, device: torch.device) -> None:
         self.entry, self.device = entry, device
@@ -31,10 +31,10 @@ class MetricCheck:
         self.span = high - low
         self.size = max(self.metric.smallest, 128)
         self.images = self.material(self.size, self.size)
-        self.distorted = (self.images * 0.9 + 0.05).clamp(0, 1)  # so that a full-reference metric has a difference
+        self.distorted = (self.images * 0.9 + 0.05).clamp(0, 1)  # not equal to the references
 
     def material(self, height: int, width: int) -> Images:
-        """Returns photographs of a size."""
+        """Returns photographs of a size, (3, 3, height, width)."""
         return photographs(height, width).to(self.device)
 
     def score(self, images: Images, references: Images | None = None) -> Scores:
@@ -48,13 +48,13 @@ class MetricCheck:
         return torch.cat([self.score(images[i], None if references is None else references[i]) for i in alone])
 
     def finite(self) -> str:
-        """One finite score per image."""
+        """Checks that every image has one finite score."""
         scores = self.score(self.distorted, self.images)
         require(bool(scores.isfinite().all()), f"got {scores.tolist()}: return finite scores")
         return ", ".join(f"{score:.4g}" for score in scores.tolist())
 
-    def companions(self) -> str:
-        """The same score alone, in a batch and in another order."""
+    def independent(self) -> str:
+        """Checks that an image has the same score alone, in a batch and in another order."""
         if self.metric.random:
             return "declared random = True"
         together = self.score(self.distorted, self.images)
@@ -68,7 +68,7 @@ class MetricCheck:
         return f"differs by {off:.1g} of the range"
 
     def deterministic(self) -> str:
-        """The same bits twice."""
+        """Checks that a second call returns the same bits."""
         if self.metric.random:
             return "declared random = True"
         first, second = (self.score(self.distorted, self.images) for _ in range(2))
@@ -79,7 +79,7 @@ class MetricCheck:
         return "equal bits"
 
     def gradient(self) -> str:
-        """A finite, non-zero gradient to the images."""
+        """Checks that a finite gradient that is not zero reaches the images."""
         if not self.metric.differentiable:
             return "declared differentiable = False"
         images = self.distorted.clone().requires_grad_()
@@ -92,7 +92,7 @@ class MetricCheck:
         return f"largest {sizes.max().item() / self.span:.2g} of the range"
 
     def climbs(self) -> str:
-        """A small step along the gradient raises the score: a gradient of something else would not."""
+        """Checks that a small step along the gradient raises the score: a wrong gradient would not."""
         if not self.metric.differentiable:
             return "declared differentiable = False"
         images = self.distorted.clone().requires_grad_()
@@ -107,7 +107,7 @@ class MetricCheck:
         return f"raises it by {max(gains):.2g} of the range"
 
     def flat(self) -> str:
-        """Finite scores and gradients on a flat grey image, which attacks and users do meet."""
+        """Checks that score and gradient of a flat grey image are finite: such images occur."""
         images = torch.full_like(self.images[:1], 128 / 255).requires_grad_(self.metric.differentiable)
         scores = self.score(images, self.images[:1])
         require(bool(scores.isfinite().all()), f"the score is {scores.item()}: guard against zero variance")
@@ -119,7 +119,7 @@ class MetricCheck:
         return f"score {scores.item():.4g}"
 
     def sizes(self) -> str:
-        """Odd sizes, and the smallest it declares."""
+        """Checks that odd sizes are scored, and the smallest that the metric declares."""
         least = self.metric.smallest
         for height, width in ((least, least), (least + 1, least + 33), (self.size | 1, self.size + 18)):
             images = self.material(height, width)
@@ -130,7 +130,7 @@ class MetricCheck:
         return f"from {least}x{least}"
 
     def refuses(self) -> str:
-        """An error on 8-bit values, which would give a wrong score without a word."""
+        """Checks that values in [0, 255] raise an error, since they would give a wrong score unnoticed."""
         try:
             self.metric(self.images * 255, self.images)
         except ValueError as error:
@@ -139,33 +139,33 @@ class MetricCheck:
         return ""
 
     def ladder(self) -> str:
-        """The declared direction on ever stronger blur, noise and JPEG."""
+        """Checks that ever stronger blur, noise and JPEG move the score the declared way."""
         sign = 1 if self.metric.higher_is_better else -1
         falls = {}
         for kind, levels in LEVELS.items():
             with torch.no_grad():
                 scores = [self.score(distorted(self.images, kind, level), self.images) for level in levels]
             falls[kind] = sign * (scores[0] - scores[-1]).mean().item() / self.span
-        told = ", ".join(f"{kind} {fall:+.2f}" for kind, fall in falls.items())
+        shown = ", ".join(f"{kind} {fall:+.2f}" for kind, fall in falls.items())
         require(
             sum(fall > 0 for fall in falls.values()) * 2 > len(falls),
-            f"quality falls by {told} of the range: turn higher_is_better round",
+            f"quality falls by {shown} of the range: turn higher_is_better round",
         )
-        return f"quality falls by {told} of the range"
+        return f"quality falls by {shown} of the range"
 
 
 class ClipCheck(MetricCheck):
-    """Looks at one video metric, on photographs that move."""
+    """The checks of one video metric, on photographs that move."""
 
     metric: VideoMetric
 
     def material(self, height: int, width: int) -> Images:
-        """Returns (3, FRAMES, 3, height, width) clips: photographs under a camera that pans."""
+        """Returns clips in which a camera pans over photographs, (3, FRAMES, 3, height, width)."""
         wide = photographs(height, width + STEP * (FRAMES - 1)).to(self.device)
         return torch.stack([wide[..., STEP * i : STEP * i + width] for i in range(FRAMES)], dim=1)
 
-    def strangers(self) -> str:
-        """The features of a frame, whatever its neighbours; so a clip may be scored in parts."""
+    def frames_independent(self) -> str:
+        """Checks that the features of a frame do not depend on its neighbours, since clips are scored in parts."""
         clip, references = self.distorted[0], self.images[0] if self.metric.full_reference else None
         with torch.no_grad():
             together = self.metric.features(clip, references)
@@ -184,7 +184,7 @@ class ClipCheck(MetricCheck):
 
 
 def distorted(images: Images, kind: str, level: int) -> Images:
-    """Returns images, or the frames of clips, distorted each for itself."""
+    """Returns images, or the frames of clips, each distorted by itself."""
     clear = [
         np.asarray((image * 255).round().byte().permute(1, 2, 0).cpu())
         for image in images.reshape(-1, *images.shape[-3:])
@@ -193,7 +193,13 @@ def distorted(images: Images, kind: str, level: int) -> Images:
 
 
 def distort(pixels: Pixels, kind: str, level: int) -> Pixels:
-    """Returns a blurred, noisy or JPEG-compressed image."""
+    """Returns an image, (H, W, 3) of 8 bits, blurred, with noise or compressed as JPEG.
+
+    Args:
+        pixels: The image.
+        kind: blur, noise, or JPEG.
+        level: The standard deviation of the blur in pixels, that of the noise in 1/255, or the JPEG quality.
+    """
     image = Image.fromarray(pixels)
     if kind == "blur":
         return np.asarray(image.filter(ImageFilter.GaussianBlur(level)))
@@ -209,17 +215,17 @@ def check_metric(entry: Entry, device: torch.device) -> Iterator[Check]:
     """Yields what a metric must do and what was seen.
 
     Raises:
-        BenchError: If it cannot be built.
+        BenchError: If the metric cannot be built.
     """
     look = ClipCheck(entry, device) if entry.kind == "video" else MetricCheck(entry, device)
-    yield from kept("return one finite score per image", look.finite)
-    yield from kept("give the same score alone, in a batch and in another order", look.companions)
-    yield from kept("be deterministic", look.deterministic)
-    yield from kept("pass a finite, non-zero gradient to the images", look.gradient)
-    yield from kept("rise along its gradient", look.climbs)
-    yield from kept("stay finite on a flat image", look.flat)
-    yield from kept("accept odd sizes from its smallest on", look.sizes)
+    yield from checked("return one finite score per image", look.finite)
+    yield from checked("give the same score alone, in a batch and in another order", look.independent)
+    yield from checked("be deterministic", look.deterministic)
+    yield from checked("pass a finite, non-zero gradient to the images", look.gradient)
+    yield from checked("rise along its gradient", look.climbs)
+    yield from checked("stay finite on a flat image", look.flat)
+    yield from checked("accept odd sizes from its smallest on", look.sizes)
     if isinstance(look, ClipCheck):
-        yield from kept("give a frame the same features whatever its neighbours", look.strangers)
-    yield from kept("refuse images outside [0, 1]", look.refuses)
-    yield from kept("move the declared way with blur, noise and JPEG", look.ladder)
+        yield from checked("give a frame the same features whatever its neighbours", look.frames_independent)
+    yield from checked("refuse images outside [0, 1]", look.refuses)
+    yield from checked("move the declared way with blur, noise and JPEG", look.ladder)

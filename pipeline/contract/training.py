@@ -9,13 +9,13 @@ from torch import Tensor, nn
 from torch.nn.functional import mse_loss
 
 from defences.base import Images, RobustTraining
-from pipeline.contract.base import Check, kept, photographs, require
+from pipeline.contract.base import Check, checked, photographs, require
 
 STEPS = 12
 
 
 class Student(nn.Module):
-    """The smallest metric that can learn: filters, their strength over the image, a line."""
+    """A metric that is small and can learn: four filters, their mean strength over the image, and a linear layer."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -29,7 +29,10 @@ class Student(nn.Module):
 
 
 class TrainingCheck:
-    """Looks at one robust training, with one set of settings, at work on a small metric and photographs."""
+    """The checks of one robust training with one set of settings, on a small metric and photographs.
+
+    Each returns what was seen, and raises where a promise is broken.
+    """
 
     def __init__(self, training: RobustTraining, device: torch.device) -> None:
         self.training, self.device = training, device
@@ -37,7 +40,7 @@ class TrainingCheck:
         self.labels = torch.tensor([20.0, 50.0, 80.0], device=device)
 
     def student(self) -> Student:
-        """Returns the metric as it is before its training."""
+        """Returns the metric before its training, always with the same weights."""
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
             return Student().to(self.device)
@@ -48,7 +51,7 @@ class TrainingCheck:
         return self.training.loss(student, images, self.labels, _error, generator)
 
     def teaches(self) -> str:
-        """A finite number, with a finite gradient to every weight."""
+        """Checks that the loss is one finite number, with a finite gradient to every weight."""
         student = self.student()
         loss = self.loss(student, self.images)
         require(loss.shape == (), f"got shape {tuple(loss.shape)}: return one number")
@@ -60,13 +63,13 @@ class TrainingCheck:
         return f"loss {loss.item():.4g}"
 
     def repeats(self) -> str:
-        """The same bits twice."""
+        """Checks that an equal generator gives equal bits."""
         first, second = (self.loss(self.student(), self.images) for _ in range(2))
         require(torch.equal(first, second), "losses differ: draw from `generator`, and only there")
         return "equal bits"
 
     def untouched(self) -> str:
-        """Images as they were."""
+        """Checks that the images stay as they were."""
         given = self.images.clone()
         self.loss(self.student(), given)
         same = torch.equal(given, self.images) and not given.requires_grad
@@ -74,7 +77,7 @@ class TrainingCheck:
         return "unchanged"
 
     def improves(self) -> str:
-        """A lower loss after some steps."""
+        """Checks that the loss falls within some steps."""
         student = self.student()
         optimizer = torch.optim.Adam(student.parameters(), lr=0.02)
         losses = []
@@ -92,15 +95,15 @@ def check_training(training: RobustTraining, of: str, device: torch.device) -> I
     """Yields what a robust training must do and what was seen.
 
     Args:
-        training: With some settings.
-        of: Tells which, at the end of every promise.
+        training: The training, with its settings.
+        of: The words that end every promise and name the settings.
         device: Where to compute.
     """
     look = TrainingCheck(training, device)
-    yield from kept(f"return a loss with a gradient to every weight{of}", look.teaches)
-    yield from kept(f"be deterministic, given its generator{of}", look.repeats)
-    yield from kept(f"leave its input untouched{of}", look.untouched)
-    yield from kept(f"return what falls as a metric learns{of}", look.improves)
+    yield from checked(f"return a loss with a gradient to every weight{of}", look.teaches)
+    yield from checked(f"be deterministic, given its generator{of}", look.repeats)
+    yield from checked(f"leave its input untouched{of}", look.untouched)
+    yield from checked(f"return what falls as a metric learns{of}", look.improves)
 
 
 def _error(qualities: Tensor, wanted: Tensor) -> Tensor:

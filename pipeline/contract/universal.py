@@ -1,4 +1,4 @@
-"""The contract of a universal attack's fit; its pattern at work is checked as any attack."""
+"""The contract of a universal attack's fit. Its fitted pattern is checked like any other attack."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ import torch
 
 from attacks.base import Pattern, State, Universal
 from metrics.base import Metric
-from pipeline.contract.base import BrokenError, photographs, require
+from pipeline.contract.base import BrokenPromiseError, photographs, require
 from pipeline.engine.metric.objective import ImageNoise
 from pipeline.engine.universal.crop_objective import CropObjective
 
-SIDE, BATCH, STEPS = 32, 3, 20  # small: what is checked does not depend on size
+SIDE, BATCH, STEPS = 32, 3, 20  # small and fast: the promises do not depend on size
 
 
 class FitCheck:
-    """Looks at the fit of one universal attack, on small crops of photographs that its pattern is not checked on."""
+    """The checks of one universal attack's fit, on crops that its pattern is not checked on afterwards."""
 
     def __init__(self, name: str, attack: Universal, metric: Metric, device: torch.device) -> None:
         self.name, self.metric, self.device = name, metric, device
@@ -26,7 +26,7 @@ class FitCheck:
 
     @cached_property
     def pattern(self) -> Pattern:
-        """Returns the fitted pattern."""
+        """Returns the fitted pattern, (3, SIDE, SIDE)."""
         return self.attack.reached(self.after(STEPS, self.begun()))
 
     def begun(self) -> State:
@@ -36,14 +36,14 @@ class FitCheck:
 
     @torch.no_grad()
     def after(self, steps: int, state: State) -> State:
-        """Returns the state so many steps later."""
+        """Returns the state after a number of further steps."""
         batches = ((self.crops.clone(), CropObjective(self.metric, None, torch.float32, BATCH)) for _ in range(steps))
         for found in self.attack.fit(batches, state):
             state = found
         return state
 
     def bounded(self) -> str:
-        """A finite pattern within eps, of the crop's size."""
+        """Checks that the pattern is finite, within eps and of the crop's size."""
         shape = (3, SIDE, SIDE)
         require(self.pattern.shape == shape, f"its shape is {tuple(self.pattern.shape)}: make it (3, crop, crop)")
         require(bool(self.pattern.isfinite().all()), "the pattern is not finite: guard divisions")
@@ -52,10 +52,10 @@ class FitCheck:
         return f"largest value {largest:.4f} of {self.attack.eps:.4f}"
 
     def resumes(self) -> str:
-        """The same bits when it goes on from a copy of its state."""
+        """Checks that a fit that goes on from a copy of its state ends with the same bits."""
         half = self.after(STEPS // 2, self.begun())
         if not all(isinstance(value, torch.Tensor) for value in half.values()):
-            raise BrokenError("its state holds something else than tensors: a checkpoint could not keep it")
+            raise BrokenPromiseError("its state holds something else than tensors: a checkpoint could not keep it")
         rest = self.after(STEPS - STEPS // 2, {name: value.clone() for name, value in half.items()})
         same = torch.equal(self.attack.reached(rest), self.pattern)
         require(same, "patterns differ: keep all that a step needs in the state, and draw from `noise` alone")

@@ -16,7 +16,7 @@ import torch
 from PIL import Image, ImageOps
 
 from metrics.base import Images
-from pipeline.config import Quality
+from pipeline.cells.distortion import NONE, Distortion
 from pipeline.data.dataset import Photo
 from pipeline.data.video import Pixels, Reel
 from pipeline.files import write_atomically
@@ -36,19 +36,23 @@ class Batch:
 
 
 @lru_cache(maxsize=4)
-def load_recent(photos: tuple[Photo, ...], crop: int | None, jpeg: Quality | None) -> Batch:
-    """Decodes photographs of equal size, or returns them as decoded a moment ago: clear pass and attacks share them."""
-    return load_batch(list(photos), crop, jpeg)
+def load_recent(
+    photos: tuple[Photo, ...], crop: int | None, distortion: Distortion = NONE, *, paired: bool = False
+) -> Batch:
+    """Decodes images of equal size, or returns them as decoded a moment ago: clear pass and attacks share them."""
+    return load_batch(photos, crop, distortion, paired=paired)
 
 
-def load_batch(photos: list[Photo], crop: int | None, jpeg: Quality | None) -> Batch:
-    """Decodes photographs of equal size.
+def load_batch(
+    photos: Sequence[Photo], crop: int | None, distortion: Distortion = NONE, *, paired: bool = False
+) -> Batch:
+    """Decodes images of equal size.
 
     Args:
         photos: Which.
         crop: Side of the central square to cut out.
-        jpeg: Quality of the distorted images for a full-reference metric, "none" for the originals as they are; None
-            for a metric that needs no references. Photographs that have an original are distorted already.
+        distortion: What is done to the images; one that has an original of its own is distorted already.
+        paired: Whether a full-reference metric needs the originals beside the images.
     """
     good, originals, distorted, excluded = [], [], [], {}
     for photo in photos:
@@ -56,7 +60,7 @@ def load_batch(photos: list[Photo], crop: int | None, jpeg: Quality | None) -> B
             pixels = pixels_of(photo, crop)
             if pixels.shape[:2] != (photo.height, photo.width):
                 raise ValueError(f"has {pixels.shape[1]}x{pixels.shape[0]} pixels; its header says otherwise")
-            original = decode(photo.reference, crop) if photo.reference and jpeg is not None else pixels
+            original = decode(photo.reference, crop) if photo.reference and paired else pixels
             if original.shape != pixels.shape:
                 raise ValueError("its reference has another size than its header says")
         except (OSError, SyntaxError, ValueError) as error:
@@ -64,13 +68,15 @@ def load_batch(photos: list[Photo], crop: int | None, jpeg: Quality | None) -> B
             continue
         good.append(photo)
         originals.append(original)
-        if jpeg is not None:
-            distorted.append(pixels if jpeg == "none" or photo.reference else compress(pixels, jpeg))
+        distorted.append(pixels if photo.reference else distorted_by(distortion, pixels))
     if not good:
         return Batch([], torch.empty(0, 3, photos[0].height, photos[0].width), None, excluded)
-    if jpeg is None:
-        return Batch(good, to_tensor(originals), None, excluded)
-    return Batch(good, to_tensor(distorted), to_tensor(originals), excluded)
+    return Batch(good, to_tensor(distorted), to_tensor(originals) if paired else None, excluded)
+
+
+def distorted_by(distortion: Distortion, pixels: Pixels) -> Pixels:
+    """Returns the image after a distortion."""
+    return pixels if distortion.quality is None else compress(pixels, distortion.quality)
 
 
 def pixels_of(photo: Photo, crop: int | None = None) -> Pixels:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -41,40 +42,96 @@ class BatchRule:
         return max(1, min(self.most, self.pixels // (height * width)))
 
 
-def isolate(work: Callable[[Batch], list[Result]], batch: Batch) -> tuple[list[Result], dict[str, str]]:
-    """Works on a batch; what fails is tried in smaller parts, so that a broken image costs only itself.
+class Parts:
+    """A batch in the parts that are worked on: first the whole, then smaller ones of what failed.
 
-    Out of memory halves the batch; any other failure tries every image alone.
+    A broken image costs only itself: out of memory halves a part, and any other failure tries each of its images alone.
 
-    Returns:
-        The results, and the reason for each image that has none.
+        parts = Parts(batch)
+        for part in parts:
+            with parts.costs_only(part):
+                found += work(part)
 
-    Raises:
-        DataError: If the metric cannot be built, which no smaller part would change.
-        TransientError: If the GPU is lost.
+    Attributes:
+        failed: The reason for each image that failed alone.
     """
-    try:
-        return (work(batch), {}) if batch.photos else ([], {})
-    except BenchError:
-        raise
-    except Exception as error:  # whatever a contributor's code raises costs only the image
-        reason, memory = one_line(error), out_of_memory(error)
-        if "CUDA error" in reason:
-            raise TransientError(f"the GPU is lost: {reason}") from error
-    if len(batch.photos) == 1:
-        return [], {batch.photos[0].name: "out of memory with a single image" if memory else reason}
+
+    def __init__(self, batch: Batch) -> None:
+        self.waiting = [batch] if batch.photos else []  # the last one is next
+        self.failed: dict[str, str] = {}
+        self.crowded = False  # whether the last part failed, so that its tensors still fill the memory
+
+    def __iter__(self) -> Iterator[Batch]:
+        while self.waiting:
+            if self.crowded:  # only now: the error held the tensors until the `with` block had ended
+                free_memory()
+                self.crowded = False
+            yield self.waiting.pop()
+
+    @contextmanager
+    def costs_only(self, part: Batch) -> Iterator[None]:
+        """Lets a failure of the work on a part cost that part alone, and brings its images back in smaller parts.
+
+        Raises:
+            DataError: If the metric cannot be built, which no smaller part would change.
+            TransientError: If the GPU is lost.
+        """
+        try:
+            yield
+        except BenchError:
+            raise
+        except Exception as error:  # noqa: BLE001  # whatever a contributor's code raises costs only the image
+            memory, reason = out_of_memory(error), reason_of(error)
+            self._bring_back(part, memory=memory, reason=reason)
+
+    def _bring_back(self, part: Batch, *, memory: bool, reason: str) -> None:
+        """Has the images of a failed part tried again in smaller ones; names an image that failed alone."""
+        self.crowded = True
+        if len(part.photos) == 1:
+            self.failed[part.photos[0].name] = "out of memory with a single image" if memory else reason
+            return
+        step = -(-len(part.photos) // 2) if memory else 1
+        slices = [slice(start, start + step) for start in range(0, len(part.photos), step)]
+        self.waiting += [_cut(part, each) for each in reversed(slices)]
+
+
+def _cut(batch: Batch, part: slice) -> Batch:
+    references = None if batch.references is None else batch.references[part]
+    return Batch(batch.photos[part], batch.images[part], references, {})
+
+
+def free_memory() -> None:
+    """Gives back what nothing refers to any more."""
     gc.collect()
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
-    step = -(-len(batch.photos) // 2) if memory else 1
-    results: list[Result] = []
-    failed: dict[str, str] = {}
-    for start in range(0, len(batch.photos), step):
-        part = slice(start, start + step)
-        references = None if batch.references is None else batch.references[part]
-        done, left = isolate(work, Batch(batch.photos[part], batch.images[part], references, {}))
-        results, failed = results + done, failed | left
-    return results, failed
+
+
+def attempt(work: Callable[[], Result]) -> Result | str:
+    """Returns what work comes to, or why it failed, in one line: a broken image or clip costs only itself.
+
+    Raises:
+        BenchError: If the metric cannot be built, which another image would not change.
+        TransientError: If the GPU is lost.
+    """
+    try:
+        return work()
+    except BenchError:
+        raise
+    except Exception as error:  # noqa: BLE001  # whatever a contributor's code raises costs only the image
+        return reason_of(error)
+
+
+def reason_of(error: Exception) -> str:
+    """Returns why work on one image or clip failed.
+
+    Raises:
+        TransientError: If the GPU is lost.
+    """
+    reason = one_line(error)
+    if "CUDA error" in reason:
+        raise TransientError(f"the GPU is lost: {reason}") from error
+    return "out of memory: run with a smaller --batch" if out_of_memory(error) else reason
 
 
 def out_of_memory(error: Exception) -> bool:

@@ -12,8 +12,8 @@ from pipeline.files import append_line, plain_errors, write_atomically
 class Checkpoint:
     """A file of JSON lines: a header that says what the work is, then one line per finished batch.
 
-    A line that is torn (killed while writing) or damaged ends the checkpoint: it and what follows are done again. A
-    checkpoint of other work (another key) is begun anew.
+    A line that is torn (the process was killed while it wrote) or damaged ends the checkpoint: it and what follows
+    are done again. A checkpoint of other work, which has another key, is begun anew.
 
     Attributes:
         header: What the first run recorded beside the key, such as the batch size that must stay the same.

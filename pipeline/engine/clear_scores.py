@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from pipeline.catalogue import lookup
-from pipeline.cells.cell import settings_of
-from pipeline.config import Preset, Quality
+from pipeline.cells.distortion import NONE, Distortion
+from pipeline.cells.settings import settings_of
+from pipeline.config import Preset
 from pipeline.data.dataset import open_dataset
 from pipeline.engine.clips.runner import open_runner
 from pipeline.engine.device import make_deterministic, open_device
@@ -18,19 +19,19 @@ from pipeline.store.sync import Sync
 from pipeline.weights.provision import missing, provide
 
 
-class Clear(NamedTuple):
-    """A metric's scores of the clear images of one data set."""
+class ClearRange(NamedTuple):
+    """How far a metric's scores of the clear images of one data set reach."""
 
     dataset: str
     digest: str  # of the data set
-    jpeg: Quality | None
+    distortion: Distortion
     images: int
     low: float
     high: float
     excluded: dict[str, str]  # image -> why it has none
 
 
-def calibrate(name: str, preset: Preset, out: Path, device: str, store: Store | None) -> list[Clear]:
+def calibrate(name: str, preset: Preset, out: Path, device: str, store: Store | None) -> list[ClearRange]:
     """Scores the clear images of a preset's data sets and probes the metric, and keeps both in the store.
 
     Raises:
@@ -44,15 +45,15 @@ def calibrate(name: str, preset: Preset, out: Path, device: str, store: Store | 
     make_deterministic()
     runner = open_runner(entry, out, open_device(device), sync=Sync(store))
     found = []
-    distortions = settings_of(preset).jpeg if entry.full_reference else (None,)
+    distortions = settings_of(preset).distortions if entry.full_reference else (NONE,)
     for dataset in (open_dataset(each, preset.limit, preset.frames) for each in preset.datasets):
-        for jpeg in distortions:
-            scores, excluded = runner.clear(dataset, jpeg)
+        for distortion in distortions:
+            scores, excluded = runner.clear(dataset, distortion)
             usable = scores[scores.isfinite()]
             if not len(usable):
                 image, reason = next(iter(excluded.items()))
                 raise DataError(f"{name} scores no image of {dataset.name}; {image}: {reason}")
             low, high = float(usable.min()), float(usable.max())
-            found.append(Clear(dataset.name, dataset.digest, jpeg, len(usable), low, high, excluded))
+            found.append(ClearRange(dataset.name, dataset.digest, distortion, len(usable), low, high, excluded))
         probe(runner, dataset, distortions[0])
     return found

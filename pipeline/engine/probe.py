@@ -6,6 +6,7 @@ What to look for: Carlini et al. On evaluating adversarial robustness. 2019. htt
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from statistics import fmean, median
 from typing import Any, NamedTuple
 
@@ -14,11 +15,11 @@ from pydantic import ValidationError
 
 from metrics.base import Images
 from pipeline.cells.cell import clear_key
+from pipeline.cells.distortion import Distortion
 from pipeline.cells.stamp import Probe
-from pipeline.config import Quality
 from pipeline.data.dataset import Dataset
 from pipeline.data.images import Batch, load_batch
-from pipeline.engine.batching import isolate
+from pipeline.engine.batching import attempt
 from pipeline.engine.metric.objective import MetricObjective
 from pipeline.engine.metric.runner import MetricRunner
 from pipeline.files import digest, exclusive, write_atomically
@@ -44,7 +45,7 @@ class Slopes(NamedTuple):
     top: float
 
 
-def probe(runner: MetricRunner, dataset: Dataset, jpeg: Quality | None) -> Probe | None:
+def probe(runner: MetricRunner, dataset: Dataset, distortion: Distortion) -> Probe | None:
     """Returns the measurements of a metric on a data set, from the output folder or the store where they are there.
 
     None for a video metric, for one behind a defence, and where no image can be scored.
@@ -55,25 +56,25 @@ def probe(runner: MetricRunner, dataset: Dataset, jpeg: Quality | None) -> Probe
     """
     if runner.entry.kind == "video" or runner.entry.purified:
         return None
-    key = digest(f"{clear_key(runner.entry, dataset.digest, jpeg)} probe {VERSION}".encode())[:32]
-    path, place = runner.work(f"clear-{key}.probe"), Place("clear", key, "probe")
+    key = digest(f"{clear_key(runner.entry, dataset.digest, distortion)} probe {VERSION}".encode())[:32]
+    path, place = runner.scratch(f"clear-{key}.probe"), Place("clear", key, "probe")
     with exclusive(path.with_suffix(".lock")):
         runner.sync.bring(place, path)
         try:
             return Probe.model_validate_json(path.read_bytes())
         except (FileNotFoundError, ValidationError):
-            found = measure(runner, list(_images(dataset, jpeg)))
+            found = measure(runner, list(_images(runner, dataset, distortion)))
         if found:
             write_atomically(path, found.model_dump_json())
             runner.sync.put(place, path)
     return found
 
 
-def _images(dataset: Dataset, jpeg: Quality | None) -> Iterator[Batch]:
+def _images(runner: MetricRunner, dataset: Dataset, distortion: Distortion) -> Iterator[Batch]:
     """Yields a few images of the data set, spread over it, each as a batch of one."""
     count = max(1, min(MOST, len(dataset.photos) // 8))
     for photo in dataset.photos[:: len(dataset.photos) // count][:count]:
-        yield load_batch([photo], dataset.crop, jpeg)
+        yield load_batch([photo], dataset.crop, distortion, paired=runner.entry.full_reference)
 
 
 def measure(runner: MetricRunner, images: list[Batch]) -> Probe | None:
@@ -84,15 +85,19 @@ def measure(runner: MetricRunner, images: list[Batch]) -> Probe | None:
     problems: list[str] = []
     entry = runner.entry
     for image in images:
-        moves, failed = isolate(lambda batch: [_steadiness(runner, batch)], image)
-        if failed or not moves:
+        if not image.photos:
             continue
-        again.append(moves[0][0])
-        beside.append(moves[0][1])
+        shifts = attempt(partial(_shifts, runner, image))
+        if isinstance(shifts, str):
+            continue
+        again.append(shifts[0])
+        beside.append(shifts[1])
         if entry.fields["differentiable"]:
-            found, failed = isolate(lambda batch: [_slopes(runner, batch)], image)
-            slopes += found
-            problems += failed.values()
+            found = attempt(partial(_slopes, runner, image))
+            if isinstance(found, str):
+                problems.append(found)
+            else:
+                slopes.append(found)
     if not again:
         return None
     steady = Probe(
@@ -121,7 +126,7 @@ def _median(values: list[float | None]) -> float | None:
     return median(known) if known else None
 
 
-def _steadiness(runner: MetricRunner, batch: Batch) -> tuple[float, float]:
+def _shifts(runner: MetricRunner, batch: Batch) -> tuple[float, float]:
     """Returns how far the score of an image moves when it is scored again, and when others stand beside it."""
     images, references = runner.on_device(batch)
     others = torch.cat([images, images.flip(3), 1 - images])

@@ -1,213 +1,197 @@
-"""Runs many cells on this machine: decides which, and has them run in one process or several."""
+"""Runs many cells on this machine: decides which, runs them metric by metric, and writes rows and stamps."""
 
 from __future__ import annotations
 
-from collections import Counter
-from dataclasses import dataclass, field, replace
-from pathlib import Path
-from typing import Protocol
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any
 
-import torch
-
-from attacks.base import Universal
-from pipeline import config
 from pipeline.catalogue import lookup
-from pipeline.catalogue.entry import Entry
-from pipeline.cells.cell import NO_CLIPS, Cell, Decision, Settings, is_universal
-from pipeline.cells.stamp import Stamp, read_stamp
+from pipeline.cells.cell import Cell
+from pipeline.cells.distortion import NONE
+from pipeline.cells.row import to_csv
+from pipeline.cells.settings import Settings
+from pipeline.cells.stamp import Probe, Stamp, Status, stamp_of
 from pipeline.data.codecs import parse as parse_codec
-from pipeline.data.dataset import Dataset, open_dataset
-from pipeline.engine.attack.passes import attack_passes, attack_variants, passes_over
-from pipeline.engine.device import open_device
-from pipeline.engine.job import Event, Job, Request, stamp_facts, write_cell
-from pipeline.engine.saved.read import read_saved
-from pipeline.engine.saved.write import require_names
-from pipeline.engine.universal.patterns import open_training_set
-from pipeline.engine.workers import dispatch
-from pipeline.errors import BenchError, DataError
-from pipeline.files import folder_lock
+from pipeline.data.dataset import Dataset
+from pipeline.engine.attack.settings import attack_settings
+from pipeline.engine.cell import CellResult, CellRun
+from pipeline.engine.clips.runner import open_runner
+from pipeline.engine.decide import (
+    Inputs,
+    cells_of,
+    decide,
+    open_inputs,
+    require_key,
+    require_same_data,
+    work_ahead,
+)
+from pipeline.engine.device import begin_memory, commit, describe, make_deterministic, open_device, peak_memory
+from pipeline.engine.machine import Machine
+from pipeline.engine.metric.runner import MetricRunner
+from pipeline.engine.probe import probe
+from pipeline.engine.progress import Event, Listener, OnEvent, Summary
+from pipeline.engine.saved.write import require_names, save_manifest
+from pipeline.engine.selection import Selection
+from pipeline.engine.universal.patterns import patterns_of
+from pipeline.engine.workers import in_processes
+from pipeline.errors import DataError
+from pipeline.files import digest, folder_lock, write_atomically
 from pipeline.store.sync import Sync
-from pipeline.weights.provision import missing, provide
 
 
-class Listener(Protocol):
-    """Hears how a run goes on; the terminal's progress is one."""
+def run(selection: Selection, settings: Settings, machine: Machine, listener: Listener, *, key: str = "") -> Summary:
+    """Runs every pair of the selected metrics and attacks that is not done yet.
 
-    def begin(self, work: dict[str, int], cells: int, done: int) -> None:
-        """Is told how many passes over an image each metric has ahead, and how many cells there are."""
-
-    def hear(self, event: Event) -> None:
-        """Is told of each event."""
-
-
-@dataclass
-class Summary:
-    """How a run ended: cells by status, and the reasons of those that are missing."""
-
-    statuses: Counter[str] = field(default_factory=Counter)
-    reasons: dict[tuple[str, str], str] = field(default_factory=dict)  # (metric, attack) -> reason
-    excluded: dict[str, str] = field(default_factory=dict)  # image -> why no cell could use it
-
-    def add(self, cell: Cell, status: str, reason: str) -> None:
-        """Counts a cell."""
-        self.statuses[status] += 1
-        if reason and status in {"failed", "skipped"}:
-            self.reasons[cell.metric.name, cell.label] = reason
-
-
-def run(request: Request, listener: Listener) -> Summary:
-    """Runs every pair of the request's metrics and attacks that is not done yet.
+    Args:
+        selection: What is run.
+        settings: What the rows depend on besides code and data.
+        machine: Where work is done and kept.
+        listener: Follows the run.
+        key: What the one cell's key must be; empty: anything.
 
     Raises:
-        BenchError: If the request is wrong; nothing was run then.
+        BenchError: If something that was asked for does not exist; nothing was run then.
         DataError: If the data cannot be used.
         TransientError: If the machine failed; what was finished is kept, and a second run continues.
     """
-    metrics = [lookup.find("metrics", name) for name in request.metrics]
-    open_device(request.device)
-    parse_codec(request.settings.codec)
-    sync = request.sync()
-    with folder_lock(request.out):
-        attacks, datasets = _asked(request)
-        if request.save_images:
-            require_names(datasets)
-        digests = {dataset.name: dataset.digest for dataset in datasets}
-        train, absent = _training_sets(request, attacks)
-        trained_on = {dataset.name: dataset.digest for dataset in train}
-        cells = [
-            Cell(metric, attack, digests, request.settings, trained_on if is_universal(attack) else {})
-            for metric in metrics
-            for attack in attacks
-        ]
-        _refuse_other_data(cells, request.out)
-        _require_key(cells, request.key)
-        summary = Summary(excluded={image: why for dataset in datasets for image, why in dataset.excluded.items()})
-        todo = []
+    metrics = [lookup.find("metrics", name) for name in selection.metrics]
+    open_device(machine.device)
+    parse_codec(settings.codec)
+    sync = machine.sync()
+    with folder_lock(machine.out):
+        inputs = open_inputs(selection, settings)
+        if machine.save_images:
+            require_names(inputs.datasets)
+        cells = cells_of(metrics, inputs, settings)
+        require_same_data(cells, machine.out)
+        require_key(cells, key)
+        summary = Summary(excluded={image: why for each in inputs.datasets for image, why in each.excluded.items()})
+        jobs: dict[str, Job] = {}
         for cell in cells:
-            action, reason = _decide(cell, request, sync, any(dataset.clips for dataset in datasets))
-            if is_universal(cell.attack) and absent:
-                action, reason = "skipped", absent
+            job = jobs.setdefault(cell.metric.name, Job([], inputs, machine, selection.preset))
+            action, reason = decide(cell, inputs, machine, sync)
             if action == "run":
-                todo.append(cell)
+                job.cells.append(cell)
                 continue
             summary.add(cell, action, reason)
             if action != "done":
-                write_cell(
-                    cell,
-                    request,
-                    sync,
-                    Stamp(status=action, reason=reason, **stamp_facts(cell, datasets, train, request)),
-                )
-        listener.begin(_work(todo, datasets, train), len(todo), summary.statuses["done"])
-        by_name = {(cell.metric.name, cell.attack.name): cell for cell in todo}
+                write_cell(cell, machine, sync, _stamp(cell, action, reason, job))
+        todo = [job for job in jobs.values() if job.cells]
+        ahead = [cell for job in todo for cell in job.cells]
+        listener.begin(work_ahead(ahead, inputs), len(ahead), summary.statuses["done"])
+        by_name = {(cell.metric.name, cell.attack.name): cell for cell in ahead}
 
-        def tell(event: Event) -> None:
-            listener.hear(event)
+        def on_event(event: Event) -> None:
+            listener.on_event(event)
             if event.status:
                 summary.add(by_name[event.metric, event.what], event.status, event.reason)
 
-        per_metric = {name: [cell for cell in todo if cell.metric.name == name] for name, _ in by_name}
-        dispatch([Job(group, datasets, train, request) for group in per_metric.values()], request.jobs, tell)
+        if machine.jobs == 1 or len(todo) <= 1:
+            for job in todo:
+                run_metric(job, sync, on_event)
+        else:
+            in_processes([partial(run_alone, job) for job in todo], machine.jobs, on_event)
     return summary
 
 
-def _asked(request: Request) -> tuple[list[Entry], list[Dataset]]:
-    """Returns the attacks and the data sets of a request, which saved images bring along."""
-    if request.saved is not None:
-        saved, datasets = read_saved(request.saved)
-        return list(saved), datasets
-    attacks = [_tried(lookup.find("attacks", name), request.settings) for name in request.attacks]
-    return attacks, [open_dataset(name, request.limit, request.frames) for name in request.datasets]
+@dataclass(frozen=True)
+class Job:
+    """The cells of one metric, and what they need; a worker process gets one."""
+
+    cells: list[Cell]
+    inputs: Inputs
+    machine: Machine
+    preset: str
 
 
-def _training_sets(request: Request, attacks: list[Entry]) -> tuple[list[Dataset], str]:
-    """Returns the training sets, if an attack needs them, and why one of the benchmark's own is not here.
+def run_alone(job: Job, on_event: OnEvent) -> None:
+    """Runs the cells of one metric in a process of its own, which opens the store for itself."""
+    run_metric(job, job.machine.sync(), on_event)
+
+
+def run_metric(job: Job, sync: Sync, on_event: OnEvent) -> None:
+    """Runs the cells of one metric, one after the other; one that fails costs only itself.
 
     Raises:
-        BenchError: If a folder cannot be used, or two have one name.
+        TransientError: If the machine failed.
+        BenchError: If the output folder cannot be written to.
     """
-    if not any(map(is_universal, attacks)):
-        return [], ""
-    found: dict[str, Dataset] = {}
-    for name in request.train:
+    make_deterministic()
+    entry, machine, inputs = job.cells[0].metric, job.machine, job.inputs
+    device, codec = open_device(machine.device), job.cells[0].settings.codec
+    runner = open_runner(entry, machine.out, device, machine.batch, sync=sync, codec=codec)
+
+    def on_work(what: str, work: int) -> None:
+        on_event(Event(entry.name, what, work))
+
+    for cell in job.cells:
+        begin_memory(runner.device)
         try:
-            dataset = open_training_set(name, request.train_limit)
-        except BenchError as error:
-            if name not in config.load().datasets:
-                raise
-            return [], str(error)
-        if dataset.name in found:
-            raise BenchError(f"training sets must have different names; got {dataset.name} twice: rename a folder")
-        found[dataset.name] = dataset
-    return list(found.values()), ""
+            patterns = patterns_of(runner, cell, inputs.train, on_work)
+            running = CellRun(runner, cell, on_work, save_images=machine.save_images, patterns=patterns)
+            result = running.run(inputs.datasets)
+        except DataError as error:
+            write_cell(cell, machine, sync, _stamp(cell, "failed", str(error), job))
+            on_event(Event(entry.name, cell.attack.name, 0, "failed", str(error)))
+            continue
+        _finish(runner, cell, job, result)
+        excluded = sum(map(len, result.excluded.values()))
+        on_event(Event(entry.name, cell.attack.name, 0, "done", f"{excluded} images excluded" if excluded else ""))
 
 
-def _tried(attack: Entry, settings: Settings) -> Entry:
-    """Returns the attack; one that cannot be built has that as its problem, and costs only its own cells.
-
-    Raises:
-        BenchError: If a setting does not exist.
-    """
-    try:
-        if not attack.problem:
-            attack_variants(attack, settings)
-    except DataError as error:
-        return replace(attack, problem=str(error))
-    return attack
-
-
-def _decide(cell: Cell, request: Request, sync: Sync, clips: bool) -> Decision:
-    if cell.metric.kind == "video" and not clips:
-        return Decision("skipped", NO_CLIPS)
-    decision = cell.decide(request.out, save_images=request.save_images)
-    if decision.action == "run" and not request.save_images and sync.restore(cell, request.out):
-        return Decision("done", "in the store")
-    if decision.action == "done":
-        sync.offer(cell, request.out)
-    if decision.action == "run":
-        for entry in (cell.metric, *cell.needed(), *cell.defended()):
-            if reason := missing(entry) or provide(entry):
-                return Decision("skipped", reason)
-    return decision
+def _finish(runner: MetricRunner, cell: Cell, job: Job, result: CellResult) -> None:
+    """Writes what a cell came to: the manifest of its images, its rows, and its stamp, which makes them count."""
+    if job.machine.save_images:
+        save_manifest(cell, job.machine.out, job.inputs.datasets, result.rows)
+    csv = to_csv(result.rows)
+    took = {
+        "rows": len(result.rows),
+        "sha256": digest(csv.encode()),
+        "seconds": result.seconds,
+        "purifying": {name: float(f"{seconds:.3g}") for name, seconds in result.purifying.items()},
+        "flaws": {variant: dict(flaws) for variant, flaws in result.flaws.items() if flaws},
+        "probes": _probes(runner, cell, job.inputs.datasets),
+        "gpu_memory": peak_memory(runner.device),
+        "machine": describe(runner.device),
+    }
+    stamp = _stamp(cell, "done", "", job, took)
+    excluded = [part.model_copy(update={"excluded": result.excluded[part.name]}) for part in stamp.datasets]
+    stamp = stamp.model_copy(update={"datasets": excluded})
+    write_cell(cell, job.machine, runner.sync, stamp, csv)
+    runner.scratch(f"{cell.label}.jsonl").unlink(missing_ok=True)
 
 
-def _refuse_other_data(cells: list[Cell], out: Path) -> None:
-    """Raises if the folder holds finished rows of other data sets, which this run would replace."""
-    for cell in cells:
-        stamp = read_stamp(cell.csv(out).with_suffix(".json"))
-        if stamp is not None and stamp.status == "done":
-            for kind, there, here in (
-                ("data set", stamp.datasets, cell.datasets),
-                ("training set", stamp.train, cell.train),
-            ):
-                names = sorted(dataset.name for dataset in there)
-                if names != sorted(here):
-                    raise BenchError(
-                        f"{out} holds rows of {kind} {', '.join(names)}; this run is of "
-                        f"{', '.join(sorted(here))}: choose another --out"
-                    )
+def _probes(runner: MetricRunner, cell: Cell, datasets: list[Dataset]) -> dict[str, Probe]:
+    """Returns what a look at the metric says of its gradients; measured once for all its cells."""
+    distortion = cell.settings.distortions[0] if runner.entry.full_reference else NONE
+    found = {dataset.name: probe(runner, dataset, distortion) for dataset in datasets}
+    return {name: each for name, each in found.items() if each}
 
 
-def _require_key(cells: list[Cell], key: str) -> None:
-    """Raises if a cell was planned from other code or data than this machine has."""
-    if key and [cell.key for cell in cells] != [key]:
-        raise DataError(
-            f"the cell must have the planned key {key}; got {', '.join(cell.key for cell in cells)}: the data or the "
-            "checkout of this machine differ from the planner's; compare what doctor prints"
-        )
+def _stamp(cell: Cell, status: Status, reason: str, job: Job, took: Mapping[str, Any] | None = None) -> Stamp:
+    """Returns the stamp of a cell that ends now; `took` are the fields that only a finished cell has."""
+    settings = {"settings": {}} if cell.attack.problem else attack_settings(cell.attack, cell.settings)
+    about = {"commit": commit(), "finished": datetime.now(UTC).isoformat(timespec="seconds")}
+    return stamp_of(
+        cell,
+        status,
+        reason,
+        datasets=job.inputs.facts,
+        train=job.inputs.train_facts(cell.attack),
+        preset=job.preset,
+        run={"attack_settings": settings, **about, **(took or {})},
+    )
 
 
-def _work(cells: list[Cell], datasets: list[Dataset], train: list[Dataset]) -> dict[str, int]:
-    """Returns how many passes over an image each metric has ahead."""
-    work: Counter[str] = Counter()
-    for cell in cells:
-        attacks = attack_variants(cell.attack, cell.settings)
-        stand_ins = {name: {dataset.name: torch.zeros(()) for dataset in train} for name in attacks}
-        passes = list(attack_passes(attacks, cell.settings, cell.metric.full_reference, stand_ins))
-        for dataset in datasets:
-            due = passes_over(dataset, passes, cell.settings)
-            work[cell.metric.name] += len(dataset.photos) * sum(current.work for current in due)
-        for attack in attacks.values():
-            if isinstance(attack, Universal):
-                work[cell.metric.name] += 3 * attack.epochs * sum(len(dataset.photos) for dataset in train)
-    return dict(work)
+def write_cell(cell: Cell, machine: Machine, sync: Sync, stamp: Stamp, csv: str | None = None) -> None:
+    """Writes a cell's rows, then its stamp, which makes them count; a cell without rows keeps no old ones."""
+    path = cell.csv(machine.out)
+    if csv is None:
+        path.unlink(missing_ok=True)
+    else:
+        write_atomically(path, csv)
+    write_atomically(path.with_suffix(".json"), stamp.to_json())
+    sync.keep(cell, stamp, csv)

@@ -1,4 +1,4 @@
-"""Runs jobs in this process, or several at once in processes of their own, which end when this one does."""
+"""Runs jobs side by side in processes of their own, which end when this one does."""
 
 from __future__ import annotations
 
@@ -6,40 +6,44 @@ import multiprocessing
 import os
 import queue
 import signal
+from collections.abc import Callable
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
 from multiprocessing.managers import SyncManager
 from threading import Thread
-from typing import Any
+from typing import Any, TypeAlias
 
 import psutil
 import torch
 
-from pipeline.engine.job import Job, Tell, run_job
+from pipeline.engine.progress import OnEvent
 from pipeline.errors import Exit, TransientError
 
+Runnable: TypeAlias = Callable[[OnEvent], None]
 
-def dispatch(jobs: list[Job], at_once: int, tell: Tell) -> None:
-    """Runs the jobs, here one after another or in worker processes.
+
+def in_processes(jobs: list[Runnable], at_once: int, on_event: OnEvent) -> None:
+    """Runs jobs in worker processes.
+
+    Args:
+        jobs: Each can be sent to another process.
+        at_once: How many run at a time; they share the processor's cores.
+        on_event: Hears what the jobs report, in this process.
 
     Raises:
         TransientError: If the machine failed, or a worker was killed.
         BenchError: If the output folder cannot be written to.
     """
-    if at_once == 1 or len(jobs) <= 1:
-        for job in jobs:
-            run_job(job, tell)
-        return
     context = multiprocessing.get_context("spawn")
     manager = SyncManager(ctx=context)
     manager.start(_end_with_parent)
     with manager:
         channel: Any = manager.Queue()
         with ProcessPoolExecutor(at_once, mp_context=context, initializer=_begin_worker) as pool:
-            futures = [pool.submit(_run_in_worker, job, channel) for job in jobs]
+            futures = [pool.submit(_work, job, at_once, channel) for job in jobs]
             try:
-                _relay(futures, channel, tell)
+                _relay(futures, channel, on_event)
             except BrokenProcessPool as error:
                 raise TransientError(
                     "a worker process was killed, probably for memory: run again with fewer --jobs or a smaller --batch"
@@ -48,14 +52,14 @@ def dispatch(jobs: list[Job], at_once: int, tell: Tell) -> None:
                 pool.shutdown(cancel_futures=True)
 
 
-def _relay(futures: list[Future[None]], channel: Any, tell: Tell) -> None:
-    """Passes on what the workers tell until all have ended."""
+def _relay(futures: list[Future[None]], channel: Any, on_event: OnEvent) -> None:
+    """Passes on what the workers report until all have ended."""
     ended = False
     while not ended:
         ended = all(future.done() for future in futures)  # asked before the channel is emptied, so nothing is missed
         with suppress(queue.Empty):
             while True:
-                tell(channel.get(timeout=0.2))
+                on_event(channel.get(timeout=0.2))
         for future in futures:
             if future.done():
                 future.result()
@@ -78,6 +82,6 @@ def _end_with_parent() -> None:
     Thread(target=wait_for_parent, daemon=True).start()
 
 
-def _run_in_worker(job: Job, channel: Any) -> None:
-    torch.set_num_threads(max(1, (psutil.cpu_count() or 1) // job.request.jobs))
-    run_job(job, channel.put)
+def _work(job: Runnable, at_once: int, channel: Any) -> None:
+    torch.set_num_threads(max(1, (psutil.cpu_count() or 1) // at_once))
+    job(channel.put)

@@ -97,7 +97,7 @@ def change(attack, metric, images: Tensor, references: Tensor | None = None, niq
     """Returns adversarial minus clear, in float64."""
     names = [str(i) for i in range(len(images))]
     scores = {} if niqe is None else {"niqe": niqe}
-    objective = MetricObjective(metric, references, access=attack.access, clear_scores=scores)
+    objective = MetricObjective(metric, references, access=attack.access, surrogate_scores=scores)
     return attack(images, objective, ImageNoise(type(attack).__name__, names)).double() - images.double()
 
 

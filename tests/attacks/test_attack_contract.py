@@ -39,7 +39,7 @@ def attacked(attack, name, metric, images, references=None, *, which=(0, 1, 2), 
     part = images[which].to(device)
     references = None if references is None else references[which].to(device)
     close = {need: MetricObjective(Sameness(), part) for need in attack.needs}
-    objective = MetricObjective(metric, references, access=attack.access, clear_scores=niqe, companions=close)
+    objective = MetricObjective(metric, references, access=attack.access, surrogate_scores=niqe, surrogates=close)
     result = attack(part, objective, ImageNoise(name, [NAMES[i] for i in which]))
     return result.cpu(), objective
 

@@ -43,7 +43,7 @@ def cell(name: str, variant: str) -> tuple[float, float]:
     niqe = {need: torch.tensor([4.0, 7.0]) for need in attack.needs}
     noise = ImageNoise(name, ["first.png", "second.png"])
     close = {need: MetricObjective(Sameness(), clear) for need in attack.needs}
-    objective = MetricObjective(Wavy(), access=attack.access, clear_scores=niqe, companions=close)
+    objective = MetricObjective(Wavy(), access=attack.access, surrogate_scores=niqe, surrogates=close)
     attacked = rounded(attack(clear, objective, noise))
     gain = Wavy()(attacked).double() - Wavy()(clear).double()
     return gain.mean().item(), (attacked.double() - clear.double()).square().mean().item()

@@ -122,7 +122,7 @@ def test_perceptual_attack_stops_where_closeness_outweighs_the_gain():
     """f = <w, x>, closeness 1 - mean (x - c)^2: the sum has its top at c + n w / (2 weight), n values an image."""
     images, n = photographs(1, 3, 8, 8), 192
     weights = 0.02 * torch.randn(3, 8, 8, generator=torch.Generator().manual_seed(1)) / n
-    objective = MetricObjective(Linear(weights), companions={"ssim": MetricObjective(Sameness(), images)})
+    objective = MetricObjective(Linear(weights), surrogates={"ssim": MetricObjective(Sameness(), images)})
     found = ZhangSSIM(steps=400, lr=0.0005, weight=1.0)(images, objective, noise(images))
     assert torch.allclose(found, (images + n * weights / 2).clamp(0, 1), atol=1e-3)
 
@@ -141,7 +141,7 @@ class Distance(FullReference):
 def test_a_distance_keeps_close_whichever_way_the_opinion_is_moved(goal):
     images = photographs(1, 3, 8, 8)
     quadratic = Quadratic(images.clone(), 0.001)  # hardly a slope: closeness decides
-    near = MetricObjective(quadratic, companions={"ssim": MetricObjective(Distance(), images)})
+    near = MetricObjective(quadratic, surrogates={"ssim": MetricObjective(Distance(), images)})
     start = (images + 0.02).clamp(0, 1)
     found = ZhangSSIM(goal=goal, weight=10.0, steps=60, lr=0.001)(start, near, noise(images))
     assert (found - images).abs().mean() < (start - images).abs().mean() / 4
@@ -155,6 +155,6 @@ def test_asking_for_closeness_without_naming_it_is_an_error():
 
 def test_closeness_costs_no_queries():
     images = photographs(1, 3, 8, 8)
-    objective = MetricObjective(Wavy(), companions={"ssim": MetricObjective(Sameness(), images)})
+    objective = MetricObjective(Wavy(), surrogates={"ssim": MetricObjective(Sameness(), images)})
     ZhangSSIM()(images, objective, noise(images))
     assert (objective.queries, objective.gradients) == (10, 10)

@@ -1,4 +1,4 @@
-"""The measurement of defences runs, judging and attacked. Nothing here is timed."""
+"""The measurement of defences runs, both scoring and attacking through them. These tests time nothing."""
 
 from __future__ import annotations
 

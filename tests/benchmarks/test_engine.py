@@ -1,4 +1,4 @@
-"""The speed measurement runs, and its three ways of the same attack come to the same scores. Nothing here is timed."""
+"""The measurement of the engine runs, and its three ways to attack give the same scores. These tests time nothing."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from benchmarks.engine import QUICK, Workload, app, measure
+from benchmarks.engine import QUICK, EngineWorkload, app, measure
 
 
 @pytest.mark.parametrize("workload", QUICK, ids=lambda workload: workload.metric)
-def test_plain_loop_engine_and_limit_agree_on_the_attacked_scores(workload: Workload, tmp_path: Path) -> None:
+def test_plain_loop_engine_and_limit_agree_on_the_attacked_scores(workload: EngineWorkload, tmp_path: Path) -> None:
     results = measure(workload, tmp_path, time.perf_counter)
     assert [result.dtype for result in results] == list(workload.dtypes)
     for result in results:
-        # Rounding turns the sign of the tiniest gradients, and bfloat16 of some more.
+        # Rounding changes the sign of the smallest gradients; bfloat16 changes a few more.
         expected = pytest.approx(result.plain.scores, rel=0.02 if result.dtype == "float32" else 0.05)
         assert result.engine.scores == expected
         assert result.limit.scores == expected

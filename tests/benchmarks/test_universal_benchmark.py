@@ -1,4 +1,4 @@
-"""The measurement of universal attacks runs, on every attack. Nothing here is timed."""
+"""The measurement of universal attacks runs for every attack. These tests time nothing."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import places
+from pipeline import config, places
 from pipeline.catalogue import lookup
 from pipeline.catalogue.entry import weights_path
 from pipeline.errors import BenchError, DataError
@@ -162,6 +162,9 @@ def test_a_fingerprint_does_not_depend_on_another_entry_or_where_the_checkout_li
         ('("weights/contrast.bin", "hub/pyiqa/large.pth")', '"hub/a.pth"', "weights must be of type tuple"),
         ("    weights", '    smallest = "32"\n    weights', "smallest must be of type int"),
         ("    weights", '    differentiable = "no"\n    weights', "differentiable must be of type bool"),
+        ("    weights", '    cost = "dear"\n    weights', 'cost must be "light" or "heavy"'),
+        ('"weights/contrast.bin"', "1", "weights must be of type tuple, of names"),
+        ("(0.0, 1.0)", "{[]: 1}", "score_range must be (low, high)"),
         ('"""Contrast: a spread.\n\nAuthors. Paper.\n"""\n', "", "must begin with a docstring"),
     ],
 )
@@ -195,8 +198,10 @@ def test_a_file_without_a_class_or_in_another_encoding_costs_only_itself(root):
     [
         ('    access = "white"\n', "", 'access must be "white" or "black"'),
         ('"white"', '"grey"', 'access must be "white" or "black"'),
+        ('"white"', '["white"]', 'access must be "white" or "black"'),
         ('    family = "sign"\n', "", "family must be one of"),
         ('"strong"', '"Strong one"', "a variant's name must match"),
+        ('"strong"', "1", "a variant's name must match"),
         ('{"strong": {"step": 2.0}}', '["strong"]', "variants must be of type dict"),
     ],
 )
@@ -247,3 +252,27 @@ def test_missing_weights_are_named(root, tmp_path, monkeypatch):
     assert lookup.find("metrics", "contrast").missing_weights() == ["hub/pyiqa/large.pth"]
     (root / "metrics" / "weights" / "contrast.bin").unlink()
     assert len(lookup.find("metrics", "contrast").missing_weights()) == 2
+
+
+def test_a_preset_may_say_all_defences_and_means_every_purification():
+    trainings, smoothings = {"adversarial_training", "gradient_norm"}, {"median_smoothing"}
+    everything = tuple(sorted(set(lookup.entries("defences")) - trainings - smoothings))
+    assert {"color_quantization", "diffpure", "jpeg", "upscale_nearest"} < set(everything)
+    assert config.load().preset("defended").defences == everything
+    assert config.load().preset("adaptive").through == everything
+
+
+@pytest.mark.parametrize(
+    ("names", "message"), [("[jpg]", "did you mean jpeg"), ("[jpeg-q9000]", "jpeg has no preset 'q9000'")]
+)
+@pytest.mark.parametrize("field", ["defences", "through"])
+def test_a_preset_with_an_unknown_defence_is_one_line(tmp_path, monkeypatch, field, names, message):
+    text = config.FILE.read_text(encoding="utf-8")
+    file = tmp_path / "benchmark.yml"
+    file.write_text(text.replace("presets:\n", f"presets:\n  mine: {{{field}: {names}}}\n"), encoding="utf-8")
+    monkeypatch.setattr(config, "FILE", file)
+    changed = config.load.__wrapped__()
+    with pytest.raises(BenchError, match=f"preset mine of benchmark.yml: .*{message}") as caught:
+        changed.preset("mine")
+    assert "\n" not in str(caught.value)
+    assert changed.preset("smoke") == config.load().preset("smoke")  # the other presets stay usable

@@ -9,12 +9,13 @@ from pathlib import Path
 import yaml
 
 from pipeline.catalogue.entry import Entry
-from pipeline.cells.cell import Cell, settings_of
+from pipeline.cells.cell import Cell
+from pipeline.cells.settings import settings_of
 from pipeline.cells.stamp import AttackFacts, DatasetFacts, MetricFacts, Stamp
 from pipeline.ci.history import Past
 from pipeline.ci.inventory import Held, Inventory
 from pipeline.ci.packing import ALL_JOBS
-from pipeline.ci.plan import Plan, make_plan
+from pipeline.ci.plan import Capacity, Plan, Scope, make_plan
 from pipeline.config import Preset, Runner
 from pipeline.files import digest
 from pipeline.store import cells as stored
@@ -38,17 +39,8 @@ def planned(
     store, metrics, attacks, history=None, *, preset=PRESET, inventory=INVENTORY, most=ALL_JOBS, asked=None
 ) -> Plan:
     pairs = [(one, other) for one in metrics for other in attacks]
-    return make_plan(
-        "smoke",
-        preset,
-        pairs,
-        asked={(one.name, other.name) for one, other in pairs} if asked is None else asked,
-        inventory=inventory,
-        store=store,
-        history=history or {},
-        runners=RUNNERS,
-        most=most,
-    )
+    may_run = {(one.name, other.name) for one, other in pairs} if asked is None else asked
+    return make_plan(Scope("smoke", preset, pairs, may_run), inventory, store, history or {}, Capacity(RUNNERS, most))
 
 
 def decisions(plan: Plan) -> dict[str, tuple[str, str]]:

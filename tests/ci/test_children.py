@@ -21,20 +21,20 @@ from planning import (
 from pipeline.catalogue import lookup
 from pipeline.ci import packing
 from pipeline.ci.children import MOST_BYTES, child
-from pipeline.ci.packing import ALL_JOBS, MOST_JOBS, SHARDS, Job
+from pipeline.ci.packing import ALL_JOBS, MOST_JOBS, SHARDS, RunnerJob
 from pipeline.errors import BenchError
 from pipeline.places import CODE
 from pipeline.store.store import FolderStore
 
 
 def test_a_job_that_needs_much_memory_goes_to_the_large_gpus():
-    jobs = [Job("small", "x", 10, 8), Job("large", "x", 10, 23)]
+    jobs = [RunnerJob("small", "x", 10, 8), RunnerJob("large", "x", 10, 23)]
     assert {job.metric: job.runner for job in packing.assign(jobs, RUNNERS)}["large"] == "a6000"
 
 
 @given(st.lists(st.tuples(st.floats(1, 1e5), st.integers(1, 46)), max_size=60))
 def test_packing_is_near_the_best_makespan(lengths):
-    jobs = [Job(f"m{index}", "x", seconds, memory) for index, (seconds, memory) in enumerate(lengths)]
+    jobs = [RunnerJob(f"m{index}", "x", seconds, memory) for index, (seconds, memory) in enumerate(lengths)]
     assigned = packing.assign(jobs, RUNNERS)
     assert sorted(job.metric for job in assigned) == sorted(job.metric for job in jobs)
     assert all(job.memory <= RUNNERS[job.runner].memory - 2 for job in assigned)
@@ -50,7 +50,7 @@ def test_packing_is_near_the_best_makespan(lengths):
 @given(st.lists(st.integers(1, 60), max_size=60))
 def test_children_hold_every_job_once_and_no_more_than_they_may(sizes):
     jobs = [
-        Job(f"m{index}", f"a{number}" if number else "", 1, 1)
+        RunnerJob(f"m{index}", f"a{number}" if number else "", 1, 1)
         for index, size in enumerate(sizes)
         for number in range(size)
     ]
@@ -116,7 +116,7 @@ def test_a_part_without_jobs_is_a_valid_child_too(tmp_path):
 @pytest.mark.parametrize("name", HOSTILE)
 @pytest.mark.parametrize("where", ["metric", "attack", "runner", "key"])
 def test_a_hostile_name_never_becomes_yaml(name, where):
-    job = replace(Job("good", "fine", 1, 1, "rtx3090", "0" * 32), **{where: name})
+    job = replace(RunnerJob("good", "fine", 1, 1, "rtx3090", "0" * 32), **{where: name})
     if where == "attack" and name == "":
         return  # a job without an attack is a calibration
     with pytest.raises(BenchError, match="must match"):
@@ -132,4 +132,4 @@ def test_a_hostile_argument_never_becomes_yaml(name, where):
 
 def test_a_name_used_twice_is_refused():
     with pytest.raises(BenchError, match="different names"):
-        child([Job("a", "x", 1, 1, key="0" * 32)] * 2, **ARGUMENTS)
+        child([RunnerJob("a", "x", 1, 1, key="0" * 32)] * 2, **ARGUMENTS)

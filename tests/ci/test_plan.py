@@ -23,7 +23,8 @@ from planning import (
 from scratch import BRIGHTNESS
 
 from pipeline.catalogue.entry import Entry
-from pipeline.cells.cell import Cell, clear_key, settings_of
+from pipeline.cells.cell import Cell, clear_key
+from pipeline.cells.settings import settings_of
 from pipeline.ci import packing
 from pipeline.ci.history import Past, read_history, to_csv
 from pipeline.ci.inventory import Held, Inventory

@@ -20,13 +20,14 @@ from planning import (
 )
 
 from pipeline.catalogue.entry import Entry
-from pipeline.cells.cell import Cell, settings_of
+from pipeline.cells.cell import Cell
 from pipeline.cells.fit import Fit, FitStamp, fits_of
+from pipeline.cells.settings import settings_of
 from pipeline.cells.stamp import DatasetFacts
 from pipeline.ci import packing
 from pipeline.ci.children import child
 from pipeline.ci.inventory import Held, Inventory
-from pipeline.ci.packing import Job
+from pipeline.ci.packing import RunnerJob
 from pipeline.errors import BenchError
 from pipeline.store.store import FolderStore, Place
 
@@ -129,6 +130,6 @@ def test_without_its_training_data_a_universal_attack_is_skipped_and_nothing_els
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_a_hostile_training_set_never_becomes_yaml(name):
-    job = Job("good", "fine", 1, 1, "rtx3090", "0" * 32, train=name or "x y")
+    job = RunnerJob("good", "fine", 1, 1, "rtx3090", "0" * 32, train=name or "x y")
     with pytest.raises(BenchError, match="must match"):
         child([job], **ARGUMENTS)

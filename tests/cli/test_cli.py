@@ -30,7 +30,7 @@ RUN = ("run", "--metrics", "brightness", "--attacks", "ifgsm", "--dataset", "sam
         (("runn",), "No such command 'runn'. Did you mean 'run'"),
         (("list", "metric"), "'metric' is not one of 'metrics', 'attacks', 'defences', 'datasets'"),
         (("check", "ifgms"), "no metric, attack or defence is named 'ifgms': did you mean ifgsm"),
-        (("check",), "must be given names"),
+        (("check",), "must have either names or --since; got neither"),
         (("new", "metric", "Sharp Ness"), "the name must match [a-z][a-z0-9_]*"),
         (("new", "metric", "class"), "choose another"),
         (("new", "attack", "base"), "choose another"),

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from pipeline.cells.distortion import Distortion
 from pipeline.data.dataset import Photo, open_dataset
 from pipeline.data.images import ahead, compress, decode, load_batch, quantize, to_tensor, write_png
 
@@ -120,7 +121,7 @@ def test_a_truncated_image_is_left_out_and_the_others_are_not(tmp_path, name, ke
     path = write(tmp_path / name, noise)
     path.write_bytes(path.read_bytes()[: int(path.stat().st_size * kept)])
     photos = [Photo(file.name, file, 64, 48) for file in (path, tmp_path / "good.png")]
-    batch = load_batch(photos, None, None)
+    batch = load_batch(photos, None)
     assert [photo.name for photo in batch.photos] == ["good.png"]
     assert set(batch.excluded) == {name}
     assert batch.excluded[name].startswith("cannot be decoded: ")
@@ -128,13 +129,13 @@ def test_a_truncated_image_is_left_out_and_the_others_are_not(tmp_path, name, ke
 
 def test_a_batch_of_nothing_but_broken_images_is_empty(tmp_path):
     (tmp_path / "a.png").write_bytes(b"\x89PNG")
-    batch = load_batch([Photo("a.png", tmp_path / "a.png", 64, 48)], None, 50)
+    batch = load_batch([Photo("a.png", tmp_path / "a.png", 64, 48)], None, Distortion(50), paired=True)
     assert (batch.photos, len(batch.images), set(batch.excluded)) == ([], 0, {"a.png"})
 
 
 def test_an_image_that_is_not_what_its_header_said_is_left_out(tmp_path):
     write(tmp_path / "a.png", PIXELS)
-    batch = load_batch([Photo("a.png", tmp_path / "a.png", 13, 17)], None, None)
+    batch = load_batch([Photo("a.png", tmp_path / "a.png", 13, 17)], None)
     assert "17x12 pixels; its header says otherwise" in batch.excluded["a.png"]
 
 
@@ -146,10 +147,10 @@ def test_a_crop_is_the_central_square(tmp_path):
 
 def test_a_full_reference_batch_is_the_jpeg_against_the_original(tmp_path):
     path = write(tmp_path / "a.png", PIXELS)
-    batch = load_batch([Photo("a.png", path, 12, 17)], None, 30)
+    batch = load_batch([Photo("a.png", path, 12, 17)], None, Distortion(30), paired=True)
     assert torch.equal(batch.references, to_tensor([PIXELS]))
     assert torch.equal(batch.images, to_tensor([compress(PIXELS, 30)]))
-    assert load_batch([Photo("a.png", path, 12, 17)], None, None).references is None
+    assert load_batch([Photo("a.png", path, 12, 17)], None).references is None
 
 
 def test_jpeg_is_what_pillow_writes_with_halved_colour():

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from pipeline.cells.distortion import Distortion
 from pipeline.data.dataset import open_dataset
 from pipeline.data.images import load_batch
 from pipeline.data.opinions import csv_of, read_opinions
@@ -49,11 +50,11 @@ def test_the_digest_covers_opinions_and_originals(study):
 def test_a_distorted_image_is_compared_with_its_original_and_compressed_no_further(study):
     data = open_dataset(f"iqa:{rated(study, 'image,mos,reference' + chr(10) + 'd.png,1,ref/y.png' + chr(10))}")
     assert data.distorted
-    batch = load_batch(data.photos, None, 10)
+    batch = load_batch(data.photos, None, Distortion(10), paired=True)
     assert batch.references is not None
     assert (batch.images[0, :, 0, 0] * 255).round().tolist() == [100, 30, 40]
     assert (batch.references[0, :, 0, 0] * 255).round().tolist() == [20, 30, 40]
-    assert load_batch(data.photos, None, None).references is None
+    assert load_batch(data.photos, None).references is None
 
 
 def test_an_original_of_another_size_costs_its_image_only(study):

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from av.video.reformatter import ColorRange
 
+from pipeline.cells.distortion import Distortion
 from pipeline.data.dataset import open_dataset
 from pipeline.data.images import load_batch, pixels_of
 from pipeline.data.video import Reel, VideoError, examine
@@ -228,7 +229,7 @@ def test_the_frames_of_a_video_are_images_of_a_data_set(tmp_path):
 
 def test_a_batch_of_frames_is_decoded_with_its_distorted_version(tmp_path):
     photos = open_dataset(str(write(tmp_path / "clip.mkv", count=5))).photos
-    batch = load_batch(photos[2:4], None, 30)
+    batch = load_batch(photos[2:4], None, Distortion(30), paired=True)
     assert [photo.name for photo in batch.photos] == ["clip.mkv#0002", "clip.mkv#0003"]
     for photo, reference in zip(photos[2:4], batch.references, strict=True):
         assert np.array_equal((reference * 255).round().byte().permute(1, 2, 0).numpy(), pixels_of(photo))

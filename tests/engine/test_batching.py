@@ -10,7 +10,7 @@ import torch
 from pipeline.catalogue.entry import Entry
 from pipeline.data.dataset import Photo
 from pipeline.data.images import Batch
-from pipeline.engine.batching import BatchRule, isolate, one_line, out_of_memory
+from pipeline.engine.batching import BatchRule, Parts, one_line, out_of_memory
 from pipeline.errors import Exit, TransientError
 
 CPU = torch.device("cpu")
@@ -38,6 +38,16 @@ class Worker:
             if photo.name in self.broken:
                 raise ValueError(f"{photo.name} is strange\nsecond line")
         return [photo.name for photo in part.photos]
+
+
+def isolate(work, whole: Batch) -> tuple[list[str], dict[str, str]]:
+    """Works on a batch in parts."""
+    done: list[str] = []
+    parts = Parts(whole)
+    for part in parts:
+        with parts.costs_only(part):
+            done += work(part)
+    return done, parts.failed
 
 
 def test_a_batch_that_works_is_worked_on_once():

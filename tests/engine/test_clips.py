@@ -19,11 +19,14 @@ from torch import Tensor
 from metrics.base import Images, VideoMetric
 from pipeline.catalogue import lookup
 from pipeline.catalogue.entry import Entry
-from pipeline.cells.cell import Cell, Settings
+from pipeline.cells.cell import Cell
+from pipeline.cells.distortion import NONE, Distortion
+from pipeline.cells.settings import Settings
 from pipeline.data.dataset import open_dataset
 from pipeline.data.images import compress, pixels_of, to_tensor
 from pipeline.engine.cell import CellRun
-from pipeline.engine.clips.runner import ClipRunner, Showing, WindowScore, windows
+from pipeline.engine.clips.runner import ClipRunner
+from pipeline.engine.clips.windows import Showing, WindowScore, windows
 from pipeline.engine.metric.objective import MetricObjective
 
 FRAMES = 7
@@ -159,22 +162,23 @@ def test_a_full_reference_metric_of_clips_refuses_originals_of_another_length():
 
 
 @pytest.mark.parametrize("size", [1, 3, 16])
-@pytest.mark.parametrize("jpeg", [None, 50, "none"])
-def test_features_read_window_by_window_are_those_of_the_whole(films, tmp_path, size, jpeg):
+@pytest.mark.parametrize(("paired", "distortion"), [(False, NONE), (True, NONE), (True, Distortion(50))])
+def test_features_read_window_by_window_are_those_of_the_whole(films, tmp_path, size, paired, distortion):
     dataset = open_dataset(str(films))
-    fields = {"batch_dependent": False, "smallest": 7, "reference_context": 2}
+    fields = {"batch_dependent": False, "smallest": 7, "reference_context": 2, "full_reference": paired}
     runner = ClipRunner(Entry("pooled", "metrics", kind="video", fields=fields), tmp_path, torch.device("cpu"), size)
     runner.__dict__["metric"] = Pooled()
     photos = dataset.clips["pan.mkv"]
-    parts = [batch for _, batch in runner.read(dataset, photos, jpeg, size)]
+    showing = Showing(dataset, photos, distortion, size=size)
+    parts = [batch for _, batch in runner.read(showing)]
     images = torch.cat([batch.images for batch in parts])
     assert len(images) == FRAMES
-    originals = torch.cat([batch.images for _, batch in runner.read(dataset, photos, None, 16)])
-    if jpeg is None:
+    originals = torch.cat([batch.images for _, batch in runner.read(Showing(dataset, photos, NONE, size=16))])
+    if not paired:
         assert all(batch.references is None for batch in parts)
         return
-    assert torch.equal(images, originals) == (jpeg == "none")
-    found = runner.features(Showing(dataset, photos, jpeg))
+    assert torch.equal(images, originals) == (distortion == NONE)
+    found = runner.features(showing)
     torch.testing.assert_close(found, Pooled().features(images, originals))
 
 
@@ -288,7 +292,7 @@ def test_a_broken_clip_costs_only_itself(theatre, films, tmp_path):
     (data / "torn.y4m").write_bytes(b"YUV4MPEG2 W16 H16 F25:1 C420jpeg\nFRAME\n" + bytes(100))
     told = run(theatre, tmp_path / "out", data)
     assert told.returncode == 0, told.stderr
-    assert "left out: torn.y4m: holds no frame that can be decoded" in told.stderr
+    assert "excluded: torn.y4m: holds no frame that can be decoded" in told.stderr
     (row,) = rows(tmp_path / "out", "moving/ifgsm")
     assert row["image"] == "pan.mkv"
     with (tmp_path / "out" / "scores.csv").open(newline="") as file:

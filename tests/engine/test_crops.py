@@ -10,6 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
+from pipeline.cells.distortion import NONE, Distortion
 from pipeline.data.dataset import open_dataset
 from pipeline.data.images import compress, decode, to_tensor
 from pipeline.engine.universal import crops as module
@@ -34,7 +35,7 @@ def collected(crops: Crops, size: int = 3, epochs: int = 2) -> list[tuple[str, t
 
 
 def test_every_image_comes_once_an_epoch_in_an_order_of_its_own(folder):
-    crops = Crops(open_dataset(str(folder)), 16, None)
+    crops = Crops(open_dataset(str(folder)), 16, NONE, paired=False)
     steps = [[photo.name for photo in photos] for photos in crops.steps(3, 2)]
     assert [len(names) for names in steps] == [3, 3, 1] * 2
     first, second = ([name for names in epoch for name in names] for epoch in (steps[:3], steps[3:]))
@@ -44,25 +45,25 @@ def test_every_image_comes_once_an_epoch_in_an_order_of_its_own(folder):
 
 
 def test_a_crop_is_a_part_of_its_image_at_its_own_size(folder):
-    for name, crop in collected(Crops(open_dataset(str(folder)), 16, None), epochs=1):
+    for name, crop in collected(Crops(open_dataset(str(folder)), 16, NONE, paired=False), epochs=1):
         image = to_tensor([decode(folder / name)])[0]
         places = image.unfold(1, 16, 1).unfold(2, 16, 1)  # (3, rows, columns, 16, 16)
         assert (places == crop[:, None, None]).all(dim=4).all(dim=3).all(dim=0).any()
 
 
 def test_crops_are_the_same_in_every_epoch_and_run_whatever_fits_into_memory(folder, monkeypatch):
-    first = collected(Crops(open_dataset(str(folder)), 16, None))
+    first = collected(Crops(open_dataset(str(folder)), 16, NONE, paired=False))
     assert Counter(name for name, _ in first) == {f"{index}.png": 2 for index in range(7)}
     known = dict(first)
     assert all(torch.equal(crop, known[name]) for name, crop in first)
     monkeypatch.setattr(module, "MEMORY", 2 * 3 * 16 * 16)
-    few = Crops(open_dataset(str(folder)), 16, None)
+    few = Crops(open_dataset(str(folder)), 16, NONE, paired=False)
     assert all(torch.equal(crop, known[name]) for name, crop in collected(few))
     assert len(few.kept) == 2
 
 
 def test_a_small_image_is_enlarged_and_named_and_a_large_one_never_resized(folder):
-    crops = Crops(open_dataset(str(folder)), 26, None)
+    crops = Crops(open_dataset(str(folder)), 26, NONE, paired=False)
     found = dict(collected(crops, epochs=1))
     assert crops.enlarged == {"1.png", "4.png", "6.png"}
     assert {crop.shape for crop in found.values()} == {(3, 26, 26)}
@@ -73,7 +74,7 @@ def test_a_small_image_is_enlarged_and_named_and_a_large_one_never_resized(folde
 
 def test_what_cannot_be_decoded_is_named_and_costs_no_other(folder):
     Image.new("RGBA", (40, 40), (9, 9, 9, 128)).save(folder / "2.png")  # transparent, which its header does not say
-    crops = Crops(open_dataset(str(folder)), 16, None)
+    crops = Crops(open_dataset(str(folder)), 16, NONE, paired=False)
     assert {name for name, _ in collected(crops)} == {f"{index}.png" for index in (0, 1, 3, 4, 5, 6)}
     assert list(crops.excluded) == ["2.png"]
     assert "it is transparent in places" in crops.excluded["2.png"]
@@ -81,8 +82,8 @@ def test_what_cannot_be_decoded_is_named_and_costs_no_other(folder):
 
 @pytest.mark.parametrize("quality", [40, "none"])
 def test_a_full_reference_metric_gets_the_distorted_crop_and_the_crop_itself(folder, quality):
-    plain = dict(collected(Crops(open_dataset(str(folder)), 16, None)))
-    crops = Crops(open_dataset(str(folder)), 16, quality)
+    plain = dict(collected(Crops(open_dataset(str(folder)), 16, NONE, paired=False)))
+    crops = Crops(open_dataset(str(folder)), 16, Distortion.of(quality), paired=True)
     for batch in crops.batches(crops.steps(4, 1)):
         for name, image, reference in zip(batch.names, batch.images, batch.references, strict=True):
             assert torch.equal(reference, plain[name])

@@ -16,14 +16,17 @@ from PIL import Image
 
 from metrics.base import FullReference, Images, NoReference, Scores
 from pipeline.catalogue import lookup
-from pipeline.cells.cell import Cell, Settings
+from pipeline.cells.cell import Cell
 from pipeline.cells.fit import Fit, fits_of, read_fit_stamp
+from pipeline.cells.settings import Settings
 from pipeline.config import Preset
 from pipeline.data.dataset import Dataset, open_dataset
 from pipeline.data.images import load_recent
 from pipeline.engine.cell import CellRun
+from pipeline.engine.machine import Machine
 from pipeline.engine.metric.runner import MetricRunner
-from pipeline.engine.universal.fit_request import FitRequest, fit_patterns
+from pipeline.engine.selection import Selection
+from pipeline.engine.universal.fit_patterns import fit_patterns
 from pipeline.engine.universal.patterns import pattern_of, patterns_of
 from pipeline.errors import BenchError, DataError
 from pipeline.store.store import FolderStore
@@ -352,21 +355,21 @@ def test_without_a_training_set_all_attacks_are_those_that_need_none():
     ],
 )
 def test_a_fit_that_cannot_be_is_told_in_one_line(photos, tmp_path, change, told):
-    request = FitRequest(
-        attack="optimized_uap",
-        metric="small_cnn",
-        train=[str(photos)],
-        limit=None,
-        settings=Settings(),
-        out=tmp_path,
-        device="cpu",
-        batch=None,
-        store="",
-        key="",
-        every=30,
-    )
+    given = {
+        "attack": "optimized_uap",
+        "metric": "small_cnn",
+        "train": [str(photos)],
+        "settings": Settings(),
+        "key": "",
+    }
+    given |= change
+    selection = Selection([given["metric"]], [given["attack"]], train=given["train"])
     with pytest.raises(BenchError, match=told):
-        list(fit_patterns(replace(request, **change), lambda fit: nullcontext(silent)))
+        list(
+            fit_patterns(
+                selection, given["settings"], Machine(tmp_path), lambda fit: nullcontext(silent), key=given["key"]
+            )
+        )
 
 
 def test_the_command_without_a_training_set_is_answered_in_one_line(laboratory):

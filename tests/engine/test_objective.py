@@ -98,7 +98,7 @@ def test_flaws_of_gradients_are_told_per_image():
 
 def test_a_clear_score_is_given_only_where_it_was_asked_for():
     known = torch.tensor([1.0, 2.0, 3.0])
-    assert torch.equal(MetricObjective(Brightness(), clear_scores={"niqe": known}).clear_score("niqe"), known)
+    assert torch.equal(MetricObjective(Brightness(), surrogate_scores={"niqe": known}).clear_score("niqe"), known)
     with pytest.raises(KeyError, match="name it in `needs`"):
         MetricObjective(Brightness()).clear_score("niqe")
 

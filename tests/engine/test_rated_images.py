@@ -9,15 +9,14 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image, ImageFilter
-from quiet import Quiet
+from quiet import run_quietly
 from scipy import stats
 
 from pipeline.catalogue import lookup
-from pipeline.cells.cell import Settings
+from pipeline.cells.distortion import Distortion
+from pipeline.cells.settings import Settings
 from pipeline.data.images import decode, to_tensor
-from pipeline.engine.job import Request
 from pipeline.engine.metric.build import build_metric
-from pipeline.engine.run import run
 from pipeline.scoring.tables.write import write_tables
 
 RATES = {"0.png": 4.1, "1.png": 4.9, "2.png": 2.2, "3.png": 2.9, "4.png": 1.2}
@@ -47,10 +46,11 @@ def runs(tmp_path_factory) -> Path:
     """Returns the folder of the study and of two runs: paired with originals, and alone."""
     folder = tmp_path_factory.mktemp("rated")
     paired, alone = study(folder)
-    fgsm = {"attacks": ["fgsm"], "datasets": [f"iqa:{paired}"], "out": folder / "paired"}
-    run(Request(["small_cnn", "gmsd"], settings=Settings(defences=("flip", "jpeg")), **fgsm), Quiet())
-    run(Request(["gmsd", "small_cnn", "small_cnn+jpeg"], settings=Settings(jpeg=(50, 20)), **fgsm), Quiet())
-    run(Request(["gmsd"], ["fgsm"], [f"iqa:{alone}"], folder / "alone"), Quiet())
+    fgsm = {"attacks": ["fgsm"], "datasets": [f"iqa:{paired}"]}
+    further = Settings(distortions=(Distortion(50), Distortion(20)))
+    run_quietly(["small_cnn", "gmsd"], folder / "paired", Settings(defences=("flip", "jpeg")), **fgsm)
+    run_quietly(["gmsd", "small_cnn", "small_cnn+jpeg"], folder / "paired", further, **fgsm)
+    run_quietly(["gmsd"], folder / "alone", attacks=["fgsm"], datasets=[f"iqa:{alone}"])
     for out in ("paired", "alone"):
         write_tables([folder / out], folder / out)
     return folder
@@ -103,7 +103,7 @@ def test_real_opinions_of_tid2013(shared_data, tmp_path):
             image.crop((200, 120, 296, 216)).save(tmp_path / name)  # a part of what was rated, for speed
     text = "".join(f"{name},{known[name.lower()]}\n" for name in names)
     (tmp_path / "tid.csv").write_text(f"image,mos\n{text}")
-    run(Request(["small_cnn"], ["noise"], [f"iqa:{tmp_path / 'tid.csv'}"], tmp_path / "out"), Quiet())
+    run_quietly(["small_cnn"], tmp_path / "out", attacks=["noise"], datasets=[f"iqa:{tmp_path / 'tid.csv'}"])
     write_tables([tmp_path / "out"], tmp_path / "out")
     rows = lines(tmp_path / "out" / "small_cnn" / "noise.csv")
     assert {row["image"]: float(row["mos"]) for row in rows} == {name: known[name.lower()] for name in names}

@@ -329,8 +329,8 @@ def test_a_run_that_leaves_images_out_is_a_success_and_names_them(laboratory, ph
     (folder / "text.png").write_text("text")
     told = run(laboratory, tmp_path / "out", folder, attacks="noise", metrics="brightness")
     assert told.returncode == 0
-    assert "left out: text.png: cannot be read" in told.stderr
-    assert "2 images left out" in told.stderr
+    assert "excluded: text.png: cannot be read" in told.stderr
+    assert "2 images excluded" in told.stderr
     (dataset,) = stamp(tmp_path / "out", "brightness/noise")["datasets"]
     assert dataset["images"] == 8
     assert set(dataset["excluded"]) == {"broken ä.png", "text.png"}

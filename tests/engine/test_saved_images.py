@@ -10,38 +10,22 @@ from pathlib import Path
 import pytest
 import torch
 from PIL import Image
+from quiet import run_quietly
 
 from pipeline.__main__ import app
 from pipeline.catalogue import lookup
-from pipeline.cells.cell import Settings
+from pipeline.cells.distortion import Distortion
+from pipeline.cells.settings import Settings
 from pipeline.cells.stamp import read_stamp
 from pipeline.data.images import decode, to_tensor
-from pipeline.engine.job import Request
 from pipeline.engine.metric.build import build_metric
-from pipeline.engine.run import run
 from pipeline.engine.saved.manifest import NAME, read_manifests
 from pipeline.engine.saved.read import read_saved
 from pipeline.errors import BenchError, DataError
 from pipeline.files import file_digest
 from pipeline.scoring.tables.write import write_tables
 
-JPEG = Settings(variants=False, jpeg=(50, 20))
-
-
-class Heard:
-    """Hears a run, which may not fail."""
-
-    def begin(self, work, cells, done):
-        self.cells, self.done = cells, done
-
-    def hear(self, event):
-        assert event.status in {"", "done"}, event.reason
-
-
-def heard_run(request: Request) -> Heard:
-    heard = Heard()
-    run(request, heard)
-    return heard
+JPEG = Settings(variants=False, distortions=(Distortion(50), Distortion(20)))
 
 
 def lines(path: Path) -> list[dict[str, str]]:
@@ -60,8 +44,8 @@ def made(tmp_path_factory) -> Path:
         smooth = torch.nn.functional.interpolate(small, size=(40, 48), mode="bicubic")[0].clamp(0, 1)
         pixels = (255 * smooth).round().byte().permute(1, 2, 0).numpy()
         Image.fromarray(pixels).save(folder / "photos" / f"{name}.png")
-    whole = {"attacks": ["fgsm"], "datasets": [str(folder / "photos")], "out": folder / "out", "save_images": True}
-    heard_run(Request(["small_cnn", "small_cnn+flip", "gmsd"], settings=JPEG, **whole))
+    fgsm = {"attacks": ["fgsm"], "datasets": [str(folder / "photos")]}
+    run_quietly(["small_cnn", "small_cnn+flip", "gmsd"], folder / "out", JPEG, save_images=True, **fgsm)
     return folder
 
 
@@ -76,9 +60,9 @@ def again(made) -> Path:
     """Returns the run that scores the saved images by what they were made for, and by others."""
     out, images = made / "again", made / "out" / "images"
     behind = Settings(defences=("flip", "jpeg"))
-    heard_run(Request(["small_cnn", "gmsd"], [], [], out, saved=images))
-    heard_run(Request(["small_cnn"], [], [], out, settings=behind, saved=images))
-    heard_run(Request(["small_cnn+flip"], [], [], out, saved=images))
+    run_quietly(["small_cnn", "gmsd"], out, from_images=images)
+    run_quietly(["small_cnn"], out, behind, from_images=images)
+    run_quietly(["small_cnn+flip"], out, from_images=images)
     write_tables([out], out)
     return out
 
@@ -134,9 +118,8 @@ def test_what_knew_the_defence_is_told_from_what_did_not(again):
 
 
 def test_what_is_done_is_not_done_again_and_images_without_a_manifest_do_not_count(made, again, copy):
-    request = Request(["small_cnn", "gmsd"], [], [], again, saved=made / "out" / "images")
-    heard = heard_run(request)
-    assert (heard.cells, heard.done) == (0, 6)
+    listener = run_quietly(["small_cnn", "gmsd"], again, from_images=made / "out" / "images")
+    assert (listener.cells, listener.done) == (0, 6)
     (manifest,) = copy.glob("none/default/fgsm/gmsd/manifest.csv")
     manifest.unlink()
     assert {entry.name for entry in read_saved(copy)[0]} == {"fgsm@small_cnn", "fgsm@small_cnn+flip"}
@@ -147,8 +130,8 @@ def test_a_run_whose_manifest_is_gone_saves_again_and_ends_in_the_same_bytes(mad
     manifest = out / "images" / "none" / "default" / "fgsm" / "small_cnn" / NAME
     before = manifest.read_bytes()
     manifest.unlink()
-    request = Request(["small_cnn", "gmsd"], ["fgsm"], [str(made / "photos")], out, settings=JPEG, save_images=True)
-    assert heard_run(request).cells == 1
+    fgsm = {"attacks": ["fgsm"], "datasets": [str(made / "photos")]}
+    assert run_quietly(["small_cnn", "gmsd"], out, JPEG, save_images=True, **fgsm).cells == 1
     assert manifest.read_bytes() == before
 
 
@@ -160,7 +143,7 @@ def test_a_manifest_that_anybody_writes_by_hand_needs_five_columns(made, tmp_pat
     sums = (file_digest(folder / name) for name in ("bad.png", "clear.png"))
     told = "bad.png,{},clear.png,{},magic\n".format(*sums)
     (folder / NAME).write_text(f"file,sha256,clear,clear_sha256,attack\n{told}")
-    heard_run(Request(["gmsd"], [], [], tmp_path / "out", saved=folder))
+    run_quietly(["gmsd"], tmp_path / "out", from_images=folder)
     (row,) = lines(tmp_path / "out" / "gmsd" / "magic.csv")
     assert (row["dataset"], row["image"], float(row["linf"]) > 0.1) == ("theirs", "bad", True)
 

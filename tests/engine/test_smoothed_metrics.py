@@ -9,19 +9,17 @@ from pathlib import Path
 import pytest
 import torch
 from PIL import Image
-from quiet import Quiet
+from quiet import run_quietly
 
 from defences.base import Smoothing
 from metrics.base import NoReference
 from pipeline.catalogue import lookup
-from pipeline.cells.cell import Settings
+from pipeline.cells.settings import Settings
 from pipeline.data.images import decode, to_tensor
-from pipeline.engine.job import Request
 from pipeline.engine.metric.build import build_defences, build_metric
-from pipeline.engine.metric.defended import DRAWS, Guard
+from pipeline.engine.metric.defended import DRAWS, DefendedMetric
 from pipeline.engine.metric.objective import ImageNoise, MetricObjective
-from pipeline.engine.metric.smoothing import MedianSmoothing
-from pipeline.engine.run import run
+from pipeline.engine.metric.smoothing import CertifiedMedian
 from pipeline.scoring.tables.write import write_tables
 
 SIDE = 12
@@ -53,22 +51,22 @@ def test_the_score_is_the_median_and_its_interval_holds_the_clear_score(smoothin
     metric, clear = Linear(), grey()
     change = torch.randn(2, 3, SIDE, SIDE, generator=torch.Generator().manual_seed(3))
     attacked = clear + 0.99 * smoothing.radius * change / change.flatten(1).norm(dim=1).view(-1, 1, 1, 1)
-    seen = Guard("median_smoothing", smoothing, NAMES).seen(metric, attacked, None)
+    seen = DefendedMetric(metric, "median_smoothing", smoothing, NAMES).purified(attacked, None)
     assert seen.certificate is not None
     assert torch.allclose(seen.scores, metric(attacked), atol=0.02)  # 4 standard errors of the median
     assert (seen.certificate.lowest < metric(clear)).all()
     assert (metric(clear) < seen.certificate.highest).all()
     assert seen.certificate.radius.tolist() == pytest.approx([0.12] * 2)
-    alone = Guard("median_smoothing", smoothing, NAMES[1:]).seen(metric, attacked[1:], None)
+    alone = DefendedMetric(metric, "median_smoothing", smoothing, NAMES[1:]).purified(attacked[1:], None)
     assert torch.allclose(alone.scores, seen.scores[1:], atol=1e-5)
 
 
 def test_an_attack_that_knows_it_averages_over_a_few_copies(smoothing):
-    guard, metric, images = Guard("median_smoothing", smoothing, NAMES), Linear(), grey()
-    gain = MetricObjective(guard.behind(metric), draws=guard.draws)
+    defended, images = DefendedMetric(Linear(), "median_smoothing", smoothing, NAMES), grey()
+    gain = MetricObjective(defended, draws=defended.draws)
     slope = gain.gradient(images)
-    assert (gain.queries, guard.draws) == (DRAWS, DRAWS)
-    expected = MetricObjective(metric).gradient(images)
+    assert (gain.queries, defended.draws) == (DRAWS, DRAWS)
+    expected = MetricObjective(Linear()).gradient(images)
     same = torch.isclose(slope, expected, rtol=1e-3)
     assert same.float().mean() > 0.98  # where the noise of some copy is clipped, it stops the gradient
 
@@ -81,9 +79,9 @@ def judged(tmp_path_factory) -> Path:
     pixels = torch.rand(1, 3, 5, 5, generator=torch.Generator().manual_seed(2))
     smooth = torch.nn.functional.interpolate(pixels, size=(32, 36), mode="bicubic")[0].clamp(0, 1)
     Image.fromarray((255 * smooth).round().byte().permute(1, 2, 0).numpy()).save(folder / "photos" / "one.png")
-    whole = {"attacks": ["fgsm"], "datasets": [str(folder / "photos")], "out": folder / "out"}
-    run(Request(["small_cnn"], settings=Settings(defences=("median_smoothing-n100",)), **whole), Quiet())
-    run(Request(["small_cnn+median_smoothing-n100"], **whole, save_images=True), Quiet())
+    fgsm = {"attacks": ["fgsm"], "datasets": [str(folder / "photos")]}
+    run_quietly(["small_cnn"], folder / "out", Settings(defences=("median_smoothing-n100",)), **fgsm)
+    run_quietly(["small_cnn+median_smoothing-n100"], folder / "out", save_images=True, **fgsm)
     write_tables([folder / "out"], folder / "out")
     return folder / "out"
 
@@ -99,7 +97,7 @@ def test_rows_hold_the_interval_and_the_attack_s_own_norm(judged):
     attacked = to_tensor([decode(next(saved.rglob("one.png.png")))])
     clear = to_tensor([decode(judged.parent / "photos" / "one.png")])
     metric = build_metric(lookup.find("metrics", "small_cnn"), torch.device("cpu"))
-    smoothing = MedianSmoothing(samples=100)
+    smoothing = CertifiedMedian(samples=100)
     with torch.no_grad():
         scores = smoothing.scores(metric, attacked, ImageNoise("median_smoothing", ["one.png"]))
     held = smoothing.certify(scores, 0.12)
@@ -125,4 +123,4 @@ def test_the_tables_show_the_radius_beside_the_norm(judged):
 
 
 def test_with_too_few_copies_for_the_radius_nothing_is_known():
-    assert math.isinf(MedianSmoothing(samples=20).certify(torch.zeros(1, 20), 0.12).highest.item())
+    assert math.isinf(CertifiedMedian(samples=20).certify(torch.zeros(1, 20), 0.12).highest.item())

@@ -13,9 +13,9 @@ from scipy.stats import binom, norm
 from torch import Tensor
 
 from pipeline.engine.metric.objective import ImageNoise
-from pipeline.engine.metric.smoothing import MedianSmoothing, l2_norm
+from pipeline.engine.metric.smoothing import CertifiedMedian, l2_norm
 
-SMOOTHING = MedianSmoothing(sigma=0.12, samples=1000)
+SMOOTHING = CertifiedMedian(sigma=0.12, samples=1000)
 SIDE = 12
 
 
@@ -59,7 +59,7 @@ def images() -> Tensor:
     return 0.5 + 0.05 * torch.rand(3, 3, SIDE, SIDE, generator=generator) - 0.025
 
 
-class Unclipped(MedianSmoothing):
+class Unclipped(CertifiedMedian):
     """The same without the clipping, under which no median is known on paper."""
 
     def scores(self, score: Callable[[Tensor], Tensor], images: Tensor, noise: ImageNoise) -> Tensor:
@@ -122,7 +122,7 @@ def test_the_rank_is_the_least_that_holds_with_the_wanted_probability() -> None:
 
 
 def test_bounds_are_wrong_no_more_often_than_said() -> None:
-    smoothing = MedianSmoothing(samples=50, error=0.1)
+    smoothing = CertifiedMedian(samples=50, error=0.1)
     drawn = 0.12 * torch.randn(4000, 50, generator=torch.Generator().manual_seed(0))
     held = smoothing.certify(drawn.sort(dim=1).values, 0.06)
     wrong = (held.highest < 0.06).float().mean().item()  # the quantile that it bounds is the change itself
@@ -145,7 +145,7 @@ def test_copies_are_clipped_and_depend_on_the_image_alone() -> None:
         seen.append(copies)
         return copies.mean(dim=(1, 2, 3))
 
-    smoothing, images = MedianSmoothing(samples=20), torch.rand(2, 3, 9, 9, generator=torch.Generator().manual_seed(1))
+    smoothing, images = CertifiedMedian(samples=20), torch.rand(2, 3, 9, 9, generator=torch.Generator().manual_seed(1))
     together = smoothing.scores(score, images, ImageNoise("smoothing", ["a", "b"]))
     assert all(copies.min() >= 0 and copies.max() <= 1 for copies in seen)
     alone = smoothing.scores(score, images[1:], ImageNoise("smoothing", ["b"]))

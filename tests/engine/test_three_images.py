@@ -12,7 +12,9 @@ from pydantic import ValidationError
 from metrics.base import FullReference, Images, Scores
 from pipeline import config
 from pipeline.catalogue import lookup
-from pipeline.cells.cell import Cell, Settings
+from pipeline.cells.cell import Cell
+from pipeline.cells.distortion import Distortion
+from pipeline.cells.settings import Settings
 from pipeline.config import Preset
 from pipeline.data.dataset import open_dataset
 from pipeline.data.images import compress, decode, to_tensor
@@ -41,7 +43,7 @@ def distorted(pixels, jpeg):
 @pytest.mark.parametrize("attack", ["fgsm", "ifgsm", "noise"])
 def test_every_distortion_is_a_variant_and_each_image_stands_where_it_belongs(attack, photos: Path, tmp_path: Path):
     metric, data = local_entry(Asymmetric), open_dataset(str(photos))
-    settings = Settings(jpeg=DISTORTIONS)
+    settings = Settings(distortions=tuple(map(Distortion.of, DISTORTIONS)))
     cell = Cell(metric, lookup.find("attacks", attack), {data.name: data.digest}, settings)
     outcome = CellRun(MetricRunner(metric, tmp_path, CPU), cell, lambda what, work: None, save_images=True).run([data])
     assert [row["variant"] for row in outcome.rows] == [

@@ -12,11 +12,13 @@ from toy_defences import Mirrored, Shaken
 
 from metrics.base import NoReference
 from pipeline.catalogue import lookup
-from pipeline.cells.cell import Cell, Settings
+from pipeline.catalogue.entry import DefendedAs
+from pipeline.cells.cell import Cell
 from pipeline.cells.fit import fits_of
+from pipeline.cells.settings import Settings
 from pipeline.data.dataset import open_dataset
 from pipeline.engine.cell import CellRun
-from pipeline.engine.metric.defended import Guard
+from pipeline.engine.metric.defended import DefendedMetric
 from pipeline.engine.metric.runner import MetricRunner
 from pipeline.engine.universal.crop_objective import CropObjective
 from pipeline.engine.universal.patterns import patterns_of
@@ -50,8 +52,7 @@ BEHIND = LocalEntry(
     kind="NR",
     fields=BARE.fields,
     fingerprint="1" * 16,
-    bare=BARE,
-    defence=MirrorEntry("mirror", "defences", class_name="Mirror", kind="defence"),
+    defended=DefendedAs(BARE, MirrorEntry("mirror", "defences", class_name="Mirror", kind="defence"), ""),
     made=Slanted,
 )
 
@@ -100,10 +101,12 @@ def test_defences_that_only_judge_share_the_pattern_of_the_bare_metric():
 
 def test_parts_of_a_batch_draw_what_the_whole_draws():
     crops = torch.rand(5, 3, 8, 8, generator=torch.Generator().manual_seed(0))
-    guard = Guard("shaken", Shaken(), list("abcde"))
-    whole, parts = (CropObjective(Slanted(), None, torch.float32, most, guard) for most in (5, 2))
+    defended = DefendedMetric(Slanted(), "shaken", Shaken(), list("abcde"))
+    whole, parts = (CropObjective(Slanted(), None, torch.float32, most, defended) for most in (5, 2))
     assert torch.allclose(whole.gradient(crops), parts.gradient(crops), atol=1e-7)
     assert torch.allclose(whole.values, parts.values, atol=1e-6)
-    other = CropObjective(Slanted(), None, torch.float32, 5, Guard("shaken", Shaken(), list("fghij")))
+    other = CropObjective(
+        Slanted(), None, torch.float32, 5, DefendedMetric(Slanted(), "shaken", Shaken(), list("fghij"))
+    )
     other.gradient(crops)
     assert not torch.allclose(whole.values, other.values, atol=1e-6)

@@ -17,7 +17,7 @@ from torch.nn.functional import avg_pool3d, conv2d, pad
 from metrics.base import FullReference, Metric, VideoMetric
 from metrics.vmaf_adapter import rated_features
 from pipeline.catalogue import lookup
-from pipeline.cells.cell import Settings
+from pipeline.cells.settings import Settings
 from pipeline.contract import check_entry
 from pipeline.contract.base import photographs
 from pipeline.contract.metric import distort
@@ -175,7 +175,7 @@ def gains(
     references = clear if reference else None
     attack = attack_variants(lookup.find("attacks", name), Settings(overrides=overrides))[""]
     known = {needed: torch.full((len(images),), 4.0) for needed in attack.needs}
-    objective = MetricObjective(metric, references, access=attack.access, clear_scores=known)
+    objective = MetricObjective(metric, references, access=attack.access, surrogate_scores=known)
     attacked = attack(images, objective, ImageNoise(name, NAMES[:count]))
     noise = ImageNoise("same size", NAMES[:count]).uniform(images)
     if rounded:
@@ -222,7 +222,7 @@ def test_vmaf_of_a_clip_read_as_rgb_is_close_to_that(shared_data: Path) -> None:
 
 def frames(path: Path) -> Tensor:
     """Returns a clip as the engine reads it."""
-    return load_batch(open_dataset(str(path)).photos, None, None).images[None]
+    return load_batch(open_dataset(str(path)).photos, None).images[None]
 
 
 def lumas(path: Path) -> Tensor:

@@ -11,19 +11,17 @@ from pathlib import Path
 import pytest
 import torch
 from PIL import Image
-from quiet import Quiet
+from quiet import run_quietly
 
 from metrics.base import Images, Metric
 from pipeline import config
 from pipeline.catalogue import lookup
-from pipeline.cells.cell import Settings
+from pipeline.cells.settings import Settings
 from pipeline.cli.listing import listing
 from pipeline.contract.base import photographs
 from pipeline.data.images import quantize
-from pipeline.engine.job import Request
 from pipeline.engine.metric.build import build_metric
 from pipeline.engine.metric.objective import ImageNoise, MetricObjective
-from pipeline.engine.run import run
 from pipeline.files import file_digest
 from pipeline.places import CODE
 from pipeline.scoring.tables.write import write_tables
@@ -117,10 +115,9 @@ def judged(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for number, image in enumerate(shown()[:3]):
         pixels = (255 * image[:, :64, :64]).round().byte().permute(1, 2, 0).numpy()
         Image.fromarray(pixels).save(photos / f"{number}.png")
-    whole = {"attacks": ["ifgsm"], "datasets": [str(photos)], "out": out}
-    training = ("gradient_norm",)
-    run(Request(metrics=["small_cnn"], settings=Settings(defences=training), **whole), Quiet())
-    run(Request(metrics=["small_cnn+gradient_norm"], **whole), Quiet())
+    ifgsm = {"attacks": ["ifgsm"], "datasets": [str(photos)]}
+    run_quietly(["small_cnn"], out, Settings(defences=("gradient_norm",)), **ifgsm)
+    run_quietly(["small_cnn+gradient_norm"], out, **ifgsm)
     write_tables([out], out)
     return out
 
@@ -155,5 +152,5 @@ def test_it_is_probed_and_ranked_like_a_metric_without_a_defence(judged: Path) -
 
 
 def test_all_defences_are_all_that_need_no_training() -> None:
-    assert not {"gradient_norm", "adversarial_training"} & set(lookup.guards("all"))
-    assert lookup.guards("gradient_norm,flip") == ["gradient_norm", "flip"]
+    assert not {"gradient_norm", "adversarial_training"} & set(lookup.defence_names("all"))
+    assert lookup.defence_names("gradient_norm,flip") == ["gradient_norm", "flip"]

@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from pipeline.catalogue import lookup
-from pipeline.cells.cell import Cell, Settings
+from pipeline.cells.cell import Cell
+from pipeline.cells.settings import Settings
 from pipeline.data.dataset import open_dataset
 from pipeline.data.images import decode, quantize, to_tensor
 from pipeline.engine.metric.objective import ImageNoise, MetricObjective

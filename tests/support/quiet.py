@@ -1,16 +1,41 @@
-"""What hears of a run's progress in a test: it shows nothing, and wants every cell to end well."""
+"""Runs cells in a test: nothing is shown, and every cell must end well."""
 
 from __future__ import annotations
 
-from pipeline.engine.job import Event
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from pipeline.cells.settings import Settings
+from pipeline.engine.machine import Machine
+from pipeline.engine.progress import Event
+from pipeline.engine.run import run
+from pipeline.engine.selection import Selection
+
+SETTINGS = Settings()
 
 
 class Quiet:
-    """A `pipeline.engine.run.Listener`."""
+    """A `pipeline.engine.progress.Listener` that shows nothing, and fails where a cell did."""
 
     def begin(self, work: dict[str, int], cells: int, done: int) -> None:
-        """Hears what there is to do."""
+        """Notes what there is to do."""
+        self.cells, self.done = cells, done
 
-    def hear(self, event: Event) -> None:
+    def on_event(self, event: Event) -> None:
         """Fails where a cell did."""
         assert event.status in {"", "done"}, event.reason
+
+
+def run_quietly(
+    metrics: Sequence[str],
+    out: Path,
+    settings: Settings = SETTINGS,
+    *,
+    save_images: bool = False,
+    **selection: Any,
+) -> Quiet:
+    """Runs metrics; `selection` are further fields of the Selection. Returns what listened."""
+    listener = Quiet()
+    run(Selection(metrics, **selection), settings, Machine(out, save_images=save_images), listener)
+    return listener

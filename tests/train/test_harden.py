@@ -138,9 +138,9 @@ def test_weights_are_written_where_the_catalogue_finds_them(
     assert default_out(name) == CODE / "metrics" / "weights" / f"{name}.safetensors"
     monkeypatch.setattr(places, "CODE", tmp_path)
     for folder in ("metrics", "defences"):
-        (tmp_path / folder).symlink_to(Path(harden.__file__).parents[3] / folder)
+        (tmp_path / folder).symlink_to(CODE / folder)
     (tmp_path / "metrics").unlink()
-    source = Path(harden.__file__).parents[3] / "metrics"
+    source = CODE / "metrics"
     (tmp_path / "metrics" / "weights").mkdir(parents=True)
     for path in [*source.glob("*.py"), source / "weights" / "small_cnn.safetensors"]:
         (tmp_path / path.relative_to(source.parent)).symlink_to(path)

@@ -1,168 +1,202 @@
-"""Attacks one batch: from clear images to rows."""
+"""One batch under attack, and a pass of images: from clear images to rows."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
 
-from metrics.base import Images, Metric, Scores
+from metrics.base import Images, Scores
 from pipeline.cells.row import Row
-from pipeline.data.dataset import Photo
-from pipeline.data.images import Batch, load_saved, quantize, write_png
-from pipeline.engine.attack.passes import Pass
+from pipeline.data.dataset import Dataset, Photo
+from pipeline.data.images import Batch, ahead, load_saved, quantize, write_png
+from pipeline.engine.attack.assess import Assessment, Assessors
+from pipeline.engine.attack.pass_run import Workplace
+from pipeline.engine.attack.passes import Pass, Trial
+from pipeline.engine.attack.record import Record, add, add_seconds, empty_record
+from pipeline.engine.batching import Parts
 from pipeline.engine.measures.distances import measures
-from pipeline.engine.metric.defended import Guard
-from pipeline.engine.metric.objective import ImageNoise, MetricObjective
-from pipeline.engine.metric.runner import MetricRunner
+from pipeline.engine.metric.defended import DefendedMetric
+from pipeline.engine.metric.objective import ImageNoise, MetricObjective, Scorer
+from pipeline.engine.metric.surrogates import Surrogates, surrogates_of
+from pipeline.engine.saved.write import save_clear
 
 
 class Attacked(NamedTuple):
-    """One image's row, and what was wrong with its gradients."""
+    """What an attack made of a batch."""
 
-    row: dict[str, str]
-    flaws: list[str]
+    images: Images  # on the 256 levels, within eps of the clear ones
+    measures: dict[str, Scores]  # psnr, ssim, mse, linf and l2 against the clear images, (N,) each
+    queries: int  # per image
+    gradients: int
+    flaws: list[list[str]]  # by image: what was wrong with its gradients
+
+
+def attack_batch(images: Images, names: list[str], objective: MetricObjective, trial: Trial) -> Attacked:
+    """Attacks images of equal size, rounds what the attack returns to 8 bits, and measures it.
+
+    Args:
+        images: The clear images, (N, 3, H, W) on the 256 levels.
+        names: Their names, which seed the attack's noise.
+        objective: What the attack raises.
+        trial: The attack; one whose images were saved before is not run again.
+    """
+    if trial.saved is None:
+        adversarial = trial.attack(images, objective, ImageNoise(trial.name, names))
+        attacked = quantize(adversarial, images, trial.attack.eps)
+    else:
+        attacked = load_saved([trial.saved[name] for name in names], images)
+    with torch.no_grad():
+        changed = measures(attacked, images)
+        changed["l2"] = (changed["mse"] * images[0].numel()).sqrt()
+    flaws = [objective.flaws(index) for index in range(len(names))]
+    return Attacked(attacked, changed, objective.queries, objective.gradients, flaws)
+
+
+def objective_of(
+    scorer: Scorer,
+    images: Images,
+    references: Images | None,
+    trial: Trial,
+    surrogates: Surrogates,
+    *,
+    dtype: torch.dtype,
+) -> MetricObjective:
+    """Returns what an attack raises on a batch.
+
+    Args:
+        scorer: Gives the scores.
+        images: The clear images.
+        references: Their originals, for a full-reference metric.
+        trial: The attack.
+        surrogates: Its surrogates, on these images.
+        dtype: Of the search.
+    """
+    return MetricObjective(
+        scorer,
+        references,
+        access=trial.attack.access,
+        draws=scorer.draws if isinstance(scorer, DefendedMetric) else 1,
+        dtype=dtype,
+        surrogate_scores=surrogates.scores,
+        surrogates={name: MetricObjective(metric, images) for name, metric in surrogates.full_reference.items()},
+    )
+
+
+def save_attacked(images: Images, names: list[str], folder: Path) -> None:
+    """Writes attacked images as PNG."""
+    for name, image in zip(names, images, strict=True):
+        write_png(image, folder / f"{name}.png")
 
 
 @dataclass(frozen=True)
-class Attacker:
-    """A pass of a cell at work on a data set.
+class ImagePass:
+    """A pass of a cell at work on the images of a data set.
 
     Attributes:
-        runner: The metric.
-        attack: The attack's name, with which its noise is seeded.
-        dataset: The data set's name.
+        at: What it shares with the other passes of its cell.
+        dataset: The images.
         current: The pass.
-        dtype: Of the attack's search; scores are always float32.
-        saved: The folder that the attacked images are written to, or None.
-        beside: Full-reference metrics that the attack needs.
-        defences: Defences that judge what attacks the bare metric: the metric behind each, by the defence's name.
-        opinions: Mean opinion scores of the images that people rated.
-        purified: By defence, the seconds that it took, and of how many images.
     """
 
-    runner: MetricRunner
-    attack: str
-    dataset: str
+    at: Workplace
+    dataset: Dataset
     current: Pass
-    dtype: torch.dtype
-    saved: Path | None
-    beside: Mapping[str, Metric] = field(default_factory=dict)
-    defences: Mapping[str, MetricRunner] = field(default_factory=dict)
-    opinions: Mapping[str, float] = field(default_factory=dict)
-    purified: dict[str, tuple[float, int]] = field(default_factory=dict)
 
-    def __call__(
-        self, batch: Batch, clear: list[float], sides: Mapping[str, Scores], behind: Mapping[str, Sequence[float]]
-    ) -> list[Attacked]:
-        """Attacks images of equal size; returns their rows, trial by trial and defence by defence.
+    def units(self) -> dict[str, list[Photo]]:
+        """Returns the batches: for a data set and a rule always the same, so that a resumed run meets them again."""
+        batches = enumerate(self.dataset.batches(self.at.rule))
+        return {f"{self.dataset.name}/{self.current.unit}/{index}": photos for index, photos in batches}
 
-        Args:
-            batch: The images.
-            clear: Their scores.
-            sides: Their scores by the metrics that the attack needs.
-            behind: By defence that judges the attacked images too, their scores behind it.
+    def records(self, todo: Mapping[str, list[Photo]]) -> Iterator[tuple[str, Record]]:
+        """Attacks the batches, decoded ahead; an image that fails costs only itself."""
+        excluded = self._excluded  # before the thread that decodes begins: the clear images may have to be scored
+
+        def load(item: tuple[str, list[Photo]]) -> Batch:
+            photos = [photo for photo in item[1] if photo.name not in excluded]
+            if not photos:
+                return Batch([], torch.empty(0), None, {})
+            return self.at.runner.load(photos, self.dataset, self.current.distortion)
+
+        for (unit, photos), batch in ahead(todo.items(), load):
+            start = time.perf_counter()
+            known = {photo.name: excluded[photo.name] for photo in photos if photo.name in excluded}
+            record = empty_record(known | batch.excluded)
+            parts = Parts(batch)
+            for part in parts:
+                with parts.costs_only(part):
+                    add(record, self._attack(part))
+            record["excluded"] |= parts.failed
+            record["seconds"] = time.perf_counter() - start
+            yield unit, record
+            self.at.on_work(self.at.cell.attack.name, len(photos) * self.current.work)
+
+    @cached_property
+    def _assessors(self) -> Assessors:
+        dataset, distortion = self.dataset, self.current.distortion
+        clear = self.at.runner.clear(dataset, distortion, partial(self.at.on_work, "clear"))
+        return Assessors.of(self.at.runner, self.at.assessors, dataset, distortion, clear)
+
+    @cached_property
+    def _surrogates(self) -> Surrogates:
+        return surrogates_of(self.at.runner, self.at.cell.needed(), self.dataset, self.current.distortion)
+
+    @cached_property
+    def _excluded(self) -> dict[str, str]:
+        """Returns the images without one of the clear scores that a row needs, with the reason."""
+        assessed = self._assessors.excluded
+        return {**self._surrogates.excluded, **assessed}
+
+    def _attack(self, batch: Batch) -> Record:
+        """Attacks images of equal size; returns their rows, trial by trial and assessor by assessor.
 
         Raises:
             ValueError: If a score is not finite, or a defence breaks its promises.
         """
-        images, references = self.runner.on_device(batch)
+        if self.at.saved:
+            save_clear(self.at.cell, self.at.runner.out, self.dataset, self.current.distortion, batch)
+        images, references = self.at.runner.on_device(batch)
         names = [photo.name for photo in batch.photos]
-        guard = self.runner.guard(names)
-        companions = {name: MetricObjective(metric, images) for name, metric in self.beside.items()}
-        found = []
+        surrogates = self._surrogates.of(batch.photos)
+        dtype = getattr(torch, self.at.cell.settings.dtype)
+        found = empty_record()
         for trial in self.current.trials:
-            judge = guard.behind(self.runner.metric) if guard else self.runner.metric
-            objective = MetricObjective(
-                judge,
-                references,
-                access=trial.attack.access,
-                draws=guard.draws if guard else 1,
-                dtype=self.dtype,
-                clear_scores=sides,
-                companions=companions,
-            )
-            if trial.saved is None:
-                adversarial = trial.attack(images, objective, ImageNoise(self.attack, names))
-                attacked = quantize(adversarial, images, trial.attack.eps)
-            else:
-                attacked = load_saved([trial.saved[name] for name in names], images)
-            if self.saved:
-                folder = self.saved / (self.current.variant or "default") / trial.setting
-                for name, image in zip(names, attacked, strict=True):
-                    write_png(image, folder / f"{name}.png")
-            common: dict[str, Any] = {
-                "dataset": self.dataset,
-                "variant": self.current.variant,
-                "train_dataset": trial.train_dataset,
-                "amplitude": trial.amplitude,
-                "queries": objective.queries,
-                "gradients": objective.gradients,
-            }
-            for columns in self._measured(attacked, images, references, names, behind):
-                for index, photo in enumerate(batch.photos):
-                    own = {column: values[index] for column, values in columns.items()}
-                    of_image: dict[str, Any] = {"clip": photo.clip or photo.name, "mos": self._mos(photo)}
-                    row = Row(image=photo.name, clear=clear[index], **of_image, **common, **own)
-                    found.append(Attacked(row.cells(), objective.flaws(index)))
+            scorer = self.at.runner.defended(names) or self.at.runner.metric
+            objective = objective_of(scorer, images, references, trial, surrogates, dtype=dtype)
+            attacked = attack_batch(images, names, objective, trial)
+            if self.at.saved:
+                save_attacked(attacked.images, names, self.at.saved / self.current.folder / trial.setting)
+            for assessment in self._assessors(attacked.images, images, references, batch):
+                found["rows"] += self._rows(batch.photos, trial, attacked, assessment)
+                for flaw in (flaw for flaws in attacked.flaws for flaw in flaws):
+                    found["flaws"][flaw] = found["flaws"].get(flaw, 0) + 1
+                add_seconds(found["purified"], assessment.seconds)
         return found
 
-    def _mos(self, photo: Photo) -> float | None:
-        """Returns what people think of what the metric scores; they never saw the images that are compressed for it."""
-        seen = photo.reference is not None or not self.runner.entry.full_reference
-        return self.opinions.get(photo.name) if seen else None
+    def _rows(
+        self, photos: list[Photo], trial: Trial, attacked: Attacked, assessment: Assessment
+    ) -> Iterator[dict[str, str]]:
+        """Yields the row of each image."""
+        columns = {name: values.tolist() for name, values in attacked.measures.items()} | assessment.columns
+        common: dict[str, Any] = {
+            "dataset": self.dataset.name,
+            "variant": self.current.variant,
+            "train_dataset": trial.train_dataset,
+            "amplitude": trial.amplitude,
+            "queries": attacked.queries,
+            "gradients": attacked.gradients,
+        }
+        for index, (photo, clear) in enumerate(zip(photos, self._assessors.clear_scores(photos), strict=True)):
+            own: dict[str, Any] = {column: values[index] for column, values in columns.items()}
+            of_image: dict[str, Any] = {"clip": photo.clip or photo.name, "mos": self._opinion(photo)}
+            yield Row(image=photo.name, clear=clear, **of_image, **common, **own).cells()
 
-    @torch.no_grad()
-    def _measured(
-        self,
-        attacked: Images,
-        images: Images,
-        references: Images | None,
-        names: list[str],
-        behind: Mapping[str, Sequence[float]],
-    ) -> Iterator[dict[str, Any]]:
-        """Yields the columns that are computed from the attacked images, (N,) values each; once for every defence."""
-        changed = measures(attacked, images)
-        changed["l2"] = (changed["mse"] * images[0].numel()).sqrt()
-        attacked = self.runner.recoded(attacked)
-        if guard := self.runner.guard(names):
-            scores, through = self._seen(self.runner, guard, attacked, images, references)
-            changed |= through
-        else:
-            scores = self.runner.metric(attacked, references)
-        if not scores.isfinite().all():
-            raise ValueError("its attacked score is not finite")
-        columns: dict[str, Any] = {"attacked": scores.tolist()}
-        columns |= {column: values.tolist() for column, values in changed.items()}
-        if not self.defences:
-            yield columns
-        for name, runner in self.defences.items():
-            if defence := runner.guard(names):
-                scores, through = self._seen(runner, defence, attacked, images, references)
-                yield columns | {
-                    "defence": [name] * len(names),
-                    "clear_defended": behind[name],
-                    "attacked_defended": scores.tolist(),
-                    **{column: values.tolist() for column, values in through.items()},
-                }
-
-    def _seen(
-        self, runner: MetricRunner, guard: Guard, attacked: Images, images: Images, references: Images | None
-    ) -> tuple[Scores, dict[str, Scores]]:
-        """Returns the scores through a defence and the columns about it; the time that this takes is added up."""
-        if not runner.warm:
-            guard.warm_up(attacked)
-            runner.warm = True
-        seen = guard.seen(runner.metric, attacked, references)
-        name = runner.entry.name.rpartition("+")[2]
-        seconds, number = self.purified.get(name, (0.0, 0))
-        self.purified[name] = (seconds + seen.seconds, number + len(images))
-        found = guard.distances(seen.purified, images)
-        columns = {"psnr_defended": found["psnr"], "ssim_defended": found["ssim"]}
-        if seen.certificate:
-            _, low, high, radius = seen.certificate
-            columns |= {"radius": radius, "certified_low": low, "certified_high": high}
-        return seen.scores, columns
+    def _opinion(self, photo: Photo) -> float | None:
+        """Returns what people think of what the metric scores; they never saw an image that is compressed for it."""
+        seen = photo.reference is not None or not self.at.runner.entry.full_reference
+        return self.dataset.opinions.get(photo.name) if seen else None

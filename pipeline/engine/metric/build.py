@@ -1,4 +1,4 @@
-"""Defences at work: built with their default settings and with every preset."""
+"""Builds metrics and defences from their entries; a contributor's mistake costs only its own cells."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def _sample_scores(metric: Metric) -> Scores | None:
         with torch.no_grad():
             scores: Scores = metric(images, images.flip(0))
             return scores
-    except Exception:  # noqa: BLE001  # whatever a contributor's code raises: the cells will tell
+    except Exception:  # noqa: BLE001  # whatever a contributor's code raises: its cells will say so
         return None
 
 

@@ -1,10 +1,9 @@
-"""A defence before a metric, on one batch of images."""
+"""A metric behind a defence, on one batch of images."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
@@ -13,51 +12,64 @@ from defences.base import Defence, Smoothing
 from metrics.base import Images, Metric, Scores
 from pipeline.engine.measures.distances import measures
 from pipeline.engine.metric.objective import ImageNoise
-from pipeline.engine.metric.smoothing import Certificate, MedianSmoothing
+from pipeline.engine.metric.smoothing import Certificate, CertifiedMedian
 
 DRAWS = 8  # over which an adaptive attack averages a random defence
 
 
-class Seen(NamedTuple):
-    """What a metric sees of images through a defence."""
+class Purified(NamedTuple):
+    """What a metric gives behind a defence."""
 
-    purified: Images
+    images: Images  # after the defence
     scores: Scores
-    seconds: float  # that the purification of the batch took, without the metric's time; smoothing is all the metric's
-    certificate: Certificate | None  # of a defence that smooths: what is known of the scores nearby
+    seconds: float  # that the defence took for the batch; a smoothing one scores its copies itself, which counts
+    certificate: Certificate | None  # of a smoothing defence: what is known of the scores nearby
 
 
-@dataclass(frozen=True)
-class Guard:
-    """A defence with the noise of a batch's images.
+class DefendedMetric:
+    """A metric that looks at a batch of images through a defence: the scorer of an adaptive attack's search.
 
-    Attributes:
-        name: The defence's name, with which its noise is seeded.
+    Where the defence has no gradient, the attack goes straight through it, as if it changed nothing (BPDA; Athalye,
+    Carlini & Wagner, ICML 2018). A random defence draws anew at each query, and the objective averages the draws.
+
+    Args:
+        metric: The metric.
+        name: The defence's name, which seeds its noise.
         defence: The defence.
-        images: The names of the batch's images.
+        images: The names of the batch's images, which seed it, too.
     """
 
-    name: str
-    defence: Defence
-    images: Sequence[str]
+    def __init__(self, metric: Metric, name: str, defence: Defence, images: Sequence[str]) -> None:
+        self.metric, self.name, self.defence, self.images = metric, name, defence, list(images)
+        self.higher_is_better, self.score_range = metric.higher_is_better, metric.score_range
+        self.search_noise = self.noise  # goes on from query to query
 
     @property
     def noise(self) -> ImageNoise:
         """Returns the noise from its beginning: the same draws each time."""
-        return ImageNoise(self.name, list(self.images))
+        return ImageNoise(self.name, self.images)
 
     @property
     def draws(self) -> int:
         """Returns over how many draws an adaptive attack averages."""
         return DRAWS if self.defence.random else 1
 
-    def behind(self, metric: Metric) -> DefendedMetric:
-        """Returns the metric that looks through the defence, the draws of which go on from query to query."""
-        return DefendedMetric(metric, self, self.noise)
+    def part(self, part: slice) -> DefendedMetric:
+        """Returns the same for some of the images."""
+        return DefendedMetric(self.metric, self.name, self.defence, self.images[part])
+
+    def unchecked(self, images: Images, references: Images | None = None) -> Scores:
+        """Returns the (N,) scores of the purified images, with a gradient and the next draws of the noise."""
+        purify = self.defence.purify
+        if self.defence.differentiable or not torch.is_grad_enabled():
+            purified = purify(images, self.search_noise)
+        else:
+            purified = images + (purify(images.detach(), self.search_noise) - images).detach()
+        return self.metric.unchecked(purified, self._references(references))
 
     @torch.no_grad()
-    def seen(self, metric: Metric, images: Images, references: Images | None) -> Seen:
-        """Returns what the metric sees of images; always the same draws.
+    def purified(self, images: Images, references: Images | None) -> Purified:
+        """Purifies and scores images, always with the same draws.
 
         Raises:
             ValueError: If the defence breaks its promises, or a score is not finite.
@@ -65,34 +77,34 @@ class Guard:
         start = _clock(images.device)
         purified = self.defence(images, self.noise)
         seconds = _clock(images.device) - start
-        certificate = self._certified(metric, images, references)
+        certificate = self._certificate(images, references)
         if certificate:
             scores, seconds = certificate.median, _clock(images.device) - start
         else:
-            scores = metric(purified, self.references(references))
+            scores = self.metric(purified, self._references(references))
         if not scores.isfinite().all():
             raise ValueError(f"its score behind {self.name} is not finite")
-        return Seen(purified, scores, seconds, certificate)
+        return Purified(purified, scores, seconds, certificate)
 
     @torch.no_grad()
-    def distances(self, purified: Images, clear: Images) -> dict[str, Scores]:
+    def measures(self, purified: Images, clear: Images) -> dict[str, Scores]:
         """Returns PSNR, SSIM and more of purified images against the clear ones, as far as both show the same."""
         return measures(*self.defence.align(purified, clear, self.noise))
 
-    def _certified(self, metric: Metric, images: Images, references: Images | None) -> Certificate | None:
-        """Returns what a defence that smooths knows of the scores; None of any other."""
-        if not isinstance(self.defence, Smoothing):
-            return None
-        smoothing = MedianSmoothing(self.defence.sigma, self.defence.samples, self.defence.error)
-        scores = smoothing.scores(lambda copies: metric(copies, references), images, self.noise)
-        return smoothing.certify(scores, self.defence.radius)
-
     @torch.no_grad()
     def warm_up(self, images: Images) -> None:
-        """Purifies one image for nothing: the first time, libraries set themselves up, and no time that is told."""
-        self.defence(images[:1], Guard(self.name, self.defence, self.images[:1]).noise)
+        """Purifies one image without measuring it: at the first one, libraries set themselves up."""
+        self.defence(images[:1], ImageNoise(self.name, self.images[:1]))
 
-    def references(self, references: Images | None) -> Images | None:
+    def _certificate(self, images: Images, references: Images | None) -> Certificate | None:
+        """Returns what a smoothing defence knows of the scores; None for any other."""
+        if not isinstance(self.defence, Smoothing):
+            return None
+        smoothing = CertifiedMedian(self.defence.sigma, self.defence.samples, self.defence.error)
+        scores = smoothing.scores(lambda copies: self.metric(copies, references), images, self.noise)
+        return smoothing.certify(scores, self.defence.radius)
+
+    def _references(self, references: Images | None) -> Images | None:
         """Returns the originals as a full-reference metric needs them: turned and cut like the images beside them."""
         if references is None or self.defence.keeps_geometry:
             return references
@@ -100,28 +112,7 @@ class Guard:
 
 
 def _clock(device: torch.device) -> float:
-    """Returns seconds, once everything that was begun on the device is done."""
+    """Returns seconds, once the device has done everything that was begun on it."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
     return time.perf_counter()
-
-
-class DefendedMetric:
-    """A metric behind a defence, for the search of an adaptive attack: `pipeline.engine.metric.objective.Scorer`.
-
-    Where the defence has no gradient the attack goes straight through it, as if it changed nothing (BPDA; Athalye,
-    Carlini & Wagner, ICML 2018). A random defence draws anew at each query, and the objective averages.
-    """
-
-    def __init__(self, metric: Metric, guard: Guard, noise: ImageNoise) -> None:
-        self.metric, self.guard, self.noise = metric, guard, noise
-        self.higher_is_better, self.score_range = metric.higher_is_better, metric.score_range
-
-    def unchecked(self, images: Images, references: Images | None = None) -> Scores:
-        """Returns the (N,) scores of the purified images."""
-        purify = self.guard.defence.purify
-        if self.guard.defence.differentiable or not torch.is_grad_enabled():
-            purified = purify(images, self.noise)
-        else:
-            purified = images + (purify(images.detach(), self.noise) - images).detach()
-        return self.metric.unchecked(purified, self.guard.references(references))

@@ -42,14 +42,14 @@ class MetricObjective:
         access: str = "white",
         draws: int = 1,
         dtype: torch.dtype = torch.float32,
-        clear_scores: Mapping[str, Scores] | None = None,
-        companions: Mapping[str, MetricObjective] | None = None,
+        surrogate_scores: Mapping[str, Scores] | None = None,
+        surrogates: Mapping[str, MetricObjective] | None = None,
     ) -> None:
         low, high = metric.score_range
         self.scale = (1 if metric.higher_is_better else -1) / (high - low)
         self.metric, self.references, self.access, self.dtype = metric, references, access, dtype
         self.draws = draws  # over which each query averages: more than 1 behind a random defence
-        self.clear_scores, self.companions = clear_scores or {}, companions or {}
+        self.surrogate_scores, self.surrogates = surrogate_scores or {}, surrogates or {}
         self.queries = self.gradients = 0  # per image
         self.zero: Tensor | bool = False  # (N,): some gradient of the image was zero, which leaves an attack no way
         self.broken: Tensor | bool = False  # (N,): some gradient of the image was not finite
@@ -81,7 +81,7 @@ class MetricObjective:
         self.value, gradient = _mean(values), _mean(slopes)
         if 0 in gradient.stride():  # of a plain sum: one number seen many times, into which nothing can be written
             gradient = gradient.contiguous()
-        # NaN outlives both, and they are many times faster here than a norm or `aminmax`.
+        # Both return NaN where there is one, and are many times faster here than a norm or `aminmax`.
         low, high = gradient.flatten(1).amin(dim=1), gradient.flatten(1).amax(dim=1)
         self.zero = self.zero | ((low == 0) & (high == 0))
         self.broken = self.broken | ~(low.isfinite() & high.isfinite())
@@ -98,9 +98,9 @@ class MetricObjective:
         Raises:
             KeyError: If it did not name it.
         """
-        if metric not in self.clear_scores:
+        if metric not in self.surrogate_scores:
             raise KeyError(f"the attack asked for the clear score by {metric!r}: name it in `needs`")
-        return self.clear_scores[metric]
+        return self.surrogate_scores[metric]
 
     def closeness(self, metric: str) -> MetricObjective:
         """Returns how close images are to the clear ones, by a full-reference metric the attack named in `needs`.
@@ -108,9 +108,9 @@ class MetricObjective:
         Raises:
             KeyError: If it did not name it.
         """
-        if metric not in self.companions:
+        if metric not in self.surrogates:
             raise KeyError(f"the attack asked how close images are by {metric!r}: name it in `needs`")
-        return self.companions[metric]
+        return self.surrogates[metric]
 
     def _value(self, images: Images) -> Scores:
         with torch.autocast(images.device.type, torch.bfloat16, enabled=self.dtype == torch.bfloat16):

@@ -1,12 +1,12 @@
-"""One metric at work: built once, frozen, its clear scores computed once and shared by all attacks."""
+"""A metric at work: built once, frozen, its clear scores computed once and shared by all attacks."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 
@@ -14,23 +14,22 @@ from defences.base import Defence
 from metrics.base import Images, Metric, Scores
 from pipeline.catalogue.entry import Entry
 from pipeline.cells.cell import clear_key
-from pipeline.config import Quality
+from pipeline.cells.distortion import NONE, Distortion
 from pipeline.data.codecs import parse, recompressed
-from pipeline.data.dataset import Dataset
+from pipeline.data.dataset import Dataset, Photo
 from pipeline.data.images import Batch, ahead, load_recent
-from pipeline.engine.batching import BatchRule, isolate
+from pipeline.engine.batching import BatchRule, Parts
 from pipeline.engine.checkpoint import Checkpoint
 from pipeline.engine.metric.build import build_defences, build_metric
-from pipeline.engine.metric.defended import Guard
+from pipeline.engine.metric.defended import DefendedMetric
+from pipeline.engine.progress import OnProgress, silent
 from pipeline.files import digest, exclusive
 from pipeline.store.store import Place
 from pipeline.store.sync import Sync
 
-Report = Callable[[str, int], None]  # told what is worked on ("clear" or an attack), and passes over an image done
 
-
-class Clear(NamedTuple):
-    """A metric's scores of the clear images of a data set."""
+class ClearScores(NamedTuple):
+    """A metric's scores of the clear images, or clips, of a data set."""
 
     scores: Scores  # in file order; NaN where there is none
     excluded: dict[str, str]  # image -> why it has none
@@ -65,7 +64,7 @@ class MetricRunner:
         self.codec_text, self.codec = codec, parse(codec)
         self.network = network or (lambda: build_metric(entry, device))
         self.rule = BatchRule.of(entry, device, batch)
-        self.warm = False  # whether what stands before the metric has purified an image in this process
+        self.warm = False  # whether the defence before the metric has purified an image in this process
 
     @cached_property
     def metric(self) -> Metric:
@@ -77,15 +76,17 @@ class MetricRunner:
         """Returns what stands before the metric, if anything does."""
         return build_defences(self.entry.defence)[self.entry.preset] if self.entry.defence else None
 
-    def guard(self, images: Sequence[str]) -> Guard | None:
-        """Returns what stands before the metric, for images of these names."""
-        return Guard(self.entry.defence.name, self.defence, images) if self.entry.defence and self.defence else None
+    def defended(self, images: Sequence[str]) -> DefendedMetric | None:
+        """Returns the metric behind its defence, for images of these names; None where nothing stands before it."""
+        if self.entry.defence is None or self.defence is None:
+            return None
+        return DefendedMetric(self.metric, self.entry.defence.name, self.defence, images)
 
-    def beside(self, entry: Entry) -> MetricRunner:
+    def surrogate(self, entry: Entry) -> MetricRunner:
         """Returns another metric at work in the same place."""
-        return MetricRunner(entry, self.out, self.device, self.batch, sync=self.sync)  # no attack needs one of clips
+        return MetricRunner(entry, self.out, self.device, self.batch, sync=self.sync)
 
-    def behind(self, entry: Entry) -> MetricRunner:
+    def defended_as(self, entry: Entry) -> MetricRunner:
         """Returns this metric behind a defence, with the same weights in memory; after a training, with its own."""
         return MetricRunner(
             entry,
@@ -97,36 +98,52 @@ class MetricRunner:
             network=None if entry.trained else lambda: self.metric,
         )
 
-    def work(self, name: str) -> Path:
+    def scratch(self, name: str) -> Path:
         """Returns the path of one of this metric's files of unfinished or shared work."""
         return self.out / ".work" / self.entry.name / name
 
-    def clear(self, dataset: Dataset, jpeg: Quality | None, report: Report | None = None) -> Clear:
+    def clear(self, dataset: Dataset, distortion: Distortion = NONE, on_progress: OnProgress = silent) -> ClearScores:
         """Returns the scores of the clear images, from the output folder where an earlier run left them there."""
-        quality = "original" if jpeg is None else f"jpeg{jpeg}"
-        path = self.work(f"clear-{digest(dataset.name.encode())[:8]}-{quality}{self.stored}.jsonl")
-        key = clear_key(self.entry, dataset.digest, jpeg, self.codec_text)
+        path = self.scratch(f"clear-{self.about(dataset, distortion)}{self.stored}.jsonl")
+        key = clear_key(self.entry, dataset.digest, distortion, self.codec_text)
+        place = Place("clear", key, "scores")
+        names = self.scored(dataset)
         with exclusive(path.with_suffix(".lock")):
-            self.sync.bring(Place("clear", key, "scores"), path)
+            self.sync.bring(place, path)
             checkpoint = Checkpoint(path, key)
-            todo = [
-                photos
-                for photos in dataset.batches(self.rule)
-                if any(photo.name not in checkpoint.done for photo in photos)
-            ]
-            for photos, batch in ahead(todo, lambda photos: load_recent(tuple(photos), dataset.crop, jpeg)):
-                scores, excluded = self._score(batch)
-                found = scores | excluded
-                checkpoint.record_all({photo.name: found.get(photo.name) for photo in photos})
-                if report:
-                    report("clear", len(photos))
-            if todo:
-                self.sync.put(Place("clear", key, "scores"), path)
-        known = {photo.name: checkpoint.done[photo.name] for photo in dataset.photos}
-        return Clear(
+            if not checkpoint.done.keys() >= set(names):
+                for found in self.missing_scores(dataset, distortion, checkpoint.done, on_progress):
+                    checkpoint.record_all(found)
+                self.sync.put(place, path)
+        known = {name: checkpoint.done[name] for name in names}
+        return ClearScores(
             torch.tensor([math.nan if isinstance(value, str) else value for value in known.values()]),
             {image: value for image, value in known.items() if isinstance(value, str)},
         )
+
+    def scored(self, dataset: Dataset) -> list[str]:
+        """Returns the names of what has a score: images, or clips, in file order."""
+        return [photo.name for photo in dataset.photos]
+
+    def missing_scores(
+        self, dataset: Dataset, distortion: Distortion, done: Mapping[str, Any], on_progress: OnProgress
+    ) -> Iterator[dict[str, float | str]]:
+        """Yields, batch by batch, the scores that are not done, each a number or the reason why there is none."""
+        todo = [
+            tuple(photos) for photos in dataset.batches(self.rule) if any(photo.name not in done for photo in photos)
+        ]
+        for photos, batch in ahead(todo, lambda photos: self.load(photos, dataset, distortion)):
+            found = self._score(batch)
+            yield {photo.name: found[photo.name] for photo in photos}
+            on_progress(len(photos))
+
+    def load(self, photos: Sequence[Photo], dataset: Dataset, distortion: Distortion) -> Batch:
+        """Decodes images of equal size, with their originals for a full-reference metric."""
+        return load_recent(tuple(photos), dataset.crop, distortion, paired=self.entry.full_reference)
+
+    def about(self, dataset: Dataset, distortion: Distortion) -> str:
+        """Returns what tells the files about one data set and distortion from the others."""
+        return f"{digest(dataset.name.encode())[:8]}-{distortion.folder}"
 
     @property
     def stored(self) -> str:
@@ -143,25 +160,28 @@ class MetricRunner:
         references = None if batch.references is None else batch.references.to(self.device, copy=True)
         return batch.images.to(self.device, copy=True), references
 
-    def _score(self, batch: Batch) -> tuple[dict[str, float], dict[str, str]]:
-        """Returns the score of each image, and why some have none."""
+    def _score(self, batch: Batch) -> dict[str, float | str]:
+        """Returns the score of each image, or why it has none."""
         size, needed = batch.images.shape[-2:], self.entry.fields["smallest"]
         if min(size) < needed:
             reason = f"{size[1]}x{size[0]} is smaller than the {needed} pixels that {self.entry.name} needs"
-            return {}, batch.excluded | {photo.name: reason for photo in batch.photos}
+            return {**batch.excluded, **dict.fromkeys((photo.name for photo in batch.photos), reason)}
+        found: dict[str, float | str] = {**batch.excluded}
+        parts = Parts(batch)
+        for part in parts:
+            with parts.costs_only(part):
+                names = [photo.name for photo in part.photos]
+                scores = self._clear_scores(part, names)
+                found |= {
+                    name: score if math.isfinite(score) else f"its clear score is {score}"
+                    for name, score in zip(names, scores.tolist(), strict=True)
+                }
+                self.warm = True
+        return found | parts.failed
 
-        def score(part: Batch) -> list[tuple[str, float]]:
-            names = [photo.name for photo in part.photos]
-            images, references = self.on_device(part)
-            images = self.recoded(images)
-            with torch.no_grad():
-                guard = self.guard(names)
-                scores = (
-                    guard.seen(self.metric, images, references).scores if guard else self.metric(images, references)
-                )
-            return list(zip(names, scores.tolist(), strict=True))
-
-        values, failed = isolate(score, batch)
-        self.warm |= bool(values)
-        bad = {image: f"its clear score is {value}" for image, value in values if not math.isfinite(value)}
-        return dict(values), batch.excluded | failed | bad
+    @torch.no_grad()
+    def _clear_scores(self, batch: Batch, names: list[str]) -> Scores:
+        images, references = self.on_device(batch)
+        images = self.recoded(images)
+        defended = self.defended(names)
+        return defended.purified(images, references).scores if defended else self.metric(images, references)

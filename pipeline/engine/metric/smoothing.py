@@ -29,7 +29,7 @@ class Certificate(NamedTuple):
 
 
 @dataclass(frozen=True)
-class MedianSmoothing:
+class CertifiedMedian:
     """Smooths any metric by its median over Gaussian noise.
 
     The certificate is about the median over all noise, of which that over the copies is an estimate. It holds for any
@@ -80,7 +80,7 @@ class MedianSmoothing:
         return int(binom.ppf(1 - self.error, self.samples, norm.cdf(radius / self.sigma))) + 1
 
     def largest_radius(self) -> float:
-        """Returns the radius beyond which the samples are too few to tell anything."""
+        """Returns the radius beyond which the samples are too few to bound anything."""
         return float(self.sigma * norm.ppf(self.error ** (1 / self.samples)))
 
 

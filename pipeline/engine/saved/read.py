@@ -10,7 +10,7 @@ from typing import Any
 
 from attacks.base import Attack, Budget, Images, Noise, Objective
 from pipeline.catalogue.entry import Entry
-from pipeline.config import Quality
+from pipeline.cells.distortion import NONE
 from pipeline.data.dataset import Dataset, photo_at
 from pipeline.engine.attack.passes import Pass, Trial
 from pipeline.engine.saved.manifest import SavedImage, read_manifests
@@ -49,19 +49,18 @@ class SavedEntry(Entry):
         default = next((image.fields for _, image in self.images if not image.variant), {})
         return lambda: Saved(eps=_eps(default), goal="worse" if default.get("goal") == "worse" else "better")
 
-    def passes(self, *, full_reference: bool) -> Iterator[tuple[Dataset, Pass]]:
+    def passes(self) -> Iterator[tuple[Dataset, Pass]]:
         """Yields a pass per data set and setting, over the images that were saved of it."""
         groups: dict[tuple[str, ...], list[tuple[Path, SavedImage]]] = {}
         for folder, image in self.images:
             groups.setdefault((image.dataset, *image.setting), []).append((folder, image))
         attack: Attack = self.load()()
-        jpeg: Quality | None = "none" if full_reference else None
         for group in groups.values():
             _, first = group[0]
             amplitude = float(first.amplitude) if first.amplitude else None
             files = {image.image: folder / image.file for folder, image in group}
-            trial = Trial(attack, first.train_dataset, amplitude, files)
-            yield dataset_of(group), Pass(first.variant, jpeg, (trial,))
+            trial = Trial(self.name, attack, first.train_dataset, amplitude, files)
+            yield dataset_of(group), Pass(first.variant, NONE, (trial,))
 
 
 def read_saved(folder: Path) -> tuple[list[SavedEntry], list[Dataset]]:

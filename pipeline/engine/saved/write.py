@@ -9,18 +9,18 @@ from functools import cache
 from pathlib import Path
 
 from pipeline.cells.cell import Cell
-from pipeline.config import Quality
+from pipeline.cells.distortion import NONE, Distortion
 from pipeline.data.dataset import Dataset
 from pipeline.data.images import Batch, write_png
-from pipeline.engine.attack.passes import attack_settings
+from pipeline.engine.attack.settings import attack_settings
 from pipeline.engine.saved.manifest import SavedImage, write_manifest
 from pipeline.errors import BenchError
 from pipeline.files import file_digest
 
 
-def save_clear(cell: Cell, out: Path, dataset: Dataset, jpeg: Quality | None, batch: Batch) -> None:
+def save_clear(cell: Cell, out: Path, dataset: Dataset, distortion: Distortion, batch: Batch) -> None:
     """Writes what is attacked, and the originals that it is compared with."""
-    folder, originals = _clear_folders(cell, out, dataset.distorted, jpeg)
+    folder, originals = _clear_folders(cell, out, dataset.distorted, distortion)
     for index, photo in enumerate(batch.photos):
         write_png(batch.images[index], folder / f"{photo.name}.png")
         if originals and batch.references is not None:
@@ -75,7 +75,7 @@ def _images(
         if not file.is_file():
             continue  # the mean of a clip
         distorted = datasets[row["dataset"]].distorted
-        clear, originals = _clear_folders(cell, out, distorted, _jpeg(cell, row["variant"]))
+        clear, originals = _clear_folders(cell, out, distorted, _distortion(cell, row["variant"]))
         fields = settings["settings"] | settings["variants"].get(row["variant"].partition("+")[0], {})
         yield {
             "file": file.relative_to(folder).as_posix(),
@@ -96,21 +96,22 @@ def _images(
         }
 
 
-def _jpeg(cell: Cell, variant: str) -> Quality | None:
+def _distortion(cell: Cell, variant: str) -> Distortion:
     """Returns how the images of a variant were distorted before they were attacked."""
     if not cell.metric.full_reference:
-        return None
-    told = [part.partition("=")[2] for part in variant.split("+") if part.startswith("jpeg=")]
-    return cell.settings.jpeg[0] if not told else "none" if told[0] == "none" else int(told[0])
+        return NONE
+    known = {f"jpeg={distortion.setting}": distortion for distortion in cell.settings.distortions}
+    named = [known[part] for part in variant.split("+") if part in known]
+    return named[0] if named else cell.settings.distortions[0]
 
 
-def _clear_folders(cell: Cell, out: Path, distorted: bool, jpeg: Quality | None) -> tuple[Path, Path | None]:
+def _clear_folders(cell: Cell, out: Path, distorted: bool, distortion: Distortion) -> tuple[Path, Path | None]:
     """Returns where what is attacked is written, and where its originals are, if these are other images."""
     if not cell.metric.full_reference:
-        return cell.clear_images(out, None), None
+        return cell.clear_images(out), None
     if distorted:
-        return cell.clear_images(out, None), out / "images" / "_clear" / "reference"
-    return cell.clear_images(out, jpeg), cell.clear_images(out, None) if isinstance(jpeg, int) else None
+        return cell.clear_images(out), out / "images" / "_clear" / "reference"
+    return cell.clear_images(out, distortion), None if distortion == NONE else cell.clear_images(out)
 
 
 def _relative(file: Path, folder: Path) -> str:

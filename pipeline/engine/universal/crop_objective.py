@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 import torch
 
 from metrics.base import Images, Metric, Scores
 from pipeline.engine.batching import out_of_memory
-from pipeline.engine.metric.defended import Guard
+from pipeline.engine.metric.defended import DefendedMetric
 from pipeline.engine.metric.objective import MetricObjective
 
 
@@ -21,26 +20,31 @@ class CropObjective:
         references: The undistorted crops, for a full-reference metric.
         dtype: Of the metric's passes.
         most: How many crops make a part; halved when they turn out to be too many.
-        guard: What stands before the metric, for these crops.
+        defended: The metric behind its defence, for these crops; None where nothing stands before it.
 
     Attributes:
         values: The objective of each crop where the last gradient was taken.
     """
 
     def __init__(
-        self, metric: Metric, references: Images | None, dtype: torch.dtype, most: int, guard: Guard | None = None
+        self,
+        metric: Metric,
+        references: Images | None,
+        dtype: torch.dtype,
+        most: int,
+        defended: DefendedMetric | None = None,
     ) -> None:
-        self.metric, self.references, self.dtype, self.most, self.guard = metric, references, dtype, most, guard
+        self.metric, self.references, self.dtype, self.most, self.defended = metric, references, dtype, most, defended
         self.values: Scores = torch.empty(0)
 
     def __call__(self, images: Images) -> Scores:
         """Returns the objective of each crop."""
-        return torch.cat([gain(part) for gain, part in self._parts(images)])
+        return torch.cat([objective(part) for objective, part in self._parts(images)])
 
     def gradient(self, images: Images) -> Images:
         """Returns the gradient of each crop's own objective."""
         try:
-            found = [(gain.gradient(part), gain.value) for gain, part in self._parts(images)]
+            found = [(objective.gradient(part), objective.value) for objective, part in self._parts(images)]
         except Exception as error:
             if not out_of_memory(error) or self.most == 1:
                 raise
@@ -64,6 +68,6 @@ class CropObjective:
         for start in range(0, len(images), self.most):
             part = slice(start, start + self.most)
             references = None if self.references is None else self.references[part]
-            guard = replace(self.guard, images=self.guard.images[part]) if self.guard else None
-            judge = guard.behind(self.metric) if guard else self.metric
-            yield MetricObjective(judge, references, draws=guard.draws if guard else 1, dtype=self.dtype), images[part]
+            defended = self.defended.part(part) if self.defended else None
+            draws = defended.draws if defended else 1
+            yield MetricObjective(defended or self.metric, references, draws=draws, dtype=self.dtype), images[part]

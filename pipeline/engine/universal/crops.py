@@ -1,4 +1,4 @@
-"""Training crops: one of every image, cut out at random, decoded ahead, kept in memory as far as that goes."""
+"""Training crops: one of every image, cut out at random, decoded ahead, and held in memory as far as it reaches."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ import torch
 from PIL import Image
 
 from metrics.base import Images
-from pipeline.config import Quality
+from pipeline.cells.distortion import Distortion
 from pipeline.data.dataset import Dataset, Photo
-from pipeline.data.images import ahead, compress, decode, to_tensor
+from pipeline.data.images import ahead, decode, distorted_by, to_tensor
 from pipeline.data.video import Pixels
 from pipeline.engine.metric.objective import seed
 
-MEMORY = 2**31  # bytes of crops that are kept; further ones are decoded again in every epoch
+MEMORY = 2**31  # bytes of crops that stay in memory; further ones are decoded again in every epoch
 THREADS = 4
 
 
@@ -38,18 +38,20 @@ class Crops:
     Attributes:
         dataset: The training set.
         side: Of the crops, in pixels. A smaller image is enlarged until its shorter side is that long.
-        jpeg: Quality of the distorted crops for a full-reference metric, as `load_batch` takes it.
+        distortion: Of the crops.
+        paired: Whether a full-reference metric needs the undistorted crops beside them.
         excluded: Images that could not be decoded, with the reason.
         enlarged: Names of the images that were smaller than a crop.
-        kept: The crops in memory, by the image's name.
+        in_memory: Crops that need not be decoded again, by the image's name.
     """
 
     dataset: Dataset
     side: int
-    jpeg: Quality | None
+    distortion: Distortion
+    paired: bool
     excluded: dict[str, str] = field(default_factory=dict)
     enlarged: set[str] = field(default_factory=set)
-    kept: dict[str, Pixels] = field(default_factory=dict)
+    in_memory: dict[str, Pixels] = field(default_factory=dict)
 
     def steps(self, size: int, epochs: int) -> list[list[Photo]]:
         """Returns the images of every step: each once an epoch, in an order of the epoch's own."""
@@ -68,9 +70,9 @@ class Crops:
                 yield batch
 
     def _load(self, photos: list[Photo], pool: ThreadPoolExecutor) -> CropBatch:
-        missing = [photo for photo in photos if photo.name not in self.kept and photo.name not in self.excluded]
-        found = {photo.name: self.kept[photo.name] for photo in photos if photo.name in self.kept}
-        room = MEMORY - len(self.kept) * 3 * self.side**2
+        missing = [photo for photo in photos if photo.name not in self.in_memory and photo.name not in self.excluded]
+        found = {photo.name: self.in_memory[photo.name] for photo in photos if photo.name in self.in_memory}
+        room = MEMORY - len(self.in_memory) * 3 * self.side**2
         for photo, crop in zip(missing, pool.map(self._cut, missing), strict=True):
             if isinstance(crop, str):
                 self.excluded[photo.name] = crop
@@ -78,15 +80,13 @@ class Crops:
             found[photo.name] = crop
             room -= crop.nbytes
             if room >= 0:
-                self.kept[photo.name] = crop
+                self.in_memory[photo.name] = crop
         names = [photo.name for photo in photos if photo.name in found]
         clear = [found[name] for name in names]
         if not names:
             return CropBatch([], torch.empty(0, 3, self.side, self.side), None)
-        if self.jpeg is None:
-            return CropBatch(names, to_tensor(clear), None)
-        distorted = clear if self.jpeg == "none" else [compress(pixels, self.jpeg) for pixels in clear]
-        return CropBatch(names, to_tensor(distorted), to_tensor(clear))
+        distorted = [distorted_by(self.distortion, pixels) for pixels in clear]
+        return CropBatch(names, to_tensor(distorted), to_tensor(clear) if self.paired else None)
 
     def _cut(self, photo: Photo) -> Pixels | str:
         """Returns an image's crop, or why it has none."""

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import torch
 
@@ -17,7 +17,7 @@ from pipeline.cells.fit import Fit, FitStamp
 from pipeline.cells.stamp import DatasetFacts
 from pipeline.data.dataset import Dataset
 from pipeline.data.images import write_png
-from pipeline.engine.attack.passes import attack_settings, attack_variants
+from pipeline.engine.attack.settings import attack_settings, attack_variants
 from pipeline.engine.batching import one_line
 from pipeline.engine.device import commit, describe
 from pipeline.engine.metric.objective import ImageNoise
@@ -30,7 +30,7 @@ from pipeline.files import digest, write_atomically
 from pipeline.store.store import Place
 
 
-class Step(NamedTuple):
+class FitStep(NamedTuple):
     """How far a fit has come."""
 
     done: int
@@ -39,12 +39,12 @@ class Step(NamedTuple):
     loss: float
 
 
-Told = Callable[[Step], None]
+OnStep: TypeAlias = Callable[[FitStep], None]
 
 
 @dataclass
 class Progress:
-    """What a fit has come to beside its state; a checkpoint holds both."""
+    """What a fit knows besides its state; a checkpoint holds both."""
 
     steps: int = 0
     loss: list[float] = field(default_factory=list)
@@ -60,17 +60,17 @@ class FitRun:
         runner: The metric.
         fit: What is fitted.
         dataset: The training set.
-        told: Hears of every step.
+        on_step: Hears of every step.
         every: Seconds of work that a kill may cost.
     """
 
-    def __init__(self, runner: MetricRunner, fit: Fit, dataset: Dataset, told: Told, *, every: float) -> None:
+    def __init__(self, runner: MetricRunner, fit: Fit, dataset: Dataset, on_step: OnStep, *, every: float) -> None:
         attack = attack_variants(fit.attack, fit.settings)[fit.variant]
         if not isinstance(attack, Universal):
             raise DataError(f"{fit.attack.name} must inherit from Universal to be fitted: correct the class")
-        self.runner, self.fit, self.attack, self.told, self.every = runner, fit, attack, told, every
-        self.crops = Crops(dataset, attack.crop, fit.jpeg)
-        self.checkpoint = runner.work(f"fit-{fit.key[:16]}.safetensors")
+        self.runner, self.fit, self.attack, self.on_step, self.every = runner, fit, attack, on_step, every
+        self.crops = Crops(dataset, attack.crop, fit.distortion, runner.entry.full_reference)
+        self.checkpoint = runner.scratch(f"fit-{fit.key[:16]}.safetensors")
         self.place = Place("work", fit.key, "checkpoint")
 
     def run(self) -> Pattern:
@@ -123,7 +123,7 @@ class FitRun:
         state = {name: value.to(self.runner.device) for name, value in state.items()}
         most = self.runner.rule(self.attack.crop, self.attack.crop)
         done = sum(map(len, steps[: progress.steps]))
-        self.told(Step(progress.steps, len(steps), done, progress.loss[-1] if progress.loss else math.nan))
+        self.on_step(FitStep(progress.steps, len(steps), done, progress.loss[-1] if progress.loss else math.nan))
         saved = last = time.monotonic()
         for photos, batch in zip(steps[progress.steps :], self.crops.batches(steps[progress.steps :]), strict=True):
             if batch.names:
@@ -133,7 +133,9 @@ class FitRun:
             if now - saved >= self.every:
                 self._save(state, progress)
                 saved = now
-            self.told(Step(progress.steps, len(steps), len(photos), progress.loss[-1] if progress.loss else math.nan))
+            self.on_step(
+                FitStep(progress.steps, len(steps), len(photos), progress.loss[-1] if progress.loss else math.nan)
+            )
         self._look_at_crops(progress)
         return state
 
@@ -141,12 +143,13 @@ class FitRun:
         """Returns the next state, and how many crops the metric takes at once."""
         device = self.runner.device
         references = None if batch.references is None else batch.references.to(device)
-        # Named by the step too, so that a random defence draws anew at each, and the same again in a resumed fit.
-        guard = self.runner.guard([f"{name} in step {progress.steps}" for name in batch.names])
-        gain = CropObjective(self.runner.metric, references, getattr(torch, self.fit.settings.dtype), most, guard)
-        (state,) = self.attack.fit([(batch.images.to(device), gain)], state)
-        progress.loss.append(self._loss(gain.values, batch.names, progress))
-        return state, gain.most
+        # The step is in the names, too: a random defence draws anew at each, and a resumed fit draws the same.
+        defended = self.runner.defended([f"{name} in step {progress.steps}" for name in batch.names])
+        dtype = getattr(torch, self.fit.settings.dtype)
+        objective = CropObjective(self.runner.metric, references, dtype, most, defended)
+        (state,) = self.attack.fit([(batch.images.to(device), objective)], state)
+        progress.loss.append(self._loss(objective.values, batch.names, progress))
+        return state, objective.most
 
     def _loss(self, values: Scores, names: list[str], progress: Progress) -> float:
         """Returns 1 - objective, mean over the crops that have one, else NaN; crops without one are named.

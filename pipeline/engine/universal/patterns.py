@@ -10,13 +10,12 @@ from pipeline.cells.cell import Cell
 from pipeline.cells.fit import NEVER, Fit, fits_of
 from pipeline.data.dataset import Dataset, open_dataset
 from pipeline.engine.attack.passes import Patterns
-from pipeline.engine.metric.runner import MetricRunner, Report
-from pipeline.engine.universal.fit import FitRun, Step, Told
+from pipeline.engine.metric.runner import MetricRunner
+from pipeline.engine.progress import OnWork
+from pipeline.engine.universal.fit import FitRun, FitStep, OnStep
 from pipeline.engine.universal.tensors import read_tensors
 from pipeline.errors import DataError
 from pipeline.terminal import err
-
-CHECKPOINT = 30.0  # seconds of a fit that a kill may cost
 
 
 def open_training_set(name: str, limit: int | None = None) -> Dataset:
@@ -35,31 +34,31 @@ def open_training_set(name: str, limit: int | None = None) -> Dataset:
     return open_dataset(part if name not in known and part in known else name, limit)
 
 
-def patterns_of(runner: MetricRunner, cell: Cell, train: Sequence[Dataset], report: Report) -> Patterns:
+def patterns_of(runner: MetricRunner, cell: Cell, train: Sequence[Dataset], on_work: OnWork) -> Patterns:
     """Returns the patterns that a cell needs; none but for a universal attack.
 
     Args:
         runner: The metric.
         cell: The cell.
         train: The training sets.
-        report: Told of the passes over an image that are done; a crop's gradient counts as three.
+        on_work: Hears of the passes over an image that are done; a crop's gradient counts as three.
 
     Raises:
         DataError: If one cannot be fitted.
         TransientError: If the machine failed.
     """
 
-    def told(step: Step) -> None:
-        report(cell.attack.name, 3 * step.images)
+    def on_step(step: FitStep) -> None:
+        on_work(cell.attack.name, 3 * step.images)
 
     by_name = {dataset.name: dataset for dataset in train}
     found: dict[str, dict[str, Pattern]] = {}
     for fit in fits_of(cell):
-        found.setdefault(fit.variant, {})[fit.train] = pattern_of(runner, fit, by_name[fit.train], told)
+        found.setdefault(fit.variant, {})[fit.train] = pattern_of(runner, fit, by_name[fit.train], on_step)
     return found
 
 
-def pattern_of(runner: MetricRunner, fit: Fit, dataset: Dataset, told: Told, *, every: float = CHECKPOINT) -> Pattern:
+def pattern_of(runner: MetricRunner, fit: Fit, dataset: Dataset, on_step: OnStep, *, every: float = 30) -> Pattern:
     """Returns a fit's pattern: from the output folder, else from the store, else fitted now.
 
     A pattern that was fitted for other weights, by an older version or on other images is refused and fitted again.
@@ -68,8 +67,8 @@ def pattern_of(runner: MetricRunner, fit: Fit, dataset: Dataset, told: Told, *, 
         runner: The metric.
         fit: What is fitted.
         dataset: The training set.
-        told: Hears of every step.
-        every: Seconds between two checkpoints.
+        on_step: Hears of every step.
+        every: Seconds of the fit that a kill may cost.
 
     Raises:
         DataError: If it cannot be fitted.
@@ -79,7 +78,7 @@ def pattern_of(runner: MetricRunner, fit: Fit, dataset: Dataset, told: Told, *, 
     if stale and stale != NEVER:
         err.print(f"{fit.file(runner.out)}: {stale}; not used", markup=False, soft_wrap=True)
     if stale and not runner.sync.restore_pattern(fit, runner.out):
-        FitRun(runner, fit, dataset, told, every=every).run()
+        FitRun(runner, fit, dataset, on_step, every=every).run()
     runner.sync.offer_pattern(fit, runner.out)
     found = read_tensors(fit.file(runner.out))
     if found is None:

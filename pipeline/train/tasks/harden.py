@@ -13,8 +13,8 @@ from defences.base import Defence, RobustTraining
 from metrics.base import Images, Metric
 from pipeline.catalogue.entry import Entry
 from pipeline.catalogue.lookup import find
-from pipeline.cells.cell import Settings
-from pipeline.engine.attack.passes import overridden
+from pipeline.cells.settings import Settings
+from pipeline.engine.attack.settings import overridden
 from pipeline.engine.metric.build import build_defences, build_metric
 from pipeline.errors import DataError
 from pipeline.train.photographs import Photographs

@@ -10,18 +10,16 @@ from pathlib import Path
 import pytest
 import torch
 from PIL import Image
-from quiet import Quiet
+from quiet import run_quietly
 from toy_defences import Mirrored, Shaken
 
 from defences.base import Aligned, Defence
-from metrics.base import FullReference, NoReference
+from metrics.base import FullReference, Metric, NoReference
 from pipeline.catalogue import lookup
-from pipeline.cells.cell import Settings
+from pipeline.cells.settings import Settings
 from pipeline.cells.stamp import read_stamp
-from pipeline.engine.job import Request
-from pipeline.engine.metric.defended import DRAWS, Guard
+from pipeline.engine.metric.defended import DRAWS, DefendedMetric
 from pipeline.engine.metric.objective import MetricObjective
-from pipeline.engine.run import run
 from pipeline.errors import BenchError
 from pipeline.scoring.tables.write import write_tables
 
@@ -90,32 +88,32 @@ def pictures() -> torch.Tensor:
     return torch.randint(0, 256, (3, 3, 8, 10), generator=torch.Generator().manual_seed(1)) / 255
 
 
-def guard(defence: Defence, names: list[str] = NAMES) -> Guard:
-    return Guard(type(defence).__name__.lower(), defence, names)
+def defended(metric: Metric, defence: Defence, names: list[str] = NAMES) -> DefendedMetric:
+    return DefendedMetric(metric, type(defence).__name__.lower(), defence, names)
 
 
 def test_an_adaptive_attack_has_the_gradient_through_the_defence():
     metric, images = Weighed(), pictures()
-    gain = MetricObjective(guard(Dim()).behind(metric))
+    gain = MetricObjective(defended(metric, Dim()))
     assert torch.allclose(gain.gradient(images), 0.25 * metric.weights.expand(3, -1, -1, -1) / 2)
     assert torch.allclose(gain(images), metric(images * 0.25) / 2)
 
 
 def test_where_there_is_no_gradient_it_goes_straight_through():
     metric, images = Weighed(), pictures()
-    gain = MetricObjective(guard(Steps()).behind(metric))
+    gain = MetricObjective(defended(metric, Steps()))
     assert torch.allclose(gain.gradient(images), metric.weights.expand(3, -1, -1, -1) / 2)
     assert torch.allclose(gain.value, metric((images * 4).round() / 4) / 2, atol=1e-5)  # the value is the true one
 
 
 def test_a_random_defence_is_averaged_and_draws_anew():
     metric, images = Weighed(), pictures()
-    shaken = guard(Shaken())
-    gain = MetricObjective(shaken.behind(metric), draws=shaken.draws)
+    shaken = defended(metric, Shaken())
+    gain = MetricObjective(shaken, draws=shaken.draws)
     first, second = gain(images), gain(images)
     assert not torch.equal(first, second)
     assert gain.queries == 2 * DRAWS
-    one = MetricObjective(shaken.behind(metric))
+    one = MetricObjective(defended(metric, Shaken()))
     singles = torch.stack([one(images) for _ in range(400)])
     assert torch.allclose(singles.mean(0), metric((images).clamp(0, 1)) / 2, atol=0.15)
     assert first.sub(singles.mean(0)).abs().mean() < singles.std(0).mean()
@@ -123,9 +121,11 @@ def test_a_random_defence_is_averaged_and_draws_anew():
 
 def test_the_final_score_draws_the_same_alone_in_a_batch_and_again():
     metric, images = Weighed(), pictures()
-    seen = guard(Shaken()).seen(metric, images, None).scores
-    again = guard(Shaken()).seen(metric, images, None).scores
-    alone = [guard(Shaken(), [name]).seen(metric, images[i : i + 1], None).scores for i, name in enumerate(NAMES)]
+    seen = defended(metric, Shaken()).purified(images, None).scores
+    again = defended(metric, Shaken()).purified(images, None).scores
+    alone = [
+        defended(metric, Shaken(), [name]).purified(images[i : i + 1], None).scores for i, name in enumerate(NAMES)
+    ]
     assert torch.equal(seen, again)
     assert torch.allclose(seen, torch.cat(alone), atol=1e-5)
 
@@ -133,18 +133,18 @@ def test_the_final_score_draws_the_same_alone_in_a_batch_and_again():
 @pytest.mark.parametrize("defence", [Mirrored(), Cut()])
 def test_originals_are_turned_and_cut_like_the_images_beside_them(defence):
     images = pictures()
-    seen = guard(defence).seen(Nearness(), images, images)
+    seen = defended(Nearness(), defence).purified(images, images)
     assert torch.equal(seen.scores, torch.zeros(3))
-    gain = MetricObjective(guard(defence).behind(Nearness()), images)
+    gain = MetricObjective(defended(Nearness(), defence), images)
     assert torch.equal(gain(images), torch.zeros(3))
 
 
 def test_quality_is_measured_after_the_defence_is_undone():
     images = pictures()
-    mirrored = guard(Mirrored()).seen(Weighed(), images, None).purified
+    mirrored = defended(Weighed(), Mirrored()).purified(images, None).images
     assert torch.equal(mirrored, images.flip(3))
-    assert torch.isinf(guard(Mirrored()).distances(mirrored, images)["psnr"]).all()
-    dimmed = guard(Dim()).distances(images * 0.25, images)
+    assert torch.isinf(defended(Weighed(), Mirrored()).measures(mirrored, images)["psnr"]).all()
+    dimmed = defended(Weighed(), Dim()).measures(images * 0.25, images)
     expected = -10 * (0.75 * images).square().mean((1, 2, 3)).log10()
     assert torch.allclose(dimmed["psnr"].float(), expected, atol=1e-3)
 
@@ -193,9 +193,9 @@ def judged(tmp_path_factory) -> Path:
         pixels = (255 * smooth).round().byte().permute(1, 2, 0).numpy()
         Image.fromarray(pixels).save(photos / f"{name}.png")
     defences = ("flip", "jpeg", "random_noise", "resize")
-    whole = {"attacks": ["ifgsm"], "datasets": [str(photos)], "out": out}
-    run(Request(metrics=["small_cnn"], settings=Settings(defences=defences), **whole), Quiet())
-    run(Request(metrics=[f"small_cnn+{name}" for name in defences], **whole), Quiet())
+    ifgsm = {"attacks": ["ifgsm"], "datasets": [str(photos)]}
+    run_quietly(["small_cnn"], out, Settings(defences=defences), **ifgsm)
+    run_quietly([f"small_cnn+{name}" for name in defences], out, **ifgsm)
     write_tables([out], out)
     return out
 
@@ -243,9 +243,9 @@ def test_what_a_defence_alone_takes_is_in_the_stamp_and_in_the_tables(judged):
 def test_the_first_purification_of_a_process_is_not_counted():
     counted = Counting()
     images = pictures()
-    guard(counted).warm_up(images)
+    defended(Weighed(), counted).warm_up(images)
     assert counted.sizes == [1]
-    assert guard(counted).seen(Weighed(), images, None).seconds > 0
+    assert defended(Weighed(), counted).purified(images, None).seconds > 0
     assert counted.sizes == [1, 3]
 
 

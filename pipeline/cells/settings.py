@@ -1,0 +1,87 @@
+"""Settings: what rows depend on besides code and data."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from pipeline.cells.distortion import Distortion
+from pipeline.config import Preset
+from pipeline.errors import BenchError
+
+OVERRIDE = re.compile(r"[a-z][a-z0-9_]*=[A-Za-z0-9_.,+/-]+")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the rows depend on besides code and data.
+
+    Attributes:
+        variants: Whether the attack's variants are run, too.
+        distortions: Of the images that full-reference metrics judge; the first one is the default.
+        overrides: Settings of the attack that `--set` changes, by their names.
+        dtype: Of the attack's search; scores are always float32.
+        codec: What clear and attacked images, or clips, are stored with before they are scored; empty: nothing.
+        defences: Each judges the images that attack the bare metric.
+    """
+
+    variants: bool = True
+    distortions: tuple[Distortion, ...] = (Distortion(50),)
+    overrides: Mapping[str, str] = field(default_factory=dict)
+    dtype: Literal["float32", "bfloat16"] = "float32"
+    codec: str = ""
+    defences: tuple[str, ...] = ()
+
+    @property
+    def suffix(self) -> str:
+        """Returns what tells the files of a run with other settings from those of the benchmark's own."""
+        parts = ["defended"] if self.defences else []
+        parts += [f"{name}={value.replace('/', 'over')}" for name, value in sorted(self.overrides.items())]
+        if self.dtype != "float32":
+            parts.append(self.dtype)
+        if self.codec:
+            parts.append(f"codec={self.codec.replace(':', '-').replace('/', 'over')}")
+        return "".join(f"+{part}" for part in parts)
+
+    @property
+    def changes(self) -> list[str]:
+        """Returns what a row's variant says of settings that are not the benchmark's own."""
+        changed = [f"{name}={value}" for name, value in sorted(self.overrides.items())]
+        if self.dtype != "float32":
+            changed.append(f"dtype={self.dtype}")
+        if self.codec:
+            changed.append(f"codec={self.codec}")
+        return changed
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """Returns the settings as a stamp holds them and as keys hash them."""
+        return {
+            "variants": self.variants,
+            "jpeg": [distortion.setting for distortion in self.distortions],
+            "overrides": dict(self.overrides),
+            "dtype": self.dtype,
+            "codec": self.codec,
+            "defences": list(self.defences),
+        }
+
+
+def settings_of(preset: Preset) -> Settings:
+    """Returns what a preset sets, nothing overridden."""
+    return Settings(preset.variants, tuple(map(Distortion.of, preset.jpeg)), defences=preset.defences)
+
+
+def parse_overrides(texts: list[str]) -> dict[str, str]:
+    """Returns `--set name=value` options as a dictionary.
+
+    Raises:
+        BenchError: If one is not of that form.
+    """
+    for text in texts:
+        if not OVERRIDE.fullmatch(text):
+            raise BenchError(
+                f"--set must be name=value, such as steps=20 or eps=8/255; got {text!r}: write it like that"
+            )
+    return dict(text.split("=", 1) for text in texts)

@@ -1,0 +1,61 @@
+"""A whole pipeline: its plan, the jobs that carry it out, and the child pipelines that hold these jobs."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import NamedTuple
+
+from pipeline import config
+from pipeline.ci import packing
+from pipeline.ci.children import child
+from pipeline.ci.history import read_history
+from pipeline.ci.inventory import Inventory
+from pipeline.ci.packing import RunnerJob
+from pipeline.ci.plan import Capacity, Plan, Scope, make_plan
+from pipeline.ci.plan_file import to_json
+from pipeline.files import write_atomically
+from pipeline.store.open import open_store
+
+
+class Pipeline(NamedTuple):
+    """A plan with its jobs."""
+
+    plan: Plan
+    jobs: list[RunnerJob]
+    children: list[str]  # the child pipelines' files, as YAML
+
+    @property
+    def summary(self) -> str:
+        """Returns the numbers of cells, jobs and hours in words."""
+        kinds = Counter(job.runner for job in self.jobs)
+        spread = ", ".join(f"{count} on {runner}" for runner, count in sorted(kinds.items()))
+        jobs = f"{len(self.jobs)} jobs" + (f" ({spread})" if self.jobs else "")
+        return f"{len(self.plan.cells)} cells; {jobs}, about {self.plan.hours:.1f} hours"
+
+    def write(self, folder: Path) -> None:
+        """Writes the child pipelines and plan.json."""
+        for index, text in enumerate(self.children):
+            write_atomically(folder / f"child-{index:02}.yml", text)
+        write_atomically(folder / "plan.json", to_json(self.plan, [job.name for job in self.jobs]))
+
+
+def make_pipeline(scope: Scope, inventory: Inventory, *, image: str, device: str, store: str) -> Pipeline:
+    """Plans a pipeline for the runners of benchmark.yml, with estimates from results/cells.csv.
+
+    Args:
+        scope: The cells to decide about.
+        inventory: The data sets on the runners.
+        image: The container image that the jobs run in.
+        device: cpu or cuda.
+        store: The result store's address.
+
+    Raises:
+        BenchError: If an argument cannot be written into a child pipeline.
+        TransientError: If the store cannot be reached.
+    """
+    runners = config.load().runners
+    plan = make_plan(scope, inventory, open_store(store), read_history(), Capacity(runners, packing.ALL_JOBS))
+    jobs = packing.jobs_of(plan, runners, device)
+    children = [child(part, image=image, preset=scope.name, device=device, store=store) for part in packing.shard(jobs)]
+    return Pipeline(plan, jobs, children)

@@ -1,0 +1,78 @@
+"""The commands that bring results to readers: aggregate, publish, fetch. They also run on a laptop."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pipeline.cli.options import StoreAddress, register
+from pipeline.terminal import err, out
+
+
+def add_to(app: typer.Typer) -> None:
+    """Adds the commands to the command line."""
+    register(app, aggregate, "aggregate --plan build/plan/plan.json --store build/store --out build/tables")
+    register(app, publish, "publish build/tables --url https://gitlab.example.org --project group/robustness")
+    register(app, fetch, "fetch --url https://gitlab.example.org --project group/robustness --raw --out leaderboard")
+
+
+def aggregate(
+    plan_file: Annotated[Path, typer.Option("--plan", help="The plan.json of `plan`.")],
+    store: StoreAddress,
+    out_folder: Annotated[Path, typer.Option("--out", help="Where the tables go.")],
+    rows: Annotated[Path, typer.Option(help="Where the rows go, as `run` leaves them.")] = Path("build/rows"),
+) -> None:
+    """Gathers the planned cells from the store, and writes tables, rows.zip and a JUnit report."""
+    from pipeline.ci.aggregate import aggregate as gather
+    from pipeline.ci.history import read_history
+    from pipeline.ci.plan_file import read_plan
+    from pipeline.scoring.tables.write import print_leaderboard
+    from pipeline.store.open import open_store
+
+    with err.status("gathering"):
+        found = gather(read_plan(plan_file), open_store(store), read_history(), rows, out_folder)
+    print_leaderboard(found.board, out)
+    err.print(f"the tables are in {out_folder}", markup=False, soft_wrap=True)
+    if found.failed:
+        err.print(f"{len(found.failed)} cells failed: the tables name them, with the reasons")
+
+
+def publish(
+    tables: Annotated[Path, typer.Argument(help="The folder that `aggregate` wrote.")],
+    branch: Annotated[str, typer.Option(help="The branch to commit to.")] = "main",
+    url: Annotated[str, typer.Option(help="The GitLab server; default: the job's.")] = "",
+    project: Annotated[str, typer.Option(help="Number or path; default: the job's.")] = "",
+) -> None:
+    """Commits the tables to results/, in one commit that starts no pipeline; no commit if nothing changed.
+
+    The token is in BENCHMARK_PUBLISH_TOKEN; without one, a job pushes with its CI_JOB_TOKEN.
+    """
+    from pipeline.gitlab.publish import publish as commit
+
+    with err.status("publishing"):
+        made = commit(tables, branch=branch, url=url, project=project)
+    done = (
+        f"committed {made.commit[:12]} to {branch}: {made.changes}" if made.commit else f"{branch} holds these tables"
+    )
+    out.print(done, markup=False, soft_wrap=True)
+
+
+def fetch(
+    out_folder: Annotated[Path, typer.Option("--out", help="Where the files go.")] = Path("leaderboard"),
+    ref: Annotated[str, typer.Option(help="The branch or tag whose newest tables are wanted.")] = "main",
+    raw: Annotated[bool, typer.Option("--raw", help="Also the rows of every cell.")] = False,
+    url: Annotated[str, typer.Option(envvar="CI_SERVER_URL", help="The GitLab server.")] = "",
+    project: Annotated[str, typer.Option(envvar="CI_PROJECT_ID", help="Number or path.")] = "",
+) -> None:
+    """Downloads the latest leaderboard, or the raw rows, from GitLab; continues where it was interrupted.
+
+    A public project needs no token; for others set GITLAB_TOKEN.
+    """
+    from pipeline.cli.progress import downloading
+    from pipeline.gitlab.fetch import fetch as download
+
+    found = download(ref, raw=raw, out=out_folder, url=url, project=project, shown=downloading)
+    files = f"{len(found.files)} files, {found.new} of them new, are in {out_folder}"
+    out.print(files + (f"; the rows are in {found.rows}" if found.rows else ""), markup=False, soft_wrap=True)

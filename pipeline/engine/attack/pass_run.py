@@ -1,0 +1,51 @@
+"""A pass at work on a data set: what images and clips have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from pipeline.cells.cell import Cell
+from pipeline.data.dataset import Photo
+from pipeline.engine.attack.record import Record
+from pipeline.engine.batching import BatchRule
+from pipeline.engine.checkpoint import Checkpoint
+from pipeline.engine.metric.runner import MetricRunner
+from pipeline.engine.progress import OnWork
+
+
+class PassRun(Protocol):
+    """A pass over the images of a data set, batch by batch, or over its clips, window by window."""
+
+    def units(self) -> dict[str, list[Photo]]:
+        """Returns what is recorded as a whole, by its name in the checkpoint, with its images."""
+
+    def records(self, todo: Mapping[str, list[Photo]]) -> Iterator[tuple[str, Record]]:
+        """Works on units; yields each with its record."""
+
+
+@dataclass(frozen=True)
+class Workplace:
+    """What all passes of a cell share.
+
+    Attributes:
+        runner: The metric.
+        cell: The cell.
+        assessors: By the name of a defence that took no part in the attack: the metric behind it, which assesses, too.
+        saved: The folder that the attacked images are written to, or None.
+        rule: How many images of a height and width make a batch.
+        on_work: Hears of passes over an image that are done.
+        checkpoint: Holds what is finished.
+        keep: Copies the checkpoint to the store, unless that was done a short while ago.
+    """
+
+    runner: MetricRunner
+    cell: Cell
+    assessors: Mapping[str, MetricRunner]
+    saved: Path | None
+    rule: BatchRule
+    on_work: OnWork
+    checkpoint: Checkpoint
+    keep: Callable[[], None]

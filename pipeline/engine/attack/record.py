@@ -1,0 +1,40 @@
+"""What a unit of a pass came to: a batch of images, or a clip."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import TypeAlias, TypedDict
+
+Seconds: TypeAlias = dict[str, tuple[float, int]]  # defence -> the seconds that it took, and for how many images
+
+
+class Record(TypedDict):
+    """What a checkpoint holds of a finished unit."""
+
+    rows: list[dict[str, str]]
+    flaws: dict[str, int]  # of how many images some gradient was zero, or not finite
+    excluded: dict[str, str]  # image, or clip -> reason
+    seconds: float
+    purified: Seconds
+
+
+def empty_record(excluded: Mapping[str, str] | None = None) -> Record:
+    """Returns a record without rows."""
+    return Record(rows=[], flaws={}, excluded=dict(excluded or {}), seconds=0.0, purified={})
+
+
+def add(record: Record, further: Record) -> None:
+    """Adds what more was done to a record."""
+    record["rows"] += further["rows"]
+    record["flaws"] = dict(Counter(record["flaws"]) + Counter(further["flaws"]))
+    record["excluded"] |= further["excluded"]
+    record["seconds"] += further["seconds"]
+    add_seconds(record["purified"], further["purified"])
+
+
+def add_seconds(total: Seconds, further: Mapping[str, tuple[float, int]]) -> None:
+    """Adds the seconds of defences, and the images that they took them for."""
+    for name, (seconds, images) in further.items():
+        before = total.get(name, (0.0, 0))
+        total[name] = (before[0] + seconds, before[1] + images)

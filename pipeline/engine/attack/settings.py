@@ -1,0 +1,81 @@
+"""An attack's settings: its fields with what `--set` changes, each value read as the type of the field's default."""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+from typing import Any, TypeVar
+
+from attacks.base import Attack
+from defences.base import Defence
+from pipeline.catalogue.entry import Entry
+from pipeline.cells.settings import Settings
+from pipeline.engine.batching import one_line
+from pipeline.errors import BenchError, DataError, suggestion
+
+Tried = TypeVar("Tried", bound="Attack | Defence")
+TRUTH = {"true": True, "false": False}
+
+
+def attack_variants(entry: Entry, settings: Settings) -> dict[str, Attack]:
+    """Returns the attack with the `--set` values under the empty name, and its variants.
+
+    Raises:
+        BenchError: If an override names no field of the attack, or its value is of another type.
+        DataError: If the attack or a variant of it cannot be built.
+    """
+    try:
+        default = overridden(entry.load()(), entry.name, settings)
+        variants: dict[str, Attack] = {"": default}
+        if settings.variants and not settings.overrides:
+            variants |= {name: replace(default, **changes) for name, changes in default.variants.items()}
+        for attack in variants.values():
+            attack.budget()  # here, before anything runs, it may fail
+    except BenchError:
+        raise
+    except Exception as error:  # whatever a contributor's code raises costs only its own cells
+        raise DataError(f"{entry.name} cannot be built: {one_line(error)}") from error
+    return variants
+
+
+def attack_settings(entry: Entry, settings: Settings) -> dict[str, dict[str, Any]]:
+    """Returns the fields of an attack as run, and of its variants, for the stamp."""
+    attack = overridden(entry.load()(), entry.name, settings)
+    return {"settings": _fields(attack), "variants": {name: dict(changes) for name, changes in attack.variants.items()}}
+
+
+def overridden(attack: Tried, name: str, settings: Settings) -> Tried:
+    """Returns the attack, or defence, with the `--set` values.
+
+    Raises:
+        BenchError: If there is no such setting, or its value is of another type.
+    """
+    known = _fields(attack)
+    changes = {}
+    for field, text in settings.overrides.items():
+        if field not in known:
+            raise BenchError(f"{name} has no setting {field!r}: {suggestion(field, known)}")
+        try:
+            changes[field] = _value(text, type(known[field]))
+        except (ValueError, ZeroDivisionError):
+            kind = type(known[field]).__name__
+            raise BenchError(f"{name}'s {field} must be of type {kind}; got {text!r}: change --set") from None
+    return replace(attack, **changes)
+
+
+def _fields(attack: Attack | Defence) -> dict[str, Any]:
+    """Returns the settings of an attack; a universal one's pattern is none."""
+    return {field.name: getattr(attack, field.name) for field in fields(attack) if field.name != "pattern"}
+
+
+def _value(text: str, kind: type) -> Any:
+    """Returns a text as a value of a type; raises ValueError or ZeroDivisionError where it is none."""
+    if kind is bool:
+        if text.lower() not in TRUTH:
+            raise ValueError(text)
+        return TRUTH[text.lower()]
+    if kind is tuple:
+        return tuple(_value(part, float) for part in text.split(","))
+    if kind is float and "/" in text:
+        top, bottom = text.split("/")
+        return float(top) / float(bottom)
+    return kind(text)

@@ -1,0 +1,190 @@
+"""A pass of clips: each attacked window by window, every finished one written down, then scored as a whole."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cached_property, partial
+from pathlib import Path
+from statistics import fmean
+from typing import Any, NamedTuple, cast
+
+import numpy as np
+import torch
+
+from metrics.base import Images
+from pipeline.cells.row import Row
+from pipeline.data.dataset import Dataset, Photo
+from pipeline.data.images import Batch
+from pipeline.engine.attack.batch import attack_batch, objective_of, save_attacked
+from pipeline.engine.attack.pass_run import Workplace
+from pipeline.engine.attack.passes import Pass, Trial
+from pipeline.engine.attack.record import Record, empty_record
+from pipeline.engine.batching import attempt
+from pipeline.engine.clips.runner import ClipRunner, write_array
+from pipeline.engine.clips.windows import Showing, Window, WindowScore
+from pipeline.engine.metric.surrogates import Surrogates, surrogates_of
+from pipeline.engine.progress import OnProgress, Share
+from pipeline.files import digest
+
+MEASURED = ("psnr", "ssim", "mse", "linf")
+
+
+class Task(NamedTuple):
+    """One attack on one clip."""
+
+    unit: str  # as the checkpoint names it
+    clip: str
+    photos: list[Photo]
+    trial: Trial
+    folder: Path  # in which the attacked frames wait
+    size: int  # of a window
+
+    def name(self, start: int) -> str:
+        """Returns the checkpoint's name of the window that begins at a frame."""
+        return f"{self.unit}/{start}"
+
+    def file(self, start: int) -> Path:
+        """Returns where the attacked frames of that window wait."""
+        return self.folder / f"{start:06}.npy"
+
+
+@dataclass(frozen=True)
+class ClipPass:
+    """A pass of a cell at work on the clips of a data set.
+
+    The windows of a clip are attacked one for one, each while the frames of all others are clear: what a frame becomes
+    depends neither on their order nor on where a killed run went on. Attacked frames wait on the disk, 3 bytes a pixel,
+    until the clip is scored.
+
+    Attributes:
+        at: What it shares with the other passes of its cell.
+        dataset: The clips.
+        current: The pass.
+    """
+
+    at: Workplace
+    dataset: Dataset
+    current: Pass
+
+    def units(self) -> dict[str, list[Photo]]:
+        """Returns a clip's frames for each trial on it."""
+        return {unit: task.photos for unit, task in self._tasks.items()}
+
+    def records(self, todo: Mapping[str, list[Photo]]) -> Iterator[tuple[str, Record]]:
+        """Attacks the clips; one that fails costs only itself."""
+        for unit in todo:
+            task = self._tasks[unit]
+            share = Share(partial(self.at.on_work, self.at.cell.attack.name), len(task.photos) * task.trial.work)
+            if reason := self._reason(task):
+                done: Record | str = reason
+            else:
+                done = attempt(partial(self._attack, task, share))
+            yield unit, empty_record({task.clip: done}) if isinstance(done, str) else done
+            shutil.rmtree(task.folder, ignore_errors=True)  # only now is the clip's row written down
+            with suppress(OSError):
+                task.folder.parent.rmdir()
+            share.end()
+
+    @cached_property
+    def _tasks(self) -> dict[str, Task]:
+        found = {}
+        for clip, photos in self.dataset.clips.items():
+            for trial in self.current.trials:
+                unit = "/".join([self.dataset.name, self.current.variant, clip, trial.setting])
+                folder = self.at.checkpoint.path.with_suffix("") / digest(unit.encode())[:16]
+                size = self.at.rule(photos[0].height, photos[0].width)
+                found[unit] = Task(unit, clip, photos, trial, folder, size)
+        return found
+
+    @cached_property
+    def _runner(self) -> ClipRunner:
+        return cast(ClipRunner, self.at.runner)
+
+    @cached_property
+    def _clear(self) -> dict[str, float | str]:
+        """Returns the score of each clear clip, or why it has none."""
+        found = self._runner.clear(self.dataset, self.current.distortion, partial(self.at.on_work, "clear"))
+        return dict(zip(self.dataset.clips, found.scores.tolist(), strict=True)) | found.excluded
+
+    @cached_property
+    def _surrogates(self) -> Surrogates:
+        return surrogates_of(self._runner, self.at.cell.needed(), self.dataset, self.current.distortion)
+
+    def _reason(self, task: Task) -> str:
+        """Returns why a clip cannot be attacked, or nothing."""
+        clear = self._clear[task.clip]
+        reasons = [clear if isinstance(clear, str) else ""]
+        reasons += [self._surrogates.excluded.get(photo.name, "") for photo in task.photos]
+        return next(filter(None, reasons), "")
+
+    def _attack(self, task: Task, on_progress: OnProgress) -> Record:
+        """Attacks what is left of a clip, then scores it."""
+        finished = self._windows(task, on_progress)
+        start = time.perf_counter()
+
+        def attacked(window: Window, _: Batch) -> Images:
+            return torch.from_numpy(np.load(task.file(window.start))).float().div_(255)
+
+        showing = self._showing(task)._replace(frames=attacked, on_progress=on_progress)
+        measured = {name: [value for part in finished for value in part["measures"][name]] for name in MEASURED}
+        row = Row(
+            dataset=self.dataset.name,
+            image=task.clip,
+            clip=task.clip,
+            clear=cast(float, self._clear[task.clip]),
+            attacked=self._runner.score(showing),
+            psnr=fmean(measured["psnr"]),
+            ssim=fmean(measured["ssim"]),
+            mse=fmean(measured["mse"]),
+            linf=max(measured["linf"]),
+            variant=self.current.variant,
+            train_dataset=task.trial.train_dataset,
+            amplitude=task.trial.amplitude,
+            queries=finished[-1]["queries"],
+            gradients=finished[-1]["gradients"],
+        )
+        record = empty_record()
+        record["rows"] = [row.cells()]
+        record["flaws"] = dict.fromkeys({flaw for part in finished for flaw in part["flaws"]}, 1)  # one clip has it
+        record["seconds"] = sum(part["seconds"] for part in finished) + time.perf_counter() - start
+        return record
+
+    def _showing(self, task: Task) -> Showing:
+        return Showing(self.dataset, task.photos, self.current.distortion, size=task.size)
+
+    def _windows(self, task: Task, on_progress: OnProgress) -> list[dict[str, Any]]:
+        """Attacks the windows that are not done; returns what each came to."""
+        checkpoint, starts = self.at.checkpoint, range(0, len(task.photos), task.size)
+        todo = [start for start in starts if task.name(start) not in checkpoint.done or not task.file(start).is_file()]
+        if todo:
+            features = self._runner.clear_features(self.dataset, task.clip, self.current.distortion)
+            for window, batch in self._runner.read(self._showing(task), todo[0] // task.size):
+                if window.start in todo:
+                    score = WindowScore(self._runner.video, features, window)
+                    checkpoint.record(task.name(window.start), self._window(task, window, batch, score))
+                    self.at.keep()
+                    on_progress(len(window.photos) * (task.trial.work - 1))  # all but the score of the whole clip
+        return [checkpoint.done[task.name(start)] for start in starts]
+
+    def _window(self, task: Task, window: Window, batch: Batch, score: WindowScore) -> dict[str, Any]:
+        """Attacks one window, writes its frames, and returns what it came to."""
+        start = time.perf_counter()
+        images, references = self._runner.on_device(batch)
+        names = [photo.name for photo in batch.photos]
+        dtype = getattr(torch, self.at.cell.settings.dtype)
+        objective = objective_of(score, images, references, task.trial, self._surrogates.of(batch.photos), dtype=dtype)
+        attacked = attack_batch(images, names, objective, task.trial)
+        if self.at.saved:
+            save_attacked(attacked.images, names, self.at.saved / self.current.folder / task.trial.setting)
+        write_array(task.file(window.start), (attacked.images * 255).round().to(torch.uint8).numpy(force=True))
+        return {
+            "measures": {column: attacked.measures[column].tolist() for column in MEASURED},
+            "flaws": sorted({flaw for flaws in attacked.flaws for flaw in flaws}),
+            "queries": attacked.queries,
+            "gradients": attacked.gradients,
+            "seconds": time.perf_counter() - start,
+        }

@@ -1,0 +1,75 @@
+"""The windows of a clip: some frames that follow each other, and the clip's score as a function of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from metrics.base import Images, Scores, VideoMetric
+from pipeline.cells.distortion import Distortion
+from pipeline.data.dataset import Dataset, Photo
+from pipeline.data.images import Batch
+from pipeline.engine.progress import OnProgress, silent
+
+
+class Window(NamedTuple):
+    """Some frames of a clip that follow each other."""
+
+    start: int
+    photos: list[Photo]
+    before: list[Photo]  # whose originals the features look back at
+
+    @property
+    def stop(self) -> int:
+        """Returns the place behind the last frame."""
+        return self.start + len(self.photos)
+
+
+Frames = Callable[[Window, Batch], Images]  # what is scored in a window, of the frames that were read there
+
+
+def read_as_they_are(_: Window, batch: Batch) -> Images:
+    """Returns the frames of a window as they were read."""
+    return batch.images
+
+
+class Showing(NamedTuple):
+    """A clip as it is scored: which frames are read, and what is made of them."""
+
+    dataset: Dataset
+    photos: Sequence[Photo]  # the frames
+    distortion: Distortion
+    frames: Frames = read_as_they_are  # what is scored in a window
+    size: int | None = None  # of the windows; None for the runner's own rule
+    on_progress: OnProgress = silent  # hears how many more frames have their features
+
+
+def windows(photos: Sequence[Photo], size: int, context: int) -> list[Window]:
+    """Returns a clip in windows of at most `size` frames, each with up to `context` frames before it."""
+    return [
+        Window(start, list(photos[start : start + size]), list(photos[max(start - context, 0) : start]))
+        for start in range(0, len(photos), size)
+    ]
+
+
+class WindowScore:
+    """A clip's score as a function of the frames of one window, those of the others being as they were.
+
+    To the objective it is a metric of images: every frame gets the clip's score. Its gradient is that of the clip's
+    score, not of the sum over the frames, whatever the size of the window.
+    """
+
+    def __init__(self, metric: VideoMetric, features: Tensor, window: Window) -> None:
+        self.metric = metric
+        self.higher_is_better, self.score_range = metric.higher_is_better, metric.score_range
+        self.before, self.after = features[: window.start], features[window.stop :]
+
+    def unchecked(self, images: Images, references: Images | None = None) -> Scores:
+        """Returns the clip's score for each of the (N, 3, H, W) frames."""
+        found = self.metric.features(images, references).to(self.before.dtype)
+        score = self.metric.pool(torch.cat([self.before, found, self.after])[None]).float()
+        shown = score.detach().expand(len(images))
+        return shown + (score - score.detach()).expand(len(images)) / len(images)

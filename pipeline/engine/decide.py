@@ -1,0 +1,193 @@
+"""Which cells a run has, what happens to each, and why."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+
+import torch
+
+from attacks.base import Universal
+from pipeline import config
+from pipeline.catalogue import lookup
+from pipeline.catalogue.entry import Entry
+from pipeline.cells.cell import NO_CLIPS, Cell, Decision, is_universal
+from pipeline.cells.settings import Settings
+from pipeline.cells.stamp import DatasetFacts, read_stamp
+from pipeline.data.dataset import Dataset, open_dataset
+from pipeline.engine.attack.passes import attack_passes, distortions_of
+from pipeline.engine.attack.settings import attack_variants
+from pipeline.engine.machine import Machine
+from pipeline.engine.saved.read import read_saved
+from pipeline.engine.selection import Selection
+from pipeline.engine.universal.patterns import open_training_set
+from pipeline.errors import BenchError, DataError
+from pipeline.store.sync import Sync
+from pipeline.weights.provision import missing, provide
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What a selection names, opened once.
+
+    Attributes:
+        attacks: The attacks.
+        datasets: The images.
+        train: The training sets, if an attack is fitted.
+        absent: Why one of the benchmark's own training sets is not here; empty where all are.
+    """
+
+    attacks: list[Entry]
+    datasets: list[Dataset]
+    train: list[Dataset]
+    absent: str = ""
+
+    @cached_property
+    def clips(self) -> bool:
+        """Tells whether there are clips among the images."""
+        return any(dataset.clips for dataset in self.datasets)
+
+    @property
+    def facts(self) -> list[DatasetFacts]:
+        """Returns what stamps say of the images."""
+        return list(map(dataset_facts, self.datasets))
+
+    def train_facts(self, attack: Entry) -> list[DatasetFacts]:
+        """Returns what stamps say of the training sets; nothing for an attack that is not fitted."""
+        return list(map(dataset_facts, self.train)) if is_universal(attack) else []
+
+
+def dataset_facts(dataset: Dataset) -> DatasetFacts:
+    """Returns what stamps say of a data set."""
+    return DatasetFacts(
+        name=dataset.name,
+        digest=dataset.digest,
+        images=dataset.asked,
+        clips=dataset.asked_clips,
+        excluded=dataset.excluded,
+    )
+
+
+def open_inputs(selection: Selection, settings: Settings) -> Inputs:
+    """Opens what a selection names; saved images bring their attacks and data sets along.
+
+    Raises:
+        BenchError: If a name is unknown, or a setting does not exist.
+        DataError: If a data set cannot be used.
+    """
+    if selection.from_images is not None:
+        saved, datasets = read_saved(selection.from_images)
+        return Inputs(list(saved), datasets, [])
+    attacks = [_tried(lookup.find("attacks", name), settings) for name in selection.attacks]
+    datasets = [open_dataset(name, selection.limit, selection.frames) for name in selection.datasets]
+    if not any(map(is_universal, attacks)):
+        return Inputs(attacks, datasets, [])
+    train, absent = _training_sets(selection)
+    return Inputs(attacks, datasets, train, absent)
+
+
+def _tried(attack: Entry, settings: Settings) -> Entry:
+    """Returns the attack; one that cannot be built has that as its problem, and costs only its own cells."""
+    try:
+        if not attack.problem:
+            attack_variants(attack, settings)
+    except DataError as error:
+        return replace(attack, problem=str(error))
+    return attack
+
+
+def _training_sets(selection: Selection) -> tuple[list[Dataset], str]:
+    """Returns the training sets, and why one of the benchmark's own is not here.
+
+    Raises:
+        BenchError: If a folder cannot be used, or two have one name.
+    """
+    found: dict[str, Dataset] = {}
+    for name in selection.train:
+        try:
+            dataset = open_training_set(name, selection.train_limit)
+        except BenchError as error:
+            if name not in config.load().datasets:
+                raise
+            return [], str(error)
+        if dataset.name in found:
+            raise BenchError(f"training sets must have different names; got {dataset.name} twice: rename a folder")
+        found[dataset.name] = dataset
+    return list(found.values()), ""
+
+
+def cells_of(metrics: list[Entry], inputs: Inputs, settings: Settings) -> list[Cell]:
+    """Returns the pairs of metrics and attacks, metric by metric."""
+    digests = {dataset.name: dataset.digest for dataset in inputs.datasets}
+    trained_on = {dataset.name: dataset.digest for dataset in inputs.train}
+    return [
+        Cell(metric, attack, digests, settings, trained_on if is_universal(attack) else {})
+        for metric in metrics
+        for attack in inputs.attacks
+    ]
+
+
+def decide(cell: Cell, inputs: Inputs, machine: Machine, sync: Sync) -> Decision:
+    """Returns what happens to a cell, and why; one that the store has is brought from there.
+
+    Raises:
+        TransientError: If the store cannot be reached.
+    """
+    if is_universal(cell.attack) and inputs.absent:
+        return Decision("skipped", inputs.absent)
+    if cell.metric.kind == "video" and not inputs.clips:
+        return Decision("skipped", NO_CLIPS)
+    decision = cell.decide(machine.out, save_images=machine.save_images)
+    if decision.action == "run" and not machine.save_images and sync.restore(cell, machine.out):
+        return Decision("done", "in the store")
+    if decision.action == "done":
+        sync.offer(cell, machine.out)
+    if decision.action == "run":
+        for entry in (cell.metric, *cell.needed(), *cell.defended()):
+            if reason := missing(entry) or provide(entry):
+                return Decision("skipped", reason)
+    return decision
+
+
+def require_same_data(cells: list[Cell], out: Path) -> None:
+    """Raises BenchError if the folder holds finished rows of other data sets, which this run would replace."""
+    for cell in cells:
+        stamp = read_stamp(cell.csv(out).with_suffix(".json"))
+        if stamp is not None and stamp.status == "done":
+            for kind, there, here in (
+                ("data set", stamp.datasets, cell.datasets),
+                ("training set", stamp.train, cell.train),
+            ):
+                names = sorted(dataset.name for dataset in there)
+                if names != sorted(here):
+                    raise BenchError(
+                        f"{out} holds rows of {kind} {', '.join(names)}; this run is of "
+                        f"{', '.join(sorted(here))}: choose another --out"
+                    )
+
+
+def require_key(cells: list[Cell], key: str) -> None:
+    """Raises DataError if a cell was planned from other code or data than this machine has."""
+    if key and [cell.key for cell in cells] != [key]:
+        raise DataError(
+            f"the cell must have the planned key {key}; got {', '.join(cell.key for cell in cells)}: the data or the "
+            "checkout of this machine differ from the planner's; compare what doctor prints"
+        )
+
+
+def work_ahead(cells: list[Cell], inputs: Inputs) -> dict[str, int]:
+    """Returns how many passes over an image each metric has ahead."""
+    work: Counter[str] = Counter()
+    for cell in cells:
+        attacks = attack_variants(cell.attack, cell.settings)
+        stand_ins = {name: {dataset.name: torch.zeros(()) for dataset in inputs.train} for name in attacks}
+        for dataset in inputs.datasets:
+            distortions = distortions_of(cell.metric, dataset, cell.settings)
+            due = attack_passes(cell.attack.name, attacks, distortions, cell.settings, stand_ins)
+            work[cell.metric.name] += len(dataset.photos) * sum(current.work for current in due)
+        for attack in attacks.values():
+            if isinstance(attack, Universal):
+                work[cell.metric.name] += 3 * attack.epochs * sum(len(dataset.photos) for dataset in inputs.train)
+    return dict(work)

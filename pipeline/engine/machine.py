@@ -1,0 +1,38 @@
+"""Machine: where work is done and kept. No row depends on it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline.store.open import open_store
+from pipeline.store.sync import Sync
+
+
+@dataclass(frozen=True)
+class Machine:
+    """Where a run computes, and what it keeps.
+
+    Attributes:
+        out: The output folder.
+        device: cpu, cuda or cuda:N.
+        batch: Images per batch; None chooses by the memory.
+        jobs: How many metrics are run at once, each in a process of its own.
+        store: The address of a result store that finished work is taken from and kept in; empty: none.
+        sync_every: Seconds between two copies of unfinished work in the store.
+        checkpoint_every: Seconds of a fit that a kill may cost.
+        save_images: Whether attacked images are written, with a manifest.
+    """
+
+    out: Path
+    device: str = "cpu"
+    batch: int | None = None
+    jobs: int = 1
+    store: str = ""
+    sync_every: float = 300
+    checkpoint_every: float = 30
+    save_images: bool = False
+
+    def sync(self) -> Sync:
+        """Opens the store: once in every process."""
+        return Sync(open_store(self.store) if self.store else None, self.sync_every)

@@ -1,0 +1,78 @@
+"""Who hears of a run while it goes on, and what."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Literal, NamedTuple, Protocol, TypeAlias
+
+from pipeline.cells.cell import Cell
+
+OnProgress: TypeAlias = Callable[[int], None]  # hears how many more passes over an image are done
+OnWork: TypeAlias = Callable[[str, int], None]  # hears that, and what they are for: "clear" or an attack
+
+
+def silent(work: int) -> None:
+    """Hears of work and says nothing."""
+
+
+class Event(NamedTuple):
+    """A step of a run: so much of `what` is done, or a cell has ended with a status."""
+
+    metric: str
+    what: str  # "clear" or an attack
+    work: int  # passes over an image
+    status: Literal["", "done", "failed", "skipped"] = ""
+    reason: str = ""
+
+
+OnEvent: TypeAlias = Callable[[Event], None]
+
+
+class Listener(Protocol):
+    """Follows a run; the terminal's progress is one."""
+
+    def begin(self, work: dict[str, int], cells: int, done: int) -> None:
+        """Hears how many passes over an image each metric has ahead, and how many cells there are."""
+
+    def on_event(self, event: Event) -> None:
+        """Hears each event."""
+
+
+@dataclass
+class Summary:
+    """How a run ended.
+
+    Attributes:
+        statuses: How many cells ended with each status.
+        reasons: Why a cell failed or was skipped, by (metric, attack).
+        excluded: Why no cell could use an image, by the image.
+    """
+
+    statuses: Counter[str] = field(default_factory=Counter)
+    reasons: dict[tuple[str, str], str] = field(default_factory=dict)
+    excluded: dict[str, str] = field(default_factory=dict)
+
+    def add(self, cell: Cell, status: str, reason: str) -> None:
+        """Counts a cell."""
+        self.statuses[status] += 1
+        if reason and status in {"failed", "skipped"}:
+            self.reasons[cell.metric.name, cell.label] = reason
+
+
+class Share:
+    """The work of one clip: its steps are passed on, never more of them than there are, and the rest at its end."""
+
+    def __init__(self, on_progress: OnProgress, work: int) -> None:
+        self.on_progress, self.left = on_progress, work
+
+    def __call__(self, work: int) -> None:
+        """Hears that so much more is done."""
+        if work := min(work, self.left):
+            self.left -= work
+            self.on_progress(work)
+
+    def end(self) -> None:
+        """Passes on the rest: what an earlier run did, or what was given up."""
+        self(self.left)

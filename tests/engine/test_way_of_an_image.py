@@ -1,0 +1,38 @@
+"""From the command line to the loop of an attack, a call stays short enough to be followed by a reader."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import torch
+from scratch import ROOT
+
+from attacks.ifgsm import IFGSM
+from pipeline.__main__ import app
+
+FRAMES, FILES = 10, 7
+
+
+def test_the_way_from_the_command_line_to_the_loop_of_an_attack_is_short(tmp_path, photos, monkeypatch):
+    way: list[tuple[str, str]] = []
+    perturb = IFGSM.perturb
+
+    def observed(attack, images, objective, noise):
+        frame = sys._getframe(1)
+        way.append(("ifgsm.py", "perturb"))
+        while frame:
+            file = Path(frame.f_code.co_filename)
+            if file.is_relative_to(ROOT) and not file.is_relative_to(ROOT / "tests") and ".venv" not in file.parts:
+                way.append((str(file.relative_to(ROOT)), frame.f_code.co_name))
+            frame = frame.f_back
+        return perturb(attack, images, objective, noise)
+
+    monkeypatch.setattr(IFGSM, "perturb", observed)
+    threads = torch.get_num_threads()
+    arguments = ["--metrics", "psnr", "--attacks", "ifgsm", "--dataset", str(photos), "--limit", "1"]
+    app(["run", *arguments, "--out", str(tmp_path / "out")], standalone_mode=False)
+    torch.set_num_threads(threads)
+    assert way[-1] == ("pipeline/cli/run.py", "run")
+    assert len(way) <= FRAMES, way
+    assert len({file for file, _ in way}) <= FILES, way
