@@ -16,7 +16,7 @@ from pipeline.train.recipes import Recipe
 from pipeline.train.samples import Samples
 
 
-class Task(Protocol):
+class TrainingTask(Protocol):
     """One kind of training; each is a module of `tasks/`."""
 
     def samples(
@@ -41,11 +41,11 @@ class Task(Protocol):
         """Returns how labels were made, for the file beside the weights."""
 
 
-def find_task(recipe: Recipe) -> Task:
+def find_task(recipe: Recipe) -> TrainingTask:
     """Returns the task of a recipe: its module, or the object that the module's `of` makes of the recipe.
 
     The module is imported only when it is needed, since some import packages that take seconds.
     """
     module: Any = importlib.import_module(f"pipeline.train.tasks.{recipe.task}")
-    task: Task = module.of(recipe) if hasattr(module, "of") else module
+    task: TrainingTask = module.of(recipe) if hasattr(module, "of") else module
     return task
