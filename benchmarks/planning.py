@@ -58,7 +58,7 @@ for index, (metric, attack) in enumerate((m, a) for m in lookup.entries("metrics
                         settings={})
     stamp = Stamp(status="done", metric=metric_facts(metric), attack=facts, datasets=[], settings={}, preset="smoke",
                   key=cell.key, sha256=digest(rows.encode()))
-    stored.put(FolderStore(Path("store")), cell, stamp, rows)
+    stored.write_cell(FolderStore(Path("store")), cell, stamp, rows)
 """
 
 

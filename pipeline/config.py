@@ -179,8 +179,11 @@ class Preset(_ConfigModel):
 class Runner(_ConfigModel):
     """The GPUs of one kind; a runner's tag is the kind's name."""
 
-    gpus: Annotated[int, Field(ge=1)]
-    memory: Annotated[int, Field(ge=1)]  # GB that each GPU has
+    gpus: Annotated[int, Field(ge=1)]  # how many there are, on all machines
+    memory: Annotated[int, Field(ge=1)]  # GB of each
+    title: str = ""  # of the GPU, for people; empty: the tag
+    per_machine: Annotated[int, Field(ge=1)] = 2  # GPUs in one machine
+    host_memory: Annotated[int, Field(ge=1)] = 32  # GB of main memory that a job may use
 
 
 class Config(_ConfigModel):

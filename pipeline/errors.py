@@ -1,4 +1,4 @@
-"""Mistakes that are told in one line, each with the exit code that other programs rely on."""
+"""Errors that are printed as one line, each with the exit code that other programs rely on."""
 
 from __future__ import annotations
 
@@ -36,6 +36,6 @@ class TransientError(BenchError):
 
 
 def suggestion(name: str, known: dict[str, Any]) -> str:
-    """Returns what to try instead of an unknown name."""
+    """Returns the end of a message about an unknown name: similar names, or else all known ones."""
     close = difflib.get_close_matches(name.lower(), known, n=3)
     return f"did you mean {' or '.join(close)}?" if close else f"there are {', '.join(known) or 'none yet'}"

@@ -1,4 +1,4 @@
-"""Files that are whole or not there: atomic writes, digests, and the lock of an output folder."""
+"""Files that are whole or not there: atomic writes, digests and locks, with one line where the disk refuses."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import errno
 import fcntl
 import hashlib
 import os
+import secrets
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -14,17 +15,23 @@ from pathlib import Path
 from pipeline.errors import BenchError, TransientError
 
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}  # no room on the disk, in the quota, or under `ulimit -f`
+OTHER_OUT = "choose another --out"  # what to do where an output folder cannot be written to
 
 
-def write_atomically(path: Path, content: str | bytes) -> None:
+def write_atomically(path: Path, content: str | bytes, remedy: str = OTHER_OUT) -> None:
     """Writes a file so that a reader, or a power cut, sees the old content or the new, never a part.
+
+    Args:
+        path: The file; folders that are missing are made.
+        content: What it will hold.
+        remedy: What the message says to do where the folder may not be written to.
 
     Raises:
         TransientError: If the disk is full.
         BenchError: If the folder may not be written to.
     """
     data = content.encode() if isinstance(content, str) else content
-    with plain_errors(path):
+    with plain_errors(path, remedy):
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
         try:
@@ -40,8 +47,47 @@ def write_atomically(path: Path, content: str | bytes) -> None:
             raise
 
 
+def move_into_place(part: Path, path: Path, remedy: str = OTHER_OUT) -> None:
+    """Gives a file that was collected elsewhere on the same file system its final name, once it is on the disk.
+
+    Args:
+        part: The collected file.
+        path: Its final name; folders that are missing are made.
+        remedy: As in `write_atomically`.
+
+    Raises:
+        TransientError: If the disk is full.
+        BenchError: If the folder may not be written to.
+    """
+    with plain_errors(path, remedy):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with part.open("rb") as file:
+            os.fsync(file.fileno())
+        part.chmod(0o644)
+        part.replace(path)
+
+
+def replace_link(link: Path, target: Path, remedy: str = OTHER_OUT) -> None:
+    """Makes a relative link to a file; replaces what has the link's name in one step.
+
+    Args:
+        link: The link; folders that are missing are made.
+        target: The file that it leads to.
+        remedy: As in `write_atomically`.
+
+    Raises:
+        TransientError: If the disk is full.
+        BenchError: If the folder may not be written to.
+    """
+    with plain_errors(link, remedy):
+        link.parent.mkdir(parents=True, exist_ok=True)
+        fresh = link.with_name(f".{link.name}.{secrets.token_hex(4)}")
+        fresh.symlink_to(os.path.relpath(target, link.parent))
+        fresh.replace(link)
+
+
 def append_line(path: Path, line: str) -> None:
-    """Appends one line and waits until it is on the disk; a torn last line is the reader's to drop.
+    """Appends one line and waits until it is on the disk; readers have to drop a last line that was cut off.
 
     Raises:
         TransientError: If the disk is full.
@@ -68,7 +114,7 @@ def file_digest(path: Path) -> str:
 
 @contextmanager
 def folder_lock(folder: Path) -> Iterator[None]:
-    """Holds an output folder for this process alone; the lock dies with the process, however it ends.
+    """Holds an output folder for this process alone; the lock ends with the process, however that ends.
 
     Raises:
         TransientError: If another run holds it.
@@ -94,9 +140,17 @@ def folder_lock(folder: Path) -> Iterator[None]:
 
 
 @contextmanager
-def exclusive(path: Path) -> Iterator[None]:
-    """Holds a lock file while the body runs; waits for another process that holds it."""
-    with plain_errors(path):
+def exclusive(path: Path, remedy: str = OTHER_OUT) -> Iterator[None]:
+    """Holds a lock file while the body runs; waits for another process or thread that holds it.
+
+    Args:
+        path: The lock file; folders that are missing are made.
+        remedy: As in `write_atomically`.
+
+    Raises:
+        BenchError: If the folder may not be written to.
+    """
+    with plain_errors(path, remedy):
         path.parent.mkdir(parents=True, exist_ok=True)
         file = path.open("a")
     with file:
@@ -105,15 +159,24 @@ def exclusive(path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def plain_errors(path: Path) -> Iterator[None]:
-    """Turns what the file system refuses into one line that says what to do."""
+def plain_errors(path: Path, remedy: str = OTHER_OUT) -> Iterator[None]:
+    """Turns what the file system refuses into one line that says what to do.
+
+    Args:
+        path: What is written, for the message.
+        remedy: What the message says to do where the folder may not be written to.
+
+    Raises:
+        TransientError: If the disk is full.
+        BenchError: If the folder may not be written to.
+    """
     try:
         yield
     except OSError as error:
         if error.errno in FULL:
             raise TransientError(
-                f"the disk is full while writing {path}: free some space and run again; finished cells are kept"
+                f"the disk is full while writing {path}: free some space and run again; what is done is kept"
             ) from error
         if isinstance(error, NotADirectoryError | FileExistsError):
-            raise BenchError(f"{path} lies below a file, not a folder: choose another --out") from error
-        raise BenchError(f"{path} cannot be written ({error.strerror}): choose another --out") from error
+            raise BenchError(f"{path} must lie below folders; one of them is a file: {remedy}") from error
+        raise BenchError(f"{path} must be writable; got {error.strerror}: {remedy}") from error

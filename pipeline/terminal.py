@@ -1,4 +1,4 @@
-"""The two consoles: what a command answers goes to `out`, everything else to `err`."""
+"""The two consoles: a command's answer goes to `out`, everything else to `err`."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from rich.markup import escape
 
 out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)
-HEARTBEAT = 60  # seconds; a CI job that prints nothing for an hour is killed
+HEARTBEAT = 60  # seconds between lines of long work; CI kills a job that prints nothing for an hour
 
 
 def plain(value: object) -> str:
-    """Returns a value as text that rich does not take for markup."""
+    """Returns a value as text in which rich finds no markup."""
     return escape(str(value))

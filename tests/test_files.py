@@ -56,16 +56,16 @@ def test_a_full_disk_can_be_tried_again():
 @pytest.mark.parametrize("folder", ["/sys/out", "/proc/out", f"/var/{'long' * 100}"])
 def test_a_folder_that_cannot_be_written_to_is_a_wrong_call(folder):
     for write in (lambda: write_atomically(Path(folder) / "a.csv", "x"), lambda: append_line(Path(folder) / "a", "x")):
-        with pytest.raises(BenchError, match=r"cannot be written .*: choose another --out") as error:
+        with pytest.raises(BenchError, match=r"must be writable; got .*: choose another --out") as error:
             write()
         assert error.value.exit_code == Exit.USAGE
 
 
 def test_a_folder_below_a_file_is_a_wrong_call(tmp_path):
     (tmp_path / "file").touch()
-    with pytest.raises(BenchError, match="lies below a file"):
+    with pytest.raises(BenchError, match="must lie below folders"):
         write_atomically(tmp_path / "file" / "a.csv", "x")
-    with pytest.raises(BenchError, match="lies below a file"), folder_lock(tmp_path / "file"):
+    with pytest.raises(BenchError, match="must lie below folders"), folder_lock(tmp_path / "file"):
         pass
 
 

@@ -96,11 +96,11 @@ def _restore(
         reason = str(found)
     elif found is not None and planned.action in {"run", "done", "waiting"}:
         try:
-            stored.restore(store, cell, found, rows)
+            stored.restore_cell(store, cell, found, rows)
         except RefusedError as error:
             reason = str(error)
             # Without this mark the next plan would trust the stamp.
-            stored.put(store, cell, found.model_copy(update={"status": "failed", "reason": reason}), None)
+            stored.write_cell(store, cell, found.model_copy(update={"status": "failed", "reason": reason}), None)
         else:
             return found
     images = [

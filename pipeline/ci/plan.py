@@ -195,7 +195,7 @@ def _reasons(cells: list[Cell], store: Store, history: History) -> dict[str, str
     reasons = {}
     for cell in cells:
         content = found.get(places[cell.key]) if cell.key in places else None
-        stamp = stored.parse(content) if isinstance(content, bytes) else None
+        stamp = stored.parse_stamp(content) if isinstance(content, bytes) else None
         past = pasts[cell.key]
         if stamp:
             reasons[cell.key] = cell.why_stale(stamp)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,13 +14,12 @@ from pipeline.terminal import err, out
 
 if TYPE_CHECKING:
     from pipeline.config import DatasetConfig
-    from pipeline.data.verify import Heard
 
 data = typer.Typer(
     no_args_is_help=True, help="The data sets: which there are, where to get them, whether they are whole."
 )
 
-Names = Annotated[list[str] | None, typer.Argument(help="Data sets of benchmark.yml; all if left out.")]
+Names = Annotated[list[str] | None, typer.Argument(help="Data sets of benchmark.yml; default: all.")]
 
 
 @data.command("list", epilog="Example: python -m pipeline data list")
@@ -57,9 +54,9 @@ def where(names: Names = None, as_json: Json = False) -> None:
         print(json.dumps(found, indent=1))
         return
     for row in found:
-        told = [row["title"], f"source:  {row['source']}", f"licence: {row['licence']}", f"folder:  {row['folder']}"]
-        told += [f"file:    {row['download']}"] if row["download"] else []
-        out.print("\n  ".join([row["name"], *told]), markup=False, soft_wrap=True)
+        facts = [row["title"], f"source:  {row['source']}", f"licence: {row['licence']}", f"folder:  {row['folder']}"]
+        facts += [f"file:    {row['download']}"] if row["download"] else []
+        out.print("\n  ".join([row["name"], *facts]), markup=False, soft_wrap=True)
 
 
 @data.command(epilog="Example: python -m pipeline data verify nips2017, or: data verify coco --download train2017.zip")
@@ -71,6 +68,7 @@ def verify(
     as_json: Json = False,
 ) -> None:
     """Counts the images of data sets, and compares sha256 with the manifests'. Exit code 3 if anything is wrong."""
+    from pipeline.cli.progress import counting
     from pipeline.data.verify import named, verify_download
     from pipeline.data.verify import verify as examine
 
@@ -78,15 +76,15 @@ def verify(
         if len(names or []) != 1 or as_json:
             raise BenchError("--download must stand beside one data set's name: write data verify coco --download FILE")
         for name, about in named(names or []).items():
-            with _counted(name) as heard:
-                told = verify_download(name, about, download, heard)
-            out.print(told, markup=False, soft_wrap=True)
+            with counting(name) as on_progress:
+                finding = verify_download(name, about, download, on_progress)
+            out.print(finding, markup=False, soft_wrap=True)
         return
     verdicts = []
     for name, about in named(names or []).items():
         if names or about.folder().is_dir():
-            with _counted(name) as heard:
-                verdicts.append(examine(name, about, heard))
+            with counting(name) as on_progress:
+                verdicts.append(examine(name, about, on_progress))
         elif not as_json:
             err.print(f"{name} is not here", markup=False)
     if as_json:
@@ -106,14 +104,15 @@ def pin(names: Names = None) -> None:
 
     From then on another file of a name is refused, and files that are added change no subset.
     """
+    from pipeline.cli.progress import counting
     from pipeline.data.verify import named
     from pipeline.data.verify import pin as write
 
     if not names:
         raise BenchError("pin must be given data sets: write python -m pipeline data pin nips2017")
     for name, about in named(names).items():
-        with _counted(name) as heard:
-            path = write(name, about, heard)
+        with counting(name) as on_progress:
+            path = write(name, about, on_progress)
         out.print(f"wrote {path}", markup=False, soft_wrap=True)
 
 
@@ -145,13 +144,3 @@ def _known(row: dict[str, Any]) -> str:
     if row["pinned"]:
         return f"{row['pinned']:,} known"
     return f"{row['download_hash']} of the download" if row["download_hash"] else "not known"
-
-
-@contextmanager
-def _counted(name: str) -> Iterator[Heard]:
-    """Shows how far a data set is."""
-    from rich.progress import Progress
-
-    with Progress(console=err, transient=True, disable=not err.is_terminal) as progress:
-        task = progress.add_task(name)
-        yield lambda done, files: progress.update(task, completed=done, total=files)

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from pipeline.errors import BenchError, suggestion
 from pipeline.terminal import err, out
 
 gitlab = typer.Typer(no_args_is_help=True, help="The project's settings on a GitLab server.")
@@ -46,3 +47,17 @@ def setup(
     with err.status("changing settings"):
         carry_out(steps)
     out.print(f"{changes} changes made")
+
+
+@gitlab.command(epilog="Example: python -m pipeline gitlab runner rtx3090 > config.toml")
+def runner(
+    tag: Annotated[str, typer.Argument(help="A kind of GPU, one of `runners` in benchmark.yml.")],
+) -> None:
+    """Prints the config.toml of GitLab Runner for one machine with GPUs of a kind."""
+    from pipeline import config
+    from pipeline.gitlab.runner import runner_configuration
+
+    known = config.load().runners
+    if tag not in known:
+        raise BenchError(f"no runner is named {tag!r} in benchmark.yml: {suggestion(tag, known)}")
+    print(runner_configuration(tag, known[tag]), end="")

@@ -4,16 +4,31 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from threading import Lock
+from typing import TYPE_CHECKING, Self
 
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
 
 from pipeline.terminal import HEARTBEAT, err
 
 if TYPE_CHECKING:
     from pipeline.engine.progress import Event
     from pipeline.engine.universal.fit import FitStep
+    from pipeline.weights.declared import Need
+    from pipeline.weights.fetching import FetchResult
+
+OFTEN = 20  # seconds between lines of work that takes minutes, where there is no terminal
 
 
 class RunProgress:
@@ -24,7 +39,7 @@ class RunProgress:
         self.ahead: dict[str, int] = {}  # metric -> passes over an image
         self.passed: defaultdict[str, int] = defaultdict(int)
         self.spent: defaultdict[str, float] = defaultdict(float)
-        self.heard: dict[str, float] = {}  # metric -> when it last told something
+        self.latest: dict[str, float] = {}  # metric -> time of its last event
         self.printed = time.monotonic()
         self.progress = Progress(
             BarColumn(bar_width=30),
@@ -43,7 +58,13 @@ class RunProgress:
         self.progress.stop()
 
     def begin(self, work: dict[str, int], cells: int, done: int) -> None:
-        """Is told how many passes over an image each metric has ahead, and how many cells there are."""
+        """Begins the bar.
+
+        Args:
+            work: How many passes over an image each metric has ahead.
+            cells: How many cells have to be run.
+            done: How many are up to date already.
+        """
         self.ahead = dict(work)
         self.progress.update(self.task, total=cells)
         self._print(f"{cells} cells to run, {done} up to date")
@@ -51,8 +72,8 @@ class RunProgress:
     def on_event(self, event: Event) -> None:
         """Moves the bar, or prints a line."""
         now = time.monotonic()
-        self.spent[event.metric] += now - self.heard.get(event.metric, self.printed)
-        self.heard[event.metric] = now
+        self.spent[event.metric] += now - self.latest.get(event.metric, self.printed)
+        self.latest[event.metric] = now
         self.passed[event.metric] += event.work
         if event.what != "clear":
             self.ahead[event.metric] -= event.work
@@ -111,5 +132,150 @@ class FitProgress:
         if not err.is_terminal and (not self.printed or now - self.printed > HEARTBEAT):
             self.printed = now
             left = self.progress.tasks[0].time_remaining
-            told = f", {left / 60:.0f} minutes left" if left else ""
-            err.print(f"{self.label}: {step.done} of {step.total} steps{told}", markup=False, soft_wrap=True)
+            rest = f", {left / 60:.0f} minutes left" if left else ""
+            err.print(f"{self.label}: {step.done} of {step.total} steps{rest}", markup=False, soft_wrap=True)
+
+
+class TrainingBar:
+    """Shows how a training goes on: a bar with the time left on a terminal, elsewhere lines now and then."""
+
+    def __init__(self) -> None:
+        self.progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=30),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+            console=err,
+            disable=not err.is_terminal,
+        )
+        self.task = self.progress.add_task("starting", total=None)
+        self.started = self.printed = time.monotonic()
+
+    def __enter__(self) -> Self:
+        self.progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.progress.stop()
+
+    def begin(self, what: str, total: int) -> None:
+        """Replaces the bar by one of the next stage.
+
+        Args:
+            what: The stage, such as "making samples".
+            total: How many steps it has.
+        """
+        self.progress.remove_task(self.task)
+        self.task = self.progress.add_task(what, total=total)
+        self.started = time.monotonic()
+
+    def advance(self, steps: int = 1) -> None:
+        """Moves the bar by steps that are done, or prints a line."""
+        self.progress.advance(self.task, steps)
+        now = time.monotonic()
+        if not err.is_terminal and now - self.printed > OFTEN:
+            task = self.progress.tasks[-1]
+            seconds = (now - self.started) / max(task.completed, 1) * ((task.total or 0) - task.completed)
+            self.say(f"{task.description}: {task.completed:.0f} of {task.total:.0f}, about {seconds:.0f} s left")
+            self.printed = now
+
+    def say(self, line: str) -> None:
+        """Prints a line above the bar."""
+        self.progress.console.print(line, markup=False, soft_wrap=True)
+
+
+class FetchBars:
+    """Shows weight files that are being fetched: a bar each on a terminal; elsewhere lines and a heartbeat.
+
+    Args:
+        files: How many will be fetched.
+    """
+
+    def __init__(self, files: int) -> None:
+        from pipeline.weights.lines import FetchLines  # it loads the client of web servers
+
+        self.lines = FetchLines(files)
+        self.tasks: dict[str, TaskID] = {}
+        self.lock = Lock()
+        self.progress = _transfers()
+
+    def __enter__(self) -> Self:
+        if err.is_terminal:
+            self.progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if err.is_terminal:
+            self.progress.stop()
+
+    def on_progress(self, need: Need, arrived: int, whole: int | None) -> None:
+        """Moves a file's bar; may be called from several threads.
+
+        Args:
+            need: The file.
+            arrived: How many of its bytes are here.
+            whole: How many it has, if that is known.
+        """
+        if not err.is_terminal:
+            self.lines.on_progress(need, arrived, whole)
+            return
+        with self.lock:
+            if need.name not in self.tasks:
+                self.tasks[need.name] = self.progress.add_task(need.name.rpartition("/")[2], total=whole)
+            self.progress.update(self.tasks[need.name], completed=arrived, total=whole)
+
+    def on_result(self, result: FetchResult) -> None:
+        """Removes a file's bar and prints what became of the file."""
+        with self.lock:
+            task = self.tasks.pop(result.need.name, None)
+        if task is not None:
+            self.progress.remove_task(task)
+        self.lines.on_result(result)
+
+
+@contextmanager
+def downloading(name: str) -> Iterator[Callable[[int, int | None], None]]:
+    """Shows one download: a bar on a terminal, elsewhere a line now and then.
+
+    Yields:
+        A callback that takes the bytes that have arrived, and of how many if that is known.
+    """
+    if not err.is_terminal:
+        printed = time.monotonic()
+
+        def print_line(arrived: int, whole: int | None) -> None:
+            nonlocal printed
+            if time.monotonic() - printed > OFTEN:
+                printed = time.monotonic()
+                err.print(f"{name}: {arrived >> 20} of {whole >> 20 if whole else '?'} MiB", markup=False)
+
+        yield print_line
+        return
+    with _transfers() as progress:
+        task = progress.add_task(name, total=None)
+        yield lambda arrived, whole: progress.update(task, completed=arrived, total=whole)
+
+
+@contextmanager
+def counting(label: str) -> Iterator[Callable[[int, int], None]]:
+    """Shows a bar on a terminal, and nothing elsewhere.
+
+    Yields:
+        A callback that takes how many files or bytes are done, and of how many.
+    """
+    with Progress(console=err, transient=True, disable=not err.is_terminal) as progress:
+        task = progress.add_task(label)
+        yield lambda done, total: progress.update(task, completed=done, total=total)
+
+
+def _transfers() -> Progress:
+    """Returns bars of downloads, with speed and the time left."""
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=20),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+        TimeRemainingColumn(),
+        console=err,
+        transient=True,
+    )

@@ -70,8 +70,9 @@ def fetch(
 
     A public project needs no token; for others set GITLAB_TOKEN.
     """
+    from pipeline.cli.progress import downloading
     from pipeline.gitlab.fetch import fetch as download
 
-    found = download(ref, raw=raw, out=out_folder, url=url, project=project)
+    found = download(ref, raw=raw, out=out_folder, url=url, project=project, shown=downloading)
     files = f"{len(found.files)} files, {found.new} of them new, are in {out_folder}"
     out.print(files + (f"; the rows are in {found.rows}" if found.rows else ""), markup=False, soft_wrap=True)

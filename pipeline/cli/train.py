@@ -1,4 +1,4 @@
-"""The command of training: python -m pipeline train."""
+"""python -m pipeline train and tradeoff: networks of our own, and what a robust training costs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from pipeline.catalogue.entry import weights_path
 from pipeline.catalogue.lookup import find
 from pipeline.cells.settings import Settings, parse_overrides
 from pipeline.cli.options import register
-from pipeline.cli.progress import RunProgress
 from pipeline.errors import BenchError, DataError
 from pipeline.files import digest
 from pipeline.terminal import out
@@ -79,13 +78,15 @@ def train(
     out_file = out_file or default_out(name)
     if out_file.suffix != ".safetensors":
         raise BenchError(f"--out must end in .safetensors; got {out_file}: add it")
-    # Only now: torch takes seconds, and every other command loads this file too.
+    # Imported here, since torch takes seconds and every other command loads this file too.
+    from pipeline.cli.progress import TrainingBar
     from pipeline.train.run import train_network
 
     if attacks:
         attacked = [*(attacked or []), attack_photographs(images, attacks.split(","), metrics.split(","), work)]
-    last = train_network(recipe, images, out_file, work, attacked)
-    out.print(f"{last.told} on photographs held out", markup=False, soft_wrap=True)
+    with TrainingBar() as bar:
+        last = train_network(recipe, images, out_file, work, attacked, listener=bar)
+    out.print(f"{last.summary} on photographs held out", markup=False, soft_wrap=True)
     out.print(f"weights are in {out_file}", markup=False, soft_wrap=True)
 
 
@@ -110,12 +111,16 @@ def tradeoff(
     """Trains a metric at several strengths of a robust training, and shows what that costs. Continues if stopped."""
     if out_file.suffix != ".csv":
         raise BenchError(f"--out must end in .csv; got {out_file}: rename it")
-    from pipeline.train.tradeoff import parse, trade_off, write
+    from pipeline.cli.progress import TrainingBar
+    from pipeline.train.tradeoff import parse, trade_off
+    from pipeline.train.tradeoff_report import write
 
     change = {name: value for name, value in {"samples": samples, "epochs": epochs}.items() if value}
     if samples:
         change["validation"] = max(samples // 6, 2)
-    write(trade_off(parse(trainings), seeds, images, work, change), out_file)
+    with TrainingBar() as bar:
+        points = trade_off(parse(trainings), seeds, images, work, change, listener=bar)
+    write(points, out_file)
     out.print(f"wrote {out_file} and {out_file.with_suffix('.svg')}", markup=False, soft_wrap=True)
 
 
@@ -143,6 +148,7 @@ def attack_photographs(sources: list[str], attacks: list[str], metrics: list[str
         BenchError: If a name or a source is unknown.
         DataError: If an attack failed.
     """
+    from pipeline.cli.progress import RunProgress
     from pipeline.engine.machine import Machine
     from pipeline.engine.run import run
     from pipeline.engine.selection import Selection

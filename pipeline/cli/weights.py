@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -13,14 +13,16 @@ from pipeline.errors import BenchError, Exit
 from pipeline.terminal import err, out
 
 if TYPE_CHECKING:
-    from pipeline.weights.fetching import Outcome
+    from rich.table import Table
+
+    from pipeline.weights.fetching import FetchResult
 
 weights = typer.Typer(
     no_args_is_help=True, help="The weight files of the metrics: list, fetch, verify, mirror, import."
 )
 
 Names = Annotated[
-    list[str] | None, typer.Argument(help="Metrics, or files as the list names them; everything if left out.")
+    list[str] | None, typer.Argument(help="Metrics, or files as the list names them; default: everything.")
 ]
 MirrorOption = Annotated[
     str,
@@ -34,19 +36,19 @@ Jobs = Annotated[int, typer.Option(min=1, max=16, help="Files fetched at once.")
 @weights.command("list", epilog="Example: python -m pipeline weights list maniqa")
 def list_weights(
     names: Names = None,
-    missing: Annotated[bool, typer.Option("--missing", help="Only what is not here.")] = False,
+    missing: Annotated[bool, typer.Option("--missing", help="Only files that are not here.")] = False,
     as_json: Json = False,
 ) -> None:
     """Lists weight files: which metric needs them, size, licence, how they are checked, and whether they are here."""
     from pipeline.weights.declared import choose
-    from pipeline.weights.table import licences, records, table
+    from pipeline.weights.records import records
 
     found = [record for record in records(choose(names or [])) if not (missing and record["here"])]
     if as_json:
         print(json.dumps(found, indent=1))
         return
-    out.print(table(found))
-    for number, licence in licences(found).items():
+    out.print(_table(found))
+    for number, licence in _licences(found).items():
         out.print(f"{number} {licence}", markup=False, soft_wrap=True)
     here = sum(record["here"] for record in found)
     err.print(f"{here} of {len(found)} files are here")
@@ -57,39 +59,36 @@ def fetch(
     names: Names = None,
     mirror: MirrorOption = "",
     jobs: Jobs = 4,
-    anew: Annotated[bool, typer.Option("--anew", help="Also what is here and looks right.")] = False,
+    anew: Annotated[bool, typer.Option("--anew", help="Also files that are here and look right.")] = False,
 ) -> None:
     """Fetches weight files to where the metrics look for them. What is here already is checked and kept.
 
-    A file whose sha256 nobody knows is trusted the first time; its sha256 is pinned on this machine, and later fetches
-    are checked against it.
+    The first download of a file whose sha256 is not known is trusted; its sha256 is pinned on this machine, and later
+    downloads are checked against it.
     """
+    from pipeline.cli.progress import FetchBars
     from pipeline.weights.declared import choose
-    from pipeline.weights.display import Transfers
     from pipeline.weights.fetching import Fetcher
 
     needs = choose(names or [])
-    with Transfers(len(needs)) as shown:
-        outcomes = Fetcher(None, mirror, shown.hear, anew=anew).fetch(
-            needs, jobs, lambda outcome: shown.finish(outcome.need, outcome.line)
-        )
-    _end(outcomes)
+    with FetchBars(len(needs)) as bars:
+        results = Fetcher(None, mirror, bars.on_progress, anew=anew).fetch(needs, jobs, bars.on_result)
+    _end(results)
 
 
 @weights.command(epilog="Example: python -m pipeline weights verify lpips_squeeze")
 def verify(names: Names = None, as_json: Json = False) -> None:
     """Hashes the weight files that are here again, and opens each in a process of its own. Exit code 3 on damage."""
+    from pipeline.cli.progress import counting
     from pipeline.weights.declared import choose
-    from pipeline.weights.display import counted
     from pipeline.weights.verify import verify as examine
 
     chosen = choose(names or [])
     here = [need for need in chosen if need.here]
     if names and (absent := [need for need in chosen if not need.here]):
         raise BenchError(f"{absent[0].name} is not here: run python -m pipeline weights fetch {absent[0].entries[0]}")
-    with counted("verifying") as progress:
-        task = progress.add_task("", total=len(here))
-        verdicts = examine(here, lambda _: progress.advance(task))
+    with counting("verifying") as on_progress:
+        verdicts = examine(here, on_progress)
     if as_json:
         found = [
             {"name": need.name, "sha256": sha256, "problem": problem, "note": note}
@@ -115,15 +114,14 @@ def mirror(
     jobs: Jobs = 4,
 ) -> None:
     """Fills a folder with weight files and their SHA256SUMS, for machines without internet to fetch from."""
+    from pipeline.cli.progress import FetchBars
     from pipeline.weights.declared import choose
-    from pipeline.weights.display import Transfers
     from pipeline.weights.mirroring import MirrorFetcher
 
-    needs = [need for need in choose(names or []) if not need.weight.own]  # those of the checkout are in every checkout
-    with Transfers(len(needs)) as shown:
-        fetcher = MirrorFetcher(folder, source, shown.hear)
-        outcomes = fetcher.fetch(needs, jobs, lambda outcome: shown.finish(outcome.need, outcome.line))
-    _end(outcomes)
+    needs = [need for need in choose(names or []) if not need.weight.own]  # every checkout has its own files
+    with FetchBars(len(needs)) as bars:
+        results = MirrorFetcher(folder, source, bars.on_progress).fetch(needs, jobs, bars.on_result)
+    _end(results)
 
 
 @weights.command("import", epilog="Example: python -m pipeline weights import ~/Downloads/ckpt_koniq10k.pt")
@@ -134,17 +132,55 @@ def import_files(
     """Copies files that you have already to where the metrics look for them, after checking them."""
     from pipeline.weights.importing import recognise, take
 
-    outcomes = []
+    results = []
     with err.status("checking and copying"):
-        for outcome in take(recognise(files, name)):
-            outcomes.append(outcome)
-            err.print(outcome.line, markup=False, soft_wrap=True)
-    _end(outcomes)
+        for result in take(recognise(files, name)):
+            results.append(result)
+            err.print(result.line, markup=False, soft_wrap=True)
+    _end(results)
 
 
-def _end(outcomes: list[Outcome]) -> None:
-    """Ends with the count, and the exit code of the failure that another try cannot cure, if there is one."""
-    failed = [outcome for outcome in outcomes if outcome.status == "failed"]
-    err.print(f"{len(outcomes) - len(failed)} of {len(outcomes)} files are in their place")
+def _end(results: list[FetchResult]) -> None:
+    """Prints the count and exits with the code of a failure, preferably one that another try cannot cure."""
+    failed = [result for result in results if result.status == "failed"]
+    err.print(f"{len(results) - len(failed)} of {len(results)} files are in their place")
     if failed:
-        raise typer.Exit(min(outcome.exit_code for outcome in failed))
+        raise typer.Exit(min(result.exit_code for result in failed))
+
+
+def _table(found: list[dict[str, Any]]) -> Table:
+    """Returns the records as a table, in which licences are numbered."""
+    from rich.markup import escape
+    from rich.table import Table
+
+    numbers = {text: number for number, text in _licences(found).items()}
+    table = Table(box=None, pad_edge=False)
+    for column in ("", "sha256", "licence", "needed by"):
+        table.add_column(column, no_wrap=True)
+    table.add_column("MB", justify="right", no_wrap=True)
+    table.add_column("file", overflow="fold")
+    for record in found:
+        first, *others = record["entries"]
+        table.add_row(
+            "[green]here" if record["here"] else "[yellow]missing",
+            _check_of(record),
+            numbers[record["licence"]],
+            f"{first} +{len(others)}" if others else first,
+            "" if record["size"] is None else f"{record['size'] / 1e6:.1f}",
+            escape(record["name"]) + (" and all beside it" if record["whole_repository"] else ""),
+        )
+    return table
+
+
+def _licences(found: list[dict[str, Any]]) -> dict[str, str]:
+    """Returns the licences by their number, in the order of the list."""
+    return {f"({number})": text for number, text in enumerate(dict.fromkeys(item["licence"] for item in found), 1)}
+
+
+def _check_of(record: dict[str, Any]) -> str:
+    """Returns how the file is checked, in a few words."""
+    if record["sha256"]:
+        return "known"
+    if record["pinned"]:
+        return "pinned"
+    return "in its name" if record["sha256_begins"] else "at first use"

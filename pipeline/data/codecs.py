@@ -1,4 +1,4 @@
-"""Re-encoding: what is left of an attack when its result is stored as files are."""
+"""Re-encoding attacked images as JPEG or video, as files are usually stored."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Codec(NamedTuple):
 
     @property
     def quality(self) -> int | None:
-        """Returns the quality if it is JPEG, which stores every image for itself."""
+        """Returns the quality of JPEG, which stores each image by itself; None for a video codec."""
         return int(self.options["quality"]) if self.name == JPEG else None
 
 

@@ -37,7 +37,7 @@ class Photo:
 
 @dataclass(frozen=True)
 class Dataset:
-    """Images in file order, and what was left out."""
+    """Images in file order, and the excluded ones."""
 
     name: str
     photos: list[Photo]
@@ -156,7 +156,7 @@ class _Reader:
         self.asked = self.clips = 0
 
     def read(self, unit: Unit) -> None:
-        """Adds the images of a unit; a clip that lacks a frame, or whose frames differ in size, is left out whole."""
+        """Adds the images of a unit; a clip that lacks a frame, or whose frames differ in size, is excluded whole."""
         clip = unit.name if unit.name not in unit.files else ""
         self.clips += bool(clip) or any(file.suffix.lower() in VIDEOS for file in unit.files.values())
         found: list[Photo] = []
@@ -170,8 +170,8 @@ class _Reader:
         self.asked += len(found)
         sizes = {(photo.width, photo.height) for photo in found}
         if len(sizes) > 1:
-            told = " and ".join(f"{width}x{height}" for width, height in sorted(sizes))
-            self.excluded[unit.name] = f"its frames are of different sizes, {told}"
+            found_sizes = " and ".join(f"{width}x{height}" for width, height in sorted(sizes))
+            self.excluded[unit.name] = f"its frames are of different sizes, {found_sizes}"
             return
         self.photos += found
 
@@ -205,7 +205,7 @@ class _Reader:
 
 
 class _UnusableError(Exception):
-    """Why a file is left out."""
+    """Why a file is excluded."""
 
 
 def _examined(file: Path) -> Video:

@@ -17,7 +17,7 @@ VIDEOS = {".y4m", ".mp4", ".mkv", ".avi", ".mov", ".webm"}
 
 
 class Unit(NamedTuple):
-    """What is taken, or left, as a whole: a photograph, a video, or the frames of a clip."""
+    """A photograph, a video, or the frames of a clip: a subset takes all of it or nothing."""
 
     name: str  # of the file, or of the folder that holds the frames
     files: dict[str, Path]  # by the name below the data set's folder, with "/"
@@ -56,15 +56,15 @@ def units_of(name: str, about: DatasetConfig) -> list[Unit]:
 
 
 def require_all(name: str, about: DatasetConfig, units: list[Unit]) -> None:
-    """Refuses a data set whose file names only its folder tells, and which holds more or fewer than it must.
+    """Refuses a data set that holds more or fewer images than it must, if only its folder says which files it has.
 
     Which images a subset takes depends on all names: those of another folder of that name would not compare.
 
     Raises:
         DataError: If the number is wrong.
     """
-    told = about.files or about.list or pins.read(name)
-    if not told and about.images is not None and len(units) != about.images:
+    named = about.files or about.list or pins.read(name)
+    if not named and about.images is not None and len(units) != about.images:
         raise DataError(
             f"{name} must hold {about.images} images; {about.folder()} holds {len(units)}: get it again from "
             f"{about.source}, take out what is not part of it, or run on the folder itself by its path"

@@ -1,4 +1,4 @@
-"""Verifying a data set: are all files there, and are they the right ones."""
+"""Verifying a data set: are all its files here, and are they the right ones?"""
 
 from __future__ import annotations
 
@@ -15,31 +15,31 @@ from pipeline.data.video import VideoError, examine
 from pipeline.errors import BenchError, DataError, suggestion
 from pipeline.files import file_digest
 
-Heard = Callable[[int, int], None]  # told how many files, or bytes, of how many are done
+OnProgress = Callable[[int, int], None]  # gets how many files or bytes are done, and of how many
 PART = 1 << 24  # bytes hashed at once
 
 
 @dataclass(frozen=True)
-class Verdict:
+class DatasetVerdict:
     """What was found of a data set."""
 
     name: str
-    files: int  # that it must have
-    there: int
-    right: int  # whose sha256 is the manifest's
-    further: int  # beside those that it must have, which nothing reads
-    problems: dict[str, str] = field(default_factory=dict)  # file -> what is wrong; "" for the whole
+    files: int  # how many it must have
+    there: int  # how many of them are here
+    right: int  # how many of them have the sha256 of the manifest
+    further: int  # how many other files are in its folder, which nothing reads
+    problems: dict[str, str] = field(default_factory=dict)  # file -> what is wrong; "" stands for the whole data set
 
     @property
     def line(self) -> str:
         """Returns the finding in one line."""
-        told = f"{self.name}: {self.there} of {self.files} files are there"
-        told += f", {self.right} with the right sha256" if self.right else ", their sha256 not known"
-        return told + (f"; {self.further} further files are ignored" if self.further else "")
+        finding = f"{self.name}: {self.there} of {self.files} files are there"
+        finding += f", {self.right} with the right sha256" if self.right else ", their sha256 not known"
+        return finding + (f"; {self.further} further files are ignored" if self.further else "")
 
 
 def named(names: list[str]) -> dict[str, DatasetConfig]:
-    """Returns the data sets of these names, all if there are none.
+    """Returns the data sets of these names; without names, all of them.
 
     Raises:
         BenchError: If one does not exist.
@@ -51,8 +51,8 @@ def named(names: list[str]) -> dict[str, DatasetConfig]:
     return {name: known[name] for name in names or known}
 
 
-def verify(name: str, about: DatasetConfig, heard: Heard) -> Verdict:
-    """Counts the files of a data set, and hashes those whose sha256 is known.
+def verify(name: str, about: DatasetConfig, on_progress: OnProgress) -> DatasetVerdict:
+    """Counts the files of a data set, and hashes those whose sha256 the manifest knows.
 
     Raises:
         BenchError: If it is not on this machine.
@@ -62,7 +62,7 @@ def verify(name: str, about: DatasetConfig, heard: Heard) -> Verdict:
     problems = {file: "is missing" for file, path in wanted.items() if not path.is_file()}
     right = 0
     for index, (file, sha256) in enumerate(pinned.items() if wanted else ()):
-        heard(index, len(pinned))
+        on_progress(index, len(pinned))
         if file in problems:
             continue
         if (found := file_digest(wanted[file])) == sha256:
@@ -80,24 +80,24 @@ def verify(name: str, about: DatasetConfig, heard: Heard) -> Verdict:
             problems[""] = f"{name} must hold {about.images} images; got {images}: get it again from {about.source}"
     there = sum(path.is_file() for path in wanted.values())
     unnamed = {} if about.files else files_below(about.folder())
-    return Verdict(name, len(wanted), there, right, len(unnamed.keys() - wanted.keys()), problems)
+    return DatasetVerdict(name, len(wanted), there, right, len(unnamed.keys() - wanted.keys()), problems)
 
 
-def verify_download(name: str, about: DatasetConfig, path: Path, heard: Heard) -> str:
-    """Compares the file that a data set was downloaded as with the size and hash that others published.
+def verify_download(name: str, about: DatasetConfig, path: Path, on_progress: OnProgress) -> str:
+    """Compares the downloaded archive or clip of a data set with the published size and hash.
 
     Returns:
         The finding in one line.
 
     Raises:
-        BenchError: If there is no such file, or nothing was published of it.
-        DataError: If it is another file, or a part of it.
+        BenchError: If there is no such file, or its hash was not published.
+        DataError: If it is another file, or incomplete.
     """
     download = about.download
     if download is None or not download.hash:
-        raise BenchError(f"nobody published the hash of what {name} is downloaded as: verify its files instead")
+        raise BenchError(f"the download of {name} must have a published hash; there is none: verify its files instead")
     if not path.is_file():
-        raise BenchError(f"{path} must be the file that {name} is downloaded as; there is none: get {download.url}")
+        raise BenchError(f"{path} must be the download of {name}; there is no such file: get {download.url}")
     size, (kind, expected) = path.stat().st_size, download.hash
     if download.size not in {None, size}:
         raise DataError(f"{path} must have {download.size:,} bytes; got {size:,}: get it again from {download.url}")
@@ -105,33 +105,35 @@ def verify_download(name: str, about: DatasetConfig, path: Path, heard: Heard) -
     with path.open("rb") as file:
         while part := file.read(PART):
             hasher.update(part)
-            heard(file.tell(), size)
+            on_progress(file.tell(), size)
     if (found := hasher.hexdigest()) != expected:
         raise DataError(f"{path} must have the {kind} {expected}; got {found}: get it again from {download.url}")
     return f"{name}: {path} has the right {kind}"
 
 
-def pin(name: str, about: DatasetConfig, heard: Heard) -> Path:
+def pin(name: str, about: DatasetConfig, on_progress: OnProgress) -> Path:
     """Writes the manifest of a data set from the files on this machine, and returns its path.
 
-    Of a data set of which the benchmark takes a part, that part is pinned.
+    Where the benchmark takes only a part of the data set, that part is pinned.
 
     Raises:
-        BenchError: If it is not on this machine, or has a manifest.
+        BenchError: If it is not on this machine, or has a manifest already.
         DataError: If files are missing.
     """
     if pins.read(name):
-        raise BenchError(f"{name} has a manifest, {pins.path_of(name)}: remove it first if another is meant")
-    if problems := verify(name, about, heard).problems:
+        raise BenchError(
+            f"{name} must have no manifest yet; got {pins.path_of(name)}: remove it first to pin other files"
+        )
+    if problems := verify(name, about, on_progress).problems:
         file, problem = next(iter(problems.items()))
-        raise DataError(f"{name} must be whole to be pinned; {' '.join(filter(None, [file, problem]))}")
+        raise DataError(f"{name} must be complete to be pinned; {' '.join(filter(None, [file, problem]))}")
     taken = [file for unit in chosen(units_of(name, about), about.most) for file in unit.files.items()]
-    return pins.write(name, dict(_hashed(taken, heard)))
+    return pins.write(name, dict(_hashed(taken, on_progress)))
 
 
-def _hashed(files: list[tuple[str, Path]], heard: Heard) -> Iterator[tuple[str, str]]:
+def _hashed(files: list[tuple[str, Path]], on_progress: OnProgress) -> Iterator[tuple[str, str]]:
     for index, (file, path) in enumerate(files):
-        heard(index, len(files))
+        on_progress(index, len(files))
         yield file, file_digest(path)
 
 

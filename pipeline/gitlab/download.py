@@ -1,8 +1,7 @@
-"""One download: continued where it broke off, verified, and renamed only when it is whole."""
+"""One download from GitLab: continued where it broke off, verified, and given its name only when it is whole."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
@@ -12,49 +11,49 @@ import requests
 from gitlab.exceptions import GitlabError
 
 from pipeline.errors import TransientError
-from pipeline.files import file_digest, plain_errors
+from pipeline.files import file_digest, move_into_place, plain_errors
 from pipeline.gitlab.server import TRIES, pause
 
-CHUNK = 1 << 14  # bytes; what has arrived of an incomplete one is lost
+CHUNK = 1 << 14  # bytes; those of an incomplete chunk are lost when the connection breaks
 BEYOND_END = 416  # HTTP status
-Progress = Callable[[int, int | None], None]  # bytes that are there, and of how many if that is known
+OnProgress = Callable[[int, int | None], None]  # gets the bytes that have arrived, and of how many if that is known
 
 
 class ChangedError(Exception):
-    """What was downloaded is not what was announced: the server has something newer, or it is damaged."""
+    """The downloaded file has not the announced hash: the server has a newer one, or it is damaged."""
 
 
 class Wanted(NamedTuple):
     """A file of the server."""
 
-    path: str  # below the API
+    path: str  # of its address, below the API's
     query: dict[str, str]
     sha256: str
 
 
-class Download:
-    """A download, of which an earlier try may have left a part.
+class ResumableDownload:
+    """A download that continues what an earlier try left.
 
-    The part stands beside the file, under a name with the expected hash, until it is whole.
+    Until it is whole, the part lies beside the file, under a name with the expected hash.
 
     Args:
         server: The connection.
         wanted: What to download.
         file: Where it goes.
-        progress: Is told how far it is.
+        on_progress: Is called with each piece that arrives.
     """
 
-    def __init__(self, server: gitlab.Gitlab, wanted: Wanted, file: Path, progress: Progress) -> None:
-        self.server, self.wanted, self.file, self.progress = server, wanted, file, progress
+    def __init__(self, server: gitlab.Gitlab, wanted: Wanted, file: Path, on_progress: OnProgress) -> None:
+        self.server, self.wanted, self.file, self.on_progress = server, wanted, file, on_progress
         self.part = file.with_name(f".{file.name}.{wanted.sha256[:16]}.part")
-        self.version = ""  # the server's tag of what it sends
+        self.version = ""  # the server's name (ETag) of the version that it sends
 
     def finish(self) -> None:
-        """Downloads what is missing, then puts the file in its place in one step.
+        """Downloads what is missing, then moves the file into its place in one step.
 
         Raises:
             ChangedError: If the whole file has another hash.
-            TransientError: If it breaks off again and again without getting on, or the disk is full.
+            TransientError: If it breaks off again and again without a further byte, or the disk is full.
             BenchError: If the server refuses.
         """
         with plain_errors(self.part):
@@ -77,16 +76,13 @@ class Download:
                 )
             if not whole:
                 pause(failures)
-        with plain_errors(self.file):
-            with self.part.open("rb") as stream:
-                os.fsync(stream.fileno())
-            self.part.replace(self.file)
+        move_into_place(self.part, self.file)
 
     def _size(self) -> int:
         return self.part.stat().st_size
 
     def _continue(self) -> bool:
-        """Adds to the part what the server sends; tells whether this was all."""
+        """Appends to the part what the server sends; returns whether the file is complete."""
         start = self._size()
         headers = {"Accept-Encoding": "identity"}  # so that sizes are those of the file
         if start:
@@ -99,11 +95,11 @@ class Download:
         except GitlabError as error:
             if error.response_code != BEYOND_END or not start:
                 raise
-            self.part.write_bytes(b"")  # there is more than the server has: from the beginning
+            self.part.write_bytes(b"")  # it is longer than the server's file: begin anew
             return False
         with answer:
             if _first_byte(answer) != start:
-                start = 0  # the server continues nothing, or has another version
+                start = 0  # the server cannot continue, or has another version
             tag = answer.headers.get("ETag", "")
             self.version = "" if tag.startswith("W/") else tag
             size = answer.headers.get("Content-Length", "")
@@ -113,11 +109,11 @@ class Download:
                 file.seek(start)
                 for chunk in answer.iter_content(CHUNK):
                     self._write(file, chunk)
-                    self.progress(file.tell(), whole)
+                    self.on_progress(file.tell(), whole)
         return whole is None or self._size() == whole
 
     def _write(self, file: BinaryIO, chunk: bytes) -> None:
-        with plain_errors(self.part):  # around this alone: the errors of requests are errors of the file system, too
+        with plain_errors(self.part):  # only here: exceptions of requests are OSErrors, too
             file.write(chunk)
             file.flush()
 

@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import os
 import re
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import quote
 
 from gitlab.exceptions import GitlabError
 from gitlab.v4.objects import Project
-from rich.progress import BarColumn, DownloadColumn, TextColumn, TimeRemainingColumn, TransferSpeedColumn
-from rich.progress import Progress as Bar
 
 from pipeline.errors import BenchError, DataError, TransientError
 from pipeline.files import file_digest, write_atomically
-from pipeline.gitlab.download import ChangedError, Download, Progress, Wanted
+from pipeline.gitlab.download import ChangedError, OnProgress, ResumableDownload, Wanted
 from pipeline.gitlab.server import check_branch, connect, connect_anonymously, pause, plain_server_errors
 from pipeline.gitlab.unpack import unpack
 from pipeline.terminal import err
@@ -31,23 +28,30 @@ TABLES = ("leaderboard.md", "leaderboard.csv", "leaderboard.json", "scores.csv",
 TOKENS = ("GITLAB_TOKEN", "CI_JOB_TOKEN")  # the first that is set is used
 LINE = re.compile(r"([0-9a-f]{64}) [ *](\S+)")
 ANSWERS = 3  # of pipelines that end while we download
-HEARTBEAT = 20  # seconds between lines where there is no terminal
+
+Shown = Callable[[str], AbstractContextManager[OnProgress]]
 
 
-class Fetched(NamedTuple):
-    """What is there now."""
+def _silent(_: str) -> AbstractContextManager[OnProgress]:
+    return nullcontext(lambda _arrived, _whole: None)
+
+
+class FetchedTables(NamedTuple):
+    """What the output folder holds now."""
 
     files: list[Path]
-    new: int  # how many of the files were downloaded; the others were there already
-    rows: Path | None  # the folder of the rows
-    cells: int  # files in it
+    new: int  # how many of the files were downloaded; the others were up to date
+    rows: Path | None  # the folder of the rows; None if they were not asked for
+    cells: int  # how many files it holds
 
 
-def fetch(ref: str = "main", *, raw: bool = False, out: Path, url: str = "", project: str = "") -> Fetched:
+def fetch(
+    ref: str = "main", *, raw: bool = False, out: Path, url: str = "", project: str = "", shown: Shown = _silent
+) -> FetchedTables:
     """Downloads the tables of the latest successful pipeline of a branch or tag, and with `raw` the rows.
 
-    What is there and up to date is not downloaded again; what broke off is continued; a table that the pipeline no
-    longer makes is deleted. A public project needs no token.
+    Files that are up to date are not downloaded again; downloads that broke off are continued; a table that the
+    pipeline no longer makes is deleted. A public project needs no token.
 
     Args:
         ref: The branch or tag.
@@ -55,6 +59,8 @@ def fetch(ref: str = "main", *, raw: bool = False, out: Path, url: str = "", pro
         out: The folder.
         url: The server; default: CI_SERVER_URL.
         project: The project; default: CI_PROJECT_ID.
+        shown: Takes a file's name and returns a context in which its download is shown; the context yields a callback
+            that takes the bytes that have arrived, and of how many if that is known.
 
     Raises:
         BenchError: If a name or the token is wrong, or there is nothing to download.
@@ -70,7 +76,7 @@ def fetch(ref: str = "main", *, raw: bool = False, out: Path, url: str = "", pro
         with plain_server_errors(f"the artifacts of {ref}"):
             sums = _sums(source, ref)
             try:
-                return _fetch(source, ref, sums, raw=raw, out=out)
+                return _fetch(source, ref, sums, raw=raw, out=out, shown=shown)
             except ChangedError as error:
                 changed = str(error)
     if _sums(source, ref) == sums:
@@ -96,7 +102,7 @@ def _sums(project: Project, ref: str) -> dict[str, str]:
     return {found[2]: found[1] for found in lines if found}
 
 
-def _fetch(project: Project, ref: str, sums: dict[str, str], *, raw: bool, out: Path) -> Fetched:
+def _fetch(project: Project, ref: str, sums: dict[str, str], *, raw: bool, out: Path, shown: Shown) -> FetchedTables:
     """Downloads what is missing of the files that the artifacts hold."""
     wanted = [name for name in (*TABLES, *([ROWS] if raw else [])) if name in sums]
     if TABLES[0] not in wanted or (raw and ROWS not in wanted):
@@ -108,14 +114,16 @@ def _fetch(project: Project, ref: str, sums: dict[str, str], *, raw: bool, out: 
         if file.is_file() and file_digest(file) == sums[name]:
             continue
         path, query = _address(project, ref, name)
-        with _shown(name) as progress:
-            Download(project.manager.gitlab, Wanted(path, query, sums[name]), file, progress).finish()
+        with shown(name) as on_progress:
+            ResumableDownload(project.manager.gitlab, Wanted(path, query, sums[name]), file, on_progress).finish()
         new += 1
-    for name in set(TABLES) - set(sums):  # such as ranges.csv, of an earlier time
+    for name in set(TABLES) - set(
+        sums
+    ):  # an earlier pipeline may have made tables, such as ranges.csv, that this one did not
         (out / name).unlink(missing_ok=True)
     rows = out / "rows" if raw else None
     cells = _unpack(out / ROWS, sums[ROWS], rows) if rows else 0
-    return Fetched([out / name for name in wanted], new, rows, cells)
+    return FetchedTables([out / name for name in wanted], new, rows, cells)
 
 
 def _unpack(archive: Path, sha256: str, folder: Path) -> int:
@@ -133,27 +141,3 @@ def _address(project: Project, ref: str, name: str) -> tuple[str, dict[str, str]
     """Returns the path and the query of the latest version of a file."""
     where = f"{project.encoded_id}/jobs/artifacts/{quote(ref, safe='')}/raw/{FOLDER}/{quote(name)}"
     return f"/projects/{where}", {"job": JOB}
-
-
-@contextmanager
-def _shown(name: str) -> Iterator[Progress]:
-    """Shows a download with the time left: as a bar on a terminal, elsewhere as a line now and then."""
-    if not err.is_terminal:
-        last = time.monotonic()
-
-        def tell(arrived: int, whole: int | None) -> None:
-            nonlocal last
-            if time.monotonic() - last > HEARTBEAT:
-                last = time.monotonic()
-                err.print(f"{name}: {arrived >> 20} of {whole >> 20 if whole else '?'} MiB", markup=False)
-
-        yield tell
-        return
-    columns = (TextColumn("{task.description}"), BarColumn(bar_width=30), DownloadColumn(), TransferSpeedColumn())
-    with Bar(*columns, TimeRemainingColumn(), console=err, transient=True) as bar:
-        task = bar.add_task(name, total=None)
-
-        def move(arrived: int, whole: int | None) -> None:
-            bar.update(task, completed=arrived, total=whole)
-
-        yield move

@@ -68,10 +68,10 @@ def image_tag(variant: Variant = "cuda", base: str = "", root: Path = CODE) -> s
 
 
 def reference(text: str) -> str:
-    """Returns the reference of an image as it came.
+    """Returns the reference of an image unchanged.
 
     Raises:
-        BenchError: If it is none; `HOST[:PORT]/PATH[:TAG][@DIGEST]` is, with the path in lower case.
+        BenchError: If it is malformed; `HOST[:PORT]/PATH[:TAG][@DIGEST]` is, with the path in lower case.
     """
     if len(text) > LONGEST or not REFERENCE.fullmatch(text):
         raise BenchError(f"an image must be written HOST/PATH:TAG, in lower case; got {text!r}: correct it")
@@ -175,7 +175,7 @@ def run(
                 network_mode="none",
                 cap_drop=["ALL"],
                 security_opt=["no-new-privileges"],
-                init=True,  # a first process that hears signals and buries what --jobs leaves
+                init=True,  # a first process that forwards signals and reaps the children of --jobs
             )
             container.start()
             _copy_output(container)
@@ -195,8 +195,8 @@ def _commit(root: Path) -> str:
     git = shutil.which("git")
     if git is None:
         return os.environ.get("CI_COMMIT_SHA", "")
-    told = subprocess.run([git, "-C", str(root), "rev-parse", "HEAD"], capture_output=True, text=True, check=False)
-    return told.stdout.strip()
+    found = subprocess.run([git, "-C", str(root), "rev-parse", "HEAD"], capture_output=True, text=True, check=False)
+    return found.stdout.strip()
 
 
 def _spoken(event: dict[str, Any]) -> str:
@@ -263,10 +263,10 @@ def _copy_output(container: Any) -> None:
     """Copies the container's two streams to ours until it ends; they stay apart, so that --json can be piped."""
     sys.stdout.flush()
     errors = container.logs(stream=True, follow=True, stdout=False)
-    beside = Thread(target=_copy, args=(errors, sys.stderr.buffer), daemon=True)
-    beside.start()
+    other = Thread(target=_copy, args=(errors, sys.stderr.buffer), daemon=True)
+    other.start()
     _copy(container.logs(stream=True, follow=True, stderr=False), sys.stdout.buffer)
-    beside.join()
+    other.join()
 
 
 def _copy(chunks: Iterable[bytes], target: BinaryIO) -> None:
@@ -283,7 +283,7 @@ def _remove(client: Any, name: str) -> None:
 
 @contextmanager
 def _docker() -> Iterator[Any]:
-    """Yields a client of this machine's Docker; what goes wrong in the body is told in one line."""
+    """Yields a client of this machine's Docker; turns errors of the body into one line."""
     try:
         with closing(DockerClient.from_env()) as client:
             yield client

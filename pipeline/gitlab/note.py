@@ -44,7 +44,7 @@ def post(markdown: str, merge_request: int, *, url: str = "", project: str = "")
         for count in range(1, TRIES):
             try:
                 return _bring_up_to_date(source, merge_request, body)
-            except TransientError as error:  # a new note may have arrived all the same: look again
+            except TransientError as error:  # the note may have been written nevertheless: look again
                 err.print(f"note: {error}", markup=False, soft_wrap=True)
                 pause(count)
         return _bring_up_to_date(source, merge_request, body)

@@ -20,7 +20,7 @@ from pipeline.gitlab.server import check_branch, connect, pause, plain_server_er
 TOKEN = "BENCHMARK_PUBLISH_TOKEN"  # noqa: S105  # the variable's name
 FOLDER = "results"
 KINDS = (".csv", ".json", ".md")
-KEPT = "README.md"  # written by people
+HAND_WRITTEN = "README.md"  # is neither published nor deleted
 MESSAGE = "Update the leaderboard"
 SKIP = "[skip ci]"  # without it, a commit of the pipeline would start the next pipeline
 TRIES = 5
@@ -28,7 +28,7 @@ CONFLICT = re.compile(r"already exists|doesn't exist|does not exist|has changed|
 
 
 class Changes(NamedTuple):
-    """What has to be done to a branch for it to hold the tables."""
+    """The changes after which a branch holds the tables."""
 
     create: list[str]
     update: list[str]
@@ -102,7 +102,7 @@ def read_tables(folder: Path) -> dict[str, bytes]:
     found = {
         f"{FOLDER}/{file.name}": file.read_bytes()
         for file in files
-        if file.is_file() and file.suffix in KINDS and file.name != KEPT and not file.name.startswith(".")
+        if file.is_file() and file.suffix in KINDS and file.name != HAND_WRITTEN and not file.name.startswith(".")
     }
     if f"{FOLDER}/leaderboard.csv" not in found:
         raise DataError(f"{folder} must hold leaderboard.csv; it does not: run python -m pipeline aggregate first")
@@ -114,17 +114,21 @@ def compare(wanted: Mapping[str, bytes], held: Mapping[str, str]) -> Changes:
 
     Args:
         wanted: The tables by path.
-        held: Git's names (hashes) of the files that a commit has in results/, by path.
+        held: Git's hashes of the files that a commit has in results/, by path.
     """
     return Changes(
         create=[path for path in wanted if path not in held],
-        update=[path for path, content in wanted.items() if path in held and not _is(content, held[path])],
-        delete=[path for path in held if path not in wanted and Path(path).suffix in KINDS and Path(path).name != KEPT],
+        update=[path for path, content in wanted.items() if path in held and not _has_hash(content, held[path])],
+        delete=[
+            path
+            for path in held
+            if path not in wanted and Path(path).suffix in KINDS and Path(path).name != HAND_WRITTEN
+        ],
     )
 
 
-def _is(content: bytes, name: str) -> bool:
-    """Tells whether a file with this content has this name in git."""
+def _has_hash(content: bytes, name: str) -> bool:
+    """Tells whether git's hash of a file belongs to this content."""
     kind = hashlib.sha256 if len(name) == 64 else hashlib.sha1
     return kind(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest() == name
 
@@ -167,7 +171,7 @@ def _commit(project: Project, branch: str, wanted: Mapping[str, bytes], message:
     with plain_server_errors(f"branch {branch}"):
         try:
             made = project.commits.create({"branch": branch, "commit_message": message, "actions": actions})
-        except TransientError as error:  # it may have been made all the same
+        except TransientError as error:  # the commit may have been made nevertheless
             raise UnsettledError(str(error)) from error
         except GitlabError as error:
             if error.response_code == 409 or (error.response_code == 400 and CONFLICT.search(str(error))):
@@ -177,7 +181,7 @@ def _commit(project: Project, branch: str, wanted: Mapping[str, bytes], message:
 
 
 def _held(project: Project, commit: str) -> dict[str, str]:
-    """Returns git's names of the files in results/ of a commit, by path."""
+    """Returns git's hashes of the files in results/ of a commit, by path."""
     try:
         entries = project.repository_tree(path=FOLDER, ref=commit, per_page=100, get_all=True)
     except GitlabError as error:
@@ -190,8 +194,8 @@ def _held(project: Project, commit: str) -> dict[str, str]:
 def _push(address: str, branch: str, wanted: Mapping[str, bytes], message: str) -> Published:
     """Commits and pushes with git."""
     try:
-        with push.fetched(address, branch) as repository:
-            changes = compare(wanted, repository.held(FOLDER))
+        with push.branch_copy(address, branch) as repository:
+            changes = compare(wanted, repository.blobs(FOLDER))
             if not any(changes):
                 return Published("", changes)
             files: dict[str, bytes | None] = {path: wanted[path] for path in changes.create + changes.update}

@@ -26,7 +26,7 @@ class RejectedError(Exception):
     """The branch has moved on since it was fetched."""
 
 
-class Fetched:
+class BranchCopy:
     """A repository that holds the last commit of a remote branch.
 
     Args:
@@ -40,8 +40,8 @@ class Fetched:
         self._git("init", "--quiet")
         self._git("fetch", "--quiet", "--depth=1", "--no-tags", address, f"refs/heads/{branch}")
 
-    def held(self, folder: str) -> dict[str, str]:
-        """Returns git's names of the files of a folder, by path."""
+    def blobs(self, folder: str) -> dict[str, str]:
+        """Returns the hashes that git has of the files of a folder, by path."""
         lines = self._git("ls-tree", "-z", "FETCH_HEAD", f"{folder}/").split("\0")
         entries = [line.split(maxsplit=3) for line in lines if line]
         return {path: name for _, kind, name, path in entries if kind == "blob"}
@@ -84,16 +84,16 @@ class Fetched:
             raise TransientError(f"git {arguments[0]} must end in {TIMEOUT} s; it does not: try again") from error
         if done.returncode == 0:
             return done.stdout.decode(errors="replace")
-        raise self._mistake(arguments[0], (done.stdout + done.stderr).decode(errors="replace"))
+        raise self._error(arguments[0], (done.stdout + done.stderr).decode(errors="replace"))
 
-    def _mistake(self, command: str, told: str) -> Exception:
-        """Returns what git's words mean."""
-        words = " ".join(told.split())[:300]
-        if MISSING.search(told):
+    def _error(self, command: str, output: str) -> Exception:
+        """Returns the error that git's output means."""
+        words = " ".join(output.split())[:300]
+        if MISSING.search(output):
             return BenchError(f"branch {self.branch} must exist on the server; it does not: correct --branch")
-        if command == "push" and REJECTED.search(told):
+        if command == "push" and REJECTED.search(output):
             return RejectedError(words)
-        if REFUSED.search(told):
+        if REFUSED.search(output):
             return NotAllowedError(
                 f"CI_JOB_TOKEN must have the right to push to {self.branch}; git says {words!r}: allow Git push "
                 "requests in Settings > CI/CD > Job token permissions, or set BENCHMARK_PUBLISH_TOKEN"
@@ -102,21 +102,21 @@ class Fetched:
 
 
 @contextmanager
-def fetched(address: str, branch: str) -> Iterator[Fetched]:
-    """Gives the last commit of a remote branch, in a repository that is deleted afterwards.
+def branch_copy(address: str, branch: str) -> Iterator[BranchCopy]:
+    """Yields the last commit of a remote branch, in a repository that is deleted afterwards.
 
     Args:
         address: A web address without user and password, or a folder. It is pushed to with CI_JOB_TOKEN.
         branch: A checked name.
 
     Raises:
-        BenchError: If the address is none, the branch does not exist, or the token may not read it.
+        BenchError: If the address is malformed, the branch does not exist, or the token may not read it.
         TransientError: If the server fails.
     """
     if not re.fullmatch(r"https?://[^\s/@]+/\S+|/\S.*", address):
         raise BenchError(f"CI_PROJECT_URL must be the project's address; got {address!r}: run in a job of GitLab")
     with tempfile.TemporaryDirectory(prefix="metric-robustness-") as folder:
-        yield Fetched(Path(folder), address, branch)
+        yield BranchCopy(Path(folder), address, branch)
 
 
 def _environment(address: str) -> dict[str, str]:

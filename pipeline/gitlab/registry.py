@@ -94,13 +94,15 @@ class Registry(NamedTuple):
         return digest
 
     def _authentication(self, session: requests.Session, challenge: str, scheme: str, path: str) -> AuthBase:
-        """Returns what the registry asks for: a token from the place that it names, or the password itself."""
+        """Returns the authentication that the registry demands: a token of the realm that it names, or the password."""
         kind, _, rest = challenge.partition(" ")
         if kind.lower() == "basic":
             return HTTPBasicAuth(self.user, self.password)
         asked = parse_dict_header(rest)
         realm = asked.get("realm") or ""
-        if kind.lower() != "bearer" or not realm.startswith(f"{scheme}://"):  # the password goes there
+        if kind.lower() != "bearer" or not realm.startswith(
+            f"{scheme}://"
+        ):  # the password is sent there, so never to another scheme
             raise BenchError(f"registry {self.host} must ask for a token over {scheme}; got {challenge!r}: check it")
         wanted = {"service": asked.get("service") or "", "scope": f"repository:{path}:pull"}
         basic = HTTPBasicAuth(self.user, self.password)
@@ -130,7 +132,7 @@ class Registry(NamedTuple):
 
 
 class _Bearer(AuthBase):
-    """Sends a token. As an `auth`, it is not replaced by what a ~/.netrc says."""
+    """Sends a token. It is an `auth`, since requests would replace a header by an entry of ~/.netrc."""
 
     def __init__(self, token: str) -> None:
         self.token = token
@@ -141,7 +143,7 @@ class _Bearer(AuthBase):
 
 
 class _Nobody(AuthBase):
-    """Sends nothing, not even what a ~/.netrc says."""
+    """Sends no password, not even one of ~/.netrc."""
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         return request

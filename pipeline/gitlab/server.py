@@ -1,4 +1,4 @@
-"""The connection to a GitLab server: tokens, further tries, and what goes wrong in one line."""
+"""The connection to a GitLab server: tokens, retries, and errors of one line."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def connect(token_variable: str, *, url: str = "", project: str = "") -> Project
         project: Its number or its path; default: CI_PROJECT_ID.
 
     Raises:
-        BenchError: If the token, the address or the project is not given, or is none.
+        BenchError: If the token, the address or the project is missing or malformed.
     """
     token = os.environ.get(token_variable, "").strip()
     if not token:
@@ -82,7 +82,7 @@ def _open(token_variable: str, token: str, url: str, project: str) -> Project:
 
 
 class _Server(gitlab.Gitlab):
-    """Tells refused tokens and failing servers in one line; everything else is python-gitlab's."""
+    """Raises errors of one line for refused tokens and failing servers; everything else is python-gitlab's."""
 
     def __init__(self, url: str, token_variable: str, token: str) -> None:
         of_job = token_variable == JOB
@@ -198,7 +198,7 @@ class _Session(requests.Session):
 
 
 class _Again(Retry):
-    """Tries again what can be repeated, and what was refused for being too much."""
+    """Retries requests that can be repeated, and any request that was refused for being one too many."""
 
     def is_retry(self, method: str, status_code: int, has_retry_after: bool = False) -> bool:
         if status_code == TOO_MANY:

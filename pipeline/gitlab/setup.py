@@ -1,4 +1,4 @@
-"""What a GitLab project has to be set to for the benchmark, as far as its API can do it: read, shown, then changed."""
+"""The settings that the benchmark needs of a GitLab project, as far as the API can change them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Setting(NamedTuple):
     name: str
     title: str
     wanted: Any
-    accepted: tuple[Any, ...]  # what is left as it is
+    accepted: tuple[Any, ...]  # values that are not changed
 
 
 SETTINGS = (
@@ -67,17 +67,19 @@ class Nightly(NamedTuple):
     variables: Mapping[str, str] = {"PRESET": "nightly"}
 
 
-class Step(NamedTuple):
-    """One thing that has to be as wanted."""
+class SetupStep(NamedTuple):
+    """One setting: what it is and what it will be."""
 
     what: str
     now: str
     wanted: str
-    change: Callable[[], object] | None = None  # None: nothing has to be done, or the API cannot do it
+    change: Callable[[], object] | None = None  # None: nothing has to change, or the API cannot change it
 
 
-def plan_setup(*, url: str = "", project: str = "", nightly: Nightly | None = None, push: bool = False) -> list[Step]:
-    """Returns what the project is and what it will be. Only reads.
+def plan_setup(
+    *, url: str = "", project: str = "", nightly: Nightly | None = None, push: bool = False
+) -> list[SetupStep]:
+    """Returns a step per setting; only reads.
 
     Args:
         url: The server; default: CI_SERVER_URL.
@@ -103,11 +105,11 @@ def plan_setup(*, url: str = "", project: str = "", nightly: Nightly | None = No
             _protected(found, branch),
             *(_secret(found, secret) for secret in SECRETS),
             *_schedule(found, branch, nightly or Nightly()),
-            Step("Pages", _told(found, "pages_access_level"), "as it is"),
+            SetupStep("Pages", _value_of(found, "pages_access_level"), "as it is"),
         ]
 
 
-def carry_out(steps: list[Step]) -> int:
+def carry_out(steps: list[SetupStep]) -> int:
     """Makes the changes of the steps, in their order; returns how many there were.
 
     Raises:
@@ -121,8 +123,8 @@ def carry_out(steps: list[Step]) -> int:
     return len(changes)
 
 
-def to_table(steps: list[Step]) -> Table:
-    """Returns the steps for a terminal."""
+def to_table(steps: list[SetupStep]) -> Table:
+    """Returns the steps as a table for a terminal."""
     table = Table(box=None, pad_edge=False)
     for column in ("", "setting", "is", "will be"):
         table.add_column(column, overflow="fold", no_wrap=column == "setting")
@@ -132,41 +134,41 @@ def to_table(steps: list[Step]) -> Table:
     return table
 
 
-def _setting(project: Project, setting: Setting) -> Step:
-    now = _told(project, setting.name)
+def _setting(project: Project, setting: Setting) -> SetupStep:
+    now = _value_of(project, setting.name)
     value = getattr(project, setting.name, None)
     if value is None:
-        return Step(setting.title, now, "as it is")
+        return SetupStep(setting.title, now, "as it is")
     if value in setting.accepted:
-        return Step(setting.title, now, now)
+        return SetupStep(setting.title, now, now)
 
     def change() -> None:
         project.manager.gitlab.projects.update(project.encoded_id, {setting.name: setting.wanted})
 
-    return Step(setting.title, now, str(setting.wanted).lower(), change)
+    return SetupStep(setting.title, now, str(setting.wanted).lower(), change)
 
 
-def _told(project: Project, name: str) -> str:
+def _value_of(project: Project, name: str) -> str:
     value = getattr(project, name, None)
     return "not known here" if value is None else str(value).lower()
 
 
-def _job_token(project: Project) -> Step:
+def _job_token(project: Project) -> SetupStep:
     """Other projects' job tokens must not reach this one."""
     scope = project.job_token_scope.get()
     what = "other projects' job tokens"
     if scope.inbound_enabled:
-        return Step(what, "refused", "refused")
+        return SetupStep(what, "refused", "refused")
 
     def change() -> None:
         project.manager.gitlab.http_request(
             "patch", f"/projects/{project.encoded_id}/job_token_scope", post_data={"enabled": True}
         )
 
-    return Step(what, "let in", "refused", change)
+    return SetupStep(what, "let in", "refused", change)
 
 
-def _protected(project: Project, branch: str) -> Step:
+def _protected(project: Project, branch: str) -> SetupStep:
     what = f"branch {branch}"
     try:
         project.protectedbranches.get(branch)
@@ -174,16 +176,16 @@ def _protected(project: Project, branch: str) -> Step:
         if error.response_code != 404:
             raise
     else:
-        return Step(what, "protected", "protected")
+        return SetupStep(what, "protected", "protected")
 
     def change() -> None:
         levels = {"push_access_level": MAINTAINER, "merge_access_level": MAINTAINER}
         project.protectedbranches.create({"name": branch, "allow_force_push": False, **levels})
 
-    return Step(what, "open", "protected", change)
+    return SetupStep(what, "open", "protected", change)
 
 
-def _secret(project: Project, secret: Secret) -> Step:
+def _secret(project: Project, secret: Secret) -> SetupStep:
     """A token is never shown, here or by GitLab."""
     given = os.environ.get(secret.name, "").strip()
     wanted = "set, masked" + (", protected" if secret.protected else "")
@@ -192,19 +194,19 @@ def _secret(project: Project, secret: Secret) -> Step:
     held = next((each for each in project.variables.list(iterator=True) if each.key == secret.name), None)
     if held is None:
         if not given:
-            return Step(what, "missing", "missing: export it and run again")
+            return SetupStep(what, "missing", "missing: export it and run again")
         new = {"key": secret.name, "value": given, "raw": True, **flags}
-        return Step(what, "missing", wanted, lambda: project.variables.create(new))
+        return SetupStep(what, "missing", wanted, lambda: project.variables.create(new))
     now = "set" + (", masked" if held.masked else "") + (", protected" if held.protected else "")
     value = given or held.value  # GitLab keeps the value of a hidden variable to itself
     same = now == wanted and (not given or held.value is None or held.value == given)
     if same or value is None:
-        return Step(what, now, now)
-    told = wanted if held.value == value else f"{wanted}, new value"
-    return Step(what, now, told, lambda: project.variables.update(secret.name, {"value": value, **flags}))
+        return SetupStep(what, now, now)
+    shown = wanted if held.value == value else f"{wanted}, new value"
+    return SetupStep(what, now, shown, lambda: project.variables.update(secret.name, {"value": value, **flags}))
 
 
-def _schedule(project: Project, branch: str, nightly: Nightly) -> list[Step]:
+def _schedule(project: Project, branch: str, nightly: Nightly) -> list[SetupStep]:
     wanted = {"ref": branch, "cron": nightly.cron, "cron_timezone": nightly.timezone, "active": True}
     listed = project.pipelineschedules.list(iterator=True)
     number = next((each.id for each in listed if each.description == SCHEDULE), None)
@@ -215,14 +217,14 @@ def _schedule(project: Project, branch: str, nightly: Nightly) -> list[Step]:
             for name, value in nightly.variables.items():
                 made.variables.create({"key": name, "value": value})
 
-        variables = [Step(f"{SCHEDULE}: {name}", "missing", value) for name, value in nightly.variables.items()]
-        return [Step(SCHEDULE, "missing", _when(wanted), create), *variables]
+        variables = [SetupStep(f"{SCHEDULE}: {name}", "missing", value) for name, value in nightly.variables.items()]
+        return [SetupStep(SCHEDULE, "missing", _when(wanted), create), *variables]
     held = project.pipelineschedules.get(number)
     now = {**{name: getattr(held, name) for name in wanted}, "ref": str(held.ref).removeprefix("refs/heads/")}
     change = None if now == wanted else lambda: project.pipelineschedules.update(number, wanted)
     there = {each["key"]: each["value"] for each in held.attributes.get("variables", [])}
     return [
-        Step(SCHEDULE, _when(now), _when(wanted), change),
+        SetupStep(SCHEDULE, _when(now), _when(wanted), change),
         *(_schedule_variable(held, there.get(name), name, value) for name, value in nightly.variables.items()),
     ]
 
@@ -232,10 +234,10 @@ def _when(schedule: Mapping[str, Any]) -> str:
     return f"{schedule['cron']} {schedule['cron_timezone']} on {schedule['ref']}{active}"
 
 
-def _schedule_variable(schedule: ProjectPipelineSchedule, now: str | None, name: str, value: str) -> Step:
+def _schedule_variable(schedule: ProjectPipelineSchedule, now: str | None, name: str, value: str) -> SetupStep:
     what = f"{SCHEDULE}: {name}"
     if now == value:
-        return Step(what, now, value)
+        return SetupStep(what, now, value)
     if now is None:
-        return Step(what, "missing", value, lambda: schedule.variables.create({"key": name, "value": value}))
-    return Step(what, now, value, lambda: schedule.variables.update(name, {"key": name, "value": value}))
+        return SetupStep(what, "missing", value, lambda: schedule.variables.create({"key": name, "value": value}))
+    return SetupStep(what, now, value, lambda: schedule.variables.update(name, {"key": name, "value": value}))

@@ -1,4 +1,4 @@
-"""Unpacking an archive that somebody else made: nothing outside the folder, no links, not without end."""
+"""Unpacks an archive that is not trusted: nothing outside the folder, no links, limited files and bytes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Cells in the store: the stamp of one that has ended, and the rows of one that is done; and fitted patterns."""
+"""Cells in the store, with their stamps and their rows, and fitted patterns."""
 
 from __future__ import annotations
 
@@ -18,89 +18,89 @@ def read_stamp(store: Store, cell: Cell) -> Stamp | None:
     """Returns the stamp of a cell, or None if it has not ended.
 
     Raises:
-        RefusedError: If what stands there is no stamp, or that of another cell.
+        RefusedError: If the object is no stamp, or the stamp of another cell.
     """
-    return _parse(store.read(_stamp(cell)), cell)
+    return _checked_stamp(store.read(_stamp_place(cell)), cell)
 
 
 def read_stamps(store: Store, cells: Iterable[Cell]) -> dict[str, Stamp | RefusedError | None]:
-    """Returns, by the cells' keys, what `read_stamp` would; an error is returned instead of raised."""
-    wanted = {_stamp(cell): cell for cell in cells}
+    """Returns what `read_stamp` does of many cells, by their keys; errors are returned, not raised."""
+    wanted = {_stamp_place(cell): cell for cell in cells}
     found: dict[str, Stamp | RefusedError | None] = {}
     for place, content in store.read_all(wanted).items():
         try:
-            found[place.key] = content if isinstance(content, RefusedError) else _parse(content, wanted[place])
+            found[place.key] = content if isinstance(content, RefusedError) else _checked_stamp(content, wanted[place])
         except RefusedError as error:
             found[place.key] = error
     return found
 
 
-def restore(store: Store, cell: Cell, stamp: Stamp, out: Path) -> None:
+def restore_cell(store: Store, cell: Cell, stamp: Stamp, out: Path) -> None:
     """Writes a cell that has ended to an output folder, as `run` would have left it there.
 
     Raises:
-        RefusedError: If its rows are gone, or are not those that were stamped.
+        RefusedError: If its rows are missing, or their hash is not the stamp's.
     """
     csv = cell.csv(out)
     if stamp.status == "done":
-        rows = store.read(_rows(cell))
+        rows = store.read(_rows_place(cell))
         if rows is None:
-            raise RefusedError(f"{_rows(cell)} is not in the store: it is computed again")
+            raise RefusedError(f"{_rows_place(cell)} is not in the store: it is computed again")
         if digest(rows) != stamp.sha256:
-            raise RefusedError(f"{_rows(cell)} in the store is not what was stamped: it is computed again")
+            raise RefusedError(f"{_rows_place(cell)} in the store is not what was stamped: it is computed again")
         write_atomically(csv, rows)
     write_atomically(csv.with_suffix(".json"), stamp.to_json())
 
 
-def put(store: Store, cell: Cell, stamp: Stamp, csv: str | None) -> None:
-    """Writes a cell that has ended to the store: its rows, then the stamp, which makes them count."""
+def write_cell(store: Store, cell: Cell, stamp: Stamp, csv: str | None) -> None:
+    """Writes a cell that has ended to the store: its rows, then the stamp, since rows without a stamp do not count."""
     if csv is not None:
-        store.write(_rows(cell), csv.encode())
-    store.write(_stamp(cell), stamp.to_json().encode())
+        store.write(_rows_place(cell), csv.encode())
+    store.write(_stamp_place(cell), stamp.to_json().encode())
 
 
-def _stamp(cell: Cell) -> Place:
+def _stamp_place(cell: Cell) -> Place:
     return Place("cells", cell.key, "stamp.json")
 
 
-def _rows(cell: Cell) -> Place:
+def _rows_place(cell: Cell) -> Place:
     return Place("cells", cell.key, "rows.csv")
 
 
 def holds_patterns(store: Store, fits: Iterable[Fit]) -> dict[str, bool]:
     """Returns, by the fits' keys, whether a pattern is in the store."""
-    wanted = [_fit_stamp(fit) for fit in fits]
+    wanted = [_fit_stamp_place(fit) for fit in fits]
     found = store.read_all(wanted)
     return {place.key: isinstance(content, bytes) and _is_fit(content, place.key) for place, content in found.items()}
 
 
 def restore_pattern(store: Store, fit: Fit, out: Path) -> bool:
-    """Writes a pattern and its stamp to an output folder; tells whether they were in the store.
+    """Writes a pattern and its stamp to an output folder; returns whether they were in the store.
 
     Raises:
-        RefusedError: If what stands there is not what was stamped.
+        RefusedError: If the pattern's hash is not the stamp's.
     """
-    stamp, pattern = store.read(_fit_stamp(fit)), store.read(_pattern(fit))
+    stamp, pattern = store.read(_fit_stamp_place(fit)), store.read(_pattern_place(fit))
     if stamp is None or pattern is None:
         return False
     if not _is_fit(stamp, fit.key) or FitStamp.model_validate_json(stamp).sha256 != digest(pattern):
-        raise RefusedError(f"{_pattern(fit)} in the store is not what was stamped: it is fitted again")
+        raise RefusedError(f"{_pattern_place(fit)} in the store is not what was stamped: it is fitted again")
     write_atomically(fit.file(out), pattern)
     write_atomically(fit.file(out).with_suffix(".json"), stamp)
     return True
 
 
-def put_pattern(store: Store, fit: Fit, out: Path) -> None:
-    """Writes a pattern of an output folder to the store, then its stamp, which makes it count."""
-    store.write(_pattern(fit), fit.file(out).read_bytes())
-    store.write(_fit_stamp(fit), fit.file(out).with_suffix(".json").read_bytes())
+def write_pattern(store: Store, fit: Fit, out: Path) -> None:
+    """Writes a pattern of an output folder to the store, then its stamp, since a pattern without one does not count."""
+    store.write(_pattern_place(fit), fit.file(out).read_bytes())
+    store.write(_fit_stamp_place(fit), fit.file(out).with_suffix(".json").read_bytes())
 
 
-def _pattern(fit: Fit) -> Place:
+def _pattern_place(fit: Fit) -> Place:
     return Place("fits", fit.key, "pattern.safetensors")
 
 
-def _fit_stamp(fit: Fit) -> Place:
+def _fit_stamp_place(fit: Fit) -> Place:
     return Place("fits", fit.key, "stamp.json")
 
 
@@ -112,20 +112,20 @@ def _is_fit(content: bytes, key: str) -> bool:
         return False
 
 
-def parse(content: bytes) -> Stamp | None:
-    """Returns the stamp of some bytes, or None if they are none."""
+def parse_stamp(content: bytes) -> Stamp | None:
+    """Returns the stamp that some bytes hold, or None if they hold none."""
     try:
         return Stamp.model_validate_json(content)
     except ValidationError:
         return None
 
 
-def _parse(content: bytes | None, cell: Cell) -> Stamp | None:
+def _checked_stamp(content: bytes | None, cell: Cell) -> Stamp | None:
     if content is None:
         return None
-    stamp = parse(content)
+    stamp = parse_stamp(content)
     if stamp is None:
-        raise RefusedError(f"{_stamp(cell)} in the store is no stamp: it is computed again")
+        raise RefusedError(f"{_stamp_place(cell)} in the store is no stamp: it is computed again")
     if (stamp.key, stamp.metric.name, stamp.attack.name) != (cell.key, cell.metric.name, cell.attack.name):
-        raise RefusedError(f"{_stamp(cell)} in the store is the stamp of another cell: it is computed again")
+        raise RefusedError(f"{_stamp_place(cell)} in the store is the stamp of another cell: it is computed again")
     return stamp

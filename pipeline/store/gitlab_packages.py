@@ -30,7 +30,7 @@ class PackageStore(Store):
                 if error.response_code == 404:
                     return None
                 raise
-        return bytes(found)  # not streamed, so it is bytes
+        return bytes(found)  # bytes, since it is not streamed
 
     def _put(self, place: Place, packed: bytes) -> None:
         with plain_server_errors("the result store"):

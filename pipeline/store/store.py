@@ -1,7 +1,7 @@
-"""The result store: what was computed, found by the hash of what it depends on, in a folder or on GitLab.
+"""The result store: objects that were computed, found by a hash of their inputs, in a folder or on GitLab.
 
-An object is written once it is whole, and carries the hash of its content and its own place: one that is damaged, or
-that belongs elsewhere, is refused when it is read.
+An object is written when it is complete, together with its place and the hash of its content. Reading refuses one that
+is damaged or belongs in another place.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ CONNECTIONS = 16
 
 
 class RefusedError(DataError):
-    """An object of the store is damaged, or is not what belongs in its place."""
+    """An object of the store is damaged, or belongs in another place."""
 
 
 class Place(NamedTuple):
-    """Where an object stands: what kind it is, the hash of what it depends on, and its name there."""
+    """Where an object is stored: its kind, the hash of its inputs, and its name."""
 
     kind: Kind
     key: str
@@ -57,12 +57,12 @@ class Store(ABC):
 
     @final
     def write(self, place: Place, content: bytes) -> None:
-        """Writes an object, replacing the one that stands there."""
+        """Writes an object, or replaces it."""
         _check(place)
         self._put(place, _pack(place, content))
 
     def read_all(self, places: Iterable[Place]) -> dict[Place, bytes | RefusedError | None]:
-        """Reads many objects at once; one that is refused is returned as the error."""
+        """Reads many objects at once; for a refused one the error is returned, not raised."""
 
         def read(place: Place) -> bytes | RefusedError | None:
             try:
@@ -76,11 +76,11 @@ class Store(ABC):
 
     @abstractmethod
     def _get(self, place: Place) -> bytes | None:
-        """Returns the bytes that stand in a place, or None."""
+        """Returns the bytes stored at a place, or None."""
 
     @abstractmethod
     def _put(self, place: Place, packed: bytes) -> None:
-        """Puts bytes in a place, all or nothing."""
+        """Stores bytes at a place, all or nothing."""
 
 
 class FolderStore(Store):
@@ -108,9 +108,9 @@ class FolderStore(Store):
 
 
 def _check(place: Place) -> None:
-    """Raises unless the place can stand in a path and in a web address as it is."""
+    """Raises BenchError unless the place is safe in a path and in a web address."""
     if not PLACE.fullmatch(str(place)):
-        raise BenchError(f"a place in the store must be KIND/HASH/NAME; got {str(place)!r}: this is a mistake of ours")
+        raise BenchError(f"a place in the store must be KIND/HASH/NAME; got {str(place)!r}: report this bug")
 
 
 def _pack(place: Place, content: bytes) -> bytes:

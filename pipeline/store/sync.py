@@ -1,4 +1,4 @@
-"""Copies of a run's work in a store, so that another machine finds what is done and continues what is not."""
+"""Brings a run's work from the result store and keeps it there, so that another machine finds and continues it."""
 
 from __future__ import annotations
 
@@ -19,32 +19,32 @@ class Sync:
     """Keeps cells, checkpoints and clear scores in a store; without a store it does nothing.
 
     Args:
-        store: Where to.
+        store: The result store.
         every: Seconds between two copies of a checkpoint that grows.
     """
 
     def __init__(self, store: Store | None, every: float = 300) -> None:
         self.store, self.every = store, every
-        self.copied: dict[Place, float] = {}  # when
+        self.copied: dict[Place, float] = {}  # place -> time of the last copy
 
     def restore(self, cell: Cell, out: Path) -> bool:
-        """Brings a finished cell's rows and stamp to an output folder; tells whether they were in the store."""
+        """Writes a finished cell's rows and stamp to an output folder; returns whether they were in the store."""
         if self.store is None:
             return False
         try:
             stamp = stored.read_stamp(self.store, cell)
             if stamp is None or stamp.status != "done":
                 return False
-            stored.restore(self.store, cell, stamp, out)
+            stored.restore_cell(self.store, cell, stamp, out)
         except RefusedError as error:
-            _tell(error)
+            _warn(error)
             return False
         return True
 
     def keep(self, cell: Cell, stamp: Stamp, csv: str | None) -> None:
         """Writes a cell that has ended to the store."""
         if self.store is not None:
-            stored.put(self.store, cell, stamp, csv)
+            stored.write_cell(self.store, cell, stamp, csv)
 
     def offer(self, cell: Cell, out: Path) -> None:
         """Writes a cell that an earlier run finished here to the store, if it is not there."""
@@ -56,37 +56,37 @@ class Sync:
             there = None
         stamp = read_stamp(cell.csv(out).with_suffix(".json"))
         if stamp and (there is None or there.status != "done"):
-            stored.put(self.store, cell, stamp, cell.csv(out).read_text(encoding="utf-8"))
+            stored.write_cell(self.store, cell, stamp, cell.csv(out).read_text(encoding="utf-8"))
 
     def restore_pattern(self, fit: Fit, out: Path) -> bool:
-        """Brings a pattern that is in the store to an output folder; tells whether it was there."""
+        """Writes a pattern of the store to an output folder; returns whether it was in the store."""
         if self.store is None:
             return False
         try:
             return stored.restore_pattern(self.store, fit, out)
         except RefusedError as error:
-            _tell(error)
+            _warn(error)
             return False
 
     def offer_pattern(self, fit: Fit, out: Path) -> None:
         """Writes a pattern of an output folder to the store, if it is not there."""
         if self.store is not None and not stored.holds_patterns(self.store, [fit])[fit.key]:
-            stored.put_pattern(self.store, fit, out)
+            stored.write_pattern(self.store, fit, out)
 
     def bring(self, place: Place, file: Path) -> None:
-        """Brings a file of unfinished or shared work that is in the store and not here."""
+        """Writes an object of the store to a file, unless the file exists."""
         if self.store is None or file.exists():
             return
         try:
             content = self.store.read(place)
         except RefusedError as error:
-            _tell(error)
+            _warn(error)
             return
         if content is not None:
             write_atomically(file, content)
 
     def copy(self, place: Place, file: Path) -> None:
-        """Copies a file that grows, unless that was done a short while ago; work goes on where the store is away."""
+        """Copies a growing file, unless that was done a short while ago; only warns if the store cannot be reached."""
         now = time.monotonic()
         if self.store is None or now - self.copied.setdefault(place, now) < self.every:
             return
@@ -94,7 +94,7 @@ class Sync:
         try:
             self.store.write(place, file.read_bytes())
         except TransientError as error:
-            _tell(error)
+            _warn(error)
 
     def put(self, place: Place, file: Path) -> None:
         """Writes a whole file to the store."""
@@ -102,5 +102,5 @@ class Sync:
             self.store.write(place, file.read_bytes())
 
 
-def _tell(error: Exception) -> None:
+def _warn(error: Exception) -> None:
     err.print(str(error), markup=False, soft_wrap=True)

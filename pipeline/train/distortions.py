@@ -1,4 +1,4 @@
-"""Distortions of a photograph, seeded: of a strength from 0 (hardly seen) to 1 (strong), or as far off as is wanted."""
+"""Seeded distortions of a photograph: of a strength from 0 (hardly visible) to 1 (strong), or to a wanted PSNR."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from pipeline.data.video import Pixels
 
 Distortion: TypeAlias = Callable[[Pixels, float, np.random.Generator], Pixels]
 
-REACH = (-0.6, 1.6)  # strengths among which the one of a wanted error is searched
-HALVINGS = 8  # of that range: to a hundredth of a strength
+REACH = (-0.6, 1.6)  # range of strengths in which `distort_to` searches
+HALVINGS = 8  # of that range, down to a hundredth of a strength
 
 
 def distort(pixels: Pixels, kind: str, strength: float, random: np.random.Generator) -> Pixels:
@@ -40,7 +40,7 @@ def distort_to(pixels: Pixels, kind: str, wanted: float, random: np.random.Gener
     Args:
         pixels: (H, W, 3), 8 bits.
         kind: One of `KINDS`.
-        wanted: In dB; where no strength reaches it, what comes nearest.
+        wanted: In dB; if no strength reaches it, the nearest one is taken.
         random: As in `distort`.
     """
     seed = int(random.integers(2**63))  # the same noise at every strength
@@ -105,7 +105,7 @@ def white_noise(pixels: Pixels, strength: float, random: np.random.Generator) ->
 
 
 def poisson_noise(pixels: Pixels, strength: float, random: np.random.Generator) -> Pixels:
-    """Counts photons: white is 2000 of them down to 6."""
+    """Adds photon noise: white is 2000 photons down to 6."""
     white = between(2000, 6, strength)
     return rounded(random.poisson(pixels / 255 * white) / white * 255)
 
@@ -119,7 +119,7 @@ def contrast(pixels: Pixels, strength: float, random: np.random.Generator) -> Pi
 
 
 def colour(pixels: Pixels, strength: float, random: np.random.Generator) -> Pixels:
-    """Takes saturation away or adds it, and shifts the colour balance by 2 to 60 levels."""
+    """Lowers or raises the saturation, and shifts the colour balance by 2 to 60 levels."""
     less = random.random() < 0.5
     saturation = max(1 - 0.95 * strength, 0) if less else max(1 + 2 * strength, 1)
     direction = random.normal(size=3)
@@ -141,12 +141,12 @@ KINDS: dict[str, Distortion] = {
     kind.__name__: kind
     for kind in (*(jpeg, jpeg2000, webp, blur, motion_blur, white_noise, poisson_noise, contrast, colour, downscale),)
 }
-# How often each is drawn, in parts of all: those that every test of quality has, more often.
+# How often each is drawn, relative to the others. Distortions that are common in studies of quality come more often.
 SHARES = {"jpeg": 3, "blur": 3, "white_noise": 3, "jpeg2000": 2, "contrast": 0.75, "colour": 0.75}
 
 
 def draw_kind(random: np.random.Generator) -> str:
-    """Returns a kind of distortion, drawn by its share; 1 where none is given."""
+    """Returns a kind of distortion, drawn by its share, which is 1 if `SHARES` does not name it."""
     shares = np.array([SHARES.get(kind, 1) for kind in KINDS])
     return str(random.choice(list(KINDS), p=shares / shares.sum()))
 
@@ -166,5 +166,5 @@ def _pixels(image: torch.Tensor) -> Pixels:
 
 
 def rounded(values: NDArray[Any]) -> Pixels:
-    """Returns values of 0 to 255, those beyond cut off, as 8 bits."""
+    """Returns values rounded to 8 bits and clipped to 0 to 255."""
     return values.round().clip(0, 255).astype(np.uint8)

@@ -22,18 +22,18 @@ from pipeline.train.recipes import Recipe
 from pipeline.train.samples import Samples
 from pipeline.train.task import find_task
 
-LARGEST_STEP = 1.0  # norm of all gradients together, beyond which they are scaled down
+LARGEST_STEP = 1.0  # gradients are scaled down to this norm of all of them
 
 
 @dataclass(frozen=True)
 class Epoch:
-    """What was seen in one pass over the training samples."""
+    """The outcome of one pass over the training samples."""
 
     loss: float  # mean of the batches
-    figures: dict[str, float]  # what the task reports of the validation samples, by name
+    figures: dict[str, float]  # the task's measures of the validation samples, by name
 
     @property
-    def told(self) -> str:
+    def summary(self) -> str:
         """Returns the figures in words."""
         return ", ".join(f"{name.replace('_', ' ').upper()} {value:.3f}" for name, value in self.figures.items())
 
@@ -45,7 +45,7 @@ class Training:
         network: Untrained; seeded by the caller.
         recipe: How to train it.
         samples: What to train on.
-        validation: What to look at after each epoch.
+        validation: What to measure after each epoch.
     """
 
     def __init__(self, network: nn.Module, recipe: Recipe, samples: Samples, validation: Samples) -> None:
@@ -55,51 +55,51 @@ class Training:
         self.optimizer = torch.optim.AdamW(network.parameters(), lr=recipe.rate, weight_decay=recipe.decay)
         self.batches = max(len(samples.labels) // recipe.batch, 1)
         self.epochs: list[Epoch] = []
-        self.kept: dict[str, Tensor] = {}  # the weights of the best epoch, where the recipe names what is best
-        self.key = self._key()  # now, since it covers the weights that training begins with
+        self.best_weights: dict[str, Tensor] = {}  # of the best epoch, if the recipe names a figure to choose it by
+        self.key = self._key()  # computed before the weights move, since it covers those that training begins with
 
     @property
     def weights(self) -> dict[str, Tensor]:
         """Returns the weights that the training ends with."""
-        return self.kept or self.judged.state_dict()
+        return self.best_weights or self.result.state_dict()
 
     @property
-    def judged(self) -> nn.Module:
-        """Returns the network that each epoch ends with: of averaged weights, where the recipe wants them."""
+    def result(self) -> nn.Module:
+        """Returns the network as it is now, with averaged weights if the recipe wants these."""
         return self.averaged.module if self.averaged else self.network
 
-    def run(self, checkpoint: Path, advance: Callable[[Epoch], None]) -> None:
+    def run(self, checkpoint: Path, on_epoch: Callable[[Epoch], None]) -> None:
         """Trains to the end, from the checkpoint where there is one of the same training.
 
         Args:
             checkpoint: Written after each epoch.
-            advance: Told of each epoch, also of those done before.
+            on_epoch: Is called with each epoch, also with those of earlier calls.
 
         Raises:
             DataError: If the loss is not finite.
         """
-        self._restore(checkpoint)
+        self._read_checkpoint(checkpoint)
         for epoch in self.epochs:
-            advance(epoch)
+            on_epoch(epoch)
         while len(self.epochs) < self.recipe.epochs:
             loss = self._pass(len(self.epochs))
             if not math.isfinite(loss):
                 raise DataError(f"the loss must be finite; got {loss} in epoch {len(self.epochs) + 1}: lower the rate")
-            self.judged.eval()
+            self.result.eval()
             with torch.no_grad():
-                figures = self.task.figures(self.judged, self.validation, self.recipe.batch)
+                figures = self.task.figures(self.result, self.validation, self.recipe.batch)
             self.epochs.append(Epoch(loss, figures))
             if self.recipe.best and figures[self.recipe.best] == max(self.course(self.recipe.best)):
-                self.kept = {name: value.clone() for name, value in self.judged.state_dict().items()}
-            self._keep(checkpoint)
-            advance(self.epochs[-1])
+                self.best_weights = {name: value.clone() for name, value in self.result.state_dict().items()}
+            self._write_checkpoint(checkpoint)
+            on_epoch(self.epochs[-1])
 
     def course(self, figure: str) -> list[float]:
         """Returns a figure of every epoch so far."""
         return [epoch.figures[figure] for epoch in self.epochs]
 
     def _pass(self, epoch: int) -> float:
-        """Trains on every sample once, in an order and turned in ways that the seed and the epoch fix."""
+        """Trains on every sample once; seed and epoch fix their order and how they are flipped."""
         generator = torch.Generator().manual_seed(1_000_003 * self.recipe.seed + epoch)
         order = torch.randperm(len(self.samples.labels), generator=generator)
         losses = []
@@ -107,15 +107,15 @@ class Training:
         for number in range(self.batches):
             chosen = order[number * self.recipe.batch : (number + 1) * self.recipe.batch]
             shown, labels = self.samples.images[chosen], self.samples.labels[chosen]
-            pictures = labels.ndim == shown.ndim  # labels that are cut and turned as the images are
+            pictures = labels.ndim == shown.ndim  # labels that are images: they are cut and flipped alike
             shown = torch.cat([shown, labels], dim=1) if pictures else shown
-            images = turned(self._windows(shown.float() / 255, epoch, generator), generator)
+            images = flipped_at_random(self._windows(shown.float() / 255, epoch, generator), generator)
             images, labels = torch.split(images, 3, dim=1) if pictures else (images, labels)
             losses.append(self.step(images, labels, epoch * self.batches + number, generator))
         return sum(losses) / len(losses)
 
     def _windows(self, images: Images, epoch: int, generator: torch.Generator) -> Images:
-        """Returns a part of each image at a place drawn for the batch: less to compute, and more to see over time."""
+        """Cuts a window out of each image, at a random place per batch: cheaper steps, and new contents each epoch."""
         if epoch >= self.recipe.epochs - self.recipe.closing:
             return images
         side = min(self.recipe.window, images.shape[2])
@@ -127,9 +127,9 @@ class Training:
 
         Args:
             images: (N, 3, H, W) in [0, 1].
-            labels: What the network is to say of them, as the task made them.
-            number: How many steps were made before: it fixes the rate.
-            generator: What the task draws from.
+            labels: What the network should answer, as the task made them.
+            number: How many steps were made before; the rate depends on it.
+            generator: The task's source of random numbers.
 
         Returns:
             The loss before the step.
@@ -147,7 +147,7 @@ class Training:
         return loss.item()
 
     def rate(self, number: int) -> float:
-        """Returns the share of the highest rate for a step: rises in a line, falls like a cosine."""
+        """Returns the step's share of the highest rate, which rises linearly and falls like a cosine."""
         warm_up, last = self.recipe.warm_up, self.recipe.last_rate
         done = (number + 1) / (self.recipe.epochs * self.batches)
         if done < warm_up:
@@ -162,49 +162,49 @@ class Training:
         tensors = [*self.samples, *self.validation, *self.network.state_dict().values()]
         return digest("\n".join([*facts, *(digest(tensor.numpy().tobytes()) for tensor in tensors)]).encode())
 
-    def _keep(self, checkpoint: Path) -> None:
+    def _write_checkpoint(self, checkpoint: Path) -> None:
         buffer = io.BytesIO()
         state = {
             "key": self.key,
             "network": self.network.state_dict(),
             "averaged": self.averaged.state_dict() if self.averaged else None,
             "optimizer": self.optimizer.state_dict(),
-            "kept": self.kept,
+            "kept": self.best_weights,
             "epochs": [asdict(epoch) for epoch in self.epochs],
         }
         torch.save(state, buffer)
         write_atomically(checkpoint, buffer.getvalue())
 
-    def _restore(self, checkpoint: Path) -> None:
+    def _read_checkpoint(self, checkpoint: Path) -> None:
         try:
             state: dict[str, Any] = torch.load(checkpoint, map_location="cpu", weights_only=True)
         except (OSError, EOFError, RuntimeError, pickle.UnpicklingError):
-            return  # none, or damaged: from the start
+            return  # missing or damaged: train from the start
         if state.get("key") != self.key:
-            return  # of another training
+            return  # it belongs to another training
         self.network.load_state_dict(state["network"])
         if self.averaged:
             self.averaged.load_state_dict(state["averaged"])
         self.optimizer.load_state_dict(state["optimizer"])
-        self.kept = state["kept"]
+        self.best_weights = state["kept"]
         self.epochs = [Epoch(**epoch) for epoch in state["epochs"]]
 
 
-def averaging(network: nn.Module, left: float) -> AveragedModel:
+def averaging(network: nn.Module, share: float) -> AveragedModel:
     """Returns a copy of a network that holds the average of its weights over the steps.
 
     Args:
-        network: What moves.
-        left: Share of the average that each step leaves; the rest is the step's weights.
+        network: The network in training.
+        share: Weight of the average so far; the rest is that of the step's weights.
     """
-    mean = get_ema_multi_avg_fn(left)  # type: ignore[no-untyped-call]
+    mean = get_ema_multi_avg_fn(share)  # type: ignore[no-untyped-call]
     return AveragedModel(network, multi_avg_fn=mean, use_buffers=True)
 
 
-def turned(images: Images, generator: torch.Generator) -> Images:
-    """Returns the batch mirrored, upside down and on its side, each or not: no label changes with that."""
+def flipped_at_random(images: Images, generator: torch.Generator) -> Images:
+    """Flips and transposes the batch at random: mirrored, upside down, on its side. No label depends on that."""
     mirrored, flipped, on_side = (torch.rand(3, generator=generator) < 0.5).tolist()
     images = images.flip(3) if mirrored else images
     images = images.flip(2) if flipped else images
     images = images.transpose(2, 3) if on_side else images
-    return images.contiguous(memory_format=torch.channels_last)  # in which convolutions are a quarter faster
+    return images.contiguous(memory_format=torch.channels_last)  # convolutions are a quarter faster in this layout

@@ -1,4 +1,4 @@
-"""The photographs of a training: which are trained on, held out and left out; attacked ones, and rated ones."""
+"""The photographs of a training: those to train on, those held out, those excluded; attacked and rated ones."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ class Photographs:
     training: dict[str, Pixels]
     validation: dict[str, Pixels]  # nothing of them is trained on
     digest: str  # of names and pixels
-    left_out: dict[str, str] = field(default_factory=dict)  # file name -> reason
-    attacked: dict[str, list[Pixels]] = field(default_factory=dict)  # file name -> what attacks made of it
+    excluded: dict[str, str] = field(default_factory=dict)  # file name -> reason
+    attacked: dict[str, list[Pixels]] = field(default_factory=dict)  # file name -> its attacked versions
     attacks: list[str] = field(default_factory=list)  # the folders that these came from
     opinions: dict[str, float] = field(default_factory=dict)  # name -> mean opinion score, of images that people rated
 
@@ -39,16 +39,16 @@ def gather(sources: list[str], crop: int) -> Photographs:
     Args:
         sources: Folders, single files, data sets of benchmark.yml or rated images, as iqa:CSV; a data set's own crop is
             not applied.
-        crop: The side of the training images; smaller photographs are left out.
+        crop: The side of the training images; smaller photographs are excluded.
 
     Raises:
         BenchError: If a source does not exist.
         DataError: If fewer than two photographs remain, or people rated only some of them.
     """
-    found, left_out = _read(sources, crop)
+    found, excluded = _read(sources, crop)
     ranked = sorted({image.origin for image in found.values()}, key=lambda origin: digest(origin.encode()))
     if len(ranked) < 2:
-        why = next((f" ({name}: {reason})" for name, reason in left_out.items()), "")
+        why = next((f" ({name}: {reason})" for name, reason in excluded.items()), "")
         raise DataError(
             f"training must have at least 2 photographs, one of them held out; got {len(ranked)}{why}: "
             "name more folders"
@@ -61,8 +61,8 @@ def gather(sources: list[str], crop: int) -> Photographs:
     return Photographs(
         training={name: image.pixels for name, image in found.items() if image.origin not in held},
         validation={name: image.pixels for name, image in found.items() if image.origin in held},
-        digest=digest("\n".join(image.told(name) for name, image in sorted(found.items())).encode())[:16],
-        left_out=left_out,
+        digest=digest("\n".join(image.facts(name) for name, image in sorted(found.items())).encode())[:16],
+        excluded=excluded,
         opinions=opinions,
     )
 
@@ -71,21 +71,21 @@ class _Image(NamedTuple):
     """One image, decoded."""
 
     pixels: Pixels
-    origin: str  # the name of what it is a version of; of a photograph its own
+    origin: str  # the name of its original; of a photograph its own
     opinion: float | None
 
-    def told(self, name: str) -> str:
-        """Returns what the digest of all images covers."""
+    def facts(self, name: str) -> str:
+        """Returns the line about the image that the digest of all images covers."""
         return f"{name} {digest(self.pixels.tobytes())}" + ("" if self.opinion is None else f" {self.opinion!r}")
 
 
 def _read(sources: list[str], crop: int) -> tuple[dict[str, _Image], dict[str, str]]:
-    """Returns images by name, and why others are left out."""
+    """Returns the images by name, and the excluded ones with their reasons."""
     found: dict[str, _Image] = {}
-    left_out: dict[str, str] = {}
+    excluded: dict[str, str] = {}
     for source in sources:
         dataset = open_dataset(source)
-        left_out |= dataset.excluded
+        excluded |= dataset.excluded
         for photo in dataset.photos:
             name = photo.name if dataset.opinions else photo.path.name
             try:
@@ -93,18 +93,18 @@ def _read(sources: list[str], crop: int) -> tuple[dict[str, _Image], dict[str, s
                 if name in found:
                     raise ValueError("another photograph has its name")
             except ValueError as error:
-                left_out[name] = str(error).partition("\n")[0]
+                excluded[name] = str(error).partition("\n")[0]
             else:
                 origin = photo.reference.name if photo.reference else name
                 found[name] = _Image(pixels, origin, dataset.opinions.get(photo.name))
-    return found, left_out
+    return found, excluded
 
 
 def _fit(photo: Photo, crop: int) -> Pixels:
     """Returns the pixels of a photograph that may be used.
 
     Raises:
-        ValueError: If it may not, says why.
+        ValueError: If it may not be used; the message says why.
     """
     if photo.frame is not None:
         raise ValueError("a frame of a video, not a photograph")
@@ -135,12 +135,14 @@ def with_attacked(photographs: Photographs, folders: list[Path]) -> Photographs:
     attacks: set[str] = set()
     for root, path in sorted((folder, path) for folder in folders for path in folder.rglob("*.png")):
         if not (name := names.get(path.name.partition(".")[0])):
-            continue  # of a photograph that is left out
+            continue  # its photograph is excluded
         pixels = decode(path)
         if pixels.shape != clear[name].shape:
-            raise DataError(f"{path} must be of the size of {name}: attack the whole photograph, without a crop")
+            raise DataError(
+                f"{path} must have the size of {name}; it has another: attack the whole photograph, without a crop"
+            )
         if np.array_equal(pixels, clear[name]):
-            continue  # the clear one, which `run` keeps beside them
+            continue  # the clear photograph, which `run` saves beside the attacked ones
         found.setdefault(name, []).append(pixels)
         attacks.add(path.parent.relative_to(root).as_posix())
         digests.append(f"{name} {digest(pixels.tobytes())}")

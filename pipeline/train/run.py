@@ -18,11 +18,11 @@ from pipeline.errors import DataError
 from pipeline.files import digest, folder_lock, write_atomically
 from pipeline.train.loop import Epoch, Training
 from pipeline.train.photographs import Photographs, gather, with_attacked
-from pipeline.train.progress import TrainingProgress
+from pipeline.train.progress import Silent, TrainingListener
 from pipeline.train.recipes import Recipe
 from pipeline.train.task import find_task
 
-RATED = {"rate", "harden"}  # the tasks that learn labels
+RATED = {"rate", "harden"}  # the tasks that can learn from people's ratings
 
 
 class Trainable(Protocol):
@@ -34,7 +34,13 @@ class Trainable(Protocol):
 
 
 def train_network(
-    recipe: Recipe, sources: list[str], out_file: Path, work: Path, attacked: list[Path] | None = None
+    recipe: Recipe,
+    sources: list[str],
+    out_file: Path,
+    work: Path,
+    attacked: list[Path] | None = None,
+    *,
+    listener: TrainingListener | None = None,
 ) -> Epoch:
     """Trains a network and writes its weights, and beside them how they were made.
 
@@ -44,9 +50,10 @@ def train_network(
         out_file: Where the weights go; the description has the same name and ends in .json.
         work: Samples and checkpoints are kept there, so that the same call continues after a stop.
         attacked: Folders of attacked photographs, for the task that restores them.
+        listener: Hears how far the training is.
 
     Returns:
-        What was seen in the last pass.
+        The loss and the figures of the last epoch.
 
     Raises:
         BenchError: If a source does not exist or a folder cannot be written to.
@@ -54,26 +61,26 @@ def train_network(
         DataError: If there are too few photographs, or the network cannot be trained, or not on these.
     """
     started = time.monotonic()
-    own = work / recipe.network
-    with folder_lock(own), TrainingProgress() as progress:
-        progress.tell("reading the photographs")
+    own, listener = work / recipe.network, listener or Silent()
+    with folder_lock(own):
+        listener.say("reading the photographs")
         photographs = gather(sources, recipe.crop)
-        for name, reason in photographs.left_out.items():
-            progress.tell(f"left out: {name}: {reason}")
+        for name, reason in photographs.excluded.items():
+            listener.say(f"excluded: {name}: {reason}")
         if photographs.opinions and recipe.task not in RATED:
-            raise DataError(f"{recipe.network} learns from clear photographs, not from rated images: name a folder")
+            raise DataError(f"{recipe.network} must be trained on clear photographs; got rated images: name a folder")
         if attacked:
             photographs = with_attacked(photographs, attacked)
-        progress.begin("making samples", recipe.samples + recipe.validation)
-        samples, validation = find_task(recipe).samples(photographs, recipe, work, progress.advance)
+        listener.begin("making samples", recipe.samples + recipe.validation)
+        samples, validation = find_task(recipe).samples(photographs, recipe, work, listener.advance)
         training = Training(start(recipe), recipe, samples, validation)
-        progress.begin(f"training {recipe.network}", recipe.epochs)
+        listener.begin(f"training {recipe.network}", recipe.epochs)
 
-        def advance(epoch: Epoch) -> None:
-            progress.tell(f"loss {epoch.loss:.4f}, on photographs held out: {epoch.told}")
-            progress.advance()
+        def on_epoch(epoch: Epoch) -> None:
+            listener.say(f"loss {epoch.loss:.4f}, on photographs held out: {epoch.summary}")
+            listener.advance()
 
-        training.run(own / "checkpoint.pt", advance)
+        training.run(own / "checkpoint.pt", on_epoch)
     state = {name: value.contiguous() for name, value in training.weights.items()}
     weights = save(state)
     write_atomically(out_file, weights)
@@ -92,7 +99,7 @@ def start(recipe: Recipe) -> nn.Module:
         DataError: If the catalogue has no such entry, or it cannot be built without weights.
     """
     if recipe.task == "harden":
-        from pipeline.train.tasks.harden import begin  # noqa: PLC0415  # it builds metrics, which no other task does
+        from pipeline.train.tasks.harden import begin  # noqa: PLC0415  # no other task builds metrics
 
         return begin(find("metrics", recipe.network)).to(memory_format=torch.channels_last)
     kind: type[Trainable] = find_anywhere(recipe.network).load()
@@ -110,7 +117,7 @@ def _description(training: Training, photographs: Photographs) -> dict[str, obje
         "parameters": sum(value.numel() for value in training.network.parameters()),
         "trained_on": sorted(photographs.training),
         "held_out": sorted(photographs.validation),
-        "left_out": dict(sorted(photographs.left_out.items())),
+        "left_out": dict(sorted(photographs.excluded.items())),
         "photographs": photographs.digest,
         **({"attacked": photographs.attacks} if photographs.attacks else {}),
         **training.task.origin(),

@@ -1,4 +1,4 @@
-"""Scenes: shapes filled with parts of photographs; a few photographs make as many contents as are wanted.
+"""Scenes: shapes filled with parts of photographs, so that a few photographs make any number of contents.
 
 Overlapping shapes of many sizes have the edges and the scales of photographs (Lee, Mumford, Huang, "Occlusion models
 for natural images", IJCV 2001); their fillings have every contrast, from smooth to busy.
@@ -15,7 +15,7 @@ from PIL import Image, ImageDraw, ImageFilter
 from pipeline.data.video import Pixels
 from pipeline.train.distortions import rounded
 
-FINER = 2  # drawn so many times larger: smooth edges
+FINER = 2  # scenes are drawn so many times larger, for smooth edges
 PARTS = (15, 90)  # shapes in a scene
 RADII = ((8, 80), (100, 400))  # of the smallest and the largest shapes of a scene, in pixels of a side of 512
 CONTRASTS = (0.03, 1.3)  # of the fillings: from nearly smooth to more than the photograph's
@@ -23,7 +23,7 @@ PART = 64  # smallest side of a filling in the photograph
 
 
 def scene(photographs: Mapping[str, Pixels], side: int, random: np.random.Generator) -> Pixels:
-    """Returns a scene of (side, side, 3), 8 bits; in half of them what lies behind is out of focus.
+    """Returns a scene of (side, side, 3), 8 bits; in half of the scenes shapes at the back are blurred.
 
     Args:
         photographs: At least 64 pixels high and wide, by name.
@@ -54,7 +54,7 @@ def scene(photographs: Mapping[str, Pixels], side: int, random: np.random.Genera
 
 
 def _filling(photograph: Pixels, width: int, contrast: float, random: np.random.Generator) -> Image.Image:
-    """Returns a part of a photograph, scaled to a square, of another contrast and shaded."""
+    """Returns a part of a photograph, scaled to a square, with another contrast and shading."""
     side = int(random.integers(PART, min(photograph.shape[:2]) + 1))
     top, left = (int(random.integers(length - side + 1)) for length in photograph.shape[:2])
     part = photograph[top : top + side, left : left + side]

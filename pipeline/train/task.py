@@ -1,4 +1,4 @@
-"""What a network may be trained to do: each task makes samples, says what is lost, and reports figures."""
+"""What a network may be trained to do: a task makes samples, has a loss to lower, and measures figures."""
 
 from __future__ import annotations
 
@@ -16,36 +16,36 @@ from pipeline.train.recipes import Recipe
 from pipeline.train.samples import Samples
 
 
-class Task(Protocol):
+class TrainingTask(Protocol):
     """One kind of training; each is a module of `tasks/`."""
 
     def samples(
-        self, photographs: Photographs, recipe: Recipe, work: Path, advance: Callable[[int], None]
+        self, photographs: Photographs, recipe: Recipe, work: Path, on_progress: Callable[[int], None]
     ) -> tuple[Samples, Samples]:
-        """Returns what is trained on and what is validated with.
+        """Returns the samples for training and for validation.
 
         Args:
             photographs: Clear ones, some of them held out.
-            recipe: How many, and of which size.
+            recipe: The number and the size of samples.
             work: A folder in which samples may be kept.
-            advance: Told how many more samples are there.
+            on_progress: Is called with how many more samples are done.
         """
 
     def loss(self, network: nn.Module, images: Images, labels: Tensor, generator: torch.Generator) -> Tensor:
-        """Returns the number to lower, (), of a batch."""
+        """Returns the loss of a batch, a scalar of shape ()."""
 
     def figures(self, network: nn.Module, validation: Samples, batch: int) -> dict[str, float]:
-        """Returns how well the network does, by the figures' names; it is in evaluation mode."""
+        """Returns measures of the network, which is in evaluation mode, by their names."""
 
     def origin(self) -> dict[str, object]:
-        """Returns what labels were made from, for the file beside the weights."""
+        """Returns how labels were made, for the file beside the weights."""
 
 
-def find_task(recipe: Recipe) -> Task:
-    """Returns the task of a recipe: its module, or what that makes of the recipe where it has settings of its own.
+def find_task(recipe: Recipe) -> TrainingTask:
+    """Returns the task of a recipe: its module, or the object that the module's `of` makes of the recipe.
 
-    The module is imported only now, since some need packages that take seconds.
+    The module is imported only when it is needed, since some import packages that take seconds.
     """
     module: Any = importlib.import_module(f"pipeline.train.tasks.{recipe.task}")
-    task: Task = module.of(recipe) if hasattr(module, "of") else module
+    task: TrainingTask = module.of(recipe) if hasattr(module, "of") else module
     return task

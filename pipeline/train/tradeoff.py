@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,21 +20,21 @@ from pipeline.errors import BenchError
 from pipeline.files import folder_lock, write_atomically
 from pipeline.train.loop import Epoch, Training
 from pipeline.train.photographs import Photographs, gather
-from pipeline.train.progress import TrainingProgress
+from pipeline.train.progress import Silent, TrainingListener
 from pipeline.train.recipes import Recipe, find_recipe
 from pipeline.train.run import start
 from pipeline.train.samples import Samples
 from pipeline.train.task import find_task
 from pipeline.train.tasks.harden import quality
 
-EPS = 4 / 255  # of the attack
-DISTORTED = 64  # images whose gradients are looked at
-CROPS = 5  # of each photograph held out, attacked
-TOGETHER = 16
+EPS = 4 / 255  # budget of the attack
+DISTORTED = 64  # images whose gradients are measured
+CROPS = 5  # attacked crops of each photograph held out
+TOGETHER = 16  # images in a batch
 
 
 @dataclass(frozen=True)
-class Point:
+class TradeoffPoint:
     """A training at one strength, with one seed. Qualities are 0 to 100, whatever the metric's own unit."""
 
     training: str  # METRIC+TRAINING
@@ -46,13 +44,19 @@ class Point:
     plcc: float
     norm: float  # mean l1 norm of the quality's gradient to pixels in [0, 1], on the same crops
     gain: float  # mean rise of the quality by I-FGSM at 4/255, on clear crops held out
-    spread: float  # deviation of the qualities of the distorted crops: a metric that says less gains less, too
+    spread: float  # standard deviation of the qualities of the distorted crops; a flat metric gains little, too
 
 
 def trade_off(
-    wanted: dict[str, list[str]], seeds: int, sources: list[str], work: Path, change: dict[str, Any] | None = None
-) -> list[Point]:
-    """Returns a point per training, strength and seed; what the work folder holds is not done again.
+    wanted: dict[str, list[str]],
+    seeds: int,
+    sources: list[str],
+    work: Path,
+    change: dict[str, Any] | None = None,
+    *,
+    listener: TrainingListener | None = None,
+) -> list[TradeoffPoint]:
+    """Returns a point per training, strength and seed; points that the work folder holds are not computed again.
 
     Args:
         wanted: The strengths of each METRIC+TRAINING.
@@ -60,6 +64,7 @@ def trade_off(
         sources: Folders, files or data sets of photographs.
         work: Where samples, checkpoints and points are kept.
         change: Fields of the recipe that differ.
+        listener: Hears how far the trainings are.
 
     Raises:
         BenchError: If a name, a setting or a source does not exist.
@@ -73,36 +78,22 @@ def trade_off(
         for seed in range(seeds)
     ]
     for recipe in recipes:
-        find_task(recipe)  # before the first of them takes minutes
+        find_task(recipe)  # raises for a wrong setting now, not after minutes of training
     points = []
-    with folder_lock(work / "tradeoff"), TrainingProgress() as progress:
-        progress.tell("reading the photographs")
+    listener = listener or Silent()
+    with folder_lock(work / "tradeoff"):
+        listener.say("reading the photographs")
         photographs = gather(sources, recipes[0].crop)
         made: dict[str, tuple[Samples, Samples]] = {}
         for recipe in recipes:
             if recipe.network not in made:
-                progress.begin("making samples", recipe.samples + recipe.validation)
-                made[recipe.network] = find_task(recipe).samples(photographs, recipe, work, progress.advance)
-        progress.begin("training", sum(recipe.epochs + 1 for recipe in recipes))
+                listener.begin("making samples", recipe.samples + recipe.validation)
+                made[recipe.network] = find_task(recipe).samples(photographs, recipe, work, listener.advance)
+        listener.begin("training", sum(recipe.epochs + 1 for recipe in recipes))
         for recipe in recipes:
-            points.append(_point(recipe, made[recipe.network], photographs, work / "tradeoff", progress))
-            progress.tell(_told(points[-1]))
+            points.append(_point(recipe, made[recipe.network], photographs, work / "tradeoff", listener))
+            listener.say(_summary(points[-1]))
     return points
-
-
-def write(points: Sequence[Point], out: Path) -> None:
-    """Writes points as .csv; a .svg of the same name shows them."""
-    from pipeline.train.tradeoff_report import draw  # noqa: PLC0415  # matplotlib takes seconds
-
-    text = io.StringIO()
-    writer = csv.DictWriter(text, [field.name for field in fields(Point)], lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(
-        {name: f"{value:.6g}" if isinstance(value, float) else value for name, value in asdict(point).items()}
-        for point in points
-    )
-    write_atomically(out, text.getvalue())
-    draw(points, out.with_suffix(".svg"))
 
 
 def parse(texts: Sequence[str]) -> dict[str, list[str]]:
@@ -124,45 +115,45 @@ def parse(texts: Sequence[str]) -> dict[str, list[str]]:
 
 
 def _point(
-    recipe: Recipe, samples: tuple[Samples, Samples], photographs: Photographs, folder: Path, progress: TrainingProgress
-) -> Point:
+    recipe: Recipe, samples: tuple[Samples, Samples], photographs: Photographs, folder: Path, listener: TrainingListener
+) -> TradeoffPoint:
     """Returns the point of one training, from its file where that is of the same training."""
     name = f"{recipe.network}-{recipe.settings['strength']}-{recipe.seed}"
     training = Training(start(recipe), recipe, *samples)
     try:
-        kept = json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
-        if kept.pop("key") == training.key:
-            progress.advance(recipe.epochs + 1)
-            return Point(**kept)
+        found = json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
+        if found.pop("key") == training.key:
+            listener.advance(recipe.epochs + 1)
+            return TradeoffPoint(**found)
     except (OSError, ValueError, LookupError, TypeError):
-        pass  # none, or damaged
+        pass  # missing or damaged
 
-    def advance(_: Epoch) -> None:
-        progress.advance()
+    def on_epoch(_: Epoch) -> None:
+        listener.advance()
 
-    training.run(folder / f"{name}.pt", advance)
+    training.run(folder / f"{name}.pt", on_epoch)
     metric = training.network.eval().requires_grad_(requires_grad=False)
     figures = training.epochs[-1].figures
-    seen = examine(metric, samples[1], clear_crops(photographs, recipe.crop))  # type: ignore[arg-type]  # a metric
-    point = Point(
+    measured = examine(metric, samples[1], clear_crops(photographs, recipe.crop))  # type: ignore[arg-type]  # a metric
+    point = TradeoffPoint(
         recipe.network,
         float(recipe.settings["strength"]),
         recipe.seed,
         srocc=figures["srocc"],
         plcc=figures["plcc"],
-        **seen,
+        **measured,
     )
     write_atomically(folder / f"{name}.json", json.dumps(asdict(point) | {"key": training.key}) + "\n")
-    progress.advance()
+    listener.advance()
     return point
 
 
 def examine(metric: Metric, distorted: Samples, clear: Images) -> dict[str, float]:
-    """Returns norm, gain and spread of a metric, as a `Point` has them.
+    """Returns norm, gain and spread of a metric, as a `TradeoffPoint` has them.
 
     Args:
         metric: Frozen.
-        distorted: Crops held out; the gradients of the first are looked at.
+        distorted: Crops held out; gradients are measured on the first of them.
         clear: (N, 3, H, W) crops held out, which are attacked.
     """
     attack: Attack = replace(find("attacks", "ifgsm").load()(), eps=EPS)
@@ -197,7 +188,7 @@ def clear_crops(photographs: Photographs, side: int) -> Images:
     return to_tensor(crops)
 
 
-def _told(point: Point) -> str:
+def _summary(point: TradeoffPoint) -> str:
     return (
         f"{point.training} at {point.strength:g}, seed {point.seed}: SROCC {point.srocc:.3f}, "
         f"norm {point.norm:.0f}, gain {point.gain:.1f} of 100"

@@ -1,12 +1,13 @@
-"""The plot of a trade-off: what a metric keeps of its agreement, against what attacks keep of their hold on it."""
+"""The table and the plot of a trade-off: a metric's agreement with labels, against the gain of attacks on it."""
 
 from __future__ import annotations
 
+import csv
 import io
 from collections.abc import Sequence
+from dataclasses import asdict, fields
 from pathlib import Path
 from statistics import fmean
-from typing import TYPE_CHECKING
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
@@ -14,14 +15,25 @@ from matplotlib.figure import Figure
 
 from pipeline.files import write_atomically
 from pipeline.scoring.plots.style import STYLE, UNDATED
-
-if TYPE_CHECKING:
-    from pipeline.train.tradeoff import Point
+from pipeline.train.tradeoff import TradeoffPoint
 
 SHOWN = {"norm": "mean l1 norm of the gradient", "gain": "mean I-FGSM gain at 4/255, of 100"}
 
 
-def draw(points: Sequence[Point], out: Path) -> None:
+def write(points: Sequence[TradeoffPoint], out: Path) -> None:
+    """Writes points as a .csv; a .svg of the same name shows them."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, [field.name for field in fields(TradeoffPoint)], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(
+        {name: f"{value:.6g}" if isinstance(value, float) else value for name, value in asdict(point).items()}
+        for point in points
+    )
+    write_atomically(out, text.getvalue())
+    draw(points, out.with_suffix(".svg"))
+
+
+def draw(points: Sequence[TradeoffPoint], out: Path) -> None:
     """Writes the plot: a panel per measure, a line per training through its strengths, a small dot per seed.
 
     Args:
@@ -41,7 +53,7 @@ def draw(points: Sequence[Point], out: Path) -> None:
     write_atomically(out, buffer.getvalue())
 
 
-def _panel(axes: Axes, points: Sequence[Point], measure: str) -> None:
+def _panel(axes: Axes, points: Sequence[TradeoffPoint], measure: str) -> None:
     for training in dict.fromkeys(point.training for point in points):
         own = [point for point in points if point.training == training]
         means = {

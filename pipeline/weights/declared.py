@@ -23,12 +23,12 @@ class Need:
 
     @property
     def name(self) -> str:
-        """Returns the declared name; of a file of ours, its path in the checkout."""
+        """Returns the declared name; for a file of the checkout, its path there."""
         return self.weight.name
 
     @property
     def path(self) -> Path:
-        """Returns where it lies on this machine, or would."""
+        """Returns where the file lies on this machine, or would."""
         folder, _, rest = self.name.partition("/")
         ours = folder in FOLDERS
         return weights_path(rest, folder) if ours else weights_path(self.name)
@@ -55,31 +55,31 @@ def declared() -> dict[str, Need]:
 
 
 def choose(names: list[str]) -> list[Need]:
-    """Returns the files that names stand for: of entries, of declared files, or of files without their folder.
+    """Returns the files that names stand for. A name is an entry's, a declared file's, or a file's without its folder.
 
     Args:
-        names: What the user wrote; nothing means every file.
+        names: What the user wrote; an empty list means every file.
 
     Raises:
-        BenchError: If a name is none of these; tells the nearest.
+        BenchError: If a name is none of these; the message suggests similar ones.
     """
     known = declared()
     chosen: dict[str, Need] = {}
     for name in names or known:
         found = {key: need for key, need in known.items() if name in (key, key.rpartition("/")[2], *need.entries)}
         if not found:
-            _refuse(name, known)
+            _require_entry(name, known)
         chosen |= found
     return list(chosen.values())
 
 
-def _refuse(name: str, known: dict[str, Need]) -> None:
-    """Raises unless the name is that of an entry without weights."""
+def _require_entry(name: str, known: dict[str, Need]) -> None:
+    """Raises BenchError unless the name is that of an entry that loads no weights."""
     entries = {entry: folder for folder in ("metrics", "defences") for entry in lookup.entries(folder)}
     if name in entries:
         problem = lookup.entries(entries[name])[name].problem
         if problem:
-            raise BenchError(f"{name} must be readable to tell its weights; {problem}")
+            raise BenchError(f"{name} must be readable, so that its weights are known; {problem}")
         return
     close = difflib.get_close_matches(name, [*entries, *known, *(key.rpartition("/")[2] for key in known)], n=3)
     guess = f"did you mean {' or '.join(close)}?" if close else "see python -m pipeline weights list"

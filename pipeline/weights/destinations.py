@@ -1,4 +1,4 @@
-"""Where fetched files are put: the caches that the libraries read, or a mirror's folder."""
+"""Where fetched files go: the caches that the libraries read, or a mirror's folder."""
 
 from __future__ import annotations
 
@@ -9,33 +9,41 @@ from pathlib import Path
 from typing import Protocol
 
 from pipeline.catalogue.weight_paths import hub_file, main_revision, torch_home
+from pipeline.files import exclusive, move_into_place, replace_link, write_atomically
 from pipeline.weights import sums
 from pipeline.weights.declared import Need
-from pipeline.weights.writing import locked, point, put, settle
+from pipeline.weights.sums import OTHER_FOLDER
 
-UNKNOWN_REVISION = "0" * 40  # of a hub file whose commit nobody told: from a mirror, or imported
+UNKNOWN_REVISION = "0" * 40  # for a hub file whose commit is not known: it came from a mirror, or was imported
 
 
-class Shelf(Protocol):
-    """A set of places that files are put in."""
+class Destination(Protocol):
+    """A set of places for files."""
 
-    lists_all: bool  # whether its sums name also the files that the manifest knows
+    lists_all: bool  # whether its list of sums also names files whose sha256 the manifest knows
 
     def path(self, need: Need) -> Path:
         """Returns where the file lies, or would."""
 
     def part(self, need: Need) -> Path:
-        """Returns where it is collected until it is whole, on the same file system."""
+        """Returns where the file is collected until it is whole, on the same file system."""
 
-    def put(self, need: Need, part: Path, sha256: str, revision: str) -> None:
-        """Gives a whole and checked file its place."""
+    def accept(self, need: Need, part: Path, sha256: str, revision: str) -> None:
+        """Moves a whole and checked file into its place.
+
+        Args:
+            need: Which file it is.
+            part: Where it was collected.
+            sha256: The hash of its content.
+            revision: The commit of its repository on the hub; empty if not known.
+        """
 
     def sums(self) -> Path:
-        """Returns the file that pins sha256 sums there."""
+        """Returns the list of the sha256 sums of files that are there."""
 
     @contextmanager
     def lock(self, need: Need) -> Iterator[None]:
-        """Holds the file's place for one process."""
+        """Lets one process at a time write the file; others wait."""
 
 
 class Caches:
@@ -52,29 +60,29 @@ class Caches:
             return wanted.folder / "blobs" / f".{wanted.file.replace('/', '--')}.part"
         return need.path.with_name(f".{need.path.name}.part")
 
-    def put(self, need: Need, part: Path, sha256: str, revision: str) -> None:
+    def accept(self, need: Need, part: Path, sha256: str, revision: str) -> None:
         if not need.name.startswith("huggingface/"):
-            settle(part, need.path)
+            move_into_place(part, need.path, OTHER_FOLDER)
             return
         wanted = hub_file(need.name)
         blob = wanted.folder / "blobs" / sha256
-        settle(part, blob)
+        move_into_place(part, blob, OTHER_FOLDER)
         revision = revision or main_revision(wanted.folder) or UNKNOWN_REVISION
-        point(wanted.folder / "snapshots" / revision / wanted.file, blob)
+        replace_link(wanted.folder / "snapshots" / revision / wanted.file, blob, OTHER_FOLDER)
         if main_revision(wanted.folder) != revision:
-            put(wanted.folder / "refs" / "main", revision)
+            write_atomically(wanted.folder / "refs" / "main", revision, OTHER_FOLDER)
 
     def sums(self) -> Path:
         return sums.pins_file()
 
     @contextmanager
     def lock(self, need: Need) -> Iterator[None]:
-        with locked(torch_home() / "metric_robustness" / "locks" / _short(need)):
+        with exclusive(torch_home() / "metric_robustness" / "locks" / _lock_name(need), OTHER_FOLDER):
             yield
 
 
 class MirrorFolder:
-    """A folder with the declared names below it, and their sums; any web server can serve it."""
+    """A folder that holds files under their declared names, and a list of their sums; any web server can serve it."""
 
     lists_all = True
 
@@ -87,17 +95,17 @@ class MirrorFolder:
     def part(self, need: Need) -> Path:
         return self.path(need).with_name(f".{self.path(need).name}.part")
 
-    def put(self, need: Need, part: Path, sha256: str, revision: str) -> None:
-        settle(part, self.path(need))
+    def accept(self, need: Need, part: Path, sha256: str, revision: str) -> None:
+        move_into_place(part, self.path(need), OTHER_FOLDER)
 
     def sums(self) -> Path:
         return self.folder / sums.NAME
 
     @contextmanager
     def lock(self, need: Need) -> Iterator[None]:
-        with locked(self.folder / ".locks" / _short(need)):
+        with exclusive(self.folder / ".locks" / _lock_name(need), OTHER_FOLDER):
             yield
 
 
-def _short(need: Need) -> str:
+def _lock_name(need: Need) -> str:
     return hashlib.sha256(need.name.encode()).hexdigest()[:16]

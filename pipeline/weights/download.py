@@ -1,4 +1,4 @@
-"""One download: continued where it broke off, hashed while it is written, and refused when it is another file."""
+"""One download: continued where it broke off, hashed while it is written, and refused when the hash is wrong."""
 
 from __future__ import annotations
 
@@ -8,37 +8,41 @@ from pathlib import Path
 from threading import Event
 
 from pipeline.errors import DataError, TransientError
+from pipeline.files import plain_errors
 from pipeline.weights.integrity import Expected
-from pipeline.weights.sources import CHUNK, BrokenError, BusyError, Source
-from pipeline.weights.writing import plain_errors
+from pipeline.weights.sources import CHUNK, BusyError, ConnectionBrokenError, FileSource
+from pipeline.weights.sums import OTHER_FOLDER
 
-Heard = Callable[[int, int | None], None]  # bytes that are there, and of how many if that is known
+OnProgress = Callable[[int, int | None], None]  # gets the bytes that have arrived, and of how many if that is known
+
+TRIES = 5  # in a row without a byte
+LONGEST = 60.0  # seconds that a server may ask us to wait, in all
 
 
-def download(source: Source, part: Path, expected: Expected, heard: Heard, stop: Event) -> str:
+def download(source: FileSource, part: Path, expected: Expected, on_progress: OnProgress, stop: Event) -> str:
     """Collects a file in `part`, from where an earlier try ended, and returns its sha256.
 
     Args:
-        source: What to read.
+        source: Where to read it.
         part: Where it is collected; stays when the download breaks off.
-        expected: What it must be.
-        heard: Is told how far it is.
+        expected: The sha256 and the size that it must have.
+        on_progress: Is called with each piece that arrives.
         stop: When set, the download stops.
 
     Raises:
-        DataError: If the server refuses, or the file is another one; `part` is then gone.
+        DataError: If the server refuses, or sends another file; `part` is then deleted.
         TransientError: If it breaks off again and again, the server asks for a long wait, or the disk is full.
         StoppedError: If `stop` was set.
     """
-    patience, fresh = Patience(source.where, stop), False
-    with plain_errors(part):
+    retries, fresh = Retries(source.where, stop), False
+    with plain_errors(part, OTHER_FOLDER):
         part.parent.mkdir(parents=True, exist_ok=True)
     while True:
         before = _size(part)
         try:
-            began, sha256 = _continue(source, part, expected, heard, stop)
-        except (BrokenError, BusyError) as error:
-            patience.bear(error, moved=_size(part) > before)
+            began, sha256 = _continue(source, part, expected, on_progress, stop)
+        except (ConnectionBrokenError, BusyError) as error:
+            retries.wait(error, advanced=_size(part) > before)
             continue
         refusal = expected.refusal(sha256)
         if not refusal:
@@ -47,19 +51,21 @@ def download(source: Source, part: Path, expected: Expected, heard: Heard, stop:
         discard(part)
         if began == 0 or fresh:
             raise DataError(f"{refusal} from {source.where}: it is refused; get the file elsewhere, or try a mirror")
-        fresh = True  # what was there may have been of another version
+        fresh = True  # what an earlier try left may belong to another version: once more from the beginning
 
 
 def discard(part: Path) -> None:
-    """Removes what was collected."""
+    """Deletes what was collected of a file."""
     part.unlink(missing_ok=True)
     _tag(part).unlink(missing_ok=True)
 
 
-def _continue(source: Source, part: Path, expected: Expected, heard: Heard, stop: Event) -> tuple[int, str]:
-    """Adds to a file what a source has; returns where that began, and the sha256 of the whole."""
+def _continue(
+    source: FileSource, part: Path, expected: Expected, on_progress: OnProgress, stop: Event
+) -> tuple[int, str]:
+    """Appends to `part` what is missing; returns the byte where that began, and the sha256 of the whole file."""
     tag = _tag(part).read_text(encoding="utf-8") if _tag(part).is_file() else ""
-    start = _size(part) if tag or expected.sha256 else 0  # without either, what is there may be another version
+    start = _size(part) if tag or expected.sha256 else 0  # without either, the part may belong to another version
     running = hashlib.sha256()
     with source.open(start, tag) as stream:
         if stream.start:
@@ -69,7 +75,7 @@ def _continue(source: Source, part: Path, expected: Expected, heard: Heard, stop
                 f"{source.where} must have {expected.size} bytes; it offers {stream.whole}: it is refused; get it "
                 "elsewhere, or try a mirror"
             )
-        with plain_errors(part), part.open("r+b" if part.exists() else "wb") as file:
+        with plain_errors(part, OTHER_FOLDER), part.open("r+b" if part.exists() else "wb") as file:
             file.truncate(stream.start)
             file.seek(stream.start)
             if stream.tag:
@@ -81,10 +87,10 @@ def _continue(source: Source, part: Path, expected: Expected, heard: Heard, stop
                     raise StoppedError
                 file.write(chunk)
                 running.update(chunk)
-                heard(file.tell(), stream.whole)
+                on_progress(file.tell(), stream.whole)
             arrived = file.tell()
     if stream.whole is not None and arrived < stream.whole:
-        raise BrokenError("the connection closed early")
+        raise ConnectionBrokenError("the connection closed early")
     return stream.start, running.hexdigest()
 
 
@@ -95,7 +101,7 @@ def _read_into(update: Callable[[bytes], None], file: Path) -> None:
 
 
 def _tag(part: Path) -> Path:
-    """Returns the file that keeps what the server calls the version that is being collected."""
+    """Returns the file beside the part that holds the server's name (ETag) of the version that is being collected."""
     return part.with_name(f"{part.name}.tag")
 
 
@@ -103,37 +109,30 @@ def _size(part: Path) -> int:
     return part.stat().st_size if part.is_file() else 0
 
 
-TRIES = 5  # in a row without getting on
-
-
-LONGEST = 60.0  # seconds that a server may ask to wait, in all
-
-
 class StoppedError(Exception):
     """The user stops; what has arrived is kept."""
 
 
-class Patience:
-    """Waits between the tries at one file, or gives up."""
+class Retries:
+    """Waits between the tries at one file, and gives up after too many.
+
+    Args:
+        where: What is read, for messages.
+        stop: Ends every wait when set.
+    """
 
     def __init__(self, where: str, stop: Event) -> None:
-        """Begins.
-
-        Args:
-            where: What is read, for messages.
-            stop: Ends every wait when set.
-        """
         self.where = where
         self.stop = stop
         self.failures = 0
-        self.left = LONGEST
+        self.left = LONGEST  # seconds
 
-    def bear(self, error: BrokenError | BusyError, *, moved: bool = False) -> None:
+    def wait(self, error: ConnectionBrokenError | BusyError, *, advanced: bool = False) -> None:
         """Waits until the next try.
 
         Args:
-            error: What went wrong.
-            moved: Whether something arrived before it did.
+            error: Why the last try ended.
+            advanced: Whether something arrived in it.
 
         Raises:
             TransientError: If there were enough tries, or the server asks for a long wait.
@@ -147,7 +146,7 @@ class Patience:
                     f"{self.where} answers 429 and asks to wait {error.seconds:.0f} s: run the same command after that"
                 ) from error
         else:
-            self.failures = 1 if moved else self.failures + 1
+            self.failures = 1 if advanced else self.failures + 1
             seconds = 0.1 * 2**self.failures
             if self.failures >= TRIES:
                 raise TransientError(

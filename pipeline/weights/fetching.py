@@ -1,4 +1,4 @@
-"""Fetching: every file is asked of the mirror first, then of its own server, checked, and put in its place."""
+"""Fetching: each file is asked for at the mirror first, then at its own server, checked, and moved into its place."""
 
 from __future__ import annotations
 
@@ -16,29 +16,29 @@ from pipeline.errors import BenchError, DataError, Exit, TransientError
 from pipeline.files import file_digest
 from pipeline.weights import sums
 from pipeline.weights.declared import Need
-from pipeline.weights.destinations import Caches, Shelf
-from pipeline.weights.download import Patience, StoppedError, download
+from pipeline.weights.destinations import Caches, Destination
+from pipeline.weights.download import Retries, StoppedError, download
 from pipeline.weights.integrity import Expected, expected
 from pipeline.weights.network import forbidden_by
 from pipeline.weights.repositories import members_in_mirror, members_on_hub
-from pipeline.weights.sources import Announced, BrokenError, BusyError, PathSource, Source, UrlSource
+from pipeline.weights.sources import Announced, BusyError, ConnectionBrokenError, FileSource, PathSource, UrlSource
 
 VARIABLE = "METRIC_ROBUSTNESS_MIRROR"
-Told = Callable[[Need, int, int | None], None]  # the file, bytes that are there, and of how many if known
+OnProgress = Callable[[Need, int, int | None], None]  # gets the file, the bytes that arrived, and of how many if known
 
 
-class Outcome(NamedTuple):
+class FetchResult(NamedTuple):
     """What became of one file."""
 
     need: Need
     status: str  # here, fetched or failed
     sha256: str = ""
-    reason: str = ""  # of a failure; of a fetched file, what should be known
+    reason: str = ""  # why it failed; of a fetched file, what the user should know
     exit_code: Exit = Exit.DONE
 
     @property
     def line(self) -> str:
-        """Returns it as one line; of a failure, with the metrics that it stops."""
+        """Returns the result as one line; that of a failure names the entries that cannot run."""
         if self.status == "failed":
             return f"error: {self.need.who}: {self.reason}"
         return f"{self.status}: {self.need.name}{f'; {self.reason}' if self.reason else ''}"
@@ -51,7 +51,7 @@ class Mirror:
     where: str
     sums: dict[str, str] = field(default_factory=dict)
 
-    def source(self, name: str) -> Source:
+    def source(self, name: str) -> FileSource:
         """Returns where it has the file, if it has it."""
         known = self.sums.get(name, "")
         if is_address(self.where):
@@ -79,111 +79,116 @@ def open_mirror(where: str) -> Mirror | None:
             raise BenchError(f"the mirror must be a folder or an address; got {where}: name one that exists")
         return Mirror(where, sums.read(folder / sums.NAME))
     if variable := forbidden_by():
-        raise BenchError(f"the mirror {where} must be asked over the network, which {variable} forbids: unset it")
+        raise BenchError(f"the mirror {where} is on the network, which {variable} forbids: unset it")
     source = UrlSource(f"{where.rstrip('/')}/{sums.NAME}")
     try:
         with source.open(0, "") as stream:
             return Mirror(where, sums.parse(b"".join(stream.chunks).decode(errors="replace")))
-    except (DataError, BusyError, BrokenError):
-        return Mirror(where)  # without sums, or each file tells what is wrong with it
+    except (DataError, BusyError, ConnectionBrokenError):
+        return Mirror(where)  # it has no list of sums, or fails: then the first file's message says how
 
 
 class Fetcher:
-    """Fetches files into a shelf."""
+    """Fetches files into a destination."""
 
     def __init__(
-        self, shelf: Shelf | None = None, mirror: str = "", told: Told | None = None, *, anew: bool = False
+        self,
+        destination: Destination | None = None,
+        mirror: str = "",
+        on_progress: OnProgress | None = None,
+        *,
+        anew: bool = False,
     ) -> None:
         """Opens the mirror.
 
         Args:
-            shelf: Where the files go; by default where the libraries look.
-            mirror: A folder or an address that is asked first; by default METRIC_ROBUSTNESS_MIRROR.
-            told: Is told how far each file is.
+            destination: Where the files go; default: where the libraries look.
+            mirror: A folder or an address that is asked first; default: METRIC_ROBUSTNESS_MIRROR.
+            on_progress: Is called with each piece of a file that arrives, from several threads.
             anew: Fetches again what is here and right.
 
         Raises:
             BenchError: If the mirror does not exist.
         """
-        self.shelf = shelf or Caches()
+        self.destination = destination or Caches()
         self.mirror = open_mirror(mirror)
-        self.told = told
+        self.on_progress = on_progress
         self.anew = anew
         self.stop = Event()
 
-    def fetch(self, needs: Iterable[Need], jobs: int, done: Callable[[Outcome], None]) -> list[Outcome]:
+    def fetch(self, needs: Iterable[Need], jobs: int, on_result: Callable[[FetchResult], None]) -> list[FetchResult]:
         """Fetches files side by side; a failure costs only its own file.
 
         Args:
             needs: The files.
             jobs: How many at once.
-            done: Is told each outcome as it is reached, in the calling thread.
+            on_result: Is called with the result of each file once it is known, in the calling thread.
         """
         wanted = list(needs)
         members: dict[str, list[Need]] = {}
-        outcomes: list[Outcome] = []
+        results: list[FetchResult] = []
         for need in [need for need in wanted if need.weight.whole_repository]:
             found = self._members(need)
-            if isinstance(found, Outcome):
+            if isinstance(found, FetchResult):
                 wanted.remove(need)
-                outcomes.append(found)
-                done(found)
+                results.append(found)
+                on_result(found)
             else:
                 members[need.name] = found
         single = [need for need in wanted if need.name not in members]
-        outcomes += self._round([*single, *chain.from_iterable(members.values())], jobs, done)
-        failed = {outcome.need.name for outcome in outcomes if outcome.status == "failed"}
-        last = [  # so that its being here tells that all are
+        results += self._round([*single, *chain.from_iterable(members.values())], jobs, on_result)
+        failed = {result.need.name for result in results if result.status == "failed"}
+        last = [  # fetched after its repository's other files: where it is here, they all are
             need
             for need in wanted
             if need.name in members and failed.isdisjoint(member.name for member in members[need.name])
         ]
-        outcomes += self._round(last, jobs, done)
-        return sorted(outcomes, key=lambda outcome: outcome.need.name)
+        results += self._round(last, jobs, on_result)
+        return sorted(results, key=lambda result: result.need.name)
 
-    def _round(self, needs: list[Need], jobs: int, done: Callable[[Outcome], None]) -> list[Outcome]:
-        outcomes = []
+    def _round(self, needs: list[Need], jobs: int, on_result: Callable[[FetchResult], None]) -> list[FetchResult]:
+        results = []
         with ThreadPoolExecutor(jobs) as pool:
-            left: set[Future[Outcome]] = {pool.submit(self.one, need) for need in needs}
+            left: set[Future[FetchResult]] = {pool.submit(self.one, need) for need in needs}
             try:
                 while left:
                     finished, left = wait(left, timeout=0.5, return_when=FIRST_COMPLETED)
                     for future in finished:
-                        outcomes.append(future.result())
-                        done(outcomes[-1])
+                        results.append(future.result())
+                        on_result(results[-1])
             except BaseException:
                 self.stop.set()
                 pool.shutdown(cancel_futures=True)
                 raise
-        return outcomes
+        return results
 
-    def _members(self, need: Need) -> list[Need] | Outcome:
+    def _members(self, need: Need) -> list[Need] | FetchResult:
         """Returns the other files of a repository that is needed whole, or why they are not known."""
         listed = members_in_mirror(need, self.mirror.sums) if self.mirror else []
         if listed or forbidden_by():
             return listed
-        patience = Patience(need.name, self.stop)
+        retries = Retries(need.name, self.stop)
         while True:
             try:
                 return members_on_hub(need, token())
-            except (BrokenError, BusyError) as error:
+            except (ConnectionBrokenError, BusyError) as error:
                 try:
-                    patience.bear(error)
+                    retries.wait(error)
                 except TransientError as given_up:
                     return _failure(need, given_up)
             except BenchError as error:
                 return _failure(need, error)
 
-    def one(self, need: Need, *extra: Source) -> Outcome:
+    def one(self, need: Need, *extra: FileSource) -> FetchResult:
         """Fetches one file, from the sources given or else from the mirror and its own server."""
         try:
             return self._one(need, extra or tuple(self.sources(need)))
         except BenchError as error:
             return _failure(need, error)
         except StoppedError:
-            return Outcome(need, "failed", reason="stopped", exit_code=Exit.STOPPED)
+            return FetchResult(need, "failed", reason="stopped", exit_code=Exit.STOPPED)
 
-    def sources(self, need: Need) -> Iterable[Source]:
+    def sources(self, need: Need) -> Iterable[FileSource]:
         """Yields where a file may come from, in the order of asking."""
         if self.mirror:
             yield self.mirror.source(need.name)
@@ -191,22 +196,22 @@ class Fetcher:
             hub_token = token() if need.weight.on_hub else ""
             yield UrlSource(need.weight.url, is_hub=need.weight.on_hub, token=hub_token)
 
-    def _one(self, need: Need, sources: tuple[Source, ...]) -> Outcome:
+    def _one(self, need: Need, sources: tuple[FileSource, ...]) -> FetchResult:
         if need.weight.own and not need.here:
             raise DataError(f"{need.name} is missing from the checkout: restore it with git")
         if need.weight.own or (not self.anew and self._right(need, sources)):
-            return Outcome(need, "here")
+            return FetchResult(need, "here")
         if not sources:
             raise DataError(
                 f"{need.name} has no address in pipeline/weights/manifest.yml: get the file from its authors and run "
                 "python -m pipeline weights import FILE"
             )
-        with self.shelf.lock(need):
+        with self.destination.lock(need):
             if not self.anew and self._right(need, sources):
-                return Outcome(need, "here")  # another process was quicker
+                return FetchResult(need, "here")  # another process was quicker
             return self._first_that_serves(need, sources)
 
-    def _first_that_serves(self, need: Need, sources: tuple[Source, ...]) -> Outcome:
+    def _first_that_serves(self, need: Need, sources: tuple[FileSource, ...]) -> FetchResult:
         reasons: list[BenchError] = []
         for source in sources:
             try:
@@ -221,73 +226,73 @@ class Fetcher:
         transient = any(isinstance(error, TransientError) for error in reasons)
         raise (TransientError if transient else type(reasons[-1]))("; ".join(map(str, reasons)))
 
-    def _take(self, need: Need, source: Source, notes: list[str]) -> Outcome:
+    def _take(self, need: Need, source: FileSource, notes: list[str]) -> FetchResult:
         announced = self._announced(source)
         must = self._expected(need, announced)
-        self._room(need, announced.size or must.size)
+        self._require_room(need, announced.size or must.size)
 
-        def heard(arrived: int, whole: int | None) -> None:
-            if self.told:
-                self.told(need, arrived, whole)
+        def on_progress(arrived: int, whole: int | None) -> None:
+            if self.on_progress:
+                self.on_progress(need, arrived, whole)
 
-        part = self.shelf.part(need)
-        sha256 = download(source, part, must, heard, self.stop)
-        self.shelf.put(need, part, sha256, announced.revision)
-        stand_in = need.weight.equivalents.get(sha256, "")  # is not pinned: the file itself is welcome later
-        if self.shelf.lists_all or not (need.weight.sha256 or stand_in):
-            sums.record(self.shelf.sums(), need.name, sha256)
+        part = self.destination.part(need)
+        sha256 = download(source, part, must, on_progress, self.stop)
+        self.destination.accept(need, part, sha256, announced.revision)
+        stand_in = need.weight.equivalents.get(sha256, "")  # is not pinned, so that the file itself may replace it
+        if self.destination.lists_all or not (need.weight.sha256 or stand_in):
+            sums.record(self.destination.sums(), need.name, sha256)
         if stand_in:
             notes = [*notes, f"it is {stand_in}"]
         elif not must.known:
-            notes = [*notes, f"its sha256 was not known before and is now pinned in {self.shelf.sums()}"]
-        return Outcome(need, "fetched", sha256, "; ".join(notes))
+            notes = [*notes, f"its sha256 was not known before and is now pinned in {self.destination.sums()}"]
+        return FetchResult(need, "fetched", sha256, "; ".join(notes))
 
-    def _announced(self, source: Source) -> Announced:
-        """Returns what a source tells beforehand; a server that stumbles is asked again."""
-        patience = Patience(source.where, self.stop)
+    def _announced(self, source: FileSource) -> Announced:
+        """Returns what a source announces; a server that fails is asked again."""
+        retries = Retries(source.where, self.stop)
         while True:
             try:
                 return source.announced()
-            except (BrokenError, BusyError) as error:
-                patience.bear(error)
+            except (ConnectionBrokenError, BusyError) as error:
+                retries.wait(error)
 
     def _expected(self, need: Need, announced: Announced | None = None) -> Expected:
-        pins = self.shelf.sums()
+        pins = self.destination.sums()
         return expected(need.weight, sums.read(pins).get(need.name, ""), pins, announced)
 
-    def _right(self, need: Need, sources: tuple[Source, ...]) -> bool:
-        """Tells whether the file is in its place and is what it must be, as far as that can be known."""
-        path = self.shelf.path(need)
+    def _right(self, need: Need, sources: tuple[FileSource, ...]) -> bool:
+        """Tells whether the file is in its place and has the size and hash that it must have, where these are known."""
+        path = self.destination.path(need)
         if not path.is_file():
             return False
         must = self._expected(need)
         size = must.size
-        if not must.known and not forbidden_by():  # then its server may know
+        if not must.known and not forbidden_by():  # its server may announce a hash
             for source in sources:
                 try:
-                    told = source.announced()
-                except (BenchError, BusyError, BrokenError):
+                    announced = source.announced()
+                except (BenchError, BusyError, ConnectionBrokenError):
                     continue
-                must, size = must._replace(sha256=told.sha256), told.size
+                must, size = must._replace(sha256=announced.sha256), announced.size
                 break
         if size not in (None, path.stat().st_size) and not must.equivalents:
             return False
         return not must.known or not must.refusal(file_digest(path))
 
-    def _room(self, need: Need, size: int | None) -> None:
+    def _require_room(self, need: Need, size: int | None) -> None:
         """Raises if the disk has no room for the file."""
-        folder = self.shelf.part(need).parent
+        folder = self.destination.part(need).parent
         while not folder.exists():
             folder = folder.parent
         stat = os.statvfs(folder)
         free = stat.f_bavail * stat.f_frsize
-        if size is not None and size > free + (self.shelf.part(need).stat().st_size if self._begun(need) else 0):
+        if size is not None and size > free + (self.destination.part(need).stat().st_size if self._begun(need) else 0):
             raise TransientError(
                 f"{need.name} has {size / 1e6:.0f} MB, and {folder} has room for {free / 1e6:.0f} MB: free some space"
             )
 
     def _begun(self, need: Need) -> bool:
-        return self.shelf.part(need).is_file()
+        return self.destination.part(need).is_file()
 
 
 def token() -> str:
@@ -297,5 +302,5 @@ def token() -> str:
     return get_token() or ""
 
 
-def _failure(need: Need, error: BenchError) -> Outcome:
-    return Outcome(need, "failed", reason=str(error), exit_code=error.exit_code)
+def _failure(need: Need, error: BenchError) -> FetchResult:
+    return FetchResult(need, "failed", reason=str(error), exit_code=error.exit_code)

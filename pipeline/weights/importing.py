@@ -8,20 +8,20 @@ from pathlib import Path
 from pipeline.errors import BenchError, DataError
 from pipeline.files import file_digest
 from pipeline.weights.declared import Need, declared
-from pipeline.weights.fetching import Fetcher, Outcome
+from pipeline.weights.fetching import Fetcher, FetchResult
 from pipeline.weights.opening import open_all
 from pipeline.weights.sources import PathSource
 
 
 def recognise(paths: list[Path], name: str) -> list[tuple[Path, Need]]:
-    """Returns which declared file each path is: by its name, with as much of its folders as is needed.
+    """Returns which declared file each path is, by its name and as many of its folders as it takes to tell.
 
     Args:
-        paths: Files, or folders whose declared files are meant.
-        name: The declared name, where the file has another; then there must be one path.
+        paths: Files, or folders that hold declared files.
+        name: The declared name, for a single path that has another name; empty otherwise.
 
     Raises:
-        BenchError: If a file is missing, is none that a metric declares, or may be several.
+        BenchError: If a file is missing, is not declared by a metric, or could be several of the declared ones.
     """
     known = {key: need for key, need in declared().items() if not need.weight.own}
     if name:
@@ -39,14 +39,14 @@ def recognise(paths: list[Path], name: str) -> list[tuple[Path, Need]]:
     return found
 
 
-def take(found: list[tuple[Path, Need]]) -> Iterator[Outcome]:
-    """Copies files into their places, each checked first, and yields what became of each."""
+def take(found: list[tuple[Path, Need]]) -> Iterator[FetchResult]:
+    """Checks files, copies them into their places, and yields what became of each."""
     fetcher = Fetcher(anew=True)
     opened = open_all([path for path, _ in found])
     for (path, need), (_, seen) in zip(found, opened, strict=True):
         if seen.problem:
             reason = f"{path} {seen.problem}: it is refused; get another copy"
-            yield Outcome(need, "failed", reason=reason, exit_code=DataError.exit_code)
+            yield FetchResult(need, "failed", reason=reason, exit_code=DataError.exit_code)
         else:
             yield fetcher.one(need, PathSource(path))
 
@@ -67,7 +67,7 @@ def _below(folder: Path, known: dict[str, Need]) -> Iterator[tuple[Path, Need]]:
 
 def _one(path: Path, known: dict[str, Need]) -> Need:
     fitting = _fitting(path, known)
-    if len(fitting) > 1:  # such as model.safetensors: its content may tell
+    if len(fitting) > 1:  # several files are named model.safetensors: the content may decide
         sha256 = file_digest(path)
         fitting = [need for need in fitting if need.weight.sha256 == sha256] or fitting
     if len(fitting) != 1:
@@ -77,14 +77,14 @@ def _one(path: Path, known: dict[str, Need]) -> Need:
 
 
 def _fitting(path: Path, known: dict[str, Need]) -> list[Need]:
-    """Returns the declared files that share the longest end with a path, the file's name at least."""
+    """Returns the declared files whose path has the longest end in common with a path, at least the file's name."""
     shared = {key: _common(path.absolute().parts, Path(key).parts) for key in known}
     longest = max(shared.values(), default=0)
     return [known[key] for key, length in shared.items() if length == longest > 0]
 
 
 def _common(one: tuple[str, ...], other: tuple[str, ...]) -> int:
-    """Returns how many parts two paths share from their ends."""
+    """Returns how many parts two paths have in common, counted from their ends."""
     count = 0
     for mine, yours in zip(reversed(one), reversed(other), strict=False):
         if mine != yours:

@@ -1,4 +1,4 @@
-"""What a file must be, and who says so."""
+"""The sha256 and size that a weight file must have, and who says so."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ class Expected(NamedTuple):
     sha256: str = ""
     prefix: str = ""
     size: int | None = None
-    says: str = ""  # who says so
+    says: str = ""  # who says so, for messages
     equivalents: tuple[str, ...] = ()  # other files that serve as well
 
     @property
     def known(self) -> bool:
-        """Tells whether anything is known by which a file can be refused."""
+        """Tells whether any part of the hash is known, so that a wrong file can be refused."""
         return bool(self.sha256 or self.prefix)
 
     def refusal(self, sha256: str) -> str:
-        """Returns why a file with this sha256 is not the one, or nothing."""
+        """Returns why a file with this sha256 is refused; empty if it is the right one."""
         if sha256 in self.equivalents:
             return ""
         if self.sha256 and sha256 != self.sha256:
@@ -37,24 +37,24 @@ class Expected(NamedTuple):
 
 
 def expected(weight: Weight, pin: str, pins: Path, announced: Announced | None = None) -> Expected:
-    """Returns what a file must be: by the manifest, else as pinned at the first download, else as announced.
+    """Returns the hash and size that a file must have: of the manifest, else the pin, else the source's announcement.
 
     Args:
         weight: What the manifest knows.
-        pin: The sha256 of its first download, or nothing.
+        pin: The sha256 of its first download; empty if it has none.
         pins: The file that holds the pins, for messages.
-        announced: What the source that is about to be read tells.
+        announced: What the source says that is about to be read.
 
     Raises:
         DataError: If the source announces another file than the one that is known.
     """
-    told = announced or Announced()
+    claim = announced or Announced()
     says = "the manifest" if weight.sha256 else f"pinned in {pins} at the first download" if pin else "as announced"
     known = weight.sha256 or pin
     found = Expected(weight.name, known, weight.prefix, weight.size, says, tuple(weight.equivalents))
-    if told.sha256 and (refusal := found.refusal(told.sha256)):
+    if claim.sha256 and (refusal := found.refusal(claim.sha256)):
         remedy = (
             f"if the change is meant, remove its line from {pins}" if pin and not weight.sha256 else "get it elsewhere"
         )
         raise DataError(f"{refusal}, as its source announces: it is refused; {remedy}")
-    return found._replace(sha256=told.sha256) if told.sha256 else found
+    return found._replace(sha256=claim.sha256) if claim.sha256 else found

@@ -1,4 +1,4 @@
-"""The manifest: where each declared weight file comes from, and what it must be."""
+"""The manifest: where each declared weight file comes from, and which hash and size it must have."""
 
 from __future__ import annotations
 
@@ -29,13 +29,12 @@ class Weight:
 
     name: str  # as entries declare it
     url: str = ""  # empty: it can only be imported
-    sha256: str = ""  # empty: not known, the first download pins it
-    prefix: str = ""  # how the sha256 begins, where the name tells
+    sha256: str = ""  # empty: not known; the first download pins it
+    prefix: str = ""  # the beginning of the sha256, where the file's name holds it
     size: int | None = None  # bytes
     licence: str = ""
-    equivalents: dict[str, str] = field(default_factory=dict)  # sha256 -> what the file is that serves as well
-
-    whole_repository: bool = False  # it stands for all files of its repository on the hub
+    equivalents: dict[str, str] = field(default_factory=dict)  # sha256 of a file that serves as well -> what it is
+    whole_repository: bool = False  # whether it stands for all files of its repository on the hub
 
     @property
     def own(self) -> bool:
@@ -44,15 +43,15 @@ class Weight:
 
     @property
     def on_hub(self) -> bool:
-        """Tells whether the Hugging Face hub serves it, which announces the sha256 of large files."""
+        """Tells whether the file comes from the Hugging Face hub, which announces the sha256 of large files."""
         return self.url.startswith(f"{hub()}/")
 
 
-class _Strict(BaseModel):
+class _ManifestPart(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
-class _Facts(_Strict):
+class _Facts(_ManifestPart):
     url: str | None = None
     sha256: Sha256 = ""
     size: int | None = Field(default=None, gt=0)
@@ -61,20 +60,20 @@ class _Facts(_Strict):
     whole_repository: bool = False
 
 
-class _Rule(_Strict):
+class _Rule(_ManifestPart):
     names: str
     url: str = ""
     licence: str
     hashed_names: bool = False
 
 
-class _Manifest(_Strict):
+class _Manifest(_ManifestPart):
     rules: list[_Rule]
     files: dict[str, _Facts]
 
 
 def weight(name: str) -> Weight:
-    """Returns what the manifest knows of a file; what nothing is known of has no address.
+    """Returns what the manifest knows of a file; a file that it does not know has no address.
 
     Raises:
         BenchError: If the manifest cannot be read.
@@ -85,7 +84,7 @@ def weight(name: str) -> Weight:
     hashed = HASHED.search(name) if rule.hashed_names and facts.url is None else None
     address = rule.url if facts.url is None else facts.url
     if rule.hashed_names and facts.url is None and not hashed:
-        address = ""  # not a name of that server
+        address = ""  # that server's files all have a hash in their names
     return Weight(
         name=name,
         url=_address(address, name),

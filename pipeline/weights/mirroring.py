@@ -8,21 +8,21 @@ from pipeline.errors import BenchError
 from pipeline.weights import sums
 from pipeline.weights.declared import Need
 from pipeline.weights.destinations import MirrorFolder
-from pipeline.weights.fetching import Fetcher, Told
-from pipeline.weights.sources import PathSource, Source
+from pipeline.weights.fetching import Fetcher, OnProgress
+from pipeline.weights.sources import FileSource, PathSource
 
 
 class MirrorFetcher(Fetcher):
     """Fills a mirror's folder, from this machine's caches where they have a file."""
 
-    def __init__(self, folder: Path, mirror: str, told: Told) -> None:
+    def __init__(self, folder: Path, mirror: str, on_progress: OnProgress) -> None:
         """Begins; see `Fetcher`."""
         if folder.is_file():
             raise BenchError(f"the mirror must be a folder; {folder} is a file: name another")
-        super().__init__(MirrorFolder(folder), mirror, told)
+        super().__init__(MirrorFolder(folder), mirror, on_progress)
         self.pins = sums.read(sums.pins_file())
 
-    def sources(self, need: Need) -> list[Source]:
+    def sources(self, need: Need) -> list[FileSource]:
         """Returns the file of this machine, if it is here, and then where else it may come from."""
-        own: list[Source] = [PathSource(need.path, self.pins.get(need.name, ""))] if need.here else []
+        own: list[FileSource] = [PathSource(need.path, self.pins.get(need.name, ""))] if need.here else []
         return own + list(super().sources(need))

@@ -1,4 +1,4 @@
-"""Whether a network may be asked at all, and how the server of the Hugging Face hub is called."""
+"""Whether the network may be used, and the address of the Hugging Face hub."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ TRUE = {"1", "ON", "YES", "TRUE"}  # as huggingface_hub reads its variables
 
 
 def forbidden_by() -> str:
-    """Returns the environment variable that forbids the network, or nothing."""
+    """Returns the environment variable that forbids the network; empty if none does."""
     for variable in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"):
         if os.environ.get(variable, "").upper() in TRUE:
             return variable
@@ -17,5 +17,5 @@ def forbidden_by() -> str:
 
 
 def hub() -> str:
-    """Returns the address of the Hugging Face hub, or of the one that HF_ENDPOINT names instead."""
+    """Returns the address of the Hugging Face hub, or of the server that HF_ENDPOINT names instead."""
     return (os.environ.get("HF_ENDPOINT") or HUB).rstrip("/")

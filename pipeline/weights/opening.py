@@ -1,7 +1,7 @@
-"""Opens weight files as their readers would, without running what they hold.
+"""Opens weight files as their readers would, without running code that they hold.
 
-That is done in a process of its own, `python -m pipeline.weights.opening FILE...`, since a damaged file may kill its
-reader. It prints a line of JSON per file.
+A process of its own does it, `python -m pipeline.weights.opening FILE...`, since a damaged file may crash its reader.
+It prints a line of JSON per file.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-TORCHSCRIPT = "TorchScript"  # a program of a restricted language: no pickle, but no mere tensors either
+TORCHSCRIPT = "TorchScript"  # a program in a restricted language: safer than a pickle, but more than tensors
 NEEDS_MORE = re.compile(r"(?:GLOBAL|Unsupported class) ([\w.]+)")
 
 
@@ -29,7 +29,7 @@ class Opened(NamedTuple):
 
 
 def open_all(files: list[Path]) -> Iterator[tuple[Path, Opened]]:
-    """Yields what each file holds, each opened in a child process, which is started again when a file ends it."""
+    """Yields what each file holds. A child process opens them; it is started again after a file that crashes it."""
     left = list(files)
     while left:
         command = [sys.executable, "-m", __name__, *(str(file.absolute()) for file in left)]
@@ -49,7 +49,7 @@ def open_file(path: Path) -> Opened:
     reader = READERS.get(path.suffix, _torch if path.suffix in TORCH else _bytes)
     try:
         return reader(path)
-    except Exception as error:  # noqa: BLE001  # the readers of damaged files raise whatever they like
+    except Exception as error:  # noqa: BLE001  # readers raise all kinds of exceptions on damaged files
         lines = str(error).strip().splitlines() or [type(error).__name__]
         return Opened(problem=f"cannot be read: {lines[0][:200]}")
 
@@ -82,7 +82,7 @@ def _count(found: object) -> int:
         return sum(map(_count, found.values()))
     if isinstance(found, list | tuple):
         return sum(map(_count, found))
-    return int(hasattr(found, "requires_grad"))  # a tensor, which a NumPy number beside it is not
+    return int(hasattr(found, "requires_grad"))  # counts tensors, not the NumPy numbers beside them
 
 
 def _safetensors(path: Path) -> Opened:

@@ -1,4 +1,4 @@
-"""Weights that a metric loads: whether they are here, or can be fetched."""
+"""The weights that an entry loads: are they here, can they be fetched, and the fetching itself."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from functools import cache
 from pipeline.catalogue.entry import Entry
 from pipeline.errors import BenchError
 from pipeline.weights.declared import choose
-from pipeline.weights.display import Lines
 from pipeline.weights.fetching import Fetcher
+from pipeline.weights.lines import FetchLines
 from pipeline.weights.network import forbidden_by, hub
 
 
 def missing(entry: Entry) -> str:
-    """Returns why an entry cannot load its weights, or nothing when they are here or can be fetched at first use."""
+    """Returns why an entry cannot load its weights; empty when they are here or can be fetched at first use."""
     absent = entry.missing_weights()
     if not absent:
         return ""
@@ -33,30 +33,28 @@ def missing(entry: Entry) -> str:
 
 
 def provide(entry: Entry) -> str:
-    """Fetches the weights of a metric that are not here, checked; returns why that failed, or nothing.
+    """Fetches and checks the weights of an entry that are not here; returns why that failed, empty if it did not.
 
-    What the library of a metric would fetch by itself comes unchecked, never from a mirror, and fails in its own words.
+    The entry's library could fetch them too, but without a check, without a mirror, and with a traceback.
     """
     return "; ".join(filter(None, (_fetch(part.name) for part in entry.parts if part.missing_weights())))
 
 
 @cache
 def _fetch(name: str) -> str:
-    """Fetches what one entry needs; a failure is kept, so that a run asks once per metric and not once per cell."""
+    """Fetches what one entry needs; remembers a failure, so that a run asks once per metric and not once per cell."""
     needs = [need for need in choose([name]) if not need.here]
     try:
-        shown = Lines(len(needs))
-        outcomes = Fetcher(told=shown.hear).fetch(
-            needs, len(needs), lambda outcome: shown.finish(outcome.need, outcome.line)
-        )
+        lines = FetchLines(len(needs))
+        results = Fetcher(on_progress=lines.on_progress).fetch(needs, len(needs), lines.on_result)
     except BenchError as error:
         return str(error)
-    return "; ".join(outcome.reason for outcome in outcomes if outcome.status == "failed")
+    return "; ".join(result.reason for result in results if result.status == "failed")
 
 
 @cache
 def offline() -> str:
-    """Returns why nothing can be downloaded, or nothing; asked once per process."""
+    """Returns why nothing can be downloaded, empty if something can; asks the network once per process."""
     if variable := forbidden_by():
         return f"{variable} is set"
     try:

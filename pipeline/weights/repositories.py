@@ -12,16 +12,16 @@ from pipeline.weights.manifest import Weight
 from pipeline.weights.network import hub
 from pipeline.weights.sources import UrlSource
 
-LEFT = (".gitattributes", ".gitignore", "README.md")  # what no library reads
+UNREAD = (".gitattributes", ".gitignore", "README.md")  # files that no library reads
 
 
 def members_on_hub(need: Need, token: str) -> list[Need]:
     """Returns the other files of a declared file's repository, as the hub lists them.
 
     Raises:
-        BrokenError: If the hub cannot be reached, or fails.
+        ConnectionBrokenError: If the hub cannot be reached, or fails.
         BusyError: If it asks to wait.
-        DataError: If it refuses, or its answer is no list of files.
+        DataError: If it refuses, or does not answer with a list of files.
     """
     owner, repository, _ = hub_file(need.name)
     url = f"{hub()}/api/models/{quote(owner)}/{quote(repository)}/tree/main?recursive=true"
@@ -30,7 +30,7 @@ def members_on_hub(need: Need, token: str) -> list[Need]:
     try:
         paths = [item["path"] for item in json.loads(answer) if item["type"] == "file"]
     except (ValueError, TypeError, KeyError) as error:
-        raise DataError(f"{url} must answer a list of files; got {answer[:60]!r}: try again later") from error
+        raise DataError(f"{url} must answer with a list of files; got {answer[:60]!r}: try again later") from error
     return _members(need, paths)
 
 
@@ -52,5 +52,5 @@ def _members(need: Need, paths: list[str]) -> list[Need]:
             need.entries,
         )
         for path in sorted(paths)
-        if path != declared and path not in LEFT and ".." not in path.split("/")
+        if path != declared and path not in UNREAD and ".." not in path.split("/")
     ]

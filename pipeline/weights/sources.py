@@ -1,4 +1,4 @@
-"""What a file can be read from: an address, or a path; each says what it announces and can begin in the middle."""
+"""Where a file can be read, an address or a path: each announces what it knows, and can begin in the middle."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ TIMEOUT = (10, 30)  # seconds to connect, and between two pieces
 SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
-class BrokenError(Exception):
-    """The bytes stopped coming; another try may get on."""
+class ConnectionBrokenError(Exception):
+    """The connection broke; another try may get further."""
 
 
 class BusyError(Exception):
@@ -35,38 +35,38 @@ class BusyError(Exception):
 
 
 class Announced(NamedTuple):
-    """What a source tells about a file before it is read."""
+    """What a source says about a file before it is read."""
 
     sha256: str = ""
     size: int | None = None
-    revision: str = ""  # the commit of a hub's repository
+    revision: str = ""  # the commit of the file's repository on the hub
 
 
 class Stream(NamedTuple):
-    """A file's bytes from some point on."""
+    """The bytes of a file from some point on."""
 
-    start: int
+    start: int  # the number of the first byte
     whole: int | None  # bytes of the whole file
-    tag: str  # what the server calls this version, or nothing
+    tag: str  # the server's name (ETag) of this version; empty if it has none
     chunks: Iterator[bytes]
 
 
-class Source(Protocol):
+class FileSource(Protocol):
     """One place to read one file from."""
 
     @property
     def where(self) -> str:
-        """Returns how messages name it."""
+        """Returns the path or address, for messages."""
 
     @property
     def networked(self) -> bool:
-        """Tells whether reading it asks the network."""
+        """Tells whether reading it takes the network."""
 
     def announced(self) -> Announced:
-        """Returns what it tells beforehand."""
+        """Returns what is known of the file before it is read."""
 
     def open(self, start: int, tag: str) -> contextlib.AbstractContextManager[Stream]:
-        """Opens it at `start`, or at the beginning where it has another version than `tag` or cannot continue."""
+        """Opens the file at `start`, or at the beginning if its version is not `tag` or the source cannot continue."""
 
 
 @dataclass(frozen=True)
@@ -89,14 +89,14 @@ class PathSource:
             raise DataError(f"{self.path} must be readable; got {error.strerror}: put the file there") from error
 
     @contextlib.contextmanager
-    def open(self, start: int, tag: str) -> Iterator[Stream]:  # a copy is quick: from the beginning
+    def open(self, start: int, tag: str) -> Iterator[Stream]:  # copies begin anew: they are quick
         try:
             with self.path.open("rb") as file:
                 size = self.path.stat().st_size
                 yield Stream(0, size, "", iter(lambda: file.read(CHUNK), b""))
         except OSError as error:
             if error.filename != str(self.path):
-                raise  # of the file that is written
+                raise  # the error is about the file that is written
             raise DataError(f"{self.path} must be readable; got {error.strerror}: correct its rights") from error
 
 
@@ -116,9 +116,9 @@ class UrlSource:
         return self.url
 
     def announced(self) -> Announced:
-        """Returns what the Hugging Face hub tells of a file; of other servers, only what is known already.
+        """Returns what the Hugging Face hub says about a file; other servers are not asked.
 
-        The hub's answer is a redirect to where the bytes are; the sha256 is in its own headers, not in the other's.
+        The hub redirects to the server that holds the bytes; the sha256 is in the headers of the redirect only.
         """
         if not self.is_hub:
             return Announced(self.sha256)
@@ -133,7 +133,7 @@ class UrlSource:
         tag = (headers.get("X-Linked-Etag") or headers.get("ETag") or "").removeprefix("W/").strip('"')
         size = headers.get("X-Linked-Size") or ("" if answer.is_redirect else headers.get("Content-Length", ""))
         return Announced(
-            tag if SHA256.fullmatch(tag) else "",  # a small file has its git hash there
+            tag if SHA256.fullmatch(tag) else "",  # a small file has its git hash there instead
             int(size) if size.isdigit() else None,
             headers.get("X-Repo-Commit", ""),
         )
@@ -150,14 +150,14 @@ class UrlSource:
             yield Stream(begin, whole, "" if version.startswith("W/") else version, _chunks(answer))
 
     def _ask(self, method: str, url: str, headers: dict[str, str]) -> requests.Response:
-        """Sends a request; a refusal is one line.
+        """Sends a request.
 
         Raises:
-            BrokenError: If the server cannot be reached, or fails.
+            ConnectionBrokenError: If the server cannot be reached, or fails.
             BusyError: If it asks to wait.
             DataError: If it refuses.
         """
-        headers = {"Accept-Encoding": "identity"} | headers  # the size is that of the file
+        headers = {"Accept-Encoding": "identity"} | headers  # so that the size is the file's
         if self.token:
             headers["Authorization"] = f"Bearer {self.token}"
         try:
@@ -167,11 +167,11 @@ class UrlSource:
         except requests.exceptions.InvalidURL as error:
             raise BenchError(f"{url} must be an address; got {error}: correct it") from error
         except requests.RequestException as error:
-            raise BrokenError(reason(error)) from error
+            raise ConnectionBrokenError(reason(error)) from error
         if answer.status_code < 400:
             return answer
         answer.close()
-        if answer.status_code == 416 and headers.get("Range"):  # there is more than the server has
+        if answer.status_code == 416 and headers.get("Range"):  # the part is longer than the server's file
             return self._ask(method, url, {})
         raise _refusal(answer, self.url)
 
@@ -181,7 +181,7 @@ def _refusal(answer: requests.Response, url: str) -> Exception:
         case 429:
             return BusyError(_wait(answer.headers.get("Retry-After", "")))
         case 408 | 500 | 502 | 503 | 504:
-            return BrokenError(f"answers {answer.status_code}")
+            return ConnectionBrokenError(f"answers {answer.status_code}")
         case 401 | 403:
             remedy = "set HF_TOKEN to a token that may read it, accept its terms on its page, or import a copy"
         case 404 | 410:
@@ -195,14 +195,14 @@ def _refusal(answer: requests.Response, url: str) -> Exception:
 
 
 def reason(error: Exception) -> str:
-    """Returns what went wrong on the way, in a few words."""
+    """Returns the cause of a failed connection in a few words."""
     inner = getattr(error.args[0], "reason", error.args[0]) if error.args else error
     text = str(inner).rpartition("): ")[2].rpartition(">: ")[2] or type(error).__name__
     return text.strip("()'\" ").partition("\n")[0]
 
 
 def _wait(text: str) -> float:
-    """Returns the seconds that Retry-After asks for, which it writes as a number or as a date."""
+    """Returns the seconds that a Retry-After header asks for; it holds a number or a date."""
     if text.strip().isdigit():
         return float(text)
     date = email.utils.parsedate_tz(text)
@@ -216,9 +216,9 @@ def _first(answer: requests.Response) -> int:
 
 
 def _chunks(answer: requests.Response) -> Iterator[bytes]:
-    """Yields pieces as they arrive; waiting for full ones would lose what came before the connection broke."""
+    """Yields pieces as they arrive; to wait for full ones would lose the bytes before a break."""
     try:
         while piece := answer.raw.read1(CHUNK):
             yield piece
     except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
-        raise BrokenError(reason(error)) from error
+        raise ConnectionBrokenError(reason(error)) from error

@@ -6,14 +6,15 @@ import re
 from pathlib import Path
 
 from pipeline.catalogue.weight_paths import torch_home
-from pipeline.weights.writing import locked, put
+from pipeline.files import exclusive, write_atomically
 
 LINE = re.compile(r"([0-9a-f]{64})[ ][ *](.+)")
 NAME = "SHA256SUMS"
+OTHER_FOLDER = "choose a folder of yours, for the caches with TORCH_HOME and HF_HOME"  # where one is read-only
 
 
 def parse(text: str) -> dict[str, str]:
-    """Returns the sum of each named file; lines of another form are left out."""
+    """Returns the sum of each named file; lines of another form are ignored."""
     found = (LINE.fullmatch(line) for line in text.splitlines())
     return {match[2]: match[1] for match in found if match}
 
@@ -24,7 +25,7 @@ def read(file: Path) -> dict[str, str]:
 
 
 def record(file: Path, name: str, sha256: str) -> None:
-    """Adds a sum, or replaces it; several processes may do so at once.
+    """Adds or replaces the sum of a file; several processes may do so at once.
 
     Raises:
         TransientError: If the disk is full.
@@ -32,11 +33,11 @@ def record(file: Path, name: str, sha256: str) -> None:
     """
     if read(file).get(name) == sha256:
         return
-    with locked(file.with_name(f".{file.name}.lock")):
+    with exclusive(file.with_name(f".{file.name}.lock"), OTHER_FOLDER):
         sums = read(file) | {name: sha256}
-        put(file, "".join(f"{sums[key]}  {key}\n" for key in sorted(sums)))
+        write_atomically(file, "".join(f"{sums[key]}  {key}\n" for key in sorted(sums)), OTHER_FOLDER)
 
 
 def pins_file() -> Path:
-    """Returns where the sha256 of files that the manifest does not know is kept, from their first download on."""
+    """Returns this machine's pins: the sha256 that files unknown to the manifest had at their first download."""
     return torch_home() / "metric_robustness" / NAME

@@ -1,4 +1,4 @@
-"""Verifying: the files that are here, hashed again and opened."""
+"""Verifying weight files: those that are here are hashed again and opened."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pipeline.weights.integrity import expected
 from pipeline.weights.opening import TORCHSCRIPT, Opened, open_all
 
 
-class Verdict(NamedTuple):
+class WeightVerdict(NamedTuple):
     """What was found of one file."""
 
     need: Need
@@ -22,38 +22,37 @@ class Verdict(NamedTuple):
 
     @property
     def line(self) -> str:
-        """Returns the problem with the metrics it stops and what to do."""
+        """Returns the problem, with the entries that cannot run and what to do."""
         return (
             f"{self.need.who}: {self.problem}: run python -m pipeline weights fetch --anew {self.need.entries[0]}, or "
             "import another copy"
         )
 
 
-def verify(needs: list[Need], heard: Callable[[Need], None]) -> list[Verdict]:
-    """Returns a verdict on each file; all of them must be here.
+def verify(needs: list[Need], on_progress: Callable[[int, int], None]) -> list[WeightVerdict]:
+    """Returns a verdict on each file.
 
     Args:
-        needs: The files.
-        heard: Is told each file as it is done.
+        needs: The files, all of which must be here.
+        on_progress: Gets how many files of how many are done.
     """
     verdicts = []
     for need, (path, opened) in zip(needs, open_all([need.path for need in needs]), strict=True):
-        verdicts.append(_judge(need, file_digest(path), opened))
-        heard(need)
+        verdicts.append(_verdict(need, file_digest(path), opened))
+        on_progress(len(verdicts), len(needs))
     return verdicts
 
 
-def _judge(need: Need, sha256: str, opened: Opened) -> Verdict:
+def _verdict(need: Need, sha256: str, opened: Opened) -> WeightVerdict:
     pins = sums.pins_file()
     must = expected(need.weight, sums.read(pins).get(need.name, ""), pins)
     if refusal := must.refusal(sha256):
-        return Verdict(need, sha256, refusal)
+        return WeightVerdict(need, sha256, refusal)
     if opened.problem:
-        return Verdict(need, sha256, f"{need.name} {opened.problem}")
+        return WeightVerdict(need, sha256, f"{need.name} {opened.problem}")
     if opened.what == TORCHSCRIPT and not must.sha256:
-        return Verdict(
-            need, sha256, f"{need.name} is a TorchScript program, and its sha256 is not known to vouch for it"
-        )
+        problem = f"{need.name} is a TorchScript program, and its sha256 is not known to vouch for it"
+        return WeightVerdict(need, sha256, problem)
     if sha256 in need.weight.equivalents:
         note = need.weight.equivalents[sha256]
     elif must.sha256:
@@ -62,4 +61,4 @@ def _judge(need: Need, sha256: str, opened: Opened) -> Verdict:
         note = "sha256 begins as its name says"
     else:
         note = "its sha256 is not known: fetch or import it to pin it"
-    return Verdict(need, sha256, note=f"{opened.what}; {note}")
+    return WeightVerdict(need, sha256, note=f"{opened.what}; {note}")

@@ -67,7 +67,7 @@ def finish(store, one: Entry, other: Entry, status="done", preset=PRESET) -> Sta
         sha256=digest(rows.encode()),
         finished="2026-01-01T00:00:00+00:00",
     )
-    stored.put(store, cell, stamp, rows if status == "done" else None)
+    stored.write_cell(store, cell, stamp, rows if status == "done" else None)
     return stamp
 
 

@@ -83,14 +83,14 @@ def test_pin_writes_the_part_that_is_taken_and_verify_finds_what_changed(checkou
     assert f"error: {pinned[0]} has the sha256 " in told.stderr
     assert f"error: {pinned[1]} is missing" in told.stderr
     again = call(checkout, coco, "pin", "coco")
-    assert (again.returncode, "coco has a manifest" in again.stderr) == (2, True)
+    assert (again.returncode, "coco must have no manifest yet" in again.stderr) == (2, True)
 
 
 def test_pin_refuses_what_is_not_whole_or_not_here(checkout, coco):
     next(coco.rglob("*.jpg")).unlink()
     told = call(checkout, coco, "pin", "coco")
     assert (told.returncode, told.stderr.count("\n")) == (3, 1)
-    assert "coco must be whole to be pinned" in told.stderr
+    assert "coco must be complete to be pinned" in told.stderr
     assert call(checkout, coco, "pin", "nips2017").returncode == 2
     assert call(checkout, coco, "pin").returncode == 2
 
@@ -125,9 +125,9 @@ def test_a_clip_is_verified_by_md5_where_nobody_published_more(checkout, coco, t
 @pytest.mark.parametrize(
     ("names", "told"),
     [
-        (["vimeo90k_test"], "nobody published the hash of what vimeo90k_test is downloaded as"),
-        (["nips2017"], "nobody published the hash of what nips2017 is downloaded as"),
-        (["coco"], "there is none: get http://images.cocodataset.org"),
+        (["vimeo90k_test"], "the download of vimeo90k_test must have a published hash"),
+        (["nips2017"], "the download of nips2017 must have a published hash"),
+        (["coco"], "there is no such file: get http://images.cocodataset.org"),
         (["coco", "voc2012"], "--download must stand beside one data set's name"),
     ],
 )

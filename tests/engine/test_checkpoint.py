@@ -62,5 +62,5 @@ def test_a_header_that_is_not_this_program_s_is_begun_anew(path):
 
 def test_a_folder_in_the_place_of_the_journal_is_told_in_one_line(tmp_path):
     (tmp_path / "cell.jsonl").mkdir()
-    with pytest.raises(BenchError, match="cannot be written"):
+    with pytest.raises(BenchError, match="must be writable"):
         Checkpoint(tmp_path / "cell.jsonl", "key")

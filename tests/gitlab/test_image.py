@@ -18,9 +18,11 @@ from pathlib import Path
 import pytest
 from docker_engine import STDERR, STDOUT, Engine, running
 
+from pipeline import config
 from pipeline.errors import BenchError, DataError, TransientError
 from pipeline.gitlab import image
 from pipeline.gitlab.image import build, image_tag, reference, run
+from pipeline.gitlab.runner import runner_configuration
 
 ROOT = Path(__file__).resolve().parents[2]
 INDEX = "https://packages.example.org/cpu"
@@ -368,11 +370,11 @@ def test_dockerfile_keeps_its_promises():
     assert "--mount" not in re.sub(r"^#.*$", "", text, flags=re.MULTILINE)  # Docker's SDK cannot build that
 
 
-@pytest.mark.parametrize("kind", ["rtx3090", "a6000"])
+@pytest.mark.parametrize("kind", sorted(config.load().runners))
 def test_gpu_runners_have_one_card_each(kind):
-    config = tomllib.loads((ROOT / "docker" / "runner" / f"{kind}.toml").read_text())
-    runners = config["runners"]
-    assert config["concurrent"] == len(runners)
+    found = tomllib.loads(runner_configuration(kind, config.load().runners[kind]))
+    runners = found["runners"]
+    assert found["concurrent"] == len(runners) == config.load().runners[kind].per_machine
     assert [runner["limit"] for runner in runners] == [1] * len(runners)
     assert [runner["docker"]["gpus"] for runner in runners] == [f"device={index}" for index in range(len(runners))]
     for runner in runners:
@@ -387,8 +389,11 @@ def test_gpu_runners_have_one_card_each(kind):
 
 
 def test_no_runner_gives_away_the_machine():
-    for file in sorted((ROOT / "docker" / "runner").glob("*.toml")):
-        for runner in tomllib.loads(file.read_text())["runners"]:
+    texts = [file.read_text() for file in sorted((ROOT / "docker" / "runner").glob("*.toml"))]
+    texts += [runner_configuration(kind, runner) for kind, runner in config.load().runners.items()]
+    assert len(texts) == 3
+    for text in texts:
+        for runner in tomllib.loads(text)["runners"]:
             assert runner["docker"]["privileged"] is False
             assert "docker.sock" not in json.dumps(runner)
             unconfined = "seccomp:unconfined" in runner["docker"]["security_opt"]

@@ -19,7 +19,7 @@ from pipeline.files import file_digest
 from pipeline.train.labels import Labeller
 from pipeline.train.photographs import gather
 from pipeline.train.recipes import RECIPES, TID2013_SOURCES
-from pipeline.train.samples import distorted_pairs, plans
+from pipeline.train.samples import distorted_pairs, sample_plans
 
 WEIGHTS = Path(__file__).resolve().parents[2] / "metrics" / "weights"
 NAMES = sorted(name for name, recipe in RECIPES.items() if recipe.task == "rate")
@@ -52,7 +52,7 @@ def held_out(shared_data: Path) -> tuple[list[Pixels], list[float]]:
     found = gather([str(shared_data / "images" / "kodak24")], crop)
     kept = {name: pixels for name, pixels in {**found.training, **found.validation}.items() if name in made["held_out"]}
     assert len(kept) >= 3
-    _, plan = plans(found, RECIPES["small_cnn"])
+    _, plan = sample_plans(found, RECIPES["small_cnn"])
     plan = plan._replace(photographs=kept, seed="of the test")
     originals, images = zip(*distorted_pairs(plan, range(150)), strict=True)
     labeller, labels = Labeller(), []

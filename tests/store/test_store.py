@@ -115,7 +115,7 @@ def test_an_address_that_is_no_store_is_refused(address):
 def test_a_read_only_folder_is_told_in_one_line(tmp_path):
     (tmp_path / "file").write_text("no folder")
     store: Store = open_store(str(tmp_path / "file"))
-    with pytest.raises(BenchError, match=r"lies below a file|cannot be written"):
+    with pytest.raises(BenchError, match=r"must lie below folders|must be writable"):
         store.write(STAMP, b"rows")
 
 

@@ -1,4 +1,4 @@
-"""Which photographs are trained on, held out and left out; samples are made once, and each by itself."""
+"""Which photographs are trained on, held out and excluded; samples are made once, and each by itself."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from pipeline.train.distortions import ratio
 from pipeline.train.labels import Labeller
 from pipeline.train.photographs import Photographs, gather
 from pipeline.train.recipes import RECIPES, TID2013_SOURCES, find_recipe
-from pipeline.train.samples import ALIKE, SCENES, Plan, content, distorted_pairs, make, plans, prepare
+from pipeline.train.samples import ALIKE, SCENES, SamplePlan, content, distorted_pairs, make, prepare, sample_plans
 from pipeline.train.tasks import rate
 
 
@@ -40,17 +40,17 @@ def test_no_photograph_is_trained_on_and_held_out(folder: Path) -> None:
 
 
 def test_what_is_left_out_is_named_with_its_reason(folder: Path) -> None:
-    left_out = gather([str(folder)], 64).left_out
-    assert left_out.keys() == {"kodim03.png", "small.png", "torn.jpg"}
-    assert left_out["kodim03.png"] == "TID2013 tests on it"
-    assert left_out["small.png"] == "90x40 is smaller than 64x64 pixels"
-    assert "cannot be decoded" in left_out["torn.jpg"]
+    excluded = gather([str(folder)], 64).excluded
+    assert excluded.keys() == {"kodim03.png", "small.png", "torn.jpg"}
+    assert excluded["kodim03.png"] == "TID2013 tests on it"
+    assert excluded["small.png"] == "90x40 is smaller than 64x64 pixels"
+    assert "cannot be decoded" in excluded["torn.jpg"]
 
 
 def test_a_name_given_twice_counts_once(folder: Path) -> None:
     once, twice = gather([str(folder)], 64), gather([str(folder), str(folder / "a.png")], 64)
     assert twice.training.keys() == once.training.keys()
-    assert twice.left_out["a.png"] == "another photograph has its name"
+    assert twice.excluded["a.png"] == "another photograph has its name"
 
 
 def test_the_digest_follows_the_pixels(folder: Path) -> None:
@@ -67,12 +67,12 @@ def test_one_photograph_is_too_few(folder: Path) -> None:
 
 def test_no_photograph_of_tid2013_is_used(shared_data: Path) -> None:
     found = gather([str(shared_data / "images" / "kodak24")], 128)
-    assert found.left_out.keys() == TID2013_SOURCES
+    assert found.excluded.keys() == TID2013_SOURCES
     assert len(found.training) + len(found.validation) == 18
 
 
 def test_samples_are_images_with_labels_some_of_them_undistorted(few: Photographs, work: Path) -> None:
-    plan, _ = plans(few, TINY)
+    plan, _ = sample_plans(few, TINY)
     images, labels = prepare(plan, work, lambda _: None)
     assert (images.shape, images.dtype) == ((12, 3, 64, 64), torch.uint8)
     assert (labels.shape, labels.dtype) == ((12,), torch.float32)
@@ -85,17 +85,17 @@ def test_samples_are_images_with_labels_some_of_them_undistorted(few: Photograph
 
 
 def test_a_sample_depends_on_its_number_and_seed_alone(few: Photographs, work: Path) -> None:
-    plan, _ = plans(few, TINY)
+    plan, _ = sample_plans(few, TINY)
     whole = prepare(plan, work, lambda _: None)
     part = make(plan, range(5, 8), Labeller())
     assert torch.equal(part.images, whole.images[5:8])
     torch.testing.assert_close(part.labels, whole.labels[5:8], rtol=0, atol=1e-3)
-    other, _ = plans(few, replace(TINY, seed=1))
+    other, _ = sample_plans(few, replace(TINY, seed=1))
     assert not torch.equal(make(other, range(5, 6), Labeller()).images, part.images[:1])
 
 
 def test_samples_that_follow_each_other_show_one_content_with_errors_spread_evenly(few: Photographs) -> None:
-    for plan in plans(few, TINY):
+    for plan in sample_plans(few, TINY):
         pairs = distorted_pairs(plan, range(2 * ALIKE))
         clear = [content(plan, block) for block in range(2)]
         assert all(np.array_equal(pairs[number][0], clear[number // ALIKE]) for number in range(len(pairs)))
@@ -110,7 +110,7 @@ def test_training_labels_are_ranks_among_those_of_one_content_and_validation_lab
     few: Photographs, work: Path
 ) -> None:
     training, validation = rate.samples(few, TINY, work, lambda _: None)
-    before, kept = (prepare(plan, work, lambda _: None) for plan in plans(few, TINY))
+    before, kept = (prepare(plan, work, lambda _: None) for plan in sample_plans(few, TINY))
     assert torch.equal(training.images, before.images)
     for start, stop in ((0, ALIKE), (ALIKE, 12)):  # two samples are left over for the second content
         labels, ranks = before.labels[start:stop], training.labels[start:stop]
@@ -120,13 +120,13 @@ def test_training_labels_are_ranks_among_those_of_one_content_and_validation_lab
 
 
 def test_most_contents_to_train_on_are_scenes_and_none_to_validate_with(few: Photographs) -> None:
-    training, validation = plans(few, TINY)
+    training, validation = sample_plans(few, TINY)
     shown = {plan.seed: [is_crop(content(plan, block), plan) for block in range(40)] for plan in (training, validation)}
     assert all(shown[validation.seed])
     assert 40 * (1 - SCENES) / 2 < sum(shown[training.seed]) < 40 * (1 - SCENES) * 2
 
 
-def is_crop(pixels: Pixels, plan: Plan) -> bool:
+def is_crop(pixels: Pixels, plan: SamplePlan) -> bool:
     """Returns whether an image is a part of one of the photographs."""
     return any(
         np.array_equal(photograph[top : top + plan.crop, left : left + plan.crop], pixels)
@@ -136,7 +136,7 @@ def is_crop(pixels: Pixels, plan: Plan) -> bool:
 
 
 def test_validation_draws_from_the_photographs_held_out(few: Photographs) -> None:
-    training, validation = plans(few, TINY)
+    training, validation = sample_plans(few, TINY)
     assert training.photographs.keys() == few.training.keys()
     assert validation.photographs.keys() == few.validation.keys()
     assert training.seed != validation.seed
@@ -146,7 +146,7 @@ def test_what_is_there_is_not_made_again_and_what_is_damaged_is(
     few: Photographs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(making, "CHUNK", 2)
-    plan, _ = plans(few, replace(TINY, samples=6))
+    plan, _ = sample_plans(few, replace(TINY, samples=6))
     before = prepare(plan, tmp_path, lambda _: None)
     files = sorted(tmp_path.glob("samples-*/*.safetensors"))
     assert len(files) == 3
@@ -162,7 +162,7 @@ def test_what_is_there_is_not_made_again_and_what_is_damaged_is(
 
 
 def test_other_photographs_make_other_samples(few: Photographs, work: Path) -> None:
-    plan, _ = plans(few, TINY)
+    plan, _ = sample_plans(few, TINY)
     prepare(plan, work, lambda _: None)
     brighter = {name: np.minimum(pixels, 254) + 1 for name, pixels in few.training.items()}
     again = prepare(plan._replace(photographs=brighter, size=2), work, lambda _: None)

@@ -103,7 +103,7 @@ def test_a_checkpoint_of_another_training_is_not_used(
     recipe = replace(SHORT, network=NAMES[0], epochs=1)
     training(recipe, made).run(tmp_path / "checkpoint", lambda _: None)
     changed, seen = training(replace(recipe, **other), made), []
-    changed._restore(tmp_path / "checkpoint")
+    changed._read_checkpoint(tmp_path / "checkpoint")
     assert changed.epochs == []
     again = training(recipe, made)
     again.run(tmp_path / "checkpoint", seen.append)

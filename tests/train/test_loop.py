@@ -23,7 +23,7 @@ from pipeline.train.loop import Epoch, Training
 from pipeline.train.photographs import Photographs
 from pipeline.train.recipes import RECIPES, Recipe
 from pipeline.train.run import start
-from pipeline.train.samples import Samples, plans, prepare
+from pipeline.train.samples import Samples, prepare, sample_plans
 from pipeline.train.tasks.rate import disagreement
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -32,7 +32,7 @@ RATED = [name for name, recipe in RECIPES.items() if recipe.task == "rate"]
 
 @pytest.fixture(scope="module")
 def made(few: Photographs, work: Path) -> tuple[Samples, Samples]:
-    training, validation = (prepare(plan, work, lambda _: None) for plan in plans(few, TINY))
+    training, validation = (prepare(plan, work, lambda _: None) for plan in sample_plans(few, TINY))
     return training, validation
 
 

@@ -19,7 +19,7 @@ from pipeline.train.loop import Training
 from pipeline.train.photographs import gather
 from pipeline.train.recipes import HARDENING, find_recipe
 from pipeline.train.run import start, train_network
-from pipeline.train.samples import plans
+from pipeline.train.samples import sample_plans
 from pipeline.train.task import find_task
 from pipeline.train.tasks import rate
 
@@ -63,7 +63,7 @@ def test_labels_are_the_opinions_from_0_to_100(study: str) -> None:
     training, validation = rate.samples(found, TINY, Path(), lambda _: None)
     assert training.images.shape == (12, 3, 64, 64)
     assert {*training.labels.tolist(), *validation.labels.tolist()} <= {0.0, 25.0, 50.0, 100.0}
-    names = {plan.seed: plan.photographs.keys() for plan in plans(found, TINY)}
+    names = {plan.seed: plan.photographs.keys() for plan in sample_plans(found, TINY)}
     assert names["0 training"] == found.training.keys()
 
 
@@ -113,7 +113,7 @@ def test_rated_images_and_others_do_not_mix(study: str) -> None:
 
 def test_rated_images_are_nothing_to_learn_restoring_from(study: str, tmp_path: Path) -> None:
     recipe = replace(find_recipe("dncnn_small"), samples=4, validation=2)
-    with pytest.raises(DataError, match="dncnn_small learns from clear photographs, not from rated images"):
+    with pytest.raises(DataError, match="dncnn_small must be trained on clear photographs; got rated images"):
         train_network(recipe, [study], tmp_path / "a.safetensors", tmp_path / "work")
 
 

@@ -20,7 +20,7 @@ from pipeline.train.loop import Training
 from pipeline.train.photographs import Photographs, gather, with_attacked
 from pipeline.train.recipes import RECIPES, Recipe
 from pipeline.train.run import start, train_network
-from pipeline.train.samples import plans
+from pipeline.train.samples import sample_plans
 from pipeline.train.task import find_task
 from pipeline.train.tasks import denoise, diffuse, restore
 
@@ -141,7 +141,7 @@ def test_pairs_are_the_same_place_of_both_photographs(pairs: Photographs) -> Non
         assert images.shape == labels.shape
         assert images.dtype == labels.dtype == torch.uint8
         assert torch.equal(images, torch.from_numpy(darker(labels.numpy())))
-    names = {plan.seed: plan.photographs.keys() for plan in plans(pairs, TINY["fcn"])}
+    names = {plan.seed: plan.photographs.keys() for plan in sample_plans(pairs, TINY["fcn"])}
     assert names == {"0 training": pairs.training.keys(), "0 validation": pairs.validation.keys()}
 
 
@@ -234,6 +234,6 @@ def test_attacked_photographs_that_do_not_fit_are_named(wrong: str, tmp_path: Pa
         with Image.open(source) as image:
             small = image.crop((0, 0, 99, 99)) if wrong == "of another size" else image
             small.save(tmp_path / f"{Path(source).stem}.png")
-    told = r"coffee\.png has none" if wrong == "absent" else r"must be of the size of \w+\.png"
+    told = r"coffee\.png has none" if wrong == "absent" else r"must have the size of \w+\.png"
     with pytest.raises(DataError, match=told):
         with_attacked(found, [tmp_path])

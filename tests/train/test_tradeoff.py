@@ -18,7 +18,8 @@ from pipeline.cli.train import tradeoff
 from pipeline.errors import BenchError
 from pipeline.train.photographs import Photographs
 from pipeline.train.samples import Samples
-from pipeline.train.tradeoff import EPS, Point, clear_crops, examine, parse, trade_off, write
+from pipeline.train.tradeoff import EPS, TradeoffPoint, clear_crops, examine, parse, trade_off
+from pipeline.train.tradeoff_report import write
 
 
 class Contrast(NoReference):
@@ -49,14 +50,14 @@ def test_crops_that_are_attacked_were_held_out(few: Photographs) -> None:
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Point]]:
+def run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[TradeoffPoint]]:
     folder = tmp_path_factory.mktemp("tradeoff")
     wanted = {"small_cnn+gradient_norm": ["0", "1e-4"]}
     change = {"samples": 8, "validation": 4, "epochs": 1, "crop": 64, "batch": 4}
     return folder, trade_off(wanted, 1, SOURCES, folder, change)
 
 
-def test_every_strength_is_trained_and_not_twice(run: tuple[Path, list[Point]]) -> None:
+def test_every_strength_is_trained_and_not_twice(run: tuple[Path, list[TradeoffPoint]]) -> None:
     folder, points = run
     assert [(point.strength, point.seed) for point in points] == [(0, 0), (1e-4, 0)]
     assert points[0].norm != points[1].norm
@@ -67,7 +68,7 @@ def test_every_strength_is_trained_and_not_twice(run: tuple[Path, list[Point]]) 
     assert written == {path: path.stat().st_mtime_ns for path in folder.rglob("*.*")}
 
 
-def test_a_damaged_point_is_measured_again_without_training(run: tuple[Path, list[Point]]) -> None:
+def test_a_damaged_point_is_measured_again_without_training(run: tuple[Path, list[TradeoffPoint]]) -> None:
     folder, points = run
     damaged = folder / "tradeoff" / "small_cnn+gradient_norm-1e-4-0.json"
     assert json.loads(damaged.read_text())["key"]
@@ -80,7 +81,9 @@ def test_a_damaged_point_is_measured_again_without_training(run: tuple[Path, lis
 
 def test_the_table_and_the_plot_show_every_point(tmp_path: Path) -> None:
     points = [
-        Point("a+b", strength, seed, srocc=0.8 - strength, plcc=0.8, norm=100 * (1 - strength), gain=40.0, spread=20.0)
+        TradeoffPoint(
+            "a+b", strength, seed, srocc=0.8 - strength, plcc=0.8, norm=100 * (1 - strength), gain=40.0, spread=20.0
+        )
         for strength in (0.0, 0.25)
         for seed in range(2)
     ]

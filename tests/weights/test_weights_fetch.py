@@ -263,7 +263,10 @@ def test_a_place_that_cannot_be_written_is_one_line(site, tmp_path):
     answer = site.call("fetch", "plain", TORCH_HOME=str(tmp_path / "file" / "torch"))
     assert answer.returncode == 2
     [line] = errors(answer.stderr)
-    assert "must be writable; got Not a directory: choose a folder of yours with TORCH_HOME" in line
+    assert (
+        "must lie below folders; one of them is a file: choose a folder of yours, for the caches with TORCH_HOME"
+        in line
+    )
 
 
 def test_a_hub_file_is_found_by_the_hubs_own_library(site):

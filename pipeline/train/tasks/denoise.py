@@ -12,17 +12,17 @@ from torch.nn.functional import mse_loss
 from metrics.base import Images
 from pipeline.train.photographs import Photographs
 from pipeline.train.recipes import Recipe
-from pipeline.train.samples import Samples, clear_crops, plans
+from pipeline.train.samples import Samples, clear_crops, sample_plans
 
 STRONGEST = 25 / 255  # the sigma of training is drawn up to this
-JUDGED_AT = 15 / 255
+MEASURED_AT = 15 / 255  # sigma of the noise that is removed from validation samples
 
 
 def samples(
-    photographs: Photographs, recipe: Recipe, work: Path, advance: Callable[[int], None]
+    photographs: Photographs, recipe: Recipe, work: Path, on_progress: Callable[[int], None]
 ) -> tuple[Samples, Samples]:
     """Returns crops of clear photographs; noise is added anew in every step."""
-    training, validation = (clear_crops(plan, advance) for plan in plans(photographs, recipe))
+    training, validation = (clear_crops(plan, on_progress) for plan in sample_plans(photographs, recipe))
     return training, validation
 
 
@@ -38,7 +38,7 @@ def figures(network: nn.Module, validation: Samples, batch: int) -> dict[str, fl
     generator, before, after = torch.Generator().manual_seed(0), [], []
     for part in torch.split(validation.images, batch):
         images = part.float() / 255
-        noisy = (images + JUDGED_AT * torch.randn(images.shape, generator=generator)).clamp(0, 1)
+        noisy = (images + MEASURED_AT * torch.randn(images.shape, generator=generator)).clamp(0, 1)
         before.append(psnr(noisy, images))
         after.append(psnr((noisy - network(noisy)).clamp(0, 1), images))
     return {"psnr": torch.cat(after).mean().item(), "psnr_noisy": torch.cat(before).mean().item()}

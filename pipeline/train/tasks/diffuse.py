@@ -18,7 +18,7 @@ from pipeline.train.tasks.denoise import origin, samples
 __all__ = ["figures", "loss", "origin", "samples"]
 
 STEPS = 100
-JUDGED_AT = (4, 19, 49)  # the last steps of noise where t is 5, 20 and 50
+MEASURED_AT = (4, 19, 49)  # the last steps of noise where t is 5, 20 and 50
 SCHEDULE = DDPMScheduler(num_train_timesteps=1000, beta_schedule="linear")
 
 
@@ -31,7 +31,7 @@ def loss(network: nn.Module, images: Images, labels: Tensor, generator: torch.Ge
 def figures(network: nn.Module, validation: Samples, batch: int) -> dict[str, float]:
     """Returns the mean squared errors of the predicted noise at three steps, for draws that are always the same."""
     found = {}
-    for step in JUDGED_AT:
+    for step in MEASURED_AT:
         generator, errors = torch.Generator().manual_seed(step), []
         for part in torch.split(validation.images, batch):
             steps = torch.full((len(part),), step)

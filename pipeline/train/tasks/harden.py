@@ -1,4 +1,4 @@
-"""Hardening: a metric that is there goes on learning, in the way that a robust training says."""
+"""Hardening: an existing metric goes on learning with the loss of a robust training."""
 
 from __future__ import annotations
 
@@ -39,14 +39,14 @@ class Hardening:
         self.training = training(self.entry, recipe.settings)
 
     def samples(
-        self, photographs: Photographs, recipe: Recipe, work: Path, advance: Callable[[int], None]
+        self, photographs: Photographs, recipe: Recipe, work: Path, on_progress: Callable[[int], None]
     ) -> tuple[Samples, Samples]:
         """Returns the samples that `rate` trains on, the same for every seed, their labels spread as the metric's.
 
-        So that no training has to learn the metric's unit first, labels get the mean and deviation of the metric's own
-        qualities of the samples.
+        Labels get the mean and the standard deviation of the metric's own qualities of the samples, so that no training
+        has to learn the metric's unit first.
         """
-        found = rate.samples(photographs, replace(recipe, seed=0), work, advance)
+        found = rate.samples(photographs, replace(recipe, seed=0), work, on_progress)
         metric = begin(self.entry).eval()
         with torch.no_grad():
             parts = torch.split(found[0].images, recipe.batch)
@@ -59,7 +59,7 @@ class Hardening:
         return training, validation
 
     def loss(self, network: nn.Module, images: Images, labels: Tensor, generator: torch.Generator) -> Tensor:
-        """Returns the loss that the robust training defines, statistics of batches being as they were."""
+        """Returns the loss of the robust training; the metric is in evaluation mode, so that batch statistics stay."""
         metric = known(network).eval()
 
         def rated(shown: Images) -> Tensor:
@@ -74,7 +74,7 @@ class Hardening:
         return rate.agreement(lambda images: quality(metric, images), validation, batch)
 
     def origin(self) -> dict[str, object]:
-        """Returns the judges, the metric that training began with and the training, each with its fingerprint."""
+        """Returns the fingerprints of the labelling metrics, of the metric to begin with, and of the training."""
         begun = {entry.name: entry.fingerprint for entry in (self.entry.bare, self.entry.defence) if entry}
         return {**rate.origin(), "begun_with": begun, "settings": asdict(self.training)}
 

@@ -12,14 +12,14 @@ from torch.nn.functional import smooth_l1_loss
 
 from metrics.base import Images
 from pipeline.catalogue.lookup import find
-from pipeline.train.labels import JUDGES
+from pipeline.train.labels import LABEL_METRICS
 from pipeline.train.photographs import Photographs
 from pipeline.train.recipes import Recipe
-from pipeline.train.samples import ALIKE, Samples, plans, prepare, rated_crops
+from pipeline.train.samples import ALIKE, Samples, prepare, rated_crops, sample_plans
 
 
 def samples(
-    photographs: Photographs, recipe: Recipe, work: Path, advance: Callable[[int], None]
+    photographs: Photographs, recipe: Recipe, work: Path, on_progress: Callable[[int], None]
 ) -> tuple[Samples, Samples]:
     """Returns crops with their labels, for training and for validation: distorted ones, or of images that people rated.
 
@@ -27,8 +27,10 @@ def samples(
         DataError: If people rated all images alike.
     """
     training, validation = (
-        rated_crops(plan, photographs.opinions, advance) if photographs.opinions else prepare(plan, work, advance)
-        for plan in plans(photographs, recipe)
+        rated_crops(plan, photographs.opinions, on_progress)
+        if photographs.opinions
+        else prepare(plan, work, on_progress)
+        for plan in sample_plans(photographs, recipe)
     )
     return (training if photographs.opinions else ranked(training)), validation
 
@@ -36,7 +38,7 @@ def samples(
 def ranked(samples: Samples) -> Samples:
     """Returns samples whose labels are ranks among those of the same content, the best being 100.
 
-    What the judges say of one error depends on the content; people compare what was made of one content.
+    How the labelling metrics rate one error depends on the content; people compare versions of one content.
     """
     labels = [
         torch.from_numpy(rankdata(part, "max")) * (100 / len(part)) for part in torch.split(samples.labels, ALIKE)
@@ -45,7 +47,7 @@ def ranked(samples: Samples) -> Samples:
 
 
 def loss(network: nn.Module, images: Images, labels: Tensor, generator: torch.Generator) -> Tensor:
-    """Returns how far a metric's scores are from the labels."""
+    """Returns the disagreement of a metric's scores with the labels."""
     scores: Tensor = network.unchecked(images)  # type: ignore[operator]  # a metric's, which checks no values
     return disagreement(scores, labels)
 
@@ -56,7 +58,7 @@ def figures(network: nn.Module, validation: Samples, batch: int) -> dict[str, fl
 
 
 def agreement(rate: Callable[[Images], Tensor], validation: Samples, batch: int) -> dict[str, float]:
-    """Returns SROCC and PLCC of what is said of the validation samples with their labels."""
+    """Returns SROCC and PLCC of a rating of the validation samples with their labels."""
     parts = torch.split(validation.images, batch)
     scores = torch.cat([rate(part.float() / 255) for part in parts])
     labels = validation.labels
@@ -67,8 +69,8 @@ def agreement(rate: Callable[[Images], Tensor], validation: Samples, batch: int)
 
 
 def origin() -> dict[str, object]:
-    """Returns the judges, each with its fingerprint."""
-    return {"labels": {name: find("metrics", name).fingerprint for name in JUDGES}}
+    """Returns the metrics that made the labels, each with its fingerprint."""
+    return {"labels": {name: find("metrics", name).fingerprint for name in LABEL_METRICS}}
 
 
 def disagreement(scores: Tensor, labels: Tensor) -> Tensor:

@@ -14,14 +14,14 @@ from pipeline.engine.measures.distances import measures
 from pipeline.errors import DataError
 from pipeline.train.photographs import Photographs
 from pipeline.train.recipes import Recipe
-from pipeline.train.samples import Plan, Samples, draw, plans, stack
+from pipeline.train.samples import SamplePlan, Samples, draw, sample_plans, stack
 from pipeline.train.tasks.denoise import origin
 
 __all__ = ["figures", "loss", "origin", "samples"]
 
 
 def samples(
-    photographs: Photographs, recipe: Recipe, work: Path, advance: Callable[[int], None]
+    photographs: Photographs, recipe: Recipe, work: Path, on_progress: Callable[[int], None]
 ) -> tuple[Samples, Samples]:
     """Returns crops of attacked photographs, and the same crops of the clear ones as labels.
 
@@ -33,7 +33,7 @@ def samples(
             f"{recipe.network} must be trained on attacked photographs; got none: make them with run --save-images, "
             "and name their folder with --attacked"
         )
-    training, validation = (_pairs(plan, photographs, advance) for plan in plans(photographs, recipe))
+    training, validation = (_pairs(plan, photographs, on_progress) for plan in sample_plans(photographs, recipe))
     return training, validation
 
 
@@ -43,7 +43,7 @@ def loss(network: nn.Module, images: Images, labels: Tensor, generator: torch.Ge
 
 
 def figures(network: nn.Module, validation: Samples, batch: int) -> dict[str, float]:
-    """Returns the mean SSIM and PSNR with the clear crops, of what the network makes and of the attacked ones."""
+    """Returns the mean SSIM and PSNR with the clear crops, of restored crops and of the attacked ones."""
     found: dict[str, list[Tensor]] = {}
     for attacked, clear in zip(*(torch.split(part, batch) for part in validation), strict=True):
         restored = (network(attacked.float() / 255).clamp(0, 1) * 255).round() / 255
@@ -53,7 +53,7 @@ def figures(network: nn.Module, validation: Samples, batch: int) -> dict[str, fl
     return {name: torch.cat(found[name]).mean().item() for name in ("ssim", "psnr", "ssim_attacked", "psnr_attacked")}
 
 
-def _pairs(plan: Plan, photographs: Photographs, advance: Callable[[int], None]) -> Samples:
+def _pairs(plan: SamplePlan, photographs: Photographs, on_progress: Callable[[int], None]) -> Samples:
     """Returns crops of attacked photographs, each of an attack drawn at random, with those of the clear ones."""
     attacked, clear = [], []
     for number in range(plan.size):
@@ -61,5 +61,5 @@ def _pairs(plan: Plan, photographs: Photographs, advance: Callable[[int], None])
         versions = photographs.attacked[name]
         attacked.append(versions[int(random.integers(len(versions)))][place])
         clear.append(plan.photographs[name][place])
-    advance(plan.size)
+    on_progress(plan.size)
     return Samples(stack(attacked), stack(clear))
