@@ -25,6 +25,9 @@ docs/page.png: page
 	$(BROWSER) --headless --no-sandbox --disable-gpu --hide-scrollbars --window-size=1240,960 \
 	  --screenshot=$@ 'file://$(CURDIR)/build/page/index.html#type=FR'
 
+docs/rooms.svg: $(READY) $(shell find pipeline benchmarks -name '*.py') tests/support/rooms.py
+	$(BIN)/python tests/support/rooms.py $@
+
 results: benchmark
 	cp build/demo/scores.csv build/demo/leaderboard.md build/demo/leaderboard.csv build/demo/leaderboard.json results/
 
