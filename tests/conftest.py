@@ -16,6 +16,7 @@ import skimage
 from PIL import Image
 from run_folder import RunFolder, row
 from scratch import BRIGHTNESS, DISTANCE, TALLY, Tree
+from suite import LONGEST, WHOLE
 
 from pipeline.cells.row import Row
 
@@ -31,6 +32,15 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 # pyiqa fixes its weights folder at import, so this must stand before any test imports it.
 if SHARED.is_dir():
     os.environ.setdefault("TORCH_HOME", str(SHARED / "weights" / "torch_home"))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Marks what `make test-fast` leaves out, as fixtures tell, and has the longest files begin first."""
+    for item in items:
+        if WHOLE & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.whole)
+    turn = {file: index for index, file in enumerate(LONGEST)}
+    items.sort(key=lambda item: turn.get(item.nodeid.partition("::")[0], len(turn)))
 
 
 @pytest.fixture(scope="module", autouse=True)

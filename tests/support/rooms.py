@@ -229,7 +229,8 @@ def picture(rooms: Graph) -> str:
 
     return "\n".join(
         [
-            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {across} {height}" width="{across}" height="{height}" '
+            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {across} {height}" width="{across}" '
+            f'height="{height}" '
             'font-family="Helvetica, Arial, sans-serif">',
             '<marker id="tip" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="6" markerHeight="6" orient="auto">'
             f'<path d="M0 0 L8 4 L0 8 z" fill="{PALE}"/></marker>',
