@@ -9,7 +9,7 @@ import sys
 from collections import defaultdict
 
 import pytest
-from rooms import HOUSES, ROOT, circle, declared, files, graph, imported, marked, module_of, reaches, table
+from rooms import HOUSES, ROOT, circle, declared, files, graph, imported, marked, module_of, parsed, reaches, table
 
 ARCHITECTURE = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
 ENTRIES = {"metrics", "attacks", "defences"}
@@ -40,7 +40,7 @@ FORMATS = {  # dataclasses that may have more fields than that, and why
 }
 
 
-def modules(*packages: str) -> dict[str, set[str]]:
+def modules(*packages: str) -> dict[str, frozenset[str]]:
     """Returns the modules of packages, each with what it imports."""
     named = {module_of(file): file for file in files()}
     found = {
@@ -50,7 +50,7 @@ def modules(*packages: str) -> dict[str, set[str]]:
     return found
 
 
-def breaches(found: dict[str, set[str]], forbidden: set[str]) -> list[str]:
+def breaches(found: dict[str, frozenset[str]], forbidden: set[str]) -> list[str]:
     return [
         f"{name} imports {what}"
         for name, names in found.items()
@@ -65,7 +65,7 @@ def definitions(*packages: str) -> list[tuple[str, ast.ClassDef | ast.FunctionDe
         (module_of(file), node)
         for file in files()
         if module_of(file).partition(".")[0] in packages
-        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        for node in ast.walk(parsed(file))
         if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
     ]
 

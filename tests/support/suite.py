@@ -2,6 +2,8 @@
 
 # Whoever asks for one of these starts our command line, a pipeline, a browser or networks with their published weights.
 WHOLE = {"chromium", "client", "laboratory", "shared_data", "site", "tree"}
+# These build networks, score with them, train them, or measure our speed, in nearly every test.
+WHOLE_FOLDERS = {"benchmarks", "contract", "defences", "metrics", "train"}
 
 
 # The files that take minutes. Their tests share what they set up, so a file stays with one worker; were such a file
