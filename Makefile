@@ -4,7 +4,7 @@ BIN := .venv/bin
 BROWSER = $(shell command -v chromium || command -v chromium-browser || command -v google-chrome)
 READY := .venv/ready
 
-.PHONY: setup benchmark page results test lint format bench clean
+.PHONY: setup benchmark page results test test-fast lint format bench clean
 
 setup: $(READY)
 
@@ -25,12 +25,23 @@ docs/page.png: page
 	$(BROWSER) --headless --no-sandbox --disable-gpu --hide-scrollbars --window-size=1240,960 \
 	  --screenshot=$@ 'file://$(CURDIR)/build/page/index.html#type=FR'
 
+docs/rooms.svg: $(READY) $(shell find pipeline benchmarks -name '*.py') tests/support/rooms.py
+	$(BIN)/python tests/support/rooms.py $@
+
 results: benchmark
 	cp build/demo/scores.csv build/demo/leaderboard.md build/demo/leaderboard.csv build/demo/leaderboard.json results/
 
+# All tests, or with PART=scoring those of one folder of tests/. Files stay whole, since their tests share what they set up;
+# tests/conftest.py has the longest ones begin first.
+PYTEST = $(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
+
 test: $(READY)
 	@sh tests/tools.sh
-	$(BIN)/python -m pytest -n auto --dist loadfile
+	$(PYTEST) $(if $(PART),tests/$(PART))
+
+# What fails while one works: no command line, no browser, no training, no network of others, nothing over 5 s.
+test-fast: $(READY)
+	$(PYTEST) -m 'not slow and not whole' $(if $(PART),tests/$(PART))
 
 lint: $(READY)
 	$(BIN)/ruff check .

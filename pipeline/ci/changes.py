@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import tarfile
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -71,9 +72,28 @@ def _check_out(commit: str, target: Path) -> None:
     if archived.returncode:
         raise BenchError(f"commit {commit} must be in this clone; it is not: fetch it, or clone with GIT_DEPTH=0")
     with tarfile.open(fileobj=io.BytesIO(archived.stdout)) as archive:
-        wanted = [
-            member
-            for member in archive.getmembers()
-            if member.name.split("/")[0] in FOLDERS or member.name == "requirements.lock"
-        ]
-        archive.extractall(target, wanted, filter="data")
+        write_members(archive, target)
+
+
+def write_members(archive: tarfile.TarFile, target: Path) -> None:
+    """Writes the files of an archive that fingerprints cover below a folder.
+
+    `extractall(filter="data")` would do as much, but Debian 12's Python 3.11.2 lacks it. A link becomes a copy of
+    the file that it leads to within the archive; one that leads out of it is not written.
+
+    Raises:
+        BenchError: If a file would lie outside the folder.
+    """
+    for member in archive.getmembers():
+        parts = member.name.split("/")
+        if member.isdir() or not (parts[0] in FOLDERS or member.name == "requirements.lock"):
+            continue
+        if ".." in parts:
+            raise BenchError(f"a commit's file must lie in the checkout; got {member.name!r}: do not trust the commit")
+        content = None
+        with suppress(KeyError, RecursionError):  # leads out, or to itself
+            content = archive.extractfile(member)
+        if content is not None:
+            file = target.joinpath(*parts)
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(content.read())

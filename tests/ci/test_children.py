@@ -61,6 +61,7 @@ def test_children_hold_every_job_once_and_no_more_than_they_may(sizes):
     assert max(map(len, children)) <= MOST_JOBS
 
 
+@pytest.mark.slow
 def test_two_thousand_cells_fit_and_every_file_is_what_gitlab_takes(tmp_path):
     metrics = [metric(f"metric_with_a_long_name_{index}") for index in range(100)]
     attacks = [attack(f"attack_with_a_long_name_{index}") for index in range(20)]
@@ -104,6 +105,21 @@ def test_the_pipeline_itself_is_valid_and_names_no_entry():
     }
     stages = {job.get("stage") or document[job["extends"]]["stage"] for job in jobs.values()}
     assert stages <= set(document["stages"])
+
+
+def test_our_own_tests_run_on_any_runner_and_have_no_token():
+    document = loaded((CODE / ".gitlab-ci.yml").read_text(encoding="utf-8"))
+    shared = document[".own-tests"]
+    assert {rule["if"] for rule in shared["rules"]} == {
+        '$CI_PIPELINE_SOURCE == "merge_request_event"',
+        '$CI_PIPELINE_SOURCE == "push"',
+    }
+    for target in ("lint", "test"):
+        job = shared | document[target]
+        assert job["script"] == [f"make {target}"]
+        assert job["needs"] == []  # of the job image and of its token
+        assert not {"tags", "id_tokens", "secrets"} & job.keys()
+        assert "$" not in job["image"]
 
 
 def test_a_part_without_jobs_is_a_valid_child_too(tmp_path):

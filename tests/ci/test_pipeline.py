@@ -108,7 +108,7 @@ def test_a_night_runs_every_pair_as_its_own_job_and_commits_once(project, server
     assert cells_of(pipeline) == set(plan["jobs"]) == CELLS | {f"calibrate {metric}" for metric in METRICS}
     assert pipeline.named("FAIL") == set(), pipeline.output
     assert {"inventory", "plan", *SHARDS, "aggregate", "publish", "pages"} <= pipeline.named("PASS")
-    assert not {"check", "smoke", "gpu-smoke", "note"} & pipeline.jobs.keys()
+    assert not {"check", "smoke", "gpu-smoke", "note", "lint", "test"} & pipeline.jobs.keys()
 
     (commit,) = server.commits
     assert commit.message.endswith("[skip ci]")
@@ -252,7 +252,8 @@ def test_a_merge_request_checks_and_smokes_what_it_adds_and_has_one_note(project
     commits = len(server.commits)
     pipeline = merge_request(project, base, server)
     assert pipeline.named("FAIL") == set(), pipeline.output
-    assert {"check", "smoke", "note"} <= pipeline.named("PASS")
+    assert {"lint", "test", "check", "smoke", "note"} <= pipeline.named("PASS")
+    assert all(f"made {target} in the checkout" in pipeline.output for target in ("lint", "test"))
     assert not {"plan", "publish", "aggregate", "inventory", *SHARDS} & pipeline.jobs.keys()
     assert "gpu-smoke" not in pipeline.named("PASS")  # by hand only
     rows = {
@@ -281,7 +282,7 @@ def test_a_fork_reaches_no_gpu_runner_and_no_token_that_writes(project, server):
     base = project.git("rev-parse", "HEAD~2")
     seen, notes = len(server.requests), len(server.notes)
     pipeline = merge_request(project, base, server, fork=True)
-    assert {"check", "smoke"} <= pipeline.named("PASS")
+    assert {"lint", "test", "check", "smoke"} <= pipeline.named("PASS")
     assert not {"gpu-smoke", "note", "publish", "inventory"} & pipeline.jobs.keys()
     assert "gpu-smoke" not in pipeline.output
     assert (project.artifacts("smoke") / "smoke" / "note.md").is_file()
@@ -292,6 +293,7 @@ def test_a_fork_reaches_no_gpu_runner_and_no_token_that_writes(project, server):
 def test_a_push_to_the_default_branch_gathers_and_runs_no_cell(project, server):
     commits = len(server.commits)
     pipeline = project.run("push", CI_COMMIT_BEFORE_SHA=project.git("rev-parse", "HEAD~1"))
+    assert {"lint", "test"} <= pipeline.named("PASS")
     assert {"plan", "aggregate", "pages", "check-new"} <= pipeline.named("PASS") | pipeline.named("WARN")
     assert not SHARDS & pipeline.jobs.keys()
     assert "publish" not in pipeline.jobs

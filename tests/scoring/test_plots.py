@@ -1,6 +1,8 @@
-"""Plots: of the kind that is asked for, fonts inside, the same bytes each time."""
+"""Plots: of the kind that is asked for, fonts inside, the same picture each time."""
 
 import pytest
+from drawn import shown
+from matplotlib.figure import Figure
 
 from pipeline.errors import BenchError
 from pipeline.scoring.plots.found import KINDS
@@ -21,14 +23,47 @@ def tables(run_folder, make_row):
     return run_folder.path
 
 
-@pytest.mark.parametrize(("kind", "names"), PLOTS)
+@pytest.fixture
+def figures(monkeypatch):
+    """Returns the figures that are written, the last one last."""
+    saved, save = [], Figure.savefig
+
+    def keep(figure, *args, **options):
+        saved.append(figure)
+        save(figure, *args, **options)
+
+    monkeypatch.setattr(Figure, "savefig", keep)
+    return saved
+
+
+@pytest.mark.parametrize("plot", PLOTS, ids=lambda plot: plot[0])
 @pytest.mark.parametrize("suffix", ["pdf", "svg", "png"])
-def test_a_plot_made_again_is_the_same_bytes(tables, tmp_path, kind, names, suffix):
+def test_a_plot_made_again_shows_the_same_in_a_file_of_its_kind(tables, tmp_path, figures, plot, suffix):
+    kind, names = plot
     for file in ("one", "two"):
         write_plot(kind, names, tables, tmp_path / f"{file}.{suffix}")
-    one, two = ((tmp_path / f"{file}.{suffix}").read_bytes() for file in ("one", "two"))
+        content = (tmp_path / f"{file}.{suffix}").read_bytes()
+        assert content.startswith({"pdf": b"%PDF", "svg": b"<?xml", "png": b"\x89PNG"}[suffix])
+    one, two = map(shown, figures)
     assert one == two
-    assert one.startswith({"pdf": b"%PDF", "svg": b"<?xml", "png": b"\x89PNG"}[suffix])
+    assert any(part["lines"] or part["images"] for part in one)
+
+
+def test_each_kind_shows_the_numbers_of_the_leaderboard_under_its_names(tables, tmp_path, figures):
+    for kind, names in PLOTS:
+        write_plot(kind, names, tables, tmp_path / f"{kind}.svg")
+    curve, heat, ranks, scatter = map(shown, figures)
+    assert curve[0]["axes"][1] == "absolute gain"
+    assert curve[0]["titles"][0].startswith("weak, ")
+    assert set(curve[0]["legend"]) == {"ifgsm", "madc"}
+    assert heat[0]["ticks"] == [["madc", "ifgsm"], ["strong", "weak", "gone"]]
+    gains = [gain for line in heat[0]["images"][0] for gain in line]
+    assert heat[0]["texts"] == ["n/a" if gain is None else f"{gain:.2f}" for gain in gains]
+    assert gains[-2:] == [None, None]
+    assert ranks[0]["ticks"][1] == ["strong", "weak"]
+    assert [line[3] for line in ranks[0]["lines"][1::2]] == [[[1.0, 0.0]], [[2.0, 1.0]]]  # a mark at each rank
+    assert scatter[0]["axes"] == ["absolute gain under ifgsm", "absolute gain under madc"]
+    assert scatter[0]["texts"] == ["strong", "weak"]
 
 
 def test_a_pdf_is_vectors_with_true_type_fonts_inside(tables, tmp_path):
@@ -40,12 +75,14 @@ def test_a_pdf_is_vectors_with_true_type_fonts_inside(tables, tmp_path):
     assert b"CreationDate" not in content
 
 
-def test_other_numbers_are_another_picture(tables, tmp_path):
+def test_other_numbers_are_another_picture(tables, tmp_path, figures):
     write_plot("heatmap", [], tables, tmp_path / "before.png")
     board = tables / "leaderboard.json"
     board.write_text(board.read_text(encoding="utf-8").replace('"value": 0.5', '"value": 0.25'), encoding="utf-8")
     write_plot("heatmap", [], tables, tmp_path / "after.png")
-    assert (tmp_path / "before.png").read_bytes() != (tmp_path / "after.png").read_bytes()
+    before, after = map(shown, figures)
+    assert "0.50" in before[0]["texts"]
+    assert after[0]["texts"] == [text.replace("0.50", "0.25") for text in before[0]["texts"]]
 
 
 @pytest.mark.parametrize(

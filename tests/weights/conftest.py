@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
-import torch
 import yaml
 from file_server import FileServer
-from safetensors.torch import save
+from safetensors.numpy import save
 from scratch import Tree
-from weights_site import HUB, METRIC, ON_HUB, PINNED, PLAIN, Site, checkpoint, sha256
+from torch_files import checkpoint
+from weights_site import HUB, METRIC, ON_HUB, PINNED, PLAIN, Site, sha256
 
 
 @pytest.fixture
@@ -22,7 +23,7 @@ def site(tmp_path: Path) -> Iterator[Site]:
         "plain.pth": checkpoint(1),
         "known.pth": checkpoint(2),
         file: named,
-        HUB: save({"w": torch.arange(3000.0)}),
+        HUB: save({"w": np.arange(3000, dtype=np.float32)}),
     }
     tree = Tree.copy_to(tmp_path / "tree")
     declared = {"plain": (PLAIN,), "known": (PINNED, PLAIN), "named": (f"hub/checkpoints/{file}",), "on_hub": (ON_HUB,)}

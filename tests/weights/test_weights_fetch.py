@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 import yaml
 from file_server import COMMIT, Fault
-from weights_site import HUB, METRIC, ON_HUB, PINNED, PLAIN, Site, checkpoint, sha256
+from torch_files import checkpoint
+from weights_site import HUB, METRIC, ON_HUB, PINNED, PLAIN, Site, sha256
 
 
 def body(site: Site, name: str) -> bytes:

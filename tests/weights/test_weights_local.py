@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import os
-import pickle
 import shutil
 import subprocess
 import threading
@@ -15,12 +14,12 @@ from pathlib import Path
 import numpy as np
 import psutil
 import pytest
-import torch
 import yaml
 from file_server import Fault
-from safetensors.torch import save
+from safetensors.numpy import save
 from scipy.io import savemat
-from weights_site import ON_HUB, PINNED, PLAIN, Site, checkpoint, sha256
+from torch_files import checkpoint, files, plain_trap, trap
+from weights_site import ON_HUB, PINNED, PLAIN, Site, sha256
 
 from pipeline.weights.opening import open_all
 
@@ -41,16 +40,6 @@ def arrays(write: Callable[..., object]) -> bytes:
     file = io.BytesIO()
     write(file, w=np.arange(1000.0))
     return file.getvalue()
-
-
-class Trap:
-    """Runs code where it is unpickled."""
-
-    def __init__(self, mark: Path) -> None:
-        self.mark = mark
-
-    def __reduce__(self) -> tuple[object, ...]:
-        return Path.touch, (self.mark,)
 
 
 def test_list_tells_who_needs_what_and_how_it_is_checked(site):
@@ -131,12 +120,8 @@ def test_verify_finds_a_flipped_bit_without_any_hash(site):
 
 @pytest.mark.parametrize("form", ["torch", "plain pickle"])
 def test_a_pickle_that_runs_code_is_named_and_refused_and_does_not_run(site, tmp_path, form):
-    mark, file = tmp_path / "mark", io.BytesIO()
-    if form == "torch":
-        torch.save({"weight": Trap(mark)}, file)
-    else:
-        pickle.dump({"weight": Trap(mark)}, file)
-    path = put(site, PLAIN, file.getvalue())
+    mark = tmp_path / "mark"
+    path = put(site, PLAIN, trap(mark) if form == "torch" else plain_trap(mark))
     told = errors(site.call("verify").stderr)
     imported = site.call("import", shutil.copy(path, tmp_path / "plain.pth"))
     assert imported.returncode == 3
@@ -147,9 +132,7 @@ def test_a_pickle_that_runs_code_is_named_and_refused_and_does_not_run(site, tmp
 
 
 def test_numbers_beside_the_tensors_run_nothing_and_are_let_in(site):
-    file = io.BytesIO()
-    torch.save({"weight": torch.zeros(1), "srocc": np.float64(0.9)}, file)
-    put(site, PLAIN, file.getvalue())
+    put(site, PLAIN, files()["numbers.pth"])
     answer = site.call("verify")
     assert (answer.returncode, f"{PLAIN}: 1 tensors" in answer.stdout) == (0, True), answer.stderr
 
@@ -170,17 +153,18 @@ def test_a_file_that_ends_its_reader_costs_only_itself(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("name", "whole"),
-    [
-        ("a.safetensors", save({"w": torch.arange(3000.0)})),
-        ("a.pth", checkpoint(1)),
-        ("a.json", b'{"a": 1}'),
-        ("a.npz", arrays(np.savez)),
-        ("a.mat", arrays(lambda file, w: savemat(file, {"w": w}))),
-    ],
+    ("name", "make"),
+    {
+        "a.safetensors": lambda: save({"w": np.arange(3000, dtype=np.float32)}),
+        "a.pth": lambda: checkpoint(1),
+        "a.json": lambda: b'{"a": 1}',
+        "a.npz": lambda: arrays(np.savez),
+        "a.mat": lambda: arrays(lambda file, w: savemat(file, {"w": w})),
+    }.items(),
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_every_form_is_opened_and_a_truncated_one_is_named(tmp_path, name, whole):
+def test_every_form_is_opened_and_a_truncated_one_is_named(tmp_path, name, make):
+    whole = make()
     (tmp_path / name).write_bytes(whole)
     (tmp_path / f"cut.{name}").write_bytes(whole[: len(whole) * 2 // 3])
     (tmp_path / f"empty.{name}").write_bytes(b"")
@@ -191,13 +175,12 @@ def test_every_form_is_opened_and_a_truncated_one_is_named(tmp_path, name, whole
 
 
 def test_torchscript_passes_only_with_a_sum(site):
-    file = io.BytesIO()
-    torch.jit.save(torch.jit.script(torch.nn.Linear(2, 2)), file)
-    put(site, PLAIN, file.getvalue())
+    program = files()["script.pth"]
+    put(site, PLAIN, program)
     answer = site.call("verify")
     assert answer.returncode == 3
     assert f"{PLAIN} is a TorchScript program, and its sha256 is not known" in answer.stderr
-    site.server.files["plain.pth"] = file.getvalue()
+    site.server.files["plain.pth"] = program
     assert site.call("fetch", "--anew", "plain").returncode == 0
     assert site.call("verify").stdout == f"{PLAIN}: TorchScript; sha256 as pinned at the first download\n"
 

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
 from file_server import FileServer
 from scratch import Tree
 
@@ -36,13 +34,6 @@ PLAIN, PINNED, NAMED, HUB = (
     "model.safetensors",
 )
 ON_HUB = f"huggingface/timm/net/{HUB}"
-
-
-def checkpoint(seed: int, numbers: int = 40_000) -> bytes:
-    """Returns a file as torch.save writes it."""
-    file = io.BytesIO()
-    torch.save({"weight": torch.randn(numbers, generator=torch.Generator().manual_seed(seed))}, file)
-    return file.getvalue()
 
 
 def sha256(data: bytes) -> str:

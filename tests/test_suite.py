@@ -1,0 +1,17 @@
+"""The test suite itself: what `make test-fast` and the order of files stand on."""
+
+from scratch import ROOT
+from suite import LONGEST, WHOLE, WHOLE_FOLDERS
+
+
+def test_every_file_that_begins_first_is_there():
+    assert [name for name in LONGEST if not (ROOT / name).is_file()] == []
+
+
+def test_every_fixture_that_makes_a_test_whole_is_there():
+    text = "".join(file.read_text(encoding="utf-8") for file in (ROOT / "tests").rglob("conftest.py"))
+    assert [name for name in sorted(WHOLE) if f"\ndef {name}(" not in text] == []
+
+
+def test_every_folder_of_whole_tests_is_there():
+    assert [name for name in sorted(WHOLE_FOLDERS) if not (ROOT / "tests" / name).is_dir()] == []
