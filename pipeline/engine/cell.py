@@ -11,7 +11,7 @@ from pipeline.data.dataset import Dataset
 from pipeline.engine.attack.batch import ImagePass
 from pipeline.engine.attack.pass_run import PassRun, Workplace
 from pipeline.engine.attack.passes import Pass, Patterns, attack_passes, distortions_of
-from pipeline.engine.attack.record import Record, Seconds, add_seconds
+from pipeline.engine.attack.record import Seconds, UnitRecord, add_seconds
 from pipeline.engine.attack.settings import attack_variants
 from pipeline.engine.batching import BatchRule
 from pipeline.engine.checkpoint import Checkpoint
@@ -20,6 +20,7 @@ from pipeline.engine.clips.means import clip_means
 from pipeline.engine.metric.runner import MetricRunner
 from pipeline.engine.progress import OnWork
 from pipeline.engine.saved.read import SavedEntry
+from pipeline.engine.saved.write import ImageWriter
 from pipeline.errors import DataError
 from pipeline.store.store import Place
 
@@ -44,7 +45,7 @@ class CellResult:
     flaws: dict[str, Counter[str]] = field(default_factory=dict)
     purified: Seconds = field(default_factory=dict)
 
-    def add(self, dataset: Dataset, variant: str, records: list[Record]) -> None:
+    def add(self, dataset: Dataset, variant: str, records: list[UnitRecord]) -> None:
         """Takes over what a pass came to."""
         rows = _ordered(dataset, [row for record in records for row in record["rows"]])
         self.rows += [*rows, *clip_means(rows)]
@@ -82,7 +83,7 @@ class CellRun:
         patterns: Patterns | None = None,
     ) -> None:
         self.runner, self.cell, self.on_work, self.patterns = runner, cell, on_work, patterns
-        self.saved = cell.images(runner.out) if save_images else None
+        self.saver = ImageWriter(cell, runner.out) if save_images else None
         path, self.place = runner.scratch(f"{cell.label}.jsonl"), Place("work", cell.key, "journal")
         runner.sync.bring(self.place, path)
         batches = {"pixels": runner.rule.pixels, "most": runner.rule.most}
@@ -123,7 +124,7 @@ class CellRun:
         cell, runner = self.cell, self.runner
         defended = zip(cell.settings.defences, cell.defended(), strict=True)
         assessors = {name: runner.defended_as(entry) for name, entry in defended}
-        at = Workplace(runner, cell, assessors, self.saved, self.rule, self.on_work, self.checkpoint, self.keep)
+        at = Workplace(runner, cell, assessors, self.saver, self.rule, self.on_work, self.checkpoint, self.keep)
         open_pass = PASSES[cell.metric.kind]
         for dataset, current in self._plan(datasets):
             yield dataset, current, open_pass(at, dataset, current)

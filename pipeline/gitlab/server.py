@@ -197,7 +197,7 @@ class _Session(requests.Session):
                 prepared_request.headers.pop(name, None)
 
 
-class _Again(Retry):
+class _RetryOnError(Retry):
     """Retries requests that can be repeated, and any request that was refused for being one too many."""
 
     def is_retry(self, method: str, status_code: int, has_retry_after: bool = False) -> bool:
@@ -207,7 +207,7 @@ class _Again(Retry):
 
 
 def _session() -> requests.Session:
-    retry = _Again(
+    retry = _RetryOnError(
         total=TRIES - 1,
         backoff_factor=PAUSE,
         backoff_jitter=PAUSE,

@@ -6,7 +6,6 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property, partial
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
@@ -14,17 +13,16 @@ import torch
 from metrics.base import Images, Scores
 from pipeline.cells.row import Row
 from pipeline.data.dataset import Dataset, Photo
-from pipeline.data.images import Batch, ahead, load_saved, quantize, write_png
+from pipeline.data.images import Batch, ahead, load_saved, quantize
 from pipeline.engine.attack.assess import Assessment, Assessors
 from pipeline.engine.attack.pass_run import Workplace
 from pipeline.engine.attack.passes import Pass, Trial
-from pipeline.engine.attack.record import Record, add, add_seconds, empty_record
+from pipeline.engine.attack.record import UnitRecord, add, add_seconds, empty_record
 from pipeline.engine.batching import Parts
 from pipeline.engine.measures.distances import measures
 from pipeline.engine.metric.defended import DefendedMetric
 from pipeline.engine.metric.objective import ImageNoise, MetricObjective, Scorer
 from pipeline.engine.metric.surrogates import Surrogates, surrogates_of
-from pipeline.engine.saved.write import save_clear
 
 
 class Attacked(NamedTuple):
@@ -88,12 +86,6 @@ def objective_of(
     )
 
 
-def save_attacked(images: Images, names: list[str], folder: Path) -> None:
-    """Writes attacked images as PNG."""
-    for name, image in zip(names, images, strict=True):
-        write_png(image, folder / f"{name}.png")
-
-
 @dataclass(frozen=True)
 class ImagePass:
     """A pass of a cell at work on the images of a data set.
@@ -113,7 +105,7 @@ class ImagePass:
         batches = enumerate(self.dataset.batches(self.at.rule))
         return {f"{self.dataset.name}/{self.current.unit}/{index}": photos for index, photos in batches}
 
-    def records(self, todo: Mapping[str, list[Photo]]) -> Iterator[tuple[str, Record]]:
+    def records(self, todo: Mapping[str, list[Photo]]) -> Iterator[tuple[str, UnitRecord]]:
         """Attacks the batches, decoded ahead; an image that fails costs only itself."""
         excluded = self._excluded  # before the thread that decodes begins: the clear images may have to be scored
 
@@ -152,14 +144,14 @@ class ImagePass:
         assessed = self._assessors.excluded
         return {**self._surrogates.excluded, **assessed}
 
-    def _attack(self, batch: Batch) -> Record:
+    def _attack(self, batch: Batch) -> UnitRecord:
         """Attacks images of equal size; returns their rows, trial by trial and assessor by assessor.
 
         Raises:
             ValueError: If a score is not finite, or a defence breaks its promises.
         """
-        if self.at.saved:
-            save_clear(self.at.cell, self.at.runner.out, self.dataset, self.current.distortion, batch)
+        if self.at.saver:
+            self.at.saver.clear(self.dataset, self.current.distortion, batch)
         images, references = self.at.runner.on_device(batch)
         names = [photo.name for photo in batch.photos]
         surrogates = self._surrogates.of(batch.photos)
@@ -169,8 +161,8 @@ class ImagePass:
             scorer = self.at.runner.defended(names) or self.at.runner.metric
             objective = objective_of(scorer, images, references, trial, surrogates, dtype=dtype)
             attacked = attack_batch(images, names, objective, trial)
-            if self.at.saved:
-                save_attacked(attacked.images, names, self.at.saved / self.current.folder / trial.setting)
+            if self.at.saver:
+                self.at.saver.attacked(attacked.images, names, self.current, trial)
             for assessment in self._assessors(attacked.images, images, references, batch):
                 found["rows"] += self._rows(batch.photos, trial, attacked, assessment)
                 for flaw in (flaw for flaws in attacked.flaws for flaw in flaws):

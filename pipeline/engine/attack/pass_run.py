@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Protocol
 
+from metrics.base import Images
 from pipeline.cells.cell import Cell
-from pipeline.data.dataset import Photo
-from pipeline.engine.attack.record import Record
+from pipeline.cells.distortion import Distortion
+from pipeline.data.dataset import Dataset, Photo
+from pipeline.data.images import Batch
+from pipeline.engine.attack.passes import Pass, Trial
+from pipeline.engine.attack.record import UnitRecord
 from pipeline.engine.batching import BatchRule
 from pipeline.engine.checkpoint import Checkpoint
 from pipeline.engine.metric.runner import MetricRunner
@@ -22,8 +25,18 @@ class PassRun(Protocol):
     def units(self) -> dict[str, list[Photo]]:
         """Returns what is recorded as a whole, by its name in the checkpoint, with its images."""
 
-    def records(self, todo: Mapping[str, list[Photo]]) -> Iterator[tuple[str, Record]]:
+    def records(self, todo: Mapping[str, list[Photo]]) -> Iterator[tuple[str, UnitRecord]]:
         """Works on units; yields each with its record."""
+
+
+class Saver(Protocol):
+    """Writes images as PNG where a run saves them."""
+
+    def clear(self, dataset: Dataset, distortion: Distortion, batch: Batch) -> None:
+        """Writes what is attacked, and the originals that it is compared with."""
+
+    def attacked(self, images: Images, names: list[str], current: Pass, trial: Trial) -> None:
+        """Writes attacked images."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +47,7 @@ class Workplace:
         runner: The metric.
         cell: The cell.
         assessors: By the name of a defence that took no part in the attack: the metric behind it, which assesses, too.
-        saved: The folder that the attacked images are written to, or None.
+        saver: Writes clear and attacked images; None where a run saves none.
         rule: How many images of a height and width make a batch.
         on_work: Hears of passes over an image that are done.
         checkpoint: Holds what is finished.
@@ -44,7 +57,7 @@ class Workplace:
     runner: MetricRunner
     cell: Cell
     assessors: Mapping[str, MetricRunner]
-    saved: Path | None
+    saver: Saver | None
     rule: BatchRule
     on_work: OnWork
     checkpoint: Checkpoint

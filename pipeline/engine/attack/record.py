@@ -9,7 +9,7 @@ from typing import TypeAlias, TypedDict
 Seconds: TypeAlias = dict[str, tuple[float, int]]  # defence -> the seconds that it took, and for how many images
 
 
-class Record(TypedDict):
+class UnitRecord(TypedDict):
     """What a checkpoint holds of a finished unit."""
 
     rows: list[dict[str, str]]
@@ -19,12 +19,12 @@ class Record(TypedDict):
     purified: Seconds
 
 
-def empty_record(excluded: Mapping[str, str] | None = None) -> Record:
+def empty_record(excluded: Mapping[str, str] | None = None) -> UnitRecord:
     """Returns a record without rows."""
-    return Record(rows=[], flaws={}, excluded=dict(excluded or {}), seconds=0.0, purified={})
+    return UnitRecord(rows=[], flaws={}, excluded=dict(excluded or {}), seconds=0.0, purified={})
 
 
-def add(record: Record, further: Record) -> None:
+def add(record: UnitRecord, further: UnitRecord) -> None:
     """Adds what more was done to a record."""
     record["rows"] += further["rows"]
     record["flaws"] = dict(Counter(record["flaws"]) + Counter(further["flaws"]))

@@ -19,10 +19,10 @@ from metrics.base import Images
 from pipeline.cells.row import Row
 from pipeline.data.dataset import Dataset, Photo
 from pipeline.data.images import Batch
-from pipeline.engine.attack.batch import attack_batch, objective_of, save_attacked
+from pipeline.engine.attack.batch import attack_batch, objective_of
 from pipeline.engine.attack.pass_run import Workplace
 from pipeline.engine.attack.passes import Pass, Trial
-from pipeline.engine.attack.record import Record, empty_record
+from pipeline.engine.attack.record import UnitRecord, empty_record
 from pipeline.engine.batching import attempt
 from pipeline.engine.clips.runner import ClipRunner, write_array
 from pipeline.engine.clips.windows import Showing, Window, WindowScore
@@ -74,13 +74,13 @@ class ClipPass:
         """Returns a clip's frames for each trial on it."""
         return {unit: task.photos for unit, task in self._tasks.items()}
 
-    def records(self, todo: Mapping[str, list[Photo]]) -> Iterator[tuple[str, Record]]:
+    def records(self, todo: Mapping[str, list[Photo]]) -> Iterator[tuple[str, UnitRecord]]:
         """Attacks the clips; one that fails costs only itself."""
         for unit in todo:
             task = self._tasks[unit]
             share = Share(partial(self.at.on_work, self.at.cell.attack.name), len(task.photos) * task.trial.work)
             if reason := self._reason(task):
-                done: Record | str = reason
+                done: UnitRecord | str = reason
             else:
                 done = attempt(partial(self._attack, task, share))
             yield unit, empty_record({task.clip: done}) if isinstance(done, str) else done
@@ -121,7 +121,7 @@ class ClipPass:
         reasons += [self._surrogates.excluded.get(photo.name, "") for photo in task.photos]
         return next(filter(None, reasons), "")
 
-    def _attack(self, task: Task, on_progress: OnProgress) -> Record:
+    def _attack(self, task: Task, on_progress: OnProgress) -> UnitRecord:
         """Attacks what is left of a clip, then scores it."""
         finished = self._windows(task, on_progress)
         start = time.perf_counter()
@@ -178,8 +178,8 @@ class ClipPass:
         dtype = getattr(torch, self.at.cell.settings.dtype)
         objective = objective_of(score, images, references, task.trial, self._surrogates.of(batch.photos), dtype=dtype)
         attacked = attack_batch(images, names, objective, task.trial)
-        if self.at.saved:
-            save_attacked(attacked.images, names, self.at.saved / self.current.folder / task.trial.setting)
+        if self.at.saver:
+            self.at.saver.attacked(attacked.images, names, self.current, task.trial)
         write_array(task.file(window.start), (attacked.images * 255).round().to(torch.uint8).numpy(force=True))
         return {
             "measures": {column: attacked.measures[column].tolist() for column in MEASURED},

@@ -5,26 +5,42 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from metrics.base import Images
 from pipeline.cells.cell import Cell
 from pipeline.cells.distortion import NONE, Distortion
 from pipeline.data.dataset import Dataset
 from pipeline.data.images import Batch, write_png
+from pipeline.engine.attack.passes import Pass, Trial
 from pipeline.engine.attack.settings import attack_settings
 from pipeline.engine.saved.manifest import SavedImage, write_manifest
 from pipeline.errors import BenchError
 from pipeline.files import file_digest
 
 
-def save_clear(cell: Cell, out: Path, dataset: Dataset, distortion: Distortion, batch: Batch) -> None:
-    """Writes what is attacked, and the originals that it is compared with."""
-    folder, originals = _clear_folders(cell, out, dataset.distorted, distortion)
-    for index, photo in enumerate(batch.photos):
-        write_png(batch.images[index], folder / f"{photo.name}.png")
-        if originals and batch.references is not None:
-            write_png(batch.references[index], originals / f"{photo.name}.png")
+@dataclass(frozen=True)
+class ImageWriter:
+    """Writes the images of a cell below an output folder."""
+
+    cell: Cell
+    out: Path
+
+    def clear(self, dataset: Dataset, distortion: Distortion, batch: Batch) -> None:
+        """Writes what is attacked, and the originals that it is compared with."""
+        folder, originals = _clear_folders(self.cell, self.out, dataset.distorted, distortion)
+        for index, photo in enumerate(batch.photos):
+            write_png(batch.images[index], folder / f"{photo.name}.png")
+            if originals and batch.references is not None:
+                write_png(batch.references[index], originals / f"{photo.name}.png")
+
+    def attacked(self, images: Images, names: list[str], current: Pass, trial: Trial) -> None:
+        """Writes attacked images."""
+        folder = self.cell.images(self.out) / current.folder / trial.setting
+        for name, image in zip(names, images, strict=True):
+            write_png(image, folder / f"{name}.png")
 
 
 def save_manifest(cell: Cell, out: Path, datasets: list[Dataset], rows: Iterable[Mapping[str, str]]) -> None:
