@@ -250,6 +250,37 @@ def test_a_job_that_left_nothing_and_cells_that_wait_are_named(bench):
     assert lines(aggregate(bench) / "cells.csv")["distance fgsm"]["status"] == "waiting"
 
 
+MIRROR = '''
+"""Mirror: left and right exchanged."""
+
+from defences.base import Defence, Images, Noise
+
+
+class Mirror(Defence):
+    def purify(self, images: Images, noise: Noise) -> Images:
+        return images.flip(3)
+'''
+
+
+def test_a_defended_cell_that_waits_does_not_stand_for_the_bare_metric(bench):
+    bench.write("defences/mirror.py", MIRROR)
+    config = bench.root / "pipeline" / "benchmark.yml"
+    presets = yaml.safe_load(config.read_text())
+    presets["presets"]["smoke"]["defences"] = ["mirror"]
+    config.write_text(yaml.safe_dump(presets))
+    told = bench.call("plan", "--preset", "smoke", "--device", "cpu", "--store", "store", "--hold", "--out", "plan")
+    assert told.returncode == 0, told.stderr
+    public = aggregate(bench)
+    history = lines(public / "cells.csv")
+    assert {name: line["status"] for name, line in history.items()} == dict.fromkeys(
+        ["brightness fgsm+defended", "brightness noise+defended", "distance fgsm+defended", "distance noise+defended"],
+        "waiting",
+    )
+    stamp = json.loads((bench.root / "rows" / "brightness" / "fgsm+defended.json").read_text())
+    assert (stamp["status"], stamp["settings"]["defences"]) == ("skipped", ["mirror"])
+    assert lines(public / "scores.csv") == {}
+
+
 def test_a_cell_of_another_checkout_is_refused(bench):
     cell = plan(bench)["brightness fgsm"]
     bench.write("metrics/brightness.py", BRIGHTNESS.replace("(1 + images", "(2 + images"))
