@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import sys
-from typing import NoReturn
+from pathlib import Path
+from typing import Annotated, NoReturn
 
 import typer
 
+from pipeline import places
 from pipeline.cli import calibrate, docs_pages, doctor, entries, fit, plan, results, review, run, scores, train
 from pipeline.cli.data import data
 from pipeline.cli.gitlab import gitlab
@@ -27,6 +30,22 @@ for group in (entries, run, fit, scores, docs_pages, doctor, calibrate, train, p
     group.add_to(app)
 for name, commands in {"weights": weights, "data": data, "image": image, "gitlab": gitlab}.items():
     app.add_typer(commands, name=name)
+
+
+@app.callback()
+def choose_project(
+    project: Annotated[
+        Path | None,
+        typer.Option(
+            help="The folder of data/, results/ and metrics, attacks and defences of your own; default: the working "
+            "directory, or the checkout that it lies in. METRIC_ROBUSTNESS_PROJECT does the same.",
+        ),
+    ] = None,
+) -> None:
+    """Takes the options that stand before the command."""
+    if project is not None:
+        os.environ[places.PROJECT] = str(project)
+        os.environ[places.PROJECT] = str(places.project())
 
 
 def main() -> NoReturn:

@@ -1,4 +1,6 @@
-"""Fits NIQE's pristine statistics to photographs: `python -m metrics.weights.fit_niqe FOLDER [--compare FOLDER]`.
+"""Fits NIQE's pristine statistics to photographs.
+
+As a program: `python -m metrics.weights.fit_niqe FOLDER [--compare FOLDER]`.
 
 As in the paper, patches have 96 pixels, and only those count whose sharpness is over 0.75 of the sharpest patch of
 their image. The authors used 125 photographs of various sizes. Kodak has 24 of one size, so the fit also uses each at

@@ -11,7 +11,7 @@ from pipeline.catalogue.entry import DefendedAs, Entry, weights_path
 from pipeline.errors import BenchError
 
 
-def trained(bare: Entry, defence: Entry, preset: str, root: Path) -> Entry:
+def trained(bare: Entry, defence: Entry, preset: str, root: Path | None = None) -> Entry:
     """Returns the metric that a robust training made of another one: it has weights of its own."""
     name = f"{bare.name}+{defence.name}" + (f"-{preset}" if preset else "")
     if bare.defence:
@@ -19,7 +19,7 @@ def trained(bare: Entry, defence: Entry, preset: str, root: Path) -> Entry:
             f"{defence.name} must train a metric without a defence; got {bare.name}: put it right after the metric"
         )
     weights = f"weights/{name}.safetensors"
-    file = weights_path(weights, bare.folder, root)
+    file = weights_path(weights, bare.folder, root or bare.root)
     own = hashlib.sha256(file.read_bytes()).hexdigest() if file.is_file() else ""
     heads = [entry.title.partition(":")[0] for entry in (bare, defence)]
     return replace(

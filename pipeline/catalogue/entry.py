@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import ModuleType
 from typing import Any, NamedTuple
 
 from pipeline import places
@@ -34,6 +35,7 @@ class Entry:
     problem: str = ""  # why the file cannot be used; empty when it can
     settings: dict[str, str] = field(default_factory=dict)  # the settings of an attack or a defence, as written
     defended: DefendedAs | None = None  # of METRIC+DEFENCE: its parts
+    root: Path | None = None  # the project or the other checkout that holds the file; None: the benchmark itself
 
     @property
     def bare(self) -> Entry | None:
@@ -91,7 +93,7 @@ class Entry:
         if self.bare:
             return self.bare.load()
         try:
-            return getattr(importlib.import_module(f"{self.folder}.{self.name}"), self.class_name)
+            return getattr(self._module(), self.class_name)
         except ImportError as error:
             raise DataError(f"{self.folder}/{self.name}.py does not import: {error}: install what it needs") from error
         except Exception as error:  # a contributor's file may raise anything, and must not stop the other entries
@@ -103,8 +105,23 @@ class Entry:
             weight
             for part in self.parts
             for weight in part.fields.get("weights", ())
-            if not weights_path(weight, part.folder).exists()
+            if not part.weights_file(weight).exists()
         ]
+
+    def weights_file(self, weight: str) -> Path:
+        """Returns where a weight file that it declares lies on this machine, or would."""
+        return weights_path(weight, self.folder, self.root)
+
+    def _module(self) -> ModuleType:
+        """Imports the file. That of a project becomes a module beside the benchmark's own.
+
+        So the project's folder is never imported as a package, which may be another one called metrics, and modules
+        that its entries share are found beside them.
+        """
+        folder = importlib.import_module(f"{places.PACKAGE}.{self.folder}")
+        if self.root and (place := str(self.root / self.folder)) not in folder.__path__:
+            folder.__path__.append(place)
+        return importlib.import_module(f"{places.PACKAGE}.{self.folder}.{self.name}")
 
 
 def weights_path(weight: str, folder: str = "metrics", root: Path | None = None) -> Path:
@@ -113,9 +130,11 @@ def weights_path(weight: str, folder: str = "metrics", root: Path | None = None)
     Args:
         weight: The declared name, in one of the forms that `weight_paths.weights_path` lists.
         folder: The folder of the entry that declares it.
-        root: The checkout, if it is not this one.
+        root: The project or the other checkout to look in. Without it a file of ours is looked for in the benchmark,
+            then in the project, which is also where a new one belongs.
 
     Raises:
         BenchError: If the name has none of these forms.
     """
-    return weight_paths.weights_path(weight, (root or places.CODE) / folder)
+    found = [weight_paths.weights_path(weight, each / folder) for each in ([root] if root else places.roots())]
+    return next((path for path in found if path.exists()), found[-1])

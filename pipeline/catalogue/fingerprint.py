@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.catalogue import weight_paths
-from pipeline.catalogue.syntax import imports, own_imports, parse
+from pipeline.catalogue.syntax import imports, own_imports, parse, search_path
 
 DESCRIPTIVE = {"trained_on", "licence", "verified", "suite"}
 PLATFORM = {
@@ -44,7 +44,7 @@ def fingerprint(path: Path, fields: dict[str, Any]) -> str:
             packages |= {name.split(".")[0] for name, _ in imports(tree)}
     for module in sorted(seen):
         digest.update(f"{module.parent.name}/{module.name}:{_canonical_file(module)}\n".encode())
-    locked = _locked(root)
+    locked = _locked(search_path(root)[0])
     for package in sorted(packages & locked.keys() - PLATFORM):
         digest.update(f"{package}=={locked[package]}\n".encode())
     for weight in fields.get("weights", ()):

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 
 from pipeline import places
 from pipeline.catalogue.defended import defended, trained
 from pipeline.catalogue.entry import Entry
 from pipeline.catalogue.reading import NAME, read
-from pipeline.catalogue.syntax import FOLDERS
+from pipeline.catalogue.syntax import FOLDERS, uses_the_package
 from pipeline.errors import BenchError, suggestion
 
 
@@ -20,15 +21,46 @@ def entries(folder: str, root: Path | None = None) -> dict[str, Entry]:
 
     Args:
         folder: One of `FOLDERS`.
-        root: The checkout, if it is not this one: that of another commit, for example.
+        root: Another checkout, that of another commit for example, instead of the benchmark and the project.
+
+    Raises:
+        BenchError: If the project cannot be used.
     """
-    home = (root or places.CODE) / folder
-    found = {path.stem: read(path) for path in home.glob("*.py") if path.stem != "__init__" and not is_shared(path)}
+    files: dict[str, list[Path]] = {}
+    for path in _files(folder, "*.py", root):
+        files.setdefault(path.stem, []).append(path)
+    found = {name: _read_one(paths) for name, paths in files.items()}
     if folder == "metrics":
-        for weights in home.glob("weights/*+*.safetensors"):
+        for weights in [path for each in _roots(root) for path in (each / folder).glob("weights/*+*.safetensors")]:
             with contextlib.suppress(BenchError):  # the metric or the training may be gone
-                found[weights.stem] = _defended_metric(weights.stem, root or places.CODE)
+                found[weights.stem] = _defended_metric(weights.stem, root)
     return {name: found[name] for name in sorted(found)}
+
+
+def _roots(root: Path | None) -> tuple[Path, ...]:
+    return (root,) if root else places.roots()
+
+
+def _files(folder: str, pattern: str, root: Path | None) -> Iterator[Path]:
+    """Yields the files of entries, the benchmark's before the project's.
+
+    The project may have a package called metrics for other purposes, so a file of it that imports nothing of ours is
+    not an entry.
+    """
+    for each in _roots(root):
+        of_project = root is None and each != places.CODE
+        for path in (each / folder).glob(pattern):
+            if path.stem != "__init__" and not is_shared(path) and not (of_project and not uses_the_package(path)):
+                yield path
+
+
+def _read_one(paths: list[Path]) -> Entry:
+    """Reads the one file of a name; that there is another becomes the entry's problem."""
+    if len(paths) == 1:
+        return read(paths[0])
+    folder, name = paths[1].parent.name, paths[1].stem
+    kind = folder.removesuffix("s")
+    return Entry(name, folder, problem=f"{paths[1]} has the name of a {kind} of the benchmark: rename the file")
 
 
 def is_shared(path: Path) -> bool:
@@ -42,15 +74,14 @@ def find(folder: str, name: str) -> Entry:
     Raises:
         BenchError: If there is none of that name; names the nearest.
     """
-    return _find(folder, name, places.CODE)
+    return _find(folder, name, None)
 
 
-def _find(folder: str, name: str, root: Path) -> Entry:
+def _find(folder: str, name: str, root: Path | None) -> Entry:
     if folder == "metrics" and "+" in name:
         return _defended_metric(name, root)
-    path = root / folder / f"{name}.py"
-    if NAME.fullmatch(name) and path.is_file() and not is_shared(path):
-        return read(path)  # this file alone, since planning asks often
+    if NAME.fullmatch(name) and (paths := list(_files(folder, f"{name}.py", root))):
+        return _read_one(paths)  # this file alone, since planning asks often
     known = entries(folder, root)
     if name in known:
         return known[name]
@@ -58,7 +89,7 @@ def _find(folder: str, name: str, root: Path) -> Entry:
     raise BenchError(f"no {kind} is named {name!r}: {suggestion(name, known)}")
 
 
-def _defended_metric(name: str, root: Path) -> Entry:
+def _defended_metric(name: str, root: Path | None) -> Entry:
     """Returns METRIC+DEFENCE or METRIC+DEFENCE-PRESET of a checkout."""
     bare_name, _, defence_name = name.rpartition("+")
     bare = _find("metrics", bare_name, root)
@@ -70,7 +101,7 @@ def _defended_metric(name: str, root: Path) -> Entry:
     return defended(bare, defence, preset)
 
 
-def _defence(name: str, root: Path) -> tuple[Entry, str]:
+def _defence(name: str, root: Path | None) -> tuple[Entry, str]:
     """Returns the defence of DEFENCE or DEFENCE-PRESET, and the name of its preset."""
     kind, _, preset = name.partition("-")
     defence = _find("defences", kind, root)
@@ -94,7 +125,7 @@ def defence_names(names: str) -> list[str]:
     if wanted == ["all"]:
         return [name for name, entry in entries("defences").items() if entry.kind != "training"]
     for name in wanted:
-        _defence(name, places.CODE)
+        _defence(name, None)
     return wanted
 
 

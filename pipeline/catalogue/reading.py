@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from pipeline import places
 from pipeline.catalogue.entry import Entry
 from pipeline.catalogue.fingerprint import fingerprint
 from pipeline.catalogue.syntax import defaults, lineage_of, literals, parse
@@ -108,7 +109,17 @@ def _read(path: Path) -> Entry:
         fields |= dict(literals(node))
         settings |= dict(defaults(node))
     _require_metadata(folder, fields)
-    return Entry(name, folder, title, classes[0].name, kind, fields, fingerprint(path, fields), settings=settings)
+    return Entry(
+        name,
+        folder,
+        title,
+        classes[0].name,
+        kind,
+        fields,
+        fingerprint(path, fields),
+        settings=settings,
+        root=None if path.parents[1] == places.CODE else path.parents[1],
+    )
 
 
 def _require_metadata(folder: str, fields: dict[str, Any]) -> None:

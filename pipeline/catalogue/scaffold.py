@@ -17,10 +17,10 @@ TEMPLATES = Path(__file__).with_name("templates")
 
 
 def write(kind: Literal["metric", "attack", "defence"], name: str) -> Path:
-    """Writes the file of a new metric, attack or defence and returns its path below the checkout.
+    """Writes the file of a new metric, attack or defence and returns its path below the project.
 
     Raises:
-        BenchError: If the name is not allowed, or taken.
+        BenchError: If the name is not allowed, or taken, or the project cannot be used.
     """
     if not NAME.fullmatch(name) or keyword.iskeyword(name) or name == "base" or name.endswith("_adapter"):
         raise BenchError(
@@ -31,9 +31,11 @@ def write(kind: Literal["metric", "attack", "defence"], name: str) -> Path:
         raise BenchError(
             f"the name must be new; {taken[0]}/{name}.py is there already: choose another name, or edit that file"
         )
-    path = places.CODE / f"{kind}s" / f"{name}.py"
+    path = places.project() / f"{kind}s" / f"{name}.py"
+    if path.exists():  # of the user's, and no entry
+        raise BenchError(f"{path} is there already, and is no {kind} of the benchmark: choose another name")
     template = (TEMPLATES / f"{kind}.txt").read_text(encoding="utf-8")
     words = name.split("_")
     title, class_name = " ".join(words).capitalize(), "".join(word.capitalize() for word in words)
     write_atomically(path, template.replace("{title}", title).replace("{class_name}", class_name))
-    return path.relative_to(places.CODE)
+    return path.relative_to(places.project())

@@ -9,6 +9,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from pipeline import places
+
 FOLDERS = ("metrics", "attacks", "defences")
 
 
@@ -69,10 +71,27 @@ def imports(tree: ast.Module) -> list[tuple[str, set[str]]]:
 
 def own_imports(tree: ast.Module, root: Path) -> Iterator[tuple[Path, set[str]]]:
     """Yields the files of ours that a file imports, each with the names taken from it."""
+    found = search_path(root)
     for module, names in imports(tree):
-        parts = module.split(".")
-        if parts[0] in FOLDERS and (path := root.joinpath(*parts).with_suffix(".py")).is_file():
-            yield path, names
+        parts = module.removeprefix(f"{places.PACKAGE}.").split(".")
+        if parts[0] in FOLDERS:
+            paths = (folder.joinpath(*parts).with_suffix(".py") for folder in found)
+            yield from ((path, names) for path in [path for path in paths if path.is_file()][:1])
+
+
+def search_path(root: Path) -> tuple[Path, ...]:
+    """Returns where a file of a root finds the modules that it imports: a project's file in the benchmark first."""
+    return (root,) if root == places.CODE or root not in places.roots() else places.roots()
+
+
+def uses_the_package(path: Path) -> bool:
+    """Returns whether a file imports from the benchmark, since a folder called metrics may hold other things too."""
+    try:
+        return any(module.split(".")[0] == places.PACKAGE for module, _ in imports(parse(path)))
+    except (SyntaxError, ValueError):
+        return places.PACKAGE.encode() in path.read_bytes()
+    except OSError:
+        return False
 
 
 def parse(path: Path) -> ast.Module:

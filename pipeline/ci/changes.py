@@ -36,7 +36,7 @@ def changed_since(commit: str) -> list[Change]:
         commit: The hash of a commit that the clone holds.
 
     Raises:
-        BenchError: If the commit is not a hash, or not in the clone.
+        BenchError: If the commit is not a hash, or not in the clone, or the code lies in no clone.
     """
     if NO_COMMIT.fullmatch(commit):
         return []
@@ -56,7 +56,7 @@ def _changes(folder: str, base: Path) -> list[Change]:
         if old is None:
             changes.append(Change(entry, "new"))
         elif (old.fingerprint, old.problem) != (entry.fingerprint, entry.problem):
-            same = (base / entry.file).read_bytes() == (places.CODE / entry.file).read_bytes()
+            same = (base / entry.file).read_bytes() == ((entry.root or places.CODE) / entry.file).read_bytes()
             changes.append(Change(entry, "changed with what it uses" if same else "changed"))
     return changes
 
@@ -67,7 +67,7 @@ def _check_out(commit: str, target: Path) -> None:
     if git is None:
         raise BenchError("git must be installed to compare with a commit: install it")
     archived = subprocess.run(
-        [git, "-C", str(places.CODE), "archive", "--format=tar", commit], capture_output=True, check=False
+        [git, "-C", str(places.checkout()), "archive", "--format=tar", commit], capture_output=True, check=False
     )
     if archived.returncode:
         raise BenchError(f"commit {commit} must be in this clone; it is not: fetch it, or clone with GIT_DEPTH=0")

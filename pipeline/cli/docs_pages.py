@@ -33,7 +33,7 @@ class Page:
     @property
     def path(self) -> Path:
         """Returns the page's path."""
-        return places.CODE / "docs" / f"{self.folder}.md"
+        return places.checkout() / "docs" / f"{self.folder}.md"
 
     @property
     def text(self) -> str:

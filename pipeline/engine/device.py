@@ -97,6 +97,8 @@ def versions() -> dict[str, str]:
 @cache
 def commit() -> str:
     """Returns the checked-out commit, marked when files differ from it, or nothing outside a checkout."""
+    if not places.in_checkout():  # a virtual environment may lie in somebody's repository
+        return ""
     git = shutil.which("git")
     if git is None:
         return os.environ.get("CI_COMMIT_SHA", "")

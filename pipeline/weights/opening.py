@@ -1,7 +1,7 @@
 """Opens weight files as their readers would, without running code that they hold.
 
-A process of its own does it, `python -m pipeline.weights.opening FILE...`, since a damaged file may crash its reader.
-It prints a line of JSON per file.
+A process of its own does it, `python -m pipeline.weights.opening FILE...`, since a damaged file may crash
+its reader. It prints a line of JSON per file.
 """
 
 from __future__ import annotations
@@ -34,14 +34,18 @@ def open_all(files: list[Path]) -> Iterator[tuple[Path, Opened]]:
     while left:
         command = [sys.executable, "-m", __name__, *(str(file.absolute()) for file in left)]
         environment = os.environ | {"CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1"}
-        root = Path(__file__).resolve().parents[2]
         with subprocess.Popen(
-            command, cwd=root, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+            command, cwd=_import_root(), env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
         ) as child:
             for line in child.stdout or ():
                 yield left.pop(0), Opened(*json.loads(line))
         if left:
             yield left.pop(0), Opened(problem=f"ends the process that reads it (code {child.returncode})")
+
+
+def _import_root() -> Path:
+    """Returns the folder from which Python finds this module under its name."""
+    return Path(__file__).absolute().parents[__name__.count(".")]
 
 
 def open_file(path: Path) -> Opened:

@@ -254,7 +254,10 @@ def test_sums_that_are_none_are_refused(gitlab: GitLabServer, tmp_path: Path) ->
 def test_a_killed_download_is_continued_by_the_next(gitlab: GitLabServer, tmp_path: Path) -> None:
     gitlab.truncate(1, keep=196_608, path=r"rows\.zip$")
     gitlab.fail(100, 503, path=r"rows\.zip$", headers={"Retry-After": "60"})
-    code = f"import pathlib, pipeline.gitlab.fetch as f; f.fetch(raw=True, out=pathlib.Path({str(tmp_path)!r}))"
+    code = (
+        "from pathlib import Path; from pipeline.gitlab.fetch import fetch; "
+        f"fetch(raw=True, out=Path({str(tmp_path)!r}))"
+    )
     process = subprocess.Popen([sys.executable, "-c", code], env=dict(os.environ))
     limit = time.monotonic() + 60
     while time.monotonic() < limit and not any(request.status == 503 for request in gitlab.requests):

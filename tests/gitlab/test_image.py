@@ -299,7 +299,10 @@ def test_machine_without_gpu_is_told_and_nothing_is_left(ready, checkout):
 
 def test_ctrl_c_removes_the_container(ready, checkout):
     ready.hangs = True
-    code = f"from pipeline.gitlab.image import run; run(['doctor'], root=__import__('pathlib').Path({str(checkout)!r}))"
+    code = (
+        "from pathlib import Path; from pipeline.gitlab.image import run; "
+        f"run(['doctor'], root=Path({str(checkout)!r}))"
+    )
     child = subprocess.Popen(
         [sys.executable, "-c", code],
         env=os.environ | {"PYTHONPATH": str(ROOT)},

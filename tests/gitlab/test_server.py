@@ -222,7 +222,11 @@ def test_a_netrc_is_not_read(gitlab: GitLabServer, monkeypatch: pytest.MonkeyPat
 
 
 def test_the_server_serves_other_processes(gitlab: GitLabServer) -> None:
-    code = "from pipeline.gitlab.server import connect; print(connect('CI_JOB_TOKEN').packages.list(get_all=True))"
+    code = """
+from pipeline.gitlab.server import connect
+
+print(connect("CI_JOB_TOKEN").packages.list(get_all=True))
+"""
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
     assert gitlab.tokens() == {"job"}

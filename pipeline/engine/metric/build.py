@@ -11,7 +11,7 @@ from torch import nn
 
 from defences.base import Defence
 from metrics.base import Metric, Scores, VideoMetric
-from pipeline.catalogue.entry import Entry, weights_path
+from pipeline.catalogue.entry import Entry
 from pipeline.engine.batching import one_line
 from pipeline.errors import BenchError, DataError
 
@@ -69,7 +69,7 @@ def load_trained(metric: Metric, entry: Entry) -> None:
     """
     weights = entry.fields["weights"][-1]
     try:
-        metric.load_state_dict(load_file(weights_path(weights)))
+        metric.load_state_dict(load_file(entry.weights_file(weights)))
     except (OSError, RuntimeError, SafetensorError) as error:
         raise DataError(
             f"{entry.name} must be built from {weights}; got {one_line(error)}: "
