@@ -46,7 +46,7 @@ test-fast: $(READY)
 lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy --strict metrics attacks defences pipeline benchmarks
+	$(BIN)/mypy --strict -p metric_robustness -p benchmarks
 
 format: $(READY)
 	$(BIN)/ruff check --fix .

@@ -94,6 +94,7 @@ def main() -> None:
 def _make(root: Path) -> None:
     """Writes a checkout of many metrics and attacks below a folder."""
     shutil.copytree(ROOT / "pipeline", root / "pipeline", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(ROOT / "metric_robustness", root / "metric_robustness", symlinks=True)
     for name in ("metrics", "attacks", "defences"):
         (root / name).mkdir()
         for file in ("__init__.py", "base.py"):

@@ -53,7 +53,7 @@ def main() -> NoReturn:
     try:
         code = app(standalone_mode=False)
     except BenchError as error:
-        err.print(f"error: {error}", markup=False, soft_wrap=True)
+        err.print(places.with_own_command(f"error: {error}"), markup=False, soft_wrap=True)
         code = error.exit_code
     except typer.TyperException as error:
         if message := error.format_message():  # it is empty where the help was shown instead

@@ -17,6 +17,11 @@ def in_checkout() -> bool:
     return (CODE / PACKAGE / "__init__.py").is_file()
 
 
+def with_own_command(text: str) -> str:
+    """Returns a text with the command that calls the code that runs: `metric-robustness` once it is installed."""
+    return text if in_checkout() else text.replace("python -m pipeline", "metric-robustness")
+
+
 def checkout() -> Path:
     """Returns the checkout that holds the code.
 

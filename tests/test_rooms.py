@@ -118,7 +118,11 @@ def test_what_lists_and_plans_and_scores_imports_neither_torch_nor_entries():
 
 @pytest.mark.parametrize(
     "run",
-    [["-c", "import pipeline.cells.cell"], ["-c", "import pipeline.ci.plan"], ["-m", "pipeline", "list"]],
+    [
+        ["-c", "import metric_robustness.pipeline.cells.cell"],
+        ["-c", "import metric_robustness.pipeline.ci.plan"],
+        ["-m", "pipeline", "list"],
+    ],
     ids=["cells", "plan", "list"],
 )
 def test_listing_and_planning_never_load_torch_or_an_entry(run):
@@ -126,6 +130,7 @@ def test_listing_and_planning_never_load_torch_or_an_entry(run):
         [sys.executable, "-X", "importtime", *run], cwd=ROOT, capture_output=True, text=True, check=True
     )
     loaded = {line.rpartition("|")[2].strip() for line in told.stderr.splitlines() if line.startswith("import time:")}
+    loaded = {name.removeprefix("metric_robustness.") for name in loaded}
     assert "pipeline.catalogue.lookup" in loaded
     assert not {name for name in loaded if any(reaches(name, package) for package in {"torch", *ENTRIES})}
 

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 import typer
 from rich.table import Table
 
+from pipeline import places
 from pipeline.catalogue import lookup
 from pipeline.catalogue.syntax import FOLDERS
 from pipeline.cli.options import Json, register
@@ -64,7 +65,8 @@ def new(
     from pipeline.catalogue.scaffold import write
 
     path = write(kind, name)
-    out.print(f"wrote {path}; fill it in, then: python -m pipeline check {name}", markup=False, soft_wrap=True)
+    then = places.with_own_command(f"fill it in, then: python -m pipeline check {name}")
+    out.print(f"wrote {path}; {then}", markup=False, soft_wrap=True)
 
 
 def check(

@@ -8,7 +8,6 @@ from typing import Annotated
 
 import typer
 
-from pipeline.catalogue.entry import weights_path
 from pipeline.catalogue.lookup import find
 from pipeline.cells.settings import Settings, parse_overrides
 from pipeline.cli.options import register
@@ -132,7 +131,8 @@ def default_out(name: str) -> Path:
     """
     if "+" not in name:
         raise BenchError(f"--out must name the file of {name}'s weights; got none: add it")
-    return weights_path(find("metrics", name).fields["weights"][-1])
+    metric = find("metrics", name)
+    return metric.weights_file(metric.fields["weights"][-1])
 
 
 def attack_photographs(sources: list[str], attacks: list[str], metrics: list[str], work: Path) -> Path:

@@ -51,6 +51,7 @@ ADAPTER = "def spread(images, window):\n    return images.std(dim=(1, 2, 3)) * w
 def root(tree, monkeypatch):
     """Returns the root of a scratch copy that the catalogue reads, with one metric of our own."""
     monkeypatch.setattr(places, "CODE", tree.root)
+    monkeypatch.setenv(places.PROJECT, str(tree.root))
     tree.write("metrics/contrast.py", METRIC)
     tree.write("metrics/window_adapter.py", ADAPTER)
     tree.write("metrics/weights/contrast.bin", "weights")
@@ -143,6 +144,7 @@ def test_a_fingerprint_does_not_depend_on_another_entry_or_where_the_checkout_li
     assert fingerprint() == before
     root.rename(tmp_path / "elsewhere")
     monkeypatch.setattr(places, "CODE", tmp_path / "elsewhere")
+    monkeypatch.setenv(places.PROJECT, str(tmp_path))
     assert fingerprint() == before
 
 

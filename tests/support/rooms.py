@@ -43,7 +43,10 @@ def parsed(file: Path) -> ast.Module:
 
 @cache
 def imported(file: Path) -> frozenset[str]:
-    """Returns the modules that a file imports anywhere; a name taken from a package counts as its module too."""
+    """Returns the modules that a file imports anywhere; a name taken from a package counts as its module too.
+
+    Ours are named as their files are, without the package that holds the links to their folders.
+    """
     found = set()
     for node in ast.walk(parsed(file)):
         if isinstance(node, ast.Import):
@@ -51,7 +54,7 @@ def imported(file: Path) -> frozenset[str]:
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{file}: imports of our own modules must be absolute"
             found |= {str(node.module), *(f"{node.module}.{alias.name}" for alias in node.names)}
-    return frozenset(found)
+    return frozenset(name.removeprefix("metric_robustness.") for name in found)
 
 
 def reaches(module: str, package: str) -> bool:

@@ -15,6 +15,7 @@ from textwrap import dedent
 from zygote import Zygote
 
 ROOT = Path(__file__).resolve().parents[2]
+PACKAGE = "metric_robustness"
 
 # Metrics on which an attack takes milliseconds.
 BRIGHTNESS = '''
@@ -79,6 +80,7 @@ class Tree:
         """Copies the checkout's code below a new folder."""
         for folder in ("pipeline", "attacks"):
             shutil.copytree(ROOT / folder, root / folder, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(ROOT / PACKAGE, root / PACKAGE, symlinks=True)  # whose links lead to the folders of the copy
         for folder in ("metrics", "defences"):
             (root / folder).mkdir()
             for name in ("__init__.py", "base.py"):

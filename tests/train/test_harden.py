@@ -137,6 +137,7 @@ def test_weights_are_written_where_the_catalogue_finds_them(
     recipe = replace(SHORT, network=name, epochs=1, settings={"strength": "1e-4"})
     assert default_out(name) == CODE / "metrics" / "weights" / f"{name}.safetensors"
     monkeypatch.setattr(places, "CODE", tmp_path)
+    monkeypatch.setenv(places.PROJECT, str(tmp_path))
     for folder in ("metrics", "defences"):
         (tmp_path / folder).symlink_to(CODE / folder)
     (tmp_path / "metrics").unlink()
