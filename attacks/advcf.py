@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from attacks.adam_adapter import Ascent
-from attacks.base import Attack, Budget, Images, Noise, Objective
+from metric_robustness.attacks.adam_adapter import Ascent
+from metric_robustness.attacks.base import Attack, Budget, Images, Noise, Objective
 
 
 @dataclass(frozen=True)

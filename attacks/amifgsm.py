@@ -11,8 +11,8 @@ positive number has radius 0: the attack returns it unchanged.
 
 from dataclasses import dataclass
 
-from attacks.base import Attack, Budget, Images, Noise, Objective, per_image
-from attacks.mifgsm import climb
+from metric_robustness.attacks.base import Attack, Budget, Images, Noise, Objective, per_image
+from metric_robustness.attacks.mifgsm import climb
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from typing import Literal
 
 import torch
 
-from attacks.base import Images, Noise, Objective, Pattern, State, Universal
+from metric_robustness.attacks.base import Images, Noise, Objective, Pattern, State, Universal
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import conv2d, group_norm, interpolate, silu
 
-from attacks.base import Images, Noise, Objective, Pattern, State, Universal
-from attacks.optimized_uap import ascend, with_moments
+from metric_robustness.attacks.base import Images, Noise, Objective, Pattern, State, Universal
+from metric_robustness.attacks.optimized_uap import ascend, with_moments
 
 GROUPS = 4  # of channels, normalised together
 
@@ -64,8 +64,8 @@ class GenerativeUAP(Universal):
             skipped.append(features)
             features = silu(group_norm(conv2d(features, kernel, stride=2, padding=1), GROUPS))
         for kernel in kernels[self.levels :]:
-            beside = skipped.pop()
-            features = torch.cat([interpolate(features, size=beside.shape[-2:]), beside], dim=1)
+            skip = skipped.pop()
+            features = torch.cat([interpolate(features, size=skip.shape[-2:]), skip], dim=1)
             features = conv2d(features, kernel, padding=1)
             if skipped:
                 features = silu(group_norm(features, GROUPS))

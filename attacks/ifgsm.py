@@ -7,7 +7,7 @@ The published code does the same. Steps of k/255 from an 8-bit image end on 8-bi
 
 from dataclasses import dataclass
 
-from attacks.base import Attack, Budget, Images, Noise, Objective
+from metric_robustness.attacks.base import Attack, Budget, Images, Noise, Objective
 
 
 @dataclass(frozen=True)

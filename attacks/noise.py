@@ -5,7 +5,7 @@ It never queries the metric. Its gain is what any change of the same eps brings,
 
 from dataclasses import dataclass
 
-from attacks.base import Attack, Budget, Images, Noise, Objective
+from metric_robustness.attacks.base import Attack, Budget, Images, Noise, Objective
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from attacks.base import Images, Noise, Objective, Pattern, State, Universal
+from metric_robustness.attacks.base import Images, Noise, Objective, Pattern, State, Universal
 
 
 @dataclass(frozen=True)

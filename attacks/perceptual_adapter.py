@@ -6,8 +6,8 @@ NeurIPS, 2022. https://arxiv.org/abs/2210.00933
 
 from dataclasses import dataclass
 
-from attacks.adam_adapter import Ascent
-from attacks.base import Attack, Budget, Images, Noise, Objective
+from metric_robustness.attacks.adam_adapter import Ascent
+from metric_robustness.attacks.base import Attack, Budget, Images, Noise, Objective
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import avg_pool2d, pad, smooth_l1_loss
 
-from attacks.adam_adapter import Ascent
-from attacks.base import Attack, Budget, Images, Noise, Objective
+from metric_robustness.attacks.adam_adapter import Ascent
+from metric_robustness.attacks.base import Attack, Budget, Images, Noise, Objective
 
 
 @dataclass(frozen=True)

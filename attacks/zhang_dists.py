@@ -6,7 +6,7 @@ NeurIPS, 2022. https://arxiv.org/abs/2210.00933
 
 from dataclasses import dataclass
 
-from attacks.perceptual_adapter import Perceptual
+from metric_robustness.attacks.perceptual_adapter import Perceptual
 
 
 @dataclass(frozen=True)

@@ -19,10 +19,10 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from pipeline.cells.row import COLUMNS
-from pipeline.cells.stamp import AttackFacts, DatasetFacts, MetricFacts, Stamp
-from pipeline.files import digest
-from pipeline.scoring.tables.write import write_tables
+from metric_robustness.pipeline.cells.row import COLUMNS
+from metric_robustness.pipeline.cells.stamp import AttackFacts, DatasetFacts, MetricFacts, Stamp
+from metric_robustness.pipeline.files import digest
+from metric_robustness.pipeline.scoring.tables.write import write_tables
 
 ATTACKS = 20
 FAMILIES = ("sign", "optimised", "universal", "query", "control")

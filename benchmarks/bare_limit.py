@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 import torch
 
-from attacks.ifgsm import IFGSM
-from metrics.base import Images, Metric
+from metric_robustness.attacks.ifgsm import IFGSM
+from metric_robustness.metrics.base import Images, Metric
 
 
 class Means(NamedTuple):

@@ -25,16 +25,16 @@ import torch
 import torchvision
 from torch import Tensor, nn
 
-from metrics.base import Images, Scores, VideoMetric
-from pipeline.catalogue import lookup
-from pipeline.catalogue.entry import Entry
-from pipeline.cells.cell import Cell
-from pipeline.cells.settings import Settings
-from pipeline.contract.attack import Contrast
-from pipeline.data.dataset import open_dataset
-from pipeline.data.images import decode
-from pipeline.engine.cell import CellRun
-from pipeline.engine.clips.runner import ClipRunner
+from metric_robustness.metrics.base import Images, Scores, VideoMetric
+from metric_robustness.pipeline.catalogue import lookup
+from metric_robustness.pipeline.catalogue.entry import Entry
+from metric_robustness.pipeline.cells.cell import Cell
+from metric_robustness.pipeline.cells.settings import Settings
+from metric_robustness.pipeline.contract.attack import Contrast
+from metric_robustness.pipeline.data.dataset import open_dataset
+from metric_robustness.pipeline.data.images import decode
+from metric_robustness.pipeline.engine.cell import CellRun
+from metric_robustness.pipeline.engine.clips.runner import ClipRunner
 
 HEIGHT, WIDTH = 1080, 1920
 FEW = 5  # frames of the short clip

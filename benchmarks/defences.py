@@ -32,18 +32,18 @@ from benchmarks.speed import (
     timed,
     titled_table,
 )
-from metrics.base import Images
-from pipeline.catalogue import lookup
-from pipeline.catalogue.defended import defended
-from pipeline.catalogue.entry import Entry
-from pipeline.cells.cell import Cell
-from pipeline.cells.settings import Settings
-from pipeline.data.dataset import Dataset
-from pipeline.data.images import load_recent
-from pipeline.engine.cell import CellRun
-from pipeline.engine.metric.build import build_defences
-from pipeline.engine.metric.defended import DefendedMetric
-from pipeline.engine.metric.runner import MetricRunner
+from metric_robustness.metrics.base import Images
+from metric_robustness.pipeline.catalogue import lookup
+from metric_robustness.pipeline.catalogue.defended import defended
+from metric_robustness.pipeline.catalogue.entry import Entry
+from metric_robustness.pipeline.cells.cell import Cell
+from metric_robustness.pipeline.cells.settings import Settings
+from metric_robustness.pipeline.data.dataset import Dataset
+from metric_robustness.pipeline.data.images import load_recent
+from metric_robustness.pipeline.engine.cell import CellRun
+from metric_robustness.pipeline.engine.metric.build import build_defences
+from metric_robustness.pipeline.engine.metric.defended import DefendedMetric
+from metric_robustness.pipeline.engine.metric.runner import MetricRunner
 
 CHEAP = ("color_quantization", "flip", "gaussian_blur", "unsharp")
 

@@ -19,7 +19,6 @@ from typing import Any, Literal
 import torch
 from rich.table import Table
 
-from attacks.ifgsm import IFGSM
 from benchmarks.bare_limit import Means, bare_limit, best_means
 from benchmarks.photographs import open_crops
 from benchmarks.plain_loop import plain_loop
@@ -36,16 +35,17 @@ from benchmarks.speed import (
     timed,
     titled_table,
 )
-from pipeline.catalogue import lookup
-from pipeline.cells.cell import Cell
-from pipeline.cells.row import to_csv
-from pipeline.cells.settings import Settings
-from pipeline.data.dataset import Dataset
-from pipeline.data.images import load_batch, load_recent
-from pipeline.engine.cell import CellRun
-from pipeline.engine.metric.build import build_metric
-from pipeline.engine.metric.runner import MetricRunner
-from pipeline.files import write_atomically
+from metric_robustness.attacks.ifgsm import IFGSM
+from metric_robustness.pipeline.catalogue import lookup
+from metric_robustness.pipeline.cells.cell import Cell
+from metric_robustness.pipeline.cells.row import to_csv
+from metric_robustness.pipeline.cells.settings import Settings
+from metric_robustness.pipeline.data.dataset import Dataset
+from metric_robustness.pipeline.data.images import load_batch, load_recent
+from metric_robustness.pipeline.engine.cell import CellRun
+from metric_robustness.pipeline.engine.metric.build import build_metric
+from metric_robustness.pipeline.engine.metric.runner import MetricRunner
+from metric_robustness.pipeline.files import write_atomically
 
 DType = Literal["float32", "bfloat16"]
 

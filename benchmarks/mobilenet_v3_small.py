@@ -6,7 +6,7 @@ Howard et al.: Searching for MobileNetV3, ICCV 2019. https://arxiv.org/abs/1905.
 from torchvision.models import mobilenet_v3_small
 
 from benchmarks.random_weights import random_weights
-from metrics.base import Images, NoReference, Scores
+from metric_robustness.metrics.base import Images, NoReference, Scores
 
 
 class MobileNetV3Small(NoReference):

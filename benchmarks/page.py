@@ -19,12 +19,12 @@ from pathlib import Path
 import numpy as np
 from playwright.sync_api import Browser, sync_playwright
 
-from pipeline.cells.row import Row, to_csv
-from pipeline.cells.stamp import AttackFacts, DatasetFacts, MetricFacts, Stamp
-from pipeline.errors import BenchError
-from pipeline.files import digest
-from pipeline.scoring.tables.write import write_tables
-from pipeline.site.build import write_site
+from metric_robustness.pipeline.cells.row import Row, to_csv
+from metric_robustness.pipeline.cells.stamp import AttackFacts, DatasetFacts, MetricFacts, Stamp
+from metric_robustness.pipeline.errors import BenchError
+from metric_robustness.pipeline.files import digest
+from metric_robustness.pipeline.scoring.tables.write import write_tables
+from metric_robustness.pipeline.site.build import write_site
 
 METRICS, ATTACKS, IMAGES, REPEATS = 100, 30, 64, 7
 FAMILIES = ("sign", "optimised", "universal", "query", "colour", "geometric")

@@ -8,7 +8,7 @@ from pathlib import Path
 import skimage
 from PIL import Image
 
-from pipeline.data.dataset import Dataset, open_dataset
+from metric_robustness.pipeline.data.dataset import Dataset, open_dataset
 
 SOURCES = ("astronaut.png", "coffee.png", "motorcycle_left.png", "rocket.jpg")
 

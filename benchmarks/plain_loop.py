@@ -10,9 +10,9 @@ import torch
 from PIL import Image
 from skimage.metrics import mean_squared_error, peak_signal_noise_ratio, structural_similarity
 
-from attacks.ifgsm import IFGSM
-from metrics.base import Images, Metric
-from pipeline.data.dataset import Dataset
+from metric_robustness.attacks.ifgsm import IFGSM
+from metric_robustness.metrics.base import Images, Metric
+from metric_robustness.pipeline.data.dataset import Dataset
 
 
 def plain_loop(metric: Metric, dataset: Dataset, attack: IFGSM, out: Path) -> list[float]:

@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parent.parent
 METRICS, ATTACKS, REPEATS = 100, 20, 3
 METRIC = '''"""Metric {number}: mean brightness."""
 
-from metrics.base import Images, NoReference, Scores
+from metric_robustness.metrics.base import Images, NoReference, Scores
 
 
 class Metric{number}(NoReference):
@@ -32,18 +32,19 @@ class Metric{number}(NoReference):
 PLAN = """
 import sys
 sys.modules["torch"] = None
-from pipeline.__main__ import main
+from metric_robustness.pipeline.__main__ import main
 main()
 """
 FILL = """
-from pipeline import config
-from pipeline.catalogue import lookup
-from pipeline.cells.cell import Cell, metric_facts, settings_of
-from pipeline.store import cells as stored
-from pipeline.ci.inventory import take_inventory
-from pipeline.store.store import FolderStore
-from pipeline.files import digest
-from pipeline.cells.stamp import AttackFacts, Stamp
+from metric_robustness.pipeline import config
+from metric_robustness.pipeline.catalogue import lookup
+from metric_robustness.pipeline.cells.cell import Cell
+from metric_robustness.pipeline.cells.settings import settings_of
+from metric_robustness.pipeline.store import cells as stored
+from metric_robustness.pipeline.ci.inventory import take_inventory
+from metric_robustness.pipeline.store.store import FolderStore
+from metric_robustness.pipeline.files import digest
+from metric_robustness.pipeline.cells.stamp import AttackFacts, Stamp, metric_facts
 from pathlib import Path
 
 preset = config.load().preset("smoke")

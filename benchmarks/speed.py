@@ -15,13 +15,13 @@ import torch
 import typer
 from rich.table import Table
 
-from metrics.base import Images, Metric
-from pipeline.catalogue import lookup
-from pipeline.catalogue.entry import Entry
-from pipeline.catalogue.reading import read
-from pipeline.engine.device import make_deterministic, open_device
-from pipeline.places import CODE
-from pipeline.terminal import err, out
+from metric_robustness.metrics.base import Images, Metric
+from metric_robustness.pipeline.catalogue import lookup
+from metric_robustness.pipeline.catalogue.entry import Entry
+from metric_robustness.pipeline.catalogue.reading import read
+from metric_robustness.pipeline.engine.device import make_deterministic, open_device
+from metric_robustness.pipeline.places import CODE
+from metric_robustness.pipeline.terminal import err, out
 
 CPU = open_device("cpu")  # set up as for a run
 Clock: TypeAlias = Callable[[], float]  # seconds

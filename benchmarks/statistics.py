@@ -13,8 +13,8 @@ import time
 
 import numpy as np
 
-from pipeline.scoring.scores.robustness import Values, robustness
-from pipeline.scoring.scores.statistics import RESAMPLES, bootstrap, intervals
+from metric_robustness.pipeline.scoring.scores.robustness import Values, robustness
+from metric_robustness.pipeline.scoring.scores.statistics import RESAMPLES, bootstrap, intervals
 
 PLAIN = 20  # resamples of the plain way that are timed
 

@@ -31,15 +31,15 @@ from benchmarks.speed import (
     timed,
     titled_table,
 )
-from pipeline.catalogue import lookup
-from pipeline.cells.cell import Cell
-from pipeline.cells.distortion import NONE
-from pipeline.cells.settings import Settings
-from pipeline.data.images import load_recent
-from pipeline.engine.cell import CellRun
-from pipeline.engine.metric.runner import MetricRunner
-from pipeline.engine.universal.crops import Crops
-from pipeline.engine.universal.patterns import patterns_of
+from metric_robustness.pipeline.catalogue import lookup
+from metric_robustness.pipeline.cells.cell import Cell
+from metric_robustness.pipeline.cells.distortion import NONE
+from metric_robustness.pipeline.cells.settings import Settings
+from metric_robustness.pipeline.data.images import load_recent
+from metric_robustness.pipeline.engine.cell import CellRun
+from metric_robustness.pipeline.engine.metric.runner import MetricRunner
+from metric_robustness.pipeline.engine.universal.crops import Crops
+from metric_robustness.pipeline.engine.universal.patterns import patterns_of
 
 ATTACKS = ("cumulative_uap", "optimized_uap", "generative_uap")
 BATCH = 8  # crops of a fit's step, and images of a batch

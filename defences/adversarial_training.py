@@ -14,7 +14,7 @@ import torch
 from kornia.metrics import ssim
 from torch import Tensor
 
-from defences.base import Images, Qualities, RobustTraining
+from metric_robustness.defences.base import Images, Qualities, RobustTraining
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ Images: TypeAlias = Tensor  # (N, 3, H, W), float32, RGB in [0, 1]
 Qualities: TypeAlias = Tensor  # (N,), from 0 to 100 for the best, whatever unit the metric has
 
 
-class Noise(Protocol):
+class DefenceNoise(Protocol):
     """Random numbers that depend on the defence and the image alone, not on batch, order or device."""
 
     def uniform(self, like: Images) -> Images:
@@ -50,7 +50,7 @@ class Defence(ABC):
     verified: ClassVar[str] = ""  # what its images were compared with; empty: nothing
 
     @final
-    def __call__(self, images: Images, noise: Noise) -> Images:
+    def __call__(self, images: Images, noise: DefenceNoise) -> Images:
         """Purifies a batch and checks the result; gradients pass if the defence is differentiable.
 
         Args:
@@ -77,7 +77,7 @@ class Defence(ABC):
         return purified
 
     @abstractmethod
-    def purify(self, images: Images, noise: Noise) -> Images:
+    def purify(self, images: Images, noise: DefenceNoise) -> Images:
         """Returns the purified images, (N, 3, H, W) in [0, 1].
 
         Args:
@@ -85,7 +85,7 @@ class Defence(ABC):
             noise: The only source of random numbers.
         """
 
-    def align(self, purified: Images, clear: Images, noise: Noise) -> Aligned:
+    def align(self, purified: Images, clear: Images, noise: DefenceNoise) -> Aligned:
         """Returns the parts of purified and clear images that show the same; defences that move pixels override it.
 
         Args:
@@ -119,7 +119,7 @@ class RobustTraining(Defence):
     """
 
     @final
-    def purify(self, images: Images, noise: Noise) -> Images:
+    def purify(self, images: Images, noise: DefenceNoise) -> Images:
         """Returns the images unchanged."""
         return images
 

@@ -7,7 +7,7 @@ Rounding has no gradient, so an adaptive attack takes it as the identity.
 
 from dataclasses import dataclass
 
-from defences.base import Defence, Images, Noise
+from metric_robustness.defences.base import Defence, DefenceNoise, Images
 
 
 @dataclass(frozen=True)
@@ -18,5 +18,5 @@ class ColorQuantization(Defence):
 
     levels: int = 16
 
-    def purify(self, images: Images, noise: Noise) -> Images:
+    def purify(self, images: Images, noise: DefenceNoise) -> Images:
         return (images * (self.levels - 1)).round() / (self.levels - 1)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import torch
 
-from defences.base import Aligned, Defence, Images, Noise
+from metric_robustness.defences.base import Aligned, Defence, DefenceNoise, Images
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class Crop(Defence):
 
     share: float = 256 / 299  # of each side
 
-    def purify(self, images: Images, noise: Noise) -> Images:
+    def purify(self, images: Images, noise: DefenceNoise) -> Images:
         size = torch.tensor([max(round(side * self.share), 1) for side in images.shape[2:]])
         room = torch.tensor(images.shape[2:]) - size
         place = (noise.uniform(images[:, :2, :1, 0]).cpu().squeeze(2) + 1) / 2  # (N, 2) in [0, 1)
@@ -33,5 +33,5 @@ class Crop(Defence):
             ]
         )
 
-    def align(self, purified: Images, clear: Images, noise: Noise) -> Aligned:
+    def align(self, purified: Images, clear: Images, noise: DefenceNoise) -> Aligned:
         return Aligned(purified, self.purify(clear, noise))

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from kornia.enhance import jpeg_codec_differentiable
 
-from defences.base import Defence, Images, Noise
+from metric_robustness.defences.base import Defence, DefenceNoise, Images
 
 
 @dataclass(frozen=True)
@@ -20,6 +20,6 @@ class DiffJpeg(Defence):
 
     quality: int = 50  # 1 to 100
 
-    def purify(self, images: Images, noise: Noise) -> Images:
+    def purify(self, images: Images, noise: DefenceNoise) -> Images:
         quality = images.new_full((1,), self.quality)
         return jpeg_codec_differentiable(images, quality).clamp(0, 1)

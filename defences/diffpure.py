@@ -6,7 +6,7 @@ https://arxiv.org/abs/2205.07460
 
 from dataclasses import dataclass
 
-from defences.guided_diffusion_adapter import GuidedDiffusion
+from metric_robustness.defences.guided_diffusion_adapter import GuidedDiffusion
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import torch
 from diffusers import UNet2DModel
 from torch import Tensor, nn
 
-from defences.diffusion_adapter import DiffusionPurification, Prediction, log_posterior_variance
+from metric_robustness.defences.diffusion_adapter import DiffusionPurification, Prediction, log_posterior_variance
 
 
 @dataclass(frozen=True)

@@ -6,14 +6,14 @@ applicability study and new methods. 2024. https://arxiv.org/abs/2404.06957
 
 from dataclasses import dataclass
 
-from defences.base import Images, Noise
-from defences.guided_diffusion_adapter import GuidedDiffusion
-from defences.unsharp import Unsharp
+from metric_robustness.defences.base import DefenceNoise, Images
+from metric_robustness.defences.guided_diffusion_adapter import GuidedDiffusion
+from metric_robustness.defences.unsharp import Unsharp
 
 
 @dataclass(frozen=True)
 class DiffPureUnsharp(GuidedDiffusion):
     presets = {"t10": {"t": 10}, "t20": {"t": 20}, "t30": {"t": 30}, "t50": {"t": 50}}
 
-    def purify(self, images: Images, noise: Noise) -> Images:
+    def purify(self, images: Images, noise: DefenceNoise) -> Images:
         return Unsharp().purify(super().purify(images, noise), noise)

@@ -17,8 +17,8 @@ from diffusers import DDPMScheduler
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from defences.base import Images, Noise
-from defences.network_adapter import NetworkDefence, padded
+from metric_robustness.defences.base import DefenceNoise, Images
+from metric_robustness.defences.network_adapter import NetworkDefence, padded
 
 
 class Prediction(NamedTuple):
@@ -47,7 +47,7 @@ class DiffusionPurification(NetworkDefence):
             step: 0 to 999.
         """
 
-    def purify(self, images: Images, noise: Noise) -> Images:
+    def purify(self, images: Images, noise: DefenceNoise) -> Images:
         network, (height, width) = self.network(images), images.shape[2:]
         kept = signal()[self.t - 1].item()
         diffused: Tensor = 2 * padded(images, self.multiple) - 1
@@ -62,10 +62,10 @@ class DiffusionPurification(NetworkDefence):
         """Returns the images before `step`: equations 6 and 7 of Ho et al., with the estimated clear image clipped."""
         now, before = signal()[step].item(), signal()[step - 1].item() if step else 1.0
         beta = 1 - now / before
-        said = self.predict(network, noisy, step)
-        clear = ((noisy - (1 - now) ** 0.5 * said.noise) / now**0.5).clamp(-1, 1)
+        predicted = self.predict(network, noisy, step)
+        clear = ((noisy - (1 - now) ** 0.5 * predicted.noise) / now**0.5).clamp(-1, 1)
         mean: Tensor = (before**0.5 * beta * clear + (1 - beta) ** 0.5 * (1 - before) * noisy) / (1 - now)
-        return mean + (said.log_variance / 2).exp() * fresh
+        return mean + (predicted.log_variance / 2).exp() * fresh
 
 
 @cache

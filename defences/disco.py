@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 from torch import nn
 
-from defences.base import Images, Noise
-from defences.network_adapter import NetworkDefence, State, read
-from defences.networks import disco
+from metric_robustness.defences.base import DefenceNoise, Images
+from metric_robustness.defences.network_adapter import NetworkDefence, State, read
+from metric_robustness.defences.networks import disco
 
 
 @dataclass(frozen=True)
@@ -23,12 +23,12 @@ class Disco(NetworkDefence):
 
     @classmethod
     def untrained(cls) -> nn.Module:
-        return disco.Disco()
+        return disco.DiscoNetwork()
 
     @classmethod
     def state(cls) -> State:
         return disco.from_published(read(cls.weights[0])["model"]["sd"])
 
-    def purify(self, images: Images, noise: Noise) -> Images:
+    def purify(self, images: Images, noise: DefenceNoise) -> Images:
         repainted: Images = self.network(images)(2 * images - 1)
         return ((repainted + 1) / 2).clamp(0, 1)

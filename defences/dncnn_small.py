@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 from torch import nn
 
-from defences.base import Images, Noise
-from defences.network_adapter import NetworkDefence
+from metric_robustness.defences.base import DefenceNoise, Images
+from metric_robustness.defences.network_adapter import NetworkDefence
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,6 @@ class DnCnnSmall(NetworkDefence):
         first, last = nn.Conv2d(3, wide, 3, padding=1), nn.Conv2d(wide, 3, 3, padding=1)
         return nn.Sequential(first, nn.ReLU(), *inner, last)
 
-    def purify(self, images: Images, noise: Noise) -> Images:
+    def purify(self, images: Images, noise: DefenceNoise) -> Images:
         denoised: Images = images - self.network(images)(images)
         return denoised.clamp(0, 1)

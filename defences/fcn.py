@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 from torch import nn
 
-from defences.base import Images, Noise
-from defences.network_adapter import NetworkDefence
+from metric_robustness.defences.base import DefenceNoise, Images
+from metric_robustness.defences.network_adapter import NetworkDefence
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,6 @@ class Fcn(NetworkDefence):
             nn.Tanh(),
         )
 
-    def purify(self, images: Images, noise: Noise) -> Images:
+    def purify(self, images: Images, noise: DefenceNoise) -> Images:
         purified: Images = self.network(images)(images)
         return purified.clamp(0, 1)

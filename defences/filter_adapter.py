@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.autograd import Function
 from torch.nn.functional import pad
 
-from defences.base import Images
+from metric_robustness.defences.base import Images
 
 Window = list[float]  # weights of an odd number of neighbours, symmetric
 
@@ -27,10 +27,10 @@ def blurred(images: Images, side: int, sigma: float) -> Images:
     """
     window: Window = get_gaussian_kernel1d(side, sigma)[0].tolist()
     padded = pad(images, [side // 2] * 4, mode="reflect")
-    return _Filtering.apply(_Filtering.apply(padded, window, 2), window, 3)  # type: ignore[no-any-return]
+    return _SymmetricFilter.apply(_SymmetricFilter.apply(padded, window, 2), window, 3)  # type: ignore[no-any-return]
 
 
-class _Filtering(Function):
+class _SymmetricFilter(Function):
     """A filter whose gradient is the same filter, because its window is symmetric."""
 
     @staticmethod

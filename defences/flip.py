@@ -6,7 +6,7 @@ computed after flipping back, which is exact.
 
 from dataclasses import dataclass
 
-from defences.base import Aligned, Defence, Images, Noise
+from metric_robustness.defences.base import Aligned, Defence, DefenceNoise, Images
 
 
 @dataclass(frozen=True)
@@ -14,8 +14,8 @@ class Flip(Defence):
     keeps_geometry = False
     verified = "arithmetic on pixel indices"
 
-    def purify(self, images: Images, noise: Noise) -> Images:
+    def purify(self, images: Images, noise: DefenceNoise) -> Images:
         return images.flip((2, 3))
 
-    def align(self, purified: Images, clear: Images, noise: Noise) -> Aligned:
+    def align(self, purified: Images, clear: Images, noise: DefenceNoise) -> Aligned:
         return Aligned(purified.flip((2, 3)), clear)

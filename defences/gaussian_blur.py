@@ -6,8 +6,8 @@ The border is reflected.
 
 from dataclasses import dataclass
 
-from defences.base import Defence, Images, Noise
-from defences.filter_adapter import blurred
+from metric_robustness.defences.base import Defence, DefenceNoise, Images
+from metric_robustness.defences.filter_adapter import blurred
 
 
 @dataclass(frozen=True)
@@ -18,6 +18,6 @@ class GaussianBlur(Defence):
 
     kernel: int = 3  # side in pixels, odd
 
-    def purify(self, images: Images, noise: Noise) -> Images:
+    def purify(self, images: Images, noise: DefenceNoise) -> Images:
         sigma = 0.3 * ((self.kernel - 1) / 2 - 1) + 0.8
         return blurred(images, self.kernel, sigma).clamp(0, 1)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from defences.base import Images, Qualities, RobustTraining
+from metric_robustness.defences.base import Images, Qualities, RobustTraining
 
 
 @dataclass(frozen=True)

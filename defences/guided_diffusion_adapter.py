@@ -7,9 +7,14 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from defences.diffusion_adapter import DiffusionPurification, Prediction, log_posterior_variance, signal
-from defences.network_adapter import State, read
-from defences.networks import guided_diffusion
+from metric_robustness.defences.diffusion_adapter import (
+    DiffusionPurification,
+    Prediction,
+    log_posterior_variance,
+    signal,
+)
+from metric_robustness.defences.network_adapter import State, read
+from metric_robustness.defences.networks import guided_diffusion
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from defences.base import Defence, Images, Noise
+from metric_robustness.defences.base import Defence, DefenceNoise, Images
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Jpeg(Defence):
 
     quality: int = 50  # 1 to 100
 
-    def purify(self, images: Images, noise: Noise) -> Images:
+    def purify(self, images: Images, noise: DefenceNoise) -> Images:
         pixels = (images.detach() * 255).round().byte().permute(0, 2, 3, 1).cpu().numpy()
         decoded = []
         for image in pixels:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from kornia.filters import median_blur
 
-from defences.base import Defence, Images, Noise
+from metric_robustness.defences.base import Defence, DefenceNoise, Images
 
 
 @dataclass(frozen=True)
@@ -19,5 +19,5 @@ class MedianBlur(Defence):
 
     kernel: int = 3  # side in pixels, odd
 
-    def purify(self, images: Images, noise: Noise) -> Images:
+    def purify(self, images: Images, noise: DefenceNoise) -> Images:
         return median_blur(images, self.kernel)

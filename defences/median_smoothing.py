@@ -6,7 +6,7 @@ smoothing. NeurIPS, 2020. https://arxiv.org/abs/2007.03730
 
 from dataclasses import dataclass
 
-from defences.base import Images, Noise, Smoothing
+from metric_robustness.defences.base import DefenceNoise, Images, Smoothing
 
 
 @dataclass(frozen=True)
@@ -15,5 +15,5 @@ class MedianSmoothing(Smoothing):
     presets = {"n100": {"samples": 100}}
     verified = "the certificate on analytic metrics: no change within the radius left the interval"
 
-    def purify(self, images: Images, noise: Noise) -> Images:
+    def purify(self, images: Images, noise: DefenceNoise) -> Images:
         return (images + self.sigma * noise.normal(images)).clamp(0, 1)

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 from torch import nn
 
-from defences.base import Images, Noise
-from defences.network_adapter import NetworkDefence, State, padded, read
-from defences.networks.mprnet import MprNet
+from metric_robustness.defences.base import DefenceNoise, Images
+from metric_robustness.defences.network_adapter import NetworkDefence, State, padded, read
+from metric_robustness.defences.networks.mprnet import MprNet
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Mprnet(NetworkDefence):
         saved = read(cls.weights[0])["state_dict"]
         return {name.removeprefix("module."): value for name, value in saved.items()}
 
-    def purify(self, images: Images, noise: Noise) -> Images:
+    def purify(self, images: Images, noise: DefenceNoise) -> Images:
         height, width = images.shape[2:]
         restored: Images = self.network(images)(padded(images, 8))
         return restored[..., :height, :width].clamp(0, 1)

@@ -15,7 +15,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
-from defences.base import Defence, Images
+from metric_robustness.defences.base import Defence, Images
 
 State = dict[str, Tensor]  # parameters by name
 # What readers of weight files raise when a file is truncated or holds something else.
@@ -83,5 +83,5 @@ def read(weights: str) -> Any:
 
 def padded(images: Images, multiple: int) -> Images:
     """Returns the images with mirrored rows below and columns on the right, so that `multiple` divides both sides."""
-    below, beside = (-side % multiple for side in images.shape[2:])
-    return pad(images, (0, beside, 0, below), mode="reflect")
+    below, right = (-side % multiple for side in images.shape[2:])
+    return pad(images, (0, right, 0, below), mode="reflect")

@@ -6,7 +6,7 @@ https://arxiv.org/abs/1902.02918
 
 from dataclasses import dataclass
 
-from defences.base import Defence, Images, Noise
+from metric_robustness.defences.base import Defence, DefenceNoise, Images
 
 
 @dataclass(frozen=True)
@@ -17,5 +17,5 @@ class RandomNoise(Defence):
 
     sigma: float = 0.01
 
-    def purify(self, images: Images, noise: Noise) -> Images:
+    def purify(self, images: Images, noise: DefenceNoise) -> Images:
         return (images + self.sigma * noise.normal(images)).clamp(0, 1)

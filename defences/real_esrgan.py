@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from torch import nn
 from torch.nn.functional import interpolate
 
-from defences.base import Images, Noise
-from defences.network_adapter import NetworkDefence, State, read
+from metric_robustness.defences.base import DefenceNoise, Images
+from metric_robustness.defences.network_adapter import NetworkDefence, State, read
 
 STRENGTH = 0.2  # weight of the general model; its twin has the rest
 
@@ -38,6 +38,6 @@ class RealEsrgan(NetworkDefence):
         mixed = {name: STRENGTH * value + (1 - STRENGTH) * twin[name] for name, value in general.items()}
         return {name.removeprefix("body."): value for name, value in mixed.items()}
 
-    def purify(self, images: Images, noise: Noise) -> Images:
+    def purify(self, images: Images, noise: DefenceNoise) -> Images:
         large = self.network(images)(images) + interpolate(images, scale_factor=4, mode="nearest")
         return interpolate(large.clamp(0, 1), size=images.shape[2:], mode="bicubic", antialias=True).clamp(0, 1)

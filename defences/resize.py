@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from torch.nn.functional import interpolate
 
-from defences.base import Aligned, Defence, Images, Noise
+from metric_robustness.defences.base import Aligned, Defence, DefenceNoise, Images
 
 
 @dataclass(frozen=True)
@@ -20,10 +20,10 @@ class Resize(Defence):
 
     scale: float = 0.5  # of each side, which keeps at least one pixel
 
-    def purify(self, images: Images, noise: Noise) -> Images:
+    def purify(self, images: Images, noise: DefenceNoise) -> Images:
         size = [max(round(side * self.scale), 1) for side in images.shape[2:]]
         return interpolate(images, size=size, mode="bilinear", antialias=True).clamp(0, 1)
 
-    def align(self, purified: Images, clear: Images, noise: Noise) -> Aligned:
+    def align(self, purified: Images, clear: Images, noise: DefenceNoise) -> Aligned:
         enlarged = interpolate(purified, size=clear.shape[2:], mode="bilinear", antialias=True)
         return Aligned(enlarged.clamp(0, 1), clear)

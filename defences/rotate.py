@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from kornia.geometry import rotate
 
-from defences.base import Aligned, Defence, Images, Noise
+from metric_robustness.defences.base import Aligned, Defence, DefenceNoise, Images
 
 
 @dataclass(frozen=True)
@@ -24,10 +24,10 @@ class Rotate(Defence):
 
     degrees: float = 5.0  # the largest angle
 
-    def purify(self, images: Images, noise: Noise) -> Images:
+    def purify(self, images: Images, noise: DefenceNoise) -> Images:
         return rotate(images, self._angles(images, noise)).clamp(0, 1)
 
-    def align(self, purified: Images, clear: Images, noise: Noise) -> Aligned:
+    def align(self, purified: Images, clear: Images, noise: DefenceNoise) -> Aligned:
         back = rotate(purified, -self._angles(clear, noise)).clamp(0, 1)
         height, width = clear.shape[2:]
         cosine, sine = (f(math.radians(self.degrees)) for f in (math.cos, math.sin))
@@ -36,6 +36,6 @@ class Rotate(Defence):
         inner = (..., slice(top, height - top), slice(left, width - left))
         return Aligned(back[inner], clear[inner])
 
-    def _angles(self, images: Images, noise: Noise) -> Images:
+    def _angles(self, images: Images, noise: DefenceNoise) -> Images:
         """Returns an angle per image, (N,) in degrees."""
         return self.degrees * noise.uniform(images[:, 0, 0, 0])

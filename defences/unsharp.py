@@ -6,8 +6,8 @@ Sharpening disturbs a network's filters less than blur does, so clear images kee
 
 from dataclasses import dataclass
 
-from defences.base import Defence, Images, Noise
-from defences.filter_adapter import blurred
+from metric_robustness.defences.base import Defence, DefenceNoise, Images
+from metric_robustness.defences.filter_adapter import blurred
 
 
 @dataclass(frozen=True)
@@ -19,6 +19,6 @@ class Unsharp(Defence):
     sigma: float = 1.0
     amount: float = 1.0
 
-    def purify(self, images: Images, noise: Noise) -> Images:
+    def purify(self, images: Images, noise: DefenceNoise) -> Images:
         lost = images - blurred(images, self.kernel, self.sigma)
         return images.add(lost, alpha=self.amount).clamp(0, 1)

@@ -9,7 +9,7 @@ from typing import ClassVar
 
 from torch.nn.functional import interpolate
 
-from defences.base import Defence, Images, Noise
+from metric_robustness.defences.base import Defence, DefenceNoise, Images
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class Upscale(Defence):
 
     scale: float = 0.5  # of each side, which keeps at least one pixel
 
-    def purify(self, images: Images, noise: Noise) -> Images:
+    def purify(self, images: Images, noise: DefenceNoise) -> Images:
         antialias = self.mode != "nearest-exact"
         small = [max(round(side * self.scale), 1) for side in images.shape[2:]]
         reduced = interpolate(images, size=small, mode=self.mode, antialias=antialias)

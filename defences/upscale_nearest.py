@@ -6,7 +6,7 @@ https://arxiv.org/abs/1711.00117
 
 from dataclasses import dataclass
 
-from defences.upscale_adapter import Upscale
+from metric_robustness.defences.upscale_adapter import Upscale
 
 
 @dataclass(frozen=True)

@@ -13,13 +13,13 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 from torchvision.transforms.functional import normalize
 
-from metrics.base import Images
-from metrics.pyiqa_adapter import PyiqaMetric, finite_gradient
+from metric_robustness.metrics.base import Images
+from metric_robustness.metrics.pyiqa_adapter import PyiqaMetric, finite_gradient
 
 PATCH = 32  # of CLIP's ViT-B/32; as in the authors' code, images are enlarged to multiples of it
 
 
-class Seen(NamedTuple):
+class AfineInput(NamedTuple):
     """A batch as the network sees it: normalised pixels, and the features of CLIP's layers."""
 
     pixels: Images
@@ -34,20 +34,20 @@ class Afine(PyiqaMetric):
     trained_on = "DiffIQA, KADID-10k, PIPAL, TID2013"
     weights = ("clip/ViT-B-32.pt", "hub/pyiqa/afine.pth")
 
-    def see(self, images: Images) -> Seen:
+    def see(self, images: Images) -> AfineInput:
         """Returns (N, 3, H, W) images in [0, 1] as the network sees them."""
         pixels = normalize(finite_gradient(images), self.net.mean, self.net.std)
         sides = [-(-side // PATCH) * PATCH for side in pixels.shape[2:]]
         if sides != list(pixels.shape[2:]):
             pixels = interpolate(pixels, size=sides, mode="bicubic", align_corners=False)
-        return Seen(pixels, self.net.clip_model.encode_image(pixels)[1])
+        return AfineInput(pixels, self.net.clip_model.encode_image(pixels)[1])
 
-    def naturalness(self, seen: Seen) -> Tensor:
+    def naturalness(self, seen: AfineInput) -> Tensor:
         """Returns the (N, 1) naturalness terms, -2 to 2."""
         scale = self.net.net_scale_nr
         return _calibrated(self.net.net_qhead(*seen), scale.yita3, scale.yita4)
 
-    def fidelity(self, seen: Seen, reference: Seen) -> Tensor:
+    def fidelity(self, seen: AfineInput, reference: AfineInput) -> Tensor:
         """Returns the (N, 1) fidelity terms, -2 to 2."""
         scale = self.net.net_scale_fr
         middle = scale.yita3.clamp(scale.yita3_lower, scale.yita3_upper)

@@ -4,8 +4,8 @@ Chen, Wu, Ma, Zhang: Toward generalized image quality assessment: relaxing the p
 CVPR 2025. https://arxiv.org/abs/2503.11221
 """
 
-from metrics.afine_adapter import Afine
-from metrics.base import FullReference, Images, Scores
+from metric_robustness.metrics.afine_adapter import Afine
+from metric_robustness.metrics.base import FullReference, Images, Scores
 
 
 class AfineAll(Afine, FullReference):

@@ -6,8 +6,8 @@ CVPR 2025. https://arxiv.org/abs/2503.11221
 
 import torch
 
-from metrics.afine_adapter import Afine
-from metrics.base import FullReference, Images, Scores
+from metric_robustness.metrics.afine_adapter import Afine
+from metric_robustness.metrics.base import FullReference, Images, Scores
 
 MIDDLE, WIDTH = -1.9710, 2.3734  # of the authors' logistic scale
 

@@ -4,7 +4,7 @@ Lao et al.: Attentions help CNNs see better: attention-based hybrid image qualit
 2022. https://arxiv.org/abs/2204.10485
 """
 
-from metrics.pyiqa_adapter import PyiqaFullReference
+from metric_robustness.metrics.pyiqa_adapter import PyiqaFullReference
 
 
 class Ahiq(PyiqaFullReference):

@@ -4,7 +4,7 @@ Agnolucci, Galteri, Bertini, Del Bimbo: ARNIQA: learning distortion manifold for
 https://arxiv.org/abs/2310.14918
 """
 
-from metrics.pyiqa_adapter import PyiqaNoReference
+from metric_robustness.metrics.pyiqa_adapter import PyiqaNoReference
 
 
 class ArniqaTid(PyiqaNoReference):

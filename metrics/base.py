@@ -99,7 +99,7 @@ class FullReference(Metric):
 
     def _scores(self, images: Images, references: Images | None) -> Scores:
         if references is None:
-            raise ValueError(f"{type(self).__name__} is full-reference: pass references as well as images")
+            raise ValueError(f"{type(self).__name__} must get references; got none: pass the originals of the images")
         return self.score(images, references)
 
 
@@ -135,7 +135,7 @@ class VideoMetric(Metric):
         if not self.full_reference:
             return self.score(images)
         if references is None:
-            raise ValueError(f"{type(self).__name__} is full-reference: pass references as well as clips")
+            raise ValueError(f"{type(self).__name__} must get references; got none: pass the originals of the clips")
         return self.score(images, references)
 
 

@@ -6,8 +6,8 @@ IEEE Transactions on Image Processing 21(12), 2012. https://doi.org/10.1109/TIP.
 
 from typing import ClassVar
 
-from metrics.base import Images, Scores
-from metrics.pyiqa_adapter import PyiqaNoReference
+from metric_robustness.metrics.base import Images, Scores
+from metric_robustness.metrics.pyiqa_adapter import PyiqaNoReference
 
 
 class Brisque(PyiqaNoReference):

@@ -4,7 +4,7 @@ Mittal, Moorthy, Bovik: No-reference image quality assessment in the spatial dom
 IEEE Transactions on Image Processing 21(12), 2012. https://doi.org/10.1109/TIP.2012.2214050
 """
 
-from metrics.brisque import Brisque
+from metric_robustness.metrics.brisque import Brisque
 
 
 class BrisqueMatlab(Brisque):

@@ -4,7 +4,7 @@ Zheng, Yang, Fu, Zha, Luo: Learning conditional knowledge distillation for degra
 ICCV 2021. https://arxiv.org/abs/2108.07948
 """
 
-from metrics.pyiqa_adapter import PyiqaFullReference
+from metric_robustness.metrics.pyiqa_adapter import PyiqaFullReference
 
 
 class Ckdn(PyiqaFullReference):

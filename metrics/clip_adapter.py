@@ -2,7 +2,7 @@
 
 import torch
 
-from metrics.pyiqa_adapter import Constant, PyiqaNoReference
+from metric_robustness.metrics.pyiqa_adapter import Constant, PyiqaNoReference
 
 
 class LearnedPrompts(PyiqaNoReference):
@@ -12,4 +12,4 @@ class LearnedPrompts(PyiqaNoReference):
         super().__init__()
         learner = self.net.get_submodule("prompt_learner")
         with torch.no_grad():
-            self.net.prompt_learner = Constant(learner(self.beside[0]))
+            self.net.prompt_learner = Constant(learner(self.hidden_networks[0]))

@@ -4,7 +4,7 @@ Wang, Chan, Loy: Exploring CLIP for assessing the look and feel of images, AAAI 
 https://arxiv.org/abs/2207.12396
 """
 
-from metrics.pyiqa_adapter import PyiqaNoReference
+from metric_robustness.metrics.pyiqa_adapter import PyiqaNoReference
 
 
 class Clipiqa(PyiqaNoReference):

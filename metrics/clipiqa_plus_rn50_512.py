@@ -4,7 +4,7 @@ Wang, Chan, Loy: Exploring CLIP for assessing the look and feel of images, AAAI 
 https://arxiv.org/abs/2207.12396
 """
 
-from metrics.clip_adapter import LearnedPrompts
+from metric_robustness.metrics.clip_adapter import LearnedPrompts
 
 
 class ClipiqaPlusRn50512(LearnedPrompts):

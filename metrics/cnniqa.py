@@ -4,7 +4,7 @@ Kang, Ye, Li, Doermann: Convolutional neural networks for no-reference image qua
 https://doi.org/10.1109/CVPR.2014.224
 """
 
-from metrics.pyiqa_adapter import PyiqaNoReference
+from metric_robustness.metrics.pyiqa_adapter import PyiqaNoReference
 
 
 class Cnniqa(PyiqaNoReference):

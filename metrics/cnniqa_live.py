@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, pad
 
-from metrics.base import Images, NoReference, Scores
-from metrics.weights_adapter import loading, read_state
+from metric_robustness.metrics.base import Images, NoReference, Scores
+from metric_robustness.metrics.weights_adapter import loading, read_state
 
 SIDE = 32  # of the patches, in pixels
 LUMA = (0.299, 0.587, 0.114)

@@ -6,7 +6,7 @@ https://arxiv.org/abs/2405.19298
 pyiqa converts the image to PIL, and an optimisation finds its place, so there is no gradient.
 """
 
-from metrics.pyiqa_adapter import PyiqaNoReference
+from metric_robustness.metrics.pyiqa_adapter import PyiqaNoReference
 
 
 class Compare2score(PyiqaNoReference):
@@ -21,6 +21,6 @@ class Compare2score(PyiqaNoReference):
     trained_on = "KADID-10k, BID, LIVE Challenge, KonIQ-10k, LIVE, CSIQ"
     licence = "PolyForm Noncommercial 1.0.0; Compare2Score: MIT"
     weights = (
-        "huggingface/q-future/Compare2Score/config.json",  # the shards beside it are loaded too
+        "huggingface/q-future/Compare2Score/config.json",  # it loads the shards in the same folder too
         "huggingface/VQA-CityU/Compare2Score_1/tokenizer.model",
     )

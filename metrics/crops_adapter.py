@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from metrics.base import Images
+from metric_robustness.metrics.base import Images
 
 
 def covering_crops(images: Images, side: int, stride: int) -> Tensor:

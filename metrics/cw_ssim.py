@@ -4,8 +4,8 @@ Sampat, Wang, Gupta, Bovik, Markey: Complex wavelet structural similarity: a new
 IEEE Transactions on Image Processing 18(11), 2009. https://doi.org/10.1109/TIP.2009.2025923
 """
 
-from metrics.base import Images, Scores
-from metrics.pyiqa_adapter import PyiqaFullReference
+from metric_robustness.metrics.base import Images, Scores
+from metric_robustness.metrics.pyiqa_adapter import PyiqaFullReference
 
 
 class CwSsim(PyiqaFullReference):

@@ -4,7 +4,7 @@ Zhang, Ma, Yan, Deng, Wang: Blind image quality assessment using a deep bilinear
 IEEE Transactions on Circuits and Systems for Video Technology 30(1), 2020. https://arxiv.org/abs/1907.02665
 """
 
-from metrics.pyiqa_adapter import PyiqaNoReference
+from metric_robustness.metrics.pyiqa_adapter import PyiqaNoReference
 
 
 class Dbcnn(PyiqaNoReference):

@@ -4,8 +4,8 @@ Zhu, Chen, Zhu, Wang, Lin: DeepDC: deep distance correlation as a perceptual ima
 https://arxiv.org/abs/2211.04927
 """
 
-from metrics.base import Images, Scores
-from metrics.pyiqa_adapter import PyiqaFullReference
+from metric_robustness.metrics.base import Images, Scores
+from metric_robustness.metrics.pyiqa_adapter import PyiqaFullReference
 
 
 class Deepdc(PyiqaFullReference):

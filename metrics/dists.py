@@ -4,7 +4,7 @@ Ding, Ma, Wang, Simoncelli: Image quality assessment: unifying structure and tex
 IEEE Transactions on Pattern Analysis and Machine Intelligence 44(5), 2022. https://arxiv.org/abs/2004.07728
 """
 
-from metrics.pyiqa_adapter import PyiqaFullReference
+from metric_robustness.metrics.pyiqa_adapter import PyiqaFullReference
 
 
 class Dists(PyiqaFullReference):

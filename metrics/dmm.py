@@ -7,7 +7,7 @@ pyiqa declares it higher-is-better, but it is a distance: 0 between an image and
 have arbitrary singular vectors, whose gradient would not be finite; pyiqa stops it, so there is no gradient.
 """
 
-from metrics.pyiqa_adapter import PyiqaFullReference
+from metric_robustness.metrics.pyiqa_adapter import PyiqaFullReference
 
 
 class Dmm(PyiqaFullReference):

@@ -10,11 +10,20 @@ random, this metric takes the middle ones. Frames are shrunk without antialiasin
 import torch
 from torch import Tensor
 
-from metrics.base import Images, Scores, VideoMetric
-from metrics.convnext3d_adapter import InflatedConvNeXt
-from metrics.fragments_adapter import SPAN, Branch, clip_from, fragments, load_published, middles, shrunk, spread_clip
-from metrics.swin3d_adapter import FragmentSwin
-from metrics.weights_adapter import loading
+from metric_robustness.metrics.base import Images, Scores, VideoMetric
+from metric_robustness.metrics.convnext3d_adapter import InflatedConvNeXt
+from metric_robustness.metrics.fragments_adapter import (
+    SPAN,
+    Branch,
+    clip_from,
+    fragments,
+    load_published,
+    middles,
+    shrunk,
+    spread_clip,
+)
+from metric_robustness.metrics.swin3d_adapter import FragmentSwin
+from metric_robustness.metrics.weights_adapter import loading
 
 CLIPS = 3  # of the technical branch
 

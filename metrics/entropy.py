@@ -3,7 +3,7 @@
 It computes what MATLAB's function of that name does. Counting pixels in bins has no gradient.
 """
 
-from metrics.pyiqa_adapter import PyiqaNoReference
+from metric_robustness.metrics.pyiqa_adapter import PyiqaNoReference
 
 
 class Entropy(PyiqaNoReference):

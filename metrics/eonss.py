@@ -13,8 +13,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import max_pool2d
 
-from metrics.base import Images, NoReference, Scores
-from metrics.weights_adapter import loading, read_state
+from metric_robustness.metrics.base import Images, NoReference, Scores
+from metric_robustness.metrics.weights_adapter import loading, read_state
 
 SIDE, STRIDE = 235, 128  # of the patches, in pixels
 

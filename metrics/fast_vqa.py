@@ -10,10 +10,10 @@ program.
 
 from torch import Tensor
 
-from metrics.base import Images, Scores, VideoMetric
-from metrics.fragments_adapter import SPAN, Branch, clip_from, fragments, load_published
-from metrics.swin3d_adapter import FragmentSwin
-from metrics.weights_adapter import loading
+from metric_robustness.metrics.base import Images, Scores, VideoMetric
+from metric_robustness.metrics.fragments_adapter import SPAN, Branch, clip_from, fragments, load_published
+from metric_robustness.metrics.swin3d_adapter import FragmentSwin
+from metric_robustness.metrics.weights_adapter import loading
 
 CLIPS = 4  # per video
 

@@ -19,9 +19,9 @@ from torch.nn.functional import interpolate
 from torchvision.transforms.functional import center_crop, normalize
 from transformers import CLIPVisionModel
 
-from metrics.base import Images, NoReference, Scores
-from metrics.pyiqa_adapter import finite_gradient
-from metrics.weights_adapter import loading
+from metric_robustness.metrics.base import Images, NoReference, Scores
+from metric_robustness.metrics.pyiqa_adapter import finite_gradient
+from metric_robustness.metrics.weights_adapter import loading
 
 RESIZED, CROPPED = 256, 224  # sides in pixels
 SLOPE = 0.3  # of the logistic function at the end

@@ -20,9 +20,9 @@ from torch.nn.functional import interpolate
 from torch.utils.checkpoint import checkpoint
 from torchvision.transforms.functional import normalize
 
-from metrics.base import Images, Scores
-from metrics.swin3d_adapter import NAMES
-from metrics.weights_adapter import read_state
+from metric_robustness.metrics.base import Images, Scores
+from metric_robustness.metrics.swin3d_adapter import NAMES
+from metric_robustness.metrics.weights_adapter import read_state
 
 CELLS, PATCH = 7, 32  # cells per side of a frame, and the side of a patch in pixels
 SIDE = CELLS * PATCH

@@ -4,7 +4,7 @@ Zhang, Zhang, Mou, Zhang: FSIM: a feature similarity index for image quality ass
 IEEE Transactions on Image Processing 20(8), 2011. https://doi.org/10.1109/TIP.2011.2109730
 """
 
-from metrics.pyiqa_adapter import PyiqaFullReference
+from metric_robustness.metrics.pyiqa_adapter import PyiqaFullReference
 
 
 class Fsim(PyiqaFullReference):

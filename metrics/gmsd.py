@@ -4,7 +4,7 @@ Xue, Zhang, Mou, Bovik: Gradient magnitude similarity deviation: a highly effici
 IEEE Transactions on Image Processing 23(2), 2014. https://doi.org/10.1109/TIP.2013.2293423
 """
 
-from metrics.pyiqa_adapter import PyiqaFullReference
+from metric_robustness.metrics.pyiqa_adapter import PyiqaFullReference
 
 
 class Gmsd(PyiqaFullReference):

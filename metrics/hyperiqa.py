@@ -4,7 +4,7 @@ Su et al.: Blindly assess image quality in the wild guided by a self-adaptive hy
 https://openaccess.thecvf.com/content_CVPR_2020/html/Su_Blindly_Assess_Image_Quality_in_the_Wild_Guided_by_a_CVPR_2020_paper.html
 """
 
-from metrics.pyiqa_adapter import PyiqaNoReference
+from metric_robustness.metrics.pyiqa_adapter import PyiqaNoReference
 
 
 class Hyperiqa(PyiqaNoReference):

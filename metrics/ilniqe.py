@@ -7,10 +7,10 @@ IEEE Transactions on Image Processing 24(8), 2015. https://doi.org/10.1109/TIP.2
 import torch
 from torch import nn
 
-from metrics.base import Images, Scores
-from metrics.ilniqe_adapter import LARGEST, Scale, halve, prepare
-from metrics.natural_scenes_adapter import moments
-from metrics.pyiqa_adapter import PyiqaNoReference, finite_gradient
+from metric_robustness.metrics.base import Images, Scores
+from metric_robustness.metrics.ilniqe_adapter import LARGEST, ScaleFeatures, halve, prepare
+from metric_robustness.metrics.natural_scenes_adapter import moments
+from metric_robustness.metrics.pyiqa_adapter import PyiqaNoReference, finite_gradient
 
 FLAT = 220.6  # score of an image without statistics: the worst of score_range
 
@@ -27,7 +27,7 @@ class Ilniqe(PyiqaNoReference):
 
     def __init__(self) -> None:
         super().__init__()
-        self.scales = nn.ModuleList([Scale(1), Scale(2)])
+        self.scales = nn.ModuleList([ScaleFeatures(1), ScaleFeatures(2)])
 
     def score(self, images: Images) -> Scores:
         flat = (images.amax(dim=(2, 3)) == images.amin(dim=(2, 3))).all(dim=1)  # tested first: resizing adds texture

@@ -12,10 +12,10 @@ from pyiqa.matlab_utils import blockproc, imresize
 from torch import Tensor, nn
 from torch.nn.functional import conv2d, pad
 
-from metrics.base import Images
-from metrics.natural_scenes_adapter import normalise
-from metrics.patch_fits_adapter import asymmetric, listed, split, weibull
-from metrics.pyiqa_adapter import finite_gradient
+from metric_robustness.metrics.base import Images
+from metric_robustness.metrics.natural_scenes_adapter import normalise
+from metric_robustness.metrics.patch_fits_adapter import asymmetric, listed, split, weibull
+from metric_robustness.metrics.pyiqa_adapter import finite_gradient
 
 RESIZED, SIDE = 524, 84  # side of the resized image and of a patch, in pixels
 WHOLE = RESIZED // SIDE * SIDE  # side of the part that whole patches cover
@@ -26,7 +26,7 @@ OPPONENT = ((0.3, 0.04, -0.35), (0.34, -0.6, 0.17), (0.06, 0.63, 0.27))  # of RG
 LARGEST = 10000  # features are clamped to it
 
 
-class Scale(nn.Module):
+class ScaleFeatures(nn.Module):
     """The features of patches at one scale; holds filters in the frequency domain for its one image size."""
 
     filters: Tensor  # (12, 2, 1, side, side / 2 + 1): log-Gabor filters, even and odd part

@@ -12,8 +12,8 @@ from pyiqa.archs.constants import IMAGENET_INCEPTION_MEAN, IMAGENET_INCEPTION_ST
 from torch import Tensor, nn
 from torchvision.transforms.functional import normalize, resize
 
-from metrics.base import Images, NoReference, Scores
-from metrics.weights_adapter import loading, read_state
+from metric_robustness.metrics.base import Images, NoReference, Scores
+from metric_robustness.metrics.weights_adapter import loading, read_state
 
 SIZE = [384, 512]  # height and width in pixels
 WIDTHS, DROPOUTS = (1536, 2048, 1024, 256), (0.25, 0.25, 0.5)

@@ -3,7 +3,7 @@
 Schuhmann: improved aesthetic predictor, 2022. https://github.com/christophschuhmann/improved-aesthetic-predictor
 """
 
-from metrics.pyiqa_adapter import PyiqaNoReference
+from metric_robustness.metrics.pyiqa_adapter import PyiqaNoReference
 
 
 class LaionAes(PyiqaNoReference):

@@ -15,8 +15,8 @@ from pyiqa.archs.constants import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
 from torch import Tensor, nn
 from torchvision.transforms.functional import normalize, resize
 
-from metrics.base import Images, NoReference, Scores
-from metrics.weights_adapter import loading, read_state
+from metric_robustness.metrics.base import Images, NoReference, Scores
+from metric_robustness.metrics.weights_adapter import loading, read_state
 
 SIZE = [498, 664]  # height and width in pixels
 

@@ -4,7 +4,7 @@ Zhang, Zhai, Wei, Yang, Ma: Blind image quality assessment via vision-language c
 perspective, CVPR 2023. https://arxiv.org/abs/2303.14968
 """
 
-from metrics.pyiqa_adapter import PyiqaNoReference
+from metric_robustness.metrics.pyiqa_adapter import PyiqaNoReference
 
 
 class LiqeMix(PyiqaNoReference):

@@ -5,7 +5,7 @@ Zhang, Isola, Efros, Shechtman, Wang: The unreasonable effectiveness of deep fea
 https://arxiv.org/abs/1801.03924
 """
 
-from metrics.pyiqa_adapter import PyiqaFullReference
+from metric_robustness.metrics.pyiqa_adapter import PyiqaFullReference
 
 
 class LpipsVgg(PyiqaFullReference):

@@ -6,7 +6,7 @@ https://arxiv.org/abs/1801.03924
 The weighting is pyiqa's.
 """
 
-from metrics.pyiqa_adapter import PyiqaFullReference
+from metric_robustness.metrics.pyiqa_adapter import PyiqaFullReference
 
 
 class LpipsVggPlus(PyiqaFullReference):

@@ -13,9 +13,9 @@ from pyiqa.archs.constants import OPENAI_CLIP_MEAN, OPENAI_CLIP_STD
 from torch.nn.functional import interpolate, unfold
 from torchvision.transforms.functional import normalize
 
-from metrics.base import Images, NoReference, Scores
-from metrics.pyiqa_adapter import finite_gradient
-from metrics.weights_adapter import loading
+from metric_robustness.metrics.base import Images, NoReference, Scores
+from metric_robustness.metrics.pyiqa_adapter import finite_gradient
+from metric_robustness.metrics.weights_adapter import loading
 
 SIDE, STRIDE = 224, 128  # of the crops, in pixels
 LIKENESS, MAGNITUDE = 1.0, 0.6  # prior weights of the two cues

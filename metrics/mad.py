@@ -4,7 +4,7 @@ Larson, Chandler: Most apparent distortion: full-reference image quality assessm
 Journal of Electronic Imaging 19(1), 2010. https://doi.org/10.1117/1.3267105
 """
 
-from metrics.pyiqa_adapter import PyiqaFullReference
+from metric_robustness.metrics.pyiqa_adapter import PyiqaFullReference
 
 
 class Mad(PyiqaFullReference):

@@ -4,7 +4,7 @@ Yang et al.: MANIQA: multi-dimension attention network for no-reference image qu
 https://arxiv.org/abs/2204.08958
 """
 
-from metrics.pyiqa_adapter import PyiqaNoReference
+from metric_robustness.metrics.pyiqa_adapter import PyiqaNoReference
 
 
 class Maniqa(PyiqaNoReference):

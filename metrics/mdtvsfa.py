@@ -6,8 +6,8 @@ of Computer Vision 129, 2021. https://arxiv.org/abs/2011.04263
 
 from torch import Tensor, nn
 
-from metrics.base import Scores
-from metrics.vsfa_adapter import RecurrentVideoMetric
+from metric_robustness.metrics.base import Scores
+from metric_robustness.metrics.vsfa_adapter import RecurrentVideoMetric
 
 
 class Mdtvsfa(RecurrentVideoMetric):

@@ -4,7 +4,7 @@ Zhu, Li, Wu, Dong, Shi: MetaIQA: deep meta-learning for no-reference image quali
 https://arxiv.org/abs/2004.05508
 """
 
-from metrics.pyiqa_adapter import PyiqaNoReference
+from metric_robustness.metrics.pyiqa_adapter import PyiqaNoReference
 
 
 class Metaiqa(PyiqaNoReference):

@@ -7,8 +7,8 @@ Systems and Computers 2003. https://doi.org/10.1109/ACSSC.2003.1292216
 import torch
 from torch.nn.functional import avg_pool2d
 
-from metrics.base import FullReference, Images, Scores
-from metrics.ssim import luma, similarity
+from metric_robustness.metrics.base import FullReference, Images, Scores
+from metric_robustness.metrics.ssim import luma, similarity
 
 EXPONENTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)  # finest scale first
 LEAST = 1e-12  # least similarity: a power of 0 has no gradient

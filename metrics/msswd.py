@@ -4,7 +4,7 @@ He et al.: Multiscale sliced Wasserstein distances as perceptual color differenc
 https://arxiv.org/abs/2407.10181
 """
 
-from metrics.pyiqa_adapter import PyiqaFullReference
+from metric_robustness.metrics.pyiqa_adapter import PyiqaFullReference
 
 
 class Msswd(PyiqaFullReference):

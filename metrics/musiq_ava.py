@@ -4,7 +4,7 @@ Ke, Wang, Wang, Milanfar, Yang: MUSIQ: multi-scale image quality transformer, IC
 https://arxiv.org/abs/2108.05997
 """
 
-from metrics.pyiqa_adapter import PyiqaNoReference
+from metric_robustness.metrics.pyiqa_adapter import PyiqaNoReference
 
 
 class MusiqAva(PyiqaNoReference):

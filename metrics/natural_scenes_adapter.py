@@ -11,7 +11,7 @@ from pyiqa.utils.color_util import to_y_channel
 from torch import Tensor
 from torch.nn.functional import conv2d, pad
 
-from metrics.base import Images
+from metric_robustness.metrics.base import Images
 
 SIDE = 96  # of a patch, in pixels
 RADIUS, SIGMA = 3, 7 / 6  # of the Gaussian window

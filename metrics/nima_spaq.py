@@ -4,7 +4,7 @@ Talebi, Milanfar: NIMA: neural image assessment, IEEE Transactions on Image Proc
 https://arxiv.org/abs/1709.05424
 """
 
-from metrics.pyiqa_adapter import PyiqaNoReference
+from metric_robustness.metrics.pyiqa_adapter import PyiqaNoReference
 
 
 class NimaSpaq(PyiqaNoReference):

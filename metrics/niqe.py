@@ -11,9 +11,9 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file
 
-from metrics.base import Images, NoReference, Scores
-from metrics.natural_scenes_adapter import moments, patch_features
-from metrics.pyiqa_adapter import finite_gradient
+from metric_robustness.metrics.base import Images, NoReference, Scores
+from metric_robustness.metrics.natural_scenes_adapter import moments, patch_features
+from metric_robustness.metrics.pyiqa_adapter import finite_gradient
 
 
 class Niqe(NoReference):

@@ -4,7 +4,7 @@ Mittal, Soundararajan, Bovik: Making a "completely blind" image quality analyzer
 2013. https://doi.org/10.1109/LSP.2012.2227726
 """
 
-from metrics.niqe_official import NiqeOfficial
+from metric_robustness.metrics.niqe_official import NiqeOfficial
 
 
 class NiqeMatlab(NiqeOfficial):

@@ -8,8 +8,8 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from metrics.niqe import Niqe
-from metrics.pyiqa_adapter import build
+from metric_robustness.metrics.niqe import Niqe
+from metric_robustness.metrics.pyiqa_adapter import build
 
 
 class NiqeOfficial(Niqe):

@@ -4,9 +4,9 @@ Laparra, Balle, Berardino, Simoncelli: Perceptual image quality assessment using
 Electronic Imaging 2016. https://doi.org/10.2352/ISSN.2470-1173.2016.16.HVEI-103
 """
 
-from metrics.base import Images, Scores
-from metrics.filters_adapter import FixedFilters
-from metrics.pyiqa_adapter import PyiqaFullReference
+from metric_robustness.metrics.base import Images, Scores
+from metric_robustness.metrics.filters_adapter import FixedFilters
+from metric_robustness.metrics.pyiqa_adapter import PyiqaFullReference
 
 
 class Nlpd(PyiqaFullReference):

@@ -6,7 +6,7 @@ Computer Vision and Image Understanding 158, 2017. https://arxiv.org/abs/1612.05
 The forests compare with thresholds, so there is no gradient.
 """
 
-from metrics.pyiqa_adapter import PyiqaNoReference
+from metric_robustness.metrics.pyiqa_adapter import PyiqaNoReference
 
 
 class Nrqm(PyiqaNoReference):

@@ -4,7 +4,7 @@ Ying et al.: From patches to pictures (PaQ-2-PiQ): mapping the perceptual space 
 https://arxiv.org/abs/1912.10088
 """
 
-from metrics.pyiqa_adapter import PyiqaNoReference
+from metric_robustness.metrics.pyiqa_adapter import PyiqaNoReference
 
 
 class Paq2piq(PyiqaNoReference):

@@ -6,7 +6,7 @@ ECCV Workshops 2018. https://arxiv.org/abs/1809.07517
 NRQM compares with thresholds and has no gradient, so only half of the metric would have one.
 """
 
-from metrics.pyiqa_adapter import PyiqaNoReference
+from metric_robustness.metrics.pyiqa_adapter import PyiqaNoReference
 
 
 class Pi(PyiqaNoReference):

@@ -4,7 +4,7 @@ Prashnani, Cai, Mostofi, Sen: PieAPP: perceptual image-error assessment through 
 https://arxiv.org/abs/1806.02067
 """
 
-from metrics.pyiqa_adapter import PyiqaFullReference
+from metric_robustness.metrics.pyiqa_adapter import PyiqaFullReference
 
 
 class Pieapp(PyiqaFullReference):

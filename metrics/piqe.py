@@ -6,8 +6,8 @@ features, National Conference on Communications 2015. https://doi.org/10.1109/NC
 Thresholds decide which blocks count, so there is no gradient.
 """
 
-from metrics.base import Images, Scores
-from metrics.pyiqa_adapter import PyiqaNoReference
+from metric_robustness.metrics.base import Images, Scores
+from metric_robustness.metrics.pyiqa_adapter import PyiqaNoReference
 
 
 class Piqe(PyiqaNoReference):

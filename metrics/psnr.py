@@ -3,7 +3,7 @@
 pyiqa adds 1e-8 to the mean squared error, so an image equal to its reference has 80 dB.
 """
 
-from metrics.pyiqa_adapter import PyiqaFullReference
+from metric_robustness.metrics.pyiqa_adapter import PyiqaFullReference
 
 
 class Psnr(PyiqaFullReference):

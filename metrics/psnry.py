@@ -3,7 +3,7 @@
 80 dB for an image whose luma equals its reference's: pyiqa adds 1e-8 to the mean squared error.
 """
 
-from metrics.pyiqa_adapter import PyiqaFullReference
+from metric_robustness.metrics.pyiqa_adapter import PyiqaFullReference
 
 
 class Psnry(PyiqaFullReference):

@@ -15,8 +15,8 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from metrics.base import FullReference, Images, Metric, NoReference, Scores
-from metrics.weights_adapter import loading
+from metric_robustness.metrics.base import FullReference, Images, Metric, NoReference, Scores
+from metric_robustness.metrics.weights_adapter import loading
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # packages that pyiqa imports announce their own future changes
@@ -42,7 +42,7 @@ class PyiqaMetric(Metric):
         """
         super().__init__()
         self.net = build(self.model, self.options, self.weights)
-        self.beside = _take_in(self.net)
+        self.hidden_networks = _register_hidden(self.net)
 
 
 class PyiqaNoReference(PyiqaMetric, NoReference):
@@ -107,16 +107,16 @@ def build(model: str, options: dict[str, Any], weights: tuple[str, ...]) -> nn.M
     return network.eval()
 
 
-def _take_in(network: nn.Module) -> nn.ModuleList:
+def _register_hidden(network: nn.Module) -> nn.ModuleList:
     """Makes plain tensors buffers and returns networks from plain lists, so that `.to(device)` reaches all of them."""
-    beside = nn.ModuleList()
+    found = nn.ModuleList()
     for module in list(network.modules()):
         for name, value in list(vars(module).items()):
             if isinstance(value, Tensor):
                 delattr(module, name)
                 module.register_buffer(name, value, persistent=False)
             elif isinstance(value, list | tuple):
-                beside.extend(item.eval() for item in value if isinstance(item, nn.Module))
-    for hidden in list(beside):
-        beside.extend(_take_in(hidden))
-    return beside
+                found.extend(item.eval() for item in value if isinstance(item, nn.Module))
+    for hidden in list(found):
+        found.extend(_register_hidden(hidden))
+    return found

@@ -4,7 +4,7 @@ Wu et al.: Q-Align: teaching LMMs for visual scoring via discrete text-defined l
 https://arxiv.org/abs/2312.17090
 """
 
-from metrics.qalign_adapter import Qalign
+from metric_robustness.metrics.qalign_adapter import Qalign
 
 
 class Qalign8bit(Qalign):

@@ -11,8 +11,8 @@ from pyiqa.archs.q_align.modeling_mplug_owl2 import IMAGE_TOKEN_INDEX, tokenizer
 from torch.nn.functional import interpolate
 from torchvision.transforms.functional import normalize
 
-from metrics.base import Images, Scores
-from metrics.pyiqa_adapter import PyiqaNoReference, finite_gradient
+from metric_robustness.metrics.base import Images, Scores
+from metric_robustness.metrics.pyiqa_adapter import PyiqaNoReference, finite_gradient
 
 QUESTION = "USER: How would you rate the quality of this image?\n<|image|>\nASSISTANT: The quality of the image is"
 RATINGS = (5.0, 4.0, 3.0, 2.0, 1.0)  # excellent, good, fair, poor, bad
@@ -27,7 +27,7 @@ class Qalign(PyiqaNoReference):
     cost = "heavy"
     trained_on = "KonIQ-10k, SPAQ, KADID-10k, AVA, LSVQ"
     licence = "PolyForm Noncommercial 1.0.0; Q-Align: S-Lab 1.0; weights MIT"
-    weights = ("huggingface/q-future/one-align/config.json",)  # the shards beside it are loaded too
+    weights = ("huggingface/q-future/one-align/config.json",)  # it loads the shards in the same folder too
 
     def score(self, images: Images) -> Scores:
         model = self.net.model

@@ -7,7 +7,7 @@ https://arxiv.org/abs/2312.17090
 pyiqa converts the image to PIL, so there is no gradient.
 """
 
-from metrics.pyiqa_adapter import PyiqaNoReference
+from metric_robustness.metrics.pyiqa_adapter import PyiqaNoReference
 
 
 class QrealignPro(PyiqaNoReference):
@@ -19,4 +19,4 @@ class QrealignPro(PyiqaNoReference):
     cost = "heavy"
     gpu_memory = 40
     trained_on = "not stated by pyiqa"
-    weights = ("huggingface/q-future/Q-ReAlign-Pro-9B/config.json",)  # the shards beside it are loaded too
+    weights = ("huggingface/q-future/Q-ReAlign-Pro-9B/config.json",)  # it loads the shards in the same folder too

@@ -4,7 +4,7 @@ Agnolucci, Galteri, Bertini: Quality-aware image-text alignment for real-world i
 https://arxiv.org/abs/2403.11176
 """
 
-from metrics.pyiqa_adapter import PyiqaNoReference
+from metric_robustness.metrics.pyiqa_adapter import PyiqaNoReference
 
 
 class Qualiclip(PyiqaNoReference):

@@ -4,7 +4,7 @@ Agnolucci, Galteri, Bertini: Quality-aware image-text alignment for real-world i
 https://arxiv.org/abs/2403.11176
 """
 
-from metrics.clip_adapter import LearnedPrompts
+from metric_robustness.metrics.clip_adapter import LearnedPrompts
 
 
 class QualiclipPlusFlive(LearnedPrompts):

@@ -11,9 +11,9 @@ Caffe weights are imported under the names of torchvision's VGG-16. LIVE's opini
 import torchvision
 from torch import Tensor
 
-from metrics.base import Images, NoReference, Scores
-from metrics.crops_adapter import covering_crops
-from metrics.weights_adapter import loading, read_state
+from metric_robustness.metrics.base import Images, NoReference, Scores
+from metric_robustness.metrics.crops_adapter import covering_crops
+from metric_robustness.metrics.weights_adapter import loading, read_state
 
 SIDE = 224  # of a crop, in pixels
 

@@ -1,6 +1,6 @@
 """Small CNN: means and deviations of four convolutions' features, trained by us on full-reference labels.
 
-Trained by `python -m pipeline train small_cnn`; beside the weights lies how, and how well it does.
+Trained by `python -m pipeline train small_cnn`. The JSON file beside the weights says how, and how well it performs.
 """
 
 from itertools import pairwise
@@ -9,8 +9,8 @@ import torch
 from torch import nn
 from torch.nn.functional import silu
 
-from metrics.base import Images, Scores
-from metrics.trained_adapter import TrainedHere, mean_and_spread, with_structure
+from metric_robustness.metrics.base import Images, Scores
+from metric_robustness.metrics.trained_adapter import TrainedHere, mean_and_spread, with_structure
 
 CHANNELS = (6, 16, 32, 64, 96)
 

@@ -1,13 +1,13 @@
 """Small ViT: a compact transformer of 16x16 patches, trained by us on full-reference labels.
 
-Trained by `python -m pipeline train small_vit`; beside the weights lies how, and how well it does.
+Trained by `python -m pipeline train small_vit`. The JSON file beside the weights says how, and how well it performs.
 """
 
 from torch import Tensor, nn
 from torch.nn.functional import gelu, pad, scaled_dot_product_attention
 
-from metrics.base import Images, Scores
-from metrics.trained_adapter import TrainedHere, mean_and_spread, with_structure
+from metric_robustness.metrics.base import Images, Scores
+from metric_robustness.metrics.trained_adapter import TrainedHere, mean_and_spread, with_structure
 
 SIDE, WIDTH, HEADS, DEPTH = 16, 96, 4, 3  # side of a patch in pixels; channels, heads and blocks
 
@@ -56,8 +56,8 @@ def _attended(tokens: Tensor, block: nn.Module) -> Tensor:
     asked = block.get_submodule("asked")(block.get_submodule("before")(tokens))
     queries, keys, values = asked.unflatten(2, (3, HEADS, WIDTH // HEADS)).permute(2, 0, 3, 1, 4)
     heads = scaled_dot_product_attention(queries, keys, values)
-    told: Tensor = block.get_submodule("told")(heads.transpose(1, 2).flatten(2))
-    return told
+    mixed: Tensor = block.get_submodule("told")(heads.transpose(1, 2).flatten(2))
+    return mixed
 
 
 def _widened(tokens: Tensor, block: nn.Module) -> Tensor:

@@ -13,10 +13,10 @@ import torchvision
 from torch import Tensor, nn
 from torchvision.transforms.functional import resize
 
-from metrics.base import Images, NoReference, Scores
-from metrics.crops_adapter import covering_crops
-from metrics.pyiqa_adapter import finite_gradient
-from metrics.weights_adapter import loading, read_state
+from metric_robustness.metrics.base import Images, NoReference, Scores
+from metric_robustness.metrics.crops_adapter import covering_crops
+from metric_robustness.metrics.pyiqa_adapter import finite_gradient
+from metric_robustness.metrics.weights_adapter import loading, read_state
 
 SHORTER, SIDE = 512, 224  # pixels: shorter side that large images are resized to, side of a crop
 

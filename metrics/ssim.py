@@ -11,7 +11,7 @@ from pyiqa.archs.func_util import preprocess_rgb
 from torch import Tensor
 from torch.nn.functional import conv2d
 
-from metrics.base import FullReference, Images, Scores
+from metric_robustness.metrics.base import FullReference, Images, Scores
 
 SIDE, SIGMA = 11, 1.5  # of the Gaussian window
 C1, C2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2  # the paper's constants

@@ -4,7 +4,7 @@ Wang, Bovik, Sheikh, Simoncelli: Image quality assessment: from error visibility
 IEEE Transactions on Image Processing 13(4), 2004. https://doi.org/10.1109/TIP.2003.819861
 """
 
-from metrics.pyiqa_adapter import PyiqaFullReference
+from metric_robustness.metrics.pyiqa_adapter import PyiqaFullReference
 
 
 class Ssimc(PyiqaFullReference):

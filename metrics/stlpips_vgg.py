@@ -3,7 +3,7 @@
 Ghildyal, Liu: Shift-tolerant perceptual similarity metric, ECCV 2022. https://arxiv.org/abs/2207.13686
 """
 
-from metrics.pyiqa_adapter import PyiqaFullReference
+from metric_robustness.metrics.pyiqa_adapter import PyiqaFullReference
 
 
 class StlpipsVgg(PyiqaFullReference):

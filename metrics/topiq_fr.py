@@ -4,7 +4,7 @@ Chen et al.: TOPIQ: a top-down approach from semantics to distortions for image 
 IEEE Transactions on Image Processing 33, 2024. https://arxiv.org/abs/2308.03060
 """
 
-from metrics.pyiqa_adapter import PyiqaFullReference
+from metric_robustness.metrics.pyiqa_adapter import PyiqaFullReference
 
 
 class TopiqFr(PyiqaFullReference):

@@ -9,7 +9,7 @@ The metric takes the whole image as an aligned face. pyiqa's own detection and c
 where it finds no face.
 """
 
-from metrics.pyiqa_adapter import PyiqaNoReference
+from metric_robustness.metrics.pyiqa_adapter import PyiqaNoReference
 
 
 class TopiqNrSwinFace(PyiqaNoReference):

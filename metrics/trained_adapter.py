@@ -11,8 +11,8 @@ from safetensors.torch import load_file
 from torch import Tensor
 from torch.nn.functional import pad
 
-from metrics.base import Images, NoReference
-from metrics.weights_adapter import loading
+from metric_robustness.metrics.base import Images, NoReference
+from metric_robustness.metrics.weights_adapter import loading
 
 FLAT = 1e-4  # added to each variance, so that roots and logarithms stay finite on a flat image
 

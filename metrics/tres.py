@@ -4,7 +4,7 @@ Golestaneh, Dadsetan, Kitani: No-reference image quality assessment via transfor
 self-consistency, WACV 2022. https://arxiv.org/abs/2108.06858
 """
 
-from metrics.pyiqa_adapter import PyiqaNoReference
+from metric_robustness.metrics.pyiqa_adapter import PyiqaNoReference
 
 
 class Tres(PyiqaNoReference):

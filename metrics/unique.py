@@ -4,7 +4,7 @@ Zhang, Ma, Zhai, Yang: Uncertainty-aware blind image quality assessment in the l
 IEEE Transactions on Image Processing 30, 2021. https://arxiv.org/abs/2005.13983
 """
 
-from metrics.pyiqa_adapter import PyiqaNoReference
+from metric_robustness.metrics.pyiqa_adapter import PyiqaNoReference
 
 
 class Unique(PyiqaNoReference):

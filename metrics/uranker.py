@@ -3,7 +3,7 @@
 Guo et al.: Underwater ranker: learn which is better and how to be better, AAAI 2023. https://arxiv.org/abs/2208.06857
 """
 
-from metrics.pyiqa_adapter import PyiqaNoReference
+from metric_robustness.metrics.pyiqa_adapter import PyiqaNoReference
 
 
 class Uranker(PyiqaNoReference):

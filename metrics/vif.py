@@ -8,9 +8,9 @@ from typing import Any
 
 from torch import Tensor
 
-from metrics.base import Images, Scores
-from metrics.filters_adapter import FixedFilters
-from metrics.pyiqa_adapter import PyiqaFullReference
+from metric_robustness.metrics.base import Images, Scores
+from metric_robustness.metrics.filters_adapter import FixedFilters
+from metric_robustness.metrics.pyiqa_adapter import PyiqaFullReference
 
 
 class Vif(PyiqaFullReference):

@@ -8,9 +8,9 @@ Computed in floating point from the luma of BT.601. Without motion, an image equ
 
 import torch
 
-from metrics.base import FullReference, Images, Scores
-from metrics.pyiqa_adapter import finite_gradient
-from metrics.vmaf_adapter import Machine, luma, rated_features
+from metric_robustness.metrics.base import FullReference, Images, Scores
+from metric_robustness.metrics.pyiqa_adapter import finite_gradient
+from metric_robustness.metrics.vmaf_adapter import SupportVectorMachine, luma, rated_features
 
 
 class Vmaf(FullReference):
@@ -24,7 +24,7 @@ class Vmaf(FullReference):
 
     def __init__(self) -> None:
         super().__init__()
-        self.machine = Machine(self.weights)
+        self.machine = SupportVectorMachine(self.weights)
 
     def score(self, images: Images, references: Images) -> Scores:
         distorted, original = (luma(finite_gradient(side), "BT.601") for side in (images, references))

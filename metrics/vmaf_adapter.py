@@ -15,9 +15,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import conv2d, pad
 
-from metrics.base import Images, Scores, VideoMetric
-from metrics.pyiqa_adapter import finite_gradient
-from metrics.weights_adapter import loading
+from metric_robustness.metrics.base import Images, Scores, VideoMetric
+from metric_robustness.metrics.pyiqa_adapter import finite_gradient
+from metric_robustness.metrics.weights_adapter import loading
 
 NOISE = 2.0  # variance of the noise that the model of the eye adds
 GAIN = 100.0  # largest factor by which enhanced details count; 1 in the NEG model
@@ -36,7 +36,7 @@ HIGH_DEFINITION = 720  # lines; videos with at least so many are in BT.709
 ARRAYS = ("slopes", "intercepts", "support_vectors", "alpha", "gamma", "rho", "slope", "intercept")
 
 
-class Machine(nn.Module):
+class SupportVectorMachine(nn.Module):
     """The support vector machine of VMAF v0.6.1 and of its NEG model."""
 
     slopes: Tensor
@@ -71,12 +71,12 @@ class VmafOfClips(VideoMetric):
 
     def __init__(self) -> None:
         super().__init__()
-        self.machine = Machine(self.weights)
+        self.machine = SupportVectorMachine(self.weights)
 
     def features(self, frames: Images, references: Images | None = None) -> Tensor:
         """Returns the (T, 6) float64 features; motion is measured from the frame before and 0 for a clip's first."""
         if references is None:
-            raise ValueError("VMAF is full-reference: pass references as well as frames")
+            raise ValueError("VMAF must get references; got none: pass the original frames too")
         matrix = "BT.709" if frames.shape[2] >= HIGH_DEFINITION else "BT.601"
         images, originals = (luma(finite_gradient(side), matrix) for side in (frames, references))
         steps = motion(originals)[-len(frames) :]
@@ -134,11 +134,11 @@ def _scale_fidelity(xx: Tensor, yy: Tensor, xy: Tensor, most: float) -> Tensor:
     rest = torch.where(yy < TINY, 0.0, rest)
     rest = torch.where(gain < 0, yy, rest).clamp(min=TINY)
     gain = gain.clamp(0, most)
-    told = torch.log2(1 + gain**2 * torch.where(xx < TINY, 0.0, xx) / (rest + NOISE))
-    told = torch.where(xy < 0, 0.0, told)
-    told = torch.where(xx < NOISE, 1 - yy * 4 / 255**2, told)
-    known = torch.where(xx < NOISE, 1.0, torch.log2(1 + xx / NOISE))
-    return told.sum(dim=(1, 2, 3)) / known.sum(dim=(1, 2, 3))
+    kept = torch.log2(1 + gain**2 * torch.where(xx < TINY, 0.0, xx) / (rest + NOISE))
+    kept = torch.where(xy < 0, 0.0, kept)
+    kept = torch.where(xx < NOISE, 1 - yy * 4 / 255**2, kept)
+    whole = torch.where(xx < NOISE, 1.0, torch.log2(1 + xx / NOISE))
+    return kept.sum(dim=(1, 2, 3)) / whole.sum(dim=(1, 2, 3))
 
 
 def _blurred(z: Tensor, window: Tensor) -> Tensor:

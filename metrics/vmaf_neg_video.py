@@ -6,7 +6,7 @@ https://netflixtechblog.com/toward-a-better-quality-metric-for-the-video-communi
 Computed in floating point, without clipping scores, from the luma of BT.601, or BT.709 from 720 lines on.
 """
 
-from metrics.vmaf_adapter import VmafOfClips
+from metric_robustness.metrics.vmaf_adapter import VmafOfClips
 
 
 class VmafNegVideo(VmafOfClips):

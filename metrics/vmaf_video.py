@@ -6,7 +6,7 @@ https://netflixtechblog.com/toward-a-practical-perceptual-video-quality-metric-6
 Computed in floating point, without clipping scores, from the luma of BT.601, or BT.709 from 720 lines on.
 """
 
-from metrics.vmaf_adapter import VmafOfClips
+from metric_robustness.metrics.vmaf_adapter import VmafOfClips
 
 
 class VmafVideo(VmafOfClips):

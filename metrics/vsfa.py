@@ -3,7 +3,7 @@
 Li, Jiang, Jiang: Quality assessment of in-the-wild videos, ACM Multimedia 2019. https://arxiv.org/abs/1908.00375
 """
 
-from metrics.vsfa_adapter import RecurrentVideoMetric
+from metric_robustness.metrics.vsfa_adapter import RecurrentVideoMetric
 
 
 class Vsfa(RecurrentVideoMetric):

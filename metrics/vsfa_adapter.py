@@ -15,8 +15,8 @@ from torch import Tensor, nn
 from torch.nn.functional import pad
 from torchvision.transforms.functional import normalize
 
-from metrics.base import Images, Scores, VideoMetric
-from metrics.weights_adapter import loading, read_state
+from metric_robustness.metrics.base import Images, Scores, VideoMetric
+from metric_robustness.metrics.weights_adapter import loading, read_state
 
 REMEMBERED = 12  # frames that a viewer remembers
 FLAT = 1e-12  # added to variances, so that the root has a finite gradient where a channel is constant

@@ -4,7 +4,7 @@ Zhang, Shen, Li: VSI: a visual saliency-induced index for perceptual image quali
 IEEE Transactions on Image Processing 23(10), 2014. https://doi.org/10.1109/TIP.2014.2346028
 """
 
-from metrics.pyiqa_adapter import PyiqaFullReference
+from metric_robustness.metrics.pyiqa_adapter import PyiqaFullReference
 
 
 class Vsi(PyiqaFullReference):

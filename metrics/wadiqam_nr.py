@@ -4,7 +4,7 @@ Bosse, Maniry, Müller, Wiegand, Samek: Deep neural networks for no-reference an
 assessment, IEEE Transactions on Image Processing 27(1), 2018. https://arxiv.org/abs/1612.01697
 """
 
-from metrics.pyiqa_adapter import PyiqaNoReference
+from metric_robustness.metrics.pyiqa_adapter import PyiqaNoReference
 
 
 class WadiqamNr(PyiqaNoReference):

@@ -15,8 +15,8 @@ from pyiqa.archs.constants import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
 from torch import Tensor, nn
 from torchvision.transforms.functional import normalize
 
-from metrics.base import Images, NoReference, Scores
-from metrics.weights_adapter import loading, read_state
+from metric_robustness.metrics.base import Images, NoReference, Scores
+from metric_robustness.metrics.weights_adapter import loading, read_state
 
 LEAST = 1e-4  # added to the sum of an image's weights
 

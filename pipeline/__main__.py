@@ -9,14 +9,26 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from pipeline import places
-from pipeline.cli import calibrate, docs_pages, doctor, entries, fit, plan, results, review, run, scores, train
-from pipeline.cli.data import data
-from pipeline.cli.gitlab import gitlab
-from pipeline.cli.image import image
-from pipeline.cli.weights import weights
-from pipeline.errors import BenchError, Exit
-from pipeline.terminal import err
+from metric_robustness.pipeline import places
+from metric_robustness.pipeline.cli import (
+    calibrate,
+    docs_pages,
+    doctor,
+    entries,
+    fit,
+    plan,
+    results,
+    review,
+    run,
+    scores,
+    train,
+)
+from metric_robustness.pipeline.cli.data import data
+from metric_robustness.pipeline.cli.gitlab import gitlab
+from metric_robustness.pipeline.cli.image import image
+from metric_robustness.pipeline.cli.weights import weights
+from metric_robustness.pipeline.errors import BenchError, Exit
+from metric_robustness.pipeline.terminal import err
 
 app = typer.Typer(
     help="Measures how far adversarial attacks can move image- and video-quality metrics.",

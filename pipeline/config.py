@@ -11,10 +11,10 @@ from typing import Annotated, Literal, TypeAlias
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from pipeline import places
-from pipeline.catalogue import lookup
-from pipeline.catalogue.entry import Entry
-from pipeline.errors import BenchError, suggestion
+from metric_robustness.pipeline import places
+from metric_robustness.pipeline.catalogue import lookup
+from metric_robustness.pipeline.catalogue.entry import Entry
+from metric_robustness.pipeline.errors import BenchError, suggestion
 
 FILE = Path(__file__).with_name("benchmark.yml")
 

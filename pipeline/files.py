@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from pipeline.errors import BenchError, TransientError
+from metric_robustness.pipeline.errors import BenchError, TransientError
 
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}  # no room on the disk, in the quota, or under `ulimit -f`
 OTHER_OUT = "choose another --out"  # what to do where an output folder cannot be written to

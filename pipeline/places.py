@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from pipeline.errors import BenchError
+from metric_robustness.pipeline.errors import BenchError
 
 PACKAGE = "metric_robustness"  # the one name under which metrics, attacks, defences and pipeline are imported
 CODE = Path(__file__).resolve().parents[1]  # holds these four folders: a checkout, or the installed package

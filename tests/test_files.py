@@ -8,8 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.errors import BenchError, Exit, TransientError
-from pipeline.files import append_line, digest, exclusive, file_digest, folder_lock, plain_errors, write_atomically
+from metric_robustness.pipeline.errors import BenchError, Exit, TransientError
+from metric_robustness.pipeline.files import (
+    append_line,
+    digest,
+    exclusive,
+    file_digest,
+    folder_lock,
+    plain_errors,
+    write_atomically,
+)
 
 
 def test_writing_makes_folders_and_replaces_what_was_there(tmp_path):
@@ -26,8 +34,8 @@ def test_a_write_that_fails_leaves_the_old_content_and_nothing_else(tmp_path):
     code = f"""
 import resource
 from pathlib import Path
-from pipeline.errors import TransientError
-from pipeline.files import write_atomically
+from metric_robustness.pipeline.errors import TransientError
+from metric_robustness.pipeline.files import write_atomically
 resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
 try:
     write_atomically(Path({str(path)!r}), "new" * 1000)
@@ -71,7 +79,7 @@ def test_a_folder_below_a_file_is_a_wrong_call(tmp_path):
 
 def test_a_folder_is_held_by_one_process_and_freed_by_its_death(tmp_path):
     code = (
-        "import sys\nfrom pathlib import Path\nfrom pipeline.files import folder_lock\n"
+        "import sys\nfrom pathlib import Path\nfrom metric_robustness.pipeline.files import folder_lock\n"
         "with folder_lock(Path(sys.argv[1])):\n    print('held', flush=True)\n    sys.stdin.read()\n"
     )
     other = subprocess.Popen(

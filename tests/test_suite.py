@@ -9,7 +9,7 @@ def test_every_file_that_begins_first_is_there():
 
 
 def test_every_fixture_that_makes_a_test_whole_is_there():
-    text = "".join(file.read_text(encoding="utf-8") for file in (ROOT / "tests").rglob("conftest.py"))
+    text = "".join(file.read_text(encoding="utf-8") for file in (ROOT / "tests").rglob("*.py"))
     assert [name for name in sorted(WHOLE) if f"\ndef {name}(" not in text] == []
 
 

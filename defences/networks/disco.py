@@ -18,7 +18,7 @@ HIDDEN = 256  # channels of the decoder
 BLOCKS = 16  # of the encoder
 
 
-class Residual(nn.Module):
+class EdsrBlock(nn.Module):
     """Two convolutions, whose output is added to their input."""
 
     def __init__(self) -> None:
@@ -32,7 +32,7 @@ class Residual(nn.Module):
         return features + change
 
 
-class Disco(nn.Module):
+class DiscoNetwork(nn.Module):
     """Encoder and decoder, which returns colours only at the centres of the encoder's own pixels.
 
     At a centre the published local ensemble gives all its weight to that pixel. The decoder, a network of the 3x3
@@ -43,7 +43,7 @@ class Disco(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.head = nn.Sequential(nn.Conv2d(3, WIDTH, 3, padding=1))
-        self.body = nn.Sequential(*(Residual() for _ in range(BLOCKS)), nn.Conv2d(WIDTH, WIDTH, 3, padding=1))
+        self.body = nn.Sequential(*(EdsrBlock() for _ in range(BLOCKS)), nn.Conv2d(WIDTH, WIDTH, 3, padding=1))
         decoder: list[nn.Module] = [nn.Conv2d(WIDTH, HIDDEN, 3, padding=1), nn.ReLU()]
         for _ in range(3):
             decoder += [nn.Conv2d(HIDDEN, HIDDEN, 1), nn.ReLU()]
@@ -57,7 +57,7 @@ class Disco(nn.Module):
 
 
 def from_published(saved: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Returns the weights of `Disco`, by name, from those of the published encoder and decoder.
+    """Returns the weights of `DiscoNetwork`, by name, from those of the published encoder and decoder.
 
     The published decoder has linear layers. Its first one takes 64 x 9 features, the distance to the pixel's centre,
     here always (0, 0), and twice the cell's size in pixels, here always (2, 2). These four constants become part of the

@@ -1,6 +1,6 @@
 """Fits NIQE's pristine statistics to photographs.
 
-As a program: `python -m metrics.weights.fit_niqe FOLDER [--compare FOLDER]`.
+As a program: `python -m metric_robustness.metrics.weights.fit_niqe FOLDER [--compare FOLDER]`.
 
 As in the paper, patches have 96 pixels, and only those count whose sharpness is over 0.75 of the sharpest patch of
 their image. The authors used 125 photographs of various sizes. Kodak has 24 of one size, so the fit also uses each at
@@ -27,10 +27,10 @@ from scipy.stats import spearmanr
 from torch import Tensor
 from torch.nn.functional import avg_pool2d
 
-from metrics.base import Images
-from metrics.natural_scenes_adapter import SIDE, local_moments, luma, patch_features
-from metrics.niqe import Niqe
-from metrics.niqe_official import NiqeOfficial
+from metric_robustness.metrics.base import Images
+from metric_robustness.metrics.natural_scenes_adapter import SIDE, local_moments, luma, patch_features
+from metric_robustness.metrics.niqe import Niqe
+from metric_robustness.metrics.niqe_official import NiqeOfficial
 
 SHARPNESS = 0.75  # of the sharpest patch's; the paper's threshold
 SCALES = (1.0, 0.75, 0.5)

@@ -7,8 +7,8 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
-from pipeline.catalogue.entry import DefendedAs, Entry, weights_path
-from pipeline.errors import BenchError
+from metric_robustness.pipeline.catalogue.entry import DefendedAs, Entry, weights_path
+from metric_robustness.pipeline.errors import BenchError
 
 
 def trained(bare: Entry, defence: Entry, preset: str, root: Path | None = None) -> Entry:

@@ -8,9 +8,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
 
-from pipeline import places
-from pipeline.catalogue import weight_paths
-from pipeline.errors import DataError
+from metric_robustness.pipeline import places
+from metric_robustness.pipeline.catalogue import weight_paths
+from metric_robustness.pipeline.errors import DataError
 
 
 class DefendedAs(NamedTuple):
@@ -28,7 +28,6 @@ class Entry:
     name: str  # the file name, e.g. "maniqa"
     folder: str  # "metrics", "attacks" or "defences"
     title: str = ""  # the first line of the file's docstring
-    class_name: str = ""
     kind: str = ""  # NR, FR, video; attack; defence (a purification), smoothing or training
     fields: dict[str, Any] = field(default_factory=dict)  # literal class attributes, inherited ones included
     fingerprint: str = ""  # of everything the entry depends on, blind to comments, docstrings and layout
@@ -93,7 +92,7 @@ class Entry:
         if self.bare:
             return self.bare.load()
         try:
-            return getattr(self._module(), self.class_name)
+            return _class_of(self._module())
         except ImportError as error:
             raise DataError(f"{self.folder}/{self.name}.py does not import: {error}: install what it needs") from error
         except Exception as error:  # a contributor's file may raise anything, and must not stop the other entries
@@ -122,6 +121,11 @@ class Entry:
         if self.root and (place := str(self.root / self.folder)) not in folder.__path__:
             folder.__path__.append(place)
         return importlib.import_module(f"{places.PACKAGE}.{self.folder}.{self.name}")
+
+
+def _class_of(module: ModuleType) -> type:
+    """Returns the one class that the module of an entry defines."""
+    return next(each for each in vars(module).values() if isinstance(each, type) and each.__module__ == module.__name__)
 
 
 def weights_path(weight: str, folder: str = "metrics", root: Path | None = None) -> Path:

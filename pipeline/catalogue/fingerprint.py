@@ -8,8 +8,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from pipeline.catalogue import weight_paths
-from pipeline.catalogue.syntax import imports, own_imports, parse, search_path
+from metric_robustness.pipeline.catalogue import weight_paths
+from metric_robustness.pipeline.catalogue.syntax import imports, own_imports, parse, search_path
 
 DESCRIPTIVE = {"trained_on", "licence", "verified", "suite"}
 PLATFORM = {

@@ -6,12 +6,12 @@ import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
-from pipeline import places
-from pipeline.catalogue.defended import defended, trained
-from pipeline.catalogue.entry import Entry
-from pipeline.catalogue.reading import NAME, read
-from pipeline.catalogue.syntax import FOLDERS, uses_the_package
-from pipeline.errors import BenchError, suggestion
+from metric_robustness.pipeline import places
+from metric_robustness.pipeline.catalogue.defended import defended, trained
+from metric_robustness.pipeline.catalogue.entry import Entry
+from metric_robustness.pipeline.catalogue.reading import NAME, read
+from metric_robustness.pipeline.catalogue.syntax import FOLDERS, uses_the_package
+from metric_robustness.pipeline.errors import BenchError, suggestion
 
 
 def entries(folder: str, root: Path | None = None) -> dict[str, Entry]:

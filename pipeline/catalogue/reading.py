@@ -9,11 +9,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from pipeline import places
-from pipeline.catalogue.entry import Entry
-from pipeline.catalogue.fingerprint import fingerprint
-from pipeline.catalogue.syntax import defaults, lineage_of, literals, parse
-from pipeline.errors import BenchError
+from metric_robustness.pipeline import places
+from metric_robustness.pipeline.catalogue.entry import Entry
+from metric_robustness.pipeline.catalogue.fingerprint import fingerprint
+from metric_robustness.pipeline.catalogue.syntax import FOLDERS, defaults, imports, lineage_of, literals, parse
+from metric_robustness.pipeline.errors import BenchError
 
 NAME = re.compile(r"[a-z][a-z0-9_]*")
 KINDS = {
@@ -95,6 +95,9 @@ def _read(path: Path) -> Entry:
     tree = parse(path)
     title = (ast.get_docstring(tree) or "").partition("\n")[0].rstrip(".")
     classes = [node for node in tree.body if isinstance(node, ast.ClassDef)]
+    for module, _ in imports(tree):
+        if module.split(".")[0] in FOLDERS:
+            raise _InvalidError(f"it must import {places.PACKAGE}.{module}; got {module}: write the longer name")
     if not title:
         raise _InvalidError("the file must begin with a docstring, whose first line is the title: add one")
     if len(classes) != 1:
@@ -113,7 +116,6 @@ def _read(path: Path) -> Entry:
         name,
         folder,
         title,
-        classes[0].name,
         kind,
         fields,
         fingerprint(path, fields),

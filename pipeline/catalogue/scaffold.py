@@ -6,12 +6,12 @@ import keyword
 from pathlib import Path
 from typing import Literal
 
-from pipeline import places
-from pipeline.catalogue.lookup import entries
-from pipeline.catalogue.reading import NAME
-from pipeline.catalogue.syntax import FOLDERS
-from pipeline.errors import BenchError
-from pipeline.files import write_atomically
+from metric_robustness.pipeline import places
+from metric_robustness.pipeline.catalogue.lookup import entries
+from metric_robustness.pipeline.catalogue.reading import NAME
+from metric_robustness.pipeline.catalogue.syntax import FOLDERS
+from metric_robustness.pipeline.errors import BenchError
+from metric_robustness.pipeline.files import write_atomically
 
 TEMPLATES = Path(__file__).with_name("templates")
 

@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from pipeline import places
+from metric_robustness.pipeline import places
 
 FOLDERS = ("metrics", "attacks", "defences")
 
@@ -73,8 +73,8 @@ def own_imports(tree: ast.Module, root: Path) -> Iterator[tuple[Path, set[str]]]
     """Yields the files of ours that a file imports, each with the names taken from it."""
     found = search_path(root)
     for module, names in imports(tree):
-        parts = module.removeprefix(f"{places.PACKAGE}.").split(".")
-        if parts[0] in FOLDERS:
+        package, *parts = module.split(".")
+        if package == places.PACKAGE and parts and parts[0] in FOLDERS:
             paths = (folder.joinpath(*parts).with_suffix(".py") for folder in found)
             yield from ((path, names) for path in [path for path in paths if path.is_file()][:1])
 

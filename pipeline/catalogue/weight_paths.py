@@ -6,7 +6,7 @@ import os
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
-from pipeline.errors import BenchError
+from metric_robustness.pipeline.errors import BenchError
 
 
 class HubFile(NamedTuple):

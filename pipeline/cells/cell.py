@@ -12,13 +12,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from pipeline.catalogue import lookup
-from pipeline.catalogue.entry import Entry
-from pipeline.cells.distortion import NONE, Distortion
-from pipeline.cells.settings import Settings
-from pipeline.cells.stamp import PROTOCOL, Stamp, is_current, read_stamp
-from pipeline.errors import BenchError
-from pipeline.files import digest
+from metric_robustness.pipeline.catalogue import lookup
+from metric_robustness.pipeline.catalogue.entry import Entry
+from metric_robustness.pipeline.cells.distortion import NONE, Distortion
+from metric_robustness.pipeline.cells.settings import Settings
+from metric_robustness.pipeline.cells.stamp import PROTOCOL, Stamp, is_current, read_stamp
+from metric_robustness.pipeline.errors import BenchError
+from metric_robustness.pipeline.files import digest
 
 NO_CLIPS = "it rates clips, and the data sets hold none"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Self
 
-from pipeline.config import Quality
+from metric_robustness.pipeline.config import Quality
 
 
 @dataclass(frozen=True)

@@ -11,12 +11,12 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from pipeline.catalogue.entry import Entry
-from pipeline.cells.cell import Cell, is_universal
-from pipeline.cells.distortion import NONE, Distortion
-from pipeline.cells.settings import Settings
-from pipeline.cells.stamp import PROTOCOL, DatasetFacts
-from pipeline.files import digest, file_digest
+from metric_robustness.pipeline.catalogue.entry import Entry
+from metric_robustness.pipeline.cells.cell import Cell, is_universal
+from metric_robustness.pipeline.cells.distortion import NONE, Distortion
+from metric_robustness.pipeline.cells.settings import Settings
+from metric_robustness.pipeline.cells.stamp import PROTOCOL, DatasetFacts
+from metric_robustness.pipeline.files import digest, file_digest
 
 NEVER = "never fitted"
 

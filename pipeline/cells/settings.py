@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from pipeline.cells.distortion import Distortion
-from pipeline.config import Preset
-from pipeline.errors import BenchError
+from metric_robustness.pipeline.cells.distortion import Distortion
+from metric_robustness.pipeline.config import Preset
+from metric_robustness.pipeline.errors import BenchError
 
 OVERRIDE = re.compile(r"[a-z][a-z0-9_]*=[A-Za-z0-9_.,+/-]+")
 

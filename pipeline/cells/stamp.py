@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from pipeline.files import file_digest
+from metric_robustness.pipeline.files import file_digest
 
 if TYPE_CHECKING:
-    from pipeline.catalogue.entry import Entry
-    from pipeline.cells.cell import Cell
+    from metric_robustness.pipeline.catalogue.entry import Entry
+    from metric_robustness.pipeline.cells.cell import Cell
 
-PROTOCOL = 2  # raise it when the engine changes what a number means: every cell is then run again
+PROTOCOL = 3  # raise it when a number, or a name in rows or stamps, changes its meaning: every cell is run again
 
 Status = Literal["done", "failed", "skipped"]
 
@@ -63,14 +63,14 @@ class Probe(_Frozen):
     """
 
     images: int
-    again: float  # the largest difference between two scores of one image
-    beside: float = 0  # the largest difference between an image's score alone and beside others
+    repeat_shift: float  # the largest difference between two scores of one image
+    batch_shift: float = 0  # the largest difference between an image's score alone and beside others
     problem: str = ""  # why there is no gradient, of a metric that should have one
     slope: float | None = None  # how fast the score rises along its gradient, as a multiple of what the gradient says
-    unseen: float | None = None  # how far pixels without gradient move the score, as a part of what all pixels do
+    unseen_share: float | None = None  # how far pixels without gradient move the score, as a part of what all pixels do
     gains: dict[int, float] = {}  # eps in 255ths -> mean gain of as many sign steps
-    end: float | None = None  # mean score after the last of them
-    top: float | None = None  # median over the images of the best score that a search without limit reached
+    free_end: float | None = None  # mean score after the last of them
+    free_best: float | None = None  # median over the images of the best score that a search without limit reached
 
 
 class Stamp(_Frozen):

@@ -8,23 +8,23 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from pipeline import config
-from pipeline.catalogue import lookup
-from pipeline.cells.cell import Cell
-from pipeline.cells.settings import settings_of
-from pipeline.cells.stamp import DatasetFacts, Stamp, Status, read_stamp, stamp_of
-from pipeline.ci.history import History, Past, to_csv
-from pipeline.ci.plan_file import PlanFile, PlannedCell
-from pipeline.config import Preset
-from pipeline.errors import DataError
-from pipeline.files import file_digest, write_atomically
-from pipeline.scoring.board.leaderboard import FEW, Leaderboard
-from pipeline.scoring.read.cells import find_cells, read_cell
-from pipeline.scoring.scores.ranges import Measured, MeasuredOn, as_csv, line_of
-from pipeline.scoring.tables.write import write_tables
-from pipeline.site.build import write_site
-from pipeline.store import cells as stored
-from pipeline.store.store import RefusedError, Store
+from metric_robustness.pipeline import config
+from metric_robustness.pipeline.catalogue import lookup
+from metric_robustness.pipeline.cells.cell import Cell
+from metric_robustness.pipeline.cells.settings import settings_of
+from metric_robustness.pipeline.cells.stamp import DatasetFacts, Stamp, Status, read_stamp, stamp_of
+from metric_robustness.pipeline.ci.history import History, Past, to_csv
+from metric_robustness.pipeline.ci.plan_file import PlanFile, PlannedCell
+from metric_robustness.pipeline.config import Preset
+from metric_robustness.pipeline.errors import DataError
+from metric_robustness.pipeline.files import file_digest, write_atomically
+from metric_robustness.pipeline.scoring.board.leaderboard import FEW, Leaderboard
+from metric_robustness.pipeline.scoring.read.cells import find_cells, read_cell
+from metric_robustness.pipeline.scoring.scores.ranges import Measured, MeasuredOn, as_csv, line_of
+from metric_robustness.pipeline.scoring.tables.write import write_tables
+from metric_robustness.pipeline.site.build import write_site
+from metric_robustness.pipeline.store import cells as stored
+from metric_robustness.pipeline.store.store import RefusedError, Store
 
 LATE = "its job left nothing: see the job's log"
 

@@ -12,11 +12,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from pipeline import places
-from pipeline.catalogue import lookup
-from pipeline.catalogue.entry import Entry
-from pipeline.catalogue.syntax import FOLDERS
-from pipeline.errors import BenchError
+from metric_robustness.pipeline import places
+from metric_robustness.pipeline.catalogue import lookup
+from metric_robustness.pipeline.catalogue.entry import Entry
+from metric_robustness.pipeline.catalogue.syntax import FOLDERS
+from metric_robustness.pipeline.errors import BenchError
 
 COMMIT = re.compile(r"[0-9a-f]{7,64}")
 NO_COMMIT = re.compile(r"0+")  # what GitLab gives where there is no commit before

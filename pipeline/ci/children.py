@@ -10,8 +10,8 @@ from typing import Any
 
 import yaml
 
-from pipeline.ci.packing import CPU, RunnerJob
-from pipeline.errors import BenchError
+from metric_robustness.pipeline.ci.packing import CPU, RunnerJob
+from metric_robustness.pipeline.errors import BenchError
 
 TEMPLATE = Path(__file__).with_name("child.yml")
 IMAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@-]*")  # a container image's reference

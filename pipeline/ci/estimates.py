@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import statistics
 
-from pipeline.cells.cell import Cell
-from pipeline.cells.fit import Fit
-from pipeline.ci.history import History, Past
+from metric_robustness.pipeline.cells.cell import Cell
+from metric_robustness.pipeline.cells.fit import Fit
+from metric_robustness.pipeline.ci.history import History, Past
 
 STARTUP = 60.0  # seconds of a job before it computes: image, checkout, imports
 GUESS = {"light": 600.0, "heavy": 3600.0}  # seconds of a cell that was never run, by the metric's cost

@@ -9,8 +9,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
-from pipeline import places
-from pipeline.errors import DataError
+from metric_robustness.pipeline import places
+from metric_robustness.pipeline.errors import DataError
 
 KEY = re.compile(r"([0-9a-f]{32})?")  # a key becomes part of an address, so nothing else may stand there
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from pipeline.config import Preset
-from pipeline.data.dataset import Dataset, open_dataset
-from pipeline.errors import BenchError, DataError
+from metric_robustness.pipeline.config import Preset
+from metric_robustness.pipeline.data.dataset import Dataset, open_dataset
+from metric_robustness.pipeline.errors import BenchError, DataError
 
 
 class Held(BaseModel):

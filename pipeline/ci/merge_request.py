@@ -8,11 +8,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from pipeline.ci.changes import Change
-from pipeline.errors import DataError
-from pipeline.scoring.board.leaderboard import Leaderboard, Section, Standing
-from pipeline.scoring.tables.format import with_margin
-from pipeline.scoring.tables.markdown import plain, table
+from metric_robustness.pipeline.ci.changes import Change
+from metric_robustness.pipeline.errors import DataError
+from metric_robustness.pipeline.scoring.board.leaderboard import Leaderboard, Section, Standing
+from metric_robustness.pipeline.scoring.tables.format import with_margin
+from metric_robustness.pipeline.scoring.tables.markdown import plain, table
 
 NEIGHBOURS = 2  # rows of the leaderboard on either side of a new one
 
@@ -118,17 +118,19 @@ def _section(section: Section, changed: set[str], known: list[Known]) -> list[st
         f"{section.kind} metrics, worst-case absolute gain, smallest first. The rows of this merge request are of "
         f"{images} of {section.dataset}; those of the leaderboard of its own data set: a first look, no ranking."
     )
-    return [heading, table(["metric", "worst case", "moved most by", "from"], [row for _, row in rows])]
+    return [heading, table(["metric", "worst case", "worst on most images", "from"], [row for _, row in rows])]
 
 
 def _gain(standing: Standing) -> str:
-    if standing.worst is None:
+    if standing.effects.worst is None:
         return "n/a"
-    return with_margin(standing.worst.scores["absolute_gain"], standing.worst.intervals["absolute_gain"])
+    return with_margin(
+        standing.effects.worst.scores["absolute_gain"], standing.effects.worst.intervals["absolute_gain"]
+    )
 
 
 def _by(standing: Standing) -> str:
-    return max(standing.worst_on, key=lambda name: standing.worst_on[name], default="")
+    return max(standing.effects.worst_on, key=lambda name: standing.effects.worst_on[name], default="")
 
 
 def _read_known(path: Path) -> list[Known]:

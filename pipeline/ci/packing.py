@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from pipeline.catalogue.entry import Entry
-from pipeline.cells.fit import Fit
-from pipeline.ci.estimates import CALIBRATION, RESERVE, STARTUP, fit_seconds
-from pipeline.ci.plan import Plan, Planned
-from pipeline.config import Runner
+from metric_robustness.pipeline.catalogue.entry import Entry
+from metric_robustness.pipeline.cells.fit import Fit
+from metric_robustness.pipeline.ci.estimates import CALIBRATION, RESERVE, STARTUP, fit_seconds
+from metric_robustness.pipeline.ci.plan import Plan, Planned
+from metric_robustness.pipeline.config import Runner
 
 CPU = "cpu"  # the runner of a pipeline without GPUs: jobs without a tag
 SHARDS = 16  # child pipelines that .gitlab-ci.yml triggers

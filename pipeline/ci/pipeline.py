@@ -6,16 +6,16 @@ from collections import Counter
 from pathlib import Path
 from typing import NamedTuple
 
-from pipeline import config
-from pipeline.ci import packing
-from pipeline.ci.children import child
-from pipeline.ci.history import read_history
-from pipeline.ci.inventory import Inventory
-from pipeline.ci.packing import RunnerJob
-from pipeline.ci.plan import Capacity, Plan, Scope, make_plan
-from pipeline.ci.plan_file import to_json
-from pipeline.files import write_atomically
-from pipeline.store.open import open_store
+from metric_robustness.pipeline import config
+from metric_robustness.pipeline.ci import packing
+from metric_robustness.pipeline.ci.children import child
+from metric_robustness.pipeline.ci.history import read_history
+from metric_robustness.pipeline.ci.inventory import Inventory
+from metric_robustness.pipeline.ci.packing import RunnerJob
+from metric_robustness.pipeline.ci.plan import Capacity, Plan, Scope, make_plan
+from metric_robustness.pipeline.ci.plan_file import to_json
+from metric_robustness.pipeline.files import write_atomically
+from metric_robustness.pipeline.store.open import open_store
 
 
 class Pipeline(NamedTuple):

@@ -7,18 +7,18 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from pipeline.catalogue.entry import Entry
-from pipeline.cells.cell import NO_CLIPS, Cell, Decision, clear_key, is_universal
-from pipeline.cells.distortion import NONE
-from pipeline.cells.fit import Fit, fits_of
-from pipeline.cells.settings import settings_of
-from pipeline.cells.stamp import Stamp
-from pipeline.ci.estimates import RESERVE, cell_memory, cell_seconds, fit_seconds, known_of
-from pipeline.ci.history import History
-from pipeline.ci.inventory import Inventory
-from pipeline.config import Preset, Runner
-from pipeline.store import cells as stored
-from pipeline.store.store import Place, RefusedError, Store
+from metric_robustness.pipeline.catalogue.entry import Entry
+from metric_robustness.pipeline.cells.cell import NO_CLIPS, Cell, Decision, clear_key, is_universal
+from metric_robustness.pipeline.cells.distortion import NONE
+from metric_robustness.pipeline.cells.fit import Fit, fits_of
+from metric_robustness.pipeline.cells.settings import settings_of
+from metric_robustness.pipeline.cells.stamp import Stamp
+from metric_robustness.pipeline.ci.estimates import RESERVE, cell_memory, cell_seconds, fit_seconds, known_of
+from metric_robustness.pipeline.ci.history import History
+from metric_robustness.pipeline.ci.inventory import Inventory
+from metric_robustness.pipeline.config import Preset, Runner
+from metric_robustness.pipeline.store import cells as stored
+from metric_robustness.pipeline.store.store import Place, RefusedError, Store
 
 Action = Literal["run", "done", "skipped", "failed", "waiting"]
 

@@ -7,9 +7,9 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from pipeline.ci.inventory import Inventory
-from pipeline.ci.plan import Plan
-from pipeline.errors import DataError
+from metric_robustness.pipeline.ci.inventory import Inventory
+from metric_robustness.pipeline.ci.plan import Plan
+from metric_robustness.pipeline.errors import DataError
 
 
 class _PlanModel(BaseModel):

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pipeline import config
-from pipeline.catalogue.entry import Entry
-from pipeline.cli.options import Device, Preset, StoreAddress, register
-from pipeline.errors import DataError, Exit
-from pipeline.files import write_atomically
-from pipeline.terminal import err, out
+from metric_robustness.pipeline import config
+from metric_robustness.pipeline.catalogue.entry import Entry
+from metric_robustness.pipeline.cli.options import Device, Preset, StoreAddress, register
+from metric_robustness.pipeline.errors import DataError, Exit
+from metric_robustness.pipeline.files import write_atomically
+from metric_robustness.pipeline.terminal import err, out
 
 if TYPE_CHECKING:
-    from pipeline.engine.clear_scores import ClearRange
+    from metric_robustness.pipeline.engine.clear_scores import ClearRange
 
 
 def add_to(app: typer.Typer) -> None:
@@ -69,8 +69,8 @@ def calibrate_all(
     Returns:
         Whether all were calibrated.
     """
-    from pipeline.engine.clear_scores import calibrate as score_clear
-    from pipeline.store.open import open_store
+    from metric_robustness.pipeline.engine.clear_scores import calibrate as score_clear
+    from metric_robustness.pipeline.store.open import open_store
 
     results = open_store(store) if store else None
     failed = False
@@ -94,8 +94,8 @@ def calibrate_all(
 
 def _replace_range(entry: Entry, found: list[ClearRange], ranges: Path) -> None:
     """Replaces the metric's line of ranges.csv, and prints how the measured range differs from the declared one."""
-    from pipeline.scoring.board.leaderboard import FEW
-    from pipeline.scoring.scores.ranges import MeasuredOn, as_csv, line_of, read_lines
+    from metric_robustness.pipeline.scoring.board.leaderboard import FEW
+    from metric_robustness.pipeline.scoring.scores.ranges import MeasuredOn, as_csv, line_of, read_lines
 
     if entry.full_reference:
         err.print(

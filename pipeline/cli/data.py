@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pipeline.cli.options import Json
-from pipeline.errors import BenchError, Exit
-from pipeline.terminal import err, out
+from metric_robustness.pipeline.cli.options import Json
+from metric_robustness.pipeline.errors import BenchError, Exit
+from metric_robustness.pipeline.terminal import err, out
 
 if TYPE_CHECKING:
-    from pipeline.config import DatasetConfig
+    from metric_robustness.pipeline.config import DatasetConfig
 
 data = typer.Typer(
     no_args_is_help=True, help="The data sets: which there are, where to get them, whether they are whole."
@@ -68,9 +68,9 @@ def verify(
     as_json: Json = False,
 ) -> None:
     """Counts the images of data sets, and compares sha256 with the manifests'. Exit code 3 if anything is wrong."""
-    from pipeline.cli.progress import counting
-    from pipeline.data.verify import named, verify_download
-    from pipeline.data.verify import verify as examine
+    from metric_robustness.pipeline.cli.progress import counting
+    from metric_robustness.pipeline.data.verify import named, verify_download
+    from metric_robustness.pipeline.data.verify import verify as examine
 
     if download:
         if len(names or []) != 1 or as_json:
@@ -104,9 +104,9 @@ def pin(names: Names = None) -> None:
 
     From then on another file of a name is refused, and files that are added change no subset.
     """
-    from pipeline.cli.progress import counting
-    from pipeline.data.verify import named
-    from pipeline.data.verify import pin as write
+    from metric_robustness.pipeline.cli.progress import counting
+    from metric_robustness.pipeline.data.verify import named
+    from metric_robustness.pipeline.data.verify import pin as write
 
     if not names:
         raise BenchError("pin must be given data sets: write python -m pipeline data pin nips2017")
@@ -117,13 +117,13 @@ def pin(names: Names = None) -> None:
 
 
 def _records(names: list[str] | None) -> list[dict[str, Any]]:
-    from pipeline.data.verify import named
+    from metric_robustness.pipeline.data.verify import named
 
     return [_record(name, about) for name, about in named(names or []).items()]
 
 
 def _record(name: str, about: DatasetConfig) -> dict[str, Any]:
-    from pipeline.data import pins
+    from metric_robustness.pipeline.data import pins
 
     return {
         "name": name,

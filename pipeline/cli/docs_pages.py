@@ -9,13 +9,13 @@ from typing import Any
 
 import typer
 
-from pipeline import places
-from pipeline.catalogue.entry import Entry
-from pipeline.catalogue.lookup import entries
-from pipeline.cli.options import register
-from pipeline.cli.robust_table import robust_training
-from pipeline.files import write_atomically
-from pipeline.terminal import out
+from metric_robustness.pipeline import places
+from metric_robustness.pipeline.catalogue.entry import Entry
+from metric_robustness.pipeline.catalogue.lookup import entries
+from metric_robustness.pipeline.cli.options import register
+from metric_robustness.pipeline.cli.robust_table import robust_training
+from metric_robustness.pipeline.files import write_atomically
+from metric_robustness.pipeline.terminal import out
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Page:
     @property
     def text(self) -> str:
         """Returns the page's text, from the entries' files as they are now."""
-        from pipeline.scoring.tables.markdown import table
+        from metric_robustness.pipeline.scoring.tables.markdown import table
 
         usable = [entry for entry in entries(self.folder).values() if self.takes(entry)]
         shown = table(self.columns, [self.row(entry) for entry in usable])

@@ -10,10 +10,10 @@ import psutil
 import typer
 from rich.table import Table
 
-from pipeline.catalogue import lookup
-from pipeline.cli.listing import listing
-from pipeline.cli.options import Json, register
-from pipeline.terminal import out, plain
+from metric_robustness.pipeline.catalogue import lookup
+from metric_robustness.pipeline.cli.listing import listing
+from metric_robustness.pipeline.cli.options import Json, register
+from metric_robustness.pipeline.terminal import out, plain
 
 
 def add_to(app: typer.Typer) -> None:
@@ -40,7 +40,7 @@ def examine() -> dict[str, str]:
     """Returns versions, processor, GPUs, memory, data sets and weights: a name and a line of text for each."""
     import torch
 
-    from pipeline.engine.device import commit, versions
+    from metric_robustness.pipeline.engine.device import commit, versions
 
     memory = psutil.virtual_memory()
     found = {

@@ -8,12 +8,12 @@ from typing import Annotated, Literal
 import typer
 from rich.table import Table
 
-from pipeline import places
-from pipeline.catalogue import lookup
-from pipeline.catalogue.syntax import FOLDERS
-from pipeline.cli.options import Json, register
-from pipeline.errors import BenchError, Exit
-from pipeline.terminal import err, out, plain
+from metric_robustness.pipeline import places
+from metric_robustness.pipeline.catalogue import lookup
+from metric_robustness.pipeline.catalogue.syntax import FOLDERS
+from metric_robustness.pipeline.cli.options import Json, register
+from metric_robustness.pipeline.errors import BenchError, Exit
+from metric_robustness.pipeline.terminal import err, out, plain
 
 ARTICLE = {"metrics": "a metric", "attacks": "an attack", "defences": "a defence"}
 LEFT_TO_JSON = {
@@ -36,7 +36,7 @@ def list_entries(
     as_json: Json = False,
 ) -> None:
     """Lists metrics, attacks, defences and data sets: title, kind, direction, range, access and needs."""
-    from pipeline.cli.listing import listing
+    from metric_robustness.pipeline.cli.listing import listing
 
     folders: tuple[str, ...] = (what,) if what else (*FOLDERS, "datasets")
     found = {folder: listing(folder, filter_by) for folder in folders}
@@ -62,7 +62,7 @@ def new(
     name: Annotated[str, typer.Argument(help="Its name: lower case, digits and underscores.")],
 ) -> None:
     """Writes the file of a new metric, attack or defence, ready to be filled in."""
-    from pipeline.catalogue.scaffold import write
+    from metric_robustness.pipeline.catalogue.scaffold import write
 
     path = write(kind, name)
     then = places.with_own_command(f"fill it in, then: python -m pipeline check {name}")
@@ -76,8 +76,8 @@ def check(
     as_json: Json = False,
 ) -> None:
     """Checks entries against the contract: what each must do, what was seen, what to change. Exit code 3 on failure."""
-    from pipeline.ci.changes import changed_since
-    from pipeline.contract import check_entry
+    from metric_robustness.pipeline.ci.changes import changed_since
+    from metric_robustness.pipeline.contract import check_entry
 
     if bool(names) == bool(since):
         given = "both" if names else "neither"

@@ -8,12 +8,12 @@ from typing import Annotated, Literal
 
 import typer
 
-from pipeline import config
-from pipeline.cells.settings import parse_overrides, settings_of
-from pipeline.cli.options import register
-from pipeline.cli.progress import FitProgress
-from pipeline.errors import BenchError
-from pipeline.terminal import err, out
+from metric_robustness.pipeline import config
+from metric_robustness.pipeline.cells.settings import parse_overrides, settings_of
+from metric_robustness.pipeline.cli.options import register
+from metric_robustness.pipeline.cli.progress import FitProgress
+from metric_robustness.pipeline.errors import BenchError
+from metric_robustness.pipeline.terminal import err, out
 
 
 def add_to(app: typer.Typer) -> None:
@@ -48,9 +48,9 @@ def fit(
     if not names:
         raise BenchError("fit needs a training set; got none: add --train coco, voc2012, vimeo90k or a folder")
     # Only now: torch takes seconds, and every other command loads this file too.
-    from pipeline.engine.machine import Machine
-    from pipeline.engine.selection import Selection
-    from pipeline.engine.universal.fit_patterns import fit_patterns
+    from metric_robustness.pipeline.engine.machine import Machine
+    from metric_robustness.pipeline.engine.selection import Selection
+    from metric_robustness.pipeline.engine.universal.fit_patterns import fit_patterns
 
     selection = Selection([metric], [attack], train=names, train_limit=limit or chosen.train_limit)
     settings = replace(settings_of(chosen), overrides=parse_overrides(overrides or []), dtype=dtype, defences=())

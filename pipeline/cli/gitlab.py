@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from pipeline.errors import BenchError, suggestion
-from pipeline.terminal import err, out
+from metric_robustness.pipeline.errors import BenchError, suggestion
+from metric_robustness.pipeline.terminal import err, out
 
 gitlab = typer.Typer(no_args_is_help=True, help="The project's settings on a GitLab server.")
 
@@ -35,7 +35,7 @@ def setup(
 
     GITLAB_TOKEN must be that of a maintainer, with the scope api.
     """
-    from pipeline.gitlab.setup import Nightly, carry_out, plan_setup, to_table
+    from metric_robustness.pipeline.gitlab.setup import Nightly, carry_out, plan_setup, to_table
 
     with err.status("reading the project"):
         steps = plan_setup(url=url, project=project, nightly=Nightly(cron, timezone, {"PRESET": preset}), push=job_push)
@@ -54,8 +54,8 @@ def runner(
     tag: Annotated[str, typer.Argument(help="A kind of GPU, one of `runners` in benchmark.yml.")],
 ) -> None:
     """Prints the config.toml of GitLab Runner for one machine with GPUs of a kind."""
-    from pipeline import config
-    from pipeline.gitlab.runner import runner_configuration
+    from metric_robustness.pipeline import config
+    from metric_robustness.pipeline.gitlab.runner import runner_configuration
 
     known = config.load().runners
     if tag not in known:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from pipeline.terminal import err, out
+from metric_robustness.pipeline.terminal import err, out
 
 image = typer.Typer(no_args_is_help=True, help="The container image that the jobs run in: tag, build, run, status.")
 
@@ -18,7 +18,7 @@ Base = Annotated[str, typer.Option(help="A base image other than the Dockerfile'
 @image.command(epilog="Example: python -m pipeline image tag")
 def tag(cpu: Cpu = False, base: Base = "") -> None:
     """Prints the tag of this checkout's image: a hash of what it is built from."""
-    from pipeline.gitlab.image import image_tag
+    from metric_robustness.pipeline.gitlab.image import image_tag
 
     print(image_tag("cpu" if cpu else "cuda", base))
 
@@ -32,7 +32,7 @@ def build(
     ] = "",
 ) -> None:
     """Builds the image with this machine's Docker."""
-    from pipeline.gitlab.image import build as build_image
+    from metric_robustness.pipeline.gitlab.image import build as build_image
 
     out.print(build_image("cpu" if cpu else "cuda", base, index), markup=False, soft_wrap=True)
 
@@ -46,7 +46,7 @@ def run(
     gpus: Annotated[str, typer.Option(help="all, none, or numbers or UUIDs with commas.")] = "all",
 ) -> None:
     """Runs a command of the pipeline in the image, on this checkout."""
-    from pipeline.gitlab.image import run as run_image
+    from metric_robustness.pipeline.gitlab.image import run as run_image
 
     raise typer.Exit(run_image(command, name, gpus))
 
@@ -54,7 +54,7 @@ def run(
 @image.command(epilog="Example: python -m pipeline image status --env image.env")
 def status(env: Annotated[Path, typer.Option(help="The dotenv file to write.")]) -> None:
     """Asks the project's container registry whether it has the image; for a job of GitLab."""
-    from pipeline.gitlab.registry import write_status
+    from metric_robustness.pipeline.gitlab.registry import write_status
 
     with err.status("asking the registry"):
         found = write_status(env)

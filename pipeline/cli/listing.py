@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from pipeline import config
-from pipeline.catalogue import lookup
-from pipeline.catalogue.entry import Entry
+from metric_robustness.pipeline import config
+from metric_robustness.pipeline.catalogue import lookup
+from metric_robustness.pipeline.catalogue.entry import Entry
 
 
 def listing(folder: str, containing: str = "") -> list[dict[str, Any]]:

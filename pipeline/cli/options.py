@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from pipeline import places
+from metric_robustness.pipeline import places
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 Preset = Annotated[str, typer.Option(help="smoke, demo, nightly or full: how much is run.")]

@@ -9,13 +9,13 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from pipeline import config
-from pipeline.cli.options import Device, Preset, StoreAddress, register
-from pipeline.errors import BenchError
-from pipeline.terminal import err, out
+from metric_robustness.pipeline import config
+from metric_robustness.pipeline.cli.options import Device, Preset, StoreAddress, register
+from metric_robustness.pipeline.errors import BenchError
+from metric_robustness.pipeline.terminal import err, out
 
 if TYPE_CHECKING:
-    from pipeline.ci.plan import Plan
+    from metric_robustness.pipeline.ci.plan import Plan
 
 Chosen = Annotated[str, typer.Option(help="Run these only: names with commas, or all; default: the preset's.")]
 
@@ -31,8 +31,8 @@ def inventory(
     preset: Preset = "nightly",
 ) -> None:
     """Writes down which images this machine has for a preset: planning may happen where there are none."""
-    from pipeline.ci.inventory import take_inventory
-    from pipeline.files import write_atomically
+    from metric_robustness.pipeline.ci.inventory import take_inventory
+    from metric_robustness.pipeline.files import write_atomically
 
     with err.status("reading the images"):
         found = take_inventory(config.load().preset(preset))
@@ -58,9 +58,9 @@ def plan(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan, write nothing.")] = False,
 ) -> None:
     """Decides which cells are run, why each is or not, and writes the child pipelines that run them."""
-    from pipeline.ci.inventory import read_inventory, take_inventory
-    from pipeline.ci.pipeline import make_pipeline
-    from pipeline.ci.plan import scope_of
+    from metric_robustness.pipeline.ci.inventory import read_inventory, take_inventory
+    from metric_robustness.pipeline.ci.pipeline import make_pipeline
+    from metric_robustness.pipeline.ci.plan import scope_of
 
     if device not in {"cpu", "cuda"}:
         raise BenchError(f"--device must be cpu or cuda; got {device!r}: choose one")

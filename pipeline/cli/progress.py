@@ -20,13 +20,13 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 
-from pipeline.terminal import HEARTBEAT, err
+from metric_robustness.pipeline.terminal import HEARTBEAT, err
 
 if TYPE_CHECKING:
-    from pipeline.engine.progress import Event
-    from pipeline.engine.universal.fit import FitStep
-    from pipeline.weights.declared import Need
-    from pipeline.weights.fetching import FetchResult
+    from metric_robustness.pipeline.engine.progress import Event
+    from metric_robustness.pipeline.engine.universal.fit import FitStep
+    from metric_robustness.pipeline.weights.declared import Need
+    from metric_robustness.pipeline.weights.fetching import FetchResult
 
 OFTEN = 20  # seconds between lines of work that takes minutes, where there is no terminal
 
@@ -192,7 +192,7 @@ class FetchBars:
     """
 
     def __init__(self, files: int) -> None:
-        from pipeline.weights.lines import FetchLines  # it loads the client of web servers
+        from metric_robustness.pipeline.weights.lines import FetchLines  # it loads the client of web servers
 
         self.lines = FetchLines(files)
         self.tasks: dict[str, TaskID] = {}

@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from pipeline.cli.options import StoreAddress, register
-from pipeline.terminal import err, out
+from metric_robustness.pipeline.cli.options import StoreAddress, register
+from metric_robustness.pipeline.terminal import err, out
 
 
 def add_to(app: typer.Typer) -> None:
@@ -25,11 +25,11 @@ def aggregate(
     rows: Annotated[Path, typer.Option(help="Where the rows go, as `run` leaves them.")] = Path("build/rows"),
 ) -> None:
     """Gathers the planned cells from the store, and writes tables, rows.zip and a JUnit report."""
-    from pipeline.ci.aggregate import aggregate as gather
-    from pipeline.ci.history import read_history
-    from pipeline.ci.plan_file import read_plan
-    from pipeline.scoring.tables.write import print_leaderboard
-    from pipeline.store.open import open_store
+    from metric_robustness.pipeline.ci.aggregate import aggregate as gather
+    from metric_robustness.pipeline.ci.history import read_history
+    from metric_robustness.pipeline.ci.plan_file import read_plan
+    from metric_robustness.pipeline.scoring.tables.write import print_leaderboard
+    from metric_robustness.pipeline.store.open import open_store
 
     with err.status("gathering"):
         found = gather(read_plan(plan_file), open_store(store), read_history(), rows, out_folder)
@@ -49,7 +49,7 @@ def publish(
 
     The token is in BENCHMARK_PUBLISH_TOKEN; without one, a job pushes with its CI_JOB_TOKEN.
     """
-    from pipeline.gitlab.publish import publish as commit
+    from metric_robustness.pipeline.gitlab.publish import publish as commit
 
     with err.status("publishing"):
         made = commit(tables, branch=branch, url=url, project=project)
@@ -70,8 +70,8 @@ def fetch(
 
     A public project needs no token; for others set GITLAB_TOKEN.
     """
-    from pipeline.cli.progress import downloading
-    from pipeline.gitlab.fetch import fetch as download
+    from metric_robustness.pipeline.cli.progress import downloading
+    from metric_robustness.pipeline.gitlab.fetch import fetch as download
 
     found = download(ref, raw=raw, out=out_folder, url=url, project=project, shown=downloading)
     files = f"{len(found.files)} files, {found.new} of them new, are in {out_folder}"

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pipeline import config, places
-from pipeline.catalogue.syntax import FOLDERS
-from pipeline.cli.options import Device, Since, register
-from pipeline.errors import BenchError, Exit
-from pipeline.terminal import err, out
+from metric_robustness.pipeline import config, places
+from metric_robustness.pipeline.catalogue.syntax import FOLDERS
+from metric_robustness.pipeline.cli.options import Device, Since, register
+from metric_robustness.pipeline.errors import BenchError, Exit
+from metric_robustness.pipeline.terminal import err, out
 
 if TYPE_CHECKING:
-    from pipeline.ci.changes import Change
+    from metric_robustness.pipeline.ci.changes import Change
 
 
 def add_to(app: typer.Typer) -> None:
@@ -35,7 +35,7 @@ def note(
 
     The token is in BENCHMARK_NOTE_TOKEN; without one nothing is posted, and the note stays an artifact.
     """
-    from pipeline.gitlab.note import post
+    from metric_robustness.pipeline.gitlab.note import post
 
     if not text.is_file():
         raise BenchError(f"{text} must be what `smoke` wrote; got no such file: see the log of the smoke job")
@@ -45,7 +45,7 @@ def note(
 
 def changed(since: Since) -> None:
     """Names the metrics, attacks and defences whose numbers may differ from those of a commit."""
-    from pipeline.ci.changes import changed_since
+    from metric_robustness.pipeline.ci.changes import changed_since
 
     for change in changed_since(since):
         out.print(f"{change.entry.folder} {change.entry.name}: {change.how}", markup=False, soft_wrap=True)
@@ -58,10 +58,10 @@ def smoke(
     checks: Annotated[Path | None, typer.Option(help="What `check --json` printed.")] = None,
 ) -> None:
     """Runs the smoke preset for the entries that a merge request touches, and writes the note about it."""
-    from pipeline.ci.changes import changed_since
-    from pipeline.ci.merge_request import read_checks, to_markdown
-    from pipeline.files import write_atomically
-    from pipeline.scoring.tables.write import write_tables
+    from metric_robustness.pipeline.ci.changes import changed_since
+    from metric_robustness.pipeline.ci.merge_request import read_checks, to_markdown
+    from metric_robustness.pipeline.files import write_atomically
+    from metric_robustness.pipeline.scoring.tables.write import write_tables
 
     changes = changed_since(since)
     preset = config.load().preset("smoke")
@@ -90,11 +90,11 @@ def _touched_cells(changes: Sequence[Change], preset: config.Preset) -> list[tup
 
 def _run(metrics: list[str], attacks: list[str], preset: config.Preset, folder: Path, device: str) -> int:
     """Runs cells of the smoke preset and returns how many failed."""
-    from pipeline.cells.settings import settings_of
-    from pipeline.cli.progress import RunProgress
-    from pipeline.engine.machine import Machine
-    from pipeline.engine.run import run
-    from pipeline.engine.selection import Selection
+    from metric_robustness.pipeline.cells.settings import settings_of
+    from metric_robustness.pipeline.cli.progress import RunProgress
+    from metric_robustness.pipeline.engine.machine import Machine
+    from metric_robustness.pipeline.engine.run import run
+    from metric_robustness.pipeline.engine.selection import Selection
 
     selection = Selection(metrics, attacks, preset.datasets, preset.limit, preset="smoke")
     with RunProgress(1) as progress:

@@ -6,8 +6,8 @@ import csv
 from pathlib import Path
 from statistics import fmean
 
-from pipeline.catalogue.lookup import entries
-from pipeline.places import CODE
+from metric_robustness.pipeline.catalogue.lookup import entries
+from metric_robustness.pipeline.places import CODE
 
 POINTS = CODE / "docs" / "robust_training.csv"  # written by `python -m pipeline tradeoff`
 
@@ -47,7 +47,7 @@ python -m pipeline tradeoff small_cnn+gradient_norm:0,5e-6,1e-5,2e-5,5e-5,1e-4 s
 
 def robust_training() -> str:
     """Returns the section of docs/defences.md, with the costs if they were measured."""
-    from pipeline.scoring.tables.markdown import table
+    from metric_robustness.pipeline.scoring.tables.markdown import table
 
     trained = [entry for entry in entries("metrics").values() if entry.trained and entry.defence]
     rows = [
@@ -68,7 +68,7 @@ def costs(points: Path) -> str:
     """Returns the table of a trade-off, a line per training and strength; empty where there is no file."""
     if not points.is_file():
         return ""
-    from pipeline.scoring.tables.markdown import table
+    from metric_robustness.pipeline.scoring.tables.markdown import table
 
     with points.open(encoding="utf-8", newline="") as file:
         found = list(csv.DictReader(file))

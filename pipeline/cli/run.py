@@ -8,13 +8,13 @@ from typing import Annotated, Literal
 
 import typer
 
-from pipeline import config
-from pipeline.catalogue import lookup
-from pipeline.cells.settings import parse_overrides, settings_of
-from pipeline.cli.options import register
-from pipeline.cli.progress import RunProgress
-from pipeline.errors import BenchError, Exit
-from pipeline.terminal import err, out
+from metric_robustness.pipeline import config
+from metric_robustness.pipeline.catalogue import lookup
+from metric_robustness.pipeline.cells.settings import parse_overrides, settings_of
+from metric_robustness.pipeline.cli.options import register
+from metric_robustness.pipeline.cli.progress import RunProgress
+from metric_robustness.pipeline.errors import BenchError, Exit
+from metric_robustness.pipeline.terminal import err, out
 
 
 def add_to(app: typer.Typer) -> None:
@@ -73,10 +73,10 @@ def run(
     key: Annotated[str, typer.Option(help="The key that the cell was planned with; another one is refused.")] = "",
 ) -> None:
     """Attacks metrics on images, then writes rows, scores and the leaderboard. Finished work is never done again."""
-    from pipeline.engine.machine import Machine
-    from pipeline.engine.run import run as run_cells
-    from pipeline.engine.selection import Selection
-    from pipeline.scoring.tables.write import print_leaderboard, write_tables
+    from metric_robustness.pipeline.engine.machine import Machine
+    from metric_robustness.pipeline.engine.run import run as run_cells
+    from metric_robustness.pipeline.engine.selection import Selection
+    from metric_robustness.pipeline.scoring.tables.write import print_leaderboard, write_tables
 
     chosen = config.load().preset(preset)
     if train:
@@ -131,7 +131,7 @@ def _usable(guards: list[str]) -> list[str]:
     Raises:
         BenchError: If there is none.
     """
-    from pipeline.weights.provision import missing
+    from metric_robustness.pipeline.weights.provision import missing
 
     reasons = {guard: missing(lookup.find("defences", guard.partition("-")[0])) for guard in guards}
     for guard, reason in reasons.items():

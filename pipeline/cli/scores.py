@@ -9,9 +9,9 @@ from typing import Annotated, Literal
 import typer
 from rich.console import Console
 
-from pipeline.cli.options import Json, register
-from pipeline.scoring.plots.found import Kind
-from pipeline.terminal import err, out
+from metric_robustness.pipeline.cli.options import Json, register
+from metric_robustness.pipeline.scoring.plots.found import Kind
+from metric_robustness.pipeline.terminal import err, out
 
 WIDE = 200  # columns of text that goes to a file or another program
 From = Annotated[
@@ -33,7 +33,7 @@ def show(
     as_json: Json = False,
 ) -> None:
     """Shows the leaderboard, a metric's profile, an attack's gains, or two metrics side by side."""
-    from pipeline.scoring.tables.show import chosen, default_folder, read_board, rendered
+    from metric_robustness.pipeline.scoring.tables.show import chosen, default_folder, read_board, rendered
 
     source = folder or default_folder()
     parts = chosen(read_board(source), names or [])
@@ -54,8 +54,8 @@ def plot(
     folder: From = None,
 ) -> None:
     """Draws tables for a paper: vectors, embedded fonts, colours that the colour-blind can distinguish."""
-    from pipeline.scoring.plots.write import write_plot
-    from pipeline.scoring.tables.show import default_folder
+    from metric_robustness.pipeline.scoring.plots.write import write_plot
+    from metric_robustness.pipeline.scoring.tables.show import default_folder
 
     source = folder or default_folder()
     write_plot(kind, names or [], source, out_file)
@@ -78,7 +78,7 @@ def score(
     as_json: Json = False,
 ) -> None:
     """Computes the robustness scores of rows, per attack and data set."""
-    from pipeline.scoring.tables.score_report import score_paths
+    from metric_robustness.pipeline.scoring.tables.score_report import score_paths
 
     with err.status("scoring"):
         report = score_paths(paths, scaling, parity=parity, lower_is_better=lower_is_better, scale_to=scale_to)
@@ -95,8 +95,8 @@ def report(
     out_folder: Annotated[Path, typer.Option("--out", help="Where the pages go; open its index.html.")],
 ) -> None:
     """Makes pages of a run's rows that need no server, with the tables and rows to download."""
-    from pipeline.scoring.tables.write import write_tables
-    from pipeline.site.build import write_site
+    from metric_robustness.pipeline.scoring.tables.write import write_tables
+    from metric_robustness.pipeline.site.build import write_site
 
     with err.status("writing the pages"):
         write_site(write_tables([folder], out_folder), folder, out_folder)

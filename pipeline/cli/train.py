@@ -8,13 +8,13 @@ from typing import Annotated
 
 import typer
 
-from pipeline.catalogue.lookup import find
-from pipeline.cells.settings import Settings, parse_overrides
-from pipeline.cli.options import register
-from pipeline.errors import BenchError, DataError
-from pipeline.files import digest
-from pipeline.terminal import out
-from pipeline.train.recipes import find_recipe
+from metric_robustness.pipeline.catalogue.lookup import find
+from metric_robustness.pipeline.cells.settings import Settings, parse_overrides
+from metric_robustness.pipeline.cli.options import register
+from metric_robustness.pipeline.errors import BenchError, DataError
+from metric_robustness.pipeline.files import digest
+from metric_robustness.pipeline.terminal import out
+from metric_robustness.pipeline.train.recipes import find_recipe
 
 
 def add_to(app: typer.Typer) -> None:
@@ -78,8 +78,8 @@ def train(
     if out_file.suffix != ".safetensors":
         raise BenchError(f"--out must end in .safetensors; got {out_file}: add it")
     # Imported here, since torch takes seconds and every other command loads this file too.
-    from pipeline.cli.progress import TrainingBar
-    from pipeline.train.run import train_network
+    from metric_robustness.pipeline.cli.progress import TrainingBar
+    from metric_robustness.pipeline.train.run import train_network
 
     if attacks:
         attacked = [*(attacked or []), attack_photographs(images, attacks.split(","), metrics.split(","), work)]
@@ -110,9 +110,9 @@ def tradeoff(
     """Trains a metric at several strengths of a robust training, and shows what that costs. Continues if stopped."""
     if out_file.suffix != ".csv":
         raise BenchError(f"--out must end in .csv; got {out_file}: rename it")
-    from pipeline.cli.progress import TrainingBar
-    from pipeline.train.tradeoff import parse, trade_off
-    from pipeline.train.tradeoff_report import write
+    from metric_robustness.pipeline.cli.progress import TrainingBar
+    from metric_robustness.pipeline.train.tradeoff import parse, trade_off
+    from metric_robustness.pipeline.train.tradeoff_report import write
 
     change = {name: value for name, value in {"samples": samples, "epochs": epochs}.items() if value}
     if samples:
@@ -148,10 +148,10 @@ def attack_photographs(sources: list[str], attacks: list[str], metrics: list[str
         BenchError: If a name or a source is unknown.
         DataError: If an attack failed.
     """
-    from pipeline.cli.progress import RunProgress
-    from pipeline.engine.machine import Machine
-    from pipeline.engine.run import run
-    from pipeline.engine.selection import Selection
+    from metric_robustness.pipeline.cli.progress import RunProgress
+    from metric_robustness.pipeline.engine.machine import Machine
+    from metric_robustness.pipeline.engine.run import run
+    from metric_robustness.pipeline.engine.selection import Selection
 
     out = work / f"attacked-{digest(repr((sources, attacks, metrics)).encode())[:12]}"
     with RunProgress(1) as progress:

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pipeline.cli.options import Json
-from pipeline.errors import BenchError, Exit
-from pipeline.terminal import err, out
+from metric_robustness.pipeline.cli.options import Json
+from metric_robustness.pipeline.errors import BenchError, Exit
+from metric_robustness.pipeline.terminal import err, out
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from pipeline.weights.fetching import FetchResult
+    from metric_robustness.pipeline.weights.fetching import FetchResult
 
 weights = typer.Typer(
     no_args_is_help=True, help="The weight files of the metrics: list, fetch, verify, mirror, import."
@@ -40,8 +40,8 @@ def list_weights(
     as_json: Json = False,
 ) -> None:
     """Lists weight files: which metric needs them, size, licence, how they are checked, and whether they are here."""
-    from pipeline.weights.declared import choose
-    from pipeline.weights.records import records
+    from metric_robustness.pipeline.weights.declared import choose
+    from metric_robustness.pipeline.weights.records import records
 
     found = [record for record in records(choose(names or [])) if not (missing and record["here"])]
     if as_json:
@@ -66,9 +66,9 @@ def fetch(
     The first download of a file whose sha256 is not known is trusted; its sha256 is pinned on this machine, and later
     downloads are checked against it.
     """
-    from pipeline.cli.progress import FetchBars
-    from pipeline.weights.declared import choose
-    from pipeline.weights.fetching import Fetcher
+    from metric_robustness.pipeline.cli.progress import FetchBars
+    from metric_robustness.pipeline.weights.declared import choose
+    from metric_robustness.pipeline.weights.fetching import Fetcher
 
     needs = choose(names or [])
     with FetchBars(len(needs)) as bars:
@@ -79,9 +79,9 @@ def fetch(
 @weights.command(epilog="Example: python -m pipeline weights verify lpips_squeeze")
 def verify(names: Names = None, as_json: Json = False) -> None:
     """Hashes the weight files that are here again, and opens each in a process of its own. Exit code 3 on damage."""
-    from pipeline.cli.progress import counting
-    from pipeline.weights.declared import choose
-    from pipeline.weights.verify import verify as examine
+    from metric_robustness.pipeline.cli.progress import counting
+    from metric_robustness.pipeline.weights.declared import choose
+    from metric_robustness.pipeline.weights.verify import verify as examine
 
     chosen = choose(names or [])
     here = [need for need in chosen if need.here]
@@ -114,9 +114,9 @@ def mirror(
     jobs: Jobs = 4,
 ) -> None:
     """Fills a folder with weight files and their SHA256SUMS, for machines without internet to fetch from."""
-    from pipeline.cli.progress import FetchBars
-    from pipeline.weights.declared import choose
-    from pipeline.weights.mirroring import MirrorFetcher
+    from metric_robustness.pipeline.cli.progress import FetchBars
+    from metric_robustness.pipeline.weights.declared import choose
+    from metric_robustness.pipeline.weights.mirroring import MirrorFetcher
 
     needs = [need for need in choose(names or []) if not need.weight.own]  # every checkout has its own files
     with FetchBars(len(needs)) as bars:
@@ -130,7 +130,7 @@ def import_files(
     name: Annotated[str, typer.Option("--as", help="The declared name, where the file has another.")] = "",
 ) -> None:
     """Copies files that you have already to where the metrics look for them, after checking them."""
-    from pipeline.weights.importing import recognise, take
+    from metric_robustness.pipeline.weights.importing import recognise, take
 
     results = []
     with err.status("checking and copying"):

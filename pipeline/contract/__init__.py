@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pipeline.catalogue.entry import Entry
-from pipeline.contract.base import Check, failed, skipped
-from pipeline.engine.device import make_deterministic, open_device
-from pipeline.errors import BenchError
-from pipeline.weights.provision import missing, provide
+from metric_robustness.pipeline.catalogue.entry import Entry
+from metric_robustness.pipeline.contract.base import Check, failed, skipped
+from metric_robustness.pipeline.engine.device import make_deterministic, open_device
+from metric_robustness.pipeline.errors import BenchError
+from metric_robustness.pipeline.weights.provision import missing, provide
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -28,9 +28,9 @@ def check_entry(entry: Entry, device: str = "cpu") -> list[Check]:
     Raises:
         BenchError: If this machine has no such device.
     """
-    from pipeline.contract.attack import check_attack  # noqa: PLC0415
-    from pipeline.contract.defence import check_defence  # noqa: PLC0415
-    from pipeline.contract.metric import check_metric  # noqa: PLC0415
+    from metric_robustness.pipeline.contract.attack import check_attack  # noqa: PLC0415
+    from metric_robustness.pipeline.contract.defence import check_defence  # noqa: PLC0415
+    from metric_robustness.pipeline.contract.metric import check_metric  # noqa: PLC0415
 
     if entry.problem:
         return [failed(LOADS, entry.problem)]

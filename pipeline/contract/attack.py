@@ -7,15 +7,15 @@ from dataclasses import replace
 
 import torch
 
-from attacks.base import Attack, Universal
-from metrics.base import FullReference, Images, NoReference, Scores
-from pipeline.catalogue.entry import Entry
-from pipeline.cells.settings import Settings
-from pipeline.contract.base import BrokenPromiseError, Check, checked, photographs, require
-from pipeline.contract.universal import FitCheck
-from pipeline.data.images import quantize
-from pipeline.engine.attack.settings import attack_variants
-from pipeline.engine.metric.objective import ImageNoise, MetricObjective
+from metric_robustness.attacks.base import Attack, Universal
+from metric_robustness.metrics.base import FullReference, Images, NoReference, Scores
+from metric_robustness.pipeline.catalogue.entry import Entry
+from metric_robustness.pipeline.cells.settings import Settings
+from metric_robustness.pipeline.contract.base import BrokenPromiseError, Check, checked, photographs, require
+from metric_robustness.pipeline.contract.universal import FitCheck
+from metric_robustness.pipeline.data.images import quantize
+from metric_robustness.pipeline.engine.attack.settings import attack_variants
+from metric_robustness.pipeline.engine.metric.objective import ImageNoise, MetricObjective
 
 NAMES = ["first.png", "second.png", "third.png"]
 CLOSE = 1e-5  # the most that other images of a batch may change a pixel in [0, 1]

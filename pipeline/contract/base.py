@@ -8,11 +8,11 @@ from typing import Literal, NamedTuple
 
 import torch
 
-from metrics.base import Images
-from pipeline.data.dataset import open_dataset
-from pipeline.data.images import decode, to_tensor
-from pipeline.data.video import Pixels
-from pipeline.engine.batching import one_line
+from metric_robustness.metrics.base import Images
+from metric_robustness.pipeline.data.dataset import open_dataset
+from metric_robustness.pipeline.data.images import decode, to_tensor
+from metric_robustness.pipeline.data.video import Pixels
+from metric_robustness.pipeline.engine.batching import one_line
 
 
 class Check(NamedTuple):

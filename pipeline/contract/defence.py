@@ -7,12 +7,12 @@ from functools import cached_property
 
 import torch
 
-from defences.base import Defence, Images, RobustTraining
-from pipeline.catalogue.entry import Entry
-from pipeline.contract.base import BrokenPromiseError, Check, checked, photographs, require
-from pipeline.contract.training import check_training
-from pipeline.engine.metric.build import build_defences
-from pipeline.engine.metric.objective import ImageNoise
+from metric_robustness.defences.base import Defence, Images, RobustTraining
+from metric_robustness.pipeline.catalogue.entry import Entry
+from metric_robustness.pipeline.contract.base import BrokenPromiseError, Check, checked, photographs, require
+from metric_robustness.pipeline.contract.training import check_training
+from metric_robustness.pipeline.engine.metric.build import build_defences
+from metric_robustness.pipeline.engine.metric.objective import ImageNoise
 
 NAMES = ["first.png", "second.png", "third.png"]
 SIZES = {

@@ -9,12 +9,12 @@ import numpy as np
 import torch
 from PIL import Image, ImageFilter
 
-from metrics.base import Images, Metric, Scores, VideoMetric
-from pipeline.catalogue.entry import Entry
-from pipeline.contract.base import Check, checked, photographs, require
-from pipeline.data.images import to_tensor
-from pipeline.data.video import Pixels
-from pipeline.engine.metric.build import build_metric
+from metric_robustness.metrics.base import Images, Metric, Scores, VideoMetric
+from metric_robustness.pipeline.catalogue.entry import Entry
+from metric_robustness.pipeline.contract.base import Check, checked, photographs, require
+from metric_robustness.pipeline.data.images import to_tensor
+from metric_robustness.pipeline.data.video import Pixels
+from metric_robustness.pipeline.engine.metric.build import build_metric
 
 TOLERANCE = 1e-4  # of the score range: what a batch may change
 FRAMES, STEP = 4, 2  # frames of a clip, and the pixels that it moves from one frame to the next

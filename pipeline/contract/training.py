@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import mse_loss
 
-from defences.base import Images, RobustTraining
-from pipeline.contract.base import Check, checked, photographs, require
+from metric_robustness.defences.base import Images, RobustTraining
+from metric_robustness.pipeline.contract.base import Check, checked, photographs, require
 
 STEPS = 12
 

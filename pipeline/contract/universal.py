@@ -7,11 +7,11 @@ from functools import cached_property
 
 import torch
 
-from attacks.base import Pattern, State, Universal
-from metrics.base import Metric
-from pipeline.contract.base import BrokenPromiseError, photographs, require
-from pipeline.engine.metric.objective import ImageNoise
-from pipeline.engine.universal.crop_objective import CropObjective
+from metric_robustness.attacks.base import Pattern, State, Universal
+from metric_robustness.metrics.base import Metric
+from metric_robustness.pipeline.contract.base import BrokenPromiseError, photographs, require
+from metric_robustness.pipeline.engine.metric.objective import ImageNoise
+from metric_robustness.pipeline.engine.universal.crop_objective import CropObjective
 
 SIDE, BATCH, STEPS = 32, 3, 20  # small and fast: the promises do not depend on size
 

@@ -10,10 +10,10 @@ import av
 import numpy as np
 from av.video.reformatter import ColorRange
 
-from metrics.base import Images
-from pipeline.data.images import compress, to_tensor
-from pipeline.data.video import EXACT, HIGH_DEFINITION, MATRICES, Pixels
-from pipeline.errors import BenchError
+from metric_robustness.metrics.base import Images
+from metric_robustness.pipeline.data.images import compress, to_tensor
+from metric_robustness.pipeline.data.video import EXACT, HIGH_DEFINITION, MATRICES, Pixels
+from metric_robustness.pipeline.errors import BenchError
 
 JPEG = "jpeg"
 

@@ -9,13 +9,13 @@ from pathlib import Path
 
 from PIL import Image, UnidentifiedImageError
 
-from pipeline import config
-from pipeline.data import pins
-from pipeline.data.opinions import Opinion, csv_of, read_opinions
-from pipeline.data.units import VIDEOS, Unit, as_text, chosen, require_all, units_below, units_of
-from pipeline.data.video import Video, VideoError, examine
-from pipeline.errors import BenchError, DataError, suggestion
-from pipeline.files import digest, file_digest
+from metric_robustness.pipeline import config
+from metric_robustness.pipeline.data import pins
+from metric_robustness.pipeline.data.opinions import Opinion, csv_of, read_opinions
+from metric_robustness.pipeline.data.units import VIDEOS, Unit, as_text, chosen, require_all, units_below, units_of
+from metric_robustness.pipeline.data.video import Video, VideoError, examine
+from metric_robustness.pipeline.errors import BenchError, DataError, suggestion
+from metric_robustness.pipeline.files import digest, file_digest
 
 SMALLEST = 7  # the window of SSIM
 MOST_PIXELS = 2**25  # 8K UHD is 33,177,600

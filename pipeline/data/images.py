@@ -15,11 +15,11 @@ import numpy as np
 import torch
 from PIL import Image, ImageOps
 
-from metrics.base import Images
-from pipeline.cells.distortion import NONE, Distortion
-from pipeline.data.dataset import Photo
-from pipeline.data.video import Pixels, Reel
-from pipeline.files import write_atomically
+from metric_robustness.metrics.base import Images
+from metric_robustness.pipeline.cells.distortion import NONE, Distortion
+from metric_robustness.pipeline.data.dataset import Photo
+from metric_robustness.pipeline.data.video import Pixels, Reel
+from metric_robustness.pipeline.files import write_atomically
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")

@@ -7,7 +7,7 @@ import math
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
-from pipeline.errors import BenchError
+from metric_robustness.pipeline.errors import BenchError
 
 PREFIX = "iqa:"  # before the path of the CSV, where a data set is named
 NEEDED = ("image", "mos")

@@ -6,8 +6,8 @@ import re
 from functools import cache
 from pathlib import Path
 
-from pipeline.errors import BenchError
-from pipeline.files import write_atomically
+from metric_robustness.pipeline.errors import BenchError
+from metric_robustness.pipeline.files import write_atomically
 
 FOLDER = Path(__file__).with_name("manifests")
 LINE = re.compile(r"([0-9a-f]{64})  (.+)")

@@ -7,10 +7,10 @@ from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
-from pipeline.config import DatasetConfig
-from pipeline.data import pins
-from pipeline.errors import BenchError, DataError
-from pipeline.files import digest
+from metric_robustness.pipeline.config import DatasetConfig
+from metric_robustness.pipeline.data import pins
+from metric_robustness.pipeline.errors import BenchError, DataError
+from metric_robustness.pipeline.files import digest
 
 IMAGES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".ppm"}
 VIDEOS = {".y4m", ".mp4", ".mkv", ".avi", ".mov", ".webm"}

@@ -7,13 +7,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pipeline import config
-from pipeline.config import DatasetConfig
-from pipeline.data import pins
-from pipeline.data.units import VIDEOS, chosen, files_below, units_of
-from pipeline.data.video import VideoError, examine
-from pipeline.errors import BenchError, DataError, suggestion
-from pipeline.files import file_digest
+from metric_robustness.pipeline import config
+from metric_robustness.pipeline.config import DatasetConfig
+from metric_robustness.pipeline.data import pins
+from metric_robustness.pipeline.data.units import VIDEOS, chosen, files_below, units_of
+from metric_robustness.pipeline.data.video import VideoError, examine
+from metric_robustness.pipeline.errors import BenchError, DataError, suggestion
+from metric_robustness.pipeline.files import file_digest
 
 OnProgress = Callable[[int, int], None]  # gets how many files or bytes are done, and of how many
 PART = 1 << 24  # bytes hashed at once

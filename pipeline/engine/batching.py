@@ -11,9 +11,9 @@ from typing import TypeVar
 import psutil
 import torch
 
-from pipeline.catalogue.entry import Entry
-from pipeline.data.images import Batch
-from pipeline.errors import BenchError, TransientError
+from metric_robustness.pipeline.catalogue.entry import Entry
+from metric_robustness.pipeline.data.images import Batch
+from metric_robustness.pipeline.errors import BenchError, TransientError
 
 Result = TypeVar("Result")
 BYTES_PER_PIXEL = 4096  # a ResNet-50 keeps about 2 kB per pixel for its backward pass, a vision transformer about 4 kB

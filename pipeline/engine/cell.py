@@ -6,23 +6,23 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from pipeline.cells.cell import Cell
-from pipeline.data.dataset import Dataset
-from pipeline.engine.attack.batch import ImagePass
-from pipeline.engine.attack.pass_run import PassRun, Workplace
-from pipeline.engine.attack.passes import Pass, Patterns, attack_passes, distortions_of
-from pipeline.engine.attack.record import Seconds, UnitRecord, add_seconds
-from pipeline.engine.attack.settings import attack_variants
-from pipeline.engine.batching import BatchRule
-from pipeline.engine.checkpoint import Checkpoint
-from pipeline.engine.clips.clip_pass import ClipPass
-from pipeline.engine.clips.means import clip_means
-from pipeline.engine.metric.runner import MetricRunner
-from pipeline.engine.progress import OnWork
-from pipeline.engine.saved.read import SavedEntry
-from pipeline.engine.saved.write import ImageWriter
-from pipeline.errors import DataError
-from pipeline.store.store import Place
+from metric_robustness.pipeline.cells.cell import Cell
+from metric_robustness.pipeline.data.dataset import Dataset
+from metric_robustness.pipeline.engine.attack.batch import ImagePass
+from metric_robustness.pipeline.engine.attack.pass_run import PassRun, Workplace
+from metric_robustness.pipeline.engine.attack.passes import Pass, Patterns, attack_passes, distortions_of
+from metric_robustness.pipeline.engine.attack.record import Seconds, UnitRecord, add_seconds
+from metric_robustness.pipeline.engine.attack.settings import attack_variants
+from metric_robustness.pipeline.engine.batching import BatchRule
+from metric_robustness.pipeline.engine.checkpoint import Checkpoint
+from metric_robustness.pipeline.engine.clips.clip_pass import ClipPass
+from metric_robustness.pipeline.engine.clips.means import clip_means
+from metric_robustness.pipeline.engine.metric.runner import MetricRunner
+from metric_robustness.pipeline.engine.progress import OnWork
+from metric_robustness.pipeline.engine.saved.read import SavedEntry
+from metric_robustness.pipeline.engine.saved.write import ImageWriter
+from metric_robustness.pipeline.errors import DataError
+from metric_robustness.pipeline.store.store import Place
 
 PASSES: dict[str, Callable[[Workplace, Dataset, Pass], PassRun]] = {"NR": ImagePass, "FR": ImagePass, "video": ClipPass}
 
@@ -84,7 +84,7 @@ class CellRun:
     ) -> None:
         self.runner, self.cell, self.on_work, self.patterns = runner, cell, on_work, patterns
         self.saver = ImageWriter(cell, runner.out) if save_images else None
-        path, self.place = runner.scratch(f"{cell.label}.jsonl"), Place("work", cell.key, "journal")
+        path, self.place = runner.scratch(f"{cell.label}.jsonl"), Place("unfinished", cell.key, "checkpoint")
         runner.sync.bring(self.place, path)
         batches = {"pixels": runner.rule.pixels, "most": runner.rule.most}
         self.checkpoint = Checkpoint(path, f"{cell.key} images={save_images}", batches)

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from pipeline.files import append_line, plain_errors, write_atomically
+from metric_robustness.pipeline.files import append_line, plain_errors, write_atomically
 
 
 class Checkpoint:

@@ -5,18 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple
 
-from pipeline.catalogue import lookup
-from pipeline.cells.distortion import NONE, Distortion
-from pipeline.cells.settings import settings_of
-from pipeline.config import Preset
-from pipeline.data.dataset import open_dataset
-from pipeline.engine.clips.runner import open_runner
-from pipeline.engine.device import make_deterministic, open_device
-from pipeline.engine.probe import probe
-from pipeline.errors import DataError
-from pipeline.store.store import Store
-from pipeline.store.sync import Sync
-from pipeline.weights.provision import missing, provide
+from metric_robustness.pipeline.catalogue import lookup
+from metric_robustness.pipeline.cells.distortion import NONE, Distortion
+from metric_robustness.pipeline.cells.settings import settings_of
+from metric_robustness.pipeline.config import Preset
+from metric_robustness.pipeline.data.dataset import open_dataset
+from metric_robustness.pipeline.engine.clips.runner import open_runner
+from metric_robustness.pipeline.engine.device import make_deterministic, open_device
+from metric_robustness.pipeline.engine.probe import probe
+from metric_robustness.pipeline.errors import DataError
+from metric_robustness.pipeline.store.store import Store
+from metric_robustness.pipeline.store.sync import Sync
+from metric_robustness.pipeline.weights.provision import missing, provide
 
 
 class ClearRange(NamedTuple):

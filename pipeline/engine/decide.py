@@ -9,23 +9,23 @@ from pathlib import Path
 
 import torch
 
-from attacks.base import Universal
-from pipeline import config
-from pipeline.catalogue import lookup
-from pipeline.catalogue.entry import Entry
-from pipeline.cells.cell import NO_CLIPS, Cell, Decision, is_universal
-from pipeline.cells.settings import Settings
-from pipeline.cells.stamp import DatasetFacts, read_stamp
-from pipeline.data.dataset import Dataset, open_dataset
-from pipeline.engine.attack.passes import attack_passes, distortions_of
-from pipeline.engine.attack.settings import attack_variants
-from pipeline.engine.machine import Machine
-from pipeline.engine.saved.read import read_saved
-from pipeline.engine.selection import Selection
-from pipeline.engine.universal.patterns import open_training_set
-from pipeline.errors import BenchError, DataError
-from pipeline.store.sync import Sync
-from pipeline.weights.provision import missing, provide
+from metric_robustness.attacks.base import Universal
+from metric_robustness.pipeline import config
+from metric_robustness.pipeline.catalogue import lookup
+from metric_robustness.pipeline.catalogue.entry import Entry
+from metric_robustness.pipeline.cells.cell import NO_CLIPS, Cell, Decision, is_universal
+from metric_robustness.pipeline.cells.settings import Settings
+from metric_robustness.pipeline.cells.stamp import DatasetFacts, read_stamp
+from metric_robustness.pipeline.data.dataset import Dataset, open_dataset
+from metric_robustness.pipeline.engine.attack.passes import attack_passes, distortions_of
+from metric_robustness.pipeline.engine.attack.settings import attack_variants
+from metric_robustness.pipeline.engine.machine import Machine
+from metric_robustness.pipeline.engine.saved.read import read_saved
+from metric_robustness.pipeline.engine.selection import Selection
+from metric_robustness.pipeline.engine.universal.patterns import open_training_set
+from metric_robustness.pipeline.errors import BenchError, DataError
+from metric_robustness.pipeline.store.sync import Sync
+from metric_robustness.pipeline.weights.provision import missing, provide
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,8 @@ from importlib.metadata import PackageNotFoundError, version
 
 import torch
 
-from pipeline import places
-from pipeline.errors import BenchError
+from metric_robustness.pipeline import places
+from metric_robustness.pipeline.errors import BenchError
 
 M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # of malloc.h
 PACKAGES = ("torch", "torchvision", "pyiqa", "numpy", "scipy", "pillow")

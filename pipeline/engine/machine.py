@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.store.open import open_store
-from pipeline.store.sync import Sync
+from metric_robustness.pipeline.store.open import open_store
+from metric_robustness.pipeline.store.sync import Sync
 
 
 @dataclass(frozen=True)

@@ -13,17 +13,17 @@ from typing import Any, NamedTuple
 import torch
 from pydantic import ValidationError
 
-from metrics.base import Images
-from pipeline.cells.cell import clear_key
-from pipeline.cells.distortion import Distortion
-from pipeline.cells.stamp import Probe
-from pipeline.data.dataset import Dataset
-from pipeline.data.images import Batch, load_batch
-from pipeline.engine.batching import attempt
-from pipeline.engine.metric.objective import MetricObjective
-from pipeline.engine.metric.runner import MetricRunner
-from pipeline.files import digest, exclusive, write_atomically
-from pipeline.store.store import Place
+from metric_robustness.metrics.base import Images
+from metric_robustness.pipeline.cells.cell import clear_key
+from metric_robustness.pipeline.cells.distortion import Distortion
+from metric_robustness.pipeline.cells.stamp import Probe
+from metric_robustness.pipeline.data.dataset import Dataset
+from metric_robustness.pipeline.data.images import Batch, load_batch
+from metric_robustness.pipeline.engine.batching import attempt
+from metric_robustness.pipeline.engine.metric.objective import MetricObjective
+from metric_robustness.pipeline.engine.metric.runner import MetricRunner
+from metric_robustness.pipeline.files import digest, exclusive, write_atomically
+from metric_robustness.pipeline.store.store import Place
 
 VERSION = 1  # raise it when something else is measured
 MOST = 4  # images; of a small data set, an eighth of them
@@ -39,10 +39,10 @@ class Slopes(NamedTuple):
     """What the gradients of one image came to; see `Probe`."""
 
     slope: float | None
-    unseen: float | None
+    unseen_share: float | None
     gains: list[float]
-    end: float
-    top: float
+    free_end: float
+    free_best: float
 
 
 def probe(runner: MetricRunner, dataset: Dataset, distortion: Distortion) -> Probe | None:
@@ -79,8 +79,8 @@ def _images(runner: MetricRunner, dataset: Dataset, distortion: Distortion) -> I
 
 def measure(runner: MetricRunner, images: list[Batch]) -> Probe | None:
     """Returns the measurements on images, each a batch of one; None where none can be scored."""
-    again: list[float] = []
-    beside: list[float] = []
+    repeat_shifts: list[float] = []
+    batch_shifts: list[float] = []
     slopes: list[Slopes] = []
     problems: list[str] = []
     entry = runner.entry
@@ -90,20 +90,21 @@ def measure(runner: MetricRunner, images: list[Batch]) -> Probe | None:
         shifts = attempt(partial(_shifts, runner, image))
         if isinstance(shifts, str):
             continue
-        again.append(shifts[0])
-        beside.append(shifts[1])
+        repeat_shifts.append(shifts[0])
+        batch_shifts.append(shifts[1])
         if entry.fields["differentiable"]:
             found = attempt(partial(_slopes, runner, image))
             if isinstance(found, str):
                 problems.append(found)
             else:
                 slopes.append(found)
-    if not again:
+    if not repeat_shifts:
         return None
     steady = Probe(
-        images=len(again),
-        again=max(again),
-        beside=0 if entry.fields["batch_dependent"] else max(beside),  # the engine scores its images one by one
+        images=len(repeat_shifts),
+        repeat_shift=max(repeat_shifts),
+        # The engine scores the images of a metric that depends on the batch one by one.
+        batch_shift=0 if entry.fields["batch_dependent"] else max(batch_shifts),
         problem="" if slopes or not problems else problems[0],
     )
     return steady.model_copy(update=_lead(slopes)) if slopes else steady
@@ -114,10 +115,10 @@ def _lead(slopes: list[Slopes]) -> dict[str, Any]:
     gains = map(fmean, zip(*(each.gains for each in slopes), strict=True))
     return {
         "slope": _median([each.slope for each in slopes]),
-        "unseen": _median([each.unseen for each in slopes]),
+        "unseen_share": _median([each.unseen_share for each in slopes]),
         "gains": dict(zip(LADDER, gains, strict=True)),
-        "end": fmean(each.end for each in slopes),
-        "top": median(each.top for each in slopes),
+        "free_end": fmean(each.free_end for each in slopes),
+        "free_best": median(each.free_best for each in slopes),
     }
 
 
@@ -127,7 +128,7 @@ def _median(values: list[float | None]) -> float | None:
 
 
 def _shifts(runner: MetricRunner, batch: Batch) -> tuple[float, float]:
-    """Returns how far the score of an image moves when it is scored again, and when others stand beside it."""
+    """Returns how far the score of an image moves when it is scored again, and when other images share its batch."""
     images, references = runner.on_device(batch)
     others = torch.cat([images, images.flip(3), 1 - images])
     score = MetricObjective(runner.metric, references)
@@ -144,18 +145,18 @@ def _slopes(runner: MetricRunner, batch: Batch) -> Slopes:
     worst = (low if runner.metric.higher_is_better else high) * objective.scale  # the objective at the end of the range
     gradient = objective.gradient(images).nan_to_num(0, 0, 0)
     start = objective(images)
-    slope, unseen = _agreement(objective, images, gradient), _unseen(objective, images, gradient)
+    slope, unseen = _agreement(objective, images, gradient), _unseen_share(objective, images, gradient)
     gains: list[float] = []
     adversarial = images
     for step in range(1, LADDER[-1] + 1):
         adversarial = _climbed(objective, adversarial, 1 / 255)
         if step in LADDER:
             gains.append((objective(adversarial) - start).item())
-    end = top = objective(adversarial)
+    end = best = objective(adversarial)
     for size in FREE:
         adversarial = _climbed(objective, adversarial, size)
-        top = torch.maximum(top, objective(adversarial))
-    return Slopes(slope, unseen, gains, (end - worst).item(), (top - worst).item())
+        best = torch.maximum(best, objective(adversarial))
+    return Slopes(slope, unseen, gains, (end - worst).item(), (best - worst).item())
 
 
 def _climbed(objective: MetricObjective, images: Images, step: float) -> Images:
@@ -178,7 +179,7 @@ def _agreement(objective: MetricObjective, images: Images, gradient: Images) -> 
     return min(ratios, key=lambda ratio: abs(ratio - 1), default=None)
 
 
-def _unseen(objective: MetricObjective, images: Images, gradient: Images) -> float | None:
+def _unseen_share(objective: MetricObjective, images: Images, gradient: Images) -> float | None:
     """Returns how far noise on the pixels without gradient moves the score, over noise on all pixels.
 
     None where all pixels have a gradient, or the score does not move.

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple, Protocol, TypeAlias
 
-from pipeline.cells.cell import Cell
+from metric_robustness.pipeline.cells.cell import Cell
 
 OnProgress: TypeAlias = Callable[[int], None]  # hears how many more passes over an image are done
 OnWork: TypeAlias = Callable[[str, int], None]  # hears that, and what they are for: "clear" or an attack

@@ -8,18 +8,18 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
-from pipeline.catalogue import lookup
-from pipeline.cells.cell import Cell
-from pipeline.cells.distortion import NONE
-from pipeline.cells.row import to_csv
-from pipeline.cells.settings import Settings
-from pipeline.cells.stamp import Probe, Stamp, Status, stamp_of
-from pipeline.data.codecs import parse as parse_codec
-from pipeline.data.dataset import Dataset
-from pipeline.engine.attack.settings import attack_settings
-from pipeline.engine.cell import CellResult, CellRun
-from pipeline.engine.clips.runner import open_runner
-from pipeline.engine.decide import (
+from metric_robustness.pipeline.catalogue import lookup
+from metric_robustness.pipeline.cells.cell import Cell
+from metric_robustness.pipeline.cells.distortion import NONE
+from metric_robustness.pipeline.cells.row import to_csv
+from metric_robustness.pipeline.cells.settings import Settings
+from metric_robustness.pipeline.cells.stamp import Probe, Stamp, Status, stamp_of
+from metric_robustness.pipeline.data.codecs import parse as parse_codec
+from metric_robustness.pipeline.data.dataset import Dataset
+from metric_robustness.pipeline.engine.attack.settings import attack_settings
+from metric_robustness.pipeline.engine.cell import CellResult, CellRun
+from metric_robustness.pipeline.engine.clips.runner import open_runner
+from metric_robustness.pipeline.engine.decide import (
     Inputs,
     cells_of,
     decide,
@@ -28,18 +28,25 @@ from pipeline.engine.decide import (
     require_same_data,
     work_ahead,
 )
-from pipeline.engine.device import begin_memory, commit, describe, make_deterministic, open_device, peak_memory
-from pipeline.engine.machine import Machine
-from pipeline.engine.metric.runner import MetricRunner
-from pipeline.engine.probe import probe
-from pipeline.engine.progress import Event, Listener, OnEvent, Summary
-from pipeline.engine.saved.write import require_names, save_manifest
-from pipeline.engine.selection import Selection
-from pipeline.engine.universal.patterns import patterns_of
-from pipeline.engine.workers import in_processes
-from pipeline.errors import DataError
-from pipeline.files import digest, folder_lock, write_atomically
-from pipeline.store.sync import Sync
+from metric_robustness.pipeline.engine.device import (
+    begin_memory,
+    commit,
+    describe,
+    make_deterministic,
+    open_device,
+    peak_memory,
+)
+from metric_robustness.pipeline.engine.machine import Machine
+from metric_robustness.pipeline.engine.metric.runner import MetricRunner
+from metric_robustness.pipeline.engine.probe import probe
+from metric_robustness.pipeline.engine.progress import Event, Listener, OnEvent, Summary
+from metric_robustness.pipeline.engine.saved.write import require_names, save_manifest
+from metric_robustness.pipeline.engine.selection import Selection
+from metric_robustness.pipeline.engine.universal.patterns import patterns_of
+from metric_robustness.pipeline.engine.workers import in_processes
+from metric_robustness.pipeline.errors import DataError
+from metric_robustness.pipeline.files import digest, folder_lock, write_atomically
+from metric_robustness.pipeline.store.sync import Sync
 
 
 def run(selection: Selection, settings: Settings, machine: Machine, listener: Listener, *, key: str = "") -> Summary:

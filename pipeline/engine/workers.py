@@ -17,8 +17,8 @@ from typing import Any, TypeAlias
 import psutil
 import torch
 
-from pipeline.engine.progress import OnEvent
-from pipeline.errors import Exit, TransientError
+from metric_robustness.pipeline.engine.progress import OnEvent
+from metric_robustness.pipeline.errors import Exit, TransientError
 
 Runnable: TypeAlias = Callable[[OnEvent], None]
 

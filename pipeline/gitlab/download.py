@@ -10,9 +10,9 @@ import gitlab
 import requests
 from gitlab.exceptions import GitlabError
 
-from pipeline.errors import TransientError
-from pipeline.files import file_digest, move_into_place, plain_errors
-from pipeline.gitlab.server import TRIES, pause
+from metric_robustness.pipeline.errors import TransientError
+from metric_robustness.pipeline.files import file_digest, move_into_place, plain_errors
+from metric_robustness.pipeline.gitlab.server import TRIES, pause
 
 CHUNK = 1 << 14  # bytes; those of an incomplete chunk are lost when the connection breaks
 BEYOND_END = 416  # HTTP status

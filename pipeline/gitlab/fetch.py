@@ -13,12 +13,18 @@ from urllib.parse import quote
 from gitlab.exceptions import GitlabError
 from gitlab.v4.objects import Project
 
-from pipeline.errors import BenchError, DataError, TransientError
-from pipeline.files import file_digest, write_atomically
-from pipeline.gitlab.download import ChangedError, OnProgress, ResumableDownload, Wanted
-from pipeline.gitlab.server import check_branch, connect, connect_anonymously, pause, plain_server_errors
-from pipeline.gitlab.unpack import unpack
-from pipeline.terminal import err
+from metric_robustness.pipeline.errors import BenchError, DataError, TransientError
+from metric_robustness.pipeline.files import file_digest, write_atomically
+from metric_robustness.pipeline.gitlab.download import ChangedError, OnProgress, ResumableDownload, Wanted
+from metric_robustness.pipeline.gitlab.server import (
+    check_branch,
+    connect,
+    connect_anonymously,
+    pause,
+    plain_server_errors,
+)
+from metric_robustness.pipeline.gitlab.unpack import unpack
+from metric_robustness.pipeline.terminal import err
 
 JOB = "aggregate"
 FOLDER = "public"  # of the artifacts

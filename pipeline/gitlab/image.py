@@ -23,11 +23,11 @@ from docker.types import DeviceRequest, Mount
 from requests.exceptions import RequestException
 from urllib3.exceptions import HTTPError
 
-from pipeline.config import data_folder
-from pipeline.errors import BenchError, DataError, TransientError
-from pipeline.files import digest, file_digest, plain_errors
-from pipeline.places import CODE
-from pipeline.terminal import err
+from metric_robustness.pipeline.config import data_folder
+from metric_robustness.pipeline.errors import BenchError, DataError, TransientError
+from metric_robustness.pipeline.files import digest, file_digest, plain_errors
+from metric_robustness.pipeline.places import CODE
+from metric_robustness.pipeline.terminal import err
 
 Variant = Literal["cuda", "cpu"]
 

@@ -7,9 +7,9 @@ import re
 
 from gitlab.v4.objects import Project, ProjectMergeRequest, ProjectMergeRequestNote
 
-from pipeline.errors import BenchError, TransientError
-from pipeline.gitlab.server import connect, pause, plain_server_errors
-from pipeline.terminal import err
+from metric_robustness.pipeline.errors import BenchError, TransientError
+from metric_robustness.pipeline.gitlab.server import connect, pause, plain_server_errors
+from metric_robustness.pipeline.terminal import err
 
 TOKEN = "BENCHMARK_NOTE_TOKEN"  # noqa: S105  # the variable's name
 MARKER = "<!-- metric-robustness: this note is kept up to date by the pipeline -->"

@@ -13,9 +13,9 @@ from typing import NamedTuple
 from gitlab.exceptions import GitlabError
 from gitlab.v4.objects import Project
 
-from pipeline.errors import BenchError, DataError, TransientError
-from pipeline.gitlab import push
-from pipeline.gitlab.server import check_branch, connect, pause, plain_server_errors, said
+from metric_robustness.pipeline.errors import BenchError, DataError, TransientError
+from metric_robustness.pipeline.gitlab import push
+from metric_robustness.pipeline.gitlab.server import check_branch, connect, pause, plain_server_errors, said
 
 TOKEN = "BENCHMARK_PUBLISH_TOKEN"  # noqa: S105  # the variable's name
 FOLDER = "results"

@@ -12,8 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from pipeline.errors import BenchError, TransientError
-from pipeline.gitlab.server import NotAllowedError
+from metric_robustness.pipeline.errors import BenchError, TransientError
+from metric_robustness.pipeline.gitlab.server import NotAllowedError
 
 AUTHOR, EMAIL = "metric-robustness", "metric-robustness@noreply.invalid"
 TIMEOUT = 300  # seconds for one command of git

@@ -14,10 +14,10 @@ from requests.auth import AuthBase, HTTPBasicAuth
 from requests.utils import parse_dict_header
 from urllib3.util import Retry
 
-from pipeline.errors import BenchError, TransientError
-from pipeline.files import file_digest, write_atomically
-from pipeline.gitlab.image import Variant, image_tag, reference
-from pipeline.places import CODE
+from metric_robustness.pipeline.errors import BenchError, TransientError
+from metric_robustness.pipeline.files import file_digest, write_atomically
+from metric_robustness.pipeline.gitlab.image import Variant, image_tag, reference
+from metric_robustness.pipeline.places import CODE
 
 ACCEPT = ", ".join(
     f"application/vnd.{kind}+json"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from string import Template
 
-from pipeline.config import Runner
+from metric_robustness.pipeline.config import Runner
 
 HEAD = Template("""\
 # A machine with $count $title ($memory GB each): one runner per GPU, so that a GPU works on one job at a time.

@@ -18,7 +18,7 @@ from gitlab.v4.objects import Project
 from requests.adapters import HTTPAdapter
 from urllib3.util import Retry
 
-from pipeline.errors import BenchError, TransientError
+from metric_robustness.pipeline.errors import BenchError, TransientError
 
 TRIES = 5
 PAUSE = 0.5  # seconds before the third try, doubled before each later one

@@ -11,8 +11,8 @@ from gitlab.v4.objects import Project, ProjectPipelineSchedule
 from rich.markup import escape
 from rich.table import Table
 
-from pipeline.errors import BenchError
-from pipeline.gitlab.server import connect, plain_server_errors
+from metric_robustness.pipeline.errors import BenchError
+from metric_robustness.pipeline.gitlab.server import connect, plain_server_errors
 
 TOKEN = "GITLAB_TOKEN"  # noqa: S105  # the variable's name
 SCHEDULE = "nightly benchmark"  # the description by which it is found again

@@ -11,8 +11,8 @@ import zlib
 from contextlib import suppress
 from pathlib import Path
 
-from pipeline.errors import DataError
-from pipeline.files import plain_errors
+from metric_robustness.pipeline.errors import DataError
+from metric_robustness.pipeline.files import plain_errors
 
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+=,-]{0,200}")  # one part of a path
 MOST_FILES = 200_000

@@ -10,7 +10,7 @@ from concurrent.futures.process import BrokenProcessPool
 from types import TracebackType
 from typing import Any, TypeVar
 
-from pipeline.errors import TransientError
+from metric_robustness.pipeline.errors import TransientError
 
 WORTH = 500_000  # rows to read or resample: several seconds of work
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
-from pipeline.scoring.board.leaderboard import Leaderboard, Section
+from metric_robustness.pipeline.scoring.board.leaderboard import Leaderboard, Section
 
 
 class Accuracy(NamedTuple):
@@ -36,7 +36,7 @@ def _srocc(section: Section) -> dict[str, float]:
     """Returns the correlation by metric: that of the attack with most images, since they leave out different ones."""
     found = {}
     for standing in section.standings:
-        most = max(standing.opinions, key=lambda attack: standing.attacks[attack].n, default=None)
+        most = max(standing.opinions, key=lambda attack: standing.effects.attacks[attack].n, default=None)
         value = standing.opinions[most]["srocc_clear"] if most else math.nan
         if math.isfinite(value):
             found[standing.metric] = value

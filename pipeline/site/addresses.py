@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from pipeline.files import digest
+from metric_robustness.pipeline.files import digest
 
 UNSAFE = re.compile(r"[^a-z0-9_+=-]+")
 

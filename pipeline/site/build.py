@@ -8,23 +8,23 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pipeline.cells.stamp import AttackFacts, MetricFacts, Stamp, read_stamp
-from pipeline.files import write_atomically
-from pipeline.scoring.board.leaderboard import Leaderboard, Section, Standing
-from pipeline.scoring.read.cells import StoredCell, find_cells, read_cell
-from pipeline.scoring.scores.defences import defended
-from pipeline.scoring.scores.effects import Effect
-from pipeline.scoring.scores.ranges import read_ranges
-from pipeline.scoring.tables.format import plain
-from pipeline.scoring.tables.write import about_defences
-from pipeline.site import downloads
-from pipeline.site.accuracy import Accuracy, accuracy
-from pipeline.site.addresses import address
-from pipeline.site.defence_maps import defence_maps
-from pipeline.site.gallery import Exhibit, Gallery, Preview
-from pipeline.site.pages import Pages
-from pipeline.site.profile import profile
-from pipeline.site.speed import Speed, speed
+from metric_robustness.pipeline.cells.stamp import AttackFacts, MetricFacts, Stamp, read_stamp
+from metric_robustness.pipeline.files import write_atomically
+from metric_robustness.pipeline.scoring.board.leaderboard import Leaderboard, Section, Standing
+from metric_robustness.pipeline.scoring.read.cells import StoredCell, find_cells, read_cell
+from metric_robustness.pipeline.scoring.scores.defences import defended
+from metric_robustness.pipeline.scoring.scores.effects import Effect
+from metric_robustness.pipeline.scoring.scores.ranges import read_ranges
+from metric_robustness.pipeline.scoring.tables.format import plain
+from metric_robustness.pipeline.scoring.tables.write import about_defences
+from metric_robustness.pipeline.site import downloads
+from metric_robustness.pipeline.site.accuracy import Accuracy, accuracy
+from metric_robustness.pipeline.site.addresses import address
+from metric_robustness.pipeline.site.defence_maps import defence_maps
+from metric_robustness.pipeline.site.gallery import Exhibit, Gallery, Preview
+from metric_robustness.pipeline.site.pages import Pages
+from metric_robustness.pipeline.site.profile import profile
+from metric_robustness.pipeline.site.speed import Speed, speed
 
 OURS = ("metrics/*.html", "attacks/*.html", "gallery/*.png")  # what an earlier site may have left
 
@@ -116,8 +116,8 @@ def _attacks(board: Leaderboard, stamps: Collection[Stamp]) -> dict[str, AttackV
     views = {name: AttackView(facts[name]) for name in sorted(facts)}
     for section in board.sections:
         for name in section.attacks:
-            reached = [standing for standing in section.standings if name in standing.attacks]
-            reached.sort(key=lambda standing: (standing.attacks[name].scores["absolute_gain"], standing.metric))
+            reached = [standing for standing in section.standings if name in standing.effects.attacks]
+            reached.sort(key=lambda standing: (standing.effects.attacks[name].scores["absolute_gain"], standing.metric))
             views[name].results.append((section, reached))
     return views
 
@@ -148,7 +148,7 @@ def _look_at_rows(
 ) -> None:
     for cell in cells:
         rows = cell.rows[(cell.rows["dataset"] == section.dataset) & (cell.rows["variant"] == "")]
-        if standing.scale is None or rows.empty or cell.attack not in standing.attacks:
+        if standing.scale is None or rows.empty or cell.attack not in standing.effects.attacks:
             continue
         gained = rows.assign(
             gain=standing.scale(rows["attacked"].to_numpy()) - standing.scale(rows["clear"].to_numpy())
@@ -167,12 +167,12 @@ def _points(board: Leaderboard, speeds: dict[str, Speed], rated: Sequence[Accura
                     "metric": standing.metric,
                     "rank": standing.rank,
                     "ranks": standing.rank_interval,
-                    "gain": _estimate(standing.worst),
+                    "gain": _estimate(standing.effects.worst),
                     "seconds": speeds[standing.metric].seconds if standing.metric in speeds else None,
                     "srocc": agreed.srocc.get(standing.metric) if agreed else None,
                 }
                 for standing in section.standings
-                if standing.worst
+                if standing.effects.worst
             ],
         }
         for section, agreed in zip(board.sections, rated, strict=True)

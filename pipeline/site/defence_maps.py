@@ -9,7 +9,7 @@ from statistics import fmean
 
 import pandas as pd
 
-from pipeline.scoring.scores.defences import NONE, Defended
+from metric_robustness.pipeline.scoring.scores.defences import NONE, Defended
 
 
 @dataclass(frozen=True)
@@ -17,7 +17,7 @@ class DefenceSummary:
     """What a defence does to images that nobody attacked, and what it takes; nan where that is unknown."""
 
     defence: str
-    clean_cost: float  # mean change of the score, in parts of the range
+    clean_shift: float  # mean change of the score, in parts of the range
     agreement: float  # SROCC of the scores with and without the defence
     opinions: float  # SROCC of the defended metric's scores with what people think of the images
     seconds: float  # per image
@@ -30,8 +30,8 @@ class DefenceMap:
 
     metric: str
     dataset: str
-    unaware: pd.DataFrame  # gain of attacks on the bare metric, in parts of its range
-    aware: pd.DataFrame  # gain of attacks that went through the defence, in the same order; of those that were run so
+    unaware: pd.DataFrame  # shift by attacks on the bare metric, in parts of its range
+    aware: pd.DataFrame  # shift by attacks that went through the defence, in the same order; of those that were run so
     quality: pd.DataFrame  # of the purified attacked images
     summaries: list[DefenceSummary]
 
@@ -46,8 +46,8 @@ def defence_maps(lines: Sequence[Defended]) -> Iterator[DefenceMap]:
         aware = [line for line in own if line.case.setting == "adaptive"]
         attacks = {line.case.attack for line in aware}
         maps = {
-            "unaware": _map([*bare, *unaware], _gain),
-            "aware": _map([*(line for line in bare if line.case.attack in attacks), *aware], _gain),
+            "unaware": _map([*bare, *unaware], _shift),
+            "aware": _map([*(line for line in bare if line.case.attack in attacks), *aware], _shift),
         }
         order = _order(maps["aware"] if aware else maps["unaware"], {line.case.defence for line in own})
         yield DefenceMap(
@@ -59,8 +59,8 @@ def defence_maps(lines: Sequence[Defended]) -> Iterator[DefenceMap]:
         )
 
 
-def _gain(line: Defended) -> float:
-    return line.gain_of_range.value
+def _shift(line: Defended) -> float:
+    return line.shift.value
 
 
 def _map(lines: Sequence[Defended], value: Callable[[Defended], float]) -> pd.DataFrame:
@@ -71,13 +71,13 @@ def _map(lines: Sequence[Defended], value: Callable[[Defended], float]) -> pd.Da
     return pd.DataFrame(rows).pivot_table(index="defence", columns="attack", values="value", aggfunc="mean")
 
 
-def _order(gains: pd.DataFrame, defences: Iterable[str]) -> list[str]:
-    """Returns the bare metric, then the defences by their mean gain under attacks that were run on all of them.
+def _order(shifts: pd.DataFrame, defences: Iterable[str]) -> list[str]:
+    """Returns the bare metric, then the defences by their mean shift under attacks that were run on all of them.
 
-    Where there is no such attack, by the mean over those that were; a defence without a gain comes last.
+    Where there is no such attack, by the mean over those that were; a defence without a shift comes last.
     """
-    shared = gains.dropna(axis="columns")
-    means = (gains if shared.empty else shared).mean(axis="columns")
+    shared = shifts.dropna(axis="columns")
+    means = (shifts if shared.empty else shared).mean(axis="columns")
     return sorted(defences, key=lambda name: (name != NONE, name not in means, means.get(name, math.inf), name))
 
 
@@ -88,7 +88,7 @@ def _in_order(table: pd.DataFrame, order: Sequence[str]) -> pd.DataFrame:
 def _summary(lines: Sequence[Defended]) -> DefenceSummary:
     return DefenceSummary(
         defence=lines[0].case.defence,
-        clean_cost=_mean(line.clean.clean_cost_of_range for line in lines),
+        clean_shift=_mean(line.clean.clean_shift for line in lines),
         agreement=_mean(line.clean.agreement for line in lines),
         opinions=_mean(line.opinions.srocc_clear for line in lines),
         seconds=_mean(line.seconds for line in lines),

@@ -7,7 +7,7 @@ import zipfile
 from collections.abc import Collection, Iterable
 from pathlib import Path
 
-from pipeline.cells.stamp import Stamp
+from metric_robustness.pipeline.cells.stamp import Stamp
 
 FILES = {
     "leaderboard.csv": "the leaderboard, for spreadsheets",

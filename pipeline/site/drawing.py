@@ -7,7 +7,7 @@ from bisect import bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from pipeline.scoring.scores.effects import Effect
+from metric_robustness.pipeline.scoring.scores.effects import Effect
 
 SCORE = "absolute_gain"  # what bars and heat maps show
 WHOLE = 1.0  # the metric's range: a bar that goes on beyond it would leave no room for the others

@@ -14,10 +14,10 @@ import pandas as pd
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
-from pipeline.cells.cell import images_folder
-from pipeline.cells.fit import read_fit_stamp
-from pipeline.files import digest
-from pipeline.scoring.read.cells import StoredCell
+from metric_robustness.pipeline.cells.cell import images_folder
+from metric_robustness.pipeline.cells.fit import read_fit_stamp
+from metric_robustness.pipeline.files import digest
+from metric_robustness.pipeline.scoring.read.cells import StoredCell
 
 TableRow: TypeAlias = dict[Hashable, Any]  # of a table of rows, by column
 Pixels: TypeAlias = NDArray[np.uint8]  # (H, W, 3)

@@ -8,15 +8,15 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from pipeline.files import write_atomically
-from pipeline.scoring.board.flags import EXPLANATIONS, Flag
-from pipeline.scoring.board.leaderboard import FEW
-from pipeline.scoring.board.records import BUDGET, CONTROL
-from pipeline.scoring.scores.effects import Effect
-from pipeline.scoring.scores.robustness import SCORES
-from pipeline.scoring.tables.format import digits, with_margin
-from pipeline.site.addresses import address
-from pipeline.site.drawing import SCORE, SHADES, Axis, shade
+from metric_robustness.pipeline.files import write_atomically
+from metric_robustness.pipeline.scoring.board.flags import EXPLANATIONS, Flag
+from metric_robustness.pipeline.scoring.board.leaderboard import FEW
+from metric_robustness.pipeline.scoring.board.records import BUDGET, CONTROL
+from metric_robustness.pipeline.scoring.scores.effects import Effect
+from metric_robustness.pipeline.scoring.scores.robustness import SCORES
+from metric_robustness.pipeline.scoring.tables.format import digits, with_margin
+from metric_robustness.pipeline.site.addresses import address
+from metric_robustness.pipeline.site.drawing import SCORE, SHADES, Axis, shade
 
 HERE = Path(__file__).parent
 MOST_COMPARED = 40  # metrics whose table of pairs is still readable

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pipeline.scoring.scores.robustness import ScoreScale, Values
+from metric_robustness.pipeline.scoring.scores.robustness import ScoreScale, Values
 
 BINS = 24
 POINTS = 200  # of an attack at most: a browser draws thirty attacks of them at once without effort

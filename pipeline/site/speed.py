@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from pipeline.scoring.read.cells import StoredCell
+from metric_robustness.pipeline.scoring.read.cells import StoredCell
 
 
 class Speed(NamedTuple):

@@ -7,11 +7,11 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from pipeline.cells.cell import Cell
-from pipeline.cells.fit import Fit, FitStamp
-from pipeline.cells.stamp import Stamp
-from pipeline.files import digest, write_atomically
-from pipeline.store.store import Place, RefusedError, Store
+from metric_robustness.pipeline.cells.cell import Cell
+from metric_robustness.pipeline.cells.fit import Fit, FitStamp
+from metric_robustness.pipeline.cells.stamp import Stamp
+from metric_robustness.pipeline.files import digest, write_atomically
+from metric_robustness.pipeline.store.store import Place, RefusedError, Store
 
 
 def read_stamp(store: Store, cell: Cell) -> Stamp | None:

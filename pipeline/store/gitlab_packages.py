@@ -5,8 +5,8 @@ from __future__ import annotations
 from gitlab.exceptions import GitlabError
 from gitlab.v4.objects import Project
 
-from pipeline.gitlab.server import plain_server_errors
-from pipeline.store.store import Place, Store
+from metric_robustness.pipeline.gitlab.server import plain_server_errors
+from metric_robustness.pipeline.store.store import Place, Store
 
 
 class PackageStore(Store):

@@ -6,8 +6,8 @@ import os
 import re
 from pathlib import Path
 
-from pipeline.errors import BenchError
-from pipeline.store.store import FolderStore, Store
+from metric_robustness.pipeline.errors import BenchError
+from metric_robustness.pipeline.store.store import FolderStore, Store
 
 API = re.compile(r"(?P<url>https?://[^\s]+?)/api/v4/projects/(?P<project>[^/\s]+)/?")
 TOKENS = ("CI_JOB_TOKEN", "GITLAB_TOKEN")  # the first that is set is used
@@ -23,8 +23,8 @@ def open_store(address: str) -> Store:
         BenchError: If it is neither, or no token is set for the project.
     """
     if found := API.fullmatch(address):
-        from pipeline.gitlab.server import connect  # noqa: PLC0415
-        from pipeline.store.gitlab_packages import PackageStore  # noqa: PLC0415  # a folder needs no client of GitLab
+        from metric_robustness.pipeline.gitlab.server import connect  # noqa: PLC0415
+        from metric_robustness.pipeline.store.gitlab_packages import PackageStore  # noqa: PLC0415  # a folder needs no client of GitLab
 
         variable = next((name for name in TOKENS if os.environ.get(name)), TOKENS[0])
         return PackageStore(connect(variable, url=found["url"], project=found["project"]))

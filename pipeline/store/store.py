@@ -15,11 +15,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Literal, NamedTuple, final
 
-from pipeline.errors import BenchError, DataError
-from pipeline.files import plain_errors, write_atomically
+from metric_robustness.pipeline.errors import BenchError, DataError
+from metric_robustness.pipeline.files import plain_errors, write_atomically
 
 # Finished cells, checkpoints of unfinished ones, scores of clear images, fitted patterns.
-Kind = Literal["cells", "work", "clear", "fits"]
+Kind = Literal["cells", "unfinished", "clear", "fits"]
 PLACE = re.compile(r"[a-z]+/[0-9a-f]{16,64}/[a-z][a-z.]*")
 MAGIC = b"robustness-object 1"
 CONNECTIONS = 16

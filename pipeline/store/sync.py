@@ -5,14 +5,14 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from pipeline.cells.cell import Cell
-from pipeline.cells.fit import Fit
-from pipeline.cells.stamp import Stamp, read_stamp
-from pipeline.errors import TransientError
-from pipeline.files import write_atomically
-from pipeline.store import cells as stored
-from pipeline.store.store import Place, RefusedError, Store
-from pipeline.terminal import err
+from metric_robustness.pipeline.cells.cell import Cell
+from metric_robustness.pipeline.cells.fit import Fit
+from metric_robustness.pipeline.cells.stamp import Stamp, read_stamp
+from metric_robustness.pipeline.errors import TransientError
+from metric_robustness.pipeline.files import write_atomically
+from metric_robustness.pipeline.store import cells as stored
+from metric_robustness.pipeline.store.store import Place, RefusedError, Store
+from metric_robustness.pipeline.terminal import err
 
 
 class Sync:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from metrics.base import Images
-from pipeline.catalogue.lookup import find
-from pipeline.engine.metric.build import build_metric
+from metric_robustness.metrics.base import Images
+from metric_robustness.pipeline.catalogue.lookup import find
+from metric_robustness.pipeline.engine.metric.build import build_metric
 
 LABEL_METRICS = ("fsim", "vif", "gmsd")
 

@@ -15,12 +15,12 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from metrics.base import Images
-from pipeline.errors import DataError
-from pipeline.files import digest, write_atomically
-from pipeline.train.recipes import Recipe
-from pipeline.train.samples import Samples
-from pipeline.train.task import find_task
+from metric_robustness.metrics.base import Images
+from metric_robustness.pipeline.errors import DataError
+from metric_robustness.pipeline.files import digest, write_atomically
+from metric_robustness.pipeline.train.recipes import Recipe
+from metric_robustness.pipeline.train.samples import Samples
+from metric_robustness.pipeline.train.task import find_task
 
 LARGEST_STEP = 1.0  # gradients are scaled down to this norm of all of them
 

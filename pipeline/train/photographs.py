@@ -8,12 +8,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pipeline.data.dataset import Photo, open_dataset
-from pipeline.data.images import decode
-from pipeline.data.video import Pixels
-from pipeline.errors import DataError
-from pipeline.files import digest
-from pipeline.train.recipes import TID2013_SOURCES
+from metric_robustness.pipeline.data.dataset import Photo, open_dataset
+from metric_robustness.pipeline.data.images import decode
+from metric_robustness.pipeline.data.video import Pixels
+from metric_robustness.pipeline.errors import DataError
+from metric_robustness.pipeline.files import digest
+from metric_robustness.pipeline.train.recipes import TID2013_SOURCES
 
 HELD_OUT = 0.2  # share of the photographs
 

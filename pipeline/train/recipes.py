@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from pipeline.catalogue.lookup import find
-from pipeline.errors import BenchError, suggestion
+from metric_robustness.pipeline.catalogue.lookup import find
+from metric_robustness.pipeline.errors import BenchError, suggestion
 
 # TID2013 cut its reference images from these Kodak photographs. Never trained or validated on, so that its opinions
 # remain an honest test.

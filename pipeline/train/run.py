@@ -12,15 +12,15 @@ import torch
 from safetensors.torch import save
 from torch import nn
 
-from pipeline.catalogue.lookup import find, find_anywhere
-from pipeline.engine.device import commit, versions
-from pipeline.errors import DataError
-from pipeline.files import digest, folder_lock, write_atomically
-from pipeline.train.loop import Epoch, Training
-from pipeline.train.photographs import Photographs, gather, with_attacked
-from pipeline.train.progress import Silent, TrainingListener
-from pipeline.train.recipes import Recipe
-from pipeline.train.task import find_task
+from metric_robustness.pipeline.catalogue.lookup import find, find_anywhere
+from metric_robustness.pipeline.engine.device import commit, versions
+from metric_robustness.pipeline.errors import DataError
+from metric_robustness.pipeline.files import digest, folder_lock, write_atomically
+from metric_robustness.pipeline.train.loop import Epoch, Training
+from metric_robustness.pipeline.train.photographs import Photographs, gather, with_attacked
+from metric_robustness.pipeline.train.progress import Silent, TrainingListener
+from metric_robustness.pipeline.train.recipes import Recipe
+from metric_robustness.pipeline.train.task import find_task
 
 RATED = {"rate", "harden"}  # the tasks that can learn from people's ratings
 
@@ -99,7 +99,7 @@ def start(recipe: Recipe) -> nn.Module:
         DataError: If the catalogue has no such entry, or it cannot be built without weights.
     """
     if recipe.task == "harden":
-        from pipeline.train.tasks.harden import begin  # noqa: PLC0415  # no other task builds metrics
+        from metric_robustness.pipeline.train.tasks.harden import begin  # noqa: PLC0415  # no other task builds metrics
 
         return begin(find("metrics", recipe.network)).to(memory_format=torch.channels_last)
     kind: type[Trainable] = find_anywhere(recipe.network).load()

@@ -14,16 +14,16 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
-from pipeline.catalogue.lookup import find
-from pipeline.data.images import to_tensor
-from pipeline.data.video import Pixels
-from pipeline.errors import DataError
-from pipeline.files import digest, write_atomically
-from pipeline.train.distortions import distort_to, draw_kind
-from pipeline.train.labels import LABEL_METRICS, Labeller
-from pipeline.train.photographs import Photographs
-from pipeline.train.recipes import Recipe
-from pipeline.train.scenes import scene
+from metric_robustness.pipeline.catalogue.lookup import find
+from metric_robustness.pipeline.data.images import to_tensor
+from metric_robustness.pipeline.data.video import Pixels
+from metric_robustness.pipeline.errors import DataError
+from metric_robustness.pipeline.files import digest, write_atomically
+from metric_robustness.pipeline.train.distortions import distort_to, draw_kind
+from metric_robustness.pipeline.train.labels import LABEL_METRICS, Labeller
+from metric_robustness.pipeline.train.photographs import Photographs
+from metric_robustness.pipeline.train.recipes import Recipe
+from metric_robustness.pipeline.train.scenes import scene
 
 CHUNK = 40  # samples in a file; a process that is killed loses at most so many
 TOGETHER = 5  # samples labelled in one batch; larger batches do not fit the processor's cache

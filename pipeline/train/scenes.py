@@ -12,8 +12,8 @@ from collections.abc import Mapping
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
-from pipeline.data.video import Pixels
-from pipeline.train.distortions import rounded
+from metric_robustness.pipeline.data.video import Pixels
+from metric_robustness.pipeline.train.distortions import rounded
 
 FINER = 2  # scenes are drawn so many times larger, for smooth edges
 PARTS = (15, 90)  # shapes in a scene

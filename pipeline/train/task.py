@@ -10,10 +10,10 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
-from metrics.base import Images
-from pipeline.train.photographs import Photographs
-from pipeline.train.recipes import Recipe
-from pipeline.train.samples import Samples
+from metric_robustness.metrics.base import Images
+from metric_robustness.pipeline.train.photographs import Photographs
+from metric_robustness.pipeline.train.recipes import Recipe
+from metric_robustness.pipeline.train.samples import Samples
 
 
 class TrainingTask(Protocol):
@@ -46,6 +46,6 @@ def find_task(recipe: Recipe) -> TrainingTask:
 
     The module is imported only when it is needed, since some import packages that take seconds.
     """
-    module: Any = importlib.import_module(f"pipeline.train.tasks.{recipe.task}")
+    module: Any = importlib.import_module(f"metric_robustness.pipeline.train.tasks.{recipe.task}")
     task: TrainingTask = module.of(recipe) if hasattr(module, "of") else module
     return task

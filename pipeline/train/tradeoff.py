@@ -11,21 +11,21 @@ from typing import Any
 import numpy as np
 import torch
 
-from attacks.base import Attack
-from metrics.base import Images, Metric
-from pipeline.catalogue.lookup import find
-from pipeline.data.images import quantize, to_tensor
-from pipeline.engine.metric.objective import ImageNoise, MetricObjective
-from pipeline.errors import BenchError
-from pipeline.files import folder_lock, write_atomically
-from pipeline.train.loop import Epoch, Training
-from pipeline.train.photographs import Photographs, gather
-from pipeline.train.progress import Silent, TrainingListener
-from pipeline.train.recipes import Recipe, find_recipe
-from pipeline.train.run import start
-from pipeline.train.samples import Samples
-from pipeline.train.task import find_task
-from pipeline.train.tasks.harden import quality
+from metric_robustness.attacks.base import Attack
+from metric_robustness.metrics.base import Images, Metric
+from metric_robustness.pipeline.catalogue.lookup import find
+from metric_robustness.pipeline.data.images import quantize, to_tensor
+from metric_robustness.pipeline.engine.metric.objective import ImageNoise, MetricObjective
+from metric_robustness.pipeline.errors import BenchError
+from metric_robustness.pipeline.files import folder_lock, write_atomically
+from metric_robustness.pipeline.train.loop import Epoch, Training
+from metric_robustness.pipeline.train.photographs import Photographs, gather
+from metric_robustness.pipeline.train.progress import Silent, TrainingListener
+from metric_robustness.pipeline.train.recipes import Recipe, find_recipe
+from metric_robustness.pipeline.train.run import start
+from metric_robustness.pipeline.train.samples import Samples
+from metric_robustness.pipeline.train.task import find_task
+from metric_robustness.pipeline.train.tasks.harden import quality
 
 EPS = 4 / 255  # budget of the attack
 DISTORTED = 64  # images whose gradients are measured

@@ -13,9 +13,9 @@ import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from pipeline.files import write_atomically
-from pipeline.scoring.plots.style import STYLE, UNDATED
-from pipeline.train.tradeoff import TradeoffPoint
+from metric_robustness.pipeline.files import write_atomically
+from metric_robustness.pipeline.scoring.plots.style import STYLE, UNDATED
+from metric_robustness.pipeline.train.tradeoff import TradeoffPoint
 
 SHOWN = {"norm": "mean l1 norm of the gradient", "gain": "mean I-FGSM gain at 4/255, of 100"}
 

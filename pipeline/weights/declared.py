@@ -6,12 +6,12 @@ import difflib
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.catalogue import lookup
-from pipeline.catalogue.entry import weights_path
-from pipeline.catalogue.syntax import FOLDERS
-from pipeline.errors import BenchError
-from pipeline.weights import manifest
-from pipeline.weights.manifest import Weight
+from metric_robustness.pipeline.catalogue import lookup
+from metric_robustness.pipeline.catalogue.entry import weights_path
+from metric_robustness.pipeline.catalogue.syntax import FOLDERS
+from metric_robustness.pipeline.errors import BenchError
+from metric_robustness.pipeline.weights import manifest
+from metric_robustness.pipeline.weights.manifest import Weight
 
 
 @dataclass(frozen=True)

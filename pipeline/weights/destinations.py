@@ -8,11 +8,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
-from pipeline.catalogue.weight_paths import hub_file, main_revision, torch_home
-from pipeline.files import exclusive, move_into_place, replace_link, write_atomically
-from pipeline.weights import sums
-from pipeline.weights.declared import Need
-from pipeline.weights.sums import OTHER_FOLDER
+from metric_robustness.pipeline.catalogue.weight_paths import hub_file, main_revision, torch_home
+from metric_robustness.pipeline.files import exclusive, move_into_place, replace_link, write_atomically
+from metric_robustness.pipeline.weights import sums
+from metric_robustness.pipeline.weights.declared import Need
+from metric_robustness.pipeline.weights.sums import OTHER_FOLDER
 
 UNKNOWN_REVISION = "0" * 40  # for a hub file whose commit is not known: it came from a mirror, or was imported
 

@@ -7,11 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 from threading import Event
 
-from pipeline.errors import DataError, TransientError
-from pipeline.files import plain_errors
-from pipeline.weights.integrity import Expected
-from pipeline.weights.sources import CHUNK, BusyError, ConnectionBrokenError, FileSource
-from pipeline.weights.sums import OTHER_FOLDER
+from metric_robustness.pipeline.errors import DataError, TransientError
+from metric_robustness.pipeline.files import plain_errors
+from metric_robustness.pipeline.weights.integrity import Expected
+from metric_robustness.pipeline.weights.sources import CHUNK, BusyError, ConnectionBrokenError, FileSource
+from metric_robustness.pipeline.weights.sums import OTHER_FOLDER
 
 OnProgress = Callable[[int, int | None], None]  # gets the bytes that have arrived, and of how many if that is known
 

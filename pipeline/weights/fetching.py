@@ -12,16 +12,23 @@ from threading import Event
 from typing import NamedTuple
 from urllib.parse import quote
 
-from pipeline.errors import BenchError, DataError, Exit, TransientError
-from pipeline.files import file_digest
-from pipeline.weights import sums
-from pipeline.weights.declared import Need
-from pipeline.weights.destinations import Caches, Destination
-from pipeline.weights.download import Retries, StoppedError, download
-from pipeline.weights.integrity import Expected, expected
-from pipeline.weights.network import forbidden_by
-from pipeline.weights.repositories import members_in_mirror, members_on_hub
-from pipeline.weights.sources import Announced, BusyError, ConnectionBrokenError, FileSource, PathSource, UrlSource
+from metric_robustness.pipeline.errors import BenchError, DataError, Exit, TransientError
+from metric_robustness.pipeline.files import file_digest
+from metric_robustness.pipeline.weights import sums
+from metric_robustness.pipeline.weights.declared import Need
+from metric_robustness.pipeline.weights.destinations import Caches, Destination
+from metric_robustness.pipeline.weights.download import Retries, StoppedError, download
+from metric_robustness.pipeline.weights.integrity import Expected, expected
+from metric_robustness.pipeline.weights.network import forbidden_by
+from metric_robustness.pipeline.weights.repositories import members_in_mirror, members_on_hub
+from metric_robustness.pipeline.weights.sources import (
+    Announced,
+    BusyError,
+    ConnectionBrokenError,
+    FileSource,
+    PathSource,
+    UrlSource,
+)
 
 VARIABLE = "METRIC_ROBUSTNESS_MIRROR"
 OnProgress = Callable[[Need, int, int | None], None]  # gets the file, the bytes that arrived, and of how many if known

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from pipeline.errors import BenchError, DataError
-from pipeline.files import file_digest
-from pipeline.weights.declared import Need, declared
-from pipeline.weights.fetching import Fetcher, FetchResult
-from pipeline.weights.opening import open_all
-from pipeline.weights.sources import PathSource
+from metric_robustness.pipeline.errors import BenchError, DataError
+from metric_robustness.pipeline.files import file_digest
+from metric_robustness.pipeline.weights.declared import Need, declared
+from metric_robustness.pipeline.weights.fetching import Fetcher, FetchResult
+from metric_robustness.pipeline.weights.opening import open_all
+from metric_robustness.pipeline.weights.sources import PathSource
 
 
 def recognise(paths: list[Path], name: str) -> list[tuple[Path, Need]]:

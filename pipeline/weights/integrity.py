@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple
 
-from pipeline.errors import DataError
-from pipeline.weights.manifest import Weight
-from pipeline.weights.sources import Announced
+from metric_robustness.pipeline.errors import DataError
+from metric_robustness.pipeline.weights.manifest import Weight
+from metric_robustness.pipeline.weights.sources import Announced
 
 
 class Expected(NamedTuple):

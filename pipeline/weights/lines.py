@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 from threading import Lock
 
-from pipeline.terminal import HEARTBEAT, err
-from pipeline.weights.declared import Need
-from pipeline.weights.fetching import FetchResult
+from metric_robustness.pipeline.terminal import HEARTBEAT, err
+from metric_robustness.pipeline.weights.declared import Need
+from metric_robustness.pipeline.weights.fetching import FetchResult
 
 
 class FetchLines:

@@ -13,9 +13,9 @@ from urllib.parse import quote
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
-from pipeline.catalogue.weight_paths import hub_file
-from pipeline.errors import BenchError
-from pipeline.weights.network import HUB, hub
+from metric_robustness.pipeline.catalogue.weight_paths import hub_file
+from metric_robustness.pipeline.errors import BenchError
+from metric_robustness.pipeline.weights.network import HUB, hub
 
 FILE = Path(__file__).with_name("manifest.yml")
 HASHED = re.compile(r"-([0-9a-f]{8,64})\.[a-z.]+$")  # how torch hub writes the beginning of the sha256 into a name

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pipeline.errors import BenchError
-from pipeline.weights import sums
-from pipeline.weights.declared import Need
-from pipeline.weights.destinations import MirrorFolder
-from pipeline.weights.fetching import Fetcher, OnProgress
-from pipeline.weights.sources import FileSource, PathSource
+from metric_robustness.pipeline.errors import BenchError
+from metric_robustness.pipeline.weights import sums
+from metric_robustness.pipeline.weights.declared import Need
+from metric_robustness.pipeline.weights.destinations import MirrorFolder
+from metric_robustness.pipeline.weights.fetching import Fetcher, OnProgress
+from metric_robustness.pipeline.weights.sources import FileSource, PathSource
 
 
 class MirrorFetcher(Fetcher):

@@ -1,7 +1,7 @@
 """Opens weight files as their readers would, without running code that they hold.
 
-A process of its own does it, `python -m pipeline.weights.opening FILE...`, since a damaged file may crash
-its reader. It prints a line of JSON per file.
+That is done in a process of its own, `python -m metric_robustness.pipeline.weights.opening FILE...`, which a damaged
+file may kill. It prints a line of JSON per file.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def open_file(path: Path) -> Opened:
 def _torch(path: Path) -> Opened:
     import torch  # noqa: PLC0415  # seconds
 
-    from metrics.weights_adapter import NUMBERS  # noqa: PLC0415
+    from metric_robustness.metrics.weights_adapter import NUMBERS  # noqa: PLC0415
 
     archive = zipfile.is_zipfile(path)
     if archive:

@@ -6,12 +6,12 @@ import urllib.error
 import urllib.request
 from functools import cache
 
-from pipeline.catalogue.entry import Entry
-from pipeline.errors import BenchError
-from pipeline.weights.declared import choose
-from pipeline.weights.fetching import Fetcher
-from pipeline.weights.lines import FetchLines
-from pipeline.weights.network import forbidden_by, hub
+from metric_robustness.pipeline.catalogue.entry import Entry
+from metric_robustness.pipeline.errors import BenchError
+from metric_robustness.pipeline.weights.declared import choose
+from metric_robustness.pipeline.weights.fetching import Fetcher
+from metric_robustness.pipeline.weights.lines import FetchLines
+from metric_robustness.pipeline.weights.network import forbidden_by, hub
 
 
 def missing(entry: Entry) -> str:

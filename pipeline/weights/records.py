@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from pipeline.weights import sums
-from pipeline.weights.declared import Need
+from metric_robustness.pipeline.weights import sums
+from metric_robustness.pipeline.weights.declared import Need
 
 
 def records(needs: list[Need]) -> list[dict[str, Any]]:

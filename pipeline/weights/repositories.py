@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from urllib.parse import quote
 
-from pipeline.catalogue.weight_paths import hub_file
-from pipeline.errors import DataError
-from pipeline.weights.declared import Need
-from pipeline.weights.manifest import Weight
-from pipeline.weights.network import hub
-from pipeline.weights.sources import UrlSource
+from metric_robustness.pipeline.catalogue.weight_paths import hub_file
+from metric_robustness.pipeline.errors import DataError
+from metric_robustness.pipeline.weights.declared import Need
+from metric_robustness.pipeline.weights.manifest import Weight
+from metric_robustness.pipeline.weights.network import hub
+from metric_robustness.pipeline.weights.sources import UrlSource
 
 UNREAD = (".gitattributes", ".gitignore", "README.md")  # files that no library reads
 

@@ -15,7 +15,7 @@ from urllib.parse import urljoin
 import requests
 import urllib3
 
-from pipeline.errors import BenchError, DataError
+from metric_robustness.pipeline.errors import BenchError, DataError
 
 CHUNK = 1 << 18  # bytes
 TIMEOUT = (10, 30)  # seconds to connect, and between two pieces

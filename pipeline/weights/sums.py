@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from pipeline.catalogue.weight_paths import torch_home
-from pipeline.files import exclusive, write_atomically
+from metric_robustness.pipeline.catalogue.weight_paths import torch_home
+from metric_robustness.pipeline.files import exclusive, write_atomically
 
 LINE = re.compile(r"([0-9a-f]{64})[ ][ *](.+)")
 NAME = "SHA256SUMS"

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-from pipeline.files import file_digest
-from pipeline.weights import sums
-from pipeline.weights.declared import Need
-from pipeline.weights.integrity import expected
-from pipeline.weights.opening import TORCHSCRIPT, Opened, open_all
+from metric_robustness.pipeline.files import file_digest
+from metric_robustness.pipeline.weights import sums
+from metric_robustness.pipeline.weights.declared import Need
+from metric_robustness.pipeline.weights.integrity import expected
+from metric_robustness.pipeline.weights.opening import TORCHSCRIPT, Opened, open_all
 
 
 class WeightVerdict(NamedTuple):

@@ -5,12 +5,12 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from metrics.base import FullReference, NoReference
-from pipeline.engine.metric.objective import ImageNoise, MetricObjective
+from metric_robustness.metrics.base import FullReference, NoReference
+from metric_robustness.pipeline.engine.metric.objective import ImageNoise, MetricObjective
 
 
 class Linear(NoReference):
-    """<w, x>: the best change within eps is eps * sign(w), at a fixed RMSE it is parallel to w."""
+    """<w, x>: the best change within eps is eps * sign(w); at a fixed RMSE it is parallel to w."""
 
     higher_is_better = True
     score_range = (0.0, 1.0)
@@ -38,7 +38,7 @@ class Quadratic(NoReference):
 
 
 class Wavy(NoReference):
-    """Curved, and a product of neighbours; its gradient is elementwise, hence bitwise the same alone and in a batch."""
+    """Curved, with products of neighbours; its gradient is elementwise, so bitwise equal alone and in a batch."""
 
     higher_is_better = True
     score_range = (0.0, 1.0)
@@ -52,7 +52,7 @@ class Wavy(NoReference):
 
 
 class OddOnBright(Wavy):
-    """Wavy, times a factor on an image whose mean is over .8: NaN, as after a division by no variance, or huge."""
+    """Wavy, times a factor on images whose mean is over .8: NaN, as after a division by zero variance, or huge."""
 
     def __init__(self, factor: float) -> None:
         super().__init__()
@@ -76,7 +76,7 @@ class Distance(FullReference):
 def random_images(
     count: int, size: tuple[int, int] = (19, 23), low: int = 64, high: int = 192, seed: int = 0
 ) -> Tensor:
-    """Returns 8-bit images with levels in [low, high): far enough from 0 and 255 that eps, not the range, bounds."""
+    """Returns 8-bit images with levels in [low, high), by default so far from 0 and 255 that only eps is a bound."""
     levels = torch.randint(low, high, (count, 3, *size), generator=torch.Generator().manual_seed(seed))
     return levels.float() / 255
 

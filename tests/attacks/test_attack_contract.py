@@ -1,4 +1,4 @@
-"""What every attack must do, whatever it is; a new file in attacks/ is tested without a new test."""
+"""What every attack must do; a new file in attacks/ is tested without a new test."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import pytest
 import torch
 from analytic_metrics import Distance, OddOnBright, Wavy, random_images, rounded
 
-from pipeline.catalogue.lookup import entries
-from pipeline.contract.attack import Sameness
-from pipeline.engine.metric.objective import ImageNoise, MetricObjective
+from metric_robustness.pipeline.catalogue.lookup import entries
+from metric_robustness.pipeline.contract.attack import Sameness
+from metric_robustness.pipeline.engine.metric.objective import ImageNoise, MetricObjective
 
-# Fitted attacks need a training set first: they are tested where they are fitted.
+# Universal attacks need a fit on a training set first: test_universal.py tests them.
 ENTRIES = {name: entry for name, entry in entries("attacks").items() if entry.fields.get("family") != "universal"}
 CELLS = [(name, variant) for name, entry in ENTRIES.items() for variant in ["", *entry.fields.get("variants", {})]]
 ADVERSARIES = [cell for cell in CELLS if ENTRIES[cell[0]].fields.get("family") != "control"]
@@ -33,7 +33,7 @@ def make(cell, **settings):
 
 
 def attacked(attack, name, metric, images, references=None, *, which=(0, 1, 2), device="cpu"):
-    """Attacks the images of a batch that are asked for, in the order asked for."""
+    """Attacks the images with the indices `which`, in that order; returns the result and the objective."""
     which = list(which)
     niqe = {need: torch.tensor(NIQE)[which] for need in attack.needs}
     part = images[which].to(device)
@@ -46,7 +46,7 @@ def attacked(attack, name, metric, images, references=None, *, which=(0, 1, 2), 
 
 @cache
 def together(cell):
-    """The default run, which many tests look at."""
+    """Returns the default run, which many tests compare with."""
     return attacked(make(cell), cell[0], Wavy(), random_images(3))
 
 
@@ -114,13 +114,13 @@ def test_is_the_same_in_every_run(cell):
 @pytest.mark.parametrize("cell", CELLS, ids=label)
 def test_is_the_same_on_every_device(cell, device):
     result, _ = attacked(make(cell), cell[0], Wavy(), random_images(3), device=device)
-    # A gradient that is 0 but for rounding may have either sign: a few values may differ by a step.
+    # Rounding decides the sign of a gradient near 0, so a few values may differ by a step.
     assert ((result - together(cell)[0]).abs() > 1e-5).float().mean() < 0.001
 
 
 @pytest.mark.parametrize("factor", [torch.nan, 1e30])
 @pytest.mark.parametrize("cell", CELLS, ids=label)
-def test_one_odd_image_spoils_no_other(cell, factor):
+def test_an_image_with_nan_or_huge_scores_changes_no_other(cell, factor):
     images = random_images(3)
     images[1] = 240 / 255
     result, _ = attacked(make(cell), cell[0], OddOnBright(factor), images)
@@ -174,7 +174,7 @@ def test_accepts_any_size(cell, size):
 
 
 class Shapes:
-    """An objective of shapes alone: on the meta device a tensor has no values, and reading one is an error."""
+    """An objective for the meta device, where a tensor has a shape but no values, and reading one is an error."""
 
     def __call__(self, images):
         return images.mean((1, 2, 3))
@@ -190,7 +190,7 @@ class Shapes:
 
 
 @pytest.mark.parametrize("cell", [c for c in CELLS if ENTRIES[c[0]].fields.get("access") == "white"], ids=label)
-def test_never_waits_for_the_device(cell):
+def test_never_reads_values_for_which_it_would_wait_for_the_device(cell):
     result = make(cell).perturb(random_images(3).to("meta"), Shapes(), ImageNoise(cell[0], list(NAMES)))
     assert result.shape == random_images(3).shape
 

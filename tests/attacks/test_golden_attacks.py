@@ -1,6 +1,6 @@
-"""Every attack's gain and strength on a fixed image, so that a change of behaviour is seen and meant.
+"""Every attack's gain and strength on fixed images, so that no behaviour changes by accident.
 
-A meant change is recorded by `PYTHONPATH=. python tests/attacks/test_golden_attacks.py > tests/golden/attacks.csv`.
+Record an intended change by `PYTHONPATH=. python tests/attacks/test_golden_attacks.py > tests/golden/attacks.csv`.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ import pytest
 import torch
 from analytic_metrics import Wavy, rounded
 
-from pipeline.catalogue.lookup import entries, find
-from pipeline.contract.attack import Sameness
-from pipeline.engine.metric.objective import ImageNoise, MetricObjective
+from metric_robustness.pipeline.catalogue.lookup import entries, find
+from metric_robustness.pipeline.contract.attack import Sameness
+from metric_robustness.pipeline.engine.metric.objective import ImageNoise, MetricObjective
 
 GOLDEN = Path(__file__).parent.parent / "golden" / "attacks.csv"
 HEADER = """\

@@ -8,8 +8,8 @@ import torch
 from analytic_metrics import Linear, Wavy, change, psnr, random_images, random_weights
 from scipy import ndimage
 
-from attacks.korhonen import Korhonen, activity_map
-from pipeline.engine.metric.objective import MetricObjective
+from metric_robustness.attacks.korhonen import Korhonen, activity_map
+from metric_robustness.pipeline.engine.metric.objective import MetricObjective
 
 PUBLISHED = Korhonen(**Korhonen.variants["published"])
 WITHOUT_CORNERS = np.ones((5, 5), bool)
@@ -42,7 +42,7 @@ def test_map_of_a_step_edge_as_computed_by_hand():
     torch.testing.assert_close(activity_map(image, "magnitude")[0, 0], expected)
     torch.testing.assert_close(activity_map(image.mT, "magnitude")[0, 0], expected.T)
     torch.testing.assert_close(activity_map(image, "horizontal")[0, 0], expected)
-    assert (activity_map(image.mT, "horizontal") == 1).all()  # the published map is blind to this edge
+    assert (activity_map(image.mT, "horizontal") == 1).all()  # the published map misses this edge
 
 
 @pytest.mark.parametrize("edges", ["magnitude", "horizontal"])

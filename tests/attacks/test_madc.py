@@ -1,4 +1,4 @@
-"""MADC: the target RMSE is met, the gain within it is the most there is, and the steps are those of the method."""
+"""MADC meets its target RMSE, reaches the largest gain within it, and takes the steps of the method."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import pytest
 import torch
 from analytic_metrics import Linear, Quadratic, Wavy, change, psnr, random_images, random_weights, rounded
 
-from attacks.madc import MADC
-from pipeline.engine.metric.objective import MetricObjective
+from metric_robustness.attacks.madc import MADC
+from metric_robustness.pipeline.engine.metric.objective import MetricObjective
 
 PUBLISHED = MADC(**MADC.variants["published"])
 TARGET = 5 / 255
@@ -75,7 +75,7 @@ def test_does_not_depend_on_the_range_of_the_metric():
 
 
 def by_the_method(attack: MADC, clear: torch.Tensor, metric) -> torch.Tensor:
-    """The method in float64, one image at a time, far from 0 and 1, where the way back has a closed form."""
+    """Runs the method in float64, image by image, far from 0 and 1, where the way back has a closed form."""
     results = []
     for image in clear:
         moved = np.zeros(image.numel())
@@ -114,6 +114,6 @@ def test_as_published_it_is_far_weaker():
     assert psnr(change(MADC(), Linear(weights), random_images(1, (299, 299)))).item() == pytest.approx(34.15, abs=0.02)
 
 
-def test_the_published_bound_holds_when_it_fires():
+def test_the_published_bound_holds_where_steps_reach_it():
     moved = change(MADC(rmse=1 / 255, step=2 / 255, signed=True), Wavy(), random_images(3))
     np.testing.assert_allclose(rmse(moved), 1 / 255, rtol=0.001)

@@ -8,10 +8,10 @@ import pytest
 import torch
 from analytic_metrics import Linear, Quadratic, Wavy, change, random_images, random_weights, rounded
 
-from attacks.amifgsm import AMIFGSM
-from attacks.fgsm import FGSM
-from attacks.ifgsm import IFGSM
-from attacks.mifgsm import MIFGSM
+from metric_robustness.attacks.amifgsm import AMIFGSM
+from metric_robustness.attacks.fgsm import FGSM
+from metric_robustness.attacks.ifgsm import IFGSM
+from metric_robustness.attacks.mifgsm import MIFGSM
 
 FIXED_RADIUS = [FGSM(), IFGSM(), MIFGSM(), MIFGSM(normalise=True), AMIFGSM(**AMIFGSM.variants["published"])]
 ITERATED = [IFGSM(), MIFGSM(), MIFGSM(normalise=True)]
@@ -19,7 +19,7 @@ NIQE = torch.tensor([4.0, 5.0, 8.0])
 
 
 def level(value: float) -> torch.Tensor:
-    """One image, of one pixel value given in 8-bit levels."""
+    """Returns one image whose values all have an 8-bit level."""
     return torch.full((1, 3, 7, 7), value / 255)
 
 
@@ -41,12 +41,12 @@ def test_reaches_the_optimum_of_a_quadratic_metric():
     clear, target = random_images(3), random_images(1, seed=9, low=32, high=224)
     moved = change(attack, Quadratic(target), clear)
     best = (target - clear).clamp(-attack.eps, attack.eps)
-    assert (moved - best).abs().max() <= 1 / 255 + 1e-6  # it steps to and fro on a target within reach
+    assert (moved - best).abs().max() <= 1 / 255 + 1e-6  # around a target within reach it oscillates by a step
 
 
 @pytest.mark.parametrize("attack", ITERATED, ids=repr)
 def test_no_step_leaves_eps(attack):
-    """Gradients are taken where the result may lie, not beyond it."""
+    """The attack takes gradients only where the result may lie."""
     clear = random_images(3)
 
     class Near(Linear):
@@ -90,7 +90,7 @@ def test_momentum_as_computed_by_hand():
 
 
 def test_normalising_is_per_image():
-    """Beside an image 50 levels off, the gradients of the image above would seem small and its steps would add up."""
+    """Normalised together with an image 50 levels off, the first image's gradients would be small and add up."""
     clear = torch.cat([level(100), level(150)])
     near, far = change(MIFGSM(steps=2, decay=0.8, normalise=True), Quadratic(level(100.6)), clear) * 255
     assert near.abs().max() < 1e-4
@@ -121,7 +121,7 @@ def test_amifgsm_step_is_radius_over_steps():
 
 
 @pytest.mark.parametrize("niqe", [0.0, -3.0, torch.nan, -torch.inf, torch.inf])
-def test_amifgsm_leaves_an_image_without_a_niqe(niqe):
+def test_amifgsm_leaves_an_image_whose_niqe_is_no_positive_number(niqe):
     moved = change(AMIFGSM(), Linear(random_weights()), random_images(2), niqe=torch.tensor([niqe, 5.0]))
     assert (moved[0] == 0).all()
     assert moved[1].abs().max() > 0.19

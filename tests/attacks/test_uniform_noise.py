@@ -1,12 +1,12 @@
-"""The control: uniform, seeded by name, blind to the metric."""
+"""The control: its noise is uniform, depends on names alone, and not on the metric."""
 
 from __future__ import annotations
 
 import torch
 from analytic_metrics import Linear, random_images, random_weights
 
-from attacks.noise import UniformNoise
-from pipeline.engine.metric.objective import ImageNoise, MetricObjective
+from metric_robustness.attacks.noise import UniformNoise
+from metric_robustness.pipeline.engine.metric.objective import ImageNoise, MetricObjective
 
 EPS = 10 / 255
 
@@ -30,7 +30,7 @@ def test_is_uniform_within_eps():
 
 def test_is_seeded_by_the_names_alone():
     a, b, c = noise(["a.png", "b.png", "c.png"])
-    torch.manual_seed(1)  # the global generator has no say
+    torch.manual_seed(1)  # the global generator must not matter
     assert torch.equal(noise(["b.png"])[0], b)
     assert torch.equal(noise(["c.png", "a.png"]), torch.stack([c, a]))
 

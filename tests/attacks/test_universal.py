@@ -1,4 +1,4 @@
-"""Universal attacks: where their optimum is known on paper, how a pattern is added, and what a fit may depend on."""
+"""Universal attacks reach known optima, add patterns as defined, and fits depend on nothing else."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ import pytest
 import torch
 from analytic_metrics import Distance, Linear, Wavy, random_images, random_weights, rounded
 
-from attacks.base import Universal
-from attacks.cumulative_uap import CumulativeUAP
-from attacks.generative_uap import GenerativeUAP
-from attacks.optimized_uap import OptimizedUAP, ascend, with_moments
-from pipeline.catalogue.lookup import entries
-from pipeline.engine.metric.objective import ImageNoise, MetricObjective
+from metric_robustness.attacks.base import Universal
+from metric_robustness.attacks.cumulative_uap import CumulativeUAP
+from metric_robustness.attacks.generative_uap import GenerativeUAP
+from metric_robustness.attacks.optimized_uap import OptimizedUAP, ascend, with_moments
+from metric_robustness.pipeline.catalogue.lookup import entries
+from metric_robustness.pipeline.engine.metric.objective import ImageNoise, MetricObjective
 
 SIDE = 16
 SIZE = (SIDE, SIDE)
-# Enough steps to come near the optimum of a linear metric, and the share of it that is reached.
+# Attacks with enough steps to come near the optimum of a linear metric, and the share of it that they reach.
 NEAR = {
     "cumulative": (CumulativeUAP(crop=SIDE, epochs=1), 0.9999),
     "optimized": (OptimizedUAP(crop=SIDE, epochs=12, lr=0.01), 0.9999),
@@ -68,7 +68,7 @@ def test_the_published_rule_takes_raw_gradients_and_stays_within_eps():
     weights, attack = random_weights(SIZE), CumulativeUAP(crop=SIDE, rule="gradient", epochs=3)
     pattern = fitted(attack, Linear(weights), random_images(8, SIZE))
     torch.testing.assert_close(pattern, (3 * weights).clamp(-attack.eps, attack.eps))
-    far = fitted(attack, Linear(weights, range_=1e-7), random_images(8, SIZE))  # its strength follows the scale
+    far = fitted(attack, Linear(weights, range_=1e-7), random_images(8, SIZE))  # its strength depends on the scale
     torch.testing.assert_close(far, attack.eps * weights.sign())
 
 

@@ -1,4 +1,4 @@
-"""Attacks beyond the base suite, against what their definitions say."""
+"""Attacks of the wide suite, compared with their definitions."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ import torch
 from analytic_metrics import Linear, Quadratic, Wavy
 from torch.nn.functional import smooth_l1_loss
 
-from attacks.adam_adapter import Ascent
-from attacks.advcf import AdvCF, curved
-from attacks.ssah import SSAH, low_band, low_gradient
-from attacks.zhang_ssim import ZhangSSIM
-from metrics.base import FullReference
-from pipeline.contract.attack import Sameness
-from pipeline.engine.metric.objective import ImageNoise, MetricObjective
+from metric_robustness.attacks.adam_adapter import Ascent
+from metric_robustness.attacks.advcf import AdvCF, curved
+from metric_robustness.attacks.ssah import SSAH, low_band, low_gradient
+from metric_robustness.attacks.zhang_ssim import ZhangSSIM
+from metric_robustness.metrics.base import FullReference
+from metric_robustness.pipeline.contract.attack import Sameness
+from metric_robustness.pipeline.engine.metric.objective import ImageNoise, MetricObjective
 
 
 def photographs(*size: int, seed: int = 0) -> torch.Tensor:
@@ -38,7 +38,7 @@ def test_ascent_is_adam():
 
 
 @pytest.mark.parametrize("scale", [1e-6, 1, 1e6])
-def test_ascent_does_not_know_the_metric_s_scale(scale):
+def test_ascent_does_not_depend_on_the_metric_s_scale(scale):
     gradient = torch.randn(2, 3, 5, 7)
     assert torch.allclose(Ascent().update(gradient * scale), Ascent().update(gradient), atol=1e-5)
 
@@ -106,7 +106,7 @@ def test_low_gradient_is_the_derivative(size):
 
 
 def test_ssah_moves_the_high_band_for_a_metric_that_likes_brightness_too():
-    """A pull on the low band leaves it less of the change than Adam alone would."""
+    """With a weight on the low band, less of the change lies there than with Adam alone."""
     images, weights = (
         photographs(1, 3, 16, 16),
         torch.randn(3, 16, 16, generator=torch.Generator().manual_seed(0)) / 768,
@@ -140,7 +140,7 @@ class Distance(FullReference):
 @pytest.mark.parametrize("goal", ["better", "worse"])
 def test_a_distance_keeps_close_whichever_way_the_opinion_is_moved(goal):
     images = photographs(1, 3, 8, 8)
-    quadratic = Quadratic(images.clone(), 0.001)  # hardly a slope: closeness decides
+    quadratic = Quadratic(images.clone(), 0.001)  # its gradient is so small that closeness decides
     near = MetricObjective(quadratic, surrogates={"ssim": MetricObjective(Distance(), images)})
     start = (images + 0.02).clamp(0, 1)
     found = ZhangSSIM(goal=goal, weight=10.0, steps=60, lr=0.001)(start, near, noise(images))

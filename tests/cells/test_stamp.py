@@ -6,9 +6,9 @@ import json
 
 import pytest
 
-from pipeline.cells.row import COLUMNS, Row, to_csv
-from pipeline.cells.stamp import AttackFacts, DatasetFacts, MetricFacts, Stamp, is_current, read_stamp
-from pipeline.files import digest
+from metric_robustness.pipeline.cells.row import COLUMNS, Row, to_csv
+from metric_robustness.pipeline.cells.stamp import AttackFacts, DatasetFacts, MetricFacts, Stamp, is_current, read_stamp
+from metric_robustness.pipeline.files import digest
 
 ROWS = "dataset,image\nphotos,a.png\n"
 

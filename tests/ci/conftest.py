@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.store.store import FolderStore
+from metric_robustness.pipeline.store.store import FolderStore
 
 
 @pytest.fixture

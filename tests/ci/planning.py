@@ -8,17 +8,17 @@ from pathlib import Path
 
 import yaml
 
-from pipeline.catalogue.entry import Entry
-from pipeline.cells.cell import Cell
-from pipeline.cells.settings import settings_of
-from pipeline.cells.stamp import AttackFacts, DatasetFacts, MetricFacts, Stamp
-from pipeline.ci.history import Past
-from pipeline.ci.inventory import Held, Inventory
-from pipeline.ci.packing import ALL_JOBS
-from pipeline.ci.plan import Capacity, Plan, Scope, make_plan
-from pipeline.config import Preset, Runner
-from pipeline.files import digest
-from pipeline.store import cells as stored
+from metric_robustness.pipeline.catalogue.entry import Entry
+from metric_robustness.pipeline.cells.cell import Cell
+from metric_robustness.pipeline.cells.settings import settings_of
+from metric_robustness.pipeline.cells.stamp import AttackFacts, DatasetFacts, MetricFacts, Stamp
+from metric_robustness.pipeline.ci.history import Past
+from metric_robustness.pipeline.ci.inventory import Held, Inventory
+from metric_robustness.pipeline.ci.packing import ALL_JOBS
+from metric_robustness.pipeline.ci.plan import Capacity, Plan, Scope, make_plan
+from metric_robustness.pipeline.config import Preset, Runner
+from metric_robustness.pipeline.files import digest
+from metric_robustness.pipeline.store import cells as stored
 
 INVENTORY = Inventory(datasets={"sample": Held(digest="0123456789abcdef", images=4)})
 PRESET = Preset(variants=False)
@@ -27,12 +27,12 @@ RUNNERS = {"rtx3090": Runner(gpus=2, memory=24), "a6000": Runner(gpus=1, memory=
 
 def metric(name: str, **fields: object) -> Entry:
     known = {"higher_is_better": True, "score_range": (0, 1), "differentiable": True, "gpu_memory": 8, "cost": "light"}
-    return Entry(name, "metrics", name, name, "NR", known | fields, fingerprint=digest(name.encode())[:16])
+    return Entry(name, "metrics", name, "NR", known | fields, fingerprint=digest(name.encode())[:16])
 
 
 def attack(name: str, **fields: object) -> Entry:
     known = {"access": "white", "family": "sign"}
-    return Entry(name, "attacks", name, name, "attack", known | fields, fingerprint=digest(name.encode())[:16])
+    return Entry(name, "attacks", name, "attack", known | fields, fingerprint=digest(name.encode())[:16])
 
 
 def planned(

@@ -253,7 +253,7 @@ def test_a_job_that_left_nothing_and_cells_that_wait_are_named(bench):
 MIRROR = '''
 """Mirror: left and right exchanged."""
 
-from defences.base import Defence, Images, Noise
+from metric_robustness.defences.base import Defence, Images, Noise
 
 
 class Mirror(Defence):

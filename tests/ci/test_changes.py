@@ -7,8 +7,8 @@ import tarfile
 
 import pytest
 
-from pipeline.ci.changes import write_members
-from pipeline.errors import BenchError
+from metric_robustness.pipeline.ci.changes import write_members
+from metric_robustness.pipeline.errors import BenchError
 
 
 @pytest.fixture

@@ -18,13 +18,13 @@ from planning import (
     validate,
 )
 
-from pipeline.catalogue import lookup
-from pipeline.ci import packing
-from pipeline.ci.children import MOST_BYTES, child
-from pipeline.ci.packing import ALL_JOBS, MOST_JOBS, SHARDS, RunnerJob
-from pipeline.errors import BenchError
-from pipeline.places import CODE
-from pipeline.store.store import FolderStore
+from metric_robustness.pipeline.catalogue import lookup
+from metric_robustness.pipeline.ci import packing
+from metric_robustness.pipeline.ci.children import MOST_BYTES, child
+from metric_robustness.pipeline.ci.packing import ALL_JOBS, MOST_JOBS, SHARDS, RunnerJob
+from metric_robustness.pipeline.errors import BenchError
+from metric_robustness.pipeline.places import CODE
+from metric_robustness.pipeline.store.store import FolderStore
 
 
 def test_a_job_that_needs_much_memory_goes_to_the_large_gpus():

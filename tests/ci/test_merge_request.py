@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 from scratch import BRIGHTNESS, Tree
 
-from pipeline.catalogue.entry import Entry
-from pipeline.ci.changes import Change
-from pipeline.ci.merge_request import read_checks, to_markdown
-from pipeline.errors import DataError
-from pipeline.scoring.tables.write import write_tables
+from metric_robustness.pipeline.catalogue.entry import Entry
+from metric_robustness.pipeline.ci.changes import Change
+from metric_robustness.pipeline.ci.merge_request import read_checks, to_markdown
+from metric_robustness.pipeline.errors import DataError
+from metric_robustness.pipeline.scoring.tables.write import write_tables
 
 HOSTILE = "<img src=x onerror=alert(1)> | `id` [x](javascript:alert(1))"
 

@@ -34,7 +34,7 @@ import signal
 import sys
 from pathlib import Path
 
-from metrics.base import Images, NoReference, Scores
+from metric_robustness.metrics.base import Images, NoReference, Scores
 
 
 class KilledOnce(NoReference):

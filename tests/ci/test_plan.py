@@ -22,16 +22,16 @@ from planning import (
 )
 from scratch import BRIGHTNESS
 
-from pipeline.catalogue.entry import Entry
-from pipeline.cells.cell import Cell, clear_key
-from pipeline.cells.settings import settings_of
-from pipeline.ci import packing
-from pipeline.ci.history import Past, read_history, to_csv
-from pipeline.ci.inventory import Held, Inventory
-from pipeline.ci.packing import SHARDS
-from pipeline.ci.plan_file import read_plan, to_json
-from pipeline.errors import DataError
-from pipeline.store.store import Place
+from metric_robustness.pipeline.catalogue.entry import Entry
+from metric_robustness.pipeline.cells.cell import Cell, clear_key
+from metric_robustness.pipeline.cells.settings import settings_of
+from metric_robustness.pipeline.ci import packing
+from metric_robustness.pipeline.ci.history import Past, read_history, to_csv
+from metric_robustness.pipeline.ci.inventory import Held, Inventory
+from metric_robustness.pipeline.ci.packing import SHARDS
+from metric_robustness.pipeline.ci.plan_file import read_plan, to_json
+from metric_robustness.pipeline.errors import DataError
+from metric_robustness.pipeline.store.store import Place
 
 
 def test_what_is_in_the_store_is_not_run_again(store):
@@ -192,7 +192,7 @@ import sys
 for name in ("torch", "torchvision", "pyiqa", "pandas", "scipy"):
     sys.modules[name] = None
 sys.argv = ["pipeline", *sys.argv[1:]]
-from pipeline.__main__ import main
+from metric_robustness.pipeline.__main__ import main
 main()
 """
 
@@ -212,7 +212,7 @@ def test_planning_needs_no_torch_and_executes_no_entry(tree):
         "metrics/bomb.py",
         '''
         """Bomb: executed, it would end the plan."""
-        from metrics.base import Images, NoReference, Scores
+        from metric_robustness.metrics.base import Images, NoReference, Scores
         raise SystemExit("executed")
         class Bomb(NoReference):
             higher_is_better = True

@@ -19,17 +19,17 @@ from planning import (
     validate,
 )
 
-from pipeline.catalogue.entry import Entry
-from pipeline.cells.cell import Cell
-from pipeline.cells.fit import Fit, FitStamp, fits_of
-from pipeline.cells.settings import settings_of
-from pipeline.cells.stamp import DatasetFacts
-from pipeline.ci import packing
-from pipeline.ci.children import child
-from pipeline.ci.inventory import Held, Inventory
-from pipeline.ci.packing import RunnerJob
-from pipeline.errors import BenchError
-from pipeline.store.store import FolderStore, Place
+from metric_robustness.pipeline.catalogue.entry import Entry
+from metric_robustness.pipeline.cells.cell import Cell
+from metric_robustness.pipeline.cells.fit import Fit, FitStamp, fits_of
+from metric_robustness.pipeline.cells.settings import settings_of
+from metric_robustness.pipeline.cells.stamp import DatasetFacts
+from metric_robustness.pipeline.ci import packing
+from metric_robustness.pipeline.ci.children import child
+from metric_robustness.pipeline.ci.inventory import Held, Inventory
+from metric_robustness.pipeline.ci.packing import RunnerJob
+from metric_robustness.pipeline.errors import BenchError
+from metric_robustness.pipeline.store.store import FolderStore, Place
 
 
 def uap(name: str, **fields: object) -> Entry:

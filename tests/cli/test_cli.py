@@ -144,4 +144,4 @@ def test_the_console_script_is_the_same_program():
     from importlib.metadata import entry_points
 
     (script,) = entry_points(group="console_scripts", name="metric-robustness")
-    assert script.value == "pipeline.__main__:main"
+    assert script.value == "metric_robustness.pipeline.__main__:main"

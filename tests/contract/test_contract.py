@@ -8,10 +8,10 @@ import pytest
 import torch
 from scratch import Tree
 
-from pipeline.catalogue import lookup
-from pipeline.catalogue.entry import Entry
-from pipeline.contract import check_entry
-from pipeline.contract.metric import MetricCheck
+from metric_robustness.pipeline.catalogue import lookup
+from metric_robustness.pipeline.catalogue.entry import Entry
+from metric_robustness.pipeline.contract import check_entry
+from metric_robustness.pipeline.contract.metric import MetricCheck
 
 METRICS, ATTACKS = lookup.entries("metrics"), lookup.entries("attacks")
 FINITE = "return one finite score per image"
@@ -38,7 +38,7 @@ METRIC = """
     '''A metric with one thing wrong.'''
 
     import torch
-    from metrics.base import FullReference, Images, Scores
+    from metric_robustness.metrics.base import FullReference, Images, Scores
 
 
     class Broken(FullReference):
@@ -86,7 +86,7 @@ CLIP_METRIC = """
     '''A video metric with one thing wrong.'''
 
     import torch
-    from metrics.base import VideoMetric
+    from metric_robustness.metrics.base import VideoMetric
 
 
     class Broken(VideoMetric):
@@ -122,7 +122,7 @@ ATTACK = """
     from dataclasses import dataclass
 
     import torch
-    from attacks.base import Attack, Budget
+    from metric_robustness.attacks.base import Attack, Budget
 
 
     @dataclass(frozen=True)

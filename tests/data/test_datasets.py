@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pipeline import config
-from pipeline.data.dataset import open_dataset
-from pipeline.errors import BenchError, DataError, Exit
+from metric_robustness.pipeline import config
+from metric_robustness.pipeline.data.dataset import open_dataset
+from metric_robustness.pipeline.errors import BenchError, DataError, Exit
 
 
 def save(path, size=(20, 12), mode="RGB", **options):

@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from pipeline.cells.distortion import Distortion
-from pipeline.data.dataset import Photo, open_dataset
-from pipeline.data.images import ahead, compress, decode, load_batch, quantize, to_tensor, write_png
+from metric_robustness.pipeline.cells.distortion import Distortion
+from metric_robustness.pipeline.data.dataset import Photo, open_dataset
+from metric_robustness.pipeline.data.images import ahead, compress, decode, load_batch, quantize, to_tensor, write_png
 
 PIXELS = np.random.default_rng(1).integers(0, 256, (12, 17, 3), dtype=np.uint8)
 GREY = PIXELS[..., 0]

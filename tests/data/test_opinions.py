@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from pipeline.cells.distortion import Distortion
-from pipeline.data.dataset import open_dataset
-from pipeline.data.images import load_batch
-from pipeline.data.opinions import csv_of, read_opinions
-from pipeline.errors import BenchError
+from metric_robustness.pipeline.cells.distortion import Distortion
+from metric_robustness.pipeline.data.dataset import open_dataset
+from metric_robustness.pipeline.data.images import load_batch
+from metric_robustness.pipeline.data.opinions import csv_of, read_opinions
+from metric_robustness.pipeline.errors import BenchError
 
 
 @pytest.fixture

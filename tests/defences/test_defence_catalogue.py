@@ -1,4 +1,4 @@
-"""What every defence declares about itself, and where that is told."""
+"""What every defence declares about itself, and the listing and the page that show it."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ from dataclasses import fields
 
 import pytest
 
-from pipeline.catalogue import lookup
-from pipeline.catalogue.entry import Entry
-from pipeline.cli import docs_pages
-from pipeline.cli.listing import listing
+from metric_robustness.pipeline.catalogue import lookup
+from metric_robustness.pipeline.catalogue.entry import Entry
+from metric_robustness.pipeline.cli import docs_pages
+from metric_robustness.pipeline.cli.listing import listing
 
 DEFENCES = lookup.entries("defences")
-PURIFICATIONS = {  # the table of the design, and the stand-ins that run on any machine
+PURIFICATIONS = {  # those of the design's table, and small ones that run on any machine
     *("resize", "upscale_nearest", "upscale_bilinear", "upscale_bicubic", "flip", "crop", "rotate", "gaussian_blur"),
     *("median_blur", "jpeg", "diffjpeg", "color_quantization", "random_noise", "unsharp", "fcn", "real_esrgan"),
     *("mprnet", "diffpure", "diffpure_unsharp", "disco", "dncnn_small", "diffpure_small"),
 }
-# Every value that the table names, the default among them.
+# All values in the table, including the default.
 VALUES = {
     "resize": ("scale", {0.1, 0.25, 0.5, 0.75, 0.9}),
     "rotate": ("degrees", {5, 10, 15}),
@@ -54,12 +54,12 @@ def test_settings_in_the_syntax_tree_are_the_dataclass_fields(entry: Entry) -> N
     assert len(entry.title) > len(entry.name)
 
 
-def test_list_tells_which_are_small_and_which_have_no_gradient() -> None:
-    told = {row["name"]: row for row in listing("defences")}
-    assert {name for name, row in told.items() if row["size"] == "small"} == {"dncnn_small", "diffpure_small"}
-    through = {name for name, row in told.items() if row["gradient"] == "straight through"}
+def test_list_says_which_are_small_and_which_have_no_gradient() -> None:
+    listed = {row["name"]: row for row in listing("defences")}
+    assert {name for name, row in listed.items() if row["size"] == "small"} == {"dncnn_small", "diffpure_small"}
+    through = {name for name, row in listed.items() if row["gradient"] == "straight through"}
     assert through == {"jpeg", "color_quantization"}
-    assert told["jpeg"]["presets"] == "q10, q30, q70, q90"
+    assert listed["jpeg"]["presets"] == "q10, q30, q70, q90"
 
 
 def test_the_page_is_what_the_files_say() -> None:

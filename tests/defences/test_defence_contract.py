@@ -1,4 +1,4 @@
-"""Every defence keeps the contract, and whoever breaks a promise is told exactly that one."""
+"""Every defence keeps the contract, and a check fails exactly for the promise that a defence breaks."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ import json
 import pytest
 from scratch import Tree
 
-from pipeline.catalogue import lookup
-from pipeline.catalogue.entry import Entry
-from pipeline.contract import check_entry
+from metric_robustness.pipeline.catalogue import lookup
+from metric_robustness.pipeline.catalogue.entry import Entry
+from metric_robustness.pipeline.contract import check_entry
 
 DEFENCES = lookup.entries("defences")
 VALID = "return finite images in [0, 1], of the same size unless it says otherwise"
-COMPANIONS = "give the same image alone, in a batch and in another order"
+BATCH = "give the same image alone, in a batch and in another order"
 DETERMINISTIC = "be deterministic, given its noise"
 RANDOM = "be random if and only if it says so"
 UNTOUCHED = "leave its input untouched"
@@ -27,7 +27,7 @@ DEFENCE = """
     from dataclasses import dataclass
 
     import torch
-    from defences.base import Defence
+    from metric_robustness.defences.base import Defence
 
 
     @dataclass(frozen=True)
@@ -38,7 +38,7 @@ DEFENCE = """
         def purify(self, images, noise):
             return images * self.share
 """
-BROKEN = {  # what is written instead, the promises it breaks, and a part of what is said
+BROKEN = {  # name: old code, new code, the promises that it breaks, a part of the message
     "sound": ("", "", set(), ""),
     "smaller": ("images * self.share", "images[..., 1:]", {VALID}, "keep the size, or declare keeps_geometry = False"),
     "one_channel": ("images * self.share", "images.mean(1, keepdim=True)", {VALID}, "must return images of shape"),
@@ -48,13 +48,13 @@ BROKEN = {  # what is written instead, the promises it breaks, and a part of wha
     "mean_of_the_batch": (
         "images * self.share",
         "(images + images.mean(0)) / 2",
-        {COMPANIONS},
+        {BATCH},
         "take nothing from the other images",
     ),
     "own_generator": (
         "images * self.share",
         "images * self.share + 0.01 * torch.rand_like(images)",
-        {COMPANIONS, DETERMINISTIC, RANDOM},
+        {BATCH, DETERMINISTIC, RANDOM},
         "draw from `noise`, and only there",
     ),
     "random_and_silent": (
@@ -83,14 +83,14 @@ BROKEN = {  # what is written instead, the promises it breaks, and a part of wha
 
 @pytest.fixture(scope="module")
 def verdicts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[dict[str, str]]]:
-    """Returns what `check` says of every broken defence, by its name."""
+    """Returns the checks of every broken defence, by its name."""
     tree = Tree.copy_to(tmp_path_factory.mktemp("contract") / "tree")
     for name, (old, new, _, _) in BROKEN.items():
         assert old in DEFENCE
         tree.write(f"defences/d_{name}.py", DEFENCE.replace(old, new, 1) if old else DEFENCE)
-    told = tree.call("check", *(f"d_{name}" for name in BROKEN), "--json")
-    assert told.returncode == 3, told.stderr
-    return {found["name"]: found["checks"] for found in map(json.loads, told.stdout.splitlines())}
+    finished = tree.call("check", *(f"d_{name}" for name in BROKEN), "--json")
+    assert finished.returncode == 3, finished.stderr
+    return {found["name"]: found["checks"] for found in map(json.loads, finished.stdout.splitlines())}
 
 
 @pytest.mark.parametrize("name", BROKEN)

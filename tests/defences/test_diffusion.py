@@ -1,4 +1,4 @@
-"""The steps of a diffusion, against diffusers' own scheduler; gradients and memory; the tiny model of ours."""
+"""Diffusion: its steps compared with diffusers' scheduler, its gradient, and the memory that this takes."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ import torch
 from diffusers import DDPMScheduler
 from torch import Tensor, nn
 
-from defences import diffusion_adapter
-from defences.diffpure import DiffPure
-from defences.diffpure_small import DiffPureSmall
-from defences.diffusion_adapter import signal
+from metric_robustness.defences import diffusion_adapter
+from metric_robustness.defences.diffpure import DiffPure
+from metric_robustness.defences.diffpure_small import DiffPureSmall
+from metric_robustness.defences.diffusion_adapter import signal
 
 
 class Sequence:
-    """Noise from one generator, in the order in which it is asked for, as the scheduler draws it."""
+    """Noise from one generator, in the order of the draws, as the scheduler draws it."""
 
     def __init__(self, seed: int) -> None:
         self.generator = torch.Generator().manual_seed(seed)
@@ -27,7 +27,7 @@ class Sequence:
 
 
 class Network(nn.Module):
-    """Says something about every image and step that is easy to compute."""
+    """A network whose output is easy to compute from image and step."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -44,8 +44,8 @@ def by_scheduler(images: Tensor, t: int, network: Network, variance: str, seed: 
     start = torch.randn(images.shape, generator=generator)
     noisy = scheduler.add_noise(2 * images - 1, start, torch.full((len(images),), t - 1))
     for step in reversed(range(t)):
-        said = network(noisy, step).sample
-        noisy = scheduler.step(said, step, noisy, generator=generator).prev_sample
+        predicted = network(noisy, step).sample
+        noisy = scheduler.step(predicted, step, noisy, generator=generator).prev_sample
     return ((noisy + 1) / 2).clamp(0, 1)
 
 
@@ -61,9 +61,8 @@ def test_purification_is_diffusers_ancestral_sampling(
     monkeypatch.setattr(defence, "network", lambda self, images: network)
     images = torch.rand(2, 3, 32, 64, generator=torch.Generator().manual_seed(1))
     found = defence(t=t)(images, Sequence(7))
-    torch.testing.assert_close(
-        found, by_scheduler(images, t, network, variance, 7), atol=1e-4, rtol=0
-    )  # it computes in float32
+    wanted = by_scheduler(images, t, network, variance, 7)
+    torch.testing.assert_close(found, wanted, atol=1e-4, rtol=0)  # the scheduler computes in float32
 
 
 def test_the_gradient_goes_through_every_step_and_is_exact(monkeypatch: pytest.MonkeyPatch) -> None:

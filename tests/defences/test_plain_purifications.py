@@ -1,4 +1,4 @@
-"""Purifications without a network, each against another way to compute the same."""
+"""Purifications without a network, each compared with another way to compute the same."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from defences.base import Defence
-from pipeline.catalogue import lookup
-from pipeline.engine.metric.build import build_defences
-from pipeline.engine.metric.objective import ImageNoise
+from metric_robustness.defences.base import Defence
+from metric_robustness.pipeline.catalogue import lookup
+from metric_robustness.pipeline.engine.metric.build import build_defences
+from metric_robustness.pipeline.engine.metric.objective import ImageNoise
 
 RESAMPLING = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
 

@@ -1,6 +1,6 @@
-"""Networks whose weights are downloaded, with random weights in the published layout: names, shapes and arithmetic.
+"""Networks with downloaded weights, tested with random weights in the published layout: names, shapes and arithmetic.
 
-What the networks compute is computed here once more from the files' own names and the papers.
+The tests compute each network's output again, from the names in the published files and from the papers.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from defences import network_adapter
-from defences.base import Defence
-from pipeline.catalogue import lookup
-from pipeline.contract import check_entry
-from pipeline.contract.defence import DefenceCheck
-from pipeline.engine.metric.objective import ImageNoise
-from pipeline.weights import provision as fetched
-from pipeline.weights.manifest import weight
+from metric_robustness.defences import network_adapter
+from metric_robustness.defences.base import Defence
+from metric_robustness.pipeline.catalogue import lookup
+from metric_robustness.pipeline.contract import check_entry
+from metric_robustness.pipeline.contract.defence import DefenceCheck
+from metric_robustness.pipeline.engine.metric.objective import ImageNoise
+from metric_robustness.pipeline.weights import provision as fetched
+from metric_robustness.pipeline.weights.manifest import weight
 
 State = dict[str, Tensor]
 PARAMETERS = {"real_esrgan": 1_213_296, "diffpure": 552_814_086}  # as published
@@ -54,7 +54,7 @@ def noise(count: int = 1) -> ImageNoise:
 
 
 class Drawn:
-    """Random parameters of the size that keeps a signal's."""
+    """Random parameters that keep the size of a signal from layer to layer."""
 
     def __init__(self, seed: int) -> None:
         self.generator, self.state = torch.Generator().manual_seed(seed), {}
@@ -285,7 +285,7 @@ def write_disco(folder: Path) -> State:
 
 
 def disco_by_formula(state: State, image: Tensor) -> Tensor:
-    """Asks the local implicit function for the colour at every pixel's centre, with its ensemble of four."""
+    """Evaluates the local implicit function at every pixel's centre, with its ensemble of four."""
 
     def conv(name: str, features: Tensor) -> Tensor:
         return functional.conv2d(features, state[f"{name}.weight"], state[f"{name}.bias"], padding=1)
@@ -316,8 +316,8 @@ def disco_by_formula(state: State, image: Tensor) -> Tensor:
                     # the weight is the area between the place and the pixel across
                     across = (min(row + 1 - down, height - 1), min(column + 1 - right, width - 1))
                     area = abs(4.0 * (row - across[0]) * (column - across[1])) + 1e-9
-                    said = colour(torch.cat([codes[near], away, torch.tensor([2.0, 2.0])]))
-                    total, weights = total + area * said, weights + area
+                    shade = colour(torch.cat([codes[near], away, torch.tensor([2.0, 2.0])]))
+                    total, weights = total + area * shade, weights + area
             found[row, column] = total / weights
     return ((found.permute(2, 0, 1)[None] + 1) / 2).clamp(0, 1)
 
@@ -397,7 +397,7 @@ def guided(width: int, seed: int) -> State:
 
 
 def guided_by_names(state: State, noisy: Tensor, step: int) -> Tensor:
-    """Computes the network block by block, as the names of the file have them."""
+    """Computes the network block by block, with the names in the file."""
     width = state["input_blocks.0.0.weight"].shape[0]
 
     def linear(name: str, values: Tensor) -> Tensor:
@@ -423,12 +423,12 @@ def guided_by_names(state: State, noisy: Tensor, step: int) -> Tensor:
     def attention(name: str, values: Tensor) -> Tensor:
         flat = norm(f"{name}.norm", values).flatten(2)
         qkv = functional.conv1d(flat, state[f"{name}.qkv.weight"], state[f"{name}.qkv.bias"])
-        said = []
+        parts = []
         for head in qkv.split(3 * 64, dim=1):
             query, key, value = head.split(64, dim=1)
             shares = torch.softmax(query.transpose(1, 2) @ key / 8, dim=2)
-            said.append(value @ shares.transpose(1, 2))
-        mixed = functional.conv1d(torch.cat(said, 1), state[f"{name}.proj_out.weight"], state[f"{name}.proj_out.bias"])
+            parts.append(value @ shares.transpose(1, 2))
+        mixed = functional.conv1d(torch.cat(parts, 1), state[f"{name}.proj_out.weight"], state[f"{name}.proj_out.bias"])
         return values + mixed.reshape(values.shape)
 
     rates = torch.exp(-math.log(10000) * torch.arange(width // 2) / (width // 2))
@@ -456,14 +456,14 @@ def guided_by_names(state: State, noisy: Tensor, step: int) -> Tensor:
 
 
 def test_the_published_diffusion_model_has_as_many_parameters() -> None:
-    from defences.networks.guided_diffusion import unet
+    from metric_robustness.defences.networks.guided_diffusion import unet
 
     with torch.device("meta"):
         assert sum(value.numel() for value in unet().parameters()) == PARAMETERS["diffpure"]
 
 
 def test_diffusers_network_computes_what_the_published_one_does() -> None:
-    from defences.networks.guided_diffusion import from_published, unet
+    from metric_robustness.defences.networks.guided_diffusion import from_published, unet
 
     state = guided(32, 6)
     network = unet(32).eval()
@@ -485,8 +485,8 @@ def write_diffpure(folder: Path) -> State:
 
 @pytest.fixture
 def narrow(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Makes the network of 2.2 GB an eighth as wide: names, blocks and arithmetic stay."""
-    from defences.networks import guided_diffusion
+    """Makes the network of 2.2 GB an eighth as wide; names, blocks and arithmetic stay the same."""
+    from metric_robustness.defences.networks import guided_diffusion
 
     monkeypatch.setattr(guided_diffusion.unet, "__defaults__", (32,))
 
@@ -519,7 +519,7 @@ def test_keeps_the_contract_with_weights(name: str, hub: Path, monkeypatch: pyte
 
     def fewer(self: DefenceCheck, *args: Any) -> None:
         init(self, *args)
-        self.images = self.images[..., :17, :21]  # random networks: what they show is not looked at, so small will do
+        self.images = self.images[..., :17, :21]  # small is enough: the content does not matter with random weights
 
     monkeypatch.setattr(DefenceCheck, "__init__", fewer)
     monkeypatch.setattr(type(load(name)), "presets", {})
@@ -554,9 +554,9 @@ def test_damaged_weights_are_named(name: str, damage: str, hub: Path) -> None:
         torch.save({"params": {"a": torch.ones(1)}, "state_dict": {}, "model": {"sd": {}}, "out.0.weight": 1}, file)
     with pytest.raises(
         ValueError, match=rf"must be built from hub/checkpoints/{file.name}.*: fetch them again"
-    ) as told:
+    ) as error:
         load(name)
-    assert "\n" not in str(told.value)
+    assert "\n" not in str(error.value)
 
 
 @pytest.mark.parametrize("name", [*WRITERS, "diffpure_unsharp"])

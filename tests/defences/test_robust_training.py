@@ -1,4 +1,4 @@
-"""Robust training: the slope is the l1 norm of the gradient, and a step makes the metric what it is to become."""
+"""Robust training: the slope is the l1 norm of the gradient, and a step of training lowers what it should."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from defences.adversarial_training import AdversarialTraining
-from defences.gradient_norm import GradientNorm, slopes
+from metric_robustness.defences.adversarial_training import AdversarialTraining
+from metric_robustness.defences.gradient_norm import GradientNorm, slopes
 
 
 def images(count: int = 4, side: int = 16, seed: int = 0) -> Tensor:
@@ -39,7 +39,7 @@ def test_the_slope_of_a_line_is_its_norm_at_any_step() -> None:
 
 
 def test_the_slope_of_an_analytic_metric_is_its_norm_to_a_percent() -> None:
-    """Of sum(x^3) the gradient is 3 x^2, and its l1 norm the sum of it."""
+    """sum(x^3) has the gradient 3 x^2, whose l1 norm is its sum."""
     shown = images().double()
     found = measured(lambda moved: moved.pow(3).sum((1, 2, 3)), shown, 1e-3)
     torch.testing.assert_close(found, 3 * shown.square().sum((1, 2, 3)), rtol=0.01, atol=0)
@@ -52,7 +52,7 @@ def test_the_slope_of_a_relu_network_is_its_norm_to_a_percent(seed: int) -> None
 
 
 def test_the_slope_has_the_gradient_of_the_norm_to_the_weights() -> None:
-    """Of a line the norm is the sum of |w|: its gradient to w is the sign of w, whatever the images."""
+    """A line's norm is the sum of |w|, whose gradient with respect to w is the sign of w, whatever the images."""
     weights = torch.linspace(-1, 2, 3 * 16 * 16).view(3, 16, 16).double().requires_grad_()
     shown = images().double().requires_grad_()
     found = slopes(lambda moved: (moved * weights).sum((1, 2, 3)), shown, (shown * weights).sum((1, 2, 3)), 1e-3)
@@ -71,7 +71,7 @@ def error(qualities: Tensor, wanted: Tensor) -> Tensor:
 
 @pytest.mark.parametrize("strength", [0.0, 1e4])
 def test_one_step_makes_the_norm_smaller_where_it_is_asked_to(strength: float) -> None:
-    """The labels are what the network says already, so that nothing but the penalty moves the weights."""
+    """The labels equal the network's output, so that only the penalty changes the weights."""
     network, shown = relu_network(), images()
     before, labels = norms(network, shown), network(shown).detach()
     loss = GradientNorm(strength=strength, step=1e-3).loss(network, shown, labels, error, torch.Generator())

@@ -1,4 +1,4 @@
-"""The denoisers that we trained: small, described, and of use on photographs that they never saw."""
+"""The denoisers that the project trained: small, described, and useful on photographs they never saw."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ import skimage
 import torch
 from torch import Tensor
 
-from defences import network_adapter
-from defences.base import Defence
-from defences.diffusion_adapter import signal
-from pipeline.catalogue import lookup
-from pipeline.data.images import decode, to_tensor
-from pipeline.engine.metric.objective import ImageNoise
-from pipeline.files import file_digest
-from pipeline.train.recipes import RECIPES, TID2013_SOURCES
+from metric_robustness.defences import network_adapter
+from metric_robustness.defences.base import Defence
+from metric_robustness.defences.diffusion_adapter import signal
+from metric_robustness.pipeline.catalogue import lookup
+from metric_robustness.pipeline.data.images import decode, to_tensor
+from metric_robustness.pipeline.engine.metric.objective import ImageNoise
+from metric_robustness.pipeline.files import file_digest
+from metric_robustness.pipeline.train.recipes import RECIPES, TID2013_SOURCES
 
 WEIGHTS = Path(__file__).resolve().parents[2] / "defences" / "weights"
 HELD_OUT = Path(skimage.__file__).parent / "data" / "motorcycle_left.png"
@@ -70,7 +70,7 @@ def test_dncnn_leaves_a_clear_photograph_nearly_as_it_is(clear: Tensor) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_what_stands_beside_the_weights_is_about_them(name: str) -> None:
+def test_the_json_file_of_the_weights_describes_them(name: str) -> None:
     file = WEIGHTS / f"{name}.safetensors"
     made = json.loads((WEIGHTS / f"{name}.json").read_text())
     assert file.stat().st_size <= LARGEST[name]
@@ -107,9 +107,9 @@ def test_damaged_weights_are_named(damage: str, tmp_path: Path, monkeypatch: pyt
 
 @pytest.mark.parametrize(("step", "left"), [(4, 0.7), (19, 0.45), (49, 0.3)])
 def test_the_diffusion_model_knows_most_of_the_noise(step: int, left: float, clear: Tensor) -> None:
-    """Left of it on all crops held out: 0.40, 0.20 and 0.11 of the variance after 5, 20 and 50 steps."""
+    """On all crops held out, 0.40, 0.20 and 0.11 of the noise's variance remain after 5, 20 and 50 steps."""
     kept = signal()[step].item()
     noise = torch.randn(1, 3, 96, 96, generator=torch.Generator().manual_seed(step))
     diffused = kept**0.5 * (2 * clear[..., :96, :96] - 1) + (1 - kept) ** 0.5 * noise
-    said = load("diffpure_small").network(clear)(diffused, step).sample
-    assert (said - noise).square().mean().item() < left
+    predicted = load("diffpure_small").network(clear)(diffused, step).sample
+    assert (predicted - noise).square().mean().item() < left

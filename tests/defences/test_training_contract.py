@@ -1,4 +1,4 @@
-"""Whoever breaks a promise of a robust training is told exactly that one."""
+"""A check of a robust training fails exactly for the promise that the training breaks."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import pytest
 import torch
 
-from defences.base import RobustTraining
-from pipeline.contract.training import check_training
+from metric_robustness.defences.base import RobustTraining
+from metric_robustness.pipeline.contract.training import check_training
 
 TEACHES, REPEATS = "return a loss with a gradient to every weight", "be deterministic, given its generator"
 UNTOUCHED, IMPROVES = "leave its input untouched", "return what falls as a metric learns"
@@ -52,7 +52,7 @@ class Rising(Sound):
 
 
 @pytest.mark.parametrize(
-    ("kind", "broken", "told"),
+    ("kind", "broken", "message"),
     [
         (Sound, set(), ""),
         (PerImage, {TEACHES, IMPROVES}, "return one number"),
@@ -63,12 +63,12 @@ class Rising(Sound):
         (Rising, {IMPROVES}, "return what is to be lowered"),
     ],
 )
-def test_a_broken_training_fails_what_it_breaks(kind: type[RobustTraining], broken: set[str], told: str) -> None:
+def test_a_broken_training_fails_what_it_breaks(kind: type[RobustTraining], broken: set[str], message: str) -> None:
     checks = list(check_training(kind(), "", torch.device("cpu")))
     red = [check for check in checks if check.status == "failed"]
     assert len(checks) == 4
     assert {check.promise for check in red} == broken
-    assert not told or any(told in check.seen for check in red), red
+    assert not message or any(message in check.seen for check in red), red
     assert all("\n" not in check.seen for check in red)
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from metrics.base import FullReference, Metric
-from pipeline.catalogue.entry import Entry
+from metric_robustness.metrics.base import FullReference, Metric
+from metric_robustness.pipeline.catalogue.entry import Entry
 
 
 @dataclass(frozen=True)
@@ -26,4 +26,4 @@ def local_entry(made: type[Metric], fingerprint: str = "0" * 16) -> LocalEntry:
     names += ("full_reference",)
     fields = {name: getattr(made, name) for name in names}
     kind = "FR" if issubclass(made, FullReference) else "NR"
-    return LocalEntry(made.__name__.lower(), "metrics", "", made.__name__, kind, fields, fingerprint, made=made)
+    return LocalEntry(made.__name__.lower(), "metrics", "", kind, fields, fingerprint, made=made)

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from pipeline.catalogue.entry import Entry
-from pipeline.data.dataset import Photo
-from pipeline.data.images import Batch
-from pipeline.engine.batching import BatchRule, Parts, one_line, out_of_memory
-from pipeline.errors import Exit, TransientError
+from metric_robustness.pipeline.catalogue.entry import Entry
+from metric_robustness.pipeline.data.dataset import Photo
+from metric_robustness.pipeline.data.images import Batch
+from metric_robustness.pipeline.engine.batching import BatchRule, Parts, one_line, out_of_memory
+from metric_robustness.pipeline.errors import Exit, TransientError
 
 CPU = torch.device("cpu")
 

@@ -6,12 +6,12 @@ import pytest
 import skimage.data
 from PIL import Image
 
-from pipeline.catalogue import lookup
-from pipeline.cli.calibrate import calibrate_all
-from pipeline.config import Preset
-from pipeline.data.dataset import open_dataset
-from pipeline.engine.clear_scores import calibrate
-from pipeline.scoring.scores.ranges import read_lines
+from metric_robustness.pipeline.catalogue import lookup
+from metric_robustness.pipeline.cli.calibrate import calibrate_all
+from metric_robustness.pipeline.config import Preset
+from metric_robustness.pipeline.data.dataset import open_dataset
+from metric_robustness.pipeline.engine.clear_scores import calibrate
+from metric_robustness.pipeline.scoring.scores.ranges import read_lines
 
 OTHER = "nima,1,2,1000,nips2017,abc,2026-01-01,3.71,6.19,\n"
 

@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from pipeline.engine.checkpoint import Checkpoint
-from pipeline.errors import BenchError
+from metric_robustness.pipeline.engine.checkpoint import Checkpoint
+from metric_robustness.pipeline.errors import BenchError
 
 UNITS = {"a": {"rows": [1]}, "b": "x" * 50, "ä": None}
 

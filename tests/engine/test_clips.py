@@ -16,18 +16,18 @@ from PIL import Image
 from scratch import BRIGHTNESS, DISTANCE, Tree
 from torch import Tensor
 
-from metrics.base import Images, VideoMetric
-from pipeline.catalogue import lookup
-from pipeline.catalogue.entry import Entry
-from pipeline.cells.cell import Cell
-from pipeline.cells.distortion import NONE, Distortion
-from pipeline.cells.settings import Settings
-from pipeline.data.dataset import open_dataset
-from pipeline.data.images import compress, pixels_of, to_tensor
-from pipeline.engine.cell import CellRun
-from pipeline.engine.clips.runner import ClipRunner
-from pipeline.engine.clips.windows import Showing, WindowScore, windows
-from pipeline.engine.metric.objective import MetricObjective
+from metric_robustness.metrics.base import Images, VideoMetric
+from metric_robustness.pipeline.catalogue import lookup
+from metric_robustness.pipeline.catalogue.entry import Entry
+from metric_robustness.pipeline.cells.cell import Cell
+from metric_robustness.pipeline.cells.distortion import NONE, Distortion
+from metric_robustness.pipeline.cells.settings import Settings
+from metric_robustness.pipeline.data.dataset import open_dataset
+from metric_robustness.pipeline.data.images import compress, pixels_of, to_tensor
+from metric_robustness.pipeline.engine.cell import CellRun
+from metric_robustness.pipeline.engine.clips.runner import ClipRunner
+from metric_robustness.pipeline.engine.clips.windows import Showing, WindowScore, windows
+from metric_robustness.pipeline.engine.metric.objective import MetricObjective
 
 FRAMES = 7
 
@@ -41,7 +41,7 @@ import signal
 import torch
 from torch import Tensor
 
-from metrics.base import Images, Scores, VideoMetric
+from metric_robustness.metrics.base import Images, Scores, VideoMetric
 
 
 class Moving(VideoMetric):
@@ -157,7 +157,7 @@ def test_a_full_reference_metric_of_clips_refuses_originals_of_another_length():
     clip = torch.rand(1, 7, 3, 9, 8)
     with pytest.raises(ValueError, match=r"references must have the images' shape, \(1, 7, 3, 9, 8\); got \(1, 6, 3"):
         Pooled()(clip, clip[:, :6])
-    with pytest.raises(ValueError, match="Pooled is full-reference: pass references as well as clips"):
+    with pytest.raises(ValueError, match="Pooled must get references; got none"):
         Pooled()(clip)
 
 

@@ -10,11 +10,11 @@ import pytest
 import torch
 from PIL import Image
 
-from pipeline.cells.distortion import NONE, Distortion
-from pipeline.data.dataset import open_dataset
-from pipeline.data.images import compress, decode, to_tensor
-from pipeline.engine.universal import crops as module
-from pipeline.engine.universal.crops import Crops
+from metric_robustness.pipeline.cells.distortion import NONE, Distortion
+from metric_robustness.pipeline.data.dataset import open_dataset
+from metric_robustness.pipeline.data.images import compress, decode, to_tensor
+from metric_robustness.pipeline.engine.universal import crops as module
+from metric_robustness.pipeline.engine.universal.crops import Crops
 
 
 @pytest.fixture
@@ -59,7 +59,7 @@ def test_crops_are_the_same_in_every_epoch_and_run_whatever_fits_into_memory(fol
     monkeypatch.setattr(module, "MEMORY", 2 * 3 * 16 * 16)
     few = Crops(open_dataset(str(folder)), 16, NONE, paired=False)
     assert all(torch.equal(crop, known[name]) for name, crop in collected(few))
-    assert len(few.kept) == 2
+    assert len(few.in_memory) == 2
 
 
 def test_a_small_image_is_enlarged_and_named_and_a_large_one_never_resized(folder):

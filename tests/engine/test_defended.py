@@ -13,15 +13,15 @@ from PIL import Image
 from quiet import run_quietly
 from toy_defences import Mirrored, Shaken
 
-from defences.base import Aligned, Defence
-from metrics.base import FullReference, Metric, NoReference
-from pipeline.catalogue import lookup
-from pipeline.cells.settings import Settings
-from pipeline.cells.stamp import read_stamp
-from pipeline.engine.metric.defended import DRAWS, DefendedMetric
-from pipeline.engine.metric.objective import MetricObjective
-from pipeline.errors import BenchError
-from pipeline.scoring.tables.write import write_tables
+from metric_robustness.defences.base import Aligned, Defence
+from metric_robustness.metrics.base import FullReference, Metric, NoReference
+from metric_robustness.pipeline.catalogue import lookup
+from metric_robustness.pipeline.cells.settings import Settings
+from metric_robustness.pipeline.cells.stamp import read_stamp
+from metric_robustness.pipeline.engine.metric.defended import DRAWS, DefendedMetric
+from metric_robustness.pipeline.engine.metric.objective import MetricObjective
+from metric_robustness.pipeline.errors import BenchError
+from metric_robustness.pipeline.scoring.tables.write import write_tables
 
 NAMES = ["a.png", "b.png", "c.png"]
 
@@ -250,9 +250,7 @@ def test_the_first_purification_of_a_process_is_not_counted():
 
 
 def test_an_attack_that_knows_the_defence_gains_more(judged):
-    found = {
-        (line["defence"], line["setting"]): float(line["gain_of_range"]) for line in lines(judged / "defences.csv")
-    }
+    found = {(line["defence"], line["setting"]): float(line["shift"]) for line in lines(judged / "defences.csv")}
     for defence in ("flip", "jpeg", "resize"):
         assert found[defence, "adaptive"] > found[defence, "non-adaptive"]
     assert found["none", "undefended"] > 0.1
@@ -273,7 +271,7 @@ def test_a_defended_metric_stands_on_the_leaderboard_like_any_other(judged):
 
 
 def test_the_keys_of_bare_cells_know_nothing_of_defences():
-    from pipeline.cells.cell import Cell
+    from metric_robustness.pipeline.cells.cell import Cell
 
     metric, attack = lookup.find("metrics", "small_cnn"), lookup.find("attacks", "ifgsm")
     bare, one, two = (Cell(metric, attack, {}, Settings(defences=names)) for names in ((), ("flip",), ("flip", "jpeg")))

@@ -14,23 +14,23 @@ import torch
 from local_entry import local_entry
 from PIL import Image
 
-from metrics.base import FullReference, Images, NoReference, Scores
-from pipeline.catalogue import lookup
-from pipeline.cells.cell import Cell
-from pipeline.cells.fit import Fit, fits_of, read_fit_stamp
-from pipeline.cells.settings import Settings
-from pipeline.config import Preset
-from pipeline.data.dataset import Dataset, open_dataset
-from pipeline.data.images import load_recent
-from pipeline.engine.cell import CellRun
-from pipeline.engine.machine import Machine
-from pipeline.engine.metric.runner import MetricRunner
-from pipeline.engine.selection import Selection
-from pipeline.engine.universal.fit_patterns import fit_patterns
-from pipeline.engine.universal.patterns import pattern_of, patterns_of
-from pipeline.errors import BenchError, DataError
-from pipeline.store.store import FolderStore
-from pipeline.store.sync import Sync
+from metric_robustness.metrics.base import FullReference, Images, NoReference, Scores
+from metric_robustness.pipeline.catalogue import lookup
+from metric_robustness.pipeline.cells.cell import Cell
+from metric_robustness.pipeline.cells.fit import Fit, fits_of, read_fit_stamp
+from metric_robustness.pipeline.cells.settings import Settings
+from metric_robustness.pipeline.config import Preset
+from metric_robustness.pipeline.data.dataset import Dataset, open_dataset
+from metric_robustness.pipeline.data.images import load_recent
+from metric_robustness.pipeline.engine.cell import CellRun
+from metric_robustness.pipeline.engine.machine import Machine
+from metric_robustness.pipeline.engine.metric.runner import MetricRunner
+from metric_robustness.pipeline.engine.selection import Selection
+from metric_robustness.pipeline.engine.universal.fit_patterns import fit_patterns
+from metric_robustness.pipeline.engine.universal.patterns import pattern_of, patterns_of
+from metric_robustness.pipeline.errors import BenchError, DataError
+from metric_robustness.pipeline.store.store import FolderStore
+from metric_robustness.pipeline.store.sync import Sync
 
 CPU = torch.device("cpu")
 SMALL = Settings(overrides={"crop": "16", "batch": "3", "epochs": "4"})

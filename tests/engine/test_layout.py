@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from metrics.base import NoReference
-from pipeline.engine.metric.build import lay_out
+from metric_robustness.metrics.base import NoReference
+from metric_robustness.pipeline.engine.metric.build import lay_out
 
 
 class Pooled(NoReference):

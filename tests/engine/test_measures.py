@@ -8,8 +8,8 @@ import pytest
 import torch
 from skimage.metrics import mean_squared_error, peak_signal_noise_ratio, structural_similarity
 
-from pipeline.engine.measures import compiled
-from pipeline.engine.measures.distances import measures, measures_on_tensors
+from metric_robustness.pipeline.engine.measures import compiled
+from metric_robustness.pipeline.engine.measures.distances import measures, measures_on_tensors
 
 BOTH = pytest.mark.parametrize("measured", [measures, measures_on_tensors])  # on a processor, on an accelerator
 

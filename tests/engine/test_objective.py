@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from metrics.base import FullReference, NoReference
-from pipeline.engine.metric.objective import ImageNoise, MetricObjective, seed
+from metric_robustness.metrics.base import FullReference, NoReference
+from metric_robustness.pipeline.engine.metric.objective import ImageNoise, MetricObjective, seed
 
 
 class Brightness(NoReference):

@@ -12,12 +12,12 @@ from PIL import Image, ImageFilter
 from quiet import run_quietly
 from scipy import stats
 
-from pipeline.catalogue import lookup
-from pipeline.cells.distortion import Distortion
-from pipeline.cells.settings import Settings
-from pipeline.data.images import decode, to_tensor
-from pipeline.engine.metric.build import build_metric
-from pipeline.scoring.tables.write import write_tables
+from metric_robustness.pipeline.catalogue import lookup
+from metric_robustness.pipeline.cells.distortion import Distortion
+from metric_robustness.pipeline.cells.settings import Settings
+from metric_robustness.pipeline.data.images import decode, to_tensor
+from metric_robustness.pipeline.engine.metric.build import build_metric
+from metric_robustness.pipeline.scoring.tables.write import write_tables
 
 RATES = {"0.png": 4.1, "1.png": 4.9, "2.png": 2.2, "3.png": 2.9, "4.png": 1.2}
 

@@ -15,7 +15,7 @@ import psutil
 import pytest
 from scratch import BRIGHTNESS, Tree
 
-from pipeline.data.images import decode, to_tensor
+from metric_robustness.pipeline.data.images import decode, to_tensor
 
 ATTACKS = "fgsm,ifgsm,noise"
 
@@ -274,13 +274,15 @@ BREAKING = {
 def test_what_breaks_in_a_metric_is_named_and_counted_and_costs_only_its_own_cells(tree, photos, tmp_path):
     tree.write("metrics/brightness.py", BRIGHTNESS)
     for name, (old, new) in BREAKING.items():
-        text = BRIGHTNESS.replace("from metrics", "import torch\nfrom metrics")
+        text = BRIGHTNESS.replace("from metric_robustness.metrics", "import torch\nfrom metric_robustness.metrics")
         assert old in text
         tree.write(f"metrics/{name}.py", text.replace(old, new, 1))
     tree.write("metrics/weights/own.pt", "not weights")
     fgsm = (tree.root / "attacks" / "fgsm.py").read_text()
     tree.write("attacks/shy.py", fgsm.replace('"white"', '"black"'))
-    tree.write("attacks/odd.py", fgsm.replace("from attacks", "1 / 0\nfrom attacks"))
+    tree.write(
+        "attacks/odd.py", fgsm.replace("from metric_robustness.attacks", "1 / 0\nfrom metric_robustness.attacks")
+    )
     out = tmp_path / "out"
     told = run(tree, out, photos, metrics="all", attacks="fgsm,noise,shy,odd")
     assert told.returncode == 3

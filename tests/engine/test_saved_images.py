@@ -12,18 +12,18 @@ import torch
 from PIL import Image
 from quiet import run_quietly
 
-from pipeline.__main__ import app
-from pipeline.catalogue import lookup
-from pipeline.cells.distortion import Distortion
-from pipeline.cells.settings import Settings
-from pipeline.cells.stamp import read_stamp
-from pipeline.data.images import decode, to_tensor
-from pipeline.engine.metric.build import build_metric
-from pipeline.engine.saved.manifest import NAME, read_manifests
-from pipeline.engine.saved.read import read_saved
-from pipeline.errors import BenchError, DataError
-from pipeline.files import file_digest
-from pipeline.scoring.tables.write import write_tables
+from metric_robustness.pipeline.__main__ import app
+from metric_robustness.pipeline.catalogue import lookup
+from metric_robustness.pipeline.cells.distortion import Distortion
+from metric_robustness.pipeline.cells.settings import Settings
+from metric_robustness.pipeline.cells.stamp import read_stamp
+from metric_robustness.pipeline.data.images import decode, to_tensor
+from metric_robustness.pipeline.engine.metric.build import build_metric
+from metric_robustness.pipeline.engine.saved.manifest import NAME, read_manifests
+from metric_robustness.pipeline.engine.saved.read import read_saved
+from metric_robustness.pipeline.errors import BenchError, DataError
+from metric_robustness.pipeline.files import file_digest
+from metric_robustness.pipeline.scoring.tables.write import write_tables
 
 JPEG = Settings(variants=False, distortions=(Distortion(50), Distortion(20)))
 

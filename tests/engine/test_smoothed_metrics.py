@@ -11,16 +11,16 @@ import torch
 from PIL import Image
 from quiet import run_quietly
 
-from defences.base import Smoothing
-from metrics.base import NoReference
-from pipeline.catalogue import lookup
-from pipeline.cells.settings import Settings
-from pipeline.data.images import decode, to_tensor
-from pipeline.engine.metric.build import build_defences, build_metric
-from pipeline.engine.metric.defended import DRAWS, DefendedMetric
-from pipeline.engine.metric.objective import ImageNoise, MetricObjective
-from pipeline.engine.metric.smoothing import CertifiedMedian
-from pipeline.scoring.tables.write import write_tables
+from metric_robustness.defences.base import Smoothing
+from metric_robustness.metrics.base import NoReference
+from metric_robustness.pipeline.catalogue import lookup
+from metric_robustness.pipeline.cells.settings import Settings
+from metric_robustness.pipeline.data.images import decode, to_tensor
+from metric_robustness.pipeline.engine.metric.build import build_defences, build_metric
+from metric_robustness.pipeline.engine.metric.defended import DRAWS, DefendedMetric
+from metric_robustness.pipeline.engine.metric.objective import ImageNoise, MetricObjective
+from metric_robustness.pipeline.engine.metric.smoothing import CertifiedMedian
+from metric_robustness.pipeline.scoring.tables.write import write_tables
 
 SIDE = 12
 NAMES = ["a.png", "b.png"]

@@ -12,8 +12,8 @@ from scipy.optimize import brentq
 from scipy.stats import binom, norm
 from torch import Tensor
 
-from pipeline.engine.metric.objective import ImageNoise
-from pipeline.engine.metric.smoothing import CertifiedMedian, l2_norm
+from metric_robustness.pipeline.engine.metric.objective import ImageNoise
+from metric_robustness.pipeline.engine.metric.smoothing import CertifiedMedian, l2_norm
 
 SMOOTHING = CertifiedMedian(sigma=0.12, samples=1000)
 SIDE = 12

@@ -9,18 +9,18 @@ import torch
 from local_entry import local_entry
 from pydantic import ValidationError
 
-from metrics.base import FullReference, Images, Scores
-from pipeline import config
-from pipeline.catalogue import lookup
-from pipeline.cells.cell import Cell
-from pipeline.cells.distortion import Distortion
-from pipeline.cells.settings import Settings
-from pipeline.config import Preset
-from pipeline.data.dataset import open_dataset
-from pipeline.data.images import compress, decode, to_tensor
-from pipeline.engine.cell import CellRun
-from pipeline.engine.metric.build import build_metric
-from pipeline.engine.metric.runner import MetricRunner
+from metric_robustness.metrics.base import FullReference, Images, Scores
+from metric_robustness.pipeline import config
+from metric_robustness.pipeline.catalogue import lookup
+from metric_robustness.pipeline.cells.cell import Cell
+from metric_robustness.pipeline.cells.distortion import Distortion
+from metric_robustness.pipeline.cells.settings import Settings
+from metric_robustness.pipeline.config import Preset
+from metric_robustness.pipeline.data.dataset import open_dataset
+from metric_robustness.pipeline.data.images import compress, decode, to_tensor
+from metric_robustness.pipeline.engine.cell import CellRun
+from metric_robustness.pipeline.engine.metric.build import build_metric
+from metric_robustness.pipeline.engine.metric.runner import MetricRunner
 
 CPU = torch.device("cpu")
 DISTORTIONS = (50, 20, "none")

@@ -10,18 +10,18 @@ import torch
 from local_entry import LocalEntry, local_entry
 from toy_defences import Mirrored, Shaken
 
-from metrics.base import NoReference
-from pipeline.catalogue import lookup
-from pipeline.catalogue.entry import DefendedAs
-from pipeline.cells.cell import Cell
-from pipeline.cells.fit import fits_of
-from pipeline.cells.settings import Settings
-from pipeline.data.dataset import open_dataset
-from pipeline.engine.cell import CellRun
-from pipeline.engine.metric.defended import DefendedMetric
-from pipeline.engine.metric.runner import MetricRunner
-from pipeline.engine.universal.crop_objective import CropObjective
-from pipeline.engine.universal.patterns import patterns_of
+from metric_robustness.metrics.base import NoReference
+from metric_robustness.pipeline.catalogue import lookup
+from metric_robustness.pipeline.catalogue.entry import DefendedAs
+from metric_robustness.pipeline.cells.cell import Cell
+from metric_robustness.pipeline.cells.fit import fits_of
+from metric_robustness.pipeline.cells.settings import Settings
+from metric_robustness.pipeline.data.dataset import open_dataset
+from metric_robustness.pipeline.engine.cell import CellRun
+from metric_robustness.pipeline.engine.metric.defended import DefendedMetric
+from metric_robustness.pipeline.engine.metric.runner import MetricRunner
+from metric_robustness.pipeline.engine.universal.crop_objective import CropObjective
+from metric_robustness.pipeline.engine.universal.patterns import patterns_of
 
 CPU = torch.device("cpu")
 SMALL = {"crop": "16", "batch": "3", "epochs": "4"}
@@ -52,7 +52,7 @@ BEHIND = LocalEntry(
     kind="NR",
     fields=BARE.fields,
     fingerprint="1" * 16,
-    defended=DefendedAs(BARE, MirrorEntry("mirror", "defences", class_name="Mirror", kind="defence"), ""),
+    defended=DefendedAs(BARE, MirrorEntry("mirror", "defences", kind="defence"), ""),
     made=Slanted,
 )
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import torch
 from scratch import ROOT
 
-from attacks.ifgsm import IFGSM
-from pipeline.__main__ import app
+from metric_robustness.attacks.ifgsm import IFGSM
+from metric_robustness.pipeline.__main__ import app
 
 FRAMES, FILES = 10, 7
 
@@ -33,6 +33,6 @@ def test_the_way_from_the_command_line_to_the_loop_of_an_attack_is_short(tmp_pat
     arguments = ["--metrics", "psnr", "--attacks", "ifgsm", "--dataset", str(photos), "--limit", "1"]
     app(["run", *arguments, "--out", str(tmp_path / "out")], standalone_mode=False)
     torch.set_num_threads(threads)
-    assert way[-1] == ("pipeline/cli/run.py", "run")
+    assert way[-1] == ("metric_robustness/pipeline/cli/run.py", "run")
     assert len(way) <= FRAMES, way
     assert len({file for file, _ in way}) <= FILES, way

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from defences.base import Aligned, Defence
+from metric_robustness.defences.base import Aligned, Defence
 
 
 @dataclass(frozen=True)

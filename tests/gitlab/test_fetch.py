@@ -14,11 +14,11 @@ from pathlib import Path
 import pytest
 from gitlab_server import GitLabServer
 
-from pipeline.errors import BenchError, DataError, TransientError
-from pipeline.gitlab import server as connection
-from pipeline.gitlab import unpack as unpacking
-from pipeline.gitlab.fetch import fetch
-from pipeline.gitlab.unpack import unpack
+from metric_robustness.pipeline.errors import BenchError, DataError, TransientError
+from metric_robustness.pipeline.gitlab import server as connection
+from metric_robustness.pipeline.gitlab import unpack as unpacking
+from metric_robustness.pipeline.gitlab.fetch import fetch
+from metric_robustness.pipeline.gitlab.unpack import unpack
 
 NAMES = ("leaderboard.md", "leaderboard.csv", "leaderboard.json", "scores.csv", "cells.csv")
 CELLS = {
@@ -255,7 +255,7 @@ def test_a_killed_download_is_continued_by_the_next(gitlab: GitLabServer, tmp_pa
     gitlab.truncate(1, keep=196_608, path=r"rows\.zip$")
     gitlab.fail(100, 503, path=r"rows\.zip$", headers={"Retry-After": "60"})
     code = (
-        "from pathlib import Path; from pipeline.gitlab.fetch import fetch; "
+        "from pathlib import Path; from metric_robustness.pipeline.gitlab.fetch import fetch; "
         f"fetch(raw=True, out=Path({str(tmp_path)!r}))"
     )
     process = subprocess.Popen([sys.executable, "-c", code], env=dict(os.environ))

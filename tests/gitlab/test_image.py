@@ -18,11 +18,11 @@ from pathlib import Path
 import pytest
 from docker_engine import STDERR, STDOUT, Engine, running
 
-from pipeline import config
-from pipeline.errors import BenchError, DataError, TransientError
-from pipeline.gitlab import image
-from pipeline.gitlab.image import build, image_tag, reference, run
-from pipeline.gitlab.runner import runner_configuration
+from metric_robustness.pipeline import config
+from metric_robustness.pipeline.errors import BenchError, DataError, TransientError
+from metric_robustness.pipeline.gitlab import image
+from metric_robustness.pipeline.gitlab.image import build, image_tag, reference, run
+from metric_robustness.pipeline.gitlab.runner import runner_configuration
 
 ROOT = Path(__file__).resolve().parents[2]
 INDEX = "https://packages.example.org/cpu"
@@ -300,7 +300,7 @@ def test_machine_without_gpu_is_told_and_nothing_is_left(ready, checkout):
 def test_ctrl_c_removes_the_container(ready, checkout):
     ready.hangs = True
     code = (
-        "from pathlib import Path; from pipeline.gitlab.image import run; "
+        "from pathlib import Path; from metric_robustness.pipeline.gitlab.image import run; "
         f"run(['doctor'], root=Path({str(checkout)!r}))"
     )
     child = subprocess.Popen(

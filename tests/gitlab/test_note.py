@@ -5,9 +5,9 @@ from collections.abc import Iterator
 import pytest
 from gitlab_server import GitLabServer
 
-from pipeline.errors import BenchError, TransientError
-from pipeline.gitlab import server as connection
-from pipeline.gitlab.note import LONGEST, MARKER, post, to_body
+from metric_robustness.pipeline.errors import BenchError, TransientError
+from metric_robustness.pipeline.gitlab import server as connection
+from metric_robustness.pipeline.gitlab.note import LONGEST, MARKER, post, to_body
 
 TABLE = "| metric | gain |\n| --- | --- |\n| niqe | 0.1 |\n"
 

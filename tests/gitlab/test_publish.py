@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 from gitlab_server import GitLabServer
 
-from pipeline.errors import BenchError, DataError, TransientError
-from pipeline.gitlab import server as connection
-from pipeline.gitlab.publish import publish
-from pipeline.gitlab.server import check_branch
+from metric_robustness.pipeline.errors import BenchError, DataError, TransientError
+from metric_robustness.pipeline.gitlab import server as connection
+from metric_robustness.pipeline.gitlab.publish import publish
+from metric_robustness.pipeline.gitlab.server import check_branch
 
 README = b"People wrote this.\n"
 BEFORE = {

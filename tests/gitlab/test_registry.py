@@ -12,11 +12,11 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from pipeline.errors import BenchError, TransientError
-from pipeline.files import file_digest
-from pipeline.gitlab import registry
-from pipeline.gitlab.image import image_tag
-from pipeline.gitlab.registry import Registry, write_status
+from metric_robustness.pipeline.errors import BenchError, TransientError
+from metric_robustness.pipeline.files import file_digest
+from metric_robustness.pipeline.gitlab import registry
+from metric_robustness.pipeline.gitlab.image import image_tag
+from metric_robustness.pipeline.gitlab.registry import Registry, write_status
 
 DIGEST = f"sha256:{'5e' * 32}"
 TAG = image_tag()

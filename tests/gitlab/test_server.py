@@ -12,11 +12,11 @@ from threading import Thread
 import pytest
 from gitlab_server import GitLabServer
 
-from pipeline.errors import BenchError, TransientError
-from pipeline.gitlab import server as connection
-from pipeline.gitlab.server import NotAllowedError, connect, connect_anonymously, plain_server_errors
-from pipeline.store.gitlab_packages import PackageStore
-from pipeline.store.store import Place
+from metric_robustness.pipeline.errors import BenchError, TransientError
+from metric_robustness.pipeline.gitlab import server as connection
+from metric_robustness.pipeline.gitlab.server import NotAllowedError, connect, connect_anonymously, plain_server_errors
+from metric_robustness.pipeline.store.gitlab_packages import PackageStore
+from metric_robustness.pipeline.store.store import Place
 
 PLACE = Place("cells", "0123456789abcdef", "rows.csv")
 
@@ -223,7 +223,7 @@ def test_a_netrc_is_not_read(gitlab: GitLabServer, monkeypatch: pytest.MonkeyPat
 
 def test_the_server_serves_other_processes(gitlab: GitLabServer) -> None:
     code = """
-from pipeline.gitlab.server import connect
+from metric_robustness.pipeline.gitlab.server import connect
 
 print(connect("CI_JOB_TOKEN").packages.list(get_all=True))
 """

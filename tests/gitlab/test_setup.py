@@ -8,9 +8,9 @@ import pytest
 from gitlab_server import GitLabServer
 from rich.console import Console
 
-from pipeline.errors import BenchError
-from pipeline.gitlab import server as connection
-from pipeline.gitlab.setup import Nightly, carry_out, plan_setup, to_table
+from metric_robustness.pipeline.errors import BenchError
+from metric_robustness.pipeline.gitlab import server as connection
+from metric_robustness.pipeline.gitlab.setup import Nightly, carry_out, plan_setup, to_table
 
 PUBLISH, NOTE = "glpat-publish-0123456789", "glpat-note-0123456789"
 

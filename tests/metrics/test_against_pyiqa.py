@@ -1,4 +1,4 @@
-"""Entries that take pyiqa's steps themselves, where pyiqa's own forward stops the gradient or asks for CUDA."""
+"""Entries that repeat pyiqa's computation, because pyiqa's own forward stops the gradient or needs CUDA."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from pyiqa.archs import maclip_arch
 from torch import Tensor
 from untrained import offline
 
-from metrics.base import FullReference, Metric
-from metrics.pyiqa_adapter import build
-from pipeline.catalogue.lookup import find
+from metric_robustness.metrics.base import FullReference, Metric
+from metric_robustness.metrics.pyiqa_adapter import build
+from metric_robustness.pipeline.catalogue.lookup import find
 
 
 @pytest.fixture(scope="module", autouse=True)

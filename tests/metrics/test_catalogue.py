@@ -1,4 +1,4 @@
-"""What every metric declares about itself, and the page that tells it."""
+"""What every metric declares about itself, and the page that lists it."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ import re
 import pytest
 from pyiqa.default_model_configs import DEFAULT_CONFIGS
 
-from pipeline.catalogue import lookup
-from pipeline.catalogue.entry import Entry, weights_path
-from pipeline.cli import docs_pages
-from pipeline.cli.listing import listing
+from metric_robustness.pipeline.catalogue import lookup
+from metric_robustness.pipeline.catalogue.entry import Entry, weights_path
+from metric_robustness.pipeline.cli import docs_pages
+from metric_robustness.pipeline.cli.listing import listing
 
 METRICS = lookup.entries("metrics")
-SETS = {"fid", "sfid", "fid_dinov2", "inception_score"}  # of many images
-ELSEWHERE = {  # pyiqa's name: why no entry bears it
+SETS = {"fid", "sfid", "fid_dinov2", "inception_score"}  # they rate sets of images
+ELSEWHERE = {  # pyiqa's name: why no entry has it as its model
     "clipscore": "rates a caption",
     "fgresq_pair": "its score of an image is fgresq's; of the pair it gives a discrete rank",
     "qrealign": "another name of qrealign-mini",
@@ -56,11 +56,11 @@ def test_kind_and_direction_are_pyiqas(name: str) -> None:
         assert entry.fields["higher_is_better"] != config.get("lower_better", False)
 
 
-def test_list_tells_what_is_unverified() -> None:
-    told = {row["name"]: row["verified"] for row in listing("metrics")}
-    assert told["psnr"] == "yes"
-    assert told["maniqa"] == "unverified"
-    assert set(told.values()) == {"yes", "unverified"}
+def test_list_says_what_is_unverified() -> None:
+    verified = {row["name"]: row["verified"] for row in listing("metrics")}
+    assert verified["psnr"] == "yes"
+    assert verified["maniqa"] == "unverified"
+    assert set(verified.values()) == {"yes", "unverified"}
 
 
 def test_the_page_is_what_the_files_say() -> None:

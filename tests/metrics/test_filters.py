@@ -9,15 +9,15 @@ import torch
 from torch import Tensor
 from torch.nn.functional import conv2d
 
-import metrics.filters_adapter
-from metrics.base import Metric
-from metrics.filters_adapter import FixedFilters
-from pipeline.catalogue import lookup
-from pipeline.contract.base import photographs
+import metric_robustness.metrics.filters_adapter
+from metric_robustness.metrics.base import Metric
+from metric_robustness.metrics.filters_adapter import FixedFilters
+from metric_robustness.pipeline.catalogue import lookup
+from metric_robustness.pipeline.contract.base import photographs
 
 
 def filtered(images: Tensor, weight: Tensor, **settings: Any) -> tuple[Tensor, Tensor]:
-    """Returns what comes out, and the gradient of a sum in which every output counts otherwise."""
+    """Returns the output, and the gradient of a sum that weighs each output differently."""
     given = images.clone().requires_grad_()
     found = conv2d(given, weight, **settings)
     weights = torch.linspace(-1, 1, found.numel()).reshape(found.shape)
@@ -74,7 +74,9 @@ def test_metrics_have_the_gradient_that_they_had(name: str, monkeypatch: pytest.
 
     fast = gradient()
     calls: list[Any] = []
-    monkeypatch.setattr(metrics.filters_adapter, "_plain", lambda *given, **named: calls.append(given))
+    monkeypatch.setattr(
+        metric_robustness.metrics.filters_adapter, "_plain", lambda *given, **named: calls.append(given)
+    )
     usual = gradient()
     assert calls
     torch.testing.assert_close(fast[0], usual[0], atol=1e-6, rtol=1e-5)

@@ -1,4 +1,4 @@
-"""FAST-VQA and DOVER with random weights in the published layout, against indexing and formulas."""
+"""FAST-VQA and DOVER with random weights in the published layout, compared with indexing and formulas."""
 
 from __future__ import annotations
 
@@ -15,11 +15,18 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
-from metrics import fragments_adapter
-from metrics.base import VideoMetric
-from metrics.fragments_adapter import clip_from, fragments, load_published, middles, shrunk, spread_clip
-from metrics.swin3d_adapter import FragmentSwin
-from pipeline.catalogue import lookup
+from metric_robustness.metrics import fragments_adapter
+from metric_robustness.metrics.base import VideoMetric
+from metric_robustness.metrics.fragments_adapter import (
+    clip_from,
+    fragments,
+    load_published,
+    middles,
+    shrunk,
+    spread_clip,
+)
+from metric_robustness.metrics.swin3d_adapter import FragmentSwin
+from metric_robustness.pipeline.catalogue import lookup
 
 WEIGHTS = {name: lookup.find("metrics", name).fields["weights"][0] for name in ("fast_vqa", "dover")}
 MEAN, DEVIATION = torch.tensor([123.675, 116.28, 103.53]) / 255, torch.tensor([58.395, 57.12, 57.375]) / 255
@@ -104,7 +111,7 @@ def random_state(name: str) -> dict[str, Tensor]:
 
 @pytest.fixture(scope="module", autouse=True)
 def torch_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Makes a cache of weights in the published layout, which nothing has trained."""
+    """Makes a cache of random weights in the published layout."""
     home = tmp_path_factory.mktemp("torch_home")
     (home / "hub" / "checkpoints").mkdir(parents=True)
     torch.save(random_state("dover"), home / WEIGHTS["dover"])
@@ -127,7 +134,7 @@ def metrics(torch_home: Path) -> dict[str, VideoMetric]:
 
 @pytest.fixture
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Makes clips of four frames: an eighth of the time."""
+    """Makes clips of four frames instead of 32, to save time."""
     monkeypatch.setattr(fragments_adapter, "FRAMES", 4)
 
 
@@ -218,7 +225,7 @@ def test_features_of_a_frame_are_its_own(metrics: dict[str, VideoMetric]) -> Non
 def test_clips_are_those_of_the_authors_where_nothing_is_drawn(
     metrics: dict[str, VideoMetric], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Of 250 frames: a quarter of the 187 beginnings is 46.75, from whose middle each clip begins."""
+    """250 frames have 187 possible starts; a clip starts in the middle of each quarter, 46.75 starts long."""
     rated = []
 
     def rate(videos: Tensor, clips: list[tuple[int, ...]]) -> Tensor:
@@ -243,7 +250,7 @@ def test_clips_are_those_of_the_authors_where_nothing_is_drawn(
 
 
 @pytest.mark.parametrize("length", [1, 2, 31, 32, 63, 64, 65, 200, 1000])
-def test_clips_of_any_video_hold_its_frames(length: int) -> None:
+def test_clips_of_any_video_hold_only_its_frames(length: int) -> None:
     chosen = {*spread_clip(length), *(i for start in middles(length, 3, 64) for i in clip_from(start, length))}
     assert chosen <= set(range(length))
     assert len(spread_clip(length)) == len(clip_from(0, length)) == 32
@@ -251,7 +258,7 @@ def test_clips_of_any_video_hold_its_frames(length: int) -> None:
 
 @pytest.mark.usefixtures("short")
 def test_a_score_is_the_mean_over_clips_and_every_rated_frame_has_a_gradient(metrics: dict[str, VideoMetric]) -> None:
-    """Of 70 frames, clips of which span 7 now: the beginnings are as of clips that span 64."""
+    """70 frames: a clip spans only 7 of them here, but starts as if it spanned 64."""
     metric = metrics["fast_vqa"]
     video = 0.5 + 0.1 * torch.randn(1, 70, 3 * 224**2, generator=torch.Generator().manual_seed(0))
     video.requires_grad_()

@@ -1,6 +1,6 @@
 """IL-NIQE: pyiqa's score and gradient in a fraction of its time.
 
-Its values are those of `test_official_values.py`, the attacks on it those of `test_real_networks.py`.
+`test_official_values.py` compares its values with the authors', `test_real_networks.py` attacks it.
 """
 
 from __future__ import annotations
@@ -13,21 +13,21 @@ from pyiqa.archs.niqe_arch import ilniqe
 from scipy.stats import weibull_min
 from torch import Tensor, nn
 
-import metrics.ilniqe
-from metrics.ilniqe import FLAT, Ilniqe
-from metrics.ilniqe_adapter import SIDE, Scale
-from metrics.patch_fits_adapter import asymmetric, listed, split, weibull
-from pipeline.contract.base import photographs
+import metric_robustness.metrics.ilniqe
+from metric_robustness.metrics.ilniqe import FLAT, Ilniqe
+from metric_robustness.metrics.ilniqe_adapter import SIDE, ScaleFeatures
+from metric_robustness.metrics.patch_fits_adapter import asymmetric, listed, split, weibull
+from metric_robustness.pipeline.contract.base import photographs
 
-PATCHES = 2  # along a side: a ninth of the pixels that the metric sees, for pyiqa's sake
+PATCHES = 2  # along a side, a ninth of the metric's pixels, because pyiqa is slow
 
 
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch, shared_data: object) -> Ilniqe:
-    """Returns the metric without the resizing, which is pyiqa's."""
+    """Returns the metric without resizing, which it leaves to pyiqa."""
     metric = Ilniqe()
-    metric.scales = nn.ModuleList([Scale(scale, PATCHES * SIDE) for scale in (1, 2)])
-    monkeypatch.setattr(metrics.ilniqe, "prepare", levels)
+    metric.scales = nn.ModuleList([ScaleFeatures(scale, PATCHES * SIDE) for scale in (1, 2)])
+    monkeypatch.setattr(metric_robustness.metrics.ilniqe, "prepare", levels)
     return metric.eval().requires_grad_(False)
 
 
@@ -45,14 +45,14 @@ def scored(metric: Ilniqe, images: Tensor) -> tuple[Tensor, Tensor]:
     return scores.detach(), torch.autograd.grad(scores.sum(), given)[0]
 
 
-# In white areas derivatives are 0 but for rounding, and pyiqa fits distributions to its signs.
+# In white areas derivatives are 0 except for rounding, and pyiqa fits distributions to the signs of that rounding.
 @pytest.mark.parametrize(("brightest", "tolerance"), [(1.0, 2e-5), (0.6, 1e-4)])
 def test_score_and_gradient_are_pyiqas(brightest: float, tolerance: float, small: Ilniqe) -> None:
     images = (photos(2) / brightest).clamp(0, 1)
     names = ("mu_pris_param", "cov_pris_param", "principleVectors", "meanOfSampleData")
     parameters = [getattr(small.net, name)[None] for name in names]
     scores, slopes = scored(small, images)
-    for image, score, slope in zip(images.split(1), scores, slopes, strict=True):  # their fit depends on the batch
+    for image, score, slope in zip(images.split(1), scores, slopes, strict=True):  # pyiqa's fit depends on the batch
         given = image.clone().requires_grad_()
         theirs = ilniqe(levels(given), *parameters, resize=False)
         (expected,) = torch.autograd.grad(theirs.sum(), given)

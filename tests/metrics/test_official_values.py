@@ -1,4 +1,4 @@
-"""Scores against those of the authors' own programs, on five pairs of images that pyiqa publishes for that purpose."""
+"""Scores compared with those of the authors' own programs, on five pairs of images that pyiqa publishes for this."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from skimage.metrics import structural_similarity
 from torch import Tensor
 from torch.nn.functional import avg_pool2d
 
-from metrics.base import FullReference, Metric
-from metrics.pyiqa_adapter import build
-from pipeline.catalogue.lookup import find
+from metric_robustness.metrics.base import FullReference, Metric
+from metric_robustness.metrics.pyiqa_adapter import build
+from metric_robustness.pipeline.catalogue.lookup import find
 
 IMAGES = ("I03.bmp", "I04.bmp", "I06.bmp", "I08.bmp", "I19.bmp")
-OFFICIAL = {  # name: the largest gap allowed. It is pyiqa's own, see below, of MATLAB's resizing and rounding.
+OFFICIAL = {  # name: the largest gap allowed, which is pyiqa's own: MATLAB resizes and rounds differently
     "psnr": 0.005,  # two decimals are published
     "ssim": 5e-4,
     "ms_ssim": 5e-3,
@@ -35,8 +35,8 @@ OFFICIAL = {  # name: the largest gap allowed. It is pyiqa's own, see below, of 
     "piqe": 0.01,
     "entropy": 1.1e-4,  # four decimals are published
 }
-SLOW = {"mad": ("I06.bmp", 1e-3)}  # over 10 s a score, so one image
-# Flat areas: whether a pixel counts as above or below its surroundings hangs on rounding. pyiqa's gaps: 5.4 and 0.44.
+SLOW = {"mad": ("I06.bmp", 1e-3)}  # over 10 s for a score, so one image only
+# In flat areas rounding decides whether a pixel is above or below its surroundings. pyiqa's gaps: 5.4 and 0.44.
 FLAT_AREAS = {"brisque": 8.4, "niqe_official": 0.45}  # on I19
 
 

@@ -1,4 +1,4 @@
-"""What the adapter guarantees: a clear refusal of bad weights, silence, and a finite gradient where pyiqa has none."""
+"""What the adapter guarantees: a clear error for bad weights, no output, and finite gradients where pyiqa has none."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import pyiqa.utils.download_util
 import pytest
 import torch
 
-from metrics.base import Metric
-from metrics.brisque import Brisque
-from metrics.gmsd import Gmsd
-from metrics.niqe_official import NiqeOfficial
-from metrics.nlpd import Nlpd
-from metrics.psnr import Psnr
+from metric_robustness.metrics.base import Metric
+from metric_robustness.metrics.brisque import Brisque
+from metric_robustness.metrics.gmsd import Gmsd
+from metric_robustness.metrics.niqe_official import NiqeOfficial
+from metric_robustness.metrics.nlpd import Nlpd
+from metric_robustness.metrics.psnr import Psnr
 
 FILES = {Brisque: "brisque_svm_weights.pth", NiqeOfficial: "niqe_modelparameters.mat"}
 

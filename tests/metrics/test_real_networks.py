@@ -1,4 +1,4 @@
-"""Published networks with their authors' weights: what they say of distortions, and how attacks move them."""
+"""Published networks with their authors' weights: how their scores follow distortions and attacks."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from scipy.stats import spearmanr
 from torch import Tensor
 from torch.nn.functional import avg_pool3d, conv2d, pad
 
-from metrics.base import FullReference, Metric, VideoMetric
-from metrics.vmaf_adapter import rated_features
-from pipeline.catalogue import lookup
-from pipeline.cells.settings import Settings
-from pipeline.contract import check_entry
-from pipeline.contract.base import photographs
-from pipeline.contract.metric import distort
-from pipeline.data.dataset import open_dataset
-from pipeline.data.images import load_batch, quantize, to_tensor
-from pipeline.engine.attack.passes import attack_variants
-from pipeline.engine.metric.objective import ImageNoise, MetricObjective
+from metric_robustness.metrics.base import FullReference, Metric, VideoMetric
+from metric_robustness.metrics.vmaf_adapter import rated_features
+from metric_robustness.pipeline.catalogue import lookup
+from metric_robustness.pipeline.cells.settings import Settings
+from metric_robustness.pipeline.contract import check_entry
+from metric_robustness.pipeline.contract.base import photographs
+from metric_robustness.pipeline.contract.metric import distort
+from metric_robustness.pipeline.data.dataset import open_dataset
+from metric_robustness.pipeline.data.images import load_batch, quantize, to_tensor
+from metric_robustness.pipeline.engine.attack.passes import attack_variants
+from metric_robustness.pipeline.engine.metric.objective import ImageNoise, MetricObjective
 
 IMPORTED = {  # entry: file below weights/
     "eonss": "eonss.pth",
@@ -39,16 +39,17 @@ LEVELS = {
     "noise": (4, 8, 14, 20, 30, 45, 60),
 }
 NAMES = ["first.png", "second.png", "third.png"]
-# Attacks that at their default sizes gain more than noise of the same root mean square. Left out: FGSM, whose one step
-# of 10 levels is too far; NIQE, whose gradient holds for a part of a level; pairs that gain on some photographs only.
+# Attacks that with default settings gain more than noise of the same root mean square. Not here: FGSM, whose one step
+# of 10 levels goes too far; NIQE, whose gradient is valid for a fraction of a level; pairs that gain on some
+# photographs only.
 GAIN = {
     "eonss": ("amifgsm", "korhonen", "mifgsm"),
     "cnniqa_live": ("amifgsm", "ifgsm", "korhonen", "madc", "mifgsm"),
     "brisque": ("ifgsm", "korhonen", "madc", "mifgsm"),
     "lpips_squeeze": ("ifgsm", "korhonen", "madc", "mifgsm"),
 }
-# Of one or two levels all of them do; before NIQE those that take small steps. FGSM and MADC move it before rounding
-# only, by at most a fifth of a level: of 25 settings of MADC, one gained at 8 bits.
+# With changes of one or two levels, all attacks gain; on NIQE, those that take small steps. FGSM and MADC gain on NIQE
+# only before rounding, with changes of at most a fifth of a level: of 25 settings of MADC, one gained at 8 bits.
 SMALL = {
     "fgsm": {"eps": "2/255"},
     "ifgsm": {"eps": "2/255", "step": "0.25/255"},
@@ -72,9 +73,9 @@ TINY = {
     "madc": {"rmse": "0.1/255", "step": "0.025/255"},
 }
 
-# Before IL-NIQE, whose gradient takes a second: the first photograph, and fewer steps. On all three and with all their
-# steps, the attacks of several steps gain .023 to .048, noise nothing. The second is hard: FGSM of even one level, the
-# least that rounding leaves, loses .04 there, and with so few steps AMI-FGSM, Korhonen and MADC lose as well.
+# IL-NIQE's gradient takes a second, so it gets one photograph and fewer steps. On three photographs and with all steps,
+# attacks of several steps gain .023 to .048, and noise gains nothing. The second photograph is hard: there FGSM loses
+# .04 even with one level, the least that rounding keeps, and with so few steps AMI-FGSM, Korhonen and MADC lose too.
 FEWER = {
     "ifgsm": {"steps": "4"},
     "mifgsm": {"steps": "4"},
@@ -86,7 +87,7 @@ FEWER = {
 
 @pytest.fixture(scope="module", autouse=True)
 def torch_home(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Returns a cache of weights as a user has it who imported those that no hub holds."""
+    """Returns a cache of weights like that of a user who imported the files that cannot be downloaded."""
     home, kept = tmp_path_factory.mktemp("torch_home"), shared_data / "weights"
     (home / "hub" / "checkpoints").mkdir(parents=True)
     (home / "hub" / "pyiqa").symlink_to(kept / "torch_home" / "hub" / "pyiqa")

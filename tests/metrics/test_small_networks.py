@@ -1,4 +1,4 @@
-"""The networks that we trained: small enough to commit, and how well they agree with people and with their labels."""
+"""The networks that the project trained: small enough to commit, in agreement with people and with labels."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ import torch
 from scipy.stats import spearmanr
 from tid2013 import stimuli
 
-from metrics.base import Metric
-from pipeline import config
-from pipeline.catalogue import lookup
-from pipeline.data.images import Pixels, to_tensor
-from pipeline.files import file_digest
-from pipeline.train.labels import Labeller
-from pipeline.train.photographs import gather
-from pipeline.train.recipes import RECIPES, TID2013_SOURCES
-from pipeline.train.samples import distorted_pairs, sample_plans
+from metric_robustness.metrics.base import Metric
+from metric_robustness.pipeline import config
+from metric_robustness.pipeline.catalogue import lookup
+from metric_robustness.pipeline.data.images import Pixels, to_tensor
+from metric_robustness.pipeline.files import file_digest
+from metric_robustness.pipeline.train.labels import Labeller
+from metric_robustness.pipeline.train.photographs import gather
+from metric_robustness.pipeline.train.recipes import RECIPES, TID2013_SOURCES
+from metric_robustness.pipeline.train.samples import distorted_pairs, sample_plans
 
 WEIGHTS = Path(__file__).resolve().parents[2] / "metrics" / "weights"
 NAMES = sorted(name for name, recipe in RECIPES.items() if recipe.task == "rate")
-# Floors a little below what was reached: SROCC with people (.754, .722), with labels here, and the recipe's own with
-# labels (.908, .815). Wanted of small_cnn are 0.70, 0.85 and 0.85.
+# Lower bounds of SROCC a little below those reached: with people (.754, .722), with labels here, and with labels in
+# training (.908, .815). The goals for small_cnn are 0.70, 0.85 and 0.85.
 FLOORS = {"small_cnn": (0.74, 0.89, 0.89), "small_vit": (0.70, 0.79, 0.79)}
 
 
@@ -46,7 +46,7 @@ def tid2013(shared_data: Path) -> tuple[list[Pixels], list[float]]:
 
 @pytest.fixture(scope="module")
 def held_out(shared_data: Path) -> tuple[list[Pixels], list[float]]:
-    """Returns distorted crops of Kodak photographs that were held out, none of which training drew, and labels."""
+    """Returns new distorted crops of Kodak photographs that training did not see, and their labels."""
     made = json.loads((WEIGHTS / "small_cnn.json").read_text())
     crop = made["recipe"]["crop"]
     found = gather([str(shared_data / "images" / "kodak24")], crop)
@@ -81,7 +81,7 @@ def test_is_small(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_what_stands_beside_the_weights_is_about_them(name: str) -> None:
+def test_the_json_file_of_the_weights_describes_them(name: str) -> None:
     made = json.loads((WEIGHTS / f"{name}.json").read_text())
     assert made["sha256"] == file_digest(WEIGHTS / f"{name}.safetensors")
     assert made["recipe"]["network"] == name
@@ -99,7 +99,7 @@ def test_needs_no_download_and_is_part_of_the_demo(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_every_pixel_counts_at_any_size(name: str) -> None:
+def test_every_pixel_has_a_gradient_at_any_size(name: str) -> None:
     metric = load(name)
     for height, width in ((32, 32), (33, 47), (50, 127)):
         images = torch.rand(1, 3, height, width, generator=torch.Generator().manual_seed(height)).requires_grad_()
@@ -109,7 +109,7 @@ def test_every_pixel_counts_at_any_size(name: str) -> None:
 
 @pytest.mark.parametrize("damage", ["truncated", "of another architecture", "missing"])
 def test_damaged_weights_are_named(damage: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import metrics.trained_adapter
+    import metric_robustness.metrics.trained_adapter
 
     (tmp_path / "weights").mkdir()
     copy = tmp_path / "weights" / "small_cnn.safetensors"
@@ -117,13 +117,13 @@ def test_damaged_weights_are_named(damage: str, tmp_path: Path, monkeypatch: pyt
         copy.write_bytes((WEIGHTS / "small_cnn.safetensors").read_bytes()[:5000])
     elif damage == "of another architecture":
         shutil.copy(WEIGHTS / "small_vit.safetensors", copy)
-    monkeypatch.setattr(metrics.trained_adapter, "__file__", str(tmp_path / "trained_adapter.py"))
+    monkeypatch.setattr(metric_robustness.metrics.trained_adapter, "__file__", str(tmp_path / "trained_adapter.py"))
     with pytest.raises(ValueError, match=r"SmallCnn must be built from weights/small_cnn\.safetensors") as error:
         load("small_cnn")
     assert "\n" not in str(error.value)
 
 
-def test_untrained_networks_know_nothing(tid2013: tuple[list[Pixels], list[float]]) -> None:
+def test_untrained_networks_do_not_agree_with_people(tid2013: tuple[list[Pixels], list[float]]) -> None:
     torch.manual_seed(0)
     images, opinions = tid2013
     untrained = lookup.find("metrics", "small_cnn").load().untrained().eval().requires_grad_(False)

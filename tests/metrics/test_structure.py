@@ -1,4 +1,4 @@
-"""The metrics whose weights are not at hand: each is built by its own file with random weights, and scores."""
+"""The metrics whose weights are not at hand: the entry builds each with random weights, and it scores."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from pyiqa.default_model_configs import DEFAULT_CONFIGS
 from torch import Tensor
 from untrained import FEWER_CROPS, offline, write_empty_states
 
-from metrics.base import Metric, VideoMetric
-from metrics.pyiqa_adapter import PyiqaMetric
-from pipeline.catalogue import lookup
+from metric_robustness.metrics.base import Metric, VideoMetric
+from metric_robustness.metrics.pyiqa_adapter import PyiqaMetric
+from metric_robustness.pipeline.catalogue import lookup
 
 METRICS = lookup.entries("metrics")
 WITH_WEIGHTS = {
@@ -45,11 +45,11 @@ DOWNLOADED = [
     if any(not weight.startswith("weights/") for weight in entry.fields.get("weights", ()))
     and name not in WITH_WEIGHTS | TOO_LARGE.keys()
 ]
-TRAINING = {"pretrained", "train_dataset", "regressor_dataset", "model_name", "model_type"}  # what selects weights only
+TRAINING = {"pretrained", "train_dataset", "regressor_dataset", "model_name", "model_type"}  # they select weights
 
 
 def network(name: str) -> object:
-    """Returns what entries have in common that differ by their weights only."""
+    """Returns a key that entries share if they differ in their weights only."""
     kind = METRICS[name].load()
     if not issubclass(kind, PyiqaMetric) or "score" in vars(kind):
         return name
@@ -73,7 +73,7 @@ def built(name: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Metric:
     if name in FEWER_CROPS:
         monkeypatch.setattr(kind, "options", kind.options | FEWER_CROPS[name])
     write_empty_states(weights, folder)
-    torch.manual_seed(0)  # of some draws scores explode, and with them what rounding makes of a batch
+    torch.manual_seed(0)  # with some seeds scores explode, and so do rounding differences between batches
     metric: Metric = kind().eval().requires_grad_(False)
     assert len(weights) == len(set(weights)) > 0
     return metric
@@ -131,9 +131,9 @@ def pair(metric: Metric) -> tuple[Tensor, Tensor | None]:
 
 
 def test_every_part_moves_with_the_metric(folder: Path) -> None:
-    metric = METRICS["clipiqa_plus"].load()()  # keeps CLIP in a plain list and prompts in plain tensors
+    metric = METRICS["clipiqa_plus"].load()()  # pyiqa keeps its CLIP in a plain list, its prompts in plain tensors
     metric.to("meta")
-    parts = [metric.net, *metric.beside]
+    parts = [metric.net, *metric.hidden_networks]
     hidden = [value for part in parts for module in part.modules() for value in vars(module).values()]
     assert not any(isinstance(value, Tensor) for value in hidden)
     assert all(value.is_meta for part in parts for value in (*part.parameters(), *part.buffers()))

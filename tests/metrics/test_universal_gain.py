@@ -1,4 +1,4 @@
-"""A pattern fools the network it was fitted to, on photographs it never saw, and more than noise of its size does."""
+"""A pattern raises its network's scores of photographs that the fit never saw, more than noise of the same size."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from pathlib import Path
 import pytest
 import torch
 
-from pipeline.catalogue import lookup
-from pipeline.cells.cell import Cell
-from pipeline.cells.settings import Settings
-from pipeline.data.dataset import open_dataset
-from pipeline.data.images import decode, quantize, to_tensor
-from pipeline.engine.metric.objective import ImageNoise, MetricObjective
-from pipeline.engine.metric.runner import MetricRunner
-from pipeline.engine.universal.patterns import patterns_of
+from metric_robustness.pipeline.catalogue import lookup
+from metric_robustness.pipeline.cells.cell import Cell
+from metric_robustness.pipeline.cells.settings import Settings
+from metric_robustness.pipeline.data.dataset import open_dataset
+from metric_robustness.pipeline.data.images import decode, quantize, to_tensor
+from metric_robustness.pipeline.engine.metric.objective import ImageNoise, MetricObjective
+from metric_robustness.pipeline.engine.metric.runner import MetricRunner
+from metric_robustness.pipeline.engine.universal.patterns import patterns_of
 
 SIDE = 240
 SETTINGS = {  # few and small crops: seconds instead of hours
@@ -27,7 +27,7 @@ NETWORKS = {"small_cnn": None, "eonss": "eonss.pth"}  # ours, and a published on
 
 @pytest.fixture(params=NETWORKS)
 def runner(request, shared_data: Path, tmp_path: Path, monkeypatch) -> MetricRunner:
-    """Returns a network at work, with the weights as `weights import` leaves them."""
+    """Returns a network's runner, with weights where `weights import` puts them."""
     entry, published = lookup.find("metrics", request.param), NETWORKS[request.param]
     if published:
         (weight,) = entry.fields["weights"]

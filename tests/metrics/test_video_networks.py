@@ -1,4 +1,4 @@
-"""The networks of FAST-VQA and DOVER: torchvision's where they do nothing of their own, formulas where they do."""
+"""The networks of FAST-VQA and DOVER, compared with torchvision's, and with formulas where they differ from it."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import torchvision
 from torch import Tensor, nn
 from torch.nn.functional import layer_norm
 
-from metrics.convnext3d_adapter import Block, InflatedConvNeXt
-from metrics.swin3d_adapter import FragmentAttention, FragmentSwin
+from metric_robustness.metrics.convnext3d_adapter import Block, InflatedConvNeXt
+from metric_robustness.metrics.swin3d_adapter import FragmentAttention, FragmentSwin
 
 
 def test_gated_attention_is_the_formula() -> None:
-    """Two places a side of each fragment: windows of 2x2 places are fragments, and rolled by one place four of them."""
+    """A fragment has 2x2 places: a window is one fragment, or touches four when rolled by one place."""
     torch.manual_seed(0)
     width, heads, side = 4, 2, 14
     for shift in (0, 1):
@@ -29,7 +29,7 @@ def test_gated_attention_is_the_formula() -> None:
 
 
 def by_hand(attention: FragmentAttention, places: Tensor, shift: int) -> Tensor:
-    """Returns what each place takes from its window: of places that were not neighbours, nothing."""
+    """Returns the output of each place, which attends to its window but not to places that rolling moved there."""
     side, heads = len(places), attention.num_heads
     queries, keys, values = attention.qkv(places).unflatten(-1, (3, heads, -1)).unbind(2)
     taken = torch.zeros_like(values)

@@ -1,4 +1,4 @@
-"""VIF: the same score in every batch. Its values are those of `test_official_values.py`."""
+"""VIF gives the same score in every batch; `test_official_values.py` compares its values with the authors'."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ import torch
 from skimage import data
 from torch import Tensor
 
-from metrics.vif import Vif
-from pipeline.data.images import compress, to_tensor
+from metric_robustness.metrics.vif import Vif
+from metric_robustness.pipeline.data.images import compress, to_tensor
 
 SIDE = 200
 
 
 def pairs() -> tuple[Tensor, Tensor]:
-    """Returns six parts of a photograph, compressed and as they were."""
+    """Returns six crops of a photograph, compressed and original."""
     places = [(left, top) for left in (0, 300) for top in (0, 150, 300)]
     crops = [data.astronaut()[top : top + SIDE, left : left + SIDE] for left, top in places]
     return to_tensor([compress(crop, 50) for crop in crops]), to_tensor(crops)

@@ -1,4 +1,4 @@
-"""VSFA and MDTVSFA with their published heads on a random backbone, against the formulas written out."""
+"""VSFA and MDTVSFA with published heads on a random backbone, compared with the formulas."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import pytest
 import torch
 import torchvision
 
-from metrics.base import VideoMetric
-from metrics.vsfa_adapter import as_remembered
-from pipeline.catalogue import lookup
+from metric_robustness.metrics.base import VideoMetric
+from metric_robustness.metrics.vsfa_adapter import as_remembered
+from metric_robustness.pipeline.catalogue import lookup
 
 HEADS = {"vsfa": "VSFA.pt", "mdtvsfa": "MDTVSFA.pt"}
-NAMES = {  # what the authors call the parts
+NAMES = {  # the authors' names of the parts
     "vsfa": ("ann.fc0", "rnn", "q"),
     "mdtvsfa": ("dimemsion_reduction", "feature_aggregation", "regression"),
 }
@@ -23,7 +23,7 @@ NAMES = {  # what the authors call the parts
 
 @pytest.fixture(scope="module", autouse=True)
 def torch_home(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Makes a cache of weights with the published heads, and a backbone that nothing has trained."""
+    """Makes a cache of weights with the published heads and a random backbone."""
     home = tmp_path_factory.mktemp("torch_home")
     (home / "hub" / "checkpoints").mkdir(parents=True)
     for name, file in HEADS.items():

@@ -1,7 +1,7 @@
-"""TID2013's stimuli made again from Kodak photographs, with the opinions of those they stand for.
+"""Stimuli like TID2013's, made from Kodak photographs, with the opinions on the originals of those stimuli.
 
-An approximation: coders and noise seeds are not the authors', and four of their 24 distortions are made, at the peak
-signal-to-noise ratios that they aimed at.
+They are an approximation: coders and noise seeds differ from the authors'. There are four of the 24 distortions, at the
+peak signal-to-noise ratios that the authors aimed at.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import numpy as np
 from PIL import Image
 from scipy.ndimage import gaussian_filter
 
-from pipeline.data.images import Pixels
+from metric_robustness.pipeline.data.images import Pixels
 
 
 def stimuli(data: Path) -> tuple[list[Pixels], list[float]]:
@@ -63,7 +63,7 @@ MAKERS: dict[str, Callable[[Pixels, float], Pixels]] = {"1": noisy, "8": blurred
 
 
 def searched(make: Callable[[float], Pixels], weak: float, strong: float, clear: Pixels, psnr: float) -> Pixels:
-    """Returns the image of a strength between two, in equal ratios halved, that is as far from the clear one."""
+    """Returns the image whose PSNR is `psnr`, by bisection of the strength on a logarithmic scale."""
     for _ in range(9):
         middle = (weak * strong) ** 0.5
         if ratio(make(middle), clear) > psnr:

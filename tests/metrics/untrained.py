@@ -1,4 +1,4 @@
-"""Networks with random weights: what loads weights in the packages of others is replaced, everything else is theirs."""
+"""Networks with random weights: replaces what loads weights in other packages and nothing else of them."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ from pyiqa.archs import (
 )
 from torch import Tensor, nn
 
-from metrics import fragments_adapter
+from metric_robustness.metrics import fragments_adapter
 
 # Sizes of CLIP's networks: space, image, vision layers, vision width, patch, context, vocabulary, text width, heads and
-# layers. Depths are cut where nothing counts on them: a matter of time and memory only.
+# layers. Depths are smaller than published where no code depends on them, to save time and memory.
 CLIPS = {
     "RN50": (1024, 224, (3, 4, 6, 3), 64, None, 77, 49408, 512, 8, 1),
     "ViT-B/32": (512, 224, 2, 768, 32, 77, 49408, 512, 8, 1),
     "ViT-L/14": (768, 224, 2, 1024, 14, 77, 49408, 768, 12, 1),
 }
-FEWER_CROPS = {  # of 20 to 50
+FEWER_CROPS = {  # instead of 20 to 50
     **{name: {"test_sample": 1} for name in ("maniqa", "maniqa_pipal", "maniqa_kadid", "tres", "tres_flive")},
     "hyperiqa": {"num_crop": 1},
 }
@@ -44,7 +44,7 @@ FEWER_CROPS = {  # of 20 to 50
 
 @contextmanager
 def offline(folder: Path) -> Iterator[pytest.MonkeyPatch]:
-    """Replaces the loaders; files that pyiqa reads by itself are written to `folder`."""
+    """Replaces what loads weights; writes files that pyiqa reads by itself to `folder`."""
     with pytest.MonkeyPatch.context() as patch:
         _replace_backbones(patch)
         for found in pkgutil.iter_modules(pyiqa.archs.__path__):
@@ -59,14 +59,14 @@ def offline(folder: Path) -> Iterator[pytest.MonkeyPatch]:
         patch.setattr(torch.hub, "load_state_dict_from_url", lambda *_, **__: _encoder())
         patch.setattr(torch.jit, "load", lambda *_, **__: nn.Linear(4096, 1))
         patch.setattr(liqe_arch, "DEFAULT_CACHE_DIR", str(folder))
-        patch.setattr(fragments_adapter, "FRAMES", 4)  # of 32 in a clip
-        for name, prompts in (("liqe_text_feat.pt", 5), ("liqe_text_feat_mix.pt", 495)):  # which take 20 s to encode
+        patch.setattr(fragments_adapter, "FRAMES", 4)  # instead of 32 in a clip
+        for name, prompts in (("liqe_text_feat.pt", 5), ("liqe_text_feat_mix.pt", 495)):  # 20 s to encode
             torch.save(nn.functional.normalize(torch.randn(prompts, 512)), folder / name)
         yield patch
 
 
 def write_empty_states(weights: tuple[str, ...], folder: Path) -> None:
-    """Writes the files that our own networks load; `offline` takes an empty one as leave to keep random weights."""
+    """Writes empty files for our own networks; within `offline`, loading one keeps the random weights."""
     for file in weights:
         if file.startswith("hub/checkpoints/"):
             path = folder / file.removeprefix("hub/")
@@ -118,13 +118,13 @@ def _untrained(build: Callable[..., nn.Module]) -> Callable[..., nn.Module]:
 
 
 def _known(options: dict[str, Any]) -> dict[str, Any]:
-    """Returns what a Swin transformer is constructed with, of what timm is told."""
-    beside = {"pretrained_filter_fn", "pretrained_cfg"}
-    return {name: value for name, value in options.items() if name not in beside}
+    """Returns the options for timm that a Swin transformer's constructor knows."""
+    unknown = {"pretrained_filter_fn", "pretrained_cfg"}
+    return {name: value for name, value in options.items() if name not in unknown}
 
 
 def _vgg(layers: str) -> Callable[..., nn.Module]:
-    """Returns a builder of VGG without its classifier, which no metric of pyiqa uses and which is nine tenths of it."""
+    """Returns a builder of VGG without its classifier: nine tenths of its size, which no metric of pyiqa uses."""
     from torchvision.models import vgg
 
     whole = {"D": vgg.vgg16, "E": vgg.vgg19}[layers]
@@ -165,7 +165,7 @@ def _file(name: str, folder: Path) -> Path:
         spread = generator.normal(size=(36, 72))
         scipy.io.savemat(path, {"mu_prisparam": generator.normal(size=(1, 36)), "cov_prisparam": spread @ spread.T})
     elif name.startswith("brisque_matlab"):
-        noise = [5.0, 1.5] + 4 * [1.2, -0.1, 0.7, 0.6]  # its features: far from all vectors, the kernel is 0
+        noise = [5.0, 1.5] + 4 * [1.2, -0.1, 0.7, 0.6]  # features of noise: far from all vectors, the kernel would be 0
         vectors = np.array(2 * noise) * generator.uniform(0.2, 2, size=(500, 36))
         scipy.io.savemat(path, {"sv": vectors, "sv_coef": generator.normal(size=(500, 1))})
     elif name.startswith("NRQM"):

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from pipeline.cells.row import COLUMNS
-from pipeline.scoring.read.rows import read_rows
-from pipeline.scoring.scores.opinions import agreement
-from pipeline.scoring.tables.write import write_tables
+from metric_robustness.pipeline.cells.row import COLUMNS
+from metric_robustness.pipeline.scoring.read.rows import read_rows
+from metric_robustness.pipeline.scoring.scores.opinions import agreement
+from metric_robustness.pipeline.scoring.tables.write import write_tables
 
 SCORES = np.array([0.3, 0.1, 0.9, 0.4, 0.4, 0.2])
 OPINIONS = np.array([3.0, 1.0, 5.0, 3.5, 4.0, 4.5])

@@ -5,8 +5,8 @@ import json
 import pandas as pd
 import pytest
 
-from pipeline.errors import BenchError
-from pipeline.scoring.tables.write import write_tables
+from metric_robustness.pipeline.errors import BenchError
+from metric_robustness.pipeline.scoring.tables.write import write_tables
 
 
 def tables(folder):
@@ -74,7 +74,7 @@ def test_rows_that_contradict_each_other_count_on_neither_side(run_folder, make_
     board, text, _ = tables(run_folder)
     (metric,) = board["sections"][0]["metrics"]
     assert metric["worst_case"]["absolute_gain"]["value"] == pytest.approx(0.2)
-    assert {flag["code"] for flag in metric["flags"]} == {"fewer_images", "rows_missing", "rows_left_out"}
+    assert {flag["code"] for flag in metric["flags"]} == {"fewer_images", "rows_missing", "rows_excluded"}
     assert "rows missing: a.png (its rows contradict each other)" in text
 
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from pipeline.errors import BenchError
-from pipeline.scoring.read.cells import read_cells
+from metric_robustness.pipeline.errors import BenchError
+from metric_robustness.pipeline.scoring.read.cells import read_cells
 
 
 def only(path):

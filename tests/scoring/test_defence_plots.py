@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from drawn import shown
 
-from pipeline.errors import BenchError
-from pipeline.scoring.plots import (
+from metric_robustness.pipeline.errors import BenchError
+from metric_robustness.pipeline.scoring.plots import (
     defence_heatmap,
     defence_metrics,
     defence_quality,
@@ -18,9 +18,9 @@ from pipeline.scoring.plots import (
     defence_ssim,
     defence_value,
 )
-from pipeline.scoring.plots.found import KINDS, module_of
-from pipeline.scoring.plots.write import write_plot
-from pipeline.scoring.tables.write import write_tables
+from metric_robustness.pipeline.scoring.plots.found import KINDS, module_of
+from metric_robustness.pipeline.scoring.plots.write import write_plot
+from metric_robustness.pipeline.scoring.tables.write import write_tables
 
 NAMES = ("a", "b", "c", "d", "e", "f")
 LEFT = {"jpeg": 0.2, "flip": 0.05}  # of the gain of 0.4, by defence; an attack that knows the defence gains 0.1 more
@@ -58,13 +58,29 @@ def judged(run_folder, make_row):
     return run_folder.path
 
 
-def gains(folder, setting, metric="cnn"):
+def shifts(folder, setting, metric="cnn"):
     with (folder / "defences.csv").open(newline="") as file:
         return {
-            (line["defence"], line["attack"]): float(line["gain_of_range"])
+            (line["defence"], line["attack"]): float(line["shift"])
             for line in csv.DictReader(file)
             if line["metric"] == metric and line["setting"] in {setting, "undefended"}
         }
+
+
+def test_the_gain_is_signed_and_the_shift_is_not(run_folder, make_row):
+    behind = {"defence": "flip", "psnr_defended": 30.0, "ssim_defended": 0.7}
+    scores = {"a": (0.5, 0.9), "b": (0.6, 0.3)}  # D(x), D(x'); f(x) is 0.4
+    rows = [
+        make_row(name, 0.4, 0.8, **behind, clear_defended=before, attacked_defended=after)
+        for name, (before, after) in scores.items()
+    ]
+    run_folder.cell("cnn", "ifgsm", label="ifgsm+defended", rows=rows)
+    write_tables([run_folder.path], run_folder.path)
+    with (run_folder.path / "defences.csv").open(newline="") as file:
+        (line,) = [line for line in csv.DictReader(file) if line["defence"] == "flip"]
+    assert float(line["gain"]) == pytest.approx((0.5 - 0.1) / 2)
+    assert float(line["shift"]) == pytest.approx((0.5 + 0.1) / 2)
+    assert float(line["clean_shift"]) == pytest.approx((0.1 + 0.2) / 2)
 
 
 def table_of(axes):
@@ -80,7 +96,7 @@ def test_the_heat_map_shows_both_settings_side_by_side_best_first(judged):
     for axes, setting in ((unaware, "non-adaptive"), (aware, "adaptive")):
         _, attacks, values = table_of(axes)
         assert attacks == ["ifgsm", "madc", "clear"]
-        known = gains(judged, setting)
+        known = shifts(judged, setting)
         for (i, j), value in np.ndenumerate(values[:, :2]):
             assert value == pytest.approx(known.get((defences[i], attacks[j]), np.nan), nan_ok=True)
     assert np.isnan(table_of(aware)[2][1, 1])  # madc never went through flip
@@ -93,7 +109,7 @@ def test_metrics_by_defences_are_means_over_attacks(judged):
     names, defences, values = table_of(unaware)
     assert (names, defences) == (["cnn", "vit"], ["none", "flip", "jpeg"])
     for (i, j), value in np.ndenumerate(values):
-        known = gains(judged, "non-adaptive", names[i])
+        known = shifts(judged, "non-adaptive", names[i])
         assert value == pytest.approx(np.mean([known[defences[j], attack] for attack in ("ifgsm", "madc")]))
 
 
@@ -103,7 +119,7 @@ def test_the_map_of_opinions_has_clear_and_attacked_images(judged):
     assert values == pytest.approx(np.ones((3, 3)))  # every score grows with the opinion here
 
 
-def test_quality_stands_against_gain(judged):
+def test_quality_stands_against_shift(judged):
     axes = defence_quality.draw(["cnn"], judged).axes[0]
     points = {line.get_label(): np.column_stack(line.get_data()) for line in axes.lines if line.get_label()[0] != "_"}
     assert points["attacks that know it"] == pytest.approx(
@@ -112,7 +128,7 @@ def test_quality_stands_against_gain(judged):
     assert {text.get_text() for text in axes.texts} == {"none", "flip", "jpeg"}
 
 
-def test_gain_by_similarity_is_the_mean_over_images_at_least_so_similar(judged):
+def test_shift_by_similarity_is_the_mean_over_images_at_least_so_similar(judged):
     unaware, aware = defence_ssim.draw(["cnn"], judged).axes[:2]
     (line,) = [line for line in unaware.lines if line.get_label() == "flip"]
     across, up = line.get_data()
@@ -122,7 +138,7 @@ def test_gain_by_similarity_is_the_mean_over_images_at_least_so_similar(judged):
     assert {line.get_label() for line in aware.lines} == {"none", "flip", "jpeg"}
 
 
-def test_gain_by_clear_score_is_the_mean_of_fifths(judged):
+def test_shift_by_clear_score_is_the_mean_of_fifths(judged):
     (line,) = [line for line in defence_value.draw(["cnn"], judged).axes[0].lines if line.get_label() == "jpeg"]
     across, up = line.get_data()
     assert len(across) == 5
@@ -146,6 +162,12 @@ def test_a_plot_of_defences_is_a_file_of_the_kind_that_is_asked_for(judged, tmp_
 def test_what_cannot_be_drawn_of_defences_is_told_in_one_line(judged, run_folder, tmp_path):
     with pytest.raises(BenchError, match="no metric with defences is named 'cn': did you mean cnn"):
         write_plot("defence-heatmap", ["cn"], judged, tmp_path / "x.pdf")
+    old = (judged / "defences.csv").read_text().replace("shift", "gain_of_range")
+    (judged / "defences.csv").write_text(old)
+    with pytest.raises(
+        BenchError, match=r"must be of this version; it lacks clean_shift, shift: write it again with run"
+    ):
+        write_plot("defence-quality", [], judged, tmp_path / "x.pdf")
     (judged / "defences.csv").unlink()
     with pytest.raises(BenchError, match=r"must hold defences\.csv; got none: run with --defences first"):
         write_plot("defence-quality", [], judged, tmp_path / "x.pdf")

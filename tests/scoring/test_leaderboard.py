@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from pipeline.scoring.board.consistency import records
-from pipeline.scoring.board.leaderboard import build
-from pipeline.scoring.read.cells import read_cells
-from pipeline.scoring.scores.effects import pairs_by_image, worst_case
+from metric_robustness.pipeline.scoring.board.consistency import records
+from metric_robustness.pipeline.scoring.board.leaderboard import build
+from metric_robustness.pipeline.scoring.read.cells import read_cells
+from metric_robustness.pipeline.scoring.scores.effects import pairs_by_image, worst_case
 
 
 def board(folder, ranges=None):
@@ -28,20 +28,20 @@ def test_the_worst_case_takes_for_every_image_the_attack_that_raised_it_most(run
     run_folder.cell("blur", "madc", [0.0, 0.4, -0.1])
     run_folder.cell("blur", "noise", [0.9, 0.9, 0.9])
     (standing,) = section(run_folder).standings
-    assert gain(standing.worst) == pytest.approx((0.2 + 0.4 - 0.1) / 3)
-    assert standing.worst_on == {"fgsm": 0, "ifgsm": 1, "madc": 2}
-    assert gain(standing.families["sign"]) == pytest.approx((0.2 + 0.3 - 0.2) / 3)
-    assert standing.families["optimised"] == standing.attacks["madc"]
-    assert "control" not in standing.families
-    assert gain(standing.attacks["noise"]) == pytest.approx(0.9)
+    assert gain(standing.effects.worst) == pytest.approx((0.2 + 0.4 - 0.1) / 3)
+    assert standing.effects.worst_on == {"fgsm": 0, "ifgsm": 1, "madc": 2}
+    assert gain(standing.effects.families["sign"]) == pytest.approx((0.2 + 0.3 - 0.2) / 3)
+    assert standing.effects.families["optimised"] == standing.effects.attacks["madc"]
+    assert "control" not in standing.effects.families
+    assert gain(standing.effects.attacks["noise"]) == pytest.approx(0.9)
 
 
 def test_rows_of_different_attacks_are_never_pooled(run_folder):
     run_folder.cell("blur", "fgsm", [0.1, 0.1])
     run_folder.cell("blur", "ifgsm", [0.2, 0.2])
     (standing,) = section(run_folder).standings
-    assert standing.worst.n == 2
-    assert standing.worst.scores == standing.attacks["ifgsm"].scores
+    assert standing.effects.worst.n == 2
+    assert standing.effects.worst.scores == standing.effects.attacks["ifgsm"].scores
 
 
 def test_the_least_moved_metric_is_first(run_folder):
@@ -57,7 +57,7 @@ def test_the_least_moved_metric_is_first(run_folder):
 def test_a_measured_range_ranks_before_the_declared_one(run_folder):
     run_folder.cell("blur", "ifgsm", [0.2, 0.2])
     (standing,) = section(run_folder, ranges={"blur": (0.0, 2.0)}).standings
-    assert gain(standing.worst) == pytest.approx(0.1)
+    assert gain(standing.effects.worst) == pytest.approx(0.1)
     assert standing.scale.source == "ranges.csv"
 
 
@@ -83,7 +83,7 @@ def test_a_metric_of_which_nothing_was_done_is_still_there(run_folder):
     run_folder.cell("blur", "ifgsm")
     run_folder.without_rows("gone", "ifgsm", "skipped", "its weights are missing")
     last = section(run_folder).standings[-1]
-    assert (last.metric, last.rank, last.worst) == ("gone", None, None)
+    assert (last.metric, last.rank, last.effects.worst) == ("gone", None, None)
     assert last.missing == {"ifgsm": "its weights are missing"}
 
 
@@ -97,7 +97,7 @@ def test_other_settings_never_reach_the_leaderboard(run_folder, make_row, settin
     run_folder.cell("blur", "ifgsm", label="ifgsm+changed", rows=rows, **settings)
     found = board(run_folder)
     (standing,) = found.sections[0].standings
-    assert (standing.attacks.keys(), standing.variants) == ({"ifgsm"}, {})
+    assert (standing.effects.attacks.keys(), standing.effects.variants) == ({"ifgsm"}, {})
     assert [(gap.attack, gap.status, gap.reason) for gap in found.gaps] == [
         ("ifgsm:changed", "off the leaderboard", why)
     ]
@@ -107,16 +107,16 @@ def test_declared_variants_are_shown_beside_and_do_not_rank(run_folder, make_row
     rows = [make_row("a.png", 0.1, 0.2), make_row("a.png", 0.1, 0.9, variant="matched")]
     run_folder.cell("blur", "ifgsm", rows=rows, variants={"matched": {"k": 2}})
     (standing,) = section(run_folder).standings
-    assert gain(standing.worst) == pytest.approx(0.1)
-    assert gain(standing.variants["ifgsm:matched"]) == pytest.approx(0.8)
+    assert gain(standing.effects.worst) == pytest.approx(0.1)
+    assert gain(standing.effects.variants["ifgsm:matched"]) == pytest.approx(0.8)
 
 
 def test_an_attack_meant_to_lower_scores_does_not_rank(run_folder):
     run_folder.cell("blur", "ifgsm", [0.1, 0.1])
     run_folder.cell("blur", "madc", [-0.7, 0.3], settings={"goal": "worse"})
     (standing,) = section(run_folder).standings
-    assert gain(standing.worst) == pytest.approx(0.1)
-    assert gain(standing.attacks["madc"]) == pytest.approx(-0.2)
+    assert gain(standing.effects.worst) == pytest.approx(0.1)
+    assert gain(standing.effects.attacks["madc"]) == pytest.approx(-0.2)
 
 
 def test_universal_patterns_are_scored_per_setting_and_then_averaged(run_folder, make_row):
@@ -129,10 +129,10 @@ def test_universal_patterns_are_scored_per_setting_and_then_averaged(run_folder,
     found = records(read_cells([run_folder.path]), {})
     (standing,) = build(found).sections[0].standings
     assert len(found) == 3
-    assert standing.attacks["uap"].n == 2
-    for name, value in standing.attacks["uap"].scores.items():
+    assert standing.effects.attacks["uap"].n == 2
+    for name, value in standing.effects.attacks["uap"].scores.items():
         assert value == pytest.approx(sum(each.effect.scores[name] for each in found) / 3), name
-    low, high = standing.attacks["uap"].intervals["absolute_gain"]
+    low, high = standing.effects.attacks["uap"].intervals["absolute_gain"]
     assert (low, high) == pytest.approx((0.2 / 3, 0.2 / 3))
 
 
@@ -186,15 +186,15 @@ def test_only_attacks_of_one_budget_compete(run_folder):
     run_folder.cell("blur", "ifgsm", [0.1, 0.3])
     run_folder.cell("blur", "madc", [0.9, 0.9], settings={"eps": 1.0})
     (standing,) = section(run_folder).standings
-    assert gain(standing.worst) == pytest.approx(0.2)
-    assert gain(standing.attacks["madc"]) == pytest.approx(0.9)
-    assert set(standing.families) == {"sign"}
+    assert gain(standing.effects.worst) == pytest.approx(0.2)
+    assert gain(standing.effects.attacks["madc"]) == pytest.approx(0.9)
+    assert set(standing.effects.families) == {"sign"}
 
 
 def test_without_an_attack_of_that_budget_the_others_compete(run_folder):
     run_folder.cell("blur", "madc", [0.5, 0.7], settings={"eps": 1.0})
     (standing,) = section(run_folder).standings
-    assert (standing.rank, gain(standing.worst)) == (1, pytest.approx(0.6))
+    assert (standing.rank, gain(standing.effects.worst)) == (1, pytest.approx(0.6))
 
 
 def test_attacks_without_a_way_up_are_flagged(run_folder):
@@ -228,8 +228,8 @@ def test_the_gain_over_noise_is_of_the_same_images_and_eps(run_folder):
     run_folder.cell("blur", "madc", [0.3, 0.5], settings={"eps": 1.0})
     run_folder.cell("blur", "noise", [0.1, 0.1, 0.9])
     (standing,) = section(run_folder).standings
-    assert list(standing.over_noise) == ["ifgsm"]
-    assert standing.over_noise["ifgsm"].value == pytest.approx(0.3)
+    assert list(standing.effects.over_noise) == ["ifgsm"]
+    assert standing.effects.over_noise["ifgsm"].value == pytest.approx(0.3)
 
 
 def test_ranks_that_the_images_tell_apart_are_certain_and_others_are_not(run_folder):

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from pipeline.scoring.tables.format import digits, plain, with_margin
+from metric_robustness.pipeline.scoring.tables.format import digits, plain, with_margin
 
 
 @pytest.mark.parametrize(

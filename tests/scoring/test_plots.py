@@ -2,12 +2,11 @@
 
 import pytest
 from drawn import shown
-from matplotlib.figure import Figure
 
-from pipeline.errors import BenchError
-from pipeline.scoring.plots.found import KINDS
-from pipeline.scoring.plots.write import write_plot
-from pipeline.scoring.tables.write import write_tables
+from metric_robustness.pipeline.errors import BenchError
+from metric_robustness.pipeline.scoring.plots.found import KINDS
+from metric_robustness.pipeline.scoring.plots.write import write_plot
+from metric_robustness.pipeline.scoring.tables.write import write_tables
 
 PLOTS = [("gain-curve", ["weak"]), ("heatmap", []), ("ranks", []), ("scatter", ["ifgsm", "madc"])]
 
@@ -21,19 +20,6 @@ def tables(run_folder, make_row):
     run_folder.without_rows("gone", "madc", "failed", "no")
     write_tables([run_folder.path], run_folder.path)
     return run_folder.path
-
-
-@pytest.fixture
-def figures(monkeypatch):
-    """Returns the figures that are written, the last one last."""
-    saved, save = [], Figure.savefig
-
-    def keep(figure, *args, **options):
-        saved.append(figure)
-        save(figure, *args, **options)
-
-    monkeypatch.setattr(Figure, "savefig", keep)
-    return saved
 
 
 @pytest.mark.parametrize("plot", PLOTS, ids=lambda plot: plot[0])

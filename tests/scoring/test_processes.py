@@ -5,8 +5,8 @@ import os
 
 import pytest
 
-from pipeline.errors import TransientError
-from pipeline.scoring.processes import Processes
+from metric_robustness.pipeline.errors import TransientError
+from metric_robustness.pipeline.scoring.processes import Processes
 
 
 @pytest.mark.parametrize("processors", [1, 2])

@@ -6,11 +6,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pipeline.errors import BenchError
-from pipeline.scoring.read.rows import read_rows
-from pipeline.scoring.scores.robustness import robustness, subset_scale, terms
-from pipeline.scoring.scores.statistics import bootstrap, intervals, t_interval
-from pipeline.scoring.tables.score_report import score_paths
+from metric_robustness.pipeline.errors import BenchError
+from metric_robustness.pipeline.scoring.read.rows import read_rows
+from metric_robustness.pipeline.scoring.scores.robustness import robustness, subset_scale, terms
+from metric_robustness.pipeline.scoring.scores.statistics import bootstrap, intervals, t_interval
+from metric_robustness.pipeline.scoring.tables.score_report import score_paths
 
 
 @pytest.fixture(scope="module")
@@ -87,7 +87,7 @@ def test_duplicate_rows_are_told_and_kept_only_for_parity(published, tmp_path):
     path = tmp_path / "std-fgsm_maniqa_test.csv"
     pd.concat([table, table.head(48)]).to_csv(path, index=False)
     once, twice = score_paths([path], "subset"), score_paths([path], "subset", parity=True)
-    assert once.notes == ["std-fgsm_maniqa_test.csv: 48 duplicate rows left out"]
+    assert once.notes == ["std-fgsm_maniqa_test.csv: 48 duplicate rows excluded"]
     assert twice.notes == ["std-fgsm_maniqa_test.csv: 48 duplicate rows kept"]
     assert json.loads(once.to_json())["std-fgsm|all"]["n"] == 3218
     assert json.loads(twice.to_json())["std-fgsm|all"]["n"] == 3266

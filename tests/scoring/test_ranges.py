@@ -6,7 +6,14 @@ import csv
 
 import pytest
 
-from pipeline.scoring.scores.ranges import MeasuredOn, as_csv, difference, line_of, read_lines, read_ranges
+from metric_robustness.pipeline.scoring.scores.ranges import (
+    MeasuredOn,
+    as_csv,
+    difference,
+    line_of,
+    read_lines,
+    read_ranges,
+)
 
 SOURCE = MeasuredOn(1000, "nips2017", "0123456789abcdef", "2026-11-21")
 

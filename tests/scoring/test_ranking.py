@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pipeline.scoring.scores.ranking import detectable_difference, ranking
+from metric_robustness.pipeline.scoring.scores.ranking import detectable_difference, ranking
 
 
 def test_by_hand():

@@ -7,13 +7,13 @@ import shutil
 import numpy as np
 import pytest
 
-from pipeline.files import file_digest
-from pipeline.scoring.board.consistency import together
-from pipeline.scoring.board.leaderboard import build
-from pipeline.scoring.board.record_cache import read_records
-from pipeline.scoring.processes import Processes
-from pipeline.scoring.tables.csv_json import leaderboard_json, scores_csv
-from pipeline.scoring.tables.write import write_tables
+from metric_robustness.pipeline.files import file_digest
+from metric_robustness.pipeline.scoring.board.consistency import together
+from metric_robustness.pipeline.scoring.board.leaderboard import build
+from metric_robustness.pipeline.scoring.board.record_cache import read_records
+from metric_robustness.pipeline.scoring.processes import Processes
+from metric_robustness.pipeline.scoring.tables.csv_json import leaderboard_json, scores_csv
+from metric_robustness.pipeline.scoring.tables.write import write_tables
 
 FILES = ("scores.csv", "leaderboard.md", "leaderboard.csv", "leaderboard.json")
 

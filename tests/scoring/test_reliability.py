@@ -6,14 +6,14 @@ import re
 import pytest
 from scratch import BRIGHTNESS, Tree
 
-from pipeline.scoring.board.flags import EXPLANATIONS, Flag
+from metric_robustness.pipeline.scoring.board.flags import EXPLANATIONS, Flag
 
 METRIC = '''
 """{name}: {about}."""
 
 import torch
 
-from metrics.base import {base}, Images, Scores
+from metric_robustness.metrics.base import {base}, Images, Scores
 
 
 def brightness(images: Images) -> Scores:
@@ -94,7 +94,7 @@ from dataclasses import dataclass
 
 import torch
 
-from attacks.base import Attack, Budget, Images, Noise, Objective, per_image
+from metric_robustness.attacks.base import Attack, Budget, Images, Noise, Objective, per_image
 
 
 @dataclass(frozen=True)
@@ -157,7 +157,7 @@ def test_a_broken_metric_has_the_flags_that_it_deserves(flags, name):
 def test_every_flag_says_what_was_seen_in_numbers_and_is_explained(flags):
     seen = {code: texts for found in flags.values() for code, texts in found.items()}
     assert seen.keys() <= EXPLANATIONS.keys()
-    assert EXPLANATIONS.keys() - seen.keys() == {"rows_left_out"}  # of a file, not of a metric: see test_leaderboard.py
+    assert EXPLANATIONS.keys() - seen.keys() == {"rows_excluded"}  # of a file, not of a metric: see test_leaderboard.py
     assert all(re.search(r"\d|is nan", text) for texts in seen.values() for text in texts)
 
 

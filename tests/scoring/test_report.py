@@ -5,8 +5,8 @@ import json
 import pytest
 from rich.console import Console
 
-from pipeline.errors import BenchError
-from pipeline.scoring.tables.score_report import score_paths
+from metric_robustness.pipeline.errors import BenchError
+from metric_robustness.pipeline.scoring.tables.score_report import score_paths
 
 
 def scored(paths, *args, **options):

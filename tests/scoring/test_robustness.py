@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from pipeline.errors import DataError
-from pipeline.scoring.scores.robustness import SCORES, ScoreScale, robustness, subset_scale, terms
+from metric_robustness.pipeline.errors import DataError
+from metric_robustness.pipeline.scoring.scores.robustness import SCORES, ScoreScale, robustness, subset_scale, terms
 
 
 def scores(clear, attacked):

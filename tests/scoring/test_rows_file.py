@@ -5,8 +5,8 @@ import math
 import pandas as pd
 import pytest
 
-from pipeline.cells.row import Row, to_csv
-from pipeline.scoring.read.rows import RowsError, read_rows
+from metric_robustness.pipeline.cells.row import Row, to_csv
+from metric_robustness.pipeline.scoring.read.rows import RowsError, read_rows
 
 HEADER = "dataset,image,clip,clear,attacked,psnr,ssim,mse,linf,variant,train_dataset,amplitude,defence"
 
@@ -36,7 +36,7 @@ def test_an_image_without_a_clip_is_its_own(tmp_path):
 def test_defended_rows_do_not_count_an_image_twice(tmp_path):
     rows = read_rows(write(tmp_path / "a.csv", row(), row() + "jpeg", row() + "blur"))
     assert len(rows.table) == 1
-    assert rows.notes == ("2 rows of defended metrics left out",)
+    assert rows.notes == ("2 rows of defended metrics excluded",)
 
 
 def test_an_image_may_be_called_nan(tmp_path):
@@ -54,7 +54,7 @@ def test_scores_that_are_not_finite_are_refused_by_name(tmp_path, column, value)
 def test_a_row_that_stands_twice_counts_once(tmp_path):
     path = write(tmp_path / "a.csv", row(), row(), row(variant="x"), row(amplitude="0.2"))
     rows = read_rows(path)
-    assert rows.notes == ("1 duplicate rows left out",)
+    assert rows.notes == ("1 duplicate rows excluded",)
     assert (rows.table["attacked"].tolist(), rows.excluded) == ([0.7, 0.7, 0.7], ())
     assert len(read_rows(path, parity=True).table) == 4
 
@@ -64,7 +64,7 @@ def test_rows_that_contradict_each_other_are_all_refused_by_name(tmp_path):
     rows = read_rows(path)
     assert rows.table["image"].tolist() == ["b.png"]
     assert rows.excluded == (("sample", "", "a.png", "its rows contradict each other"),)
-    assert rows.notes == ("3 duplicate rows left out",)
+    assert rows.notes == ("3 duplicate rows excluded",)
     assert len(read_rows(path, parity=True).table) == 4
 
 

@@ -7,10 +7,10 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
-from pipeline.__main__ import app
-from pipeline.errors import BenchError, DataError
-from pipeline.scoring.tables.show import chosen, read_board, rendered, sparkline
-from pipeline.scoring.tables.write import write_tables
+from metric_robustness.pipeline.__main__ import app
+from metric_robustness.pipeline.errors import BenchError, DataError
+from metric_robustness.pipeline.scoring.tables.show import chosen, read_board, rendered, sparkline
+from metric_robustness.pipeline.scoring.tables.write import write_tables
 
 
 @pytest.fixture

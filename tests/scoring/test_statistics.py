@@ -5,8 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from pipeline.scoring.scores.robustness import SCORES, robustness
-from pipeline.scoring.scores.statistics import Draws, bootstrap, intervals, mean_of, t_interval
+from metric_robustness.pipeline.scoring.scores.robustness import SCORES, robustness
+from metric_robustness.pipeline.scoring.scores.statistics import Draws, bootstrap, intervals, mean_of, t_interval
 
 
 def sample(n, seed=0):

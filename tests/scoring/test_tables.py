@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 from rich.console import Console
 
-from pipeline.scoring.scores.robustness import SCORES
-from pipeline.scoring.tables.write import print_leaderboard, write_tables
+from metric_robustness.pipeline.scoring.scores.robustness import SCORES
+from metric_robustness.pipeline.scoring.tables.write import print_leaderboard, write_tables
 
 FILES = ("scores.csv", "leaderboard.md", "leaderboard.csv", "leaderboard.json")
 

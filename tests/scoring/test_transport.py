@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from pipeline.errors import BenchError, DataError
-from pipeline.scoring.scores.transport import Transport
-from pipeline.scoring.tables.score_report import score_paths
+from metric_robustness.pipeline.errors import BenchError, DataError
+from metric_robustness.pipeline.scoring.scores.transport import Transport
+from metric_robustness.pipeline.scoring.tables.score_report import score_paths
 
 scores = st.lists(st.floats(-100, 100).map(lambda value: round(value, 3)), min_size=2, max_size=30).filter(
     lambda values: len(set(values)) > 1

@@ -13,8 +13,8 @@ from urllib.parse import urlparse
 import pytest
 from playwright.sync_api import sync_playwright
 
-from pipeline.scoring.tables.write import write_tables
-from pipeline.site.build import write_site
+from metric_robustness.pipeline.scoring.tables.write import write_tables
+from metric_robustness.pipeline.site.build import write_site
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 OFFLINE = ["--disable-background-networking", "--disable-component-update", "--disable-quic", "--disable-sync"]

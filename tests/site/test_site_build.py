@@ -10,15 +10,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pipeline.cells.fit import FitStamp
-from pipeline.cells.stamp import DatasetFacts
-from pipeline.scoring.read.cells import read_cells
-from pipeline.scoring.scores.robustness import SCORES, ScoreScale
-from pipeline.site.addresses import address
-from pipeline.site.downloads import citation
-from pipeline.site.drawing import Axis, shade
-from pipeline.site.profile import POINTS, profile
-from pipeline.site.speed import speed
+from metric_robustness.pipeline.cells.fit import FitStamp
+from metric_robustness.pipeline.cells.stamp import DatasetFacts
+from metric_robustness.pipeline.scoring.read.cells import read_cells
+from metric_robustness.pipeline.scoring.scores.robustness import SCORES, ScoreScale
+from metric_robustness.pipeline.site.addresses import address
+from metric_robustness.pipeline.site.downloads import citation
+from metric_robustness.pipeline.site.drawing import Axis, shade
+from metric_robustness.pipeline.site.profile import POINTS, profile
+from metric_robustness.pipeline.site.speed import speed
 
 
 def contents(folder):

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from gitlab_server import GitLabServer
 
-from pipeline.errors import BenchError, TransientError
-from pipeline.store.open import open_store
-from pipeline.store.store import FolderStore, Place, RefusedError, Store
+from metric_robustness.pipeline.errors import BenchError, TransientError
+from metric_robustness.pipeline.store.open import open_store
+from metric_robustness.pipeline.store.store import FolderStore, Place, RefusedError, Store
 
 KEY, OTHER = "0123456789abcdef" * 2, "fedcba9876543210" * 2
 STAMP = Place("cells", KEY, "stamp.json")
@@ -25,7 +25,7 @@ def store(tmp_path: Path) -> FolderStore:
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[GitLabServer]:
     """Returns a GitLab in whose job we are, with a quick clock for further tries."""
-    monkeypatch.setattr("pipeline.gitlab.server.PAUSE", 0.01)
+    monkeypatch.setattr("metric_robustness.pipeline.gitlab.server.PAUSE", 0.01)
     with GitLabServer() as gitlab:
         monkeypatch.setenv("CI_JOB_TOKEN", gitlab.JOB)
         yield gitlab
@@ -127,10 +127,10 @@ def test_the_package_registry_is_a_store_too(server):
     assert store.read(STAMP) == b"second"
     places = [STAMP, Place("clear", OTHER, "scores")]
     store.write(places[1], b"scores")
-    assert store.read_all([*places, Place("work", KEY, "journal")]) == {
+    assert store.read_all([*places, Place("unfinished", KEY, "checkpoint")]) == {
         STAMP: b"second",
         places[1]: b"scores",
-        Place("work", KEY, "journal"): None,
+        Place("unfinished", KEY, "checkpoint"): None,
     }
     assert {request.token for request in server.requests} == {"job"}
     assert ("robustness-cells", KEY, "stamp.json") in server.packages

@@ -6,17 +6,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from pipeline.cells.settings import Settings
-from pipeline.engine.machine import Machine
-from pipeline.engine.progress import Event
-from pipeline.engine.run import run
-from pipeline.engine.selection import Selection
+from metric_robustness.pipeline.cells.settings import Settings
+from metric_robustness.pipeline.engine.machine import Machine
+from metric_robustness.pipeline.engine.progress import Event
+from metric_robustness.pipeline.engine.run import run
+from metric_robustness.pipeline.engine.selection import Selection
 
 SETTINGS = Settings()
 
 
 class Quiet:
-    """A `pipeline.engine.progress.Listener` that shows nothing, and fails where a cell did."""
+    """A `metric_robustness.pipeline.engine.progress.Listener` that shows nothing, and fails where a cell did."""
 
     def begin(self, work: dict[str, int], cells: int, done: int) -> None:
         """Notes what there is to do."""

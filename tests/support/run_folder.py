@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline import files
-from pipeline.cells.row import Row, to_csv
-from pipeline.cells.stamp import AttackFacts, DatasetFacts, MetricFacts, Stamp
+from metric_robustness.pipeline import files
+from metric_robustness.pipeline.cells.row import Row, to_csv
+from metric_robustness.pipeline.cells.stamp import AttackFacts, DatasetFacts, MetricFacts, Stamp
 
 FAMILIES = {
     "noise": "control",

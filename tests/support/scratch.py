@@ -21,7 +21,7 @@ PACKAGE = "metric_robustness"
 BRIGHTNESS = '''
 """Brightness: mean of the squared values, weighed by what stands across."""
 
-from metrics.base import Images, NoReference, Scores
+from metric_robustness.metrics.base import Images, NoReference, Scores
 
 
 class Brightness(NoReference):
@@ -34,7 +34,7 @@ class Brightness(NoReference):
 DISTANCE = '''
 """Distance: mean squared difference from the original, the lower the better."""
 
-from metrics.base import FullReference, Images, Scores
+from metric_robustness.metrics.base import FullReference, Images, Scores
 
 
 class Distance(FullReference):
@@ -52,7 +52,7 @@ import os
 import signal
 import time
 
-from metrics.base import Images, NoReference, Scores
+from metric_robustness.metrics.base import Images, NoReference, Scores
 
 
 class Tally(NoReference):

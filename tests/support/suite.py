@@ -1,7 +1,7 @@
 """What tests/conftest.py goes by when it marks tests and orders files."""
 
 # Whoever asks for one of these starts our command line, a pipeline, a browser or networks with their published weights.
-WHOLE = {"chromium", "client", "laboratory", "shared_data", "site", "tree"}
+WHOLE = {"chromium", "client", "flags", "laboratory", "shared_data", "site", "theatre", "tree"}
 # These build networks, score with them, train them, or measure our speed, in nearly every test.
 WHOLE_FOLDERS = {"benchmarks", "contract", "defences", "metrics", "train"}
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from tiny import SOURCES, TINY
 
-from pipeline.train.photographs import Photographs, gather
+from metric_robustness.pipeline.train.photographs import Photographs, gather
 
 
 @pytest.fixture(scope="session")

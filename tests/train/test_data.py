@@ -12,15 +12,24 @@ import torch
 from PIL import Image
 from tiny import TINY
 
-from pipeline.data.video import Pixels
-from pipeline.errors import BenchError, DataError
-from pipeline.train import samples as making
-from pipeline.train.distortions import ratio
-from pipeline.train.labels import Labeller
-from pipeline.train.photographs import Photographs, gather
-from pipeline.train.recipes import RECIPES, TID2013_SOURCES, find_recipe
-from pipeline.train.samples import ALIKE, SCENES, SamplePlan, content, distorted_pairs, make, prepare, sample_plans
-from pipeline.train.tasks import rate
+from metric_robustness.pipeline.data.video import Pixels
+from metric_robustness.pipeline.errors import BenchError, DataError
+from metric_robustness.pipeline.train import samples as making
+from metric_robustness.pipeline.train.distortions import ratio
+from metric_robustness.pipeline.train.labels import Labeller
+from metric_robustness.pipeline.train.photographs import Photographs, gather
+from metric_robustness.pipeline.train.recipes import RECIPES, TID2013_SOURCES, find_recipe
+from metric_robustness.pipeline.train.samples import (
+    ALIKE,
+    SCENES,
+    SamplePlan,
+    content,
+    distorted_pairs,
+    make,
+    prepare,
+    sample_plans,
+)
+from metric_robustness.pipeline.train.tasks import rate
 
 
 @pytest.fixture

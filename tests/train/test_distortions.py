@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from pipeline.data.images import Pixels, to_tensor
-from pipeline.train.distortions import KINDS, SHARES, between, distort, distort_to, draw_kind, ratio
-from pipeline.train.labels import Labeller, blend
-from pipeline.train.photographs import Photographs
+from metric_robustness.pipeline.data.images import Pixels, to_tensor
+from metric_robustness.pipeline.train.distortions import KINDS, SHARES, between, distort, distort_to, draw_kind, ratio
+from metric_robustness.pipeline.train.labels import Labeller, blend
+from metric_robustness.pipeline.train.photographs import Photographs
 
 STRENGTHS = (0.0, 0.25, 0.5, 0.75, 1.0)
 FADED = {"contrast", "colour"}  # seen by eye and PSNR; the labels' judges look at structure first

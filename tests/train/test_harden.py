@@ -11,19 +11,19 @@ import torch
 from tiny import SOURCES, TINY
 from torch import Tensor
 
-from pipeline import places
-from pipeline.catalogue import lookup
-from pipeline.cli.train import default_out, train
-from pipeline.engine.metric.build import build_metric
-from pipeline.errors import BenchError, DataError
-from pipeline.places import CODE
-from pipeline.train.loop import Training
-from pipeline.train.photographs import Photographs
-from pipeline.train.recipes import HARDENING, find_recipe
-from pipeline.train.run import start, train_network
-from pipeline.train.samples import Samples
-from pipeline.train.task import find_task
-from pipeline.train.tasks import harden
+from metric_robustness.pipeline import places
+from metric_robustness.pipeline.catalogue import lookup
+from metric_robustness.pipeline.cli.train import default_out, train
+from metric_robustness.pipeline.engine.metric.build import build_metric
+from metric_robustness.pipeline.errors import BenchError, DataError
+from metric_robustness.pipeline.places import CODE
+from metric_robustness.pipeline.train.loop import Training
+from metric_robustness.pipeline.train.photographs import Photographs
+from metric_robustness.pipeline.train.recipes import HARDENING, find_recipe
+from metric_robustness.pipeline.train.run import start, train_network
+from metric_robustness.pipeline.train.samples import Samples
+from metric_robustness.pipeline.train.task import find_task
+from metric_robustness.pipeline.train.tasks import harden
 
 NAMES = ["small_cnn+gradient_norm", "small_cnn+adversarial_training"]
 SHORT = replace(HARDENING, crop=64, samples=12, validation=4, window=48, epochs=2, batch=4)
@@ -192,7 +192,7 @@ def test_committed_weights_are_not_replaced_unasked(tmp_path: Path) -> None:
 
 
 def test_an_untrained_metric_is_skipped_with_the_command() -> None:
-    from pipeline.weights.provision import missing
+    from metric_robustness.pipeline.weights.provision import missing
 
     assert "psnr+gradient_norm was not trained yet: see python -m pipeline train" in missing(
         lookup.find("metrics", "psnr+gradient_norm")

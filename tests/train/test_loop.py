@@ -16,15 +16,15 @@ import torch
 from tiny import SOURCES, TINY
 from torch import Tensor
 
-from pipeline.cli.train import train
-from pipeline.errors import BenchError, DataError, TransientError
-from pipeline.files import file_digest, folder_lock
-from pipeline.train.loop import Epoch, Training
-from pipeline.train.photographs import Photographs
-from pipeline.train.recipes import RECIPES, Recipe
-from pipeline.train.run import start
-from pipeline.train.samples import Samples, prepare, sample_plans
-from pipeline.train.tasks.rate import disagreement
+from metric_robustness.pipeline.cli.train import train
+from metric_robustness.pipeline.errors import BenchError, DataError, TransientError
+from metric_robustness.pipeline.files import file_digest, folder_lock
+from metric_robustness.pipeline.train.loop import Epoch, Training
+from metric_robustness.pipeline.train.photographs import Photographs
+from metric_robustness.pipeline.train.recipes import RECIPES, Recipe
+from metric_robustness.pipeline.train.run import start
+from metric_robustness.pipeline.train.samples import Samples, prepare, sample_plans
+from metric_robustness.pipeline.train.tasks.rate import disagreement
 
 ROOT = Path(__file__).resolve().parents[2]
 RATED = [name for name, recipe in RECIPES.items() if recipe.task == "rate"]
@@ -135,7 +135,7 @@ def test_the_loss_is_least_where_scores_are_the_labels() -> None:
 
 CALL = """
 import sys, typer
-from pipeline.cli.train import train
+from metric_robustness.pipeline.cli.train import train
 app = typer.Typer()
 app.command()(train)
 app()

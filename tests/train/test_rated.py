@@ -12,16 +12,16 @@ from PIL import Image, ImageFilter
 from scipy.stats import spearmanr
 from tiny import SOURCES, TINY
 
-from pipeline.catalogue import lookup
-from pipeline.data.images import decode, to_tensor
-from pipeline.errors import BenchError, DataError
-from pipeline.train.loop import Training
-from pipeline.train.photographs import gather
-from pipeline.train.recipes import HARDENING, find_recipe
-from pipeline.train.run import start, train_network
-from pipeline.train.samples import sample_plans
-from pipeline.train.task import find_task
-from pipeline.train.tasks import rate
+from metric_robustness.pipeline.catalogue import lookup
+from metric_robustness.pipeline.data.images import decode, to_tensor
+from metric_robustness.pipeline.errors import BenchError, DataError
+from metric_robustness.pipeline.train.loop import Training
+from metric_robustness.pipeline.train.photographs import gather
+from metric_robustness.pipeline.train.recipes import HARDENING, find_recipe
+from metric_robustness.pipeline.train.run import start, train_network
+from metric_robustness.pipeline.train.samples import sample_plans
+from metric_robustness.pipeline.train.task import find_task
+from metric_robustness.pipeline.train.tasks import rate
 
 BLURS = (0, 1, 2, 4)
 ROBUST = "small_cnn+gradient_norm"

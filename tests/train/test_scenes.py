@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pipeline.data.video import Pixels
-from pipeline.train.photographs import Photographs
-from pipeline.train.scenes import scene
+from metric_robustness.pipeline.data.video import Pixels
+from metric_robustness.pipeline.train.photographs import Photographs
+from metric_robustness.pipeline.train.scenes import scene
 
 
 def made(few: Photographs, seed: int, side: int = 96) -> Pixels:

@@ -13,16 +13,16 @@ from PIL import Image
 from tiny import SOURCES
 from torch import Tensor, nn
 
-from pipeline.cli.train import attack_photographs
-from pipeline.data.images import Pixels, decode
-from pipeline.errors import BenchError, DataError
-from pipeline.train.loop import Training
-from pipeline.train.photographs import Photographs, gather, with_attacked
-from pipeline.train.recipes import RECIPES, Recipe
-from pipeline.train.run import start, train_network
-from pipeline.train.samples import sample_plans
-from pipeline.train.task import find_task
-from pipeline.train.tasks import denoise, diffuse, restore
+from metric_robustness.pipeline.cli.train import attack_photographs
+from metric_robustness.pipeline.data.images import Pixels, decode
+from metric_robustness.pipeline.errors import BenchError, DataError
+from metric_robustness.pipeline.train.loop import Training
+from metric_robustness.pipeline.train.photographs import Photographs, gather, with_attacked
+from metric_robustness.pipeline.train.recipes import RECIPES, Recipe
+from metric_robustness.pipeline.train.run import start, train_network
+from metric_robustness.pipeline.train.samples import sample_plans
+from metric_robustness.pipeline.train.task import find_task
+from metric_robustness.pipeline.train.tasks import denoise, diffuse, restore
 
 TINY = {
     name: replace(RECIPES[name], crop=64, samples=12, validation=4, window=window, epochs=3, batch=4)

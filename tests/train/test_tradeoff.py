@@ -11,15 +11,15 @@ import pytest
 import torch
 from tiny import SOURCES
 
-from metrics.base import NoReference
-from pipeline.catalogue import lookup
-from pipeline.cli.robust_table import POINTS, costs
-from pipeline.cli.train import tradeoff
-from pipeline.errors import BenchError
-from pipeline.train.photographs import Photographs
-from pipeline.train.samples import Samples
-from pipeline.train.tradeoff import EPS, TradeoffPoint, clear_crops, examine, parse, trade_off
-from pipeline.train.tradeoff_report import write
+from metric_robustness.metrics.base import NoReference
+from metric_robustness.pipeline.catalogue import lookup
+from metric_robustness.pipeline.cli.robust_table import POINTS, costs
+from metric_robustness.pipeline.cli.train import tradeoff
+from metric_robustness.pipeline.errors import BenchError
+from metric_robustness.pipeline.train.photographs import Photographs
+from metric_robustness.pipeline.train.samples import Samples
+from metric_robustness.pipeline.train.tradeoff import EPS, TradeoffPoint, clear_crops, examine, parse, trade_off
+from metric_robustness.pipeline.train.tradeoff_report import write
 
 
 class Contrast(NoReference):

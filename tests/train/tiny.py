@@ -6,7 +6,7 @@ from pathlib import Path
 
 import skimage
 
-from pipeline.train.recipes import Recipe
+from metric_robustness.pipeline.train.recipes import Recipe
 
 DATA = Path(skimage.__file__).parent / "data"
 SOURCES = [str(DATA / name) for name in ("astronaut.png", "chelsea.png", "coffee.png")]

@@ -21,7 +21,7 @@ from scipy.io import savemat
 from torch_files import checkpoint, files, plain_trap, trap
 from weights_site import ON_HUB, PINNED, PLAIN, Site, sha256
 
-from pipeline.weights.opening import open_all
+from metric_robustness.pipeline.weights.opening import open_all
 
 
 def put(site: Site, name: str, data: bytes) -> Path:
@@ -137,6 +137,7 @@ def test_numbers_beside_the_tensors_run_nothing_and_are_let_in(site):
     assert (answer.returncode, f"{PLAIN}: 1 tensors" in answer.stdout) == (0, True), answer.stderr
 
 
+@pytest.mark.slow
 def test_a_file_that_ends_its_reader_costs_only_itself(tmp_path):
     os.mkfifo(tmp_path / "endless.json")  # stands in for it: the reader waits there, and is killed
     for name in ("before.pth", "after.pth"):
@@ -144,7 +145,9 @@ def test_a_file_that_ends_its_reader_costs_only_itself(tmp_path):
     files = [tmp_path / name for name in ("before.pth", "endless.json", "after.pth")]
     opened = open_all(files)
     assert next(opened)[1].what == "1 tensors"
-    [child] = [each for each in psutil.Process().children() if "pipeline.weights.opening" in each.cmdline()]
+    [child] = [
+        each for each in psutil.Process().children() if "metric_robustness.pipeline.weights.opening" in each.cmdline()
+    ]
     threading.Timer(0.5, child.kill).start()
     path, verdict = next(opened)
     assert path == files[1]

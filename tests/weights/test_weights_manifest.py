@@ -10,10 +10,10 @@ from pathlib import Path
 import huggingface_hub
 import pytest
 
-from pipeline.catalogue.entry import weights_path
-from pipeline.files import file_digest
-from pipeline.weights import manifest
-from pipeline.weights.declared import declared
+from metric_robustness.pipeline.catalogue.entry import weights_path
+from metric_robustness.pipeline.files import file_digest
+from metric_robustness.pipeline.weights import manifest
+from metric_robustness.pipeline.weights.declared import declared
 
 NEEDS = declared()
 

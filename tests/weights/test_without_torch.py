@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import pytest
 from scratch import ROOT
 
 PROGRAM = """
@@ -15,6 +16,7 @@ sys.exit(code)
 """
 
 
+@pytest.mark.slow
 def test_collecting_and_running_them_loads_no_torch():
     told = subprocess.run([sys.executable, "-c", PROGRAM], cwd=ROOT, capture_output=True, text=True, check=False)
     assert told.returncode == 0, told.stdout + told.stderr

@@ -16,7 +16,7 @@ METRIC = '''
 Nobody. Nothing.
 """
 
-from metrics.base import Images, NoReference, Scores
+from metric_robustness.metrics.base import Images, NoReference, Scores
 
 
 class {title}(NoReference):

@@ -8,13 +8,13 @@ from typing import Any, NamedTuple
 
 import torch
 
-from metrics.base import Images, Scores
-from pipeline.cells.distortion import Distortion
-from pipeline.data.dataset import Dataset, Photo
-from pipeline.data.images import Batch
-from pipeline.engine.attack.record import Seconds
-from pipeline.engine.metric.defended import DefendedMetric
-from pipeline.engine.metric.runner import ClearScores, MetricRunner
+from metric_robustness.metrics.base import Images, Scores
+from metric_robustness.pipeline.cells.distortion import Distortion
+from metric_robustness.pipeline.data.dataset import Dataset, Photo
+from metric_robustness.pipeline.data.images import Batch
+from metric_robustness.pipeline.engine.attack.record import Seconds
+from metric_robustness.pipeline.engine.metric.defended import DefendedMetric
+from metric_robustness.pipeline.engine.metric.runner import ClearScores, MetricRunner
 
 
 class Assessment(NamedTuple):

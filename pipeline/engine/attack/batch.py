@@ -10,19 +10,19 @@ from typing import Any, NamedTuple
 
 import torch
 
-from metrics.base import Images, Scores
-from pipeline.cells.row import Row
-from pipeline.data.dataset import Dataset, Photo
-from pipeline.data.images import Batch, ahead, load_saved, quantize
-from pipeline.engine.attack.assess import Assessment, Assessors
-from pipeline.engine.attack.pass_run import Workplace
-from pipeline.engine.attack.passes import Pass, Trial
-from pipeline.engine.attack.record import UnitRecord, add, add_seconds, empty_record
-from pipeline.engine.batching import Parts
-from pipeline.engine.measures.distances import measures
-from pipeline.engine.metric.defended import DefendedMetric
-from pipeline.engine.metric.objective import ImageNoise, MetricObjective, Scorer
-from pipeline.engine.metric.surrogates import Surrogates, surrogates_of
+from metric_robustness.metrics.base import Images, Scores
+from metric_robustness.pipeline.cells.row import Row
+from metric_robustness.pipeline.data.dataset import Dataset, Photo
+from metric_robustness.pipeline.data.images import Batch, ahead, load_saved, quantize
+from metric_robustness.pipeline.engine.attack.assess import Assessment, Assessors
+from metric_robustness.pipeline.engine.attack.pass_run import Workplace
+from metric_robustness.pipeline.engine.attack.passes import Pass, Trial
+from metric_robustness.pipeline.engine.attack.record import UnitRecord, add, add_seconds, empty_record
+from metric_robustness.pipeline.engine.batching import Parts
+from metric_robustness.pipeline.engine.measures.distances import measures
+from metric_robustness.pipeline.engine.metric.defended import DefendedMetric
+from metric_robustness.pipeline.engine.metric.objective import ImageNoise, MetricObjective, Scorer
+from metric_robustness.pipeline.engine.metric.surrogates import Surrogates, surrogates_of
 
 
 class Attacked(NamedTuple):

@@ -6,17 +6,17 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from metrics.base import Images
-from pipeline.cells.cell import Cell
-from pipeline.cells.distortion import Distortion
-from pipeline.data.dataset import Dataset, Photo
-from pipeline.data.images import Batch
-from pipeline.engine.attack.passes import Pass, Trial
-from pipeline.engine.attack.record import UnitRecord
-from pipeline.engine.batching import BatchRule
-from pipeline.engine.checkpoint import Checkpoint
-from pipeline.engine.metric.runner import MetricRunner
-from pipeline.engine.progress import OnWork
+from metric_robustness.metrics.base import Images
+from metric_robustness.pipeline.cells.cell import Cell
+from metric_robustness.pipeline.cells.distortion import Distortion
+from metric_robustness.pipeline.data.dataset import Dataset, Photo
+from metric_robustness.pipeline.data.images import Batch
+from metric_robustness.pipeline.engine.attack.passes import Pass, Trial
+from metric_robustness.pipeline.engine.attack.record import UnitRecord
+from metric_robustness.pipeline.engine.batching import BatchRule
+from metric_robustness.pipeline.engine.checkpoint import Checkpoint
+from metric_robustness.pipeline.engine.metric.runner import MetricRunner
+from metric_robustness.pipeline.engine.progress import OnWork
 
 
 class PassRun(Protocol):

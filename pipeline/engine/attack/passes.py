@@ -8,11 +8,11 @@ from typing import NamedTuple, TypeAlias
 
 from torch import Tensor
 
-from attacks.base import Attack, Universal
-from pipeline.catalogue.entry import Entry
-from pipeline.cells.distortion import NONE, Distortion
-from pipeline.cells.settings import Settings
-from pipeline.data.dataset import Dataset
+from metric_robustness.attacks.base import Attack, Universal
+from metric_robustness.pipeline.catalogue.entry import Entry
+from metric_robustness.pipeline.cells.distortion import NONE, Distortion
+from metric_robustness.pipeline.cells.settings import Settings
+from metric_robustness.pipeline.data.dataset import Dataset
 
 Patterns: TypeAlias = Mapping[str, Mapping[str, Tensor]]  # of a universal attack: variant -> training set -> pattern
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import fields, replace
 from typing import Any, TypeVar
 
-from attacks.base import Attack
-from defences.base import Defence
-from pipeline.catalogue.entry import Entry
-from pipeline.cells.settings import Settings
-from pipeline.engine.batching import one_line
-from pipeline.errors import BenchError, DataError, suggestion
+from metric_robustness.attacks.base import Attack
+from metric_robustness.defences.base import Defence
+from metric_robustness.pipeline.catalogue.entry import Entry
+from metric_robustness.pipeline.cells.settings import Settings
+from metric_robustness.pipeline.engine.batching import one_line
+from metric_robustness.pipeline.errors import BenchError, DataError, suggestion
 
 Tried = TypeVar("Tried", bound="Attack | Defence")
 TRUTH = {"true": True, "false": False}

@@ -15,20 +15,20 @@ from typing import Any, NamedTuple, cast
 import numpy as np
 import torch
 
-from metrics.base import Images
-from pipeline.cells.row import Row
-from pipeline.data.dataset import Dataset, Photo
-from pipeline.data.images import Batch
-from pipeline.engine.attack.batch import attack_batch, objective_of
-from pipeline.engine.attack.pass_run import Workplace
-from pipeline.engine.attack.passes import Pass, Trial
-from pipeline.engine.attack.record import UnitRecord, empty_record
-from pipeline.engine.batching import attempt
-from pipeline.engine.clips.runner import ClipRunner, write_array
-from pipeline.engine.clips.windows import Showing, Window, WindowScore
-from pipeline.engine.metric.surrogates import Surrogates, surrogates_of
-from pipeline.engine.progress import OnProgress, Share
-from pipeline.files import digest
+from metric_robustness.metrics.base import Images
+from metric_robustness.pipeline.cells.row import Row
+from metric_robustness.pipeline.data.dataset import Dataset, Photo
+from metric_robustness.pipeline.data.images import Batch
+from metric_robustness.pipeline.engine.attack.batch import attack_batch, objective_of
+from metric_robustness.pipeline.engine.attack.pass_run import Workplace
+from metric_robustness.pipeline.engine.attack.passes import Pass, Trial
+from metric_robustness.pipeline.engine.attack.record import UnitRecord, empty_record
+from metric_robustness.pipeline.engine.batching import attempt
+from metric_robustness.pipeline.engine.clips.runner import ClipRunner, write_array
+from metric_robustness.pipeline.engine.clips.windows import Showing, Window, WindowScore
+from metric_robustness.pipeline.engine.metric.surrogates import Surrogates, surrogates_of
+from metric_robustness.pipeline.engine.progress import OnProgress, Share
+from metric_robustness.pipeline.files import digest
 
 MEASURED = ("psnr", "ssim", "mse", "linf")
 

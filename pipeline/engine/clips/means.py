@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from statistics import fmean
 
-from pipeline.cells.row import CLIP_MEAN, DECLARED
+from metric_robustness.pipeline.cells.row import CLIP_MEAN, DECLARED
 
 
 def _mean(values: Sequence[str]) -> str:

@@ -18,20 +18,20 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from metrics.base import Images, VideoMetric
-from pipeline.catalogue.entry import Entry
-from pipeline.cells.cell import clear_key
-from pipeline.cells.distortion import Distortion
-from pipeline.data.codecs import Codec, as_pixels, encode
-from pipeline.data.dataset import Dataset
-from pipeline.data.images import Batch, ahead, load_batch, to_tensor
-from pipeline.data.video import Reel, examine
-from pipeline.engine.batching import attempt
-from pipeline.engine.clips.windows import Showing, Window, windows
-from pipeline.engine.metric.runner import MetricRunner
-from pipeline.engine.progress import OnProgress, Share, silent
-from pipeline.files import digest, write_atomically
-from pipeline.store.sync import Sync
+from metric_robustness.metrics.base import Images, VideoMetric
+from metric_robustness.pipeline.catalogue.entry import Entry
+from metric_robustness.pipeline.cells.cell import clear_key
+from metric_robustness.pipeline.cells.distortion import Distortion
+from metric_robustness.pipeline.data.codecs import Codec, as_pixels, encode
+from metric_robustness.pipeline.data.dataset import Dataset
+from metric_robustness.pipeline.data.images import Batch, ahead, load_batch, to_tensor
+from metric_robustness.pipeline.data.video import Reel, examine
+from metric_robustness.pipeline.engine.batching import attempt
+from metric_robustness.pipeline.engine.clips.windows import Showing, Window, windows
+from metric_robustness.pipeline.engine.metric.runner import MetricRunner
+from metric_robustness.pipeline.engine.progress import OnProgress, Share, silent
+from metric_robustness.pipeline.files import digest, write_atomically
+from metric_robustness.pipeline.store.sync import Sync
 
 
 class ClipRunner(MetricRunner):

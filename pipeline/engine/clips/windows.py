@@ -8,11 +8,11 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from metrics.base import Images, Scores, VideoMetric
-from pipeline.cells.distortion import Distortion
-from pipeline.data.dataset import Dataset, Photo
-from pipeline.data.images import Batch
-from pipeline.engine.progress import OnProgress, silent
+from metric_robustness.metrics.base import Images, Scores, VideoMetric
+from metric_robustness.pipeline.cells.distortion import Distortion
+from metric_robustness.pipeline.data.dataset import Dataset, Photo
+from metric_robustness.pipeline.data.images import Batch
+from metric_robustness.pipeline.engine.progress import OnProgress, silent
 
 
 class Window(NamedTuple):

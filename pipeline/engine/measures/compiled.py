@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from metrics.base import Images
+from metric_robustness.metrics.base import Images
 
 Plane: TypeAlias = NDArray[np.float32]  # one channel of one image, (H, W)
 Planes: TypeAlias = NDArray[np.float32]  # (number, H, W)

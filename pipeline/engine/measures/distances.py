@@ -12,9 +12,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from metrics.base import Images, Scores
-from pipeline.engine.measures import compiled
-from pipeline.engine.measures.compiled import C1, C2, PIXELS, WINDOW
+from metric_robustness.metrics.base import Images, Scores
+from metric_robustness.pipeline.engine.measures import compiled
+from metric_robustness.pipeline.engine.measures.compiled import C1, C2, PIXELS, WINDOW
 
 
 def measures(attacked: Images, clear: Images) -> dict[str, Scores]:

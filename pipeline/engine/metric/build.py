@@ -9,11 +9,11 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import nn
 
-from defences.base import Defence
-from metrics.base import Metric, Scores, VideoMetric
-from pipeline.catalogue.entry import Entry
-from pipeline.engine.batching import one_line
-from pipeline.errors import BenchError, DataError
+from metric_robustness.defences.base import Defence
+from metric_robustness.metrics.base import Metric, Scores, VideoMetric
+from metric_robustness.pipeline.catalogue.entry import Entry
+from metric_robustness.pipeline.engine.batching import one_line
+from metric_robustness.pipeline.errors import BenchError, DataError
 
 
 def build_defences(entry: Entry) -> dict[str, Defence]:

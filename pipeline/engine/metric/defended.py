@@ -8,11 +8,11 @@ from typing import NamedTuple
 
 import torch
 
-from defences.base import Defence, Smoothing
-from metrics.base import Images, Metric, Scores
-from pipeline.engine.measures.distances import measures
-from pipeline.engine.metric.objective import ImageNoise
-from pipeline.engine.metric.smoothing import Certificate, CertifiedMedian
+from metric_robustness.defences.base import Defence, Smoothing
+from metric_robustness.metrics.base import Images, Metric, Scores
+from metric_robustness.pipeline.engine.measures.distances import measures
+from metric_robustness.pipeline.engine.metric.objective import ImageNoise
+from metric_robustness.pipeline.engine.metric.smoothing import Certificate, CertifiedMedian
 
 DRAWS = 8  # over which an adaptive attack averages a random defence
 

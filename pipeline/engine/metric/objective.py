@@ -9,7 +9,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from metrics.base import Images, Scores
+from metric_robustness.metrics.base import Images, Scores
 
 
 class Scorer(Protocol):
@@ -28,7 +28,7 @@ class Scorer(Protocol):
 
 
 class MetricObjective:
-    """Implements `attacks.base.Objective` over a metric, and counts what the attack spends.
+    """Implements `metric_robustness.attacks.base.Objective` over a metric, and counts what the attack spends.
 
     The objective is score / range, with the sign turned for a metric where lower is better: J = 1 - score/range of the
     base benchmark, minimised. The range is the declared one, so that an attack never depends on earlier results.

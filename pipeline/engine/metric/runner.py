@@ -10,22 +10,22 @@ from typing import Any, NamedTuple
 
 import torch
 
-from defences.base import Defence
-from metrics.base import Images, Metric, Scores
-from pipeline.catalogue.entry import Entry
-from pipeline.cells.cell import clear_key
-from pipeline.cells.distortion import NONE, Distortion
-from pipeline.data.codecs import parse, recompressed
-from pipeline.data.dataset import Dataset, Photo
-from pipeline.data.images import Batch, ahead, load_recent
-from pipeline.engine.batching import BatchRule, Parts
-from pipeline.engine.checkpoint import Checkpoint
-from pipeline.engine.metric.build import build_defences, build_metric
-from pipeline.engine.metric.defended import DefendedMetric
-from pipeline.engine.progress import OnProgress, silent
-from pipeline.files import digest, exclusive
-from pipeline.store.store import Place
-from pipeline.store.sync import Sync
+from metric_robustness.defences.base import Defence
+from metric_robustness.metrics.base import Images, Metric, Scores
+from metric_robustness.pipeline.catalogue.entry import Entry
+from metric_robustness.pipeline.cells.cell import clear_key
+from metric_robustness.pipeline.cells.distortion import NONE, Distortion
+from metric_robustness.pipeline.data.codecs import parse, recompressed
+from metric_robustness.pipeline.data.dataset import Dataset, Photo
+from metric_robustness.pipeline.data.images import Batch, ahead, load_recent
+from metric_robustness.pipeline.engine.batching import BatchRule, Parts
+from metric_robustness.pipeline.engine.checkpoint import Checkpoint
+from metric_robustness.pipeline.engine.metric.build import build_defences, build_metric
+from metric_robustness.pipeline.engine.metric.defended import DefendedMetric
+from metric_robustness.pipeline.engine.progress import OnProgress, silent
+from metric_robustness.pipeline.files import digest, exclusive
+from metric_robustness.pipeline.store.store import Place
+from metric_robustness.pipeline.store.sync import Sync
 
 
 class ClearScores(NamedTuple):

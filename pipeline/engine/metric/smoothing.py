@@ -15,8 +15,8 @@ import torch
 from scipy.stats import binom, norm
 from torch import Tensor
 
-from defences.base import Noise
-from metrics.base import Images, Scores
+from metric_robustness.defences.base import DefenceNoise
+from metric_robustness.metrics.base import Images, Scores
 
 
 class Certificate(NamedTuple):
@@ -40,7 +40,7 @@ class CertifiedMedian:
     samples: int = 1000  # noisy copies of each image
     error: float = 0.001  # the probability that a bound is wrong, of each of the two
 
-    def scores(self, score: Callable[[Images], Scores], images: Images, noise: Noise) -> Tensor:
+    def scores(self, score: Callable[[Images], Scores], images: Images, noise: DefenceNoise) -> Tensor:
         """Returns the scores of the noisy copies, (N, samples), in ascending order.
 
         Args:

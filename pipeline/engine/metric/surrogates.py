@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from metrics.base import Metric, Scores
-from pipeline.catalogue.entry import Entry
-from pipeline.cells.distortion import Distortion
-from pipeline.data.dataset import Dataset, Photo
-from pipeline.engine.metric.runner import MetricRunner
+from metric_robustness.metrics.base import Metric, Scores
+from metric_robustness.pipeline.catalogue.entry import Entry
+from metric_robustness.pipeline.cells.distortion import Distortion
+from metric_robustness.pipeline.data.dataset import Dataset, Photo
+from metric_robustness.pipeline.engine.metric.runner import MetricRunner
 
 
 @dataclass(frozen=True)

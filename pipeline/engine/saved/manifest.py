@@ -17,9 +17,9 @@ from functools import cache
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from pipeline.data.units import IMAGES
-from pipeline.errors import BenchError, DataError
-from pipeline.files import file_digest, write_atomically
+from metric_robustness.pipeline.data.units import IMAGES
+from metric_robustness.pipeline.errors import BenchError, DataError
+from metric_robustness.pipeline.files import file_digest, write_atomically
 
 NAME = "manifest.csv"
 ATTACK = re.compile(r"[a-z][a-z0-9_]*")

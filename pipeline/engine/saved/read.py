@@ -8,14 +8,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from attacks.base import Attack, Budget, Images, Noise, Objective
-from pipeline.catalogue.entry import Entry
-from pipeline.cells.distortion import NONE
-from pipeline.data.dataset import Dataset, photo_at
-from pipeline.engine.attack.passes import Pass, Trial
-from pipeline.engine.saved.manifest import SavedImage, read_manifests
-from pipeline.errors import BenchError
-from pipeline.files import digest
+from metric_robustness.attacks.base import Attack, Budget, Images, Noise, Objective
+from metric_robustness.pipeline.catalogue.entry import Entry
+from metric_robustness.pipeline.cells.distortion import NONE
+from metric_robustness.pipeline.data.dataset import Dataset, photo_at
+from metric_robustness.pipeline.engine.attack.passes import Pass, Trial
+from metric_robustness.pipeline.engine.saved.manifest import SavedImage, read_manifests
+from metric_robustness.pipeline.errors import BenchError
+from metric_robustness.pipeline.files import digest
 
 CONTROL = "control"
 FAMILY = "saved"  # of an attack whose own family is not told, or means that something is fitted first
@@ -118,7 +118,6 @@ def _entry(name: str, images: list[tuple[Path, SavedImage]]) -> SavedEntry:
         name,
         "attacks",
         title=f"{first.attack} on {first.source or 'a metric that is not told'}, images saved before",
-        class_name="Saved",
         kind="attack",
         fields=fields,
         fingerprint=digest("\n".join(told).encode())[:16],

@@ -9,16 +9,16 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from metrics.base import Images
-from pipeline.cells.cell import Cell
-from pipeline.cells.distortion import NONE, Distortion
-from pipeline.data.dataset import Dataset
-from pipeline.data.images import Batch, write_png
-from pipeline.engine.attack.passes import Pass, Trial
-from pipeline.engine.attack.settings import attack_settings
-from pipeline.engine.saved.manifest import SavedImage, write_manifest
-from pipeline.errors import BenchError
-from pipeline.files import file_digest
+from metric_robustness.metrics.base import Images
+from metric_robustness.pipeline.cells.cell import Cell
+from metric_robustness.pipeline.cells.distortion import NONE, Distortion
+from metric_robustness.pipeline.data.dataset import Dataset
+from metric_robustness.pipeline.data.images import Batch, write_png
+from metric_robustness.pipeline.engine.attack.passes import Pass, Trial
+from metric_robustness.pipeline.engine.attack.settings import attack_settings
+from metric_robustness.pipeline.engine.saved.manifest import SavedImage, write_manifest
+from metric_robustness.pipeline.errors import BenchError
+from metric_robustness.pipeline.files import file_digest
 
 
 @dataclass(frozen=True)

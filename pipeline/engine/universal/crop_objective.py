@@ -6,14 +6,14 @@ from collections.abc import Iterator
 
 import torch
 
-from metrics.base import Images, Metric, Scores
-from pipeline.engine.batching import out_of_memory
-from pipeline.engine.metric.defended import DefendedMetric
-from pipeline.engine.metric.objective import MetricObjective
+from metric_robustness.metrics.base import Images, Metric, Scores
+from metric_robustness.pipeline.engine.batching import out_of_memory
+from metric_robustness.pipeline.engine.metric.defended import DefendedMetric
+from metric_robustness.pipeline.engine.metric.objective import MetricObjective
 
 
 class CropObjective:
-    """Implements `attacks.base.Objective` over a batch of crops.
+    """Implements `metric_robustness.attacks.base.Objective` over a batch of crops.
 
     Args:
         metric: The metric.

@@ -12,12 +12,12 @@ import numpy as np
 import torch
 from PIL import Image
 
-from metrics.base import Images
-from pipeline.cells.distortion import Distortion
-from pipeline.data.dataset import Dataset, Photo
-from pipeline.data.images import ahead, decode, distorted_by, to_tensor
-from pipeline.data.video import Pixels
-from pipeline.engine.metric.objective import seed
+from metric_robustness.metrics.base import Images
+from metric_robustness.pipeline.cells.distortion import Distortion
+from metric_robustness.pipeline.data.dataset import Dataset, Photo
+from metric_robustness.pipeline.data.images import ahead, decode, distorted_by, to_tensor
+from metric_robustness.pipeline.data.video import Pixels
+from metric_robustness.pipeline.engine.metric.objective import seed
 
 MEMORY = 2**31  # bytes of crops that stay in memory; further ones are decoded again in every epoch
 THREADS = 4

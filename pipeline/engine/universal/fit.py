@@ -12,22 +12,22 @@ from typing import NamedTuple, TypeAlias
 
 import torch
 
-from attacks.base import Pattern, Scores, State, Universal
-from pipeline.cells.fit import Fit, FitStamp
-from pipeline.cells.stamp import DatasetFacts
-from pipeline.data.dataset import Dataset
-from pipeline.data.images import write_png
-from pipeline.engine.attack.settings import attack_settings, attack_variants
-from pipeline.engine.batching import one_line
-from pipeline.engine.device import commit, describe
-from pipeline.engine.metric.objective import ImageNoise
-from pipeline.engine.metric.runner import MetricRunner
-from pipeline.engine.universal.crop_objective import CropObjective
-from pipeline.engine.universal.crops import CropBatch, Crops
-from pipeline.engine.universal.tensors import read_tensors, write_tensors
-from pipeline.errors import BenchError, DataError, TransientError
-from pipeline.files import digest, write_atomically
-from pipeline.store.store import Place
+from metric_robustness.attacks.base import Pattern, Scores, State, Universal
+from metric_robustness.pipeline.cells.fit import Fit, FitStamp
+from metric_robustness.pipeline.cells.stamp import DatasetFacts
+from metric_robustness.pipeline.data.dataset import Dataset
+from metric_robustness.pipeline.data.images import write_png
+from metric_robustness.pipeline.engine.attack.settings import attack_settings, attack_variants
+from metric_robustness.pipeline.engine.batching import one_line
+from metric_robustness.pipeline.engine.device import commit, describe
+from metric_robustness.pipeline.engine.metric.objective import ImageNoise
+from metric_robustness.pipeline.engine.metric.runner import MetricRunner
+from metric_robustness.pipeline.engine.universal.crop_objective import CropObjective
+from metric_robustness.pipeline.engine.universal.crops import CropBatch, Crops
+from metric_robustness.pipeline.engine.universal.tensors import read_tensors, write_tensors
+from metric_robustness.pipeline.errors import BenchError, DataError, TransientError
+from metric_robustness.pipeline.files import digest, write_atomically
+from metric_robustness.pipeline.store.store import Place
 
 
 class FitStep(NamedTuple):
@@ -71,7 +71,7 @@ class FitRun:
         self.runner, self.fit, self.attack, self.on_step, self.every = runner, fit, attack, on_step, every
         self.crops = Crops(dataset, attack.crop, fit.distortion, runner.entry.full_reference)
         self.checkpoint = runner.scratch(f"fit-{fit.key[:16]}.safetensors")
-        self.place = Place("work", fit.key, "checkpoint")
+        self.place = Place("unfinished", fit.key, "checkpoint")
 
     def run(self) -> Pattern:
         """Fits the pattern, writes it with preview and stamp to the output folder, and returns it.

@@ -7,19 +7,19 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import NamedTuple
 
-from pipeline.catalogue import lookup
-from pipeline.cells.cell import Cell, is_universal
-from pipeline.cells.fit import Fit, FitStamp, fits_of, read_fit_stamp
-from pipeline.cells.settings import Settings
-from pipeline.engine.device import make_deterministic, open_device
-from pipeline.engine.machine import Machine
-from pipeline.engine.metric.runner import MetricRunner
-from pipeline.engine.selection import Selection
-from pipeline.engine.universal.fit import OnStep
-from pipeline.engine.universal.patterns import open_training_set, pattern_of
-from pipeline.errors import BenchError, DataError, suggestion
-from pipeline.files import folder_lock
-from pipeline.weights.provision import missing, provide
+from metric_robustness.pipeline.catalogue import lookup
+from metric_robustness.pipeline.cells.cell import Cell, is_universal
+from metric_robustness.pipeline.cells.fit import Fit, FitStamp, fits_of, read_fit_stamp
+from metric_robustness.pipeline.cells.settings import Settings
+from metric_robustness.pipeline.engine.device import make_deterministic, open_device
+from metric_robustness.pipeline.engine.machine import Machine
+from metric_robustness.pipeline.engine.metric.runner import MetricRunner
+from metric_robustness.pipeline.engine.selection import Selection
+from metric_robustness.pipeline.engine.universal.fit import OnStep
+from metric_robustness.pipeline.engine.universal.patterns import open_training_set, pattern_of
+from metric_robustness.pipeline.errors import BenchError, DataError, suggestion
+from metric_robustness.pipeline.files import folder_lock
+from metric_robustness.pipeline.weights.provision import missing, provide
 
 
 class Fitted(NamedTuple):

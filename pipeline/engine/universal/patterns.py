@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from attacks.base import Pattern
-from pipeline import config
-from pipeline.cells.cell import Cell
-from pipeline.cells.fit import NEVER, Fit, fits_of
-from pipeline.data.dataset import Dataset, open_dataset
-from pipeline.engine.attack.passes import Patterns
-from pipeline.engine.metric.runner import MetricRunner
-from pipeline.engine.progress import OnWork
-from pipeline.engine.universal.fit import FitRun, FitStep, OnStep
-from pipeline.engine.universal.tensors import read_tensors
-from pipeline.errors import DataError
-from pipeline.terminal import err
+from metric_robustness.attacks.base import Pattern
+from metric_robustness.pipeline import config
+from metric_robustness.pipeline.cells.cell import Cell
+from metric_robustness.pipeline.cells.fit import NEVER, Fit, fits_of
+from metric_robustness.pipeline.data.dataset import Dataset, open_dataset
+from metric_robustness.pipeline.engine.attack.passes import Patterns
+from metric_robustness.pipeline.engine.metric.runner import MetricRunner
+from metric_robustness.pipeline.engine.progress import OnWork
+from metric_robustness.pipeline.engine.universal.fit import FitRun, FitStep, OnStep
+from metric_robustness.pipeline.engine.universal.tensors import read_tensors
+from metric_robustness.pipeline.errors import DataError
+from metric_robustness.pipeline.terminal import err
 
 
 def open_training_set(name: str, limit: int | None = None) -> Dataset:

@@ -9,7 +9,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
-from pipeline.files import write_atomically
+from metric_robustness.pipeline.files import write_atomically
 
 
 def write_tensors(file: Path, tensors: dict[str, Tensor], about: dict[str, str]) -> bytes:

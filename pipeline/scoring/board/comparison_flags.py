@@ -6,9 +6,9 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from pipeline.scoring.board.flags import Flag
-from pipeline.scoring.board.records import BUDGET, CONTROL, Record
-from pipeline.scoring.scores.effects import beyond
+from metric_robustness.pipeline.scoring.board.flags import Flag
+from metric_robustness.pipeline.scoring.board.records import BUDGET, CONTROL, Record
+from metric_robustness.pipeline.scoring.scores.effects import beyond
 
 SURE = 0.95  # in so many of the resamples the weaker attack must win
 

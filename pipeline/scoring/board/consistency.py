@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from pipeline.scoring.board.comparison_flags import doubtful
-from pipeline.scoring.board.records import Record, of_cell
-from pipeline.scoring.read.cells import StoredCell, clashes
-from pipeline.scoring.scores.ranges import Ranges
+from metric_robustness.pipeline.scoring.board.comparison_flags import doubtful
+from metric_robustness.pipeline.scoring.board.records import Record, of_cell
+from metric_robustness.pipeline.scoring.read.cells import StoredCell, clashes
+from metric_robustness.pipeline.scoring.scores.ranges import Ranges
 
 
 def records(cells: Iterable[StoredCell], ranges: Ranges) -> list[Record]:

@@ -90,11 +90,11 @@ EXPLANATIONS: Mapping[str, Explanation] = MappingProxyType(
         ),
         "rows_missing": Explanation(
             "Rows missing",
-            "Images that have no usable row are named, with the reason: left out of the data set, failed, not finite "
+            "Images that have no usable row are named, with the reason: excluded from the data set, failed, not finite "
             "or contradictory.",
         ),
-        "rows_left_out": Explanation(
-            "Rows left out",
+        "rows_excluded": Explanation(
+            "Rows excluded",
             "The file holds rows that count elsewhere or more than once, such as repeated rows or rows of a defended "
             "metric. They are not part of this number.",
         ),

@@ -10,18 +10,37 @@ from statistics import fmean
 
 import pandas as pd
 
-from pipeline.scoring.board.flags import Flag
-from pipeline.scoring.board.records import BUDGET, CONTROL, Record
-from pipeline.scoring.processes import Processes
-from pipeline.scoring.scores.effects import Effect, averaged, beyond, effect_of, over_settings, worst_case
-from pipeline.scoring.scores.opinions import OPINIONS
-from pipeline.scoring.scores.ranking import ranking
-from pipeline.scoring.scores.robustness import ScoreScale
-from pipeline.scoring.scores.statistics import Estimate
+from metric_robustness.pipeline.scoring.board.flags import Flag
+from metric_robustness.pipeline.scoring.board.records import BUDGET, CONTROL, Record
+from metric_robustness.pipeline.scoring.processes import Processes
+from metric_robustness.pipeline.scoring.scores.effects import (
+    Effect,
+    averaged,
+    beyond,
+    effect_of,
+    over_settings,
+    worst_case,
+)
+from metric_robustness.pipeline.scoring.scores.opinions import OPINIONS
+from metric_robustness.pipeline.scoring.scores.ranking import ranking
+from metric_robustness.pipeline.scoring.scores.robustness import ScoreScale
+from metric_robustness.pipeline.scoring.scores.statistics import Estimate
 
 KINDS = ("NR", "FR", "video")
 CITABLE = {"nightly", "full"}  # presets whose ranking may be cited
 FEW = 64  # images, below which a gain is known to no better than about 10 %
+
+
+@dataclass(frozen=True)
+class Effects:
+    """What attacks did to one metric."""
+
+    worst: Effect | None  # of the worst attack on each image; None if no attack was done
+    worst_on: dict[str, int]  # attack -> images on which it was the worst
+    families: dict[str, Effect]
+    attacks: dict[str, Effect]  # under default settings
+    variants: dict[str, Effect]  # "attack:variant"
+    over_noise: dict[str, Estimate]  # attack -> its gain less that of the control of the same eps, image by image
 
 
 @dataclass(frozen=True)
@@ -31,12 +50,7 @@ class Standing:
     metric: str
     title: str
     rank: int | None  # None while an attack of the table is missing
-    worst: Effect | None  # None if no attack was done
-    worst_on: dict[str, int]  # attack -> images on which it was the worst
-    families: dict[str, Effect]
-    attacks: dict[str, Effect]  # under default settings
-    variants: dict[str, Effect]  # "attack:variant"
-    over_noise: dict[str, Estimate]  # attack -> its gain less that of the control of the same eps, image by image
+    effects: Effects
     missing: dict[str, str]  # attack -> reason
     flags: list[Flag]
     scale: ScoreScale | None
@@ -46,7 +60,7 @@ class Standing:
     @property
     def gain(self) -> float:
         """Returns what ranks: the worst-case absolute gain."""
-        return self.worst.scores["absolute_gain"] if self.worst else math.inf
+        return self.effects.worst.scores["absolute_gain"] if self.effects.worst else math.inf
 
 
 @dataclass(frozen=True)
@@ -155,7 +169,9 @@ def _section(dataset: str, kind: str, records: list[Record], processes: Processe
     standings = processes.map(_unranked, jobs, sum(record.n for record in records) // 2)
     whole = {each.metric for each in standings if wanted and not wanted & each.missing.keys()}
     standings.sort(key=lambda standing: (standing.metric not in whole, standing.gain, standing.metric))
-    sure = ranking({each.metric: each.worst.gains for each in standings if each.metric in whole and each.worst})
+    sure = ranking(
+        {each.metric: worst.gains for each in standings if each.metric in whole and (worst := each.effects.worst)}
+    )
     ranked = [
         replace(standing, rank=i, rank_interval=sure.intervals.get(standing.metric))
         if standing.metric in whole
@@ -210,12 +226,14 @@ def _unranked(own: list[Record], attacks: Mapping[str, str], wanted: set[str]) -
         metric=own[0].metric,
         title=stamp.metric.title if stamp else "",
         rank=None,
-        worst=worst,
-        worst_on=shares,
-        families=families,
-        attacks=default,
-        variants={f"{attack}:{variant}": effects[attack, variant] for attack, variant in effects if variant},
-        over_noise=_over_noise(settings, default),
+        effects=Effects(
+            worst=worst,
+            worst_on=shares,
+            families=families,
+            attacks=default,
+            variants={f"{attack}:{variant}": effects[attack, variant] for attack, variant in effects if variant},
+            over_noise=_over_noise(settings, default),
+        ),
         missing=missing,
         flags=_flags(own),
         scale=next((record.scored.scale for record in own if record.scored), None),

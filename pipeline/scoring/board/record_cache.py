@@ -15,16 +15,16 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.cells.stamp import Stamp, read_stamp
-from pipeline.errors import BenchError
-from pipeline.files import digest, write_atomically
-from pipeline.scoring.board.flags import Flag
-from pipeline.scoring.board.records import AttackSetting, Record, Scored, of_cell
-from pipeline.scoring.processes import Processes
-from pipeline.scoring.read.cells import find_cells, read_cell
-from pipeline.scoring.scores.effects import Effect, pairs_by_image
-from pipeline.scoring.scores.ranges import Ranges
-from pipeline.scoring.scores.robustness import ScoreScale
+from metric_robustness.pipeline.cells.stamp import Stamp, read_stamp
+from metric_robustness.pipeline.errors import BenchError
+from metric_robustness.pipeline.files import digest, write_atomically
+from metric_robustness.pipeline.scoring.board.flags import Flag
+from metric_robustness.pipeline.scoring.board.records import AttackSetting, Record, Scored, of_cell
+from metric_robustness.pipeline.scoring.processes import Processes
+from metric_robustness.pipeline.scoring.read.cells import find_cells, read_cell
+from metric_robustness.pipeline.scoring.scores.effects import Effect, pairs_by_image
+from metric_robustness.pipeline.scoring.scores.ranges import Ranges
+from metric_robustness.pipeline.scoring.scores.robustness import ScoreScale
 
 CODE = Path(__file__).resolve().parents[1]
 ROW_BYTES = 100  # of a row, about

@@ -10,16 +10,16 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from pipeline.cells.row import CLIP_MEAN
-from pipeline.cells.stamp import DatasetFacts, Stamp
-from pipeline.errors import DataError
-from pipeline.scoring.board.flags import Flag
-from pipeline.scoring.board.probe_flags import probed
-from pipeline.scoring.read.cells import Status, StoredCell
-from pipeline.scoring.scores.effects import Effect, effect_of, score_pairs
-from pipeline.scoring.scores.opinions import before_and_after
-from pipeline.scoring.scores.ranges import Ranges, fixed_scale
-from pipeline.scoring.scores.robustness import ScoreScale, robustness, subset_scale
+from metric_robustness.pipeline.cells.row import CLIP_MEAN
+from metric_robustness.pipeline.cells.stamp import DatasetFacts, Stamp
+from metric_robustness.pipeline.errors import DataError
+from metric_robustness.pipeline.scoring.board.flags import Flag
+from metric_robustness.pipeline.scoring.board.probe_flags import probed
+from metric_robustness.pipeline.scoring.read.cells import Status, StoredCell
+from metric_robustness.pipeline.scoring.scores.effects import Effect, effect_of, score_pairs
+from metric_robustness.pipeline.scoring.scores.opinions import before_and_after
+from metric_robustness.pipeline.scoring.scores.ranges import Ranges, fixed_scale
+from metric_robustness.pipeline.scoring.scores.robustness import ScoreScale, robustness, subset_scale
 
 BUDGET = 10 / 255  # eps up to which attacks compete for the worst case: a larger change would always win
 CONTROL = "control"  # the family that is shown with the attacks, but does not compete with them
@@ -188,7 +188,7 @@ def _of_rows(
 ) -> Record:
     first = rows.iloc[0]
     clear, attacked = rows["clear"].to_numpy(), rows["attacked"].to_numpy()
-    found = [("rows_left_out", note) for note in cell.notes]
+    found = [("rows_excluded", note) for note in cell.notes]
     if asked:
         if len(rows) < (count := _count(cell, asked, first["variant"])):
             found.append(("fewer_images", f"fewer images than asked: {len(rows)} of {count}"))

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from pipeline.errors import BenchError, suggestion
-from pipeline.scoring.tables.show import Facts
+from metric_robustness.pipeline.errors import BenchError, suggestion
+from metric_robustness.pipeline.scoring.tables.show import Facts
 
 
 def sections_of(board: Facts, names: Sequence[str]) -> list[tuple[Facts, list[Facts]]]:

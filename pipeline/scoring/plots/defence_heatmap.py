@@ -1,4 +1,4 @@
-"""Heat map of gains: defences by attacks, and what they cost on clear images."""
+"""Heat map of shifts: defences by attacks, and what they cost on clear images."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from pipeline.scoring.plots.defence_panels import lines_of, maps
+from metric_robustness.pipeline.scoring.plots.defence_panels import lines_of, maps
 
 
 def draw(names: Sequence[str], folder: Path) -> Figure:
     """Draws a row of panels per metric and data set, the best defence first."""
     lines = lines_of(names, folder)
-    return maps(lines, "gain_of_range", "clean_cost_of_range", "gain, in parts of the range")
+    return maps(lines, "shift", "clean_shift", "shift, in parts of the range")

@@ -1,4 +1,4 @@
-"""Heat map of the mean gain over attacks: metrics by defences."""
+"""Heat map of the mean shift over attacks: metrics by defences."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from pipeline.scoring.plots.defence_panels import SETTINGS, beside_none, best_first, lines_of, shaded
+from metric_robustness.pipeline.scoring.plots.defence_panels import SETTINGS, beside_none, best_first, lines_of, shaded
 
 
 def draw(names: Sequence[str], folder: Path) -> Figure:
@@ -15,10 +15,10 @@ def draw(names: Sequence[str], folder: Path) -> Figure:
     lines = lines_of(names, folder)
     tables = {
         setting: beside_none(lines, setting).pivot_table(
-            index="metric", columns="defence", values="gain_of_range", aggfunc="mean"
+            index="metric", columns="defence", values="shift", aggfunc="mean"
         )
         for setting in SETTINGS
     }
     order = best_first(lines)
     shown = [[table.reindex(columns=order) for table in tables.values()]]
-    return shaded(shown, [""], "mean gain, in parts of the range")
+    return shaded(shown, [""], "mean shift, in parts of the range")

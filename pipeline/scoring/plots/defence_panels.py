@@ -14,16 +14,16 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from pipeline.errors import BenchError, suggestion
-from pipeline.scoring.plots.style import COLOURS, SHADES
-from pipeline.scoring.read.cells import StoredCell, find_cells, read_cell
-from pipeline.scoring.scores.defences import NONE, each_image
-from pipeline.scoring.scores.ranges import read_ranges
+from metric_robustness.pipeline.errors import BenchError, suggestion
+from metric_robustness.pipeline.scoring.plots.style import COLOURS, SHADES
+from metric_robustness.pipeline.scoring.read.cells import StoredCell, find_cells, read_cell
+from metric_robustness.pipeline.scoring.scores.defences import NONE, each_image
+from metric_robustness.pipeline.scoring.scores.ranges import read_ranges
 
 SETTINGS = {"non-adaptive": "attacks that do not know the defence", "adaptive": "attacks that know it"}
 CLEAR = "clear"
 MOST = 6  # lines of a panel, without that of the bare metric: as many as there are colours
-NUMBERS = ("gain_of_range", "quality", "clean_cost_of_range", "srocc_clear", "srocc_attacked")
+NUMBERS = ("shift", "quality", "clean_shift", "srocc_clear", "srocc_attacked")
 
 
 def lines_of(names: Sequence[str], folder: Path) -> pd.DataFrame:
@@ -32,6 +32,10 @@ def lines_of(names: Sequence[str], folder: Path) -> pd.DataFrame:
     if not path.is_file():
         raise BenchError(f"{folder} must hold defences.csv; got none: run with --defences first, or name a --from")
     lines = pd.read_csv(path, keep_default_na=False, na_values={name: [""] for name in NUMBERS})
+    if missing := set(NUMBERS) - set(lines.columns):
+        raise BenchError(
+            f"{path} must be of this version; it lacks {', '.join(sorted(missing))}: write it again with run"
+        )
     return of_metrics(names, lines[lines["variant"] == ""])
 
 
@@ -57,8 +61,8 @@ def beside_none(lines: pd.DataFrame, setting: str) -> pd.DataFrame:
 
 
 def best_first(lines: pd.DataFrame) -> list[str]:
-    """Returns the bare metric, then the defences by the gain that the strongest setting that was run leaves."""
-    worst = lines.groupby(["defence", "setting"])["gain_of_range"].mean().groupby("defence").max()
+    """Returns the bare metric, then the defences by the shift that the strongest setting that was run leaves."""
+    worst = lines.groupby(["defence", "setting"])["shift"].mean().groupby("defence").max()
     return [NONE, *(str(name) for name in worst.drop(NONE, errors="ignore").sort_values(kind="stable").index)]
 
 
@@ -118,7 +122,7 @@ def curves(
     panels = figure.subplots(len(groups), len(SETTINGS), squeeze=False, sharex="row", sharey="row")
     for axes_of_row, ((metric, dataset), own) in zip(panels, groups, strict=True):
         with_defence = own[own["defence"] != NONE]
-        best = with_defence.groupby("defence")["gain"].mean().sort_values(kind="stable").index
+        best = with_defence.groupby("defence")["shift"].mean().sort_values(kind="stable").index
         for axes, (setting, words) in zip(axes_of_row, SETTINGS.items(), strict=True):
             for place, defence in enumerate([NONE, *best[:MOST]]):
                 part = own[(own["defence"] == defence) & own["setting"].isin([setting, "undefended"])]
@@ -138,7 +142,7 @@ def curves(
             title=_how_many(len(best)),
             title_fontsize=6,
         )
-        axes_of_row[0].set_ylabel("mean gain, in parts of the range")
+        axes_of_row[0].set_ylabel("mean shift, in parts of the range")
     return figure
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from pipeline.errors import BenchError
-from pipeline.scoring.plots.defence_panels import lines_of, maps
+from metric_robustness.pipeline.errors import BenchError
+from metric_robustness.pipeline.scoring.plots.defence_panels import lines_of, maps
 
 
 def draw(names: Sequence[str], folder: Path) -> Figure:

@@ -1,4 +1,4 @@
-"""Mean gain over the attacked images that are at least as similar to the clear ones as the axis says."""
+"""Mean shift over the attacked images that are at least as similar to the clear ones as the axis says."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 from matplotlib.figure import Figure
 
-from pipeline.scoring.plots.defence_panels import curves
+from metric_robustness.pipeline.scoring.plots.defence_panels import curves
 
 
 def draw(names: Sequence[str], folder: Path) -> Figure:
@@ -16,7 +16,7 @@ def draw(names: Sequence[str], folder: Path) -> Figure:
 
     def curve(own: pd.DataFrame) -> tuple[Sequence[float], Sequence[float]]:
         ordered = own.sort_values("ssim", ascending=False)
-        means = ordered["gain"].expanding().mean().groupby(ordered["ssim"]).last()
+        means = ordered["shift"].expanding().mean().groupby(ordered["ssim"]).last()
         return list(means.index), list(means)
 
     return curves(names, folder, curve, "least SSIM of the attacked images that count")

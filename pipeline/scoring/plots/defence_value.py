@@ -1,4 +1,4 @@
-"""Mean gain by the metric's score of the clear image, in fifths of the images."""
+"""Mean shift by the metric's score of the clear image, in fifths of the images."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from pipeline.scoring.plots.defence_panels import curves
+from metric_robustness.pipeline.scoring.plots.defence_panels import curves
 
 FIFTHS = 5  # parts that images are sorted into by their clear score
 
@@ -21,7 +21,7 @@ def draw(names: Sequence[str], folder: Path) -> Figure:
         ordered = own.sort_values("value", kind="stable")
         parts = [part for part in np.array_split(np.arange(len(ordered)), FIFTHS) if len(part)]
         return [ordered["value"].iloc[part].mean() for part in parts], [
-            ordered["gain"].iloc[part].mean() for part in parts
+            ordered["shift"].iloc[part].mean() for part in parts
         ]
 
     return curves(names, folder, curve, "score of the clear image, in parts of the range")

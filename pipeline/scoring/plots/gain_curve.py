@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from pipeline.errors import BenchError
-from pipeline.scoring.plots.board_panels import panels_below, sections_of
-from pipeline.scoring.tables.show import read_board
+from metric_robustness.pipeline.errors import BenchError
+from metric_robustness.pipeline.scoring.plots.board_panels import panels_below, sections_of
+from metric_robustness.pipeline.scoring.tables.show import read_board
 
 
 def draw(names: Sequence[str], folder: Path) -> Figure:

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
-from pipeline.scoring.plots.board_panels import caption, estimate, panels_below, sections_of
-from pipeline.scoring.tables.show import read_board
+from metric_robustness.pipeline.scoring.plots.board_panels import caption, estimate, panels_below, sections_of
+from metric_robustness.pipeline.scoring.tables.show import read_board
 
 
 def draw(names: Sequence[str], folder: Path) -> Figure:

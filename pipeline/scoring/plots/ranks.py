@@ -9,10 +9,10 @@ from pathlib import Path
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from pipeline.errors import BenchError
-from pipeline.scoring.plots.board_panels import caption, panels_below, sections_of
-from pipeline.scoring.plots.style import COLOURS
-from pipeline.scoring.tables.show import read_board
+from metric_robustness.pipeline.errors import BenchError
+from metric_robustness.pipeline.scoring.plots.board_panels import caption, panels_below, sections_of
+from metric_robustness.pipeline.scoring.plots.style import COLOURS
+from metric_robustness.pipeline.scoring.tables.show import read_board
 
 
 def draw(names: Sequence[str], folder: Path) -> Figure:

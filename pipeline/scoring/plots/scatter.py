@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
-from pipeline.errors import BenchError
-from pipeline.scoring.plots.board_panels import caption, estimate, panels_below, require
-from pipeline.scoring.tables.show import read_board
+from metric_robustness.pipeline.errors import BenchError
+from metric_robustness.pipeline.scoring.plots.board_panels import caption, estimate, panels_below, require
+from metric_robustness.pipeline.scoring.tables.show import read_board
 
 
 def draw(names: Sequence[str], folder: Path) -> Figure:

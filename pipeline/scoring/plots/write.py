@@ -10,10 +10,10 @@ from pathlib import Path
 import matplotlib as mpl
 from matplotlib.figure import Figure
 
-from pipeline.errors import BenchError, suggestion
-from pipeline.files import write_atomically
-from pipeline.scoring.plots.found import KINDS, Kind, module_of
-from pipeline.scoring.plots.style import STYLE, UNDATED
+from metric_robustness.pipeline.errors import BenchError, suggestion
+from metric_robustness.pipeline.files import write_atomically
+from metric_robustness.pipeline.scoring.plots.found import KINDS, Kind, module_of
+from metric_robustness.pipeline.scoring.plots.style import STYLE, UNDATED
 
 
 def write_plot(kind: Kind, names: Sequence[str], folder: Path, out: Path) -> None:

@@ -10,10 +10,10 @@ from typing import Literal
 
 import pandas as pd
 
-from pipeline.cells.stamp import Stamp, read_stamp
-from pipeline.errors import BenchError
-from pipeline.files import file_digest
-from pipeline.scoring.read.rows import ExcludedRow, RowsError, no_rows, read_rows
+from metric_robustness.pipeline.cells.stamp import Stamp, read_stamp
+from metric_robustness.pipeline.errors import BenchError
+from metric_robustness.pipeline.files import file_digest
+from metric_robustness.pipeline.scoring.read.rows import ExcludedRow, RowsError, no_rows, read_rows
 
 Status = Literal["done", "failed", "skipped", "corrupt", "stale"]  # stale: measured otherwise than its neighbours
 

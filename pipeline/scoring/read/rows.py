@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 import pyarrow.csv as arrow
 from numpy.typing import NDArray
 
-from pipeline.cells.row import COLUMNS, DECLARED
+from metric_robustness.pipeline.cells.row import COLUMNS, DECLARED
 
 RECENT = tuple(name for name, column in DECLARED.items() if column.recent)
 REQUIRED = tuple(name for name, column in DECLARED.items() if column.required)
@@ -82,13 +82,13 @@ def read_rows(path: Path, *, parity: bool = False) -> Rows:
     table = table.sort_values(IDENTITY, kind="stable", ignore_index=True)
     is_defended = table["defence"] != ""
     if is_defended.any():
-        notes.append(f"{int(is_defended.sum())} rows of defended metrics left out")
+        notes.append(f"{int(is_defended.sum())} rows of defended metrics excluded")
     excluded, own = tuple(sorted(broken + contradictory)), table[~is_defended].reset_index(drop=True)
     return Rows(own, excluded, (*notes, *repeated), table[is_defended].reset_index(drop=True))
 
 
 def _ours(path: Path) -> pa.Table:
-    """Returns the rows of a file that is as `pipeline.cells.row` writes it.
+    """Returns the rows of a file that is as `metric_robustness.pipeline.cells.row` writes it.
 
     Raises:
         ArrowException: If it is not.
@@ -230,4 +230,4 @@ def _without_repeats(
     places = once.loc[disagreeing, ["dataset", "variant", "image"]].drop_duplicates()
     excluded = tuple(ExcludedRow(dataset, variant, image, reason) for dataset, variant, image in places.to_numpy())
     consistent = once[~disagreeing]
-    return consistent, excluded, (f"{len(table) - len(consistent)} duplicate rows left out",)
+    return consistent, excluded, (f"{len(table) - len(consistent)} duplicate rows excluded",)

@@ -15,12 +15,12 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from pipeline.errors import DataError
-from pipeline.scoring.read.cells import StoredCell
-from pipeline.scoring.scores.opinions import before_and_after
-from pipeline.scoring.scores.ranges import Ranges, fixed_scale
-from pipeline.scoring.scores.robustness import ScoreScale, Values
-from pipeline.scoring.scores.statistics import UNKNOWN, Estimate, mean_of
+from metric_robustness.pipeline.errors import DataError
+from metric_robustness.pipeline.scoring.read.cells import StoredCell
+from metric_robustness.pipeline.scoring.scores.opinions import before_and_after
+from metric_robustness.pipeline.scoring.scores.ranges import Ranges, fixed_scale
+from metric_robustness.pipeline.scoring.scores.robustness import ScoreScale, Values
+from metric_robustness.pipeline.scoring.scores.statistics import UNKNOWN, Estimate, mean_of
 
 SAME = 80.0  # dB, which the PSNR of equal images counts as
 CERTIFIED = ("radius", "certified_low", "certified_high")  # the columns of a smoothing defence
@@ -43,8 +43,7 @@ class Case(NamedTuple):
 class Clean(NamedTuple):
     """What a defence does to images that nobody attacked."""
 
-    clean_cost: float  # mean |f(x) - f(D(x))| / |f(x)|
-    clean_cost_of_range: float  # mean |f(x) - f(D(x))| in parts of the metric's range
+    clean_shift: float  # mean |f(x) - f(D(x))| in parts of the metric's range
     agreement: float  # SROCC of f(x) with f(D(x)); nan for fewer than three images
 
 
@@ -72,8 +71,8 @@ class Defended:
 
     case: Case
     n: int
-    gain: float  # mean |f(x) - f(D(x'))| / |f(x)|, the paper's G
-    gain_of_range: Estimate  # mean |f(x) - f(D(x'))| in parts of the metric's range
+    gain: float  # mean f(D(x')) - f(x) in parts of the metric's range; above 0 where the attack raised the score
+    shift: Estimate  # mean |f(D(x')) - f(x)| in parts of the metric's range; the paper's G divides by |f(x)| instead
     quality: float  # mean (SSIM(x, D(x')) + PSNR(x, D(x')) / 80) / 2, the paper's Q
     clean: Clean
     opinions: Opinions
@@ -138,7 +137,7 @@ def _lines(cell: StoredCell, ranges: Ranges, clear: pd.Series) -> Iterator[Defen
 def each_image(cells: Iterable[StoredCell], ranges: Ranges) -> pd.DataFrame:
     """Returns what defences did on every image under default settings, a row each.
 
-    The columns are metric, dataset, attack, defence, setting and image; `gain`, |f(x) - f(D(x'))| in parts of the
+    The columns are metric, dataset, attack, defence, setting and image; `shift`, |f(x) - f(D(x'))| in parts of the
     range; `ssim` of the attacked image before the defence; and `value`, f(x) in parts of the range, 1 the best.
     """
     usable = [cell for cell in cells if cell.status == "done" and cell.stamp]
@@ -150,13 +149,13 @@ def each_image(cells: Iterable[StoredCell], ranges: Ranges) -> pd.DataFrame:
             defence=defence,
             setting=setting,
             value=context.scale(rows["clear"].to_numpy()),
-            gain=(rows["clear"] - rows["attacked_defended"]).abs() / (context.scale.high - context.scale.low),
+            shift=(rows["clear"] - rows["attacked_defended"]).abs() / (context.scale.high - context.scale.low),
         )
         for cell in usable
         for context, defence, setting, rows in _groups(cell, ranges, clear)
         if not context.variant
     ]
-    columns = ["metric", "dataset", "attack", "defence", "setting", "image", "gain", "ssim", "value"]
+    columns = ["metric", "dataset", "attack", "defence", "setting", "image", "shift", "ssim", "value"]
     return pd.concat([pd.DataFrame(columns=columns), *(part[columns] for part in parts)], ignore_index=True)
 
 
@@ -214,8 +213,6 @@ class DefenceContext(NamedTuple):
         """Returns the line of one defence."""
         clear, before, after = (rows[name].to_numpy() for name in ("clear", "clear_defended", "attacked_defended"))
         width = self.scale.high - self.scale.low
-        with np.errstate(divide="ignore", invalid="ignore"):
-            relative, cost = (_mean(np.abs(clear - value) / np.abs(clear)) for value in (after, before))
         quality = (rows["ssim_defended"] + rows["psnr_defended"].clip(upper=SAME) / SAME) / 2
         agreed = before_and_after(
             rows,
@@ -226,12 +223,11 @@ class DefenceContext(NamedTuple):
         return Defended(
             case=Case(self.metric, defence, self.attack, self.dataset, self.variant, setting),
             n=len(rows),
-            gain=relative,
-            gain_of_range=mean_of(np.abs(clear - after) / width, rows["clip"])[0] if len(rows) else NO_ESTIMATE,
+            gain=_mean(self.scale(after) - self.scale(clear)),
+            shift=mean_of(np.abs(clear - after) / width, rows["clip"])[0] if len(rows) else NO_ESTIMATE,
             quality=_mean(quality.to_numpy()),
             clean=Clean(
-                clean_cost=cost,
-                clean_cost_of_range=_mean(np.abs(clear - before) / width),
+                clean_shift=_mean(np.abs(clear - before) / width),
                 agreement=float(stats.spearmanr(clear, before).statistic) if len(rows) > 2 else math.nan,
             ),
             opinions=Opinions(**agreed),
@@ -265,8 +261,8 @@ def _flagged(lines: dict[Case, Defended]) -> list[Defended]:
         unaware = lines.get(case._replace(setting="non-adaptive"))
         aware = lines.get(case._replace(setting="adaptive"))
         if case.defence != NONE and bare and unaware and aware:
-            taken = bare.gain_of_range.value - unaware.gain_of_range.value
-            given_back = aware.gain_of_range.value - unaware.gain_of_range.value
+            taken = bare.shift.value - unaware.shift.value
+            given_back = aware.shift.value - unaware.shift.value
             result.append(replace(line, only_unaware=bool(taken > 0 and given_back > taken / 2)))
         else:
             result.append(line)

@@ -13,8 +13,15 @@ from functools import lru_cache
 import numpy as np
 import pandas as pd
 
-from pipeline.scoring.scores.robustness import SCORES, ScoreScale, Values, robustness
-from pipeline.scoring.scores.statistics import Estimate, Interval, bootstrap, interval, intervals, mean_of
+from metric_robustness.pipeline.scoring.scores.robustness import SCORES, ScoreScale, Values, robustness
+from metric_robustness.pipeline.scoring.scores.statistics import (
+    Estimate,
+    Interval,
+    bootstrap,
+    interval,
+    intervals,
+    mean_of,
+)
 
 
 @dataclass(frozen=True)

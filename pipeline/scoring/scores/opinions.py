@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from pipeline.scoring.scores.robustness import Values
+from metric_robustness.pipeline.scoring.scores.robustness import Values
 
 FEWEST = 3  # images, below which a correlation says nothing
 

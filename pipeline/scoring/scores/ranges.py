@@ -12,10 +12,10 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
-from pipeline import places
-from pipeline.cells.stamp import Stamp
-from pipeline.errors import DataError
-from pipeline.scoring.scores.robustness import ScoreScale
+from metric_robustness.pipeline import places
+from metric_robustness.pipeline.cells.stamp import Stamp
+from metric_robustness.pipeline.errors import DataError
+from metric_robustness.pipeline.scoring.scores.robustness import ScoreScale
 
 Ranges = dict[str, tuple[float, float]]
 Range = tuple[float, float]

@@ -9,8 +9,8 @@ from itertools import combinations
 import numpy as np
 from scipy import stats
 
-from pipeline.scoring.scores.robustness import Values
-from pipeline.scoring.scores.statistics import LEVEL
+from metric_robustness.pipeline.scoring.scores.robustness import Values
+from metric_robustness.pipeline.scoring.scores.statistics import LEVEL
 
 POWER = 0.8
 

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from pipeline.errors import DataError
+from metric_robustness.pipeline.errors import DataError
 
 Values: TypeAlias = NDArray[np.float64]  # (N,), one per image
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from pipeline.scoring.scores.robustness import SCORES, Values, terms
+from metric_robustness.pipeline.scoring.scores.robustness import SCORES, Values, terms
 
 LEVEL = 0.95
 RESAMPLES = 2_000

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from pipeline.errors import BenchError, DataError, suggestion
-from pipeline.scoring.read.cells import StoredCell
-from pipeline.scoring.scores.transport import Transport
+from metric_robustness.pipeline.errors import BenchError, DataError, suggestion
+from metric_robustness.pipeline.scoring.read.cells import StoredCell
+from metric_robustness.pipeline.scoring.scores.transport import Transport
 
 
 @dataclass(frozen=True)

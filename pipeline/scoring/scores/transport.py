@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from pipeline.errors import DataError
-from pipeline.scoring.scores.robustness import Values
+from metric_robustness.pipeline.errors import DataError
+from metric_robustness.pipeline.scoring.scores.robustness import Values
 
 
 class Transport:

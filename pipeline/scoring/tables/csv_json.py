@@ -9,14 +9,14 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from pipeline.scoring.board.flags import EXPLANATIONS
-from pipeline.scoring.board.leaderboard import Leaderboard, Section, Standing
-from pipeline.scoring.board.records import COSTS, Record
-from pipeline.scoring.scores.effects import Effect
-from pipeline.scoring.scores.opinions import OPINIONS
-from pipeline.scoring.scores.robustness import BRIEF, SCORES, ScoreScale
-from pipeline.scoring.scores.statistics import Estimate
-from pipeline.scoring.tables.format import digits, plain
+from metric_robustness.pipeline.scoring.board.flags import EXPLANATIONS
+from metric_robustness.pipeline.scoring.board.leaderboard import Leaderboard, Section, Standing
+from metric_robustness.pipeline.scoring.board.records import COSTS, Record
+from metric_robustness.pipeline.scoring.scores.effects import Effect
+from metric_robustness.pipeline.scoring.scores.opinions import OPINIONS
+from metric_robustness.pipeline.scoring.scores.robustness import BRIEF, SCORES, ScoreScale
+from metric_robustness.pipeline.scoring.scores.statistics import Estimate
+from metric_robustness.pipeline.scoring.tables.format import digits, plain
 
 INTERVAL_COLUMNS = tuple(f"{name}{end}" for name in SCORES for end in ("", "_low", "_high"))
 SCORES_COLUMNS = (
@@ -104,19 +104,19 @@ def _standing_line(section: Section, standing: Standing) -> dict[str, str]:
         "rank_high": str(standing.rank_interval[1]) if standing.rank_interval else "",
         "metric": standing.metric,
         "title": standing.title,
-        "n": str(standing.worst.n if standing.worst else 0),
-        **_effect_line("worst_case_", standing.worst, SCORES),
+        "n": str(standing.effects.worst.n if standing.effects.worst else 0),
+        **_effect_line("worst_case_", standing.effects.worst, SCORES),
         **(_scale_line(standing.scale) if standing.scale else SCALELESS),
         "missing": "; ".join(f"{attack}: {reason}" for attack, reason in standing.missing.items()),
         "flags": "; ".join(map(str, standing.flags)),
         "note": section.caption,
     }
     for family in section.families:
-        line |= _effect_line(f"family_{family}_", standing.families.get(family), BRIEF)
+        line |= _effect_line(f"family_{family}_", standing.effects.families.get(family), BRIEF)
     for attack in section.attacks:
-        line |= _effect_line(f"{attack}_", standing.attacks.get(attack), BRIEF)
-    for variant in sorted(standing.variants):
-        line |= _effect_line(f"{variant}_", standing.variants[variant], BRIEF)
+        line |= _effect_line(f"{attack}_", standing.effects.attacks.get(attack), BRIEF)
+    for variant in sorted(standing.effects.variants):
+        line |= _effect_line(f"{variant}_", standing.effects.variants[variant], BRIEF)
     return line
 
 
@@ -143,13 +143,13 @@ def _standing(standing: Standing) -> dict[str, Any]:
         "rank_interval": standing.rank_interval,
         "metric": standing.metric,
         "title": standing.title,
-        "worst_case": _effect(standing.worst) if standing.worst else None,
-        "moved_most_by": standing.worst_on,
-        "families": _effects(standing.families),
-        "attacks": _effects(standing.attacks),
-        "variants": _effects(standing.variants),
+        "worst_case": _effect(standing.effects.worst) if standing.effects.worst else None,
+        "worst_on": standing.effects.worst_on,
+        "families": _effects(standing.effects.families),
+        "attacks": _effects(standing.effects.attacks),
+        "variants": _effects(standing.effects.variants),
         **({"opinions": {name: _plain(each) for name, each in standing.opinions.items()}} if standing.opinions else {}),
-        "over_noise": {attack: _estimate(more) for attack, more in standing.over_noise.items()},
+        "over_noise": {attack: _estimate(more) for attack, more in standing.effects.over_noise.items()},
         "missing": standing.missing,
         "flags": [{"code": flag.code, "text": flag.text, "attacks": list(flag.attacks)} for flag in standing.flags],
         "scale": {"low": scale.low, "high": scale.high, "source": scale.source} if scale else None,

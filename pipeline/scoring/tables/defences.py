@@ -7,27 +7,28 @@ import io
 import math
 from collections.abc import Sequence
 
-from pipeline.scoring.scores.defences import NONE, Case, CertifiedInterval, Clean, Defended, Opinions
-from pipeline.scoring.tables.format import digits, with_margin
-from pipeline.scoring.tables.markdown import table
+from metric_robustness.pipeline.scoring.scores.defences import NONE, Case, CertifiedInterval, Clean, Defended, Opinions
+from metric_robustness.pipeline.scoring.tables.format import digits, with_margin
+from metric_robustness.pipeline.scoring.tables.markdown import table
 
 COLUMNS = (
     *Case._fields,
-    *("n", "gain", "gain_of_range", "quality"),
+    *("n", "gain", "shift", "quality"),
     *Clean._fields,
     *Opinions._fields,
     "seconds",
     *CertifiedInterval._fields,
-    *("gain_of_range_low", "gain_of_range_high", "flag"),
+    *("shift_low", "shift_high", "flag"),
 )
-HEADER = ["defence", "gain, unaware", "gain, aware", "quality", "clean cost", "agreement", "ms/image"]
+HEADER = ["defence", "shift, unaware", "shift, aware", "quality", "clean shift", "agreement", "ms/image"]
 RATED = ["SROCC, clear", "SROCC, unaware", "SROCC, aware"]  # of images that people rated
 MEANING = (
-    "- Gain: mean |f(x) - f(D(x'))| in parts of the metric's range, whichever way the score moved; ± is half of the "
+    "- Shift: mean |f(x) - f(D(x'))| in parts of the metric's range, whichever way the score moved; ± is half of the "
     "95 % bootstrap interval over clips. Unaware: the attack saw the bare metric; aware: it saw the metric behind the "
-    "defence. Only the second says how much a defence is worth.\n"
-    "- Clean cost: the same for images that nobody attacked, relative to f(x): what the defence itself does to the "
-    "score. Agreement: rank correlation of the scores of clear images with and without the defence.\n"
+    "defence. Only the second says how much a defence is worth. defences.csv also has the gain, which is signed: above "
+    "0 where the attack raised the score.\n"
+    "- Clean shift: the same for images that nobody attacked: what the defence itself does to the score. Agreement: "
+    "rank correlation of the scores of clear images with and without the defence.\n"
     "- Quality: mean of (SSIM + PSNR/80)/2 of the purified attacked image against the clear one; equal images count as "
     "80 dB. A geometric defence is undone first.\n"
     "- ms/image: milliseconds that the defence alone takes for an image, on the machine and at the image size of the "
@@ -43,8 +44,8 @@ def defences_csv(lines: Sequence[Defended]) -> str:
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)
     for line in lines:
-        interval = line.gain_of_range[1:]
-        numbers = (line.gain, line.gain_of_range.value, line.quality, *line.clean, *line.opinions)
+        interval = line.shift[1:]
+        numbers = (line.gain, line.shift.value, line.quality, *line.clean, *line.opinions)
         rest = (line.seconds, *line.certificate, *interval)
         writer.writerow([*line.case, line.n, *map(digits, numbers), *map(digits, rest), _flag(line)])
     return text.getvalue()
@@ -90,23 +91,23 @@ def _certificate(line: Defended) -> str:
 
 
 def _order(settings: dict[str, Defended]) -> tuple[bool, float]:
-    """Returns what sorts: the gain of an attack that knows the defence; those without one last."""
+    """Returns what sorts: the shift under an attack that knows the defence; those without one last."""
     aware = settings.get("adaptive")
-    return (aware is None, (aware or next(iter(settings.values()))).gain_of_range.value)
+    return (aware is None, (aware or next(iter(settings.values()))).shift.value)
 
 
 def _row(defence: str, settings: dict[str, Defended], *, rated: bool) -> list[str]:
-    gains = [settings.get("undefended", settings.get(name)) for name in ("non-adaptive", "adaptive")]
+    pair = [settings.get("undefended", settings.get(name)) for name in ("non-adaptive", "adaptive")]
     any_ = next(iter(settings.values()))
     opinions = (
-        [any_.opinions.srocc_clear, *(line.opinions.srocc_attacked if line else math.nan for line in gains)]
+        [any_.opinions.srocc_clear, *(line.opinions.srocc_attacked if line else math.nan for line in pair)]
         if rated
         else []
     )
     return [
         defence,
-        *(with_margin(line.gain_of_range.value, line.gain_of_range[1:]) if line else "not run" for line in gains),
-        *(digits(round(value, 3)) or "n/a" for value in (any_.quality, any_.clean.clean_cost, any_.clean.agreement)),
+        *(with_margin(line.shift.value, line.shift[1:]) if line else "not run" for line in pair),
+        *(digits(round(value, 3)) or "n/a" for value in (any_.quality, any_.clean.clean_shift, any_.clean.agreement)),
         f"{1000 * any_.seconds:.3g}" if any_.seconds >= 0 else "n/a",
         *(digits(round(value, 3)) or "n/a" for value in opinions),
         " ".join(dict.fromkeys(filter(None, map(_flag, settings.values())))),

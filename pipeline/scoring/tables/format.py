@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from pipeline.scoring.scores.statistics import Interval
+from metric_robustness.pipeline.scoring.scores.statistics import Interval
 
 
 def with_margin(value: float, interval: Interval) -> str:

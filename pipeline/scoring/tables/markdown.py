@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Sequence
 
-from pipeline.scoring.board.leaderboard import Leaderboard, Section, Standing
-from pipeline.scoring.board.records import CONTROL
-from pipeline.scoring.scores.effects import Effect
-from pipeline.scoring.scores.robustness import SCORES
-from pipeline.scoring.tables.format import with_margin
+from metric_robustness.pipeline.scoring.board.leaderboard import Leaderboard, Section, Standing
+from metric_robustness.pipeline.scoring.board.records import CONTROL
+from metric_robustness.pipeline.scoring.scores.effects import Effect
+from metric_robustness.pipeline.scoring.scores.robustness import SCORES
+from metric_robustness.pipeline.scoring.tables.format import with_margin
 
 HIGHER = min((score.title for score in SCORES.values() if score.higher_is_better), key=len)  # "R-score" names both
 MEANING = (
@@ -42,9 +42,9 @@ def _section(section: Section) -> Iterator[str]:
             [
                 str(standing.rank or "n/a"),
                 f"{standing.metric}: {standing.title}",
-                f"**{_gain(standing.worst)}**",
-                *(_gain(standing.families.get(family)) for family in section.families),
-                *(_gain(standing.attacks.get(attack)) for attack in section.attacks),
+                f"**{_gain(standing.effects.worst)}**",
+                *(_gain(standing.effects.families.get(family)) for family in section.families),
+                *(_gain(standing.effects.attacks.get(attack)) for attack in section.attacks),
             ]
             for standing in section.standings
         ],
@@ -56,21 +56,24 @@ def _section(section: Section) -> Iterator[str]:
             [
                 str(standing.rank or "n/a"),
                 standing.metric,
-                str(standing.worst.n),
-                *(with_margin(standing.worst.scores[name], standing.worst.intervals[name]) for name in SCORES),
+                str(standing.effects.worst.n),
+                *(
+                    with_margin(standing.effects.worst.scores[name], standing.effects.worst.intervals[name])
+                    for name in SCORES
+                ),
                 f"{standing.scale.low:.6g} to {standing.scale.high:.6g}, {standing.scale.source}",
             ]
             for standing in section.standings
-            if standing.worst and standing.scale
+            if standing.effects.worst and standing.scale
         ],
     )
-    variants = sorted({name for standing in section.standings for name in standing.variants})
+    variants = sorted({name for standing in section.standings for name in standing.effects.variants})
     if variants:
         yield "Other settings (absolute gain; not part of the worst case):"
         yield table(
             ["metric", *variants],
             [
-                [standing.metric, *(_gain(standing.variants.get(name)) for name in variants)]
+                [standing.metric, *(_gain(standing.effects.variants.get(name)) for name in variants)]
                 for standing in section.standings
             ],
         )

@@ -14,13 +14,20 @@ import pandas as pd
 from rich.table import Table
 from rich.text import Text
 
-from pipeline.errors import BenchError, DataError
-from pipeline.scoring.read.cells import StoredCell, read_cells
-from pipeline.scoring.scores.ranges import Ranges, fixed_scale, measured_scale, read_ranges
-from pipeline.scoring.scores.robustness import BRIEF, SCORES, ScoreScale, Values, robustness, subset_scale
-from pipeline.scoring.scores.statistics import bootstrap, intervals
-from pipeline.scoring.scores.target import Target, direction_of
-from pipeline.scoring.tables.format import plain, with_margin
+from metric_robustness.pipeline.errors import BenchError, DataError
+from metric_robustness.pipeline.scoring.read.cells import StoredCell, read_cells
+from metric_robustness.pipeline.scoring.scores.ranges import Ranges, fixed_scale, measured_scale, read_ranges
+from metric_robustness.pipeline.scoring.scores.robustness import (
+    BRIEF,
+    SCORES,
+    ScoreScale,
+    Values,
+    robustness,
+    subset_scale,
+)
+from metric_robustness.pipeline.scoring.scores.statistics import bootstrap, intervals
+from metric_robustness.pipeline.scoring.scores.target import Target, direction_of
+from metric_robustness.pipeline.scoring.tables.format import plain, with_margin
 
 Scaling = Literal["fixed", "subset"]
 

@@ -11,9 +11,9 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
-from pipeline import places
-from pipeline.errors import BenchError, DataError, suggestion
-from pipeline.scoring.tables.format import with_margin
+from metric_robustness.pipeline import places
+from metric_robustness.pipeline.errors import BenchError, DataError, suggestion
+from metric_robustness.pipeline.scoring.tables.format import with_margin
 
 BARS = "▁▂▃▄▅▆▇█"
 NUMBERS = {"rank", "worst case", "gain", "over noise", "worst on", "difference"}  # headings of columns
@@ -38,7 +38,9 @@ def read_board(folder: Path) -> Facts:
         raise BenchError(f"{folder} must hold leaderboard.json; got none: name with --from what `run --out` wrote")
     try:
         board: Facts = json.loads(path.read_text(encoding="utf-8"))
-        known = all({"p_better", "metrics", "attacks"} <= section.keys() for section in board["sections"])
+        sections = board["sections"]
+        known = all({"p_better", "metrics", "attacks"} <= section.keys() for section in sections)
+        known = known and all("worst_on" in metric for section in sections for metric in section["metrics"])
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise DataError(f"{path} must be a leaderboard of ours; it cannot be read ({error}): write it again") from error
     if not known:
@@ -146,11 +148,11 @@ def _profile_lines(part: Facts) -> Iterator[Text | Table]:
     among = f", {sure[0]} to {sure[1]} in 95 % of the resamples" if sure else ""
     yield Text(f"rank {metric['rank'] or 'n/a'}{among}; worst case {_gain(metric['worst_case'])}")
     highest = max(map(_value, metric["attacks"].values()), default=0)
-    images = sum(metric["moved_most_by"].values())
+    images = sum(metric["worst_on"].values())
     table = _table("attack", "family", "gain", "", "over noise", "worst on")
     for attack, family in part["attacks"].items():
         effect, more = metric["attacks"].get(attack), metric["over_noise"].get(attack)
-        share = metric["moved_most_by"].get(attack)
+        share = metric["worst_on"].get(attack)
         table.add_row(
             Text(attack),
             family,

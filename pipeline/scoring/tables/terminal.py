@@ -9,9 +9,9 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
-from pipeline.scoring.board.leaderboard import Leaderboard, Section
-from pipeline.scoring.scores.effects import Effect
-from pipeline.scoring.tables.format import with_margin
+from metric_robustness.pipeline.scoring.board.leaderboard import Leaderboard, Section
+from metric_robustness.pipeline.scoring.scores.effects import Effect
+from metric_robustness.pipeline.scoring.tables.format import with_margin
 
 
 def print_leaderboard(board: Leaderboard, console: Console) -> None:
@@ -36,8 +36,8 @@ def _table(section: Section, columns: str) -> Table:
     for heading in ("worst case", *names):
         table.add_column(heading, justify="right")
     for standing in section.standings:
-        worst = standing.worst
-        of: Mapping[str, Effect] = getattr(standing, columns)
+        worst = standing.effects.worst
+        of: Mapping[str, Effect] = getattr(standing.effects, columns)
         table.add_row(
             str(standing.rank or "n/a"),
             standing.metric,

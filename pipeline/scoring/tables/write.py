@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from pipeline.files import write_atomically
-from pipeline.scoring.board.consistency import together
-from pipeline.scoring.board.leaderboard import Leaderboard, build
-from pipeline.scoring.board.record_cache import read_records
-from pipeline.scoring.processes import Processes
-from pipeline.scoring.read.cells import StoredCell, find_cells, read_cell
-from pipeline.scoring.scores.defences import defended
-from pipeline.scoring.scores.ranges import read_ranges
-from pipeline.scoring.tables.csv_json import leaderboard_csv, leaderboard_json, scores_csv
-from pipeline.scoring.tables.defences import defences_csv, defences_md
-from pipeline.scoring.tables.markdown import to_markdown
-from pipeline.scoring.tables.terminal import print_leaderboard
+from metric_robustness.pipeline.files import write_atomically
+from metric_robustness.pipeline.scoring.board.consistency import together
+from metric_robustness.pipeline.scoring.board.leaderboard import Leaderboard, build
+from metric_robustness.pipeline.scoring.board.record_cache import read_records
+from metric_robustness.pipeline.scoring.processes import Processes
+from metric_robustness.pipeline.scoring.read.cells import StoredCell, find_cells, read_cell
+from metric_robustness.pipeline.scoring.scores.defences import defended
+from metric_robustness.pipeline.scoring.scores.ranges import read_ranges
+from metric_robustness.pipeline.scoring.tables.csv_json import leaderboard_csv, leaderboard_json, scores_csv
+from metric_robustness.pipeline.scoring.tables.defences import defences_csv, defences_md
+from metric_robustness.pipeline.scoring.tables.markdown import to_markdown
+from metric_robustness.pipeline.scoring.tables.terminal import print_leaderboard
 
 __all__ = ["about_defences", "print_leaderboard", "write_tables"]
 

@@ -9,10 +9,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import mse_loss
 
-from metrics.base import Images
-from pipeline.train.photographs import Photographs
-from pipeline.train.recipes import Recipe
-from pipeline.train.samples import Samples, clear_crops, sample_plans
+from metric_robustness.metrics.base import Images
+from metric_robustness.pipeline.train.photographs import Photographs
+from metric_robustness.pipeline.train.recipes import Recipe
+from metric_robustness.pipeline.train.samples import Samples, clear_crops, sample_plans
 
 STRONGEST = 25 / 255  # the sigma of training is drawn up to this
 MEASURED_AT = 15 / 255  # sigma of the noise that is removed from validation samples

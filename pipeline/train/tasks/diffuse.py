@@ -11,9 +11,9 @@ from diffusers import DDPMScheduler
 from torch import Tensor, nn
 from torch.nn.functional import mse_loss
 
-from metrics.base import Images
-from pipeline.train.samples import Samples
-from pipeline.train.tasks.denoise import origin, samples
+from metric_robustness.metrics.base import Images
+from metric_robustness.pipeline.train.samples import Samples
+from metric_robustness.pipeline.train.tasks.denoise import origin, samples
 
 __all__ = ["figures", "loss", "origin", "samples"]
 

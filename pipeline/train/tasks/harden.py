@@ -9,18 +9,18 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from defences.base import Defence, RobustTraining
-from metrics.base import Images, Metric
-from pipeline.catalogue.entry import Entry
-from pipeline.catalogue.lookup import find
-from pipeline.cells.settings import Settings
-from pipeline.engine.attack.settings import overridden
-from pipeline.engine.metric.build import build_defences, build_metric
-from pipeline.errors import DataError
-from pipeline.train.photographs import Photographs
-from pipeline.train.recipes import Recipe
-from pipeline.train.samples import Samples
-from pipeline.train.tasks import rate
+from metric_robustness.defences.base import Defence, RobustTraining
+from metric_robustness.metrics.base import Images, Metric
+from metric_robustness.pipeline.catalogue.entry import Entry
+from metric_robustness.pipeline.catalogue.lookup import find
+from metric_robustness.pipeline.cells.settings import Settings
+from metric_robustness.pipeline.engine.attack.settings import overridden
+from metric_robustness.pipeline.engine.metric.build import build_defences, build_metric
+from metric_robustness.pipeline.errors import DataError
+from metric_robustness.pipeline.train.photographs import Photographs
+from metric_robustness.pipeline.train.recipes import Recipe
+from metric_robustness.pipeline.train.samples import Samples
+from metric_robustness.pipeline.train.tasks import rate
 
 
 class Hardening:

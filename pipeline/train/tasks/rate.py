@@ -10,12 +10,12 @@ from scipy.stats import pearsonr, rankdata, spearmanr
 from torch import Tensor, nn
 from torch.nn.functional import smooth_l1_loss
 
-from metrics.base import Images
-from pipeline.catalogue.lookup import find
-from pipeline.train.labels import LABEL_METRICS
-from pipeline.train.photographs import Photographs
-from pipeline.train.recipes import Recipe
-from pipeline.train.samples import ALIKE, Samples, prepare, rated_crops, sample_plans
+from metric_robustness.metrics.base import Images
+from metric_robustness.pipeline.catalogue.lookup import find
+from metric_robustness.pipeline.train.labels import LABEL_METRICS
+from metric_robustness.pipeline.train.photographs import Photographs
+from metric_robustness.pipeline.train.recipes import Recipe
+from metric_robustness.pipeline.train.samples import ALIKE, Samples, prepare, rated_crops, sample_plans
 
 
 def samples(

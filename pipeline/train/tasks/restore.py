@@ -9,13 +9,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import mse_loss
 
-from metrics.base import Images
-from pipeline.engine.measures.distances import measures
-from pipeline.errors import DataError
-from pipeline.train.photographs import Photographs
-from pipeline.train.recipes import Recipe
-from pipeline.train.samples import SamplePlan, Samples, draw, sample_plans, stack
-from pipeline.train.tasks.denoise import origin
+from metric_robustness.metrics.base import Images
+from metric_robustness.pipeline.engine.measures.distances import measures
+from metric_robustness.pipeline.errors import DataError
+from metric_robustness.pipeline.train.photographs import Photographs
+from metric_robustness.pipeline.train.recipes import Recipe
+from metric_robustness.pipeline.train.samples import SamplePlan, Samples, draw, sample_plans, stack
+from metric_robustness.pipeline.train.tasks.denoise import origin
 
 __all__ = ["figures", "loss", "origin", "samples"]
 
