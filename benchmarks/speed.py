@@ -8,7 +8,9 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 from typing import Annotated, Any, Literal, TypeAlias, TypeVar
 
 import torch
@@ -20,7 +22,6 @@ from metric_robustness.pipeline.catalogue import lookup
 from metric_robustness.pipeline.catalogue.entry import Entry
 from metric_robustness.pipeline.catalogue.reading import read
 from metric_robustness.pipeline.engine.device import make_deterministic, open_device
-from metric_robustness.pipeline.places import CODE
 from metric_robustness.pipeline.terminal import err, out
 
 CPU = open_device("cpu")  # set up as for a run
@@ -83,10 +84,17 @@ def speed_app(
     return app
 
 
+class BenchmarkEntry(Entry):
+    """A network of this folder, which is no entry of the catalogue."""
+
+    def _module(self) -> ModuleType:
+        return import_module(f"benchmarks.{self.name}")
+
+
 def metric_entry(name: str) -> Entry:
     """Returns an entry of metrics/, or one of the networks in this folder."""
-    own = CODE / "benchmarks" / f"{name}.py"
-    return read(own) if own.is_file() else lookup.find("metrics", name)
+    own = Path(__file__).with_name(f"{name}.py")
+    return BenchmarkEntry(**vars(read(own))) if own.is_file() else lookup.find("metrics", name)
 
 
 def timed(clock: Clock, work: Callable[..., Any], *given: Any) -> tuple[Any, float]:

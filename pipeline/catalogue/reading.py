@@ -126,7 +126,7 @@ def _read(path: Path) -> Entry:
 
 def _require_metadata(folder: str, fields: dict[str, Any]) -> None:
     """Raises unless the required fields are there as literals, and all fields are what their rules ask for."""
-    for rule in (*REQUIRED[folder], *(rule for rule in OPTIONAL if rule.field in fields)):
+    for rule in (*REQUIRED.get(folder, ()), *(rule for rule in OPTIONAL if rule.field in fields)):
         if rule.field not in fields:
             raise _InvalidError(f"{rule.field} must be {rule.must_be}; got no literal: add it to the class")
         if not rule.allows(fields[rule.field]):

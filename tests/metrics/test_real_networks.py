@@ -23,7 +23,7 @@ from metric_robustness.pipeline.contract.base import photographs
 from metric_robustness.pipeline.contract.metric import distort
 from metric_robustness.pipeline.data.dataset import open_dataset
 from metric_robustness.pipeline.data.images import load_batch, quantize, to_tensor
-from metric_robustness.pipeline.engine.attack.passes import attack_variants
+from metric_robustness.pipeline.engine.attack.settings import attack_variants
 from metric_robustness.pipeline.engine.metric.objective import ImageNoise, MetricObjective
 
 IMPORTED = {  # entry: file below weights/

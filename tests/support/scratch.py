@@ -85,6 +85,7 @@ class Tree:
             (root / folder).mkdir()
             for name in ("__init__.py", "base.py"):
                 shutil.copy(ROOT / folder / name, root / folder)
+        shutil.copy(ROOT / "metrics" / "weights_adapter.py", root / "metrics")  # the pipeline reads weights by it
         return cls(root)
 
     def write(self, path: str, text: str) -> Path:
