@@ -92,7 +92,7 @@ class CellRun:
         self.rule = BatchRule(self.checkpoint.header["pixels"], self.checkpoint.header["most"])
 
     def run(self, datasets: list[Dataset]) -> CellResult:
-        """Runs what is left of the cell.
+        """Runs the units that the checkpoint lacks.
 
         Raises:
             BenchError: If a setting does not exist.

@@ -16,7 +16,7 @@ class Checkpoint:
     are done again. A checkpoint with another key belongs to other work and begins anew.
 
     Attributes:
-        header: What the first run recorded beside the key, such as the batch size that must stay the same.
+        header: What the first run recorded besides the key, such as the batch size that must stay the same.
         done: The record of each finished unit.
     """
 
@@ -50,7 +50,7 @@ def _whole_lines(path: Path) -> list[dict[str, Any]]:
     if not path.exists():
         return []
     found: list[dict[str, Any]] = []
-    for line in path.read_bytes().split(b"\n")[:-1]:  # what stands behind the last line end is torn
+    for line in path.read_bytes().split(b"\n")[:-1]:  # what follows the last line end is torn
         try:
             value = json.loads(line)
         except ValueError:

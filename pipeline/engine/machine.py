@@ -1,4 +1,4 @@
-"""Machine: where work is done and kept. No row depends on it."""
+"""Machine: where a run computes and writes. No row depends on it."""
 
 from __future__ import annotations
 

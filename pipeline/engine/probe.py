@@ -111,7 +111,7 @@ def measure(runner: MetricRunner, images: list[Batch]) -> Probe | None:
 
 
 def _lead(slopes: list[Slopes]) -> dict[str, Any]:
-    """Returns the mean or median over all images."""
+    """Returns each measurement's mean or median over the images."""
     gains = map(fmean, zip(*(each.gains for each in slopes), strict=True))
     return {
         "slope": _median([each.slope for each in slopes]),

@@ -53,16 +53,16 @@ def run(selection: Selection, settings: Settings, machine: Machine, listener: Li
     """Runs every pair of the selected metrics and attacks that is not done yet.
 
     Args:
-        selection: What is run.
+        selection: What to run.
         settings: What the rows depend on besides code and data.
-        machine: Where work is done and kept.
+        machine: Where the run computes and writes.
         listener: Follows the run.
         key: What the one cell's key must be; empty: anything.
 
     Raises:
-        BenchError: If something that was asked for does not exist; nothing was run then.
+        BenchError: If a name, a setting or the device does not exist; no cell has run then.
         DataError: If the data cannot be used.
-        TransientError: If the machine failed; what was finished is kept, and a second run continues.
+        TransientError: If the machine failed; a second run continues from what was finished.
     """
     metrics = [lookup.find("metrics", name) for name in selection.metrics]
     open_device(machine.device)

@@ -112,7 +112,7 @@ class Fetcher:
             destination: Where the files go; default: where the libraries look.
             mirror: A folder or an address that is asked first; default: METRIC_ROBUSTNESS_MIRROR.
             on_progress: Is called with each piece of a file that arrives, from several threads.
-            anew: Fetches again what is here and right.
+            anew: Fetches even files that are here and right.
 
         Raises:
             BenchError: If the mirror does not exist.

@@ -50,7 +50,7 @@ class Workplace:
         saver: Writes clear and attacked images; None where a run saves none.
         rule: How many images of a height and width make a batch.
         on_work: Is called with the passes over an image that are done.
-        checkpoint: Holds what is finished.
+        checkpoint: Holds the records of finished units.
         keep: Copies the checkpoint to the store, unless that was done a short while ago.
     """
 

@@ -56,9 +56,9 @@ class Task(NamedTuple):
 class ClipPass:
     """A pass of a cell at work on the clips of a data set.
 
-    Each window of a clip is attacked while the frames of all others are clear: so an attacked frame depends neither on
-    the order of windows nor on where a killed run continued. Attacked frames wait on the disk, 3 bytes a pixel,
-    until the clip is scored.
+    The attack sees one window of a clip at a time, with the frames of all others clear: so an attacked frame depends
+    neither on the order of windows nor on where a killed run continued. Attacked frames wait on the disk, 3 bytes a
+    pixel, until the clip is scored.
 
     Attributes:
         at: What it shares with the other passes of its cell.
@@ -71,7 +71,7 @@ class ClipPass:
     current: Pass
 
     def units(self) -> dict[str, list[Photo]]:
-        """Returns a clip's frames for each trial on it."""
+        """Returns the frames of each clip, once per trial."""
         return {unit: task.photos for unit, task in self._tasks.items()}
 
     def records(self, todo: Mapping[str, list[Photo]]) -> Iterator[tuple[str, UnitRecord]]:

@@ -151,7 +151,7 @@ class MetricRunner:
         return f"-{digest(self.codec_text.encode())[:8]}" if self.codec else ""
 
     def recoded(self, images: Images) -> Images:
-        """Returns images on the 256 levels, re-encoded if a codec is set."""
+        """Returns images on the 256 levels, re-encoded if the codec is JPEG."""
         quality = self.codec.quality if self.codec else None
         return images if quality is None else recompressed(images, quality).to(images.device)
 

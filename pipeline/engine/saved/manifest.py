@@ -64,7 +64,7 @@ class SavedImage:
 
     @property
     def place(self) -> tuple[str, ...]:
-        """Returns the fields that no two images may share."""
+        """Returns the fields that no two different images may share."""
         return (*self.setting, self.dataset, self.image)
 
     @property

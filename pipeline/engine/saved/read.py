@@ -18,7 +18,7 @@ from metric_robustness.pipeline.errors import BenchError
 from metric_robustness.pipeline.files import digest
 
 CONTROL = "control"
-FAMILY = "saved"  # if the manifest names no family, or one whose attacks must be fitted first
+FAMILY = "saved"  # of all but controls: their own may be unknown, or mean that something must be fitted first
 
 
 @dataclass(frozen=True)
