@@ -1,1 +1,1 @@
-"""What is run, what it leaves, and when it is run again. No torch."""
+"""Cells: what the benchmark runs, what it writes, and when it runs a cell again. No torch."""

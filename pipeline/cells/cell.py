@@ -1,6 +1,6 @@
-"""The cell: one metric, one attack, the data sets and settings. Its key, its file, and why it is run or not.
+"""The cell: one metric, one attack, the data sets and settings. Its key, its files, and why a run does it or not.
 
-No torch here: planning decides about cells without executing a contributor's code.
+No torch here: planning decides about cells without running a contributor's code.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Cell:
     attack: Entry
     datasets: Mapping[str, str]  # name -> digest
     settings: Settings
-    train: Mapping[str, str] = field(default_factory=dict)  # name -> digest; only a universal attack looks at it
+    train: Mapping[str, str] = field(default_factory=dict)  # name -> digest; only a universal attack uses it
 
     @property
     def label(self) -> str:
@@ -64,11 +64,11 @@ class Cell:
         return digest(json.dumps(parts, sort_keys=True).encode())[:32]
 
     def needed(self) -> list[Entry]:
-        """Returns the metrics whose scores of the clear image the attack needs; one that is not there has a problem."""
+        """Returns the metrics whose scores of the clear image the attack needs; a missing one has a `problem`."""
         return [_find(name) for name in self.attack.fields.get("needs", ())]
 
     def defended(self) -> list[Entry]:
-        """Returns the metric behind each of the settings' defences; one that is not there has a problem."""
+        """Returns the metric defended by each of the settings' defences; a missing one has a `problem`."""
         return [_find(f"{self.metric.name}+{name}") for name in self.settings.defences]
 
     @property
@@ -85,11 +85,11 @@ class Cell:
         return out / "images" / images_folder(self.metric.name, self.label)
 
     def clear_images(self, out: Path, distortion: Distortion = NONE) -> Path:
-        """Returns where `--save-images` writes what was attacked; no attack's name begins with an underscore."""
+        """Returns where `--save-images` writes clear images; no attack's name begins with an underscore."""
         return out / "images" / "_clear" / distortion.folder
 
     def decide(self, out: Path, *, save_images: bool = False) -> Decision:
-        """Tells whether the cell is to be run in this folder, and why."""
+        """Tells whether a run has to do the cell in this folder, and why."""
         if impossible := self.impossible():
             return impossible
         csv = self.csv(out)
@@ -100,13 +100,13 @@ class Cell:
         return Decision("done", "up to date")
 
     def impossible(self) -> Decision | None:
-        """Returns why the cell cannot be run by anyone, or nothing."""
+        """Returns why no machine can run the cell, or nothing."""
         entries = [(self.metric, ""), (self.attack, ""), *((entry, "") for entry in self.defended())]
         entries += [(entry, f"the attack needs {entry.name}: ") for entry in self.needed()]
         for entry, why in entries:
             if entry.problem:
                 return Decision("failed", why + entry.problem)
-        made = self.attack.fields.get("saved", False)  # before, so that nobody asks this metric for a gradient
+        made = self.attack.fields.get("saved", False)  # the attack is over: nothing asks this metric for a gradient
         if self.attack.fields["access"] == "white" and not (made or self.metric.fields["differentiable"]):
             return Decision("skipped", "white-box attack on a metric without gradient")
         if self.settings.codec and not self.settings.codec.startswith("jpeg:") and self.metric.kind != "video":
@@ -129,7 +129,7 @@ class Cell:
         return self.why_stale(stamp)
 
     def why_stale(self, stamp: Stamp) -> str:
-        """Returns why the cell is to be run, although it has this stamp."""
+        """Returns why a run has to do the cell, although it has this stamp."""
         reasons = {
             f"{stamp.status} last time": stamp.status != "done",
             "its rows are damaged or gone": stamp.key == self.key,
@@ -140,14 +140,14 @@ class Cell:
 
 
 def images_folder(metric: str, attack: str) -> Path:
-    """Returns DEFENCE/PRESET/ATTACK/METRIC of a cell's attacked images; none/default where nothing stands before it."""
+    """Returns DEFENCE/PRESET/ATTACK/METRIC of a cell's attacked images; none/default for a bare metric."""
     bare, _, guard = metric.rpartition("+")
     defence, _, preset = guard.partition("-")
     return Path(defence, preset or "default", attack, bare) if bare else Path("none", "default", attack, metric)
 
 
 def is_universal(attack: Entry) -> bool:
-    """Tells whether an attack is fitted on a training set before it is run."""
+    """Tells whether an attack must be fitted on a training set before it can run."""
     return attack.fields.get("family") == "universal"
 
 
@@ -164,7 +164,7 @@ def clear_key(metric: Entry, dataset: str, distortion: Distortion, codec: str = 
     Args:
         metric: The metric.
         dataset: The data set's digest.
-        distortion: Of the images; only a full-reference metric judges distorted ones.
+        distortion: Of the images; only a full-reference metric scores distorted ones.
         codec: What they are stored with before they are scored.
     """
     before = distortion.setting if metric.full_reference else None

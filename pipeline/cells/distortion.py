@@ -10,7 +10,7 @@ from metric_robustness.pipeline.config import Quality
 
 @dataclass(frozen=True)
 class Distortion:
-    """A full-reference metric judges a distorted image beside its original; any other judges images as they are.
+    """A full-reference metric compares a distorted image with its original; any other scores images as they are.
 
     Attributes:
         quality: Of the JPEG, 1 to 100; None distorts nothing.

@@ -1,4 +1,4 @@
-"""The fit of a universal pattern: its key, its files, and why it is made again or not. No torch, as in cells.py."""
+"""The fit of a universal pattern: its key, its files, and why a run fits it again or not. No torch, as in cell.py."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ class Fit:
 
     @property
     def distortion(self) -> Distortion:
-        """Returns what the pattern is fitted on: the first distortion of those that it is used on."""
+        """Returns the distortion of the training images: the first of those that the pattern is used on."""
         return self.settings.distortions[0] if self.metric.full_reference else NONE
 
     @cached_property
@@ -105,10 +105,10 @@ class Fit:
 
 
 def fits_of(cell: Cell) -> list[Fit]:
-    """Returns the fits that a cell needs: of its default and variants, on every training set; none but for a UAP."""
+    """Returns the fits that a cell needs, per variant and training set; none unless its attack is universal."""
     if not is_universal(cell.attack):
         return []
-    settings = replace(cell.settings, defences=())  # these judge what the pattern does to the bare metric
+    settings = replace(cell.settings, defences=())  # none of these takes part in a fit
     variants = cell.attack.fields.get("variants", {}) if settings.variants and not settings.overrides else {}
     return [
         Fit(cell.metric, cell.attack, variant, name, content, settings)

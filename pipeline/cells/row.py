@@ -19,11 +19,11 @@ CLIP_MEAN = "clip_mean"  # the variant of rows that stand for the mean over a cl
 
 
 class Column(NamedTuple):
-    """What is known of a column beside its name.
+    """What the code knows of a column besides its name.
 
     Attributes:
-        over_frames: How the frames of a clip give the clip's value. `same`: they all have it. `mean`: their mean, and
-            nothing where they have nothing, as where there is no defence. `largest`. `none`: a clip has no such value.
+        over_frames: How the frames of a clip give the clip's value. `same`: they all have it. `mean`: their mean, or
+            nothing if they have no value, as without a defence. `largest`. `none`: a clip has no such value.
         unit: What its numbers are counted in.
         required: Whether every file of rows must have it, published ones too.
         recent: Whether files of earlier versions lack it.

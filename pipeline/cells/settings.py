@@ -20,11 +20,11 @@ class Settings:
 
     Attributes:
         variants: Whether the attack's variants are run, too.
-        distortions: Of the images that full-reference metrics judge; the first one is the default.
+        distortions: Of the images that full-reference metrics score; the first one is the default.
         overrides: Settings of the attack that `--set` changes, by their names.
         dtype: Of the attack's search; scores are always float32.
         codec: What clear and attacked images, or clips, are stored with before they are scored; empty: nothing.
-        defences: Each judges the images that attack the bare metric.
+        defences: The images that attack the bare metric are also scored by the metric with each of these before it.
     """
 
     variants: bool = True
@@ -36,7 +36,7 @@ class Settings:
 
     @property
     def suffix(self) -> str:
-        """Returns what tells the files of a run with other settings from those of the benchmark's own."""
+        """Returns the suffix that keeps files of other settings apart from those of the benchmark's own."""
         parts = ["defended"] if self.defences else []
         parts += [f"{name}={value.replace('/', 'over')}" for name, value in sorted(self.overrides.items())]
         if self.dtype != "float32":
@@ -47,7 +47,7 @@ class Settings:
 
     @property
     def changes(self) -> list[str]:
-        """Returns what a row's variant says of settings that are not the benchmark's own."""
+        """Returns the parts of a row's variant that name settings other than the benchmark's own."""
         changed = [f"{name}={value}" for name, value in sorted(self.overrides.items())]
         if self.dtype != "float32":
             changed.append(f"dtype={self.dtype}")
@@ -69,7 +69,7 @@ class Settings:
 
 
 def settings_of(preset: Preset) -> Settings:
-    """Returns what a preset sets, nothing overridden."""
+    """Returns a preset's settings, without overrides."""
     return Settings(preset.variants, tuple(map(Distortion.of, preset.jpeg)), defences=preset.defences)
 
 

@@ -64,7 +64,7 @@ class Probe(_Frozen):
 
     images: int
     repeat_shift: float  # the largest difference between two scores of one image
-    batch_shift: float = 0  # the largest difference between an image's score alone and beside others
+    batch_shift: float = 0  # the largest difference between an image's score alone and in a batch with others
     problem: str = ""  # why there is no gradient, of a metric that should have one
     slope: float | None = None  # how fast the score rises along its gradient, as a multiple of what the gradient says
     unseen_share: float | None = None  # how far pixels without gradient move the score, as a part of what all pixels do
@@ -85,7 +85,7 @@ class Stamp(_Frozen):
     settings: dict[str, Any]  # overrides, dtype, jpeg: what the rows depend on besides code and data
     preset: str
     key: str  # hash of everything the rows depend on: equal keys, equal rows
-    protocol: int | None = None  # what a number means: PROTOCOL of pipeline/cells/cell.py; older stamps do not say
+    protocol: int | None = None  # PROTOCOL when the cell was run; older stamps lack it
     rows: int = 0
     sha256: str = ""  # of the CSV
     seconds: dict[str, float] = {}  # per variant ("" is the default), attack and scoring together
@@ -111,7 +111,7 @@ def read_stamp(path: Path) -> Stamp | None:
 
 
 def is_current(csv: Path, key: str) -> bool:
-    """Tells whether a cell is done: stamped with this key, and its CSV the very bytes that were stamped."""
+    """Tells whether a cell is done: stamped with this key, and its CSV has the very bytes that the stamp hashed."""
     stamp = read_stamp(csv.with_suffix(".json"))
     if stamp is None or stamp.status != "done" or stamp.key != key:
         return False
@@ -137,7 +137,7 @@ def stamp_of(
         datasets: Its images.
         train: The training sets, of a universal attack.
         preset: The preset's name.
-        run: Further fields, that only a run knows, such as `rows` and `seconds`; `attack_settings` are the attack's
+        run: Further fields that only a run knows, such as `rows` and `seconds`; `attack_settings` are the attack's
             fields as it ran.
     """
     known = dict(run or {})

@@ -1,4 +1,4 @@
-"""How many images are worked on at once, and what happens when that is too many, or when one of them fails."""
+"""How many images make a batch, and what happens when that is too many, or when one of them fails."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ BYTES_PER_PIXEL = 4096  # a ResNet-50 keeps about 2 kB per pixel for its backwar
 
 @dataclass(frozen=True)
 class BatchRule:
-    """How many images make a batch: by the machine's memory and the image's size, not by what is free now."""
+    """How many images make a batch: depends on the machine's memory and the image's size, not on what is free now."""
 
     pixels: int
     most: int
@@ -43,7 +43,7 @@ class BatchRule:
 
 
 class Parts:
-    """A batch in the parts that are worked on: first the whole, then smaller ones of what failed.
+    """A batch in parts: first the whole, then smaller parts of what failed.
 
     A broken image costs only itself: out of memory halves a part, and any other failure tries each of its images alone.
 
@@ -108,7 +108,7 @@ def free_memory() -> None:
 
 
 def attempt(work: Callable[[], Result]) -> Result | str:
-    """Returns what work comes to, or why it failed, in one line: a broken image or clip costs only itself.
+    """Returns the result of work, or why it failed, in one line: a broken image or clip costs only itself.
 
     Raises:
         BenchError: If the metric cannot be built, which another image would not change.

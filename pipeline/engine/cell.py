@@ -29,7 +29,7 @@ PASSES: dict[str, Callable[[Workplace, Dataset, Pass], PassRun]] = {"NR": ImageP
 
 @dataclass
 class CellResult:
-    """What a cell came to.
+    """The rows of a cell, and what its stamp records of the run.
 
     Attributes:
         rows: As text, by column.
@@ -46,7 +46,7 @@ class CellResult:
     purified: Seconds = field(default_factory=dict)
 
     def add(self, dataset: Dataset, variant: str, records: list[UnitRecord]) -> None:
-        """Takes over what a pass came to."""
+        """Adds the records of a pass."""
         rows = _ordered(dataset, [row for record in records for row in record["rows"]])
         self.rows += [*rows, *clip_means(rows)]
         for record in records:
@@ -63,12 +63,12 @@ class CellResult:
 
 
 class CellRun:
-    """One cell at work; what is finished is written down unit by unit, and never done again.
+    """One cell at work; the checkpoint records each finished unit, so that no run does it again.
 
     Args:
         runner: The metric.
         cell: The cell.
-        on_work: Hears of the passes over an image that are done.
+        on_work: Is called with the passes over an image that are done.
         save_images: Whether to write the attacked images, and what was attacked, as PNG.
         patterns: Of a universal attack, the fitted patterns.
     """
@@ -92,7 +92,7 @@ class CellRun:
         self.rule = BatchRule(self.checkpoint.header["pixels"], self.checkpoint.header["most"])
 
     def run(self, datasets: list[Dataset]) -> CellResult:
-        """Runs what is left of the cell.
+        """Runs the units that the checkpoint lacks.
 
         Raises:
             BenchError: If a setting does not exist.
@@ -120,7 +120,7 @@ class CellRun:
         self.runner.sync.copy(self.place, self.checkpoint.path)
 
     def _passes(self, datasets: list[Dataset]) -> Iterator[tuple[Dataset, Pass, PassRun]]:
-        """Yields the passes over the data sets, each as it works on images or on clips."""
+        """Yields the passes over the data sets, each for images or for clips."""
         cell, runner = self.cell, self.runner
         defended = zip(cell.settings.defences, cell.defended(), strict=True)
         assessors = {name: runner.defended_as(entry) for name, entry in defended}
@@ -130,7 +130,7 @@ class CellRun:
             yield dataset, current, open_pass(at, dataset, current)
 
     def _plan(self, datasets: list[Dataset]) -> Iterator[tuple[Dataset, Pass]]:
-        """Yields the passes over the data sets; of saved images, over those that each setting was saved of."""
+        """Yields the passes over the data sets; for saved images, over those that the folder has of each setting."""
         settings = self.cell.settings
         if isinstance(self.cell.attack, SavedEntry):
             yield from self.cell.attack.passes()

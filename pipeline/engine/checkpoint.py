@@ -13,11 +13,11 @@ class Checkpoint:
     """A file of JSON lines: a header that says what the work is, then one line per finished batch.
 
     A line that is torn (the process was killed while it wrote) or damaged ends the checkpoint: it and what follows
-    are done again. A checkpoint of other work, which has another key, is begun anew.
+    are done again. A checkpoint with another key belongs to other work and begins anew.
 
     Attributes:
-        header: What the first run recorded beside the key, such as the batch size that must stay the same.
-        done: What was recorded for each finished unit.
+        header: What the first run recorded besides the key, such as the batch size that must stay the same.
+        done: The record of each finished unit.
     """
 
     def __init__(self, path: Path, key: str, header: dict[str, Any] | None = None) -> None:
@@ -30,12 +30,12 @@ class Checkpoint:
             self.done: dict[str, Any] = {line["unit"]: line["record"] for line in lines[1:]}
         else:
             self.header, self.done = expected, {}
-        # Written anew without the torn end, so that the next line does not continue it.
+        # Rewrites the file without the torn end, since the next line would continue it.
         records = [self.header, *({"unit": unit, "record": record} for unit, record in self.done.items())]
         write_atomically(path, "".join(f"{json.dumps(record)}\n" for record in records))
 
     def record(self, unit: str, record: Any) -> None:
-        """Writes down that a unit is finished, and what came of it."""
+        """Writes down a finished unit with its record."""
         self.record_all({unit: record})
 
     def record_all(self, records: dict[str, Any]) -> None:
@@ -50,7 +50,7 @@ def _whole_lines(path: Path) -> list[dict[str, Any]]:
     if not path.exists():
         return []
     found: list[dict[str, Any]] = []
-    for line in path.read_bytes().split(b"\n")[:-1]:  # what stands behind the last line end is torn
+    for line in path.read_bytes().split(b"\n")[:-1]:  # what follows the last line end is torn
         try:
             value = json.loads(line)
         except ValueError:

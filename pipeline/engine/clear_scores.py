@@ -32,7 +32,7 @@ class ClearRange(NamedTuple):
 
 
 def calibrate(name: str, preset: Preset, out: Path, device: str, store: Store | None) -> list[ClearRange]:
-    """Scores the clear images of a preset's data sets and probes the metric, and keeps both in the store.
+    """Scores the clear images of a preset's data sets and probes the metric; puts both into the result store.
 
     Raises:
         BenchError: If the metric, a data set or the device does not exist.

@@ -1,4 +1,4 @@
-"""Which cells a run has, what happens to each, and why."""
+"""Decides which cells a run has, what happens to each, and why."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from metric_robustness.pipeline.weights.provision import missing, provide
 
 @dataclass(frozen=True)
 class Inputs:
-    """What a selection names, opened once.
+    """The attacks and images that a selection names, opened once.
 
     Attributes:
         attacks: The attacks.
@@ -89,7 +89,7 @@ def open_inputs(selection: Selection, settings: Settings) -> Inputs:
 
 
 def _tried(attack: Entry, settings: Settings) -> Entry:
-    """Returns the attack; one that cannot be built has that as its problem, and costs only its own cells."""
+    """Returns the attack; notes as its `problem` why one cannot be built, so that it costs only its own cells."""
     try:
         if not attack.problem:
             attack_variants(attack, settings)
@@ -130,7 +130,7 @@ def cells_of(metrics: list[Entry], inputs: Inputs, settings: Settings) -> list[C
 
 
 def decide(cell: Cell, inputs: Inputs, machine: Machine, sync: Sync) -> Decision:
-    """Returns what happens to a cell, and why; one that the store has is brought from there.
+    """Returns what happens to a cell, and why; copies a finished cell from the result store.
 
     Raises:
         TransientError: If the store cannot be reached.
@@ -169,7 +169,7 @@ def require_same_data(cells: list[Cell], out: Path) -> None:
 
 
 def require_key(cells: list[Cell], key: str) -> None:
-    """Raises DataError if a cell was planned from other code or data than this machine has."""
+    """Raises DataError unless a cell has this key: it was planned from other code or data than this machine has."""
     if key and [cell.key for cell in cells] != [key]:
         raise DataError(
             f"the cell must have the planned key {key}; got {', '.join(cell.key for cell in cells)}: the data or the "

@@ -1,4 +1,4 @@
-"""Machine: where work is done and kept. No row depends on it."""
+"""Machine: where a run computes and writes. No row depends on it."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from metric_robustness.pipeline.store.sync import Sync
 
 @dataclass(frozen=True)
 class Machine:
-    """Where a run computes, and what it keeps.
+    """Where a run computes, and where it writes.
 
     Attributes:
         out: The output folder.
         device: cpu, cuda or cuda:N.
         batch: Images per batch; None chooses by the memory.
         jobs: How many metrics are run at once, each in a process of its own.
-        store: The address of a result store that finished work is taken from and kept in; empty: none.
+        store: The address of the result store, where a run takes finished work and puts its own; empty: none.
         sync_every: Seconds between two copies of unfinished work in the store.
         checkpoint_every: Seconds of a fit that a kill may cost.
         save_images: Whether attacked images are written, with a manifest.

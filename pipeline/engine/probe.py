@@ -25,7 +25,7 @@ from metric_robustness.pipeline.engine.metric.runner import MetricRunner
 from metric_robustness.pipeline.files import digest, exclusive, write_atomically
 from metric_robustness.pipeline.store.store import Place
 
-VERSION = 1  # raise it when something else is measured
+VERSION = 1  # raise it when a measurement changes
 MOST = 4  # images; of a small data set, an eighth of them
 NEAR = (0.25 / 255, 1 / 16 / 255, 1 / 255)  # steps along the gradient; it must be right on one of them
 NOISE = 1 / 255  # of the pixels without gradient
@@ -36,7 +36,7 @@ FREE = tuple(128 / 255 * 512 ** (-i / 11) for i in range(12))  # steps without l
 
 
 class Slopes(NamedTuple):
-    """What the gradients of one image came to; see `Probe`."""
+    """The measurements of one image's gradients; see `Probe`."""
 
     slope: float | None
     unseen_share: float | None
@@ -46,9 +46,9 @@ class Slopes(NamedTuple):
 
 
 def probe(runner: MetricRunner, dataset: Dataset, distortion: Distortion) -> Probe | None:
-    """Returns the measurements of a metric on a data set, from the output folder or the store where they are there.
+    """Returns the measurements of a metric on a data set, from the output folder or the result store if it has them.
 
-    None for a video metric, for one behind a defence, and where no image can be scored.
+    None for a video metric, for a defended one, and where no image can be scored.
 
     Raises:
         DataError: If the metric cannot be built.
@@ -111,7 +111,7 @@ def measure(runner: MetricRunner, images: list[Batch]) -> Probe | None:
 
 
 def _lead(slopes: list[Slopes]) -> dict[str, Any]:
-    """Returns what the gradients of all images came to."""
+    """Returns each measurement's mean or median over the images."""
     gains = map(fmean, zip(*(each.gains for each in slopes), strict=True))
     return {
         "slope": _median([each.slope for each in slopes]),
@@ -138,7 +138,7 @@ def _shifts(runner: MetricRunner, batch: Batch) -> tuple[float, float]:
 
 
 def _slopes(runner: MetricRunner, batch: Batch) -> Slopes:
-    """Returns what the gradients of an image lead to."""
+    """Returns the measurements of an image's gradients."""
     images, references = runner.on_device(batch)
     objective = MetricObjective(runner.metric, references)
     low, high = runner.metric.score_range
@@ -166,7 +166,7 @@ def _climbed(objective: MetricObjective, images: Images, step: float) -> Images:
 def _agreement(objective: MetricObjective, images: Images, gradient: Images) -> float | None:
     """Returns the measured slope along the gradient's signs over the one it promises, where they agree best.
 
-    None where the score moves too little for either to be told.
+    None where the score changes too little to measure either.
     """
     inside = (images > max(NEAR)) & (images < 1 - max(NEAR))
     along = gradient.sign() * inside
@@ -182,7 +182,7 @@ def _agreement(objective: MetricObjective, images: Images, gradient: Images) -> 
 def _unseen_share(objective: MetricObjective, images: Images, gradient: Images) -> float | None:
     """Returns how far noise on the pixels without gradient moves the score, over noise on all pixels.
 
-    None where all pixels have a gradient, or the score does not move.
+    None where all pixels have a gradient, or the score does not change.
     """
     inside = (images > NOISE) & (images < 1 - NOISE)
     without = (gradient == 0) & inside

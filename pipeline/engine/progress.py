@@ -1,4 +1,4 @@
-"""Who hears of a run while it goes on, and what."""
+"""The callbacks and listeners that follow a run, and the events they get."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import Literal, NamedTuple, Protocol, TypeAlias
 
 from metric_robustness.pipeline.cells.cell import Cell
 
-OnProgress: TypeAlias = Callable[[int], None]  # hears how many more passes over an image are done
-OnWork: TypeAlias = Callable[[str, int], None]  # hears that, and what they are for: "clear" or an attack
+OnProgress: TypeAlias = Callable[[int], None]  # is called with how many more passes over an image are done
+OnWork: TypeAlias = Callable[[str, int], None]  # the same, after what they are for: "clear" or an attack
 
 
 def silent(work: int) -> None:
-    """Hears of work and says nothing."""
+    """Ignores progress."""
 
 
 class Event(NamedTuple):
@@ -34,10 +34,10 @@ class Listener(Protocol):
     """Follows a run; the terminal's progress is one."""
 
     def begin(self, work: dict[str, int], cells: int, done: int) -> None:
-        """Hears how many passes over an image each metric has ahead, and how many cells there are."""
+        """Gets how many passes over an image each metric has ahead, and how many cells the run has."""
 
     def on_event(self, event: Event) -> None:
-        """Hears each event."""
+        """Gets each event."""
 
 
 @dataclass
@@ -62,13 +62,13 @@ class Summary:
 
 
 class Share:
-    """The work of one clip: its steps are passed on, never more of them than there are, and the rest at its end."""
+    """Passes on the progress of one clip, but never more than the clip's work, and the rest at the end."""
 
     def __init__(self, on_progress: OnProgress, work: int) -> None:
         self.on_progress, self.left = on_progress, work
 
     def __call__(self, work: int) -> None:
-        """Hears that so much more is done."""
+        """Passes on that so much more is done."""
         if work := min(work, self.left):
             self.left -= work
             self.on_progress(work)

@@ -53,16 +53,16 @@ def run(selection: Selection, settings: Settings, machine: Machine, listener: Li
     """Runs every pair of the selected metrics and attacks that is not done yet.
 
     Args:
-        selection: What is run.
+        selection: What to run.
         settings: What the rows depend on besides code and data.
-        machine: Where work is done and kept.
+        machine: Where the run computes and writes.
         listener: Follows the run.
         key: What the one cell's key must be; empty: anything.
 
     Raises:
-        BenchError: If something that was asked for does not exist; nothing was run then.
+        BenchError: If a name, a setting or the device does not exist; no cell has run then.
         DataError: If the data cannot be used.
-        TransientError: If the machine failed; what was finished is kept, and a second run continues.
+        TransientError: If the machine failed; a second run continues from what was finished.
     """
     metrics = [lookup.find("metrics", name) for name in selection.metrics]
     open_device(machine.device)
@@ -115,7 +115,7 @@ class Job:
 
 
 def run_alone(job: Job, on_event: OnEvent) -> None:
-    """Runs the cells of one metric in a process of its own, which opens the store for itself."""
+    """Runs the cells of one metric in a process of its own, which opens the result store itself."""
     run_metric(job, job.machine.sync(), on_event)
 
 
@@ -150,7 +150,7 @@ def run_metric(job: Job, sync: Sync, on_event: OnEvent) -> None:
 
 
 def _finish(runner: MetricRunner, cell: Cell, job: Job, result: CellResult) -> None:
-    """Writes what a cell came to: the manifest of its images, its rows, and its stamp, which makes them count."""
+    """Writes a finished cell: the manifest of its images, its rows, and its stamp, which makes them count."""
     if job.machine.save_images:
         save_manifest(cell, job.machine.out, job.inputs.datasets, result.rows)
     csv = to_csv(result.rows)
@@ -172,7 +172,7 @@ def _finish(runner: MetricRunner, cell: Cell, job: Job, result: CellResult) -> N
 
 
 def _probes(runner: MetricRunner, cell: Cell, datasets: list[Dataset]) -> dict[str, Probe]:
-    """Returns what a look at the metric says of its gradients; measured once for all its cells."""
+    """Returns the probes of the metric by data set; it is measured once for all its cells."""
     distortion = cell.settings.distortions[0] if runner.entry.full_reference else NONE
     found = {dataset.name: probe(runner, dataset, distortion) for dataset in datasets}
     return {name: each for name, each in found.items() if each}

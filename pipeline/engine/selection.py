@@ -1,4 +1,4 @@
-"""Selection: what is run."""
+"""Selection: which cells a run has."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Selection:
         frames: How many frames of each video, from its beginning; None takes all.
         train: Training sets of universal attacks.
         train_limit: How many images of each training set; None takes all.
-        from_images: A folder of attacked images that are scored; they bring their attacks and data sets along.
+        from_images: A folder of attacked images to score; they bring their attacks and data sets along.
         preset: The name of the preset that all this comes from, for the stamps.
     """
 

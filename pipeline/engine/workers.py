@@ -29,7 +29,7 @@ def in_processes(jobs: list[Runnable], at_once: int, on_event: OnEvent) -> None:
     Args:
         jobs: Each can be sent to another process.
         at_once: How many run at a time; they share the processor's cores.
-        on_event: Hears what the jobs report, in this process.
+        on_event: Is called in this process with what the jobs report.
 
     Raises:
         TransientError: If the machine failed, or a worker was killed.
@@ -66,7 +66,7 @@ def _relay(futures: list[Future[None]], channel: Any, on_event: OnEvent) -> None
 
 
 def _begin_worker() -> None:
-    """Makes a worker end at once, without a word, when the user stops the run."""
+    """Makes a worker end at once, without a traceback, when the user stops the run."""
     signal.signal(signal.SIGINT, lambda *_: os._exit(Exit.STOPPED))
     _end_with_parent()
 

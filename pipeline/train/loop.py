@@ -27,7 +27,7 @@ LARGEST_STEP = 1.0  # gradients are scaled down to this norm of all of them
 
 @dataclass(frozen=True)
 class Epoch:
-    """The outcome of one pass over the training samples."""
+    """The loss and the figures after one pass over the training samples."""
 
     loss: float  # mean of the batches
     figures: dict[str, float]  # the task's measures of the validation samples, by name

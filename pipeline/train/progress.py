@@ -1,4 +1,4 @@
-"""Who hears how far a training is."""
+"""Listeners that follow a training."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ from typing import Protocol
 
 
 class TrainingListener(Protocol):
-    """Hears how a training goes on; the command line shows a bar."""
+    """Follows a training; the command line's listener shows a bar."""
 
     def begin(self, what: str, total: int) -> None:
-        """Hears that a stage begins, and how many steps it has."""
+        """Is called when a stage begins, with its number of steps."""
 
     def advance(self, steps: int = 1) -> None:
-        """Hears that steps of the stage are done."""
+        """Is called when steps of the stage are done."""
 
     def say(self, line: str) -> None:
-        """Hears a line for the user."""
+        """Gets a line for the user."""
 
 
 class Silent:

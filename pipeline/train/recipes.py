@@ -1,4 +1,4 @@
-"""How each network is trained: everything that its weights depend on, beside the photographs."""
+"""How each network is trained: everything that its weights depend on, besides the photographs."""
 
 from __future__ import annotations
 

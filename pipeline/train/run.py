@@ -50,7 +50,7 @@ def train_network(
         out_file: Where the weights go; the description has the same name and ends in .json.
         work: Samples and checkpoints are kept there, so that the same call continues after a stop.
         attacked: Folders of attacked photographs, for the task that restores them.
-        listener: Hears how far the training is.
+        listener: Follows the training.
 
     Returns:
         The loss and the figures of the last epoch.

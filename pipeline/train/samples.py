@@ -181,7 +181,7 @@ def stack(crops: list[Pixels]) -> Tensor:
 
 
 def _key(plan: SamplePlan) -> str:
-    """Returns a hash of all that each sample depends on; not of their number, so that a smaller plan finds them."""
+    """Returns a hash of all that each sample depends on; without their number, so that a smaller plan reuses them."""
     code = [_code(Path(__file__).with_name(f"{name}.py")) for name in ("distortions", "labels", "samples", "scenes")]
     metrics = [find("metrics", name).fingerprint for name in LABEL_METRICS]
     photographs = [f"{name} {digest(pixels.tobytes())}" for name, pixels in sorted(plan.photographs.items())]

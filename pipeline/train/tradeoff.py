@@ -56,7 +56,7 @@ def trade_off(
     *,
     listener: TrainingListener | None = None,
 ) -> list[TradeoffPoint]:
-    """Returns a point per training, strength and seed; points that the work folder holds are not computed again.
+    """Returns a point per training, strength and seed; takes points that the work folder already holds.
 
     Args:
         wanted: The strengths of each METRIC+TRAINING.
@@ -64,7 +64,7 @@ def trade_off(
         sources: Folders, files or data sets of photographs.
         work: Where samples, checkpoints and points are kept.
         change: Fields of the recipe that differ.
-        listener: Hears how far the trainings are.
+        listener: Follows the trainings.
 
     Raises:
         BenchError: If a name, a setting or a source does not exist.

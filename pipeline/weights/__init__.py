@@ -1,1 +1,1 @@
-"""Weight files that entries declare: where they come from, where they lie, and whether they are what they should be."""
+"""Weight files that entries declare: where they come from, where they lie, and whether their content is right."""

@@ -51,11 +51,11 @@ def download(source: FileSource, part: Path, expected: Expected, on_progress: On
         discard(part)
         if began == 0 or fresh:
             raise DataError(f"{refusal} from {source.where}: it is refused; get the file elsewhere, or try a mirror")
-        fresh = True  # what an earlier try left may belong to another version: once more from the beginning
+        fresh = True  # an earlier try may have left a part of another version: start from the beginning
 
 
 def discard(part: Path) -> None:
-    """Deletes what was collected of a file."""
+    """Deletes the part of a file that has arrived."""
     part.unlink(missing_ok=True)
     _tag(part).unlink(missing_ok=True)
 
@@ -63,7 +63,7 @@ def discard(part: Path) -> None:
 def _continue(
     source: FileSource, part: Path, expected: Expected, on_progress: OnProgress, stop: Event
 ) -> tuple[int, str]:
-    """Appends to `part` what is missing; returns the byte where that began, and the sha256 of the whole file."""
+    """Appends the missing bytes to `part`; returns the number of the first one, and the sha256 of the whole file."""
     tag = _tag(part).read_text(encoding="utf-8") if _tag(part).is_file() else ""
     start = _size(part) if tag or expected.sha256 else 0  # without either, the part may belong to another version
     running = hashlib.sha256()

@@ -35,7 +35,7 @@ OnProgress = Callable[[Need, int, int | None], None]  # gets the file, the bytes
 
 
 class FetchResult(NamedTuple):
-    """What became of one file."""
+    """The result of fetching one file."""
 
     need: Need
     status: str  # here, fetched or failed
@@ -112,7 +112,7 @@ class Fetcher:
             destination: Where the files go; default: where the libraries look.
             mirror: A folder or an address that is asked first; default: METRIC_ROBUSTNESS_MIRROR.
             on_progress: Is called with each piece of a file that arrives, from several threads.
-            anew: Fetches again what is here and right.
+            anew: Fetches even files that are here and right.
 
         Raises:
             BenchError: If the mirror does not exist.
@@ -245,7 +245,7 @@ class Fetcher:
         part = self.destination.part(need)
         sha256 = download(source, part, must, on_progress, self.stop)
         self.destination.accept(need, part, sha256, announced.revision)
-        stand_in = need.weight.equivalents.get(sha256, "")  # is not pinned, so that the file itself may replace it
+        stand_in = need.weight.equivalents.get(sha256, "")  # never pinned: the declared file may replace it
         if self.destination.lists_all or not (need.weight.sha256 or stand_in):
             sums.record(self.destination.sums(), need.name, sha256)
         if stand_in:

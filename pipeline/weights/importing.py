@@ -1,4 +1,4 @@
-"""Importing: files that a user has already are checked and copied to where the libraries look."""
+"""Importing: checks files that a user already has, and copies them to where the libraries look."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from metric_robustness.pipeline.weights.sources import PathSource
 
 
 def recognise(paths: list[Path], name: str) -> list[tuple[Path, Need]]:
-    """Returns which declared file each path is, by its name and as many of its folders as it takes to tell.
+    """Returns which declared file each path is, by its name and as many of its folders as that needs.
 
     Args:
         paths: Files, or folders that hold declared files.
@@ -40,7 +40,7 @@ def recognise(paths: list[Path], name: str) -> list[tuple[Path, Need]]:
 
 
 def take(found: list[tuple[Path, Need]]) -> Iterator[FetchResult]:
-    """Checks files, copies them into their places, and yields what became of each."""
+    """Checks files, copies them into their places, and yields the result for each."""
     fetcher = Fetcher(anew=True)
     opened = open_all([path for path, _ in found])
     for (path, need), (_, seen) in zip(found, opened, strict=True):

@@ -1,4 +1,4 @@
-"""What is printed while weight files are fetched where there is no terminal: a line per file, and a heartbeat."""
+"""Prints the progress of fetching where there is no terminal: a line per file, and a heartbeat."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class FetchLines:
             self._print(line)
 
     def on_result(self, result: FetchResult) -> None:
-        """Prints what became of a file."""
+        """Prints the result for a file."""
         with self.lock:
             self.done += 1
             self.began.pop(result.need.name, None)

@@ -1,7 +1,7 @@
 """Opens weight files as their readers would, without running code that they hold.
 
-That is done in a process of its own, `python -m metric_robustness.pipeline.weights.opening FILE...`, which a damaged
-file may kill. It prints a line of JSON per file.
+A process of its own does that, `python -m metric_robustness.pipeline.weights.opening FILE...`, since a damaged
+file may kill it. It prints a line of JSON per file.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ NEEDS_MORE = re.compile(r"(?:GLOBAL|Unsupported class) ([\w.]+)")
 
 
 class Opened(NamedTuple):
-    """What was seen of a file."""
+    """What a file holds, or why it cannot be used."""
 
     what: str = ""  # what it holds
     problem: str = ""  # why it cannot be used; empty when it can

@@ -1,4 +1,4 @@
-"""The weights that an entry loads: are they here, can they be fetched, and the fetching itself."""
+"""The weights that an entry loads: whether they are here or can be fetched; fetches them."""
 
 from __future__ import annotations
 

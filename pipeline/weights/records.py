@@ -1,4 +1,4 @@
-"""Facts about weight files for the list of them: who needs them, what is known of them, whether they are here."""
+"""Facts about weight files for their list: who needs them, what the manifest knows of them, whether they are here."""
 
 from __future__ import annotations
 

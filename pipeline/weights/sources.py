@@ -66,7 +66,7 @@ class FileSource(Protocol):
         """Returns what is known of the file before it is read."""
 
     def open(self, start: int, tag: str) -> contextlib.AbstractContextManager[Stream]:
-        """Opens the file at `start`, or at the beginning if its version is not `tag` or the source cannot continue."""
+        """Opens the file at `start`; at the beginning if its version is not `tag` or the source cannot continue."""
 
 
 @dataclass(frozen=True)

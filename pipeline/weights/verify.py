@@ -1,4 +1,4 @@
-"""Verifying weight files: those that are here are hashed again and opened."""
+"""Verifying weight files: hashes again those that are here, and opens them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from metric_robustness.pipeline.weights.opening import TORCHSCRIPT, Opened, open
 
 
 class WeightVerdict(NamedTuple):
-    """What was found of one file."""
+    """The verdict on one file."""
 
     need: Need
     sha256: str

@@ -1,4 +1,4 @@
-"""Assessors: score attacked images, by the metric that was attacked and by the metric behind other defences."""
+"""Assessors: score attacked images, by the attacked metric and by defended metrics that took no part in the attack."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ class Assessment(NamedTuple):
 
 @dataclass(frozen=True)
 class Assessor:
-    """The metric that was attacked, or the metric behind a defence that did not take part in the attack.
+    """The metric that was attacked, or the same metric with a defence that took no part in the attack.
 
     Attributes:
-        runner: The metric, with what stands before it.
+        runner: The metric, bare or defended.
         defence: The name of the defence that did not take part; empty for the metric that was attacked.
         clear: Its scores of the data set's clear images.
         positions: Where an image stands in these scores.
@@ -42,7 +42,7 @@ class Assessor:
 
     @torch.no_grad()
     def __call__(self, attacked: Images, images: Images, references: Images | None, names: list[str]) -> Assessment:
-        """Scores attacked images, which are stored before, if they are to be.
+        """Scores attacked images, which the caller has already re-encoded where a codec is set.
 
         Raises:
             ValueError: If a score is not finite, or a defence breaks its promises.
@@ -63,7 +63,7 @@ class Assessor:
     def _purified(
         self, defended: DefendedMetric, attacked: Images, images: Images, references: Images | None
     ) -> tuple[Scores, dict[str, list[float]], Seconds]:
-        """Returns the scores behind a defence, the columns about it, and the seconds that it took."""
+        """Returns the defended metric's scores, the columns about its defence, and the seconds that this took."""
         if not self.runner.warm:
             defended.warm_up(attacked)
             self.runner.warm = True
@@ -79,7 +79,7 @@ class Assessor:
 
 @dataclass(frozen=True)
 class Assessors:
-    """The metric that is attacked, and the metric behind each defence that took no part in the attack."""
+    """The attacked metric, and the same metric with each defence that took no part in the attack."""
 
     attacked: Assessor
     others: Sequence[Assessor]
@@ -97,7 +97,7 @@ class Assessors:
 
         Args:
             runner: The metric that is attacked.
-            defended: The metric behind each defence that took no part in the attack, by the defence's name.
+            defended: The defended metrics that took no part in the attack, by the defence's name.
             dataset: The images.
             distortion: Of the images.
             clear: The attacked metric's scores of them.
@@ -126,7 +126,7 @@ class Assessors:
     def __call__(
         self, attacked: Images, images: Images, references: Images | None, batch: Batch
     ) -> Iterator[Assessment]:
-        """Yields what the attacked metric gives for a batch; where there are others, what each of them gives as well.
+        """Yields what the attacked metric gives for a batch; with others, what each of them gives as well.
 
         Raises:
             ValueError: If a score is not finite, or a defence breaks its promises.

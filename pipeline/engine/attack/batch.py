@@ -26,7 +26,7 @@ from metric_robustness.pipeline.engine.metric.surrogates import Surrogates, surr
 
 
 class Attacked(NamedTuple):
-    """What an attack made of a batch."""
+    """The attacked images of a batch, and what the attack spent."""
 
     images: Images  # on the 256 levels, within eps of the clear ones
     measures: dict[str, Scores]  # psnr, ssim, mse, linf and l2 against the clear images, (N,) each
@@ -101,7 +101,7 @@ class ImagePass:
     current: Pass
 
     def units(self) -> dict[str, list[Photo]]:
-        """Returns the batches: for a data set and a rule always the same, so that a resumed run meets them again."""
+        """Returns the batches: a data set and a rule always give the same, so that a resumed run finds them again."""
         batches = enumerate(self.dataset.batches(self.at.rule))
         return {f"{self.dataset.name}/{self.current.unit}/{index}": photos for index, photos in batches}
 
@@ -189,6 +189,6 @@ class ImagePass:
             yield Row(image=photo.name, clear=clear, **of_image, **common, **own).cells()
 
     def _opinion(self, photo: Photo) -> float | None:
-        """Returns what people think of what the metric scores; they never saw an image that is compressed for it."""
+        """Returns people's mean opinion of the image; None if the run distorts it, since nobody rated that."""
         seen = photo.reference is not None or not self.at.runner.entry.full_reference
         return self.dataset.opinions.get(photo.name) if seen else None

@@ -23,10 +23,10 @@ class PassRun(Protocol):
     """A pass over the images of a data set, batch by batch, or over its clips, window by window."""
 
     def units(self) -> dict[str, list[Photo]]:
-        """Returns what is recorded as a whole, by its name in the checkpoint, with its images."""
+        """Returns the images of each unit, by the name under which the checkpoint records it."""
 
     def records(self, todo: Mapping[str, list[Photo]]) -> Iterator[tuple[str, UnitRecord]]:
-        """Works on units; yields each with its record."""
+        """Attacks the images of the units; yields each unit's name with its record."""
 
 
 class Saver(Protocol):
@@ -46,11 +46,11 @@ class Workplace:
     Attributes:
         runner: The metric.
         cell: The cell.
-        assessors: By the name of a defence that took no part in the attack: the metric behind it, which assesses, too.
+        assessors: The defended metrics that took no part in the attack, by the defence's name.
         saver: Writes clear and attacked images; None where a run saves none.
         rule: How many images of a height and width make a batch.
-        on_work: Hears of passes over an image that are done.
-        checkpoint: Holds what is finished.
+        on_work: Is called with the passes over an image that are done.
+        checkpoint: Holds the records of finished units.
         keep: Copies the checkpoint to the store, unless that was done a short while ago.
     """
 

@@ -24,11 +24,11 @@ class Trial(NamedTuple):
     attack: Attack
     train_dataset: str = ""  # of a universal pattern
     amplitude: float | None = None  # of a universal pattern
-    saved: Mapping[str, Path] | None = None  # the attacked images by name, of an attack that was run before
+    saved: Mapping[str, Path] | None = None  # the attacked images by name, of an attack that ran earlier
 
     @property
     def setting(self) -> str:
-        """Returns what tells the trial from the others of its pass, as part of a path; nothing of a single one."""
+        """Returns the part of a path that keeps the trials of a pass apart; nothing for a single trial."""
         return "" if self.amplitude is None else f"{self.train_dataset}-{self.amplitude:g}"
 
     @property
@@ -43,11 +43,11 @@ class Pass(NamedTuple):
 
     variant: str  # as the rows name it; empty for the default
     distortion: Distortion
-    trials: tuple[Trial, ...]  # a single one, but for a universal attack
+    trials: tuple[Trial, ...]  # a single one, unless the attack is universal
 
     @property
     def unit(self) -> str:
-        """Returns what tells the pass from the others of its cell."""
+        """Returns the name that keeps the pass apart from the others of its cell."""
         return "/".join(filter(None, [self.variant, self.trials[0].setting if len(self.trials) == 1 else ""]))
 
     @property
@@ -62,10 +62,10 @@ class Pass(NamedTuple):
 
 
 def distortions_of(metric: Entry, dataset: Dataset, settings: Settings) -> tuple[Distortion, ...]:
-    """Returns the distortions that a metric meets on a data set: images that are distorted already get no further one.
+    """Returns the distortions that a metric meets on a data set: images that are already distorted get no further one.
 
     Args:
-        metric: Only a full-reference metric judges distorted images.
+        metric: Only a full-reference metric scores distorted images.
         dataset: The images.
         settings: The cell's settings.
     """

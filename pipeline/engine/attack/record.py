@@ -1,4 +1,4 @@
-"""What a unit of a pass came to: a batch of images, or a clip."""
+"""The record of a finished unit of a pass: a batch of images, or a clip."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def empty_record(excluded: Mapping[str, str] | None = None) -> UnitRecord:
 
 
 def add(record: UnitRecord, further: UnitRecord) -> None:
-    """Adds what more was done to a record."""
+    """Adds further work on the same unit to its record."""
     record["rows"] += further["rows"]
     record["flaws"] = dict(Counter(record["flaws"]) + Counter(further["flaws"]))
     record["excluded"] |= further["excluded"]
@@ -34,7 +34,7 @@ def add(record: UnitRecord, further: UnitRecord) -> None:
 
 
 def add_seconds(total: Seconds, further: Mapping[str, tuple[float, int]]) -> None:
-    """Adds the seconds of defences, and the images that they took them for."""
+    """Adds the seconds that defences took, and the number of images."""
     for name, (seconds, images) in further.items():
         before = total.get(name, (0.0, 0))
         total[name] = (before[0] + seconds, before[1] + images)

@@ -29,7 +29,7 @@ def attack_variants(entry: Entry, settings: Settings) -> dict[str, Attack]:
         if settings.variants and not settings.overrides:
             variants |= {name: replace(default, **changes) for name, changes in default.variants.items()}
         for attack in variants.values():
-            attack.budget()  # here, before anything runs, it may fail
+            attack.budget()  # an attack whose budget fails must do so here, before anything runs
     except BenchError:
         raise
     except Exception as error:  # whatever a contributor's code raises costs only its own cells

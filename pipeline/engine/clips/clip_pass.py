@@ -1,4 +1,4 @@
-"""A pass of clips: each attacked window by window, every finished one written down, then scored as a whole."""
+"""A pass of clips: attacks each window by window, records every finished window, then scores the clip as a whole."""
 
 from __future__ import annotations
 
@@ -56,9 +56,9 @@ class Task(NamedTuple):
 class ClipPass:
     """A pass of a cell at work on the clips of a data set.
 
-    The windows of a clip are attacked one for one, each while the frames of all others are clear: what a frame becomes
-    depends neither on their order nor on where a killed run went on. Attacked frames wait on the disk, 3 bytes a pixel,
-    until the clip is scored.
+    The attack sees one window of a clip at a time, with the frames of all others clear: so an attacked frame depends
+    neither on the order of windows nor on where a killed run continued. Attacked frames wait on the disk, 3 bytes a
+    pixel, until the clip is scored.
 
     Attributes:
         at: What it shares with the other passes of its cell.
@@ -71,7 +71,7 @@ class ClipPass:
     current: Pass
 
     def units(self) -> dict[str, list[Photo]]:
-        """Returns a clip's frames for each trial on it."""
+        """Returns the frames of each clip, once per trial."""
         return {unit: task.photos for unit, task in self._tasks.items()}
 
     def records(self, todo: Mapping[str, list[Photo]]) -> Iterator[tuple[str, UnitRecord]]:
@@ -84,7 +84,7 @@ class ClipPass:
             else:
                 done = attempt(partial(self._attack, task, share))
             yield unit, empty_record({task.clip: done}) if isinstance(done, str) else done
-            shutil.rmtree(task.folder, ignore_errors=True)  # only now is the clip's row written down
+            shutil.rmtree(task.folder, ignore_errors=True)  # not earlier: the checkpoint now has the clip's row
             with suppress(OSError):
                 task.folder.parent.rmdir()
             share.end()
@@ -122,7 +122,7 @@ class ClipPass:
         return next(filter(None, reasons), "")
 
     def _attack(self, task: Task, on_progress: OnProgress) -> UnitRecord:
-        """Attacks what is left of a clip, then scores it."""
+        """Attacks the remaining windows of a clip, then scores it."""
         finished = self._windows(task, on_progress)
         start = time.perf_counter()
 
@@ -157,7 +157,7 @@ class ClipPass:
         return Showing(self.dataset, task.photos, self.current.distortion, size=task.size)
 
     def _windows(self, task: Task, on_progress: OnProgress) -> list[dict[str, Any]]:
-        """Attacks the windows that are not done; returns what each came to."""
+        """Attacks the windows that are not done; returns the records of all."""
         checkpoint, starts = self.at.checkpoint, range(0, len(task.photos), task.size)
         todo = [start for start in starts if task.name(start) not in checkpoint.done or not task.file(start).is_file()]
         if todo:
@@ -171,7 +171,7 @@ class ClipPass:
         return [checkpoint.done[task.name(start)] for start in starts]
 
     def _window(self, task: Task, window: Window, batch: Batch, score: WindowScore) -> dict[str, Any]:
-        """Attacks one window, writes its frames, and returns what it came to."""
+        """Attacks one window, writes its frames, and returns its record."""
         start = time.perf_counter()
         images, references = self._runner.on_device(batch)
         names = [photo.name for photo in batch.photos]

@@ -35,7 +35,7 @@ from metric_robustness.pipeline.store.sync import Sync
 
 
 class ClipRunner(MetricRunner):
-    """A video metric at work on clips. Photographs, which it does not rate, are passed over."""
+    """A video metric at work on clips. It ignores photographs, which it cannot rate."""
 
     def scored(self, dataset: Dataset) -> list[str]:
         """Returns the names of the clips, in file order."""
@@ -54,7 +54,7 @@ class ClipRunner(MetricRunner):
     def clear_features(
         self, dataset: Dataset, clip: str, distortion: Distortion, on_progress: OnProgress = silent
     ) -> Tensor:
-        """Returns the (T, F) features of a clear clip, from the output folder where they lie there."""
+        """Returns the (T, F) features of a clear clip, from the output folder if it has them."""
         key = clear_key(self.entry, dataset.digest, distortion)
         folder = self.scratch(f"features-{self.about(dataset, distortion)}")
         path = folder / f"{digest(clip.encode())[:16]}-{key}.npy"
@@ -83,7 +83,7 @@ class ClipRunner(MetricRunner):
         return features
 
     def score(self, showing: Showing) -> float:
-        """Returns the score of a clip, re-encoded first if it is to be.
+        """Returns the score of a clip, re-encoded first if a codec is set.
 
         Raises:
             ValueError: As `features`; or if the codec gives back another number of frames.
@@ -112,7 +112,7 @@ class ClipRunner(MetricRunner):
         return score
 
     def read(self, showing: Showing, skip: int = 0) -> Iterator[tuple[Window, Batch]]:
-        """Yields the windows of a clip from number `skip` on with what was read: references with those before.
+        """Yields the windows of a clip from number `skip` on, with their frames; references include those before.
 
         Raises:
             ValueError: If a frame cannot be read.
@@ -135,7 +135,7 @@ class ClipRunner(MetricRunner):
 
     @property
     def video(self) -> VideoMetric:
-        """Returns the metric as what it is."""
+        """Returns the metric, typed as a video metric."""
         metric = self.metric
         if not isinstance(metric, VideoMetric):
             raise TypeError(f"{self.entry.name} must be a VideoMetric; got {type(metric).__name__}")

@@ -24,11 +24,11 @@ class Window(NamedTuple):
 
     @property
     def stop(self) -> int:
-        """Returns the place behind the last frame."""
+        """Returns the index after the last frame."""
         return self.start + len(self.photos)
 
 
-Frames = Callable[[Window, Batch], Images]  # what is scored in a window, of the frames that were read there
+Frames = Callable[[Window, Batch], Images]  # turns the frames read in a window into those to score
 
 
 def read_as_they_are(_: Window, batch: Batch) -> Images:
@@ -37,14 +37,14 @@ def read_as_they_are(_: Window, batch: Batch) -> Images:
 
 
 class Showing(NamedTuple):
-    """A clip as it is scored: which frames are read, and what is made of them."""
+    """A clip as the metric scores it: which frames to read, and how to change them first."""
 
     dataset: Dataset
     photos: Sequence[Photo]  # the frames
     distortion: Distortion
-    frames: Frames = read_as_they_are  # what is scored in a window
+    frames: Frames = read_as_they_are  # turns the frames read into those to score
     size: int | None = None  # of the windows; None for the runner's own rule
-    on_progress: OnProgress = silent  # hears how many more frames have their features
+    on_progress: OnProgress = silent  # is called with how many more frames have their features
 
 
 def windows(photos: Sequence[Photo], size: int, context: int) -> list[Window]:
@@ -56,7 +56,7 @@ def windows(photos: Sequence[Photo], size: int, context: int) -> list[Window]:
 
 
 class WindowScore:
-    """A clip's score as a function of the frames of one window, those of the others being as they were.
+    """A clip's score as a function of the frames of one window, the frames of all others staying as they are.
 
     To the objective it is a metric of images: every frame gets the clip's score. Its gradient is that of the clip's
     score, not of the sum over the frames, whatever the size of the window.

@@ -50,12 +50,12 @@ def sums(first: Images, second: Images) -> Tensor:
 
 
 def _compiled(function: Callable[..., Any]) -> Any:
-    """Returns the function as machine code, which is kept on the disk for the next process where there is a place."""
-    # A sum of squares may be taken in any order, else it is one addition after another.
+    """Returns the function as machine code, cached on the disk for the next process if a folder can be written to."""
+    # Sums may be taken in any order: otherwise the processor adds one number after another.
     options: dict[str, Any] = {"nogil": True, "error_model": "numpy", "fastmath": {"reassoc", "nsz", "contract"}}
     try:
         return numba.njit(cache=True, **options)(function)
-    except RuntimeError:  # neither beside this file nor at home
+    except RuntimeError:  # no cache folder can be written to, neither beside this file nor at home
         return numba.njit(**options)(function)
 
 

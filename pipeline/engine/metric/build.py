@@ -17,7 +17,7 @@ from metric_robustness.pipeline.errors import BenchError, DataError
 
 
 def build_defences(entry: Entry) -> dict[str, Defence]:
-    """Returns a defence under the empty name, and beside it one per preset.
+    """Returns a defence with its defaults under the empty name, and one per preset.
 
     Raises:
         DataError: If it does not load, its weights cannot be used, or a preset names no field.

@@ -1,4 +1,4 @@
-"""A metric behind a defence, on one batch of images."""
+"""The defended metric: a metric with a defence before it, on one batch of images."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ DRAWS = 8  # over which an adaptive attack averages a random defence
 
 
 class Purified(NamedTuple):
-    """What a metric gives behind a defence."""
+    """The purified images, and the metric's scores of them."""
 
     images: Images  # after the defence
     scores: Scores
@@ -93,7 +93,7 @@ class DefendedMetric:
 
     @torch.no_grad()
     def warm_up(self, images: Images) -> None:
-        """Purifies one image without measuring it: at the first one, libraries set themselves up."""
+        """Purifies one image without measuring it: libraries set themselves up at the first one."""
         self.defence(images[:1], ImageNoise(self.name, self.images[:1]))
 
     def _certificate(self, images: Images, references: Images | None) -> Certificate | None:
@@ -105,14 +105,14 @@ class DefendedMetric:
         return smoothing.certify(scores, self.defence.radius)
 
     def _references(self, references: Images | None) -> Images | None:
-        """Returns the originals as a full-reference metric needs them: turned and cut like the images beside them."""
+        """Returns the originals as a full-reference metric needs them: turned and cut like the purified images."""
         if references is None or self.defence.keeps_geometry:
             return references
         return self.defence(references, self.noise)
 
 
 def _clock(device: torch.device) -> float:
-    """Returns seconds, once the device has done everything that was begun on it."""
+    """Returns seconds, once the device has finished all work queued on it."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
     return time.perf_counter()

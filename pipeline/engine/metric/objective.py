@@ -13,7 +13,7 @@ from metric_robustness.metrics.base import Images, Scores
 
 
 class Scorer(Protocol):
-    """What gives the scores: a metric, one behind a defence, or a clip's as a function of some of its frames."""
+    """Gives the scores: a metric, a defended metric, or a clip's score as a function of some of its frames."""
 
     @property
     def higher_is_better(self) -> bool:
@@ -48,10 +48,10 @@ class MetricObjective:
         low, high = metric.score_range
         self.scale = (1 if metric.higher_is_better else -1) / (high - low)
         self.metric, self.references, self.access, self.dtype = metric, references, access, dtype
-        self.draws = draws  # over which each query averages: more than 1 behind a random defence
+        self.draws = draws  # over which each query averages: more than 1 for a random defence
         self.surrogate_scores, self.surrogates = surrogate_scores or {}, surrogates or {}
         self.queries = self.gradients = 0  # per image
-        self.zero: Tensor | bool = False  # (N,): some gradient of the image was zero, which leaves an attack no way
+        self.zero: Tensor | bool = False  # (N,): some gradient of the image was zero: it has no direction
         self.broken: Tensor | bool = False  # (N,): some gradient of the image was not finite
         self.value: Scores = torch.empty(0)  # (N,): the objective where the last gradient was taken
 
@@ -79,7 +79,7 @@ class MetricObjective:
                 slopes.append(torch.autograd.grad(value.sum(), images)[0])
                 values.append(value.detach())
         self.value, gradient = _mean(values), _mean(slopes)
-        if 0 in gradient.stride():  # of a plain sum: one number seen many times, into which nothing can be written
+        if 0 in gradient.stride():  # the gradient of a plain sum is one number repeated, which no attack can write into
             gradient = gradient.contiguous()
         # Both return NaN where there is one, and are many times faster here than a norm or `aminmax`.
         low, high = gradient.flatten(1).amin(dim=1), gradient.flatten(1).amax(dim=1)
@@ -88,7 +88,7 @@ class MetricObjective:
         return gradient
 
     def flaws(self, index: int) -> list[str]:
-        """Returns what was wrong with the gradients of an image; known only once the attack is over."""
+        """Returns what was wrong with the gradients of an image; complete only once the attack is over."""
         found = {"zero gradient": self.zero, "gradient not finite": self.broken}
         return [name for name, images in found.items() if not isinstance(images, bool) and images[index]]
 

@@ -40,11 +40,11 @@ class MetricRunner:
 
     Args:
         entry: The metric.
-        out: The output folder; unfinished work and clear scores are kept below `.work`.
+        out: The output folder; unfinished work and clear scores lie below `.work`.
         device: Where to compute.
         batch: Images per batch; None chooses.
-        sync: Brings the clear scores that another machine computed, and keeps ours for others.
-        codec: What images or clips are stored with before they are scored; empty: they are scored as they are.
+        sync: Brings the clear scores that another machine computed, and puts ours into the store for others.
+        codec: Re-encodes images or clips before the metric scores them; empty: it scores them as they are.
         network: Returns the metric; None builds it.
     """
 
@@ -68,26 +68,26 @@ class MetricRunner:
 
     @cached_property
     def metric(self) -> Metric:
-        """Returns the metric, built when it is first needed: the clear scores may all be known."""
+        """Returns the metric, built at first use: a run whose clear scores are all known may not need it."""
         return self.network()
 
     @cached_property
     def defence(self) -> Defence | None:
-        """Returns what stands before the metric, if anything does."""
+        """Returns the defence before the metric, or None."""
         return build_defences(self.entry.defence)[self.entry.preset] if self.entry.defence else None
 
     def defended(self, images: Sequence[str]) -> DefendedMetric | None:
-        """Returns the metric behind its defence, for images of these names; None where nothing stands before it."""
+        """Returns the defended metric for images of these names; None for a bare metric."""
         if self.entry.defence is None or self.defence is None:
             return None
         return DefendedMetric(self.metric, self.entry.defence.name, self.defence, images)
 
     def surrogate(self, entry: Entry) -> MetricRunner:
-        """Returns another metric at work in the same place."""
+        """Returns the runner of another metric, with the same folder and device."""
         return MetricRunner(entry, self.out, self.device, self.batch, sync=self.sync)
 
     def defended_as(self, entry: Entry) -> MetricRunner:
-        """Returns this metric behind a defence, with the same weights in memory; after a training, with its own."""
+        """Returns this metric with a defence, on the same weights in memory; a robust training has its own."""
         return MetricRunner(
             entry,
             self.out,
@@ -103,7 +103,7 @@ class MetricRunner:
         return self.out / ".work" / self.entry.name / name
 
     def clear(self, dataset: Dataset, distortion: Distortion = NONE, on_progress: OnProgress = silent) -> ClearScores:
-        """Returns the scores of the clear images, from the output folder where an earlier run left them there."""
+        """Returns the scores of the clear images, from the output folder if an earlier run left them."""
         path = self.scratch(f"clear-{self.about(dataset, distortion)}{self.stored}.jsonl")
         key = clear_key(self.entry, dataset.digest, distortion, self.codec_text)
         place = Place("clear", key, "scores")
@@ -142,21 +142,21 @@ class MetricRunner:
         return load_recent(tuple(photos), dataset.crop, distortion, paired=self.entry.full_reference)
 
     def about(self, dataset: Dataset, distortion: Distortion) -> str:
-        """Returns what tells the files about one data set and distortion from the others."""
+        """Returns the part of a file's name that stands for a data set and a distortion."""
         return f"{digest(dataset.name.encode())[:8]}-{distortion.folder}"
 
     @property
     def stored(self) -> str:
-        """Returns what tells the files of scores of re-encoded images from the others."""
+        """Returns the part of a file's name that stands for the codec of re-encoded images."""
         return f"-{digest(self.codec_text.encode())[:8]}" if self.codec else ""
 
     def recoded(self, images: Images) -> Images:
-        """Returns images on the 256 levels as they are after they were stored, if they are to be."""
+        """Returns images on the 256 levels, re-encoded if the codec is JPEG."""
         quality = self.codec.quality if self.codec else None
         return images if quality is None else recompressed(images, quality).to(images.device)
 
     def on_device(self, batch: Batch) -> tuple[Images, Images | None]:
-        """Returns copies of a batch's images and references where the metric is: other attacks will read the batch."""
+        """Returns copies of a batch's images and references on the metric's device: other attacks read the batch."""
         references = None if batch.references is None else batch.references.to(self.device, copy=True)
         return batch.images.to(self.device, copy=True), references
 

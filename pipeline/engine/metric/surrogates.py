@@ -1,4 +1,4 @@
-"""Surrogates: the further metrics that an attack names in `needs`, and asks beside its objective."""
+"""Surrogates: the further metrics that an attack names in `needs`, and asks besides its objective."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Surrogates:
     positions: Mapping[str, int] = field(default_factory=dict)
 
     def of(self, photos: Iterable[Photo]) -> Surrogates:
-        """Returns the surrogates on some of the images."""
+        """Returns the surrogates for some of the images."""
         index = [self.positions[photo.name] for photo in photos] if self.scores else []
         return Surrogates({name: scores[index] for name, scores in self.scores.items()}, self.full_reference)
 

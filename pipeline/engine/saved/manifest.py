@@ -59,12 +59,12 @@ class SavedImage:
 
     @property
     def source(self) -> str:
-        """Returns what was attacked, METRIC or METRIC+DEFENCE; nothing where it is not told."""
+        """Returns what was attacked, METRIC or METRIC+DEFENCE; nothing if the manifest does not name it."""
         return "+".join(filter(None, (self.metric, self.defence)))
 
     @property
     def place(self) -> tuple[str, ...]:
-        """Returns what there may be one image of."""
+        """Returns the fields that no two different images may share."""
         return (*self.setting, self.dataset, self.image)
 
     @property
@@ -74,7 +74,7 @@ class SavedImage:
 
     @property
     def fields(self) -> Mapping[str, Any]:
-        """Returns the attack's settings; none where they are not told, or not as JSON."""
+        """Returns the attack's settings; none if the manifest lacks them, or has no JSON."""
         try:
             told = json.loads(self.settings or "{}")
         except ValueError:
@@ -100,8 +100,8 @@ def read_manifests(folder: Path) -> dict[Path, list[SavedImage]]:
     """Returns the images of all manifests of a folder and those below it, by the manifests' folders.
 
     Raises:
-        BenchError: If there is none, or one lacks a column or holds what cannot be.
-        DataError: If a file is missing, is not the one of the manifest, or stands in none; it is named.
+        BenchError: If there is none, or one lacks a column or holds an impossible value.
+        DataError: If a file is missing, is not the one of the manifest, or stands in no manifest; the message names it.
     """
     if not folder.is_dir():
         raise BenchError(f"--from-images must be a folder that run --save-images wrote; {folder} is none")

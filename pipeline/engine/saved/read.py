@@ -1,4 +1,4 @@
-"""Attacked images that were saved before, as an attack: scored by other metrics and behind defences, not made again."""
+"""Saved attacked images as an attack: other metrics and defended ones score them, and no attack runs again."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ from metric_robustness.pipeline.errors import BenchError
 from metric_robustness.pipeline.files import digest
 
 CONTROL = "control"
-FAMILY = "saved"  # of an attack whose own family is not told, or means that something is fitted first
+FAMILY = "saved"  # of all but controls: their own may be unknown, or mean that something must be fitted first
 
 
 @dataclass(frozen=True)
 class Saved(Attack):
-    """Stands for the attack that made the images; its fields are those that scoring asks about."""
+    """Stands for the attack that made the images; it has the fields that scoring needs."""
 
     access = "white"
 
     eps: float = 1.0
 
     def perturb(self, images: Images, objective: Objective, noise: Noise) -> Images:
-        """Raises TypeError: the images are there."""
+        """Raises TypeError: the images are already made."""
         raise TypeError("saved images are read, not made")
 
     def budget(self) -> Budget:
-        """Returns nothing: it was spent before."""
+        """Returns an empty budget: the attack spent its own when it made the images."""
         return Budget(queries=0, gradients=0)
 
 
@@ -50,7 +50,7 @@ class SavedEntry(Entry):
         return lambda: Saved(eps=_eps(default), goal="worse" if default.get("goal") == "worse" else "better")
 
     def passes(self) -> Iterator[tuple[Dataset, Pass]]:
-        """Yields a pass per data set and setting, over the images that were saved of it."""
+        """Yields a pass per data set and setting, over its saved images."""
         groups: dict[tuple[str, ...], list[tuple[Path, SavedImage]]] = {}
         for folder, image in self.images:
             groups.setdefault((image.dataset, *image.setting), []).append((folder, image))
@@ -126,6 +126,6 @@ def _entry(name: str, images: list[tuple[Path, SavedImage]]) -> SavedEntry:
 
 
 def _eps(fields: Mapping[str, Any]) -> float:
-    """Returns the bound of the attack; 1, no limit, where it is not told."""
+    """Returns the bound of the attack; 1, no limit, if the manifest has none."""
     eps = fields.get("eps")
     return float(eps) if isinstance(eps, int | float) and 0 <= eps <= 1 else 1.0

@@ -50,7 +50,7 @@ def save_manifest(cell: Cell, out: Path, datasets: list[Dataset], rows: Iterable
         cell: The cell.
         out: The output folder.
         datasets: The data sets.
-        rows: The cell's rows; of several about one image, behind several defences, the first counts.
+        rows: The cell's rows; of several about one image, one per defence, the first counts.
     """
     if cell.metric.kind == "video":
         return  # its rows are about clips
@@ -122,7 +122,7 @@ def _distortion(cell: Cell, variant: str) -> Distortion:
 
 
 def _clear_folders(cell: Cell, out: Path, distorted: bool, distortion: Distortion) -> tuple[Path, Path | None]:
-    """Returns where what is attacked is written, and where its originals are, if these are other images."""
+    """Returns the folder of what is attacked, and that of its originals if these are other images."""
     if not cell.metric.full_reference:
         return cell.clear_images(out), None
     if distorted:

@@ -20,7 +20,7 @@ class CropObjective:
         references: The undistorted crops, for a full-reference metric.
         dtype: Of the metric's passes.
         most: How many crops make a part; halved when they turn out to be too many.
-        defended: The metric behind its defence, for these crops; None where nothing stands before it.
+        defended: The defended metric for these crops; None for a bare metric.
 
     Attributes:
         values: The objective of each crop where the last gradient was taken.

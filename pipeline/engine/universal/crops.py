@@ -1,4 +1,4 @@
-"""Training crops: one of every image, cut out at random, decoded ahead, and held in memory as far as it reaches."""
+"""Training crops: one of every image, cut out at random, decoded ahead, and held in memory as far as there is room."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Crops:
         dataset: The training set.
         side: Of the crops, in pixels. A smaller image is enlarged until its shorter side is that long.
         distortion: Of the crops.
-        paired: Whether a full-reference metric needs the undistorted crops beside them.
+        paired: Whether a full-reference metric needs the undistorted crops, too.
         excluded: Images that could not be decoded, with the reason.
         enlarged: Names of the images that were smaller than a crop.
         in_memory: Crops that need not be decoded again, by the image's name.

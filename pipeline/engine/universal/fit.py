@@ -44,7 +44,7 @@ OnStep: TypeAlias = Callable[[FitStep], None]
 
 @dataclass
 class Progress:
-    """What a fit knows besides its state; a checkpoint holds both."""
+    """The progress of a fit besides its state; a checkpoint holds both."""
 
     steps: int = 0
     loss: list[float] = field(default_factory=list)
@@ -60,7 +60,7 @@ class FitRun:
         runner: The metric.
         fit: What is fitted.
         dataset: The training set.
-        on_step: Hears of every step.
+        on_step: Is called after every step.
         every: Seconds of work that a kill may cost.
     """
 
@@ -170,7 +170,7 @@ class FitRun:
         return float(f"{1 - sum(finite) / len(finite):.6g}") if finite else math.nan
 
     def _look_at_crops(self, progress: Progress) -> None:
-        """Takes over what became of the images."""
+        """Copies which images were excluded or enlarged."""
         progress.excluded |= self.crops.excluded
         progress.enlarged = sorted({*progress.enlarged, *self.crops.enlarged})
 

@@ -23,7 +23,7 @@ from metric_robustness.pipeline.weights.provision import missing, provide
 
 
 class Fitted(NamedTuple):
-    """A pattern that is there now."""
+    """A pattern that is now in the output folder."""
 
     file: Path
     stamp: FitStamp
@@ -44,12 +44,12 @@ def fit_patterns(
     Args:
         selection: One metric, one universal attack, and the training sets.
         settings: What the patterns depend on besides code and data.
-        machine: Where work is done and kept.
+        machine: Where the fits compute and write.
         show: Returns what shows the progress of a fit.
         key: What the key of one of the patterns must be; empty: anything.
 
     Raises:
-        BenchError: If something that was asked for does not exist.
+        BenchError: If a name, a setting or the device does not exist.
         DataError: If a pattern cannot be fitted.
         TransientError: If the machine failed.
     """

@@ -1,4 +1,4 @@
-"""The patterns of universal attacks: found where an earlier run or another machine left them, else fitted."""
+"""The patterns of universal attacks: taken from an earlier run or another machine, else fitted."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ def open_training_set(name: str, limit: int | None = None) -> Dataset:
 
 
 def patterns_of(runner: MetricRunner, cell: Cell, train: Sequence[Dataset], on_work: OnWork) -> Patterns:
-    """Returns the patterns that a cell needs; none but for a universal attack.
+    """Returns the patterns that a cell needs; none unless its attack is universal.
 
     Args:
         runner: The metric.
         cell: The cell.
         train: The training sets.
-        on_work: Hears of the passes over an image that are done; a crop's gradient counts as three.
+        on_work: Is called with the passes over an image that are done; a crop's gradient counts as three.
 
     Raises:
         DataError: If one cannot be fitted.
@@ -59,7 +59,7 @@ def patterns_of(runner: MetricRunner, cell: Cell, train: Sequence[Dataset], on_w
 
 
 def pattern_of(runner: MetricRunner, fit: Fit, dataset: Dataset, on_step: OnStep, *, every: float = 30) -> Pattern:
-    """Returns a fit's pattern: from the output folder, else from the store, else fitted now.
+    """Returns a fit's pattern: from the output folder, else from the result store, else fitted now.
 
     A pattern that was fitted for other weights, by an older version or on other images is refused and fitted again.
 
@@ -67,7 +67,7 @@ def pattern_of(runner: MetricRunner, fit: Fit, dataset: Dataset, on_step: OnStep
         runner: The metric.
         fit: What is fitted.
         dataset: The training set.
-        on_step: Hears of every step.
+        on_step: Is called after every step.
         every: Seconds of the fit that a kill may cost.
 
     Raises:

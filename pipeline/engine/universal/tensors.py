@@ -1,4 +1,4 @@
-"""Tensors in a file, with what they say about themselves."""
+"""Tensors in a file, with facts about them in its header."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def write_tensors(file: Path, tensors: dict[str, Tensor], about: dict[str, str])
 
 
 def read_tensors(file: Path) -> tuple[dict[str, Tensor], dict[str, str]] | None:
-    """Returns the tensors of a file and what it says about itself, or None if it is damaged or gone."""
+    """Returns the tensors and the facts of a file, or None if it is damaged or gone."""
     try:
         content = file.read_bytes()
         header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])

@@ -41,7 +41,7 @@ class Hardening:
     def samples(
         self, photographs: Photographs, recipe: Recipe, work: Path, on_progress: Callable[[int], None]
     ) -> tuple[Samples, Samples]:
-        """Returns the samples that `rate` trains on, the same for every seed, their labels spread as the metric's.
+        """Returns the samples that `rate` trains on, the same for every seed, with labels on the metric's scale.
 
         Labels get the mean and the standard deviation of the metric's own qualities of the samples, so that no training
         has to learn the metric's unit first.
@@ -123,7 +123,7 @@ def quality(metric: Metric, images: Images) -> Tensor:
 
 
 def known(network: nn.Module) -> Metric:
-    """Returns the network as the metric that it is."""
+    """Returns the network, typed as a metric."""
     if not isinstance(network, Metric):
         raise TypeError(f"a metric is hardened; got {type(network).__name__}")
     return network
