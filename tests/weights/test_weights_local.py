@@ -139,7 +139,7 @@ def test_numbers_beside_the_tensors_run_nothing_and_are_let_in(site):
 
 @pytest.mark.slow
 def test_a_file_that_ends_its_reader_costs_only_itself(tmp_path):
-    os.mkfifo(tmp_path / "endless.json")  # the reader waits here without end, until the test kills it
+    os.mkfifo(tmp_path / "endless.json")  # in its place: the reader waits here, and the test kills it
     for name in ("before.pth", "after.pth"):
         (tmp_path / name).write_bytes(checkpoint(1))
     files = [tmp_path / name for name in ("before.pth", "endless.json", "after.pth")]
