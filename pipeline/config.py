@@ -19,13 +19,13 @@ from metric_robustness.pipeline.errors import BenchError, suggestion
 FILE = Path(__file__).with_name("benchmark.yml")
 
 
-Quality: TypeAlias = int | Literal["none"]  # of the JPEG that full-reference metrics rate; none: the original itself
+Quality: TypeAlias = int | Literal["none"]  # of the JPEG that full-reference metrics rate; none: they rate the original
 DefenceName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*(-[a-z][a-z0-9_]*)?$")]  # DEFENCE or DEFENCE-PRESET
 ALL = "all"
 DefenceNames = Annotated[  # a preset may say all: every purification
     tuple[DefenceName, ...], BeforeValidator(lambda given: (ALL,) if given == ALL else given)
 ]
-RunnerTag = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]*$")]  # it is written into the child pipelines
+RunnerTag = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]*$")]  # safe in YAML: child pipelines contain it
 
 
 class _ConfigModel(BaseModel):
@@ -56,7 +56,7 @@ class DatasetDownload(_ConfigModel):
 class DatasetConfig(_ConfigModel):
     """Where a named data set lies and what it must hold.
 
-    It has a field for every key of the file, and no more structure: groups of fields would hide what may be written.
+    It has a field for every key of the file, without groups, which would hide the keys that a user may write.
     """
 
     title: str
@@ -81,7 +81,7 @@ class DatasetConfig(_ConfigModel):
         """Returns the folder of the files, whether or not it exists."""
         if self.package is None:
             return data_folder() / self.path
-        spec = find_spec(self.package)  # which does not import the package
+        spec = find_spec(self.package)  # find_spec does not import the package
         if spec is None or spec.origin is None:
             raise BenchError(f"package {self.package} must be installed for this data set: run make setup")
         return Path(spec.origin).parent / self.path
@@ -115,7 +115,7 @@ class AttackSelection(_ConfigModel):
 class Preset(_ConfigModel):
     """How much is run; the defaults are what a run without a preset does.
 
-    It has a field for every key of the file, as a data set has.
+    It has a field for every key of the file, for the same reason as DatasetConfig.
     """
 
     datasets: tuple[str, ...] = ("sample",)
@@ -128,11 +128,11 @@ class Preset(_ConfigModel):
     train: tuple[str, ...] = ()  # the training sets of universal attacks, which are not run without one
     train_limit: Annotated[int, Field(ge=1)] | None = None  # images of each
     gpu_hours: Annotated[float, Field(gt=0)] | None = None  # one pipeline may spend no more
-    defences: DefenceNames = ()  # the images that attacked a bare metric are scored behind each of them
-    through: DefenceNames = ()  # every metric is attacked behind each of them
+    defences: DefenceNames = ()  # the metric with each of them also scores the images that attacked it bare
+    through: DefenceNames = ()  # instead of a bare metric, attack it with each of them before it
 
     def entries(self, folder: str, names: str = "") -> list[Entry]:
-        """Returns the entries to run; those that cannot be read are among them, so that their problem is shown.
+        """Returns the entries to run; also those that cannot be read, so that the run shows their problem.
 
         Args:
             folder: metrics or attacks.
@@ -197,7 +197,7 @@ class Config(_ConfigModel):
         """Returns a preset, or the defaults if the name is empty; `all` defences are written out by name.
 
         Raises:
-            BenchError: If there is no preset, or no defence of its, of that name.
+            BenchError: If no preset has that name, or the preset names a defence that does not exist.
         """
         if not name:
             return Preset()

@@ -1,4 +1,4 @@
-"""Files that are whole or not there: atomic writes, digests and locks, with one line where the disk refuses."""
+"""Atomic writes, digests and locks: a file is whole or not there, and an error of the disk is one line."""
 
 from __future__ import annotations
 

@@ -112,10 +112,10 @@ class Entry:
         return weights_path(weight, self.folder, self.root)
 
     def _module(self) -> ModuleType:
-        """Imports the file. That of a project becomes a module beside the benchmark's own.
+        """Imports the file; a project's file becomes a module of the benchmark's package.
 
-        So the project's folder is never imported as a package, which may be another one called metrics, and modules
-        that its entries share are found beside them.
+        So Python never imports the project's folder as a package, since another one may be called metrics, and still
+        finds the modules that the project's entries share.
         """
         folder = importlib.import_module(f"{places.PACKAGE}.{self.folder}")
         if self.root and (place := str(self.root / self.folder)) not in folder.__path__:

@@ -17,7 +17,7 @@ from metric_robustness.pipeline.errors import BenchError, suggestion
 def entries(folder: str, root: Path | None = None) -> dict[str, Entry]:
     """Returns every entry of a folder by name, also those with a problem.
 
-    The metrics include METRIC+TRAINING, made by a robust training, wherever its weights are.
+    The metrics include each METRIC+TRAINING, made by a robust training, whose weights are there.
 
     Args:
         folder: One of `FOLDERS`.
@@ -44,8 +44,8 @@ def _roots(root: Path | None) -> tuple[Path, ...]:
 def _files(folder: str, pattern: str, root: Path | None) -> Iterator[Path]:
     """Yields the files of entries, the benchmark's before the project's.
 
-    The project may have a package called metrics for other purposes, so a file of it that imports nothing of ours is
-    not an entry.
+    The project may have a package called metrics for other purposes, so a file there that imports nothing from the
+    benchmark is not an entry.
     """
     for each in _roots(root):
         of_project = root is None and each != places.CODE
@@ -55,7 +55,7 @@ def _files(folder: str, pattern: str, root: Path | None) -> Iterator[Path]:
 
 
 def _read_one(paths: list[Path]) -> Entry:
-    """Reads the one file of a name; that there is another becomes the entry's problem."""
+    """Reads the one file of a name; if there are two, the entry's problem says so."""
     if len(paths) == 1:
         return read(paths[0])
     folder, name = paths[1].parent.name, paths[1].stem
@@ -64,7 +64,7 @@ def _read_one(paths: list[Path]) -> Entry:
 
 
 def is_shared(path: Path) -> bool:
-    """Returns whether a module is shared by the entries of its folder and is none itself: base.py, *_adapter.py."""
+    """Returns whether a module is no entry, but code that the entries of its folder share: base.py, *_adapter.py."""
     return path.stem == "base" or path.stem.endswith("_adapter")
 
 
@@ -81,7 +81,7 @@ def _find(folder: str, name: str, root: Path | None) -> Entry:
     if folder == "metrics" and "+" in name:
         return _defended_metric(name, root)
     if NAME.fullmatch(name) and (paths := list(_files(folder, f"{name}.py", root))):
-        return _read_one(paths)  # this file alone, since planning asks often
+        return _read_one(paths)  # reads this file alone, since planning asks often
     known = entries(folder, root)
     if name in known:
         return known[name]
@@ -132,7 +132,7 @@ def defence_names(names: str) -> list[str]:
 def purifications() -> list[str]:
     """Returns the names of the defences that purify an image: neither trainings nor smoothings, which change scores.
 
-    A defence whose file cannot be read is among them, so that its problem is shown.
+    A defence whose file cannot be read is among them, so that the reader sees its problem.
     """
     return [name for name, entry in entries("defences").items() if entry.kind not in {"training", "smoothing"}]
 

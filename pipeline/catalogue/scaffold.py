@@ -32,7 +32,7 @@ def write(kind: Literal["metric", "attack", "defence"], name: str) -> Path:
             f"the name must be new; {taken[0]}/{name}.py is there already: choose another name, or edit that file"
         )
     path = places.project() / f"{kind}s" / f"{name}.py"
-    if path.exists():  # of the user's, and no entry
+    if path.exists():  # the user's own file, which is not an entry
         raise BenchError(f"{path} is there already, and is no {kind} of the benchmark: choose another name")
     template = (TEMPLATES / f"{kind}.txt").read_text(encoding="utf-8")
     words = name.split("_")

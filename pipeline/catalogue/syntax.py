@@ -48,7 +48,7 @@ def literals(node: ast.ClassDef) -> Iterator[tuple[str, Any]]:
 
 
 def defaults(node: ast.ClassDef) -> Iterator[tuple[str, str]]:
-    """Yields name and default of the fields of a dataclass, the default as it is written."""
+    """Yields name and default of the fields of a dataclass, the default as the file spells it."""
     for item in node.body:
         match item:
             case ast.AnnAssign(target=ast.Name(id=name), annotation=kind, value=ast.expr() as value):

@@ -44,8 +44,8 @@ class Gathered(NamedTuple):
 def aggregate(plan: PlanFile, store: Store, before: History, rows: Path, tables: Path) -> Gathered:
     """Gathers the cells of a plan and writes the tables.
 
-    Written are: the run folder `rows`; and below `tables` the leaderboard, scores.csv, cells.csv, ranges.csv where it
-    was measured, rows.zip, junit.xml, SHA256SUMS and the pages that show all this, from index.html on.
+    It writes the run folder `rows`, and below `tables` the leaderboard, scores.csv, cells.csv, ranges.csv where it was
+    measured, rows.zip, junit.xml, SHA256SUMS and the pages that show all this, from index.html on.
 
     Args:
         plan: The plan.
@@ -114,7 +114,7 @@ def _restore(
 
 
 def _past(cell: Cell, stamp: Stamp, planned: PlannedCell, before: Past | None) -> Past:
-    """Returns how a cell ended; a cell without rows keeps what is known of its last ones."""
+    """Returns how a cell ended; a cell without rows keeps what the history knows of its last ones."""
     if stamp.status != "done":
         status = "waiting" if planned.action == "waiting" else stamp.status
         known = before or Past(cell.metric.name, cell.label, status, "", 0, 0, 0, "", "", "")
@@ -156,7 +156,7 @@ def _rates_alone(metric: str) -> bool:
 
 
 def _sums(folder: Path) -> str:
-    """Returns the sha256 of every file beside index.html, but of none in a folder, as `sha256sum -c` reads it."""
+    """Returns the sha256 of the files beside index.html, not of those in subfolders, as `sha256sum -c` reads it."""
     files = sorted(file for file in folder.glob("[!.]*") if file.is_file() and file.name != "SHA256SUMS")
     return "".join(f"{file_digest(file)}  {file.name}\n" for file in files)
 

@@ -91,7 +91,7 @@ def write_members(archive: tarfile.TarFile, target: Path) -> None:
         if ".." in parts:
             raise BenchError(f"a commit's file must lie in the checkout; got {member.name!r}: do not trust the commit")
         content = None
-        with suppress(KeyError, RecursionError):  # leads out, or to itself
+        with suppress(KeyError, RecursionError):  # a link that leads out of the archive, or to itself
             content = archive.extractfile(member)
         if content is not None:
             file = target.joinpath(*parts)

@@ -1,4 +1,4 @@
-"""results/cells.csv: how each cell ended, and what it took. Planning estimates from it; it shows what is missing."""
+"""results/cells.csv: how each cell ended, and what it took. Planning estimates from it; readers see what is missing."""
 
 from __future__ import annotations
 

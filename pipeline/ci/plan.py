@@ -216,7 +216,7 @@ def _ordered(cells: list[Planned]) -> list[Planned]:
 
 
 def _within(cells: list[Planned], gpu_hours: float | None, most: int) -> list[Planned]:
-    """Returns the cells, those waiting that exceed the GPU hours or the jobs of one pipeline."""
+    """Returns the cells; those that exceed the GPU hours or the jobs of one pipeline wait."""
     spent, jobs, chosen = 0.0, 0, []
     metrics: set[str] = set()
     for planned in cells:

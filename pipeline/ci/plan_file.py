@@ -17,7 +17,7 @@ class _PlanModel(BaseModel):
 
 
 class PlannedCell(_PlanModel):
-    """What was decided about a cell."""
+    """The decision about a cell."""
 
     metric: str
     attack: str

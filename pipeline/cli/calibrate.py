@@ -56,7 +56,7 @@ def calibrate_all(
     store: str = "",
     ranges: Path | None = None,
 ) -> bool:
-    """Scores the clear images for each metric; one that cannot be calibrated is named, and the others go on.
+    """Scores the clear images for each metric; names one that cannot be calibrated, and goes on with the others.
 
     Args:
         entries: The metrics.

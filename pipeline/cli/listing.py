@@ -14,7 +14,7 @@ def listing(folder: str, containing: str = "") -> list[dict[str, Any]]:
 
     Args:
         folder: metrics, attacks, defences or datasets.
-        containing: The filter, whatever its case.
+        containing: The filter, in upper or lower case.
     """
     if folder == "datasets":
         rows = [_dataset(name, about) for name, about in config.load().datasets.items()]

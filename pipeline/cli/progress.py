@@ -185,14 +185,14 @@ class TrainingBar:
 
 
 class FetchBars:
-    """Shows weight files that are being fetched: a bar each on a terminal; elsewhere lines and a heartbeat.
+    """Shows how weight files arrive: a bar each on a terminal; elsewhere lines and a heartbeat.
 
     Args:
         files: How many will be fetched.
     """
 
     def __init__(self, files: int) -> None:
-        from metric_robustness.pipeline.weights.lines import FetchLines  # it loads the client of web servers
+        from metric_robustness.pipeline.weights.lines import FetchLines  # only now: it loads the HTTP client
 
         self.lines = FetchLines(files)
         self.tasks: dict[str, TaskID] = {}

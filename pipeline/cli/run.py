@@ -126,7 +126,7 @@ def run(
 
 
 def _usable(guards: list[str]) -> list[str]:
-    """Returns the defences whose weights are here or can be fetched; tells of the others.
+    """Returns the defences whose weights are here or can be fetched; prints why it drops the others.
 
     Raises:
         BenchError: If there is none.

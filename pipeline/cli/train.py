@@ -127,7 +127,7 @@ def default_out(name: str) -> Path:
     """Returns where the catalogue looks for the weights of METRIC+TRAINING.
 
     Raises:
-        BenchError: If the name is that of a network, whose weights are committed: none are replaced unasked.
+        BenchError: If the name is that of a network: its weights are committed, and no call replaces them unasked.
     """
     if "+" not in name:
         raise BenchError(f"--out must name the file of {name}'s weights; got none: add it")
@@ -142,7 +142,7 @@ def attack_photographs(sources: list[str], attacks: list[str], metrics: list[str
         sources: Folders, files or data sets of photographs.
         attacks: Names of attacks, run with their default settings.
         metrics: Names of the metrics that are attacked.
-        work: Where the run is kept, so that the same call does nothing again.
+        work: Where the run lies, so that the same call repeats no work.
 
     Raises:
         BenchError: If a name or a source is unknown.

@@ -19,7 +19,7 @@ LOADS = "be one file with a title, one class and literal metadata, that loads"
 
 
 def check_entry(entry: Entry, device: str = "cpu") -> list[Check]:
-    """Returns each promise of the contract, with what was seen of it; only the first where the entry does not load.
+    """Returns each promise of the contract, with what the check saw; only the first where the entry does not load.
 
     Args:
         entry: The metric, attack or defence.

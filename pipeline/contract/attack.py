@@ -35,7 +35,7 @@ class Contrast(NoReference):
 
 
 class Sameness(FullReference):
-    """The metric in place of the full-reference metrics that attacks ask: 1 minus the mean squared error."""
+    """The surrogate that stands for every one that an attack asks: 1 minus the mean squared error."""
 
     higher_is_better = True
     score_range = (0.0, 1.0)
@@ -48,7 +48,7 @@ class Sameness(FullReference):
 class AttackCheck:
     """The checks of one attack with one set of settings, on photographs of an odd size.
 
-    Each returns what was seen, and raises where a promise is broken.
+    Each returns what it saw, and raises where the entry breaks a promise.
     """
 
     def __init__(self, name: str, attack: Attack, device: torch.device) -> None:
@@ -59,7 +59,7 @@ class AttackCheck:
     def objective(self, images: Images) -> MetricObjective:
         """Returns the objective.
 
-        Every metric that the attack needs has a clear score of 4, an ordinary NIQE, and is `Sameness` when it is asked.
+        Each surrogate that the attack needs is `Sameness`, but with a clear score of 4, which is usual for NIQE.
         """
         known = {name: torch.full((len(images),), 4.0, device=self.device) for name in self.attack.needs}
         close = {name: MetricObjective(Sameness(), images) for name in self.attack.needs}
@@ -80,7 +80,7 @@ class AttackCheck:
         return f'access = "{self.attack.access}"'
 
     def raises(self) -> str:
-        """Checks that the objective rises for every image, after rounding to 8 bits; of a control, it need not."""
+        """Checks that the objective rises for every image, after rounding to 8 bits; a control need not raise it."""
         value = self.objective(self.images)
         attacked = quantize(self.result([0, 1, 2]), self.images, self.attack.eps)
         gains = (value(attacked) - value(self.images)).tolist()
@@ -136,7 +136,7 @@ class AttackCheck:
 
 
 def check_attack(entry: Entry, device: torch.device) -> Iterator[Check]:
-    """Yields what an attack must do and what was seen, for its defaults and each of its variants.
+    """Yields what an attack must do and what the check saw, for its defaults and each of its variants.
 
     Raises:
         BenchError: If the attack does not load.

@@ -20,7 +20,7 @@ class Check(NamedTuple):
 
     promise: str  # completes "a metric must ..."
     status: Literal["passed", "failed", "skipped"]
-    seen: str  # what was observed; of a failure also what to change
+    seen: str  # what the check observed; of a failure also what to change
 
 
 def failed(promise: str, seen: str) -> Check:
@@ -34,7 +34,7 @@ def skipped(promise: str, why: str) -> Check:
 
 
 class BrokenPromiseError(Exception):
-    """A promise is broken; the message says what was seen and what to change."""
+    """An entry breaks a promise; the message says what the check saw and what to change."""
 
 
 def checked(promise: str, look: Callable[[], str]) -> Iterator[Check]:

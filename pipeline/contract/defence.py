@@ -25,7 +25,7 @@ CLOSE = 1e-5  # the most that other images of a batch may change a pixel in [0, 
 class DefenceCheck:
     """The checks of one defence with one set of settings, on photographs of an odd size.
 
-    Each returns what was seen, and raises where a promise is broken.
+    Each returns what it saw, and raises where the entry breaks a promise.
     """
 
     def __init__(self, name: str, defence: Defence, device: torch.device) -> None:
@@ -120,14 +120,14 @@ class DefenceCheck:
 
 
 def check_defence(entry: Entry, device: torch.device) -> Iterator[Check]:
-    """Yields what a defence must do and what was seen, for its defaults and each of its presets.
+    """Yields what a defence must do and what the check saw, for its defaults and each of its presets.
 
     Raises:
         BenchError: If the defence does not load.
     """
     for preset, defence in build_defences(entry).items():
         of = f" (preset {preset})" if preset else ""
-        if isinstance(defence, RobustTraining):  # which does not change images
+        if isinstance(defence, RobustTraining):  # a training does not change images
             yield from check_training(defence, of, device)
             continue
         look = DefenceCheck(entry.name, defence, device)

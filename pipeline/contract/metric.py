@@ -22,7 +22,7 @@ LEVELS = {"blur": (1, 2, 4), "noise": (8, 20, 45), "JPEG": (40, 15, 5)}  # sigma
 
 
 class MetricCheck:
-    """The checks of one metric, on photographs. Each returns what was seen, and raises where a promise is broken."""
+    """The checks of one metric, on photographs. Each returns what it saw, and raises where a promise is broken."""
 
     def __init__(self, entry: Entry, device: torch.device) -> None:
         self.entry, self.device = entry, device
@@ -212,7 +212,7 @@ def distort(pixels: Pixels, kind: str, level: int) -> Pixels:
 
 
 def check_metric(entry: Entry, device: torch.device) -> Iterator[Check]:
-    """Yields what a metric must do and what was seen.
+    """Yields what a metric must do and what the check saw.
 
     Raises:
         BenchError: If the metric cannot be built.

@@ -31,7 +31,7 @@ class Student(nn.Module):
 class TrainingCheck:
     """The checks of one robust training with one set of settings, on a small metric and photographs.
 
-    Each returns what was seen, and raises where a promise is broken.
+    Each returns what it saw, and raises where the entry breaks a promise.
     """
 
     def __init__(self, training: RobustTraining, device: torch.device) -> None:
@@ -92,7 +92,7 @@ class TrainingCheck:
 
 
 def check_training(training: RobustTraining, of: str, device: torch.device) -> Iterator[Check]:
-    """Yields what a robust training must do and what was seen.
+    """Yields what a robust training must do and what the check saw.
 
     Args:
         training: The training, with its settings.

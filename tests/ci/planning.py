@@ -1,4 +1,4 @@
-"""Entries, inventories, stored cells and history that plans are made of in tests."""
+"""Entries, inventories, stored cells and history, of which tests make plans."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from scratch import ROOT, Tree, zygote
 
 RESULT = re.compile(r"^ *(PASS|WARN|FAIL) +(.+?)(?: {2}.*)?$")
-# In place of our own, whose tests would run this pipeline again without end: it says what a job asked of it.
+# Replaces our own Makefile, whose tests would run this pipeline again without end; prints what a job made.
 MAKEFILE = "lint test:\n\t@echo made $@ in the checkout\n"
 COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
@@ -37,7 +37,7 @@ class Project:
 
     client: Path  # gitlab-ci-local
     root: Path
-    variables: dict[str, str] = field(default_factory=dict)  # what GitLab and the project's settings would give
+    variables: dict[str, str] = field(default_factory=dict)  # what GitLab and the project's settings would set
 
     @classmethod
     def create(cls, client: Path, root: Path, metrics: list[str], attacks: list[str]) -> Project:

@@ -1,4 +1,4 @@
-"""What of another commit is written to the disk, to compare it with the checkout."""
+"""Which files of another commit are written to the disk, to compare them with the checkout."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from metric_robustness.pipeline.errors import BenchError
 
 @pytest.fixture
 def archive():
-    """Returns what makes an archive of files, given as contents, and of links, given as (kind, target)."""
+    """Returns a function that makes an archive of files, given as contents, and links, given as (kind, target)."""
 
     def make(members):
         packed = io.BytesIO()

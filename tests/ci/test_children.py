@@ -1,4 +1,4 @@
-"""Jobs: where they run, and the files that GitLab is given."""
+"""Jobs: where they run, and the files that describe them to GitLab."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ def test_our_own_tests_run_on_any_runner_and_have_no_token():
     for target in ("lint", "test"):
         job = shared | document[target]
         assert job["script"] == [f"make {target}"]
-        assert job["needs"] == []  # of the job image and of its token
+        assert job["needs"] == []  # neither the job image nor its token
         assert not {"tags", "id_tokens", "secrets"} & job.keys()
         assert "$" not in job["image"]
 

@@ -1,4 +1,4 @@
-"""What a merge request touches, and what it is told."""
+"""Which entries a merge request touches, and what the note on it says."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def git(tree: Tree, *arguments: str) -> str:
 
 @pytest.fixture
 def repository(tree: Tree) -> Tree:
-    """Returns a checkout under git with a metric, and a base that it does not share with the attacks."""
+    """Returns a checkout under git with a metric, whose base is not that of the attacks."""
     tree.write("metrics/brightness.py", BRIGHTNESS)
     tree.write("requirements.lock", "pyiqa==0.1.16\n")
     git(tree, "init", "--quiet", "--initial-branch=main")

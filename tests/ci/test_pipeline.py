@@ -25,7 +25,7 @@ CELLS = {f"{metric} {attack}" for metric in METRICS for attack in ATTACKS}
 TABLES = {"leaderboard.md", "leaderboard.csv", "leaderboard.json", "scores.csv", "cells.csv"}
 SHARDS = {f"shard-{index:02}" for index in range(16)}
 
-# Kills its process once, in the middle of its cell, not of its calibration; scored image by image, so it has a middle.
+# Kills its process once, in the middle of its cell, not of its calibration; scores image by image, to have a middle.
 KILLED_ONCE = '''
 """Killed once: brightness whose process dies at its cell's third call, the first time."""
 
@@ -189,8 +189,8 @@ def test_a_metric_that_raises_or_is_killed_costs_only_its_cells(project, server,
     assert history["broken fgsm"]["status"] == "failed"
     assert "no <b>hope</b>" in history["broken fgsm"]["reason"]
     assert history["killed_once fgsm"]["reason"] == "its job left nothing: see the job's log"
-    assert history["broken noise"]["status"] == "waiting"  # not asked for
-    assert {history[cell]["status"] for cell in CELLS} == {"done"}  # and nothing that was there is lost
+    assert history["broken noise"]["status"] == "waiting"  # nobody asked for it
+    assert {history[cell]["status"] for cell in CELLS} == {"done"}  # and no earlier result is lost
     assert b"<b>hope" not in server.files()["results/leaderboard.md"].replace(b"\\<b>hope", b"")
 
     nightly(project, server, **chosen)

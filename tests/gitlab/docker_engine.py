@@ -1,4 +1,4 @@
-"""A small Docker Engine on a Unix socket: what Docker's own Python client calls for us, and no container."""
+"""A small Docker Engine on a Unix socket: it answers what Docker's Python client asks, and runs no container."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ NO_GPU = 'could not select device driver "nvidia" with capabilities: [[gpu]]'
 
 @dataclass
 class Container:
-    """What was asked of a container, and whether it has ended."""
+    """What the client asked of a container, and whether it has ended."""
 
     name: str
     body: dict[str, Any]
@@ -31,12 +31,12 @@ class Container:
 
 @dataclass
 class Engine:
-    """What the daemon will do, and what it was asked to do."""
+    """What the daemon will do, and what the client asked it to do."""
 
     images: set[str] = field(default_factory=set)
     build_events: list[dict[str, Any]] = field(default_factory=list)
-    builds: bool = True  # leaves an image behind
-    drops: bool = False  # hangs up in the middle of a build
+    builds: bool = True  # a build leaves an image
+    drops: bool = False  # the daemon hangs up in the middle of a build
     gpu: bool = True
     exit_code: int = 0
     hangs: bool = False  # the command runs until the container is removed

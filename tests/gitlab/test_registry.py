@@ -89,7 +89,7 @@ class _Threads(ThreadingHTTPServer):
 
 @pytest.fixture
 def server(monkeypatch, tmp_path):
-    """Returns a running registry; a .netrc lies in wait with another password for it."""
+    """Returns a running registry; a .netrc holds another password for it, which no call may use."""
     with _Threads(("127.0.0.1", 0), _Handler) as listening:
         state = listening.state = Server(f"127.0.0.1:{listening.server_port}")
         state.challenge = f'Bearer realm="http://{state.host}/jwt/auth",service="container_registry",scope="x"'

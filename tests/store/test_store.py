@@ -24,7 +24,7 @@ def store(tmp_path: Path) -> FolderStore:
 
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[GitLabServer]:
-    """Returns a GitLab in whose job we are, with a quick clock for further tries."""
+    """Returns a GitLab whose job this test plays, with short pauses before further tries."""
     monkeypatch.setattr("metric_robustness.pipeline.gitlab.server.PAUSE", 0.01)
     with GitLabServer() as gitlab:
         monkeypatch.setenv("CI_JOB_TOKEN", gitlab.JOB)

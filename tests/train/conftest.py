@@ -18,5 +18,5 @@ def few() -> Photographs:
 
 @pytest.fixture(scope="session")
 def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Returns a folder where the samples are made by the first test that needs them."""
+    """Returns a folder where the first test that needs samples makes them."""
     return tmp_path_factory.mktemp("train")

@@ -1,4 +1,4 @@
-"""Which photographs are trained on, held out and excluded; samples are made once, and each by itself."""
+"""Which photographs training uses, holds out and excludes; it makes samples once, and each by itself."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from metric_robustness.pipeline.train.labels import Labeller, blend
 from metric_robustness.pipeline.train.photographs import Photographs
 
 STRENGTHS = (0.0, 0.25, 0.5, 0.75, 1.0)
-FADED = {"contrast", "colour"}  # seen by eye and PSNR; the labels' judges look at structure first
+FADED = {"contrast", "colour"}  # the eye and PSNR see them; the labels' metrics look at structure first
 SEEDS = range(3)
 
 
@@ -66,7 +66,7 @@ def test_another_seed_draws_another_image(clear: Pixels, kind: str) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_an_error_is_met_in_every_kind(clear: Pixels, kind: str) -> None:
-    for wanted in (27.0, 34.0) if kind == "webp" else (21.0, 27.0, 34.0):  # its worst quality stays at 25
+    for wanted in (27.0, 34.0) if kind == "webp" else (21.0, 27.0, 34.0):  # its worst quality still has 25 dB
         random = np.random.default_rng(7)
         assert ratio(distort_to(clear, kind, wanted, random), clear) == pytest.approx(wanted, abs=1.5)
 

@@ -131,7 +131,7 @@ def test_a_step_with_a_large_strength_makes_the_gradient_smaller(made: tuple[Sam
 def test_weights_are_written_where_the_catalogue_finds_them(
     few: Photographs, work: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The file makes the metric: no list names it."""
+    """The file alone makes the metric: no list names it."""
     assert few
     name = NAMES[0]
     recipe = replace(SHORT, network=name, epochs=1, settings={"strength": "1e-4"})

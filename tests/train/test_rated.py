@@ -1,4 +1,4 @@
-"""Training on what people said of images, in place of labels."""
+"""Training on people's ratings of images, in place of labels."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ ROBUST = "small_cnn+gradient_norm"
 
 @pytest.fixture
 def study(tmp_path: Path) -> str:
-    """Returns three photographs in four versions, of which the blurred ones are rated best: the metric has to turn."""
+    """Returns three photographs in four versions, the blurred ones rated best: the metric has to turn."""
     (tmp_path / "set" / "originals").mkdir(parents=True)
     lines = ["image,mos,reference"]
     for source in map(Path, SOURCES):
@@ -68,7 +68,7 @@ def test_labels_are_the_opinions_from_0_to_100(study: str) -> None:
 
 
 def test_a_metric_learns_what_people_said(study: str) -> None:
-    """Sharp images are rated worst here, which no metric says at first."""
+    """People rate sharp images worst here, which no metric does at first."""
     found = gather([study], 64)
     recipe = replace(HARDENING, network=ROBUST, settings={"strength": "0"})
     recipe = replace(recipe, crop=64, samples=48, validation=12, epochs=5)

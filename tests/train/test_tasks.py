@@ -31,7 +31,7 @@ TINY = {
 
 
 def darker(pixels: Pixels) -> Pixels:
-    """Returns what stands for an attack: the colour curve bent."""
+    """Bends the colour curve, in place of an attack."""
     return (255 * (pixels / 255) ** 1.5).round().astype(np.uint8)
 
 
@@ -95,7 +95,7 @@ def test_steps_lower_the_loss(name: str, pairs: Photographs, tmp_path: Path) -> 
 
 
 class Knowing(nn.Module):
-    """Returns what it was given to return."""
+    """Answers with a given value, whatever the input."""
 
     def __init__(self, answer: Tensor) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""The trade-off of a robust training: measured on photographs held out, continued, told and drawn."""
+"""The trade-off of a robust training: measured on photographs held out, continued, printed and drawn."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Contrast(NoReference):
 
 
 def test_the_measures_of_a_line_are_known() -> None:
-    """30 a unit of brightness, in 50: a norm of 60 of 100, and a gain of 60 times eps where nothing is cut off."""
+    """A unit of brightness adds 30, 60 % of the range: the norm is 60, the gain 60 times eps unless clipped."""
     clear = torch.full((3, 3, 32, 32), 128 / 255)
     distorted = Samples(torch.tensor([50, 100, 150]).view(3, 1, 1, 1).expand(3, 3, 32, 32).byte(), torch.zeros(3))
     found = examine(Contrast(), distorted, clear)

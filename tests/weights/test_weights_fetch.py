@@ -67,7 +67,7 @@ def test_a_cut_connection_is_continued_or_begun_again(site, name, ranges, tags):
         later = ["bytes=140000-", "bytes=140000-"] if ranges else ["bytes=90000-", None]  # the last: all over again
         assert starts == [None, "bytes=50000-", *later]
     else:
-        assert starts == [None] * 4  # nothing tells whether the rest would be of the same file
+        assert starts == [None] * 4  # no header says whether the rest would be of the same file
     assert not leftovers(site)
 
 

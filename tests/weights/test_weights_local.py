@@ -1,4 +1,4 @@
-"""`weights list`, `verify`, `import` and `mirror`, and what a run says of missing weights: nothing asks a server."""
+"""`weights list`, `verify`, `import` and `mirror`, and what a run says of missing weights: none asks a server."""
 
 from __future__ import annotations
 
@@ -139,7 +139,7 @@ def test_numbers_beside_the_tensors_run_nothing_and_are_let_in(site):
 
 @pytest.mark.slow
 def test_a_file_that_ends_its_reader_costs_only_itself(tmp_path):
-    os.mkfifo(tmp_path / "endless.json")  # stands in for it: the reader waits there, and is killed
+    os.mkfifo(tmp_path / "endless.json")  # in its place: the reader waits here, and the test kills it
     for name in ("before.pth", "after.pth"):
         (tmp_path / name).write_bytes(checkpoint(1))
     files = [tmp_path / name for name in ("before.pth", "endless.json", "after.pth")]

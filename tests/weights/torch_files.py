@@ -1,4 +1,4 @@
-"""Weights files as PyTorch writes them, for tests that do without it: a child process has it, once for all.
+"""Weights files as PyTorch writes them, for tests that do without it: a child process imports it.
 
 As a program, `torch_files.py FOLDER` writes them.
 """
@@ -49,7 +49,7 @@ def trap(mark: Path) -> bytes:
 
 
 def plain_trap(mark: Path) -> bytes:
-    """Returns a pickle without PyTorch's archive around it that does so too."""
+    """Returns a pickle, without PyTorch's archive around it, that touches a file too."""
     return pickle.dumps({"weight": Trap(mark)})
 
 

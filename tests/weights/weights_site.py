@@ -1,4 +1,4 @@
-"""A checkout whose metrics declare weights of a server that the tests script."""
+"""A checkout whose metrics declare weights of a server, whose answers the tests choose."""
 
 from __future__ import annotations
 
