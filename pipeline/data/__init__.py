@@ -1,1 +1,1 @@
-"""Data sets: which files belong to one, which are taken, and whether they are the right ones."""
+"""Data sets: which files belong to one, which of them a run takes, and whether they are the right ones."""

@@ -1,4 +1,4 @@
-"""Re-encoding attacked images as JPEG or video, as files are usually stored."""
+"""Re-encodes attacked images as JPEG or video, since people usually store files so."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Codec(NamedTuple):
 
 
 def parse(text: str) -> Codec | None:
-    """Returns the codec of `libx264:crf=23` or `jpeg:quality=80`; None of an empty text.
+    """Returns the codec of `libx264:crf=23` or `jpeg:quality=80`; None for an empty text.
 
     Raises:
         BenchError: If it is not of that form, or FFmpeg has no such encoder.

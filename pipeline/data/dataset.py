@@ -1,4 +1,4 @@
-"""A data set as it is run: which images, in which order, in which batches of equal size."""
+"""A data set as a run reads it: which images, in which order, in which batches of equal size."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ from metric_robustness.pipeline.errors import BenchError, DataError, suggestion
 from metric_robustness.pipeline.files import digest, file_digest
 
 SMALLEST = 7  # the window of SSIM
-MOST_PIXELS = 2**25  # 8K UHD is 33,177,600
-ORIENTATION = 0x0112  # EXIF tag; 5 to 8 turn the image by a quarter
+MOST_PIXELS = 2**25  # just enough for 8K UHD, 33,177,600
+ORIENTATION = 0x0112  # EXIF tag; its values 5 to 8 turn the image by a quarter
 
 
 @dataclass(frozen=True)
 class Photo:
     """One image file, or one frame of a video, as it will be decoded."""
 
-    name: str  # path below the data set's folder, with "/"; of a frame with its number, as in clip.y4m#0007
+    name: str  # path below the data set's folder, with "/"; a frame adds its number, as in clip.y4m#0007
     path: Path
     height: int
     width: int
     clip: str = ""  # the video or folder that it is a frame of; empty for a photograph
     frame: int | None = None  # its place in the video file, from 0
-    reference: Path | None = None  # the original, of an image that is a distorted version of one
+    reference: Path | None = None  # the original, if the image is a distorted version of one
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Dataset:
 
     @property
     def distorted(self) -> bool:
-        """Tells whether the images are distorted versions of originals, so that nobody has to compress them first."""
+        """Tells whether the images are distorted versions of originals, so that a run need not distort them."""
         return any(photo.reference for photo in self.photos)
 
     @property
@@ -84,7 +84,7 @@ def open_dataset(name: str, limit: int | None = None, frames: int | None = None)
 
     Args:
         name: A data set of benchmark.yml, the path of a folder or of one file, or iqa:CSV, images that people rated.
-        limit: Take this many photographs or clips, always the same ones, a smaller number being part of a larger one.
+        limit: Take this many photographs or clips, always the same; a larger number takes those of a smaller one, too.
         frames: Take this many frames of each video, from its beginning.
 
     Raises:
@@ -120,10 +120,10 @@ def open_dataset(name: str, limit: int | None = None, frames: int | None = None)
 
 
 def photo_at(name: str, path: Path, clip: str = "", reference: Path | None = None) -> Photo:
-    """Returns a photograph by its file, the header of which is read.
+    """Reads a file's header and returns the photograph.
 
     Raises:
-        DataError: If it cannot be used; names it.
+        DataError: If it cannot be used; the message names it.
     """
     try:
         height, width = _usable(*_size(path), None)
@@ -133,7 +133,7 @@ def photo_at(name: str, path: Path, clip: str = "", reference: Path | None = Non
 
 
 def _units_at(name: str, known: dict[str, config.DatasetConfig]) -> list[Unit]:
-    """Returns the units of a folder, or the one that a file is."""
+    """Returns the units of a folder, or a single file as one unit."""
     path = Path(name).expanduser()
     if not path.exists():
         raise BenchError(f"no data set or folder is named {name!r}: {suggestion(name, dict(known))}")
@@ -156,7 +156,7 @@ class _Reader:
         self.asked = self.clips = 0
 
     def read(self, unit: Unit) -> None:
-        """Adds the images of a unit; a clip that lacks a frame, or whose frames differ in size, is excluded whole."""
+        """Adds the images of a unit; excludes a whole clip if it has an unusable frame or frames of different sizes."""
         clip = unit.name if unit.name not in unit.files else ""
         self.clips += bool(clip) or any(file.suffix.lower() in VIDEOS for file in unit.files.values())
         found: list[Photo] = []

@@ -39,7 +39,7 @@ class Batch:
 def load_recent(
     photos: tuple[Photo, ...], crop: int | None, distortion: Distortion = NONE, *, paired: bool = False
 ) -> Batch:
-    """Decodes images of equal size, or returns them as decoded a moment ago: clear pass and attacks share them."""
+    """Decodes images of equal size; remembers the last few batches, since the clear pass and the attacks share them."""
     return load_batch(photos, crop, distortion, paired=paired)
 
 
@@ -49,10 +49,10 @@ def load_batch(
     """Decodes images of equal size.
 
     Args:
-        photos: Which.
+        photos: Which images.
         crop: Side of the central square to cut out.
-        distortion: What is done to the images; one that has an original of its own is distorted already.
-        paired: Whether a full-reference metric needs the originals beside the images.
+        distortion: How to distort the images; skips one with an original of its own, since it is distorted already.
+        paired: Whether a full-reference metric needs the originals, too.
     """
     good, originals, distorted, excluded = [], [], [], {}
     for photo in photos:
@@ -93,7 +93,7 @@ def pixels_of(photo: Photo, crop: int | None = None) -> Pixels:
 
 @lru_cache(maxsize=4)
 def _reel(path: Path) -> Reel:
-    """Returns a video where it was left, so that frames asked for in order are decoded once."""
+    """Returns a video at the frame that was read last, so that reading in order decodes each frame once."""
     return Reel(path)
 
 
@@ -103,7 +103,7 @@ def decode(path: Path, crop: int | None = None) -> Pixels:
     Grey and palette images become RGB, 16 bits are rounded to 8, an opaque alpha channel is dropped.
 
     Raises:
-        ValueError: If the image is transparent somewhere: what lies behind it is not known.
+        ValueError: If it is transparent somewhere, since its background is unknown, or has floating-point pixels.
         OSError: If the file is damaged or truncated.
     """
     with Image.open(path) as opened:
@@ -140,7 +140,7 @@ def compress(pixels: Pixels, quality: int) -> Pixels:
 def to_tensor(pixels: list[Pixels]) -> Images:
     """Returns (N, 3, H, W) float32 images in [0, 1].
 
-    By numpy, since it is called in the thread that decodes ahead: PyTorch's operators would start a second team of
+    Uses numpy, since the thread that decodes ahead calls this: PyTorch's operators would start a second team of
     processor threads there, after which each parallel operator of the main thread has to wake its own.
     """
     images = np.stack(pixels).transpose(0, 3, 1, 2).astype(np.float32, order="C")
@@ -194,7 +194,7 @@ def load_saved(files: Sequence[Path], clear: Images) -> Images:
 
 
 def ahead(items: Iterable[Item], work: Callable[[Item], Result], depth: int = 2) -> Iterator[tuple[Item, Result]]:
-    """Yields each item with its result, worked out in a thread up to `depth` items ahead of the reader."""
+    """Yields each item with its result, which a thread works out up to `depth` items ahead of the reader."""
     source = iter(items)
     with ThreadPoolExecutor(max_workers=1) as pool:
         waiting: list[tuple[Item, Future[Result]]] = [(item, pool.submit(work, item)) for item in islice(source, depth)]

@@ -30,8 +30,8 @@ def read_opinions(path: Path) -> dict[str, Opinion]:
     """Returns the opinions of a CSV by the image's name, in the order of the names.
 
     Args:
-        path: A CSV with the columns `image` and `mos`, and `reference` where there are originals; further ones are
-            passed over. Images and originals are named by their paths relative to the CSV's folder, images below it.
+        path: A CSV with the columns `image` and `mos`, and `reference` where there are originals; others are ignored.
+            It names images and originals by paths relative to its own folder; images must lie below that folder.
 
     Raises:
         BenchError: If it cannot be read, lacks a column or an image, names one twice, or holds no number as `mos`.

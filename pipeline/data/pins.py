@@ -19,7 +19,7 @@ def path_of(name: str) -> Path:
 
 
 def read(name: str) -> dict[str, str]:
-    """Returns the sha256 of each file by its name; nothing for a data set without a manifest.
+    """Returns the sha256 of each file by its name; empty for a data set without a manifest.
 
     Raises:
         BenchError: If the manifest is damaged.

@@ -24,14 +24,15 @@ class Unit(NamedTuple):
 
     @property
     def stratum(self) -> str:
-        """Returns the folder that it lies in; a subset has its share of every one of them."""
+        """Returns the folder that it lies in, since a subset takes a share of every folder."""
         return str(PurePosixPath(self.name).parent)
 
 
 def units_of(name: str, about: DatasetConfig) -> list[Unit]:
-    """Returns the units of a data set of benchmark.yml, whether or not their files are there where the names are known.
+    """Returns the units of a data set of benchmark.yml.
 
     The names are those of its manifest, else of its list of clips, else of `files`, else of what lies in its folder.
+    Only in the last case does a name mean that its file is there.
 
     Raises:
         BenchError: If the data set is not on this machine.
@@ -58,7 +59,7 @@ def units_of(name: str, about: DatasetConfig) -> list[Unit]:
 def require_all(name: str, about: DatasetConfig, units: list[Unit]) -> None:
     """Refuses a data set that holds more or fewer images than it must, if only its folder says which files it has.
 
-    Which images a subset takes depends on all names: those of another folder of that name would not compare.
+    Which images a subset takes depends on all names, so a folder with other files would give other images.
 
     Raises:
         DataError: If the number is wrong.
@@ -77,23 +78,23 @@ def units_below(folder: Path) -> list[Unit]:
 
 
 def files_below(folder: Path) -> dict[str, Path]:
-    """Returns the paths of all images and videos by their names; links to nowhere are among them."""
+    """Returns the paths of all images and videos by their names; includes links to nowhere."""
     found = (path for path in sorted(folder.rglob("*")) if not path.name.startswith(".") and not path.is_dir())
     return {as_text(path.relative_to(folder)): path for path in found if path.suffix.lower() in IMAGES | VIDEOS}
 
 
 def as_text(path: Path) -> str:
-    """Returns a path with "/"; bytes that are no UTF-8, which file systems allow, are written out in hexadecimal."""
+    """Returns a path with "/"; writes bytes that are no UTF-8, which file systems allow, in hexadecimal."""
     return os.fsencode(path.as_posix()).decode(errors="backslashreplace")
 
 
 def chosen(units: list[Unit], count: int | None) -> list[Unit]:
-    """Returns `count` of the units in their own order, a smaller number being part of a larger one.
+    """Returns `count` of the units in their own order; a larger number takes those of a smaller one, too.
 
-    Each stratum gives its share: its units, ordered by the hashes of their names, are spread evenly over [0, 1) from
-    an offset that is the hash of the stratum's own name, and those that come first are taken. With one stratum these
-    are the smallest hashes. The choice depends on the names of all units, so it lasts as long as these do: for ever
-    where the data set has a manifest or a list of clips.
+    Each stratum gives its share: the function orders its units by the hashes of their names, spreads them evenly over
+    [0, 1) from an offset that the hash of the stratum's own name gives, and takes those that come first. With one
+    stratum these are the smallest hashes. The choice depends on the names of all units, so it lasts as long as these
+    do: for ever where the data set has a manifest or a list of clips.
     """
     if count is None or count >= len(units):
         return units

@@ -15,13 +15,13 @@ from metric_robustness.pipeline.data.video import VideoError, examine
 from metric_robustness.pipeline.errors import BenchError, DataError, suggestion
 from metric_robustness.pipeline.files import file_digest
 
-OnProgress = Callable[[int, int], None]  # gets how many files or bytes are done, and of how many
+OnProgress = Callable[[int, int], None]  # takes how many files or bytes are done, and of how many
 PART = 1 << 24  # bytes hashed at once
 
 
 @dataclass(frozen=True)
 class DatasetVerdict:
-    """What was found of a data set."""
+    """What `verify` found of a data set."""
 
     name: str
     files: int  # how many it must have
@@ -114,7 +114,7 @@ def verify_download(name: str, about: DatasetConfig, path: Path, on_progress: On
 def pin(name: str, about: DatasetConfig, on_progress: OnProgress) -> Path:
     """Writes the manifest of a data set from the files on this machine, and returns its path.
 
-    Where the benchmark takes only a part of the data set, that part is pinned.
+    Where the benchmark takes only a part of the data set, the manifest names that part alone.
 
     Raises:
         BenchError: If it is not on this machine, or has a manifest already.

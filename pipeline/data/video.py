@@ -1,9 +1,9 @@
 """Videos: what a file holds, and its frames as 8-bit RGB, one after another.
 
 A frame is what the decoder shows, each once and in the order of display: timestamps, and with them a variable frame
-rate, change nothing. Colours are converted by swscale with exact rounding and bicubic chroma, and rounded to 8 bits, as
-16-bit photographs are. Where a file does not say so, its range is the limited one, and its matrix is BT.709 from 720
-lines on and BT.601 below, as players assume.
+rate, change nothing. swscale converts colours with exact rounding and bicubic chroma to 8 bits, to which 16-bit
+photographs are rounded, too. Where a file does not name its range, that is the limited one; where it does not name its
+matrix, that is BT.709 from 720 lines on and BT.601 below, as players assume.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from av.video.reformatter import ColorRange, Colorspace, Interpolation
 Pixels = npt.NDArray[np.uint8]  # (H, W, 3)
 
 FORMATS = re.compile(
-    r"(yuvj?4(20|22|44)p|gray|gbrp)(9|10|12|14|16)?(le|be)?|nv12|rgb24"  # without alpha, whose ground is not known
+    r"(yuvj?4(20|22|44)p|gray|gbrp)(9|10|12|14|16)?(le|be)?|nv12|rgb24"  # without alpha, since its ground is unknown
 )
 EXACT = Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT | Interpolation.BITEXACT
 MATRICES = {  # by their numbers in H.273
@@ -35,7 +35,7 @@ MATRICES = {  # by their numbers in H.273
     7: Colorspace.SMPTE240M,
     9: Colorspace.BT2020,
 }
-UNSAID = 2
+UNSAID = 2  # in H.273: the file does not name its matrix
 HIGH_DEFINITION = 720  # lines
 
 
@@ -55,7 +55,7 @@ def examine(path: Path) -> Video:
     """Decodes a whole video once and returns what it holds.
 
     Raises:
-        VideoError: If it holds no frame, is truncated or damaged, changes its size, or is of unknown colours.
+        VideoError: If it holds no frame, is truncated or damaged, changes its size, or has colours of an unknown kind.
         FileNotFoundError: If it is not there.
     """
     sizes, count, end = set(), 0, 0
@@ -74,7 +74,7 @@ def examine(path: Path) -> Video:
         raise VideoError("holds no frame that can be decoded")
     if announced > count:
         raise VideoError(f"is truncated: {count} of {announced} frames can be decoded")
-    # FFmpeg passes over an incomplete frame in silence, and a Y4M file does not say how many it holds.
+    # FFmpeg skips an incomplete frame silently, and a Y4M file does not say how many it holds.
     if path.suffix.lower() == ".y4m" and (rest := path.stat().st_size - end):
         raise VideoError(f"is truncated: {rest} bytes of another frame follow {count} whole ones")
     if len(sizes) > 1:
@@ -126,10 +126,10 @@ def to_rgb(frame: VideoFrame) -> Pixels:
 
 
 def _matrix(frame: VideoFrame) -> Colorspace:
-    """Returns the matrix that a frame was made with; without a word about it, that of its size."""
+    """Returns the colour matrix that a frame names; if it names none, the usual one for its size."""
     if frame.colorspace == UNSAID:
         return Colorspace.ITU709 if frame.height >= HIGH_DEFINITION else Colorspace.ITU601
-    return MATRICES.get(frame.colorspace, Colorspace.ITU601)  # others are those of RGB, where none is applied
+    return MATRICES.get(frame.colorspace, Colorspace.ITU601)  # the others belong to RGB, which needs none
 
 
 def _range(frame: VideoFrame) -> ColorRange:
@@ -150,7 +150,7 @@ def _require_known(frame: VideoFrame) -> None:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[tuple[av.container.InputContainer, av.VideoStream]]:
-    """Opens a file; what FFmpeg says about it becomes one line."""
+    """Opens a file; turns FFmpeg's errors into one line."""
     try:
         with av.open(str(path)) as container:
             if not container.streams.video:

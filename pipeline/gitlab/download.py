@@ -1,4 +1,4 @@
-"""One download from GitLab: continued where it broke off, verified, and given its name only when it is whole."""
+"""One download from GitLab: continues where it broke off, and gets its name only when it is whole and verified."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from metric_robustness.pipeline.gitlab.server import TRIES, pause
 
 CHUNK = 1 << 14  # bytes; those of an incomplete chunk are lost when the connection breaks
 BEYOND_END = 416  # HTTP status
-OnProgress = Callable[[int, int | None], None]  # gets the bytes that have arrived, and of how many if that is known
+OnProgress = Callable[[int, int | None], None]  # takes the bytes that have arrived, and of how many if known
 
 
 class ChangedError(Exception):
-    """The downloaded file has not the announced hash: the server has a newer one, or it is damaged."""
+    """The downloaded file does not have the announced hash: the server has a newer one, or it is damaged."""
 
 
 class Wanted(NamedTuple):
@@ -40,7 +40,7 @@ class ResumableDownload:
         server: The connection.
         wanted: What to download.
         file: Where it goes.
-        on_progress: Is called with each piece that arrives.
+        on_progress: Takes the bytes that have arrived, after each piece.
     """
 
     def __init__(self, server: gitlab.Gitlab, wanted: Wanted, file: Path, on_progress: OnProgress) -> None:
@@ -95,7 +95,7 @@ class ResumableDownload:
         except GitlabError as error:
             if error.response_code != BEYOND_END or not start:
                 raise
-            self.part.write_bytes(b"")  # it is longer than the server's file: begin anew
+            self.part.write_bytes(b"")  # the part is longer than the server's file: begin anew
             return False
         with answer:
             if _first_byte(answer) != start:

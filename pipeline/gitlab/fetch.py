@@ -1,4 +1,4 @@
-"""Downloads the latest leaderboard, or the rows behind it, from the artifacts of the job `aggregate`."""
+"""Downloads the latest leaderboard, or the rows that it comes from, from the artifacts of the job `aggregate`."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ ROWS = "rows.zip"
 TABLES = ("leaderboard.md", "leaderboard.csv", "leaderboard.json", "scores.csv", "cells.csv", "ranges.csv")
 TOKENS = ("GITLAB_TOKEN", "CI_JOB_TOKEN")  # the first that is set is used
 LINE = re.compile(r"([0-9a-f]{64}) [ *](\S+)")
-ANSWERS = 3  # of pipelines that end while we download
+ANSWERS = 3  # tries, since a pipeline may end while we download
 
 Shown = Callable[[str], AbstractContextManager[OnProgress]]
 
@@ -56,8 +56,8 @@ def fetch(
 ) -> FetchedTables:
     """Downloads the tables of the latest successful pipeline of a branch or tag, and with `raw` the rows.
 
-    Files that are up to date are not downloaded again; downloads that broke off are continued; a table that the
-    pipeline no longer makes is deleted. A public project needs no token.
+    Skips files that are up to date, continues downloads that broke off, and deletes a table that the pipeline no longer
+    makes. A public project needs no token.
 
     Args:
         ref: The branch or tag.
@@ -133,7 +133,7 @@ def _fetch(project: Project, ref: str, sums: dict[str, str], *, raw: bool, out: 
 
 
 def _unpack(archive: Path, sha256: str, folder: Path) -> int:
-    """Unpacks the rows unless that was done; returns how many files they are."""
+    """Unpacks the rows unless they are unpacked already; returns how many files they are."""
     mark = folder.with_name(".rows.sha256")
     if not (folder.is_dir() and mark.is_file() and mark.read_text(encoding="utf-8") == sha256):
         mark.unlink(missing_ok=True)

@@ -17,7 +17,7 @@ from typing import Any, BinaryIO, Literal
 from urllib.parse import urlsplit
 from uuid import uuid4
 
-from docker.client import DockerClient  # it has no types
+from docker.client import DockerClient  # the SDK has no types
 from docker.errors import APIError, DockerException, ImageNotFound, NotFound
 from docker.types import DeviceRequest, Mount
 from requests.exceptions import RequestException
@@ -71,7 +71,7 @@ def reference(text: str) -> str:
     """Returns the reference of an image unchanged.
 
     Raises:
-        BenchError: If it is malformed; `HOST[:PORT]/PATH[:TAG][@DIGEST]` is, with the path in lower case.
+        BenchError: If it is not of the form `HOST[:PORT]/PATH[:TAG][@DIGEST]`, with the path in lower case.
     """
     if len(text) > LONGEST or not REFERENCE.fullmatch(text):
         raise BenchError(f"an image must be written HOST/PATH:TAG, in lower case; got {text!r}: correct it")
@@ -79,7 +79,7 @@ def reference(text: str) -> str:
 
 
 def build_arguments(variant: Variant = "cuda", base: str = "", index: str = "", root: Path = CODE) -> dict[str, str]:
-    """Returns the Dockerfile's arguments; the labels and the stamps say what they were.
+    """Returns the Dockerfile's arguments, which the image's labels and the stamps record.
 
     Raises:
         BenchError: If `index`, an address of more packages, holds a password or is no address, or if a CPU image is
@@ -101,7 +101,7 @@ def build_arguments(variant: Variant = "cuda", base: str = "", index: str = "", 
 
 
 def build(variant: Variant = "cuda", base: str = "", index: str = "", root: Path = CODE) -> str:
-    """Builds the image, telling how it goes on, and returns its reference.
+    """Builds the image, prints the progress, and returns its reference.
 
     Raises:
         BenchError: If an argument is wrong.
@@ -142,9 +142,9 @@ def run(
 ) -> int:
     """Runs `python -m pipeline COMMAND` in the image, on this checkout, and returns its exit code.
 
-    The checkout lies at the same place as outside, and so do the folders outside of it that the command names: what
-    follows --out can be written, the rest only read. Data and weights can only be read. The container has the caller's
-    user and no network, and is gone when this returns, also after Ctrl-C.
+    The container has the checkout, and the folders outside it that the command names, at the same paths as the caller.
+    It can write to the checkout and to what follows --out, and only read the rest, data and weights. It has the user of
+    the caller and no network, and is gone when this returns, also after Ctrl-C.
 
     Args:
         command: What follows `python -m pipeline`.
@@ -168,7 +168,7 @@ def run(
                 ["python", "-m", "pipeline", *command],
                 name=name,
                 user=f"{os.getuid()}:{os.getgid()}",
-                environment={"USER": "bench"},  # a user without a name, which Python's getpass does not accept
+                environment={"USER": "bench"},  # the user has no name there, which Python's getpass does not accept
                 working_dir=str(root),
                 mounts=_mounts(command, root),
                 device_requests=_devices(gpus),
@@ -191,7 +191,7 @@ def _meaning(text: str, comment: str) -> list[str]:
 
 
 def _commit(root: Path) -> str:
-    """Returns the checked-out commit, or nothing outside a checkout. What a stamp says comes with torch; not here."""
+    """Returns the checked-out commit, or nothing outside a checkout; not by `engine.device`, which imports torch."""
     git = shutil.which("git")
     if git is None:
         return os.environ.get("CI_COMMIT_SHA", "")
@@ -207,7 +207,7 @@ def _spoken(event: dict[str, Any]) -> str:
 
 
 def _mounts(command: Sequence[str], root: Path) -> list[Any]:
-    """Returns what the container sees: checkout and output for writing; data, weights and what is named for reading."""
+    """Returns what the container sees: checkout and output to write to; data, weights and COMMAND's files to read."""
     cache = Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser()
     readable = {
         "/data": data_folder(),

@@ -1,4 +1,4 @@
-"""The one note of ours on a merge request: written once, and brought up to date from then on."""
+"""Our one note on a merge request: the first pipeline writes it, and later ones update it."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from metric_robustness.pipeline.terminal import err
 
 TOKEN = "BENCHMARK_NOTE_TOKEN"  # noqa: S105  # the variable's name
 MARKER = "<!-- metric-robustness: this note is kept up to date by the pipeline -->"
-TRIES = 3  # each with the connection's own
+TRIES = 3  # each with the connection's own retries
 LONGEST = 1_000_000  # characters, GitLab's limit
 CUT = "\n\nThe rest is too long for a note: see the job's artifacts.\n"
 COMMAND = re.compile(r"^(\s*)/", re.MULTILINE)
 
 
 def post(markdown: str, merge_request: int, *, url: str = "", project: str = "") -> str:
-    """Brings our note on a merge request up to date, or writes it; returns what was done, in one line.
+    """Writes our note on a merge request, or updates it; returns what it did, in one line.
 
-    Where BENCHMARK_NOTE_TOKEN is not set, as in a pipeline of a fork, nothing is sent.
+    Where BENCHMARK_NOTE_TOKEN is not set, as in a pipeline of a fork, sends nothing.
 
     Args:
         markdown: The note's text.
@@ -51,9 +51,9 @@ def post(markdown: str, merge_request: int, *, url: str = "", project: str = "")
 
 
 def to_body(markdown: str) -> str:
-    """Returns the text as it is sent: marked as ours, within GitLab's limit, and without commands to GitLab.
+    """Returns the text to send: marked as ours, within GitLab's limit, and without commands to GitLab.
 
-    A line that begins with a slash would be carried out (`/merge`); the text quotes what contributors wrote.
+    GitLab would carry out a line that begins with a slash (`/merge`), and the text quotes contributors.
     """
     harmless = COMMAND.sub(r"\1\\/", markdown.strip())
     text = f"{MARKER}\n{harmless}"
@@ -75,7 +75,7 @@ def _bring_up_to_date(project: Project, number: int, body: str) -> str:
 
 
 def _ours(project: Project, merge_request: ProjectMergeRequest) -> ProjectMergeRequestNote | None:
-    """Returns our note: it begins with the marker, which anybody can write, and is written by the token's user."""
+    """Returns our note: it begins with the marker and is the token user's, since anybody can write the marker."""
     server = project.manager.gitlab
     server.auth()
     user = server.user.id if server.user else None

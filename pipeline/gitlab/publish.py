@@ -40,14 +40,14 @@ class Changes(NamedTuple):
 
 
 class Published(NamedTuple):
-    """What was done."""
+    """What `publish` did."""
 
     commit: str  # its hash; empty where nothing changed
     changes: Changes
 
 
 class UnsettledError(Exception):
-    """Somebody else was faster, or an answer was lost: the branch has to be read again."""
+    """Somebody else was faster, or an answer was lost: `publish` has to read the branch again."""
 
 
 def publish(
@@ -61,13 +61,13 @@ def publish(
 ) -> Published:
     """Makes results/ of a branch hold the tables of a folder, in one commit that starts no pipeline.
 
-    With BENCHMARK_PUBLISH_TOKEN (a project access token) the commit is made through the API, otherwise with a job's
-    CI_JOB_TOKEN by git push, which the project has to allow (GitLab 18.4 or newer). Where somebody else commits
-    meanwhile, the branch is read again, at most five times.
+    Commits with BENCHMARK_PUBLISH_TOKEN (a project access token) through the API, else with a job's CI_JOB_TOKEN by
+    git push, which the project has to allow (GitLab 18.4 or newer). Where somebody else commits meanwhile, reads the
+    branch and tries again, at most five times.
 
     Args:
-        tables: The folder; its .csv, .json and .md files are published. Those in results/ that are not in it are
-            deleted, but for README.md.
+        tables: The folder; publishes its .csv, .json and .md files, and deletes those in results/ that it lacks, but
+            for README.md.
         branch: An existing branch.
         message: The commit's message.
         url: The server; default: CI_SERVER_URL.
@@ -151,7 +151,7 @@ def _retrying(attempt: Callable[[], Published], branch: str) -> Published:
 
 
 def _commit(project: Project, branch: str, wanted: Mapping[str, bytes], message: str) -> Published:
-    """Commits through the API, where several files change at once or not at all."""
+    """Commits through the API, which changes several files at once or none."""
     with plain_server_errors(f"branch {branch}"):
         head = project.branches.get(branch).commit["id"]
         changes = compare(wanted, _held(project, head))

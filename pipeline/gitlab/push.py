@@ -41,13 +41,13 @@ class BranchCopy:
         self._git("fetch", "--quiet", "--depth=1", "--no-tags", address, f"refs/heads/{branch}")
 
     def blobs(self, folder: str) -> dict[str, str]:
-        """Returns the hashes that git has of the files of a folder, by path."""
+        """Returns git's hashes of the files of a folder, by path."""
         lines = self._git("ls-tree", "-z", "FETCH_HEAD", f"{folder}/").split("\0")
         entries = [line.split(maxsplit=3) for line in lines if line]
         return {path: name for _, kind, name, path in entries if kind == "blob"}
 
     def push(self, files: Mapping[str, bytes | None], message: str) -> str:
-        """Pushes one commit with these files, of which None deletes one; returns its hash.
+        """Pushes one commit that writes these files, or deletes those that are None; returns its hash.
 
         Raises:
             RejectedError: If the branch has moved on.
@@ -106,8 +106,8 @@ def branch_copy(address: str, branch: str) -> Iterator[BranchCopy]:
     """Yields the last commit of a remote branch, in a repository that is deleted afterwards.
 
     Args:
-        address: A web address without user and password, or a folder. It is pushed to with CI_JOB_TOKEN.
-        branch: A checked name.
+        address: A web address without user and password, or a folder; git pushes to it with CI_JOB_TOKEN.
+        branch: A name that `check_branch` accepts.
 
     Raises:
         BenchError: If the address is malformed, the branch does not exist, or the token may not read it.
@@ -120,7 +120,7 @@ def branch_copy(address: str, branch: str) -> Iterator[BranchCopy]:
 
 
 def _environment(address: str) -> dict[str, str]:
-    """Returns git's environment: the token for that server alone, and nobody's settings and hooks."""
+    """Returns git's environment: the token for that server alone, no hooks, and none of the caller's GIT_ variables."""
     settings = {"core.hooksPath": os.devnull, "credential.helper": "", "http.followRedirects": "false", "gc.auto": "0"}
     parts = urlsplit(address)
     if parts.scheme in {"http", "https"}:

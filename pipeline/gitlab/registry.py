@@ -1,4 +1,4 @@
-"""Whether GitLab's container registry has the job image: the registry's HTTP API, version 2, with its tokens."""
+"""Asks GitLab's container registry for the job image, by the registry's HTTP API, version 2, with its tokens."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ ACCEPT = ", ".join(
     )
 )
 DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
-LOCAL = re.compile(r"(?:localhost|127\.0\.0\.\d{1,3})(?::\d+)?")  # without TLS, as Docker itself reads these names
+LOCAL = re.compile(r"(?:localhost|127\.0\.0\.\d{1,3})(?::\d+)?")  # without TLS, since Docker uses none for these names
 OK, UNAUTHORIZED, FORBIDDEN, NOT_FOUND, TOO_MANY, FAILED = 200, 401, 403, 404, 429, 500  # HTTP status
 TIMEOUT = 30  # seconds
 PAUSE = 0.5  # seconds before the second retry, doubled before each later one
@@ -46,7 +46,7 @@ class Registry(NamedTuple):
 
     @classmethod
     def of_job(cls, environment: Mapping[str, str]) -> Registry:
-        """Returns what GitLab tells a job about the project's registry.
+        """Returns the project's registry, as GitLab's variables in a job describe it.
 
         Raises:
             BenchError: If the registry is switched off, or the job has no password for it.
@@ -69,7 +69,7 @@ class Registry(NamedTuple):
         """Returns the digest of the project's image with that tag, or None if there is none.
 
         Raises:
-            BenchError: If the registry refuses the password, or answers what no registry does.
+            BenchError: If the registry refuses the password, or its answer is not a registry's.
             TransientError: If it cannot be reached, or fails again and again.
         """
         scheme = "http" if LOCAL.fullmatch(self.host) else "https"
@@ -150,15 +150,15 @@ class _Nobody(AuthBase):
 
 
 def write_status(path: Path, environment: Mapping[str, str] = os.environ, root: Path = CODE) -> dict[str, str]:
-    """Writes a dotenv file that tells the later jobs which image to use and whether it has to be built; returns it.
+    """Writes a dotenv file that names the image for later jobs and whether to build it; returns its variables.
 
     IMAGE is the image by digest if the registry has it, else by tag; IMAGE_MISSING is yes or no; IMAGE_TAG and
     IMAGE_LOCK (sha256 of the lock file) are for the build.
 
     Args:
         path: The file.
-        environment: The job's variables. Besides GitLab's own, IMAGE_VARIANT (cuda or cpu) and IMAGE_BASE (another
-            base image than the Dockerfile's) are read, if set.
+        environment: The job's variables: GitLab's own and, if set, IMAGE_VARIANT (cuda or cpu) and IMAGE_BASE (another
+            base image than the Dockerfile's).
         root: The checkout.
 
     Raises:

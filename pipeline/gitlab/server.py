@@ -25,7 +25,7 @@ PAUSE = 0.5  # seconds before the third try, doubled before each later one
 LONGEST_PAUSE = 60  # seconds, whatever the server asks for
 TIMEOUT = 60  # seconds without a byte
 CONNECTIONS = 16  # at once
-REPEATABLE = frozenset({"GET", "HEAD", "PUT", "PATCH", "DELETE"})  # where twice is the same as once
+REPEATABLE = frozenset({"GET", "HEAD", "PUT", "PATCH", "DELETE"})  # a second such request changes nothing more
 FAILED = (500, 502, 503, 504)
 TOO_MANY = 429
 ADDRESS = re.compile(r"https?://[^\s/?#@]+(?:/[^\s?#@]*)?")
@@ -33,15 +33,15 @@ PROJECT = re.compile(r"[\w.-]+(?:/[\w.-]+)*")
 TOKEN = re.compile(r"[\x21-\x7e]+")
 HEADERS = ("PRIVATE-TOKEN", "JOB-TOKEN")
 JOB = "CI_JOB_TOKEN"
-AUTHORITY = "CI_SERVER_TLS_CA_FILE"  # set where the runner itself was told whom to trust
+AUTHORITY = "CI_SERVER_TLS_CA_FILE"  # GitLab Runner sets it where its own settings name an authority
 
 
 class NotAllowedError(BenchError):
-    """The token is valid and its rights do not suffice."""
+    """The token is valid, but its rights do not suffice."""
 
 
 def connect(token_variable: str, *, url: str = "", project: str = "") -> Project:
-    """Returns a project of a GitLab server. Nothing is asked of the server yet.
+    """Returns a project of a GitLab server. Asks nothing of the server yet.
 
     Args:
         token_variable: The environment variable that holds the token; CI_JOB_TOKEN is sent as a job token, any other as
@@ -98,7 +98,7 @@ class _Server(gitlab.Gitlab):
         self.token_variable = token_variable
 
     def http_request(self, verb: str, path: str, *args: Any, **kwargs: Any) -> requests.Response:
-        kwargs["obey_rate_limit"] = False  # the session waits; python-gitlab would for as long as the server says
+        kwargs["obey_rate_limit"] = False  # the session waits; python-gitlab would wait as long as the server says
         tries = TRIES if verb.upper() in REPEATABLE else 1
         while True:
             tries -= 1
@@ -112,7 +112,7 @@ class _Server(gitlab.Gitlab):
 
     @contextmanager
     def _refusals(self, verb: str) -> Iterator[None]:
-        """Turns what any request may be refused with into one line that names the variable of the token."""
+        """Turns the refusals that any request may meet into one line that names the variable of the token."""
         try:
             yield
         except GitlabError as error:
@@ -152,7 +152,7 @@ class _Server(gitlab.Gitlab):
 
 @contextmanager
 def plain_server_errors(subject: str) -> Iterator[None]:
-    """Turns what python-gitlab raises into one line.
+    """Turns errors of python-gitlab into one line.
 
     Args:
         subject: What was asked for, such as "the result store".
@@ -172,7 +172,7 @@ def plain_server_errors(subject: str) -> Iterator[None]:
 
 
 def pause(count: int) -> None:
-    """Waits before the next try, longer each time; by chance, so that two that collided do not collide again."""
+    """Waits before the next try, longer each time; a random part keeps two clients from colliding again."""
     time.sleep(PAUSE * 2**count * random.uniform(0.5, 1))
 
 
@@ -198,7 +198,7 @@ class _Session(requests.Session):
 
 
 class _RetryOnError(Retry):
-    """Retries requests that can be repeated, and any request that was refused for being one too many."""
+    """Retries requests that can be repeated, and any request that the server refused as one too many."""
 
     def is_retry(self, method: str, status_code: int, has_retry_after: bool = False) -> bool:
         if status_code == TOO_MANY:
@@ -233,7 +233,7 @@ def check_branch(name: str) -> str:
     """Returns the name of a branch or tag if it is one that git and a shell take as it is.
 
     Raises:
-        BenchError: If it is not. Git allows more; `$(id)` is a branch to it.
+        BenchError: If it is not, such as `$(id)`, which git alone would allow.
     """
     if not NAME.fullmatch(name) or FORBIDDEN.search(name):
         raise BenchError(

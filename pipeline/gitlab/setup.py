@@ -15,7 +15,7 @@ from metric_robustness.pipeline.errors import BenchError
 from metric_robustness.pipeline.gitlab.server import connect, plain_server_errors
 
 TOKEN = "GITLAB_TOKEN"  # noqa: S105  # the variable's name
-SCHEDULE = "nightly benchmark"  # the description by which it is found again
+SCHEDULE = "nightly benchmark"  # its description, by which the next setup finds it
 MAINTAINER = 40  # access level
 OPEN = ("enabled", "private")  # for everybody who sees the project, or for its members
 
@@ -26,7 +26,7 @@ class Setting(NamedTuple):
     name: str
     title: str
     wanted: Any
-    accepted: tuple[Any, ...]  # values that are not changed
+    accepted: tuple[Any, ...]  # values that setup leaves as they are
 
 
 SETTINGS = (
@@ -35,7 +35,7 @@ SETTINGS = (
     Setting("package_registry_access_level", "package registry", "enabled", OPEN),  # holds the result store
     Setting("packages_enabled", "package registry, old switch", True, (True,)),
     Setting("container_registry_access_level", "container registry", "enabled", OPEN),  # holds the job image
-    Setting("keep_latest_artifact", "latest artifacts are kept", True, (True,)),  # the downloads
+    Setting("keep_latest_artifact", "latest artifacts are kept", True, (True,)),  # `fetch` downloads them
     Setting("auto_cancel_pending_pipelines", "outdated pipelines stop", "enabled", ("enabled",)),
     Setting("ci_separated_caches", "protected branches: own cache", True, (True,)),
     Setting("ci_allow_fork_pipelines_to_run_in_parent_project", "pipelines of forks run here", False, (False,)),
@@ -79,7 +79,7 @@ class SetupStep(NamedTuple):
 def plan_setup(
     *, url: str = "", project: str = "", nightly: Nightly | None = None, push: bool = False
 ) -> list[SetupStep]:
-    """Returns a step per setting; only reads.
+    """Returns a step per setting; changes nothing.
 
     Args:
         url: The server; default: CI_SERVER_URL.
@@ -113,7 +113,7 @@ def carry_out(steps: list[SetupStep]) -> int:
     """Makes the changes of the steps, in their order; returns how many there were.
 
     Raises:
-        BenchError: If the server refuses one; it tells which. Those before it are done, and a second run goes on.
+        BenchError: If the server refuses one, which it names. Those before it are done, and a second run goes on.
         TransientError: If the server stays away.
     """
     changes = [(step.what, step.change) for step in steps if step.change]
@@ -154,7 +154,7 @@ def _value_of(project: Project, name: str) -> str:
 
 
 def _job_token(project: Project) -> SetupStep:
-    """Other projects' job tokens must not reach this one."""
+    """Returns the step that keeps other projects' job tokens out of this project."""
     scope = project.job_token_scope.get()
     what = "other projects' job tokens"
     if scope.inbound_enabled:
@@ -186,7 +186,7 @@ def _protected(project: Project, branch: str) -> SetupStep:
 
 
 def _secret(project: Project, secret: Secret) -> SetupStep:
-    """A token is never shown, here or by GitLab."""
+    """Returns the step of a variable; never shows its token."""
     given = os.environ.get(secret.name, "").strip()
     wanted = "set, masked" + (", protected" if secret.protected else "")
     flags = {"masked": True, "protected": secret.protected}

@@ -1,4 +1,4 @@
-"""Unpacks an archive that is not trusted: nothing outside the folder, no links, limited files and bytes."""
+"""Unpacks an untrusted archive: nothing outside the folder, no links, limited files and bytes."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def unpack(archive: Path, folder: Path) -> int:
 
 
 def _checked(packed: zipfile.ZipFile, name: str) -> list[zipfile.ZipInfo]:
-    """Returns the files of an archive that is what it should be."""
+    """Returns the files of an archive; raises unless all are plain files within the limits."""
     members = [member for member in packed.infolist() if not member.is_dir()]
     if len(members) > MOST_FILES or sum(member.file_size for member in members) > MOST_BYTES:
         raise DataError(

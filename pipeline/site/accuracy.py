@@ -1,4 +1,4 @@
-"""How well metrics agree with people, for the plots: where the images of a section were rated, or those of another."""
+"""How well metrics agree with people, for the plots: on a section's own images if rated, else on others."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ class Accuracy(NamedTuple):
 def accuracy(board: Leaderboard, section: Section) -> Accuracy | None:
     """Returns how well the metrics of a section agree with people; None if nobody rated what they scored.
 
-    That is measured on the section's own images where they were rated, else on those of the data set on which most of
-    its metrics were: of two correlations on different images neither is the better one.
+    Takes the section's own data set if people rated it, else the rated one on which most of the section's metrics ran.
+    All metrics share that data set, since correlations on different images do not compare.
     """
     known = [Accuracy(each.dataset, _srocc(each)) for each in board.sections if each.kind == section.kind]
     names = {standing.metric for standing in section.standings}
     usable = [(each, len(names & each.srocc.keys())) for each in known]
     found = max(
         ((each.dataset == section.dataset, count, each) for each, count in usable if count),
-        key=lambda one: one[:2],  # of equals the first, and sections are sorted
+        key=lambda one: one[:2],  # max takes the first of equals, and sections are sorted
         default=None,
     )
     return found[2] if found else None
 
 
 def _srocc(section: Section) -> dict[str, float]:
-    """Returns the correlation by metric: that of the attack with most images, since they leave out different ones."""
+    """Returns the correlation by metric: of the attack with most images, since attacks exclude different ones."""
     found = {}
     for standing in section.standings:
         most = max(standing.opinions, key=lambda attack: standing.effects.attacks[attack].n, default=None)

@@ -1,4 +1,4 @@
-"""Writes the site: a page per metric and per attack, and those that all of them share."""
+"""Writes the site: a page per metric and per attack, and the pages that all of them share."""
 
 from __future__ import annotations
 
@@ -50,10 +50,10 @@ class MetricView:
 
 
 def write_site(board: Leaderboard, source: Path, out: Path, ranges: Path | None = None) -> None:
-    """Writes the site into the folder where the tables are; from the same cells, the same bytes.
+    """Writes the site into the folder where the tables are; the same cells give the same bytes.
 
     Args:
-        board: The leaderboard of the run folder; what the pages show of it is what leaderboard.json holds.
+        board: The leaderboard of the run folder; the pages show what leaderboard.json holds.
         source: The run folder: cells, and saved images where there are any.
         out: The folder of the tables; `index.html` is the page to open.
         ranges: The file of measured ranges that the tables were made with.
@@ -111,7 +111,7 @@ def _attacks(board: Leaderboard, stamps: Collection[Stamp]) -> dict[str, AttackV
     for stamp in stamps:
         if not stamp.settings.get("overrides"):
             facts.setdefault(stamp.attack.name, stamp.attack)
-    for stamp in stamps:  # an attack that was run with --set alone
+    for stamp in stamps:  # for an attack that ran only with --set
         facts.setdefault(stamp.attack.name, stamp.attack)
     views = {name: AttackView(facts[name]) for name in sorted(facts)}
     for section in board.sections:

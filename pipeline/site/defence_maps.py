@@ -14,14 +14,14 @@ from metric_robustness.pipeline.scoring.scores.defences import NONE, Defended
 
 @dataclass(frozen=True)
 class DefenceSummary:
-    """What a defence does to images that nobody attacked, and what it takes; nan where that is unknown."""
+    """What a defence does to images that nobody attacked, and what it costs; nan where that is unknown."""
 
     defence: str
-    clean_shift: float  # mean change of the score, in parts of the range
+    clean_shift: float  # mean unsigned change of the score, in parts of the range
     agreement: float  # SROCC of the scores with and without the defence
-    opinions: float  # SROCC of the defended metric's scores with what people think of the images
+    opinions: float  # SROCC of the defended metric's scores with people's ratings
     seconds: float  # per image
-    only_unaware: tuple[str, ...]  # attacks that it only works on while they do not know it
+    only_unaware: tuple[str, ...]  # attacks against which it works only while they do not know it
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class DefenceMap:
     metric: str
     dataset: str
     unaware: pd.DataFrame  # shift by attacks on the bare metric, in parts of its range
-    aware: pd.DataFrame  # shift by attacks that went through the defence, in the same order; of those that were run so
+    aware: pd.DataFrame  # shift by attacks that went through the defence, if any ran; defences in the same order
     quality: pd.DataFrame  # of the purified attacked images
     summaries: list[DefenceSummary]
 
@@ -72,9 +72,9 @@ def _map(lines: Sequence[Defended], value: Callable[[Defended], float]) -> pd.Da
 
 
 def _order(shifts: pd.DataFrame, defences: Iterable[str]) -> list[str]:
-    """Returns the bare metric, then the defences by their mean shift under attacks that were run on all of them.
+    """Returns the bare metric, then the defences by their mean shift under the attacks that ran on all of them.
 
-    Where there is no such attack, by the mean over those that were; a defence without a shift comes last.
+    Without such an attack, the order is by each one's mean over its own attacks; a defence without a shift comes last.
     """
     shared = shifts.dropna(axis="columns")
     means = (shifts if shared.empty else shared).mean(axis="columns")
@@ -97,6 +97,6 @@ def _summary(lines: Sequence[Defended]) -> DefenceSummary:
 
 
 def _mean(values: Iterable[float]) -> float:
-    """Returns the mean of those that are known."""
+    """Returns the mean of the known values; nan without one."""
     known = [value for value in values if not math.isnan(value)]
     return fmean(known) if known else math.nan

@@ -57,7 +57,7 @@ def citation(stamps: Collection[Stamp]) -> str:
 
 
 def zip_rows(cells: Iterable[Path], folder: Path) -> bytes:
-    """Returns the cells' rows and stamps as a zip of the same bytes whenever it is made of the same files.
+    """Returns the cells' rows and stamps as a zip; the same files always give the same bytes.
 
     Args:
         cells: The paths of their CSVs.

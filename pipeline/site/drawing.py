@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from metric_robustness.pipeline.scoring.scores.effects import Effect
 
 SCORE = "absolute_gain"  # what bars and heat maps show
-WHOLE = 1.0  # the metric's range: a bar that goes on beyond it would leave no room for the others
-SHADES = (0.01, 0.05, 0.1, 0.25, 0.5)  # from which absolute value on a heat map's cell is one shade darker
+WHOLE = 1.0  # the metric's range; bars end there, since a longer one would leave no room for the others
+SHADES = (0.01, 0.05, 0.1, 0.25, 0.5)  # absolute values from which a heat map's cell is one shade darker
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Axis:
 
 
 def shade(value: float) -> str:
-    """Returns the class of a heat map's cell: up-0 to up-5 for a score that was raised, down-1 to down-5 for others."""
+    """Returns the class of a heat map's cell: up-0 to up-5 for raised scores, down-1 to down-5 for lowered ones."""
     if math.isnan(value):
         return "unknown"
     depth = bisect_right(SHADES, abs(value))

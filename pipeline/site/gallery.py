@@ -19,11 +19,11 @@ from metric_robustness.pipeline.cells.fit import read_fit_stamp
 from metric_robustness.pipeline.files import digest
 from metric_robustness.pipeline.scoring.read.cells import StoredCell
 
-TableRow: TypeAlias = dict[Hashable, Any]  # of a table of rows, by column
+TableRow: TypeAlias = dict[Hashable, Any]  # one row of a table, by column
 Pixels: TypeAlias = NDArray[np.uint8]  # (H, W, 3)
 
-SHOWN = 3  # images of an attack: the one that was raised most, the middle one and the one that was raised least
-SIDE = 384  # of an image's middle that is shown, in pixels: scaled down, a change of some levels could not be seen
+SHOWN = 3  # images of an attack: those with the largest, the middle and the smallest gain
+SIDE = 384  # pixels of an image's middle that a page shows; scaling down would hide a change of some levels
 AMPLIFIED = 10
 GREY = 127.5  # of a pattern's preview where the pattern is 0
 
@@ -57,7 +57,7 @@ class Preview:
 
 
 class Gallery:
-    """Takes images from a run folder and gives every one that is shown a file of the site, once."""
+    """Takes images from a run folder and gives each that a page shows one file of the site."""
 
     def __init__(self, source: Path) -> None:
         self.source = source
@@ -65,7 +65,7 @@ class Gallery:
         self.files: dict[str, bytes] = {}  # path in the site -> PNG
 
     def of(self, cell: StoredCell, rows: pd.DataFrame) -> list[Exhibit]:
-        """Returns what is shown of a cell: nothing where its images were not saved.
+        """Returns the exhibits of a cell; none if the run did not save its images.
 
         Args:
             cell: The cell.
@@ -89,7 +89,7 @@ class Gallery:
     def patterns(self, cell: StoredCell) -> list[Preview]:
         """Returns the patterns of a universal attack under default settings, one per training set that is still there.
 
-        Those of another version of the metric or the attack than the cell's are excluded.
+        Skips those of another version of the metric or the attack, since the cell's rows do not come from them.
         """
         found = []
         for path in sorted((self.source / "fits" / cell.metric).glob("*.json")):
@@ -134,7 +134,7 @@ class Gallery:
 def _of_one_pattern(rows: pd.DataFrame) -> tuple[pd.DataFrame, str, str]:
     """Returns the rows under one pattern at its largest amplitude, the folder of their images, and what it is.
 
-    Of another attack these are all rows, and nothing.
+    For an attack without patterns these are all rows and two empty texts.
     """
     if rows.empty or rows["amplitude"].isna().all():
         return rows, "", ""
@@ -144,7 +144,7 @@ def _of_one_pattern(rows: pd.DataFrame) -> tuple[pd.DataFrame, str, str]:
 
 
 def _saved(folder: Path, row: TableRow) -> Path | None:
-    """Returns the saved image of a row, of a clip that of its middle frame; never one outside the folder.
+    """Returns the saved image of a row, for a clip that of its middle frame; never one outside the folder.
 
     The engine names a frame VIDEO#0012, or by its file in the clip's folder.
     """

@@ -19,8 +19,8 @@ from metric_robustness.pipeline.site.addresses import address
 from metric_robustness.pipeline.site.drawing import SCORE, SHADES, Axis, shade
 
 HERE = Path(__file__).parent
-MOST_COMPARED = 40  # metrics whose table of pairs is still readable
-MINUS = "\N{MINUS SIGN}"  # as formulas are set
+MOST_COMPARED = 40  # metrics; a table of more pairs would not be readable
+MINUS = "\N{MINUS SIGN}"  # the sign that formulas use
 ASSETS = ("static", "vendor")  # the project's own, and what npm brought
 
 
@@ -90,7 +90,7 @@ class Pages:
 
 
 def _formulas() -> list[tuple[str, str, str]]:
-    """Returns titles, formula and reading of the scores; scores of one formula stand in one line."""
+    """Returns titles, formula and reading of the scores; scores with one formula share a line."""
     titles: dict[tuple[str, str], list[str]] = {}
     for score in SCORES.values():
         titles.setdefault((score.formula.replace(" - ", f" {MINUS} "), score.reads), []).append(score.title)
@@ -103,7 +103,7 @@ def gain(effect: Effect | None, score: str = SCORE) -> str:
 
 
 def exact(effect: Effect | None, score: str = SCORE) -> str:
-    """Returns a score with the digits of leaderboard.json; nothing where there is none."""
+    """Returns a score with the digits of leaderboard.json; empty if there is none."""
     return digits(effect.scores[score]) if effect else ""
 
 
@@ -116,7 +116,7 @@ def agreement(opinions: dict[str, float] | None) -> str:
 
 
 def by_code(flags: list[Flag]) -> dict[str, list[Flag]]:
-    """Returns a metric's flags by their code, in the order of their first."""
+    """Returns a metric's flags by their code, in the order of each code's first."""
     found: dict[str, list[Flag]] = {}
     for flag in flags:
         found.setdefault(flag.code, []).append(flag)

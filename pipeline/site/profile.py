@@ -11,7 +11,7 @@ import pandas as pd
 from metric_robustness.pipeline.scoring.scores.robustness import ScoreScale, Values
 
 BINS = 24
-POINTS = 200  # of an attack at most: a browser draws thirty attacks of them at once without effort
+POINTS = 200  # per attack at most, so that a browser draws thirty attacks at once without effort
 
 
 def profile(rows: pd.DataFrame, scale: ScoreScale) -> dict[str, Any]:
@@ -19,13 +19,13 @@ def profile(rows: pd.DataFrame, scale: ScoreScale) -> dict[str, Any]:
 
     Args:
         rows: The rows of one attack under one setting.
-        scale: The metric's.
+        scale: The metric's scale.
 
     Returns:
         `edges`, `clear` and `attacked`: a histogram of the scores in the metric's own unit; `points`: PSNR, SSIM and
-        gain of images, at most `POINTS` of them, evenly taken in the rows' order; `images`: how many there are;
-        `settings`: how often each is among them, once per training set and amplitude of a universal pattern;
-        `unchanged`: on how many of the points PSNR is infinite, since not a pixel changed.
+        gain of images, at most `POINTS` of them, evenly taken in the rows' order; `images`: how many rows there are;
+        `settings`: how many of these an image has, one per training set and amplitude of a universal pattern;
+        `unchanged`: how many points have an infinite PSNR, since no pixel changed.
     """
     clear, attacked = rows["clear"].to_numpy(), rows["attacked"].to_numpy()
     edges = np.histogram_bin_edges(np.concatenate([clear, attacked]), BINS)

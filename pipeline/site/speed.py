@@ -1,4 +1,4 @@
-"""How fast a metric is, by what its cells took."""
+"""How fast a metric is, by the time that its cells took."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ class Speed(NamedTuple):
 def speed(cells: Iterable[StoredCell]) -> Speed | None:
     """Returns the mean seconds that a metric's cells took for one pass over one image; None if nothing was timed.
 
-    Rows count a gradient among the queries, so that its backward pass is one more; the score of the attacked image is
-    another. Decoding, the attack's own work and the measures are in it, as they are in a cell.
+    A row's passes are its queries, one more per gradient, since queries count only its forward pass, and one for the
+    score of the attacked image. The time includes decoding, the attack's own work and the measures, as a cell's does.
     """
     seconds = passes = 0.0
     devices = set()

@@ -1,4 +1,4 @@
-"""Cells in the store, with their stamps and their rows, and fitted patterns."""
+"""Reads and writes cells, with their stamps and rows, and fitted patterns in the store."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from metric_robustness.pipeline.store.store import Place, RefusedError, Store
 
 
 def read_stamp(store: Store, cell: Cell) -> Stamp | None:
-    """Returns the stamp of a cell, or None if it has not ended.
+    """Returns the stamp of a cell, or None if the store holds none.
 
     Raises:
         RefusedError: If the object is no stamp, or the stamp of another cell.
@@ -24,7 +24,7 @@ def read_stamp(store: Store, cell: Cell) -> Stamp | None:
 
 
 def read_stamps(store: Store, cells: Iterable[Cell]) -> dict[str, Stamp | RefusedError | None]:
-    """Returns what `read_stamp` does of many cells, by their keys; errors are returned, not raised."""
+    """Reads the stamps of many cells, by key; returns each RefusedError, so that a damaged stamp stops no other."""
     wanted = {_stamp_place(cell): cell for cell in cells}
     found: dict[str, Stamp | RefusedError | None] = {}
     for place, content in store.read_all(wanted).items():
@@ -68,7 +68,7 @@ def _rows_place(cell: Cell) -> Place:
 
 
 def holds_patterns(store: Store, fits: Iterable[Fit]) -> dict[str, bool]:
-    """Returns, by the fits' keys, whether a pattern is in the store."""
+    """Returns for each fit's key whether its pattern is in the store."""
     wanted = [_fit_stamp_place(fit) for fit in fits]
     found = store.read_all(wanted)
     return {place.key: isinstance(content, bytes) and _is_fit(content, place.key) for place, content in found.items()}

@@ -10,7 +10,7 @@ from metric_robustness.pipeline.store.store import Place, Store
 
 
 class PackageStore(Store):
-    """Objects as generic packages of a GitLab project, which a job token may read and write in every tier.
+    """Objects as generic packages of a GitLab project, since a job token may use these in every tier of GitLab.
 
     The package is named `robustness-KIND`, its version is the key. Where a file is uploaded twice, GitLab returns the
     newer one.
@@ -30,7 +30,7 @@ class PackageStore(Store):
                 if error.response_code == 404:
                     return None
                 raise
-        return bytes(found)  # bytes, since it is not streamed
+        return bytes(found)  # without streaming, python-gitlab returns bytes
 
     def _put(self, place: Place, packed: bytes) -> None:
         with plain_server_errors("the result store"):

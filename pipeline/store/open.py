@@ -1,4 +1,4 @@
-"""Which result store an address means."""
+"""Opens the result store that an address means."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""The result store: objects that were computed, found by a hash of their inputs, in a folder or on GitLab.
+"""The result store: computed objects in a folder or on GitLab, which a hash of their inputs finds.
 
-An object is written when it is complete, together with its place and the hash of its content. Reading refuses one that
-is damaged or belongs in another place.
+The store writes an object whole or not at all, together with its place and the hash of its content, so that reading can
+refuse one that is damaged or belongs in another place.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class Store(ABC):
         self._put(place, _pack(place, content))
 
     def read_all(self, places: Iterable[Place]) -> dict[Place, bytes | RefusedError | None]:
-        """Reads many objects at once; for a refused one the error is returned, not raised."""
+        """Reads many objects at once; returns the error of a refused one, so that it stops no other."""
 
         def read(place: Place) -> bytes | RefusedError | None:
             try:
@@ -87,7 +87,7 @@ class FolderStore(Store):
     """Objects as files of a folder.
 
     Args:
-        root: The folder; made when something is written.
+        root: The folder; the first write makes it.
     """
 
     def __init__(self, root: Path) -> None:

@@ -1,4 +1,4 @@
-"""Brings a run's work from the result store and keeps it there, so that another machine finds and continues it."""
+"""Copies a run's work to the result store and back, so that another machine finds and continues it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from metric_robustness.pipeline.terminal import err
 
 
 class Sync:
-    """Keeps cells, checkpoints and clear scores in a store; without a store it does nothing.
+    """Copies cells, patterns, checkpoints and clear scores to a store and back; without a store it does nothing.
 
     Args:
         store: The result store.
@@ -47,7 +47,7 @@ class Sync:
             stored.write_cell(self.store, cell, stamp, csv)
 
     def offer(self, cell: Cell, out: Path) -> None:
-        """Writes a cell that an earlier run finished here to the store, if it is not there."""
+        """Writes a cell that an earlier run finished on this machine to the store, unless the store holds it."""
         if self.store is None:
             return
         try:
@@ -69,7 +69,7 @@ class Sync:
             return False
 
     def offer_pattern(self, fit: Fit, out: Path) -> None:
-        """Writes a pattern of an output folder to the store, if it is not there."""
+        """Writes a pattern of an output folder to the store, unless the store holds it."""
         if self.store is not None and not stored.holds_patterns(self.store, [fit])[fit.key]:
             stored.write_pattern(self.store, fit, out)
 
@@ -86,7 +86,7 @@ class Sync:
             write_atomically(file, content)
 
     def copy(self, place: Place, file: Path) -> None:
-        """Copies a growing file, unless that was done a short while ago; only warns if the store cannot be reached."""
+        """Copies a growing file at most once in `every` seconds; only warns if the store cannot be reached."""
         now = time.monotonic()
         if self.store is None or now - self.copied.setdefault(place, now) < self.every:
             return
