@@ -24,7 +24,7 @@ ROOT = Path(__file__).resolve().parent.parent
 SHARED = Path(os.environ.get("METRIC_ROBUSTNESS_SHARED", ROOT.parent / "shared")) / "data"
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # a test downloads nothing
-# On tiny images several threads only wait for each other: beside another busy process, ten times as long.
+# Threads wait for each other on tiny images: next to another busy process, tests take ten times as long.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 # A test run started in the background ignores Ctrl-C, and so would the programs that it starts and stops.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -35,7 +35,7 @@ if SHARED.is_dir():
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Marks what `make test-fast` leaves out, as fixtures and folders tell, and has the longest files begin first."""
+    """Marks the tests that `make test-fast` skips, by fixture and folder, and puts the longest files first."""
     for item in items:
         folder = item.path.relative_to(ROOT / "tests").parts[0]
         if folder in WHOLE_FOLDERS or WHOLE & set(getattr(item, "fixturenames", ())):
@@ -45,14 +45,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """Leaves out whole folders before they are imported, which takes as long as all the tests that remain."""
+    """Skips folders of whole tests before the import, which takes as long as all the tests that remain."""
     folder = collection_path.relative_to(ROOT).as_posix()
     left_out = "not whole" in config.option.markexpr and folder in {f"tests/{name}" for name in WHOLE_FOLDERS}
     return left_out or None  # None: pytest decides
 
 
 def pytest_collection_finish() -> None:
-    """Spares the garbage collector what the tests imported: it stays to the end, and walking it takes a second."""
+    """Hides what the tests imported from the garbage collector: it stays to the end, and walking it takes a second."""
     gc.collect()
     gc.freeze()
 
@@ -128,5 +128,5 @@ def run_folder(tmp_path: Path) -> RunFolder:
 
 @pytest.fixture
 def make_row() -> Callable[..., Row]:
-    """Returns what makes a row."""
+    """Returns the function that makes a row."""
     return row

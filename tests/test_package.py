@@ -23,7 +23,7 @@ FOLDERS = ("metrics", "attacks", "defences", "pipeline")
 
 
 def test_nothing_imports_a_short_name():
-    """A module that is loaded under two names exists twice, and its classes are not each other's."""
+    """Python loads a module under two names twice, and an object of the one class is then none of the other."""
     found = []
     for path in [path for folder in (*FOLDERS, "benchmarks", "tests") for path in (ROOT / folder).rglob("*.py")]:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
@@ -60,7 +60,7 @@ def test_an_entry_that_imports_a_short_name_is_told_the_long_one(tree):
 def test_a_checkout_without_links_says_what_to_do(tree, how, is_now):
     link = tree.root / PACKAGE / "attacks"
     link.unlink()
-    if how == "text":  # as git writes links where there are none
+    if how == "text":  # git writes a link so where the file system has none
         link.write_text("../attacks")
     told = subprocess.run(
         [sys.executable, "-m", "pipeline", "list"], cwd=tree.root, capture_output=True, text=True, check=False
@@ -175,7 +175,7 @@ def program(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         "--no-deps",
     ]
     subprocess.run([*command, "--no-index", str(wheel)], check=True)
-    # Paths only: the .pth files of this environment, such as that of an editable install, are not read again.
+    # Python adds these folders as paths, but reads no .pth file in them, such as that of an editable install.
     (target / "borrowed.pth").write_text("".join(f"{path}\n" for path in site.getsitepackages()), encoding="utf-8")
     return folder / "bin" / "metric-robustness"
 
@@ -223,7 +223,7 @@ def test_the_installed_program_works_in_a_folder_of_other_packages(program, proj
     known = len(lookup.entries("metrics"))
     assert "not a git checkout" in call("doctor")
     assert "psnr" in call("list")
-    assert f"{known} metrics" in call("list", "metrics")  # also those that a training made
+    assert f"{known} metrics" in call("list", "metrics")  # trained ones included
     assert "✗" not in call("check", "psnr")
     assert "wrote metrics/glow.py; fill it in, then: metric-robustness check glow" in call("new", "metric", "glow")
     shared = f"from {PACKAGE}.metrics.glow_adapter import FACTOR\n"

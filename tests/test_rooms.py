@@ -1,4 +1,4 @@
-"""The rules of the house, one test each; ARCHITECTURE.md holds the tables of rooms and words."""
+"""The rules of the code's structure, one test each; ARCHITECTURE.md holds the tables of rooms and words."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from rooms import HOUSES, ROOT, circle, declared, files, graph, imported, marked
 
 ARCHITECTURE = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
 ENTRIES = {"metrics", "attacks", "defences"}
-# The last says what a weights file may hold, to those who load one and to those who verify it.
+# The last says what a weights file may hold; the code that loads one and the code that verifies one both need it.
 BASES = {"metrics.base", "attacks.base", "defences.base", "metrics.weights_adapter"}
 TORCHLESS = (
     "pipeline.catalogue",
@@ -26,7 +26,7 @@ TORCHLESS = (
     "pipeline.store",
     "pipeline.cli.listing",
 )
-MOST_FILES = 20  # of its own in a folder
+MOST_FILES = 20  # in a folder, without its subfolders
 MOST_PARAMETERS = 7
 MOST_FIELDS = 10
 FORMATS = {  # dataclasses that may have more fields than that, and why

@@ -1,4 +1,4 @@
-"""The test suite itself: what `make test-fast` and the order of files stand on."""
+"""The test suite itself: the lists behind `make test-fast` and the order of files name things that exist."""
 
 from scratch import ROOT
 from suite import LONGEST, WHOLE, WHOLE_FOLDERS

@@ -1,4 +1,4 @@
-"""Every entry keeps the contract, and whoever breaks a promise is told exactly that one."""
+"""Every entry keeps the contract, and `check` names exactly the promise that an entry breaks."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ HONEST = 'ask for gradients only when access = "white"'
 SPENDS = "spend the queries and gradients it declares"
 LOADS = "be one file with a title, one class and literal metadata, that loads"
 
-# A metric in the manner of PSNR, with one thing wrong: what is written instead, and the promises that it breaks.
+# A metric like PSNR. Each broken one replaces a part of it, and breaks the promises that stand beside the part.
 METRIC = """
     '''A metric with one thing wrong.'''
 

@@ -1,4 +1,4 @@
-"""Which images are run: their order, their batches, and what is left out by name."""
+"""Which images are run: their order, their batches, and which are excluded by name."""
 
 from __future__ import annotations
 

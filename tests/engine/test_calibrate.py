@@ -1,4 +1,4 @@
-"""Calibration: ranges of clear scores, measured on a folder of photographs and kept."""
+"""Calibration: ranges of clear scores, measured on a folder of photographs and stored."""
 
 from __future__ import annotations
 

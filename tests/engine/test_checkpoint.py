@@ -1,4 +1,4 @@
-"""The checkpoint of unfinished work: what is whole is kept, what is not is done again."""
+"""The checkpoint of unfinished work: a run reuses what is whole, and repeats the rest."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Clips: scored and attacked some frames at a time, killed and resumed, beside metrics of images."""
+"""Clips: scored and attacked some frames at a time, killed and resumed, in one run with metrics of images."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from metric_robustness.pipeline.engine.metric.objective import MetricObjective
 
 FRAMES = 7
 
-# Writes a byte into $TALLY for every window whose features are asked for, and kills its process at number $KILL_AT.
+# Writes a byte into $TALLY for every window of which it computes features, and kills its process at number $KILL_AT.
 MOVING = '''
 """Moving: how bright the brightest moments of a clip are, and how fast the original moves."""
 
@@ -208,9 +208,9 @@ def test_progress_is_told_window_by_window_and_adds_up(films, tmp_path):
         CellRun(runner, cell, lambda what, work: heard[what].append(work)).run([dataset])
         return heard
 
-    # On every frame two queries and two gradients, which count as two each; then the score of all.
+    # Per frame, the attack spends two queries, and two gradients that count as two each; the last score counts one.
     assert told() == {"clear": [2, 2, 2, 1], "ifgsm": [12, 12, 12, 6, 2, 2, 2, 1]}
-    assert told() == {"clear": [], "ifgsm": [7 * FRAMES]}  # what an earlier run did, at once
+    assert told() == {"clear": [], "ifgsm": [7 * FRAMES]}  # the work of an earlier run, at once
 
 
 @pytest.fixture(scope="module")

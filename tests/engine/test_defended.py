@@ -103,7 +103,7 @@ def test_where_there_is_no_gradient_it_goes_straight_through():
     metric, images = Weighed(), pictures()
     gain = MetricObjective(defended(metric, Steps()))
     assert torch.allclose(gain.gradient(images), metric.weights.expand(3, -1, -1, -1) / 2)
-    assert torch.allclose(gain.value, metric((images * 4).round() / 4) / 2, atol=1e-5)  # the value is the true one
+    assert torch.allclose(gain.value, metric((images * 4).round() / 4) / 2, atol=1e-5)  # the value is exact
 
 
 def test_a_random_defence_is_averaged_and_draws_anew():
@@ -182,7 +182,7 @@ def test_a_wrong_name_is_refused_with_the_nearest(name, told):
 
 @pytest.fixture(scope="module")
 def judged(tmp_path_factory) -> Path:
-    """Returns a run of small_cnn: bare images judged behind defences, and the same defences attacked through."""
+    """Returns a run of small_cnn: attacks on the bare metric, scored with defences, and attacks through these."""
     folder = tmp_path_factory.mktemp("judged")
     photos, out = folder / "photos", folder / "out"
     photos.mkdir()
@@ -214,9 +214,9 @@ def test_one_attack_is_judged_behind_every_defence(judged):
         }
         for row in rows
     }
-    assert all(len(same) == 1 for same in by_image.values())  # one attack for all
+    assert all(len(same) == 1 for same in by_image.values())  # one attack for all defences
     flipped = [row for row in rows if row["defence"] == "flip"]
-    assert all(row["psnr_defended"] == row["psnr"] for row in flipped)  # undone before it is measured
+    assert all(row["psnr_defended"] == row["psnr"] for row in flipped)  # the engine flips back before it measures
 
 
 def test_defended_rows_are_what_metric_and_defence_give_by_hand(judged):
@@ -236,7 +236,7 @@ def test_what_a_defence_alone_takes_is_in_the_stamp_and_in_the_tables(judged):
     for (defence, setting), seconds in told.items():
         aware = read_stamp(judged / f"small_cnn+{defence}" / "ifgsm.json")
         assert float(seconds) == (unaware if setting == "non-adaptive" else aware.purifying)[defence] > 0
-        assert aware.seconds[""] > 3 * aware.purifying[defence]  # three images were purified, and more was done
+        assert aware.seconds[""] > 3 * aware.purifying[defence]  # a run purifies three images, and does more
     assert "ms/image" in (judged / "defences.md").read_text()
 
 

@@ -37,7 +37,7 @@ SMALL = Settings(overrides={"crop": "16", "batch": "3", "epochs": "4"})
 
 
 class Bright(NoReference):
-    """Mean of the squares, weighed by what stands across: smooth, and no two pixels alike."""
+    """Mean of the squares, each weighed by its mirror pixel: smooth, and no two pixels alike."""
 
     higher_is_better = True
     score_range = (0.0, 1.0)
@@ -86,7 +86,7 @@ class Large(Bright):
 
 
 class Far(FullReference):
-    """Lower is better: the reference, mirrored, is what it likes."""
+    """Lower is better: the mirrored reference scores best."""
 
     higher_is_better = False
     score_range = (0.0, 0.1)

@@ -1,4 +1,4 @@
-"""Convolutions are laid out channels last where the metric's code allows it, and the scores stay."""
+"""The engine lays convolutions out channels last where the metric's code allows it, and scores stay the same."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from skimage.metrics import mean_squared_error, peak_signal_noise_ratio, structu
 from metric_robustness.pipeline.engine.measures import compiled
 from metric_robustness.pipeline.engine.measures.distances import measures, measures_on_tensors
 
-BOTH = pytest.mark.parametrize("measured", [measures, measures_on_tensors])  # on a processor, on an accelerator
+BOTH = pytest.mark.parametrize("measured", [measures, measures_on_tensors])  # on the CPU, on a GPU
 
 
 def pair(height, width, change, count=3):
@@ -109,9 +109,9 @@ def test_a_value_that_is_no_number_is_not_hidden():
 
 
 def test_code_is_compiled_also_where_it_cannot_be_kept():
-    """As where neither the checkout nor the home can be written to."""
+    """Numba finds no place for its cache where it may write neither to the checkout nor to the home."""
     made = {}
-    exec("def double(value):\n    return 2 * value", made)  # noqa: S102  # of no file, so numba finds no place to keep it
+    exec("def double(value):\n    return 2 * value", made)  # noqa: S102  # no file, so numba finds no cache folder
     with pytest.raises(RuntimeError, match="cannot cache"):
         numba.njit(cache=True)(made["double"])
     assert compiled._compiled(made["double"])(21) == 42

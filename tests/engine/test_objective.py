@@ -1,4 +1,4 @@
-"""The objective: a metric's sign, range and reference put away, and what is spent counted."""
+"""The objective hides a metric's sign, range and reference, and counts what an attack spends."""
 
 from __future__ import annotations
 

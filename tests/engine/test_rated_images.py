@@ -1,4 +1,4 @@
-"""Images that people rated, from the CSV to the correlations: bare, behind defences, attacked through them."""
+"""Images that people rated, from the CSV to the correlations: bare, with defences, attacked through them."""
 
 from __future__ import annotations
 

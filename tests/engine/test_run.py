@@ -115,12 +115,12 @@ def test_a_run_killed_again_and_again_ends_in_the_same_bytes_and_repeats_no_fini
     code, whole, whole_tally = run_tally("whole")
     assert code == 0
     calls = whole_tally.stat().st_size
-    probe = 49  # of one image, before the first stamp
+    probe = 49  # calls on one image, before the first stamp
     assert calls == 4 * (1 + 2 + 11 + 1) + probe  # four batches: clear, fgsm, ifgsm, noise
 
     kept: dict[str, int] = {}
-    # In the first and second batch of the clear scores, in the first of fgsm, in the probe, in the first and second of
-    # ifgsm, in the third of noise: so many calls were in vain.
+    # The call that kills, and how many calls the kill costs: in the first and second batch of the clear scores, in the
+    # first of fgsm, in the probe, in the first and second of ifgsm, in the third of noise.
     in_vain = {1: 1, 3: 1, 8: 2, 26: 10, **{probe + 10 + at: count for at, count in {20: 4, 41: 10, 77: 1}.items()}}
     for kill_at in in_vain:
         code, out, tally = run_tally("killed", kill_at)
@@ -146,7 +146,7 @@ def wait_for(condition, process):
 
 
 def group(process) -> list[psutil.Process]:
-    """Returns what still runs of a process and those it started."""
+    """Returns the processes that still run: this one, and those that it started."""
     found = []
     for other in psutil.process_iter():
         with contextlib.suppress(psutil.Error, ProcessLookupError):
@@ -156,7 +156,7 @@ def group(process) -> list[psutil.Process]:
 
 
 def start_slowly(tree: Tree, out: Path, photos: Path, tally: Path, *options):
-    """Starts a run that will be at work for long, and returns when it has begun to attack."""
+    """Starts a slow run, and returns when it has begun to attack."""
     arguments = ["--metrics", "tally,tally_too", "--attacks", ATTACKS, "--dataset", photos, "--batch", 1, *options]
     process = tree.start("run", *arguments, "--out", out, TALLY=str(tally), PAUSE="0.2")
     wait_for(lambda: tally.exists() and tally.stat().st_size > 14, process)

@@ -57,7 +57,7 @@ def copy(made, tmp_path) -> Path:
 
 @pytest.fixture(scope="module")
 def again(made) -> Path:
-    """Returns the run that scores the saved images by what they were made for, and by others."""
+    """Returns the run that scores the saved images with the metrics that they were made for, and with others."""
     out, images = made / "again", made / "out" / "images"
     behind = Settings(defences=("flip", "jpeg"))
     run_quietly(["small_cnn", "gmsd"], out, from_images=images)
@@ -171,7 +171,7 @@ def test_two_images_for_one_place_are_refused(copy):
             copy / "none" / "default" / "fgsm" / "small_cnn", copy / "twice" / "default" / "fgsm" / "small_cnn"
         )
     )
-    assert len(read_saved(copy)[0]) == 3  # the same images twice are counted once
+    assert len(read_saved(copy)[0]) == 3  # images that are there twice count once
     Image.new("RGB", (48, 40)).save(other / "default" / "one.png.png")
     rows = lines(other / NAME)
     for row in rows:

@@ -73,7 +73,7 @@ def test_an_attack_that_knows_it_averages_over_a_few_copies(smoothing):
 
 @pytest.fixture(scope="module")
 def judged(tmp_path_factory) -> Path:
-    """Returns a run of small_cnn on one image, judged behind 100 copies, and attacked through them."""
+    """Returns a run of small_cnn on one image: scored with the median of 100 copies, and attacked through it."""
     folder = tmp_path_factory.mktemp("smoothed")
     (folder / "photos").mkdir()
     pixels = torch.rand(1, 3, 5, 5, generator=torch.Generator().manual_seed(2))

@@ -60,7 +60,7 @@ def images() -> Tensor:
 
 
 class Unclipped(CertifiedMedian):
-    """The same without the clipping, under which no median is known on paper."""
+    """The certificate's median without clipping, because no formula gives the median of clipped noise."""
 
     def scores(self, score: Callable[[Tensor], Tensor], images: Tensor, noise: ImageNoise) -> Tensor:
         copies = [score(images + self.sigma * noise.normal(images)) for _ in range(self.samples)]

@@ -27,7 +27,7 @@ DISTORTIONS = (50, 20, "none")
 
 
 class Asymmetric(FullReference):
-    """Tells which image it was given where: the first one counts once, the second a hundred times."""
+    """Its score shows which image stood where: the first one counts once, the second a hundred times."""
 
     higher_is_better = True
     score_range = (0.0, 101.0)

@@ -59,7 +59,7 @@ BEHIND = LocalEntry(
 
 @pytest.fixture(scope="module")
 def patterns(photos: Path, tmp_path_factory):
-    """Returns the patterns that the attack comes to, on the bare metric and through the mirror."""
+    """Returns the patterns that the attack finds, on the bare metric and through the mirror."""
     train, found = open_dataset(str(photos)), {}
     for metric in (BARE, BEHIND):
         runner = MetricRunner(metric, tmp_path_factory.mktemp("fit"), CPU)

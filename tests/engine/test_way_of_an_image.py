@@ -1,4 +1,4 @@
-"""From the command line to the loop of an attack, a call stays short enough to be followed by a reader."""
+"""From the command line to the loop of an attack, a call stays short enough for a reader to follow."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Defences that are one line each, so that what the engine makes of them is known."""
+"""Defences that are one line each, so that a test knows what the engine must make of them."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 
 @pytest.fixture
 def figures(monkeypatch):
-    """Returns the figures that are written, the last one last."""
+    """Returns the figures that a test writes, in their order."""
     saved, save = [], Figure.savefig
 
     def keep(figure, *args, **options):

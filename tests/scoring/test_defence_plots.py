@@ -1,4 +1,4 @@
-"""Plots of defences: what is drawn is what the tables and rows say, in both settings, and looks the same each time."""
+"""Plots of defences: they show what tables and rows say, in both settings, and look the same each time."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from metric_robustness.pipeline.scoring.plots.write import write_plot
 from metric_robustness.pipeline.scoring.tables.write import write_tables
 
 NAMES = ("a", "b", "c", "d", "e", "f")
-LEFT = {"jpeg": 0.2, "flip": 0.05}  # of the gain of 0.4, by defence; an attack that knows the defence gains 0.1 more
+LEFT = {"jpeg": 0.2, "flip": 0.05}  # what a defence leaves of the gain of 0.4; an attack that knows it gains 0.1 more
 
 
 @pytest.fixture
 def judged(run_folder, make_row):
-    """Returns a run of two metrics behind two defences, attacked unaware by two attacks and aware by one."""
+    """Returns a run of two metrics with two defences: two attacks that do not know the defence, and one that does."""
 
     def row(i, gain, **fields):
         clear = 0.1 + 0.08 * i
@@ -84,14 +84,14 @@ def test_the_gain_is_signed_and_the_shift_is_not(run_folder, make_row):
 
 
 def table_of(axes):
-    """Returns what a heat map shows: the rows' names, the columns', the numbers."""
+    """Returns what a heat map shows: the names of its rows and columns, and its numbers."""
     labels = [[label.get_text() for label in axis.get_ticklabels()] for axis in (axes.yaxis, axes.xaxis)]
     return (*labels, np.array(axes.images[0].get_array()).astype(float))
 
 
 def test_the_heat_map_shows_both_settings_side_by_side_best_first(judged):
     unaware, aware = defence_heatmap.draw(["cnn"], judged).axes[:2]
-    defences, *_ = table_of(unaware)  # the rows of both
+    defences, *_ = table_of(unaware)  # both heat maps have these rows
     assert defences == ["none", "flip", "jpeg"]
     for axes, setting in ((unaware, "non-adaptive"), (aware, "adaptive")):
         _, attacks, values = table_of(axes)
@@ -99,7 +99,7 @@ def test_the_heat_map_shows_both_settings_side_by_side_best_first(judged):
         known = shifts(judged, setting)
         for (i, j), value in np.ndenumerate(values[:, :2]):
             assert value == pytest.approx(known.get((defences[i], attacks[j]), np.nan), nan_ok=True)
-    assert np.isnan(table_of(aware)[2][1, 1])  # madc never went through flip
+    assert np.isnan(table_of(aware)[2][1, 1])  # no run of madc through flip
     assert "n/a" in {text.get_text() for text in aware.texts}
     assert unaware.images[0].get_clim() == aware.images[0].get_clim()
 

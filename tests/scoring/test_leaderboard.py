@@ -1,4 +1,4 @@
-"""Who stands where, and what is missing."""
+"""Leaderboards: the order of metrics, and what they say of missing results."""
 
 import numpy as np
 import pytest
@@ -234,7 +234,7 @@ def test_the_gain_over_noise_is_of_the_same_images_and_eps(run_folder):
 
 def test_ranks_that_the_images_tell_apart_are_certain_and_others_are_not(run_folder):
     random = np.random.default_rng(0)
-    common = random.normal(0, 0.1, 40)  # what the images vary by is the same for all metrics
+    common = random.normal(0, 0.1, 40)  # images vary alike for all metrics
     for metric, by in {"best": 0.1, "near": 0.3, "twin": 0.301}.items():
         run_folder.cell(metric, "ifgsm", by + common + random.normal(0, 0.01, 40))
     found = section(run_folder)

@@ -109,4 +109,5 @@ def test_triplets_make_the_interval_wider_than_independent_images_would(publishe
     before, after = scale(clear), scale(attacked)
     low, high = intervals(bootstrap(before, after, vimeo["clip"].to_numpy(dtype=str)))["absolute_gain"]
     narrow_low, narrow_high = t_interval(after - before)
-    assert 1.4 < (high - low) / (narrow_high - narrow_low) < 1.8  # three frames almost alike: about the root of 3
+    # The three frames of a clip are almost alike, so the interval is wider by about the root of 3.
+    assert 1.4 < (high - low) / (narrow_high - narrow_low) < 1.8

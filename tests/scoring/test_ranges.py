@@ -1,4 +1,4 @@
-"""Measured ranges: how they are told, kept and used."""
+"""Measured ranges: how they compare with declared ones, how files hold them, and what uses them."""
 
 from __future__ import annotations
 

@@ -48,7 +48,7 @@ def test_an_unchanged_cell_is_not_read_again(filled):
     first = tables(filled)
     csv = filled.path / "blur" / "ifgsm.csv"
     before = csv.stat()
-    csv.write_bytes(b"x" * before.st_size)  # what nobody reads may be anything
+    csv.write_bytes(b"x" * before.st_size)  # a second reading would fail
     os.utime(csv, ns=(before.st_atime_ns, before.st_mtime_ns))
     assert tables(filled) == first
 

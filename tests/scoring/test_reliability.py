@@ -1,4 +1,4 @@
-"""Flags: every one is raised by a metric that deserves it, attacked by the engine, and none by a sound one."""
+"""Flags: the engine's attacks raise every one on a metric that deserves it, and none on a sound one."""
 
 import json
 import re
@@ -77,7 +77,7 @@ BROKEN = {
         {"fewer_images", "rows_missing"},
         "return brightness(images) * torch.where(images.mean(dim=(1, 2, 3)) > 0.5, float('nan'), 1)",
     ),
-    # Every small step along the gradient ends at the brink; a large one jumps across.
+    # Small steps along the gradient stop at the edge of the ditch; a large one jumps across.
     "Ditch": (
         "brighter than the original is better, but for a ditch on the way",
         {"one_step_beats_iterative", "gain_not_growing"},
@@ -157,7 +157,7 @@ def test_a_broken_metric_has_the_flags_that_it_deserves(flags, name):
 def test_every_flag_says_what_was_seen_in_numbers_and_is_explained(flags):
     seen = {code: texts for found in flags.values() for code, texts in found.items()}
     assert seen.keys() <= EXPLANATIONS.keys()
-    assert EXPLANATIONS.keys() - seen.keys() == {"rows_excluded"}  # of a file, not of a metric: see test_leaderboard.py
+    assert EXPLANATIONS.keys() - seen.keys() == {"rows_excluded"}  # a file's flag: see test_leaderboard.py
     assert all(re.search(r"\d|is nan", text) for texts in seen.values() for text in texts)
 
 

@@ -1,4 +1,4 @@
-"""What `show` tells in the terminal and to programs."""
+"""What `show` prints for people and for programs."""
 
 import io
 import json

@@ -57,7 +57,7 @@ def test_clips_of_very_many_frames_are_counted_right():
 
 
 def test_a_replicate_is_the_score_of_the_drawn_clips():
-    # Two clips: a replicate is the score of the one, of the other, or of both, drawn as often or not.
+    # Two clips: replicates include the score of the one, of the other, and of both drawn equally often.
     before, after = np.array([0.1, 0.3, 0.7]), np.array([0.4, 0.2, 0.4])
     clips = np.array(["a", "a", "b"])
     possible = [robustness(before[keep], after[keep]) for keep in ([0, 1], [2], [0, 1, 2])]

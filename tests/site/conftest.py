@@ -104,7 +104,7 @@ def build(tmp_path):
 
 @pytest.fixture
 def black_box():
-    """Makes the attack of a written cell one that asks for scores only."""
+    """Turns the attack of a written cell into one that asks for scores only."""
 
     def change(path):
         stamp = path.with_suffix(".json")

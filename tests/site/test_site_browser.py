@@ -247,7 +247,7 @@ def test_downloads_hold_the_tables_and_every_row(site, browse, serve, filled, tm
 def test_from_files_a_download_is_kept_or_shown_as_it_is(site, chromium):
     start = (site / "downloads.html").as_uri()
     kept = []
-    with chromium.new_context() as context:  # not `browse`: to the browser a file that is kept is a page that failed
+    with chromium.new_context() as context:  # not `browse`: the browser reports a download as a failed page
         page = context.new_page()
         page.on("download", lambda file: kept.append(file.suggested_filename))
         page.goto(start)
@@ -301,14 +301,14 @@ def test_accuracy_is_that_of_the_leaderboard_on_the_images_that_were_rated(run_f
     assert told == {"calm": 1, "wild": 0.6}
     page = browse(site / "plots.html")
     drawn = page.locator("figure[data-plot=accuracy]")
-    expect(drawn.locator("svg[role=img]")).to_have_count(2)  # of the rated images, and of the others beside them
+    expect(drawn.locator("svg[role=img]")).to_have_count(2)  # one of the rated images, one of the others
     for i, section in enumerate(sections):
         points = {each["metric"]: each["srocc"] for each in page.evaluate(POINTS)[i]["metrics"]}
         assert points == pytest.approx({each["metric"]: told.get(each["metric"]) for each in section["metrics"]})
         assert drawn.nth(i).locator("circle").count() == 2
     expect(drawn.nth(1)).to_contain_text("of rated")
     page.goto((site / "metrics" / "wild.html").as_uri())
-    expect(page.get_by_text("0.600 → n/a")).to_be_visible()  # attacked, all images score alike
+    expect(page.get_by_text("0.600 → n/a")).to_be_visible()  # all attacked images score alike
 
 
 @pytest.mark.parametrize("width", [360, 800, 1280])

@@ -22,7 +22,7 @@ from metric_robustness.pipeline.site.speed import speed
 
 
 def contents(folder):
-    """Returns the files of a folder but the hidden ones, where scoring keeps what it read."""
+    """Returns the files of a folder except the hidden ones, which are scoring's record cache."""
     files = [*folder.glob("*"), *folder.glob("[!.]*/**/*")]
     return {file.relative_to(folder).as_posix(): file.read_bytes() for file in files if file.is_file()}
 
@@ -190,7 +190,7 @@ def test_speed_is_seconds_by_pass(run_folder):
     run_folder.cell("none", "ifgsm", [0.1, 0.2])
     cells = read_cells([run_folder.path])
     found = speed([cell for cell in cells if cell.metric == "blur"])
-    assert found == (84 / (4 * (10 + 10 + 1)), ("a GPU",))  # queries, gradients, the attacked image
+    assert found == (84 / (4 * (10 + 10 + 1)), ("a GPU",))  # 4 images: 10 queries, 10 gradients, 1 last score each
     assert speed([cell for cell in cells if cell.metric == "none"]) is None
 
 
@@ -379,6 +379,6 @@ def test_attacks_that_know_a_defence_stand_beside_those_that_do_not_in_the_same_
     page = text(build(run_folder.path) / "defences.html")
     unaware, aware = page.split("Attacks that know the defence")
     assert "defence fgsm ifgsm none 0.200 0.400 flip 0.150 0.150 jpeg 0.100 0.100" in unaware
-    assert "defence ifgsm none 0.400 flip 0.200 jpeg 0.300" in aware  # fgsm was not run so
+    assert "defence ifgsm none 0.400 flip 0.200 jpeg 0.300" in aware  # no such run of fgsm
     assert "jpeg only works on attacks that do not know it: ifgsm took back" in aware
     assert "flip only works" not in aware

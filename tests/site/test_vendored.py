@@ -35,7 +35,7 @@ def test_they_are_what_npm_brings(modules):
 
 def test_their_licences_go_with_them(modules):
     licences = (VENDOR / "LICENSES.txt").read_text(encoding="utf-8")
-    for name in (*LIBRARIES, "isoformat", "interval-tree-1d", "binary-search-bounds"):  # Plot holds the last three
+    for name in (*LIBRARIES, "isoformat", "interval-tree-1d", "binary-search-bounds"):  # Plot bundles the last three
         (own,) = (modules / name).glob("[Ll][Ii][Cc]*")
         assert own.read_text(encoding="utf-8").strip() in licences, name
 

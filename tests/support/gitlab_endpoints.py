@@ -23,7 +23,7 @@ MASKABLE = re.compile(r"[A-Za-z0-9+/=@:.~_-]{8,}")
 
 
 class Answer(NamedTuple):
-    """What is sent back."""
+    """What the server sends back."""
 
     status: int
     body: bytes
@@ -40,7 +40,7 @@ class Call:
     query: dict[str, str]
     body: bytes
     headers: Message
-    who: str  # by the token: job, private, read, expired, unknown or none
+    who: str  # the kind of its token: job, private, read, expired, unknown or none
     found: dict[str, str]  # parts of the path, decoded
 
     @property
@@ -59,7 +59,7 @@ ROUTES: list[tuple[str, re.Pattern[str], bool, Endpoint]] = []
 
 
 def route(method: str, path: str, *, job: bool = False) -> Callable[[Endpoint], Endpoint]:
-    """Registers an endpoint below the project; with `job`, job tokens are taken."""
+    """Registers an endpoint below the project; with `job`, it accepts job tokens."""
     pattern = re.compile(re.sub(r":(\w+)", r"(?P<\1>[^/]+)", path.replace(":path", "(?P<path>.+)")))
 
     def register(endpoint: Endpoint) -> Endpoint:
@@ -105,7 +105,7 @@ def _below_project(call: Call) -> str:
     """Returns the path below the project."""
     server = call.server
     if web := re.fullmatch(rf"/{server.project_path}/-(/jobs/artifacts/.+)", call.path):  # the permalink of browsers
-        call.who = "none"  # these know sessions only
+        call.who = "none"  # browsers send a session, no token
         return web[1]
     match = re.fullmatch(r"/api/v4/projects/([^/]+)(/.*)?", call.path)
     if not match:
@@ -156,7 +156,7 @@ def _paged(call: Call, items: list[dict[str, object]]) -> Answer:
 
 
 def _download(call: Call, content: bytes) -> Answer:
-    """Returns a file, or the rest of it where that is asked for and understood."""
+    """Returns a file, or the rest of it where the client asks for that and the server supports it."""
     headers = {"Content-Type": "application/octet-stream"}
     if not call.server.ranges:
         return Answer(200, content, headers)
@@ -524,7 +524,7 @@ def post_schedule(call: Call) -> Answer:
             raise ApiError(400, {"error": f"{name} is missing"})
     number = len(call.server.state.schedules) + 1
     schedule = {"cron_timezone": "UTC", "active": True, **call.data, "id": number, "owner": {"id": BOT}}
-    schedule["ref"] = f"refs/heads/{str(schedule['ref']).removeprefix('refs/heads/')}"  # since GitLab 17
+    schedule["ref"] = f"refs/heads/{str(schedule['ref']).removeprefix('refs/heads/')}"  # GitLab 17 answers so
     call.server.state.schedules[number] = {**schedule, "variables": []}
     return _ok(call.server.state.schedules[number], 201)
 

@@ -9,7 +9,7 @@ from gitlab_endpoints import Answer, Call
 
 
 def serve_git(call: Call) -> Answer:
-    """Returns the answer to a request of git; pushing with a job token has to be allowed in the project."""
+    """Returns the answer to a request of git; the project has to allow pushes with a job token."""
     server = call.server
     pushing = call.query.get("service") == "git-receive-pack" or call.path.endswith("/git-receive-pack")
     if call.who in {"none", "expired", "unknown"} and (pushing or not server.state.public):
@@ -29,12 +29,12 @@ def serve_git(call: Call) -> Answer:
         "CONTENT_LENGTH": str(len(call.body)),
         "HTTP_CONTENT_ENCODING": call.headers.get("Content-Encoding", ""),
         "GIT_PROTOCOL": call.headers.get("Git-Protocol", ""),
-        "REMOTE_USER": "gitlab-ci-token",  # by which git lets it push
+        "REMOTE_USER": "gitlab-ci-token",  # git lets only a named user push
         "REMOTE_ADDR": "127.0.0.1",
         "PATH": os.environ["PATH"],
     }
     done = subprocess.run(
-        ["git", "http-backend"],  # git is found by its name, as the pipeline does
+        ["git", "http-backend"],  # by its name, as the pipeline calls it
         input=call.body,
         env=environment,
         capture_output=True,

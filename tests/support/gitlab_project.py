@@ -31,7 +31,7 @@ class Note:
 
 
 class ApiError(Exception):
-    """An answer that is no success."""
+    """An answer that reports an error."""
 
     def __init__(self, status: int, message: object) -> None:
         super().__init__(message)
@@ -73,7 +73,7 @@ class Repository:
         return commit.id
 
     def apply(self, branch: str, actions: list[dict[str, str]], decode: object) -> dict[str, bytes | None]:
-        """Returns what actions make of a branch's files, or refuses them in GitLab's words."""
+        """Returns a branch's files after the actions, or refuses the actions in GitLab's words."""
         head = self.resolve(branch)
         changed: dict[str, bytes | None] = {}
         for action in actions:
@@ -108,7 +108,7 @@ class ProjectState:
     protected: dict[str, dict[str, object]] = field(default_factory=dict)
     job_token_scope: bool = False
     settings: dict[str, object] = field(
-        default_factory=lambda: {  # an empty project's, as far as they matter here
+        default_factory=lambda: {  # those of an empty project that the pipeline needs
             "default_branch": "main",
             "packages_enabled": False,
             "builds_access_level": "enabled",

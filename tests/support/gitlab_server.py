@@ -4,8 +4,8 @@
         subprocess.run([...], env=os.environ | server.environment | {"CI_JOB_TOKEN": server.JOB})
         server.commits, server.files("main"), server.notes, server.packages, server.requests
 
-Tokens are checked as GitLab does it: a job token may read and write packages and read artifacts, and nothing else; one
-that an endpoint does not take counts as none. A public project can be read without any.
+The server checks tokens as GitLab does: a job token may read and write packages and read artifacts, and nothing else; a
+token that an endpoint does not accept counts as none. Anybody may read a public project without a token.
 """
 
 from __future__ import annotations
@@ -44,10 +44,10 @@ class Fault:
     method: str
     path: str
     times: int
-    status: int = 0  # 0: the connection is cut off before the answer's first byte
+    status: int = 0  # 0: the server cuts the connection before the answer's first byte
     message: str = ""
     headers: dict[str, str] = field(default_factory=dict)
-    keep: int | None = None  # bytes of the answer's body before the connection is cut off
+    keep: int | None = None  # bytes of the answer's body before the server cuts the connection
     late: bool = False  # the request takes effect, and only its answer is replaced
 
 
@@ -105,7 +105,7 @@ class GitLabServer:
 
     @property
     def environment(self) -> dict[str, str]:
-        """Returns the variables that GitLab sets in a job, but the tokens."""
+        """Returns the variables that GitLab sets in a job, except the tokens."""
         return {
             "CI_SERVER_URL": self.url,
             "CI_API_V4_URL": f"{self.url}/api/v4",
@@ -164,7 +164,7 @@ class GitLabServer:
         self.git.add(branch, files, "Someone else")
 
     def commit_before_next(self, files: dict[str, bytes | None], branch: str = "main") -> None:
-        """Lets somebody else be faster: commits right before the next commit is tried. Calls queue up."""
+        """Lets somebody else be faster: commits right before the server takes the next commit. Calls queue up."""
         self.behind.append((branch, files))
 
     def fail(
@@ -177,7 +177,7 @@ class GitLabServer:
         message: str = "",
         headers: dict[str, str] | None = None,
     ) -> None:
-        """Answers the next requests that match with an error. `path` is searched for, as a regular expression."""
+        """Answers the next requests that match with an error. `path` is a regular expression, found anywhere."""
         self.faults.append(Fault(method, path, times, status, message or f"{status} scripted", headers or {}))
 
     def lose_answer(self, times: int = 1, status: int = 502, *, method: str = ".*", path: str = ".*") -> None:

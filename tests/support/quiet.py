@@ -1,4 +1,4 @@
-"""Runs cells in a test: nothing is shown, and every cell must end well."""
+"""Runs cells in a test: shows nothing, and fails the test where a cell fails."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ SETTINGS = Settings()
 
 
 class Quiet:
-    """A `metric_robustness.pipeline.engine.progress.Listener` that shows nothing, and fails where a cell did."""
+    """A `metric_robustness.pipeline.engine.progress.Listener` that fails the test where a cell failed."""
 
     def begin(self, work: dict[str, int], cells: int, done: int) -> None:
-        """Notes what there is to do."""
+        """Keeps the numbers of cells for the test."""
         self.cells, self.done = cells, done
 
     def on_event(self, event: Event) -> None:
-        """Fails where a cell did."""
+        """Fails the test where a cell failed."""
         assert event.status in {"", "done"}, event.reason
 
 
@@ -35,7 +35,7 @@ def run_quietly(
     save_images: bool = False,
     **selection: Any,
 ) -> Quiet:
-    """Runs metrics; `selection` are further fields of the Selection. Returns what listened."""
+    """Runs metrics; `selection` are further fields of the Selection. Returns the listener."""
     listener = Quiet()
     run(Selection(metrics, **selection), settings, Machine(out, save_images=save_images), listener)
     return listener

@@ -1,8 +1,8 @@
-"""The rooms of the code and who stands on whom, read from the syntax trees.
+"""The rooms of the code and which room imports which, read from the syntax trees.
 
 The test of ARCHITECTURE.md and its picture use it. A room is a folder of pipeline/, or a single file directly in it;
-the inner rooms of `engine` and `scoring` are looked at in the same way. As a program, `rooms.py FILE.svg` draws the
-picture, and `rooms.py` prints the tables.
+`engine` and `scoring` have inner rooms. A package with rooms is a house, and a room stands on those that it imports.
+As a program, `rooms.py FILE.svg` draws the picture, and `rooms.py` prints the tables.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def parsed(file: Path) -> ast.Module:
 def imported(file: Path) -> frozenset[str]:
     """Returns the modules that a file imports anywhere; a name taken from a package counts as its module too.
 
-    Ours are named as their files are, without the package that holds the links to their folders.
+    Our modules have the names of their files here, without the package that holds the links to their folders.
     """
     found = set()
     for node in ast.walk(parsed(file)):
@@ -75,7 +75,7 @@ def graph(house: str = HOUSE) -> Graph:
     for file in files():
         room = room_of(module_of(file), house)
         if room is not None:
-            # `from pipeline import places` names the room only together with what it takes.
+            # In `from pipeline import places` only the imported name tells the room.
             found.setdefault(room, set()).update({room_of(name, house) for name in imported(file)} - {None, room})
     return {room: {name for name in below if name in found} for room, below in found.items()}
 
@@ -126,7 +126,7 @@ def marked(name: str, text: str) -> list[list[str]]:
 
 
 def declared(house: str, text: str) -> tuple[Graph, dict[str, str]]:
-    """Returns what ARCHITECTURE.md says of a house: who stands on whom, in its order; what a room holds."""
+    """Returns what ARCHITECTURE.md says of a house: which room stands on which, in its order; what a room holds."""
     rows = marked(f"rooms of {house}", text)
     below = {room: {name.strip() for name in names.split(",") if name.strip()} for room, _, names in rows}
     return below, {room: holds for room, holds, _ in rows}
@@ -150,13 +150,19 @@ LEGEND = {
     "entries": "entries, and what is known of them",
     "ground": "what all may use",
 }
-COLUMNS = {"entries": 0.2, "work": 0.45, "tables": 0.6, "door": 0.75, "ground": 0.85}  # where the placing begins
+COLUMNS = {
+    "entries": 0.2,
+    "work": 0.45,
+    "tables": 0.6,
+    "door": 0.75,
+    "ground": 0.85,
+}  # the first guess of a room's place
 SWEEPS = 24  # up and down through the floors, until every room stands near its neighbours
 Spot = tuple[str, int]  # a room and its floor; or a bend, on the way to the room, on a floor above it
 
 
 def needed(rooms: Graph) -> Graph:
-    """Returns the arrows that no way through other rooms replaces: the picture shows these only."""
+    """Returns the arrows that no way through other rooms replaces: more would make the picture unreadable."""
 
     def below(room: str) -> set[str]:
         return {far for near in rooms[room] for far in {near} | below(near)}
@@ -185,7 +191,7 @@ def steps(arrows: Graph, floor_of: dict[str, int]) -> set[tuple[Spot, Spot]]:
 
 
 def places(links: set[tuple[Spot, Spot]], floor_of: dict[str, int]) -> dict[Spot, float]:
-    """Returns the horizontal middle of every room and bend: near its neighbours, none upon another."""
+    """Returns the horizontal middle of every room and bend: near its neighbours, no two overlapping."""
     spots = {*((room, floor) for room, floor in floor_of.items()), *(spot for link in links for spot in link)}
     x = {spot: COLUMNS[kind(spot[0])] * WIDTH for spot in sorted(spots)}
     count = max(floor_of.values()) + 1

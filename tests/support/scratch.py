@@ -80,12 +80,12 @@ class Tree:
         """Copies the checkout's code below a new folder."""
         for folder in ("pipeline", "attacks"):
             shutil.copytree(ROOT / folder, root / folder, ignore=shutil.ignore_patterns("__pycache__"))
-        shutil.copytree(ROOT / PACKAGE, root / PACKAGE, symlinks=True)  # whose links lead to the folders of the copy
+        shutil.copytree(ROOT / PACKAGE, root / PACKAGE, symlinks=True)  # the copied links lead to the copied folders
         for folder in ("metrics", "defences"):
             (root / folder).mkdir()
             for name in ("__init__.py", "base.py"):
                 shutil.copy(ROOT / folder / name, root / folder)
-        shutil.copy(ROOT / "metrics" / "weights_adapter.py", root / "metrics")  # the pipeline reads weights by it
+        shutil.copy(ROOT / "metrics" / "weights_adapter.py", root / "metrics")  # the pipeline reads weights with it
         return cls(root)
 
     def write(self, path: str, text: str) -> Path:

@@ -1,13 +1,13 @@
-"""What tests/conftest.py goes by when it marks tests and orders files."""
+"""The lists by which tests/conftest.py marks tests and orders files."""
 
-# Whoever asks for one of these starts our command line, a pipeline, a browser or networks with their published weights.
+# A test with one of these fixtures starts our command line, a pipeline, a browser or networks with published weights.
 WHOLE = {"chromium", "client", "flags", "laboratory", "shared_data", "site", "theatre", "tree"}
-# These build networks, score with them, train them, or measure our speed, in nearly every test.
+# Nearly every test in these folders builds networks, scores with them, trains them, or measures our speed.
 WHOLE_FOLDERS = {"benchmarks", "contract", "defences", "metrics", "train"}
 
 
-# The files that take minutes. Their tests share what they set up, so a file stays with one worker; were such a file
-# among the last, the other workers would wait for it.
+# These files take minutes. Their tests share what they set up, so one worker runs a whole file; if such a file began
+# last, the other workers would wait for it.
 LONGEST = (
     "tests/ci/test_pipeline.py",
     "tests/ci/test_aggregate.py",

@@ -1,8 +1,8 @@
-"""Processes that need not import PyTorch first: a server that has, and forks one for every call.
+"""A server that has imported PyTorch and forks a process for every call, so that no call has to import it.
 
-Importing it takes longer than most calls of the command line do. What is forked is a process of its own all the same,
-which executes our code from its first line on: nothing of the pipeline is loaded before. As a program, `zygote.py
-SOCKET` is the server, and `zygote.py SOCKET -m pipeline ARGUMENTS` stands for `python -m pipeline ARGUMENTS`.
+The import takes longer than most calls of the command line do. A forked process still executes our code from its first
+line on: the server loads nothing of the pipeline. As a program, `zygote.py SOCKET` is the server, and `zygote.py SOCKET
+-m pipeline ARGUMENTS` stands for `python -m pipeline ARGUMENTS`.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ import traceback
 from dataclasses import dataclass
 from pathlib import Path
 
-# Nothing here reads the environment when it is imported, but PyTorch, for OMP_NUM_THREADS.
+# Of these only PyTorch reads the environment at import: OMP_NUM_THREADS.
 LOADED = ("av", "numpy", "pandas", "PIL.Image", "pydantic", "rich.progress", "scipy.stats", "torch", "torchvision")
-LENGTH = 8  # bytes that tell how long a message is
+LENGTH = 8  # bytes that hold the length of a message
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Zygote:
         environment = os.environ | {"OMP_NUM_THREADS": str(threads)}
         server = subprocess.Popen([sys.executable, __file__, str(address)], env=environment, stdin=subprocess.PIPE)
         atexit.register(folder.cleanup)
-        atexit.register(server.kill)  # if that never happens, the end of its input ends it
+        atexit.register(server.kill)  # without this call, the end of its input ends it
         while not address.exists():
             assert server.poll() is None, "the server died"
             time.sleep(0.05)
@@ -94,16 +94,16 @@ def call(
 
 
 def serve(address: str) -> None:
-    """Forks until nobody is there to call."""
+    """Forks a process for every call, until the process that started the server ends."""
     for name in LOADED:
         __import__(name)
-    gc.freeze()  # what is shared is not walked through
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for the dead
+    gc.freeze()  # the garbage collector of a fork skips what it shares
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # so that ended forks leave no zombies
     with socket.socket(socket.AF_UNIX) as listening:
         listening.bind(f"{address}.new")
         listening.listen()
         Path(f"{address}.new").rename(address)
-        while listening in select.select([listening, sys.stdin], [], [])[0]:  # else who started it is gone
+        while listening in select.select([listening, sys.stdin], [], [])[0]:  # else the starter is gone
             connection, _ = listening.accept()
             if os.fork() == 0:
                 listening.close()
@@ -112,7 +112,7 @@ def serve(address: str) -> None:
 
 
 def become_what_is_called(connection: socket.socket) -> None:
-    """Executes the pipeline in this process and ends it, telling the exit code."""
+    """Executes the pipeline in this process and ends it, sending the exit code."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     os.setsid()
     length, streams, _, _ = socket.recv_fds(connection, LENGTH, 3)
@@ -146,7 +146,7 @@ def executed() -> int:
 
 
 def leave(code: int, connection: socket.socket) -> None:
-    """Ends the process as Python would, but for taking PyTorch's modules apart, which takes seconds."""
+    """Ends the process as Python would, but does not take PyTorch's modules apart, which takes seconds."""
     threading._shutdown()
     atexit._run_exitfuncs()
     sys.stdout.flush()
@@ -159,4 +159,4 @@ if __name__ == "__main__":
     if len(sys.argv) == 2:
         sys.exit(serve(sys.argv[1]))
     code = call(Path(sys.argv[1]), sys.argv[4:], str(Path.cwd()), dict(os.environ), [0, 1, 2])
-    sys.exit(code if code >= 0 else 128 - code)  # as a shell says it
+    sys.exit(code if code >= 0 else 128 - code)  # as a shell reports a signal
