@@ -176,7 +176,7 @@ def of_cell(cell: StoredCell, ranges: Ranges) -> Iterator[Record]:
 
 def _by_setting(rows: pd.DataFrame) -> Iterator[pd.DataFrame]:
     """Yields the rows of every setting."""
-    if all(rows[name].nunique(dropna=False) == 1 for name in AttackSetting._fields):  # most cells: no copy
+    if all(rows[name].nunique(dropna=False) == 1 for name in AttackSetting._fields):  # in most cells: no copy is needed
         yield rows
     else:
         for _, part in rows.groupby(list(AttackSetting._fields), dropna=False):

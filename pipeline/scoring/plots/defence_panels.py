@@ -105,7 +105,7 @@ def _shade(axes: Axes, table: pd.DataFrame, low: float, high: float) -> None:
     axes.set_yticks(range(len(table)), list(map(str, table.index)))
     for (i, j), value in np.ndenumerate(values):
         text = "n/a" if math.isnan(value) else f"{value:.2f}"
-        dark = value < (low + high) / 2  # never of nan, whose cell is white
+        dark = value < (low + high) / 2  # False for nan, whose cell is white
         axes.text(j, i, text, ha="center", va="center", fontsize=5, color="white" if dark else "black")
 
 

@@ -28,7 +28,7 @@ def draw(names: Sequence[str], folder: Path) -> Figure:
         axes.set_title(caption(section), loc="left")
         for (i, j), gain in np.ndenumerate(gains):
             text = "n/a" if math.isnan(gain) else f"{gain:.2f}"
-            dark = gain < shown.get_clim()[1] / 2  # never of nan, whose cell is white
+            dark = gain < shown.get_clim()[1] / 2  # False for nan, whose cell is white
             axes.text(j, i, text, ha="center", va="center", fontsize=6, color="white" if dark else "black")
         figure.colorbar(shown, ax=axes, label="absolute gain", extend="min")
     return figure

@@ -19,7 +19,9 @@ from metric_robustness.pipeline.scoring.scores.robustness import SCORES, Values,
 LEVEL = 0.95
 RESAMPLES = 2_000
 BLOCK = 64  # steps of the distribution functions at a time: BLOCK x RESAMPLES numbers stay in the processor's cache
-FEW = 32  # clips at a time: so small a product BLAS leaves to one thread; several, beside another process, cost tenfold
+# Clips at a time. BLAS computes so small a product on one thread; several threads take ten times as long while another
+# process is busy.
+FEW = 32
 
 Interval = tuple[float, float]
 UNKNOWN: Interval = (float("nan"), float("nan"))

@@ -12,7 +12,7 @@ def with_margin(value: float, interval: Interval) -> str:
     if math.isnan(value):
         return "n/a"
     low, high = interval
-    text = f"{round(value, 3) + 0.0:.3f}"  # + 0.0: no "-0.000"
+    text = f"{round(value, 3) + 0.0:.3f}"  # + 0.0 turns "-0.000" into "0.000"
     return text if math.isnan(low) else f"{text} ±{(high - low) / 2:.3f}"
 
 

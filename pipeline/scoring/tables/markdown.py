@@ -122,4 +122,4 @@ def plain(text: str) -> str:
     line = " ".join(text.split())
     for sign, written in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), ("|", "\\|"), ("`", "\\`"), ("[", "\\[")):
         line = line.replace(sign, written)
-    return line.replace("@", "@\u2060")  # a word joiner, so that GitLab calls nobody
+    return line.replace("@", "@\u2060")  # a word joiner, so that GitLab notifies no user of that name
