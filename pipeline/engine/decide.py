@@ -169,7 +169,7 @@ def require_same_data(cells: list[Cell], out: Path) -> None:
 
 
 def require_key(cells: list[Cell], key: str) -> None:
-    """Raises DataError unless a cell has this key: it was planned from other code or data than this machine has."""
+    """Raises DataError if the cell has another key: its planner had other code or data than this machine."""
     if key and [cell.key for cell in cells] != [key]:
         raise DataError(
             f"the cell must have the planned key {key}; got {', '.join(cell.key for cell in cells)}: the data or the "

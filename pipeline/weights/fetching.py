@@ -245,7 +245,7 @@ class Fetcher:
         part = self.destination.part(need)
         sha256 = download(source, part, must, on_progress, self.stop)
         self.destination.accept(need, part, sha256, announced.revision)
-        stand_in = need.weight.equivalents.get(sha256, "")  # never pinned: the declared file may replace it
+        stand_in = need.weight.equivalents.get(sha256, "")  # not pinned: the declared file may replace it
         if self.destination.lists_all or not (need.weight.sha256 or stand_in):
             sums.record(self.destination.sums(), need.name, sha256)
         if stand_in:

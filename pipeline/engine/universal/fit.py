@@ -60,7 +60,7 @@ class FitRun:
         runner: The metric.
         fit: What is fitted.
         dataset: The training set.
-        on_step: Is called after every step.
+        on_step: Is called with every step.
         every: Seconds of work that a kill may cost.
     """
 

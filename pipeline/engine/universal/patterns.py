@@ -67,7 +67,7 @@ def pattern_of(runner: MetricRunner, fit: Fit, dataset: Dataset, on_step: OnStep
         runner: The metric.
         fit: What is fitted.
         dataset: The training set.
-        on_step: Is called after every step.
+        on_step: Is called with every step.
         every: Seconds of the fit that a kill may cost.
 
     Raises:

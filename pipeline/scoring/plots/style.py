@@ -15,7 +15,7 @@ STYLE: dict[Any, Any] = {
     "axes.spines.top": False,
     "font.family": "DejaVu Sans",  # comes with matplotlib
     "font.size": 8,
-    "pdf.fonttype": 42,  # TrueType: the text can be searched, and checkpoints take it
+    "pdf.fonttype": 42,  # TrueType: the text can be searched, and scientific publishers accept it
     "svg.fonttype": "path",
     "svg.hashsalt": "metric-robustness",  # fixed, so that a plot made again is the same bytes
 }

@@ -241,7 +241,7 @@ class DefenceContext(NamedTuple):
         return CertifiedInterval(_mean(rows["radius"].to_numpy()), median, width, left)
 
     def _certified(self, rows: pd.DataFrame) -> tuple[float, float]:
-        """Returns the mean width of the certified intervals, and on how many images the clear score is outside."""
+        """Returns the mean width of the certified intervals, and the share of images whose clear score is outside."""
         low, high, before = (rows[name].to_numpy() for name in ("certified_low", "certified_high", "clear_defended"))
         if not len(rows) or np.isnan(low).any():
             return math.nan, math.nan
