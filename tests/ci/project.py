@@ -16,6 +16,9 @@ from scratch import ROOT, Tree, zygote
 RESULT = re.compile(r"^ *(PASS|WARN|FAIL) +(.+?)(?: {2}.*)?$")
 # Replaces our own Makefile, whose tests would run this pipeline again without end; prints what a job made.
 MAKEFILE = "lint test:\n\t@echo made $@ in the checkout\n"
+# Copies one child's checkout at a time: the client copies all of them into one folder, and two at once fail.
+RSYNC = '#!/bin/sh\nexec flock "{lock}" "{rsync}" "$@"\n'
+FINISHED = "pipeline finished"  # the last words of a whole pipeline, unless the client fell over itself
 COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
 
@@ -95,11 +98,14 @@ class Project:
             *(f"--variable={name}={value}" for name, value in given.items()),
             *arguments,
         ]
-        python = self.root.parent / "bin"
-        python.mkdir(exist_ok=True)
+        tools = self.root.parent / "bin"
+        tools.mkdir(exist_ok=True)
+        rsync = tools / "rsync"
+        rsync.write_text(RSYNC.format(lock=tools / "rsync.lock", rsync=shutil.which("rsync")))
+        rsync.chmod(0o755)
         environment = os.environ | {
             "PATH": os.pathsep.join(
-                [str(zygote().write_python(python)), str(Path(sys.executable).parent), os.environ["PATH"]]
+                [str(zygote().write_python(tools)), str(Path(sys.executable).parent), os.environ["PATH"]]
             ),
             "HOME": str(self.root.parent),
             "TMPDIR": str(self.root.parent),
@@ -112,6 +118,7 @@ class Project:
         output = COLOURS.sub("", told.stdout + told.stderr)
         jobs = {found[2].strip(): found[1] for line in output.splitlines() if (found := RESULT.match(line))}
         assert jobs, output
+        assert arguments or FINISHED in output, output
         return Pipeline(output, jobs)
 
     def call(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
