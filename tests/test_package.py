@@ -23,7 +23,7 @@ FOLDERS = ("metrics", "attacks", "defences", "pipeline")
 
 
 def test_nothing_imports_a_short_name():
-    """Python loads a module under two names twice, and an object of the one class is then none of the other."""
+    """A module imported under two names is loaded twice; isinstance() fails between the classes of the two copies."""
     found = []
     for path in [path for folder in (*FOLDERS, "benchmarks", "tests") for path in (ROOT / folder).rglob("*.py")]:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):

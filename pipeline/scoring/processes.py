@@ -1,4 +1,4 @@
-"""Runs independent pieces of work in several processes, where they are large enough to repay starting those."""
+"""Runs independent pieces of work in several processes, if that saves more time than starting the processes costs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from metric_robustness.pipeline.errors import TransientError
 
-WORTH = 500_000  # rows to read or resample: several seconds of work
+WORTH = 500_000  # rows: to read or resample as many takes several seconds, longer than starting processes
 
 Result = TypeVar("Result")
 
@@ -23,8 +23,8 @@ class Processes:
     One process per processor starts with the first work that is large enough; all end with the `with` block.
 
     Args:
-        processors: How many to use; by default as many as this process may.
-        worth: The number of rows from which processes are started.
+        processors: How many processors to use; by default all that this process is allowed to use.
+        worth: The number of rows from which on processes are started; fewer are worked through in this process.
     """
 
     def __init__(self, processors: int | None = None, worth: int = WORTH) -> None:
@@ -33,7 +33,7 @@ class Processes:
         self.pool: ProcessPoolExecutor | None = None
 
     def __enter__(self) -> Processes:
-        """Starts nothing yet."""
+        """Returns this object; no process starts before `map` needs one."""
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
@@ -42,19 +42,19 @@ class Processes:
             self.pool.shutdown(cancel_futures=True)
 
     def map(self, function: Callable[..., Result], jobs: Sequence[tuple[Any, ...]], rows: int) -> list[Result]:
-        """Returns what a function returns for each of the jobs, in their order.
+        """Returns what a function returns for each job, in the order of the jobs.
 
         Args:
-            function: Of a module, since processes import it by its name.
-            jobs: Its arguments.
-            rows: How many rows of cells the work is about.
+            function: A function at the top level of a module, since the processes import it by its name.
+            jobs: The positional arguments of each call.
+            rows: How many rows of cells all jobs together read or resample.
 
         Raises:
-            TransientError: If a process was killed, as where memory is short.
+            TransientError: If a process was killed, as the system does when memory runs out.
         """
         if min(len(jobs), self.processors) < 2 or rows < self.worth:
             return [function(*job) for job in jobs]
-        if self.pool is None:  # not forked: a library's threads would not come along, but their locks would
+        if self.pool is None:  # spawned: a fork would copy locks that threads hold, but not the threads
             self.pool = ProcessPoolExecutor(self.processors, mp_context=multiprocessing.get_context("spawn"))
         try:
             return list(self.pool.map(function, *zip(*jobs, strict=True)))

@@ -1,4 +1,4 @@
-"""How well metrics agree with people, for the plots: on a section's own images if rated, else on others."""
+"""How well metrics agree with people, for the plots: on a section's own images if people rated them, else on others."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Accuracy(NamedTuple):
 
 
 def accuracy(board: Leaderboard, section: Section) -> Accuracy | None:
-    """Returns how well the metrics of a section agree with people; None if nobody rated what they scored.
+    """Returns how well the metrics of a section agree with people; None if people rated no image that they scored.
 
     Takes the section's own data set if people rated it, else the rated one on which most of the section's metrics ran.
     All metrics share that data set, since correlations on different images do not compare.
@@ -33,7 +33,7 @@ def accuracy(board: Leaderboard, section: Section) -> Accuracy | None:
 
 
 def _srocc(section: Section) -> dict[str, float]:
-    """Returns the correlation by metric: of the attack with most images, since attacks exclude different ones."""
+    """Returns the correlation by metric, of the attack with most images, as each may exclude others."""
     found = {}
     for standing in section.standings:
         most = max(standing.opinions, key=lambda attack: standing.effects.attacks[attack].n, default=None)

@@ -26,7 +26,7 @@ from metric_robustness.pipeline.site.pages import Pages
 from metric_robustness.pipeline.site.profile import profile
 from metric_robustness.pipeline.site.speed import Speed, speed
 
-OURS = ("metrics/*.html", "attacks/*.html", "gallery/*.png")  # what an earlier site may have left
+OURS = ("metrics/*.html", "attacks/*.html", "gallery/*.png")  # files that are deleted if only an earlier site had them
 
 
 @dataclass
@@ -35,7 +35,7 @@ class AttackView:
 
     facts: AttackFacts
     results: list[tuple[Section, list[Standing]]] = field(default_factory=list)
-    patterns: list[Preview] = field(default_factory=list)  # of a universal attack, by metric
+    patterns: list[Preview] = field(default_factory=list)  # of a universal attack, sorted by metric
 
 
 @dataclass
@@ -45,7 +45,7 @@ class MetricView:
     facts: MetricFacts
     places: list[tuple[Section, Standing]] = field(default_factory=list)
     exhibits: dict[str, dict[str, list[Exhibit]]] = field(default_factory=dict)  # data set -> attack -> images
-    patterns: dict[str, list[Preview]] = field(default_factory=dict)  # universal attack -> training sets' patterns
+    patterns: dict[str, list[Preview]] = field(default_factory=dict)  # universal attack -> a pattern per training set
     profiles: dict[str, dict[str, Any]] = field(default_factory=dict)  # data set -> attack -> what the plots draw
 
 
@@ -77,7 +77,7 @@ def write_site(board: Leaderboard, source: Path, out: Path, ranges: Path | None 
     gallery = Gallery(source)
     speeds: dict[str, Speed] = {}
     for facts, paths in _metrics(stamped):
-        cells = [read_cell(path) for path in paths]  # of one metric at a time, since rows are many
+        cells = [read_cell(path) for path in paths]  # of one metric at a time: those of all would take much memory
         if timed := speed(cells):
             speeds[facts.name] = timed
         view = _metric(facts, board, cells, gallery)
@@ -106,7 +106,7 @@ def write_site(board: Leaderboard, source: Path, out: Path, ranges: Path | None 
 
 
 def _attacks(board: Leaderboard, stamps: Collection[Stamp]) -> dict[str, AttackView]:
-    """Returns every attack that a stamp names, by name."""
+    """Returns every attack that a stamp names, by name; its settings are the defaults if a stamp has them."""
     facts: dict[str, AttackFacts] = {}
     for stamp in stamps:
         if not stamp.settings.get("overrides"):
@@ -180,5 +180,5 @@ def _points(board: Leaderboard, speeds: dict[str, Speed], rated: Sequence[Accura
 
 
 def _estimate(effect: Effect) -> list[float | str | None]:
-    """Returns gain and interval, as JSON can hold them."""
+    """Returns the absolute gain and the ends of its interval, as JSON can hold them."""
     return [plain(value) for value in (effect.scores["absolute_gain"], *effect.intervals["absolute_gain"])]

@@ -31,7 +31,7 @@ class DefenceMap:
     metric: str
     dataset: str
     unaware: pd.DataFrame  # shift by attacks on the bare metric, in parts of its range
-    aware: pd.DataFrame  # shift by attacks that went through the defence, if any ran; defences in the same order
+    aware: pd.DataFrame  # shift by attacks that went through the defence, in the same order; empty if none ran
     quality: pd.DataFrame  # of the purified attacked images
     summaries: list[DefenceSummary]
 

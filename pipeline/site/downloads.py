@@ -1,4 +1,4 @@
-"""What readers may take with them: the tables, every row, and what to cite."""
+"""What readers can download: the tables, every row, and what to cite."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ PAPERS = """\
 
 
 def citation(stamps: Collection[Stamp]) -> str:
-    """Returns the BibTeX of these very results, and of the papers that their scores come from."""
+    """Returns BibTeX that cites these results, by date and commits, and the papers that define their scores."""
     commits = sorted({_word(stamp.commit)[:12] for stamp in stamps} - {""})
     newest = _word(max((stamp.finished for stamp in stamps), default=""))[:10]
     parts = [f"results of {newest}" if newest else "", f"commits {', '.join(commits[:5])}" if commits else ""]
@@ -74,5 +74,5 @@ def zip_rows(cells: Iterable[Path], folder: Path) -> bytes:
 
 
 def _word(text: str) -> str:
-    """Returns text without the signs that would end a BibTeX field."""
+    """Returns text without braces, commas and the like, which would end a BibTeX field."""
     return "".join(letter for letter in text if letter.isalnum() or letter in "-:. ")

@@ -10,20 +10,20 @@ from dataclasses import dataclass
 from metric_robustness.pipeline.scoring.scores.effects import Effect
 
 SCORE = "absolute_gain"  # what bars and heat maps show
-WHOLE = 1.0  # the metric's range; bars end there, since a longer one would leave no room for the others
+WHOLE = 1.0  # the metric's range, where bars end: beside a longer one the others would be too short to see
 SHADES = (0.01, 0.05, 0.1, 0.25, 0.5)  # absolute values from which a heat map's cell is one shade darker
 
 
 @dataclass(frozen=True)
 class Axis:
-    """The values that the bars of one table span; zero is always among them."""
+    """The range of values, zero included, that the bars of one table share."""
 
     low: float
     high: float
 
     @classmethod
     def over(cls, effects: Iterable[Effect | None]) -> Axis:
-        """Returns the axis for gains with their intervals, as far as these lie within a whole range."""
+        """Returns the axis that holds all gains and the ends of their intervals, but ends at -WHOLE and WHOLE."""
         ends = [end for each in effects if each for end in (each.scores[SCORE], *each.intervals[SCORE])]
         known = [0.0, *(end for end in ends if math.isfinite(end))]
         low, high = max(min(known), -WHOLE), min(max(known), WHOLE)

@@ -23,14 +23,14 @@ TableRow: TypeAlias = dict[Hashable, Any]  # one row of a table, by column
 Pixels: TypeAlias = NDArray[np.uint8]  # (H, W, 3)
 
 SHOWN = 3  # images of an attack: those with the largest, the middle and the smallest gain
-SIDE = 384  # pixels of an image's middle that a page shows; scaling down would hide a change of some levels
-AMPLIFIED = 10
-GREY = 127.5  # of a pattern's preview where the pattern is 0
+SIDE = 384  # pixels of the square in an image's middle that a page shows; scaling down would hide small changes
+AMPLIFIED = 10  # times that a difference is enlarged
+GREY = 127.5  # what a pattern's preview is where the pattern is 0
 
 
 @dataclass(frozen=True)
 class Exhibit:
-    """One image under one attack; the paths are relative to the site's root."""
+    """One image under one attack, as a page shows it; the paths are relative to the site's root."""
 
     image: str
     clear_score: float  # in the metric's own unit
@@ -50,14 +50,14 @@ class Preview:
 
     metric: str
     picture: str
-    side: int
+    side: int  # pixels
     train: str  # the data set that it was fitted on
-    images: int
+    images: int  # of that data set
     loss: tuple[float, float]  # 1 - the objective, of the fit's first and last batch
 
 
 class Gallery:
-    """Takes images from a run folder and gives each that a page shows one file of the site."""
+    """Reads images from a run folder and makes a file of the site from each that a page shows."""
 
     def __init__(self, source: Path) -> None:
         self.source = source
@@ -87,9 +87,9 @@ class Gallery:
         return [replace(exhibit, setting=setting) for exhibit in exhibits if exhibit]
 
     def patterns(self, cell: StoredCell) -> list[Preview]:
-        """Returns the patterns of a universal attack under default settings, one per training set that is still there.
+        """Returns the patterns of a universal attack under default settings, one per training set with a saved fit.
 
-        Skips those of another version of the metric or the attack, since the cell's rows do not come from them.
+        Skips fits of another version of the metric or the attack, since the cell's rows do not come from them.
         """
         found = []
         for path in sorted((self.source / "fits" / cell.metric).glob("*.json")):
@@ -132,9 +132,10 @@ class Gallery:
 
 
 def _of_one_pattern(rows: pd.DataFrame) -> tuple[pd.DataFrame, str, str]:
-    """Returns the rows under one pattern at its largest amplitude, the folder of their images, and what it is.
+    """Returns the rows under one pattern at its largest amplitude, the folder of their images, and its description.
 
-    For an attack without patterns these are all rows and two empty texts.
+    Of patterns from several training sets it is the first by name. An attack without patterns gives all rows and
+    two empty texts.
     """
     if rows.empty or rows["amplitude"].isna().all():
         return rows, "", ""
@@ -144,9 +145,9 @@ def _of_one_pattern(rows: pd.DataFrame) -> tuple[pd.DataFrame, str, str]:
 
 
 def _saved(folder: Path, row: TableRow) -> Path | None:
-    """Returns the saved image of a row, for a clip that of its middle frame; never one outside the folder.
+    """Returns the path of a row's saved image, or of a clip's middle frame; None if there is none inside the folder.
 
-    The engine names a frame VIDEO#0012, or by its file in the clip's folder.
+    The engine saves a frame as VIDEO#0012.png, or in a folder named after the clip.
     """
     path = folder / f"{row['image']}.png"
     if not path.resolve().is_relative_to(folder.resolve()):
@@ -169,7 +170,7 @@ def _read(path: Path | None) -> Pixels | None:
 
 
 def _stretched(preview: Pixels) -> Pixels:
-    """Returns a pattern's preview, grey where it is 0, with as much contrast as there is room for."""
+    """Returns a pattern's preview with its contrast raised until the largest change is black or white; 0 stays grey."""
     change = preview.astype(np.float64) - GREY
     most = np.abs(change).max()
     return (GREY + change * (GREY / most if most else 1)).round().clip(0, 255).astype(np.uint8)

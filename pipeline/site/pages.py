@@ -21,7 +21,7 @@ from metric_robustness.pipeline.site.drawing import SCORE, SHADES, Axis, shade
 HERE = Path(__file__).parent
 MOST_COMPARED = 40  # metrics; a table of more pairs would not be readable
 MINUS = "\N{MINUS SIGN}"  # the sign that formulas use
-ASSETS = ("static", "vendor")  # the project's own, and what npm brought
+ASSETS = ("static", "vendor")  # the project's own files, and libraries from npm
 
 
 class Pages:
@@ -29,7 +29,7 @@ class Pages:
 
     Args:
         out: The site's root.
-        shared: What every template may use, in addition to the functions below.
+        shared: Values that every template may use by name, in addition to the ones defined here.
     """
 
     def __init__(self, out: Path, **shared: Any) -> None:
@@ -73,7 +73,7 @@ class Pages:
         }
 
     def write(self, path: str, template: str, **content: Any) -> None:
-        """Renders a template to a file of the site."""
+        """Renders a template, which may use `content` by name, and writes the page to a path below the site's root."""
         text = self.environment.get_template(template).render(root="../" * path.count("/"), page=template, **content)
         self.write_bytes(path, text.encode())
 
@@ -84,13 +84,13 @@ class Pages:
                 self.write_bytes(f"assets/{file.name}", file.read_bytes())
 
     def write_bytes(self, path: str, content: bytes) -> None:
-        """Writes a file of the site."""
+        """Writes a file of the site, and remembers it as written."""
         write_atomically(self.out / path, content)
         self.written.add(path)
 
 
 def _formulas() -> list[tuple[str, str, str]]:
-    """Returns titles, formula and reading of the scores; scores with one formula share a line."""
+    """Returns titles, formula and meaning of the scores; scores with the same formula share a line."""
     titles: dict[tuple[str, str], list[str]] = {}
     for score in SCORES.values():
         titles.setdefault((score.formula.replace(" - ", f" {MINUS} "), score.reads), []).append(score.title)
@@ -108,7 +108,7 @@ def exact(effect: Effect | None, score: str = SCORE) -> str:
 
 
 def agreement(opinions: dict[str, float] | None) -> str:
-    """Returns the rank correlation with people's opinions before and after an attack."""
+    """Returns the rank correlations with people's opinions before and after an attack: "0.912 → 0.534"."""
     if opinions is None:
         return "n/a"
     values = [opinions[f"srocc_{moment}"] for moment in ("clear", "attacked")]
@@ -116,7 +116,7 @@ def agreement(opinions: dict[str, float] | None) -> str:
 
 
 def by_code(flags: list[Flag]) -> dict[str, list[Flag]]:
-    """Returns a metric's flags by their code, in the order of each code's first."""
+    """Returns a metric's flags by their code, in the order in which the codes first occur."""
     found: dict[str, list[Flag]] = {}
     for flag in flags:
         found.setdefault(flag.code, []).append(flag)

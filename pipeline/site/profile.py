@@ -11,7 +11,7 @@ import pandas as pd
 from metric_robustness.pipeline.scoring.scores.robustness import ScoreScale, Values
 
 BINS = 24
-POINTS = 200  # per attack at most, so that a browser draws thirty attacks at once without effort
+POINTS = 200  # per attack at most: a page holds the points of all attacks on all data sets
 
 
 def profile(rows: pd.DataFrame, scale: ScoreScale) -> dict[str, Any]:
@@ -24,7 +24,7 @@ def profile(rows: pd.DataFrame, scale: ScoreScale) -> dict[str, Any]:
     Returns:
         `edges`, `clear` and `attacked`: a histogram of the scores in the metric's own unit; `points`: PSNR, SSIM and
         gain of images, at most `POINTS` of them, evenly taken in the rows' order; `images`: how many rows there are;
-        `settings`: how many of these an image has, one per training set and amplitude of a universal pattern;
+        `settings`: how many settings an image has, one per training set and amplitude of a universal pattern;
         `unchanged`: how many points have an infinite PSNR, since no pixel changed.
     """
     clear, attacked = rows["clear"].to_numpy(), rows["attacked"].to_numpy()

@@ -1,4 +1,4 @@
-"""How fast a metric is, by the time that its cells took."""
+"""How fast a metric is, computed from the time that its cells took."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from metric_robustness.pipeline.scoring.read.cells import StoredCell
 
 
 class Speed(NamedTuple):
-    """What one pass over one image takes."""
+    """How long a metric takes for one pass, forward or backward, over one image."""
 
     seconds: float
     devices: tuple[str, ...]  # that the cells ran on
@@ -18,8 +18,8 @@ class Speed(NamedTuple):
 def speed(cells: Iterable[StoredCell]) -> Speed | None:
     """Returns the mean seconds that a metric's cells took for one pass over one image; None if nothing was timed.
 
-    A row's passes are its queries, one more per gradient, since queries count only its forward pass, and one for the
-    score of the attacked image. The time includes decoding, the attack's own work and the measures, as a cell's does.
+    The passes of a row are its queries; its gradients, since queries count only the forward pass of each; and one for
+    the score of the attacked image. The time also covers decoding, the attack's own work and the measures.
     """
     seconds = passes = 0.0
     devices = set()

@@ -146,7 +146,7 @@ def wait_for(condition, process):
 
 
 def group(process) -> list[psutil.Process]:
-    """Returns the processes that still run: this one, and those that it started."""
+    """Returns the processes of a run that have not ended: its first process and those that this started."""
     found = []
     for other in psutil.process_iter():
         with contextlib.suppress(psutil.Error, ProcessLookupError):

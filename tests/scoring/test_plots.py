@@ -1,4 +1,4 @@
-"""Plots: of the kind that is asked for, fonts inside, the same picture each time."""
+"""Plots: a file of the kind that was asked for, with embedded fonts and the same picture each time."""
 
 import pytest
 from drawn import shown

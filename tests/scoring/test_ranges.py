@@ -1,4 +1,4 @@
-"""Measured ranges: how they compare with declared ones, how files hold them, and what uses them."""
+"""Measured ranges: how they differ from declared ones, and how ranges.csv is written and read."""
 
 from __future__ import annotations
 

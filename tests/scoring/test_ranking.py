@@ -25,7 +25,8 @@ def test_nothing_is_said_where_a_gain_is_unknown():
 
 
 def test_the_detectable_difference_is_found_with_the_power_it_says():
-    # Paired differences with a standard error of 0.05: a true difference of that size is told from 0 in 80 %.
+    # The paired difference has a standard error of 0.05. A test at the 5 % level must find a difference as large as the
+    # one returned in 80 % of the cases.
     random = np.random.default_rng(0)
     least = detectable_difference(random.normal(0, 0.05, 100_000))
     assert least == pytest.approx(2.80 * 0.05, rel=0.01)

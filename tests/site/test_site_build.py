@@ -1,4 +1,4 @@
-"""The site's files: the same bytes from the same cells, never a blank page or a wrong number, whatever the cells."""
+"""The site's files: the same cells give the same bytes, and no cell gives a blank page or a wrong number."""
 
 import json
 import math
@@ -28,7 +28,7 @@ def contents(folder):
 
 
 def text(file):
-    """Returns what a page says, without its marks."""
+    """Returns the text of a page without HTML tags, scripts and styles."""
     body = re.sub(r"<(script|style)\b.*?</\1>", "", file.read_text(encoding="utf-8"), flags=re.S)
     return " ".join(re.sub(r"<[^>]*>", " ", body).split())
 
@@ -190,7 +190,7 @@ def test_speed_is_seconds_by_pass(run_folder):
     run_folder.cell("none", "ifgsm", [0.1, 0.2])
     cells = read_cells([run_folder.path])
     found = speed([cell for cell in cells if cell.metric == "blur"])
-    assert found == (84 / (4 * (10 + 10 + 1)), ("a GPU",))  # 4 images: 10 queries, 10 gradients, 1 last score each
+    assert found == (84 / (4 * (10 + 10 + 1)), ("a GPU",))  # 4 images: 10 queries, 10 gradients, 1 attacked score
     assert speed([cell for cell in cells if cell.metric == "none"]) is None
 
 
@@ -213,7 +213,7 @@ def test_the_citation_names_what_it_was_made_from(run_folder):
 
 @pytest.fixture
 def pictures(run_folder, make_row):
-    """Writes a run whose images were saved: three of them, one larger than the gallery shows."""
+    """Writes a run with three saved images, one larger than the gallery shows, and one more outside their folder."""
     rng = np.random.default_rng(0)
     sizes = {"a.png": (20, 30), "b.png": (20, 30), "c.png": (400, 500), "../../../secret": (20, 30)}
     rows = []
@@ -275,7 +275,7 @@ def test_of_a_clip_the_gallery_shows_the_middle_frame_with_the_clips_scores(run_
 
 @pytest.fixture
 def patterns(run_folder, make_row):
-    """Writes a run of a universal attack: three fits of which one is of another metric's weights, and saved images."""
+    """Writes a run of a universal attack: three fits, one of another version of the metric, and saved images."""
     settings = [("coco", 0.2), ("coco", 0.8), ("voc", 0.8)]
     rows = [make_row("a.png", 0.2, 0.2 + by, train_dataset=train, amplitude=by) for train, by in settings]
     run_folder.cell(attack="uap", rows=rows)
@@ -346,9 +346,9 @@ def test_defences_have_a_page_only_where_rows_tell_of_them(run_folder, build, ma
     site = build(run_folder.path)
     page = text(site / "defences.html")
     assert "defence ifgsm none 0.400 jpeg 0.100 flip 0.500" in page  # mean |f(x) - f(D(x'))|
-    assert "None was run" in page  # of attacks that know the defence
+    assert "None was run" in page  # no attack that knows the defence
     assert "jpeg 0.700" in page  # (0.9 + 40 / 80) / 2
-    assert "jpeg 0.100 n/a n/a" in page  # mean |f(x) - f(D(x))| of the range; too few images for an order; not timed
+    assert "jpeg 0.100 n/a n/a" in page  # mean |f(x) - f(D(x))|; too few images to correlate; no time
     assert (site / "defences.csv").is_file()
     assert "Defences" in text(site / "index.html")
 
@@ -379,6 +379,6 @@ def test_attacks_that_know_a_defence_stand_beside_those_that_do_not_in_the_same_
     page = text(build(run_folder.path) / "defences.html")
     unaware, aware = page.split("Attacks that know the defence")
     assert "defence fgsm ifgsm none 0.200 0.400 flip 0.150 0.150 jpeg 0.100 0.100" in unaware
-    assert "defence ifgsm none 0.400 flip 0.200 jpeg 0.300" in aware  # no such run of fgsm
+    assert "defence ifgsm none 0.400 flip 0.200 jpeg 0.300" in aware  # fgsm did not attack the defended metrics
     assert "jpeg only works on attacks that do not know it: ifgsm took back" in aware
     assert "flip only works" not in aware

@@ -116,7 +116,7 @@ class Tree:
     def call(
         self, *arguments: object, largest_file: int | None = None, **environment: str
     ) -> subprocess.CompletedProcess[str]:
-        """Runs `python -m pipeline ARGUMENTS` to its end; a traceback is never right."""
+        """Runs `python -m pipeline ARGUMENTS` to its end; fails on a traceback, since errors must be one line."""
         told = zygote().call(
             list(map(str, arguments)), self.root, self.environment(environment), largest_file=largest_file
         )

@@ -1,1 +1,1 @@
-"""Who stands where, and what speaks against it."""
+"""The leaderboard, and the reasons to doubt its gains."""

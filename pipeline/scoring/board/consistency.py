@@ -12,14 +12,15 @@ from metric_robustness.pipeline.scoring.scores.ranges import Ranges
 
 
 def records(cells: Iterable[StoredCell], ranges: Ranges) -> list[Record]:
-    """Returns the records of all cells, sorted; those without rows carry the reason."""
+    """Returns the records of all cells, sorted and compared; a record without rows has the reason."""
     return together(record for cell in cells for record in of_cell(cell, ranges))
 
 
 def together(found: Iterable[Record]) -> list[Record]:
     """Returns the records of all cells, sorted and compared.
 
-    A cell that occurs twice counts once. One that was measured differently from most of its data set does not count.
+    A cell that occurs twice counts once. A cell does not count if it was measured by an older protocol than others on
+    its data set, or on other images than most of them.
     """
     ordered = sorted(found, key=_place)
     again = clashes(
@@ -61,7 +62,7 @@ def _measure(record: Record, what: str) -> str | int | None:
 
 
 def _usual(what: str, known: dict[int, str | int], records: Sequence[Record]) -> str | int:
-    """Returns the newest protocol, or the digest that most cells have, of equally many the newest."""
+    """Returns the newest protocol, or the digest of most cells; if two are as frequent, that of the newest cell."""
     if what == "protocol":
         return max(known.values(), key=int)
     count = Counter(known.values())

@@ -27,8 +27,8 @@ from metric_robustness.pipeline.scoring.scores.ranges import Ranges
 from metric_robustness.pipeline.scoring.scores.robustness import ScoreScale
 
 CODE = Path(__file__).resolve().parents[1]
-ROW_BYTES = 100  # of a row, about
-PACKED = {"path", "stamp", "on", "scored", "flags"}  # fields of a record that JSON cannot hold as they are
+ROW_BYTES = 100  # the length of a row in a CSV, roughly
+PACKED = {"path", "stamp", "on", "scored", "flags"}  # a record's fields that JSON cannot hold unchanged
 PLAIN = tuple(each.name for each in fields(Record) if each.name not in PACKED)
 
 Json = dict[str, Any]  # what JSON can hold
@@ -45,7 +45,7 @@ class CachedRecords:
 
     names: dict[Names, int] = field(default_factory=dict)  # -> the number under which cells refer to them
     cells: dict[str, Json] = field(default_factory=dict)  # CSV's name -> key and records
-    arrays: Arrays = field(default_factory=dict)
+    arrays: Arrays = field(default_factory=dict)  # CSV's name/record/column -> numbers
 
     @property
     def keys(self) -> dict[str, str]:
@@ -62,7 +62,7 @@ class CachedRecords:
                 self.arrays |= {f"{name}/{i}/{column}": array for column, array in arrays.items()}
 
     def records(self, path: Path, stamp: Stamp | None) -> list[Record]:
-        """Returns the records of a cell.
+        """Returns the records of a cell that the cache holds.
 
         Args:
             path: The cell's CSV.
@@ -117,10 +117,10 @@ class CachedRecords:
             return cls()
 
     def save(self, path: Path) -> None:
-        """Writes the cache file; does nothing where that is forbidden, because rows can be read again next time."""
+        """Writes the cache file; does nothing if it cannot be written, since rows can be read again next time."""
         packed = io.BytesIO()
         text = np.frombuffer(json.dumps({"names": list(self.names), "cells": self.cells}).encode(), np.uint8)
-        np.savez(packed, index=text, **self.arrays)  # type: ignore[arg-type]  # the stubs take a name for an option
+        np.savez(packed, index=text, **self.arrays)  # type: ignore[arg-type]  # the stubs take arrays for options
         with suppress(BenchError):
             write_atomically(path, packed.getvalue())
 
@@ -152,7 +152,7 @@ def read_records(paths: Sequence[Path], ranges: Ranges, processes: Processes | N
 
 
 def _rows_to_read(cells: Sequence[Path], cache: Path | None) -> int:
-    """Returns a guess of how many rows must be read; a CSV older than the cache counts as a tenth of its rows."""
+    """Returns a guess of how many rows must be read; a CSV older than the cache is likely in it: it counts a tenth."""
     since = cache.stat().st_mtime_ns if cache and cache.exists() else 0
     about = [path.stat() for path in cells if path.is_file()]
     return sum(file.st_size if file.st_mtime_ns > since else file.st_size // 10 for file in about) // ROW_BYTES

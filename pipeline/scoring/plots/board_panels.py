@@ -13,10 +13,12 @@ from metric_robustness.pipeline.scoring.tables.show import Facts
 
 
 def sections_of(board: Facts, names: Sequence[str]) -> list[tuple[Facts, list[Facts]]]:
-    """Returns the sections with those of their metrics that are asked for.
+    """Returns each section with those of its metrics that are named; all metrics if no name is given.
+
+    A section without such a metric is left out.
 
     Raises:
-        BenchError: If a name is unknown, or there is none at all.
+        BenchError: If a name is unknown, or no metric is on the leaderboard.
     """
     known = {metric["metric"]: None for section in board["sections"] for metric in section["metrics"]}
     require(names, known, "metric")
@@ -31,7 +33,7 @@ def sections_of(board: Facts, names: Sequence[str]) -> list[tuple[Facts, list[Fa
 
 
 def require(names: Sequence[str], known: dict[str, None], what: str) -> None:
-    """Raises BenchError for a name that the leaderboard does not have; `what` says what names are."""
+    """Raises BenchError for a name that is not known; `what` is what the message calls it, metric or attack."""
     for name in names:
         if name not in known:
             raise BenchError(f"no {what} on the leaderboard is named {name!r}: {suggestion(name, known)}")
@@ -45,7 +47,7 @@ def panels_below(count: int, width: float, heights: Sequence[float]) -> tuple[Fi
 
 
 def caption(section: Facts) -> str:
-    """Returns what stands above the panel of a section."""
+    """Returns the title of a section's panel."""
     return f"{section['kind']}, {section['dataset']}, {section['images']} images"
 
 

@@ -1,4 +1,4 @@
-"""Heat map of shifts: defences by attacks, and what they cost on clear images."""
+"""Heat map of shifts: defences by attacks, and the shift of clear images by each defence."""
 
 from __future__ import annotations
 

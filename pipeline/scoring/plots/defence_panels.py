@@ -22,12 +22,16 @@ from metric_robustness.pipeline.scoring.scores.ranges import read_ranges
 
 SETTINGS = {"non-adaptive": "attacks that do not know the defence", "adaptive": "attacks that know it"}
 CLEAR = "clear"
-MOST = 6  # lines of a panel, without that of the bare metric: as many as there are colours
-NUMBERS = ("shift", "quality", "clean_shift", "srocc_clear", "srocc_attacked")
+MOST = 6  # defences of a panel: as many as there are colours, without black, which is the bare metric's
+NUMBERS = ("shift", "quality", "clean_shift", "srocc_clear", "srocc_attacked")  # the columns that are drawn
 
 
 def lines_of(names: Sequence[str], folder: Path) -> pd.DataFrame:
-    """Returns the lines of defences.csv under default settings, of the metrics that are asked for."""
+    """Returns the lines of defences.csv under default settings, of the named metrics, all if none is named.
+
+    Raises:
+        BenchError: If there is no such file, an older version wrote it, a name is unknown, or there is no line.
+    """
     path = folder / "defences.csv"
     if not path.is_file():
         raise BenchError(f"{folder} must hold defences.csv; got none: run with --defences first, or name a --from")
@@ -61,7 +65,7 @@ def beside_none(lines: pd.DataFrame, setting: str) -> pd.DataFrame:
 
 
 def best_first(lines: pd.DataFrame) -> list[str]:
-    """Returns the bare metric, then the defences by the shift that the strongest setting that was run leaves."""
+    """Returns the bare metric, then the defences, smallest mean shift first; of its settings the worst counts."""
     worst = lines.groupby(["defence", "setting"])["shift"].mean().groupby("defence").max()
     return [NONE, *(str(name) for name in worst.drop(NONE, errors="ignore").sort_values(kind="stable").index)]
 
@@ -83,7 +87,7 @@ def maps(lines: pd.DataFrame, value: str, on_clear: str, label: str) -> Figure:
 
 
 def shaded(rows: Sequence[Sequence[pd.DataFrame]], titles: Sequence[str], label: str) -> Figure:
-    """Draws tables as heat maps with one scale; what was not run is white and says so."""
+    """Draws tables as heat maps with one scale; what was not run is white and reads n/a."""
     heights = [max(2.4, 1.6 + 0.22 * len(tables[0])) for tables in rows]
     width = 2.6 + 2 * max(0.42 * len(table.columns) for tables in rows for table in tables)
     figure = Figure(figsize=(width, sum(heights)), layout="constrained")
@@ -115,7 +119,17 @@ def curves(
     curve: Callable[[pd.DataFrame], tuple[Sequence[float], Sequence[float]]],
     across: str,
 ) -> Figure:
-    """Draws a row per metric and data set, and in it a panel per setting with a line per defence, the best ones."""
+    """Draws a row per metric and data set, and in it a panel per setting: a line each for the bare metric and defences.
+
+    Args:
+        names: The metrics, all if none is named.
+        folder: The run folder.
+        curve: Returns the x and the y values of a line, from what a defence did on every image.
+        across: The label of the x axis.
+
+    Raises:
+        BenchError: If a name is unknown, or there is no defence.
+    """
     images = of_metrics(names, _images(folder))
     groups = list(images.groupby(["metric", "dataset"]))
     figure = Figure(figsize=(8, 2.6 * len(groups)), layout="constrained")

@@ -29,7 +29,7 @@ def draw(names: Sequence[str], folder: Path) -> Figure:
             axes.plot(points["quality"], points["shift"], mark, color=colour, markersize=4, label=_label(setting))
         for defence, points in means.groupby("defence"):
             axes.plot(points["quality"], points["shift"], "-", color="0.7", linewidth=0.6, marker="", zorder=0)
-            last = points.iloc[-1]  # of attacks that do not know it, where these were run
+            last = points.iloc[-1]  # of attacks that do not know the defence, if these were run
             place = (last["quality"], last["shift"])
             axes.annotate(str(defence), place, (3, 3), textcoords="offset points", fontsize=6)
         axes.set_title(f"{metric}, {dataset}", loc="left")

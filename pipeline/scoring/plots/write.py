@@ -1,4 +1,4 @@
-"""Draws a plot of some tables and writes it, the same bytes each time."""
+"""Draws a plot of a folder's tables and writes it; the same tables give the same bytes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def write_plot(kind: Kind, names: Sequence[str], folder: Path, out: Path) -> Non
     """Draws tables of a folder and writes the plot.
 
     Args:
-        kind: One of `found.KINDS`; what it shows is said at the top of its file.
+        kind: One of `found.KINDS`; the docstring of its file says what it shows.
         names: Metrics, all if none is given; of a scatter, the two attacks.
         folder: What `run`, `aggregate` or `fetch` wrote.
         out: A .pdf, .svg or .png.

@@ -1,4 +1,4 @@
-"""Finds cells, each a metric under an attack, in run folders and CSVs; an unusable one comes with its reason."""
+"""Finds and reads the cells of run folders and CSVs; a cell that cannot be used comes with the reason."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from metric_robustness.pipeline.errors import BenchError
 from metric_robustness.pipeline.files import file_digest
 from metric_robustness.pipeline.scoring.read.rows import ExcludedRow, RowsError, no_rows, read_rows
 
-Status = Literal["done", "failed", "skipped", "corrupt", "stale"]  # stale: measured otherwise than its neighbours
+# stale: measured by an older protocol, or on other images, than the other cells of the data set.
+Status = Literal["done", "failed", "skipped", "corrupt", "stale"]
 
 TABLES = {"scores", "leaderboard", "ranges", "defences"}  # CSVs in a run folder that are no cells
 PUBLISHED_NAME = re.compile(r"(?P<attack>.+)_(?P<metric>[^_]+)_test")
@@ -24,17 +25,17 @@ PUBLISHED_ATTACKS = {"uap": "default-uap"}  # the authors' file name and attack 
 
 @dataclass(frozen=True)
 class StoredCell:
-    """A metric under an attack."""
+    """A metric under an attack: its rows and stamp, or the reason why there are no rows."""
 
-    path: Path  # of the CSV, whether it is there or not
+    path: Path  # of the CSV, which may be missing
     metric: str
     attack: str
     status: Status
-    reason: str = ""  # why there are no rows
+    reason: str = ""  # why there are no rows; empty if there are
     stamp: Stamp | None = None  # None for published rows
     rows: pd.DataFrame = field(default_factory=no_rows)
     excluded: tuple[ExcludedRow, ...] = ()
-    notes: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()  # one line each: which data sets were renamed, how many rows dropped
     defended: pd.DataFrame = field(default_factory=no_rows)  # the rows of defended metrics
 
 
@@ -43,7 +44,7 @@ def read_cells(paths: Iterable[Path], *, parity: bool = False) -> list[StoredCel
 
     Args:
         paths: Run folders, which hold METRIC/ATTACK.csv and .json, folders of CSVs, or CSVs.
-        parity: Keep rows that occur more than once.
+        parity: Keep rows that occur more than once, as the original benchmark does.
 
     Raises:
         BenchError: If a path does not exist or holds no cell. A broken cell raises nothing: its `reason` says why.
@@ -53,7 +54,9 @@ def read_cells(paths: Iterable[Path], *, parity: bool = False) -> list[StoredCel
 
 
 def find_cells(paths: Iterable[Path]) -> list[Path]:
-    """Returns the paths of the CSVs, there or not, of all cells of run folders and CSVs, sorted.
+    """Returns the CSV paths of all cells of run folders and CSVs, sorted.
+
+    A cell without rows has a stamp only, so that the CSV of its path does not exist.
 
     Raises:
         BenchError: If a path does not exist or holds no cell.
@@ -62,14 +65,20 @@ def find_cells(paths: Iterable[Path]) -> list[Path]:
 
 
 def read_cell(path: Path, *, parity: bool = False) -> StoredCell:
-    """Returns the cell of a CSV path; its file, or its stamp, may be missing."""
+    """Returns the cell of a CSV path; a missing CSV, or a damaged CSV or stamp, is named in the cell's `reason`.
+
+    Args:
+        path: The CSV; its stamp lies beside it and ends in .json; published rows have none.
+        parity: Keep rows that occur more than once, as the original benchmark does.
+    """
     stamp_path = path.with_suffix(".json")
     stamp = read_stamp(stamp_path)
     metric, attack = (stamp.metric.name, stamp.attack.name) if stamp else _names(path)
     if stamp is None and stamp_path.exists():
         return StoredCell(path, metric, attack, "corrupt", f"{stamp_path.name} is not a stamp: run the cell again")
     if stamp and stamp.status != "done":
-        reason = " ".join(stamp.reason.split()) or "no reason was recorded"  # one line, whatever the exception said
+        # An exception may have several lines; a reason has one.
+        reason = " ".join(stamp.reason.split()) or "no reason was recorded"
         return StoredCell(path, metric, attack, stamp.status, reason, stamp)
     if not path.exists():
         return StoredCell(path, metric, attack, "corrupt", f"{path.name} is not there: run the cell again", stamp)
@@ -85,7 +94,7 @@ def read_cell(path: Path, *, parity: bool = False) -> StoredCell:
 
 
 def _without_clashes(cells: list[StoredCell]) -> list[StoredCell]:
-    """Marks a cell whose rows another one has too: counting both, or either in silence, would be wrong."""
+    """Marks as corrupt each cell whose rows an earlier one has too: to count both, or drop one silently, is wrong."""
     pairs = {cell.path: cell.rows[["dataset", "variant"]].drop_duplicates().to_numpy() for cell in cells}
     again = clashes((cell.path, (cell.metric, cell.attack, *pair)) for cell in cells for pair in pairs[cell.path])
     return [
@@ -95,10 +104,11 @@ def _without_clashes(cells: list[StoredCell]) -> list[StoredCell]:
 
 
 def clashes(places: Iterable[tuple[Path, tuple[str, ...]]]) -> dict[Path, str]:
-    """Returns the cells that hold what an earlier one holds, with the reason.
+    """Returns the paths of the cells that repeat an earlier cell, each with the reason.
 
     Args:
-        places: Each path, the earlier first, with what it holds: metric, attack, data set, variant.
+        places: The path of each cell with what it holds, (metric, attack, data set, variant); a path may occur several
+            times. Of cells that hold the same, the first is not in the result.
     """
     owners: dict[tuple[str, ...], Path] = {}
     found: dict[Path, str] = {}
@@ -126,7 +136,7 @@ def _find(path: Path) -> Iterator[Path]:
 
 
 def _names(path: Path) -> tuple[str, str]:
-    """Returns metric and attack by the file's name: ATTACK_METRIC_test.csv as published, or METRIC/ATTACK.csv."""
+    """Returns metric and attack, as in the file's name: ATTACK_METRIC_test.csv if published, else METRIC/ATTACK.csv."""
     published = PUBLISHED_NAME.fullmatch(path.stem)
     if published:
         return published["metric"], PUBLISHED_ATTACKS.get(published["attack"], published["attack"])

@@ -22,11 +22,12 @@ RECENT = tuple(name for name, column in DECLARED.items() if column.recent)
 REQUIRED = tuple(name for name, column in DECLARED.items() if column.required)
 TEXT = tuple(name for name, column in DECLARED.items() if column.is_text)
 NUMBERS = tuple(name for name, column in DECLARED.items() if not column.is_text)
-IDENTITY = ["dataset", "variant", "train_dataset", "amplitude", "defence", "image"]  # one row each
+IDENTITY = ["dataset", "variant", "train_dataset", "amplitude", "defence", "image"]  # no two rows agree in all of them
 
 PUBLISHED = {"image_name": "image", "test_dataset": "dataset"}
 ALIASES = {"NIPS2017": "NIPS"}  # the authors' two labels for one data set
-FRAME = re.compile(r"(_im\d+\.\w+|(?<=\.y4m)-\d+)$")  # what names a frame within its triplet or video in published rows
+# In published rows, the end of an image's name that says which frame of its triplet or video it is.
+FRAME = re.compile(r"(_im\d+\.\w+|(?<=\.y4m)-\d+)$")
 
 
 class RowsError(Exception):
@@ -34,7 +35,7 @@ class RowsError(Exception):
 
 
 class ExcludedRow(NamedTuple):
-    """A row that is not used, and why."""
+    """A row that is not used, with the reason."""
 
     dataset: str
     variant: str
@@ -44,18 +45,21 @@ class ExcludedRow(NamedTuple):
 
 @cache
 def no_rows() -> pd.DataFrame:
-    """Returns a table of rows without a row, the same one every time."""
+    """Returns an empty table with the columns of rows; every call returns the same table, so never change it."""
     return pd.DataFrame({column: pd.Series(dtype=float if column in NUMBERS else str) for column in COLUMNS})
 
 
 @dataclass(frozen=True)
 class Rows:
-    """The usable rows of a CSV, sorted, and what was excluded from it."""
+    """The usable rows of a CSV, sorted, and what was excluded from it.
+
+    Rows of defended metrics are kept apart from the others, among which their images would count twice.
+    """
 
     table: pd.DataFrame  # the columns of pipeline.cells.row; text is never missing, numbers may be nan
     excluded: tuple[ExcludedRow, ...] = ()
-    notes: tuple[str, ...] = ()  # one line each
-    defended: pd.DataFrame = field(default_factory=no_rows)  # of defences: an image would count twice
+    notes: tuple[str, ...] = ()  # one line each: which data sets were renamed, how many rows dropped
+    defended: pd.DataFrame = field(default_factory=no_rows)  # rows of defended metrics
 
 
 def read_rows(path: Path, *, parity: bool = False) -> Rows:
@@ -91,7 +95,7 @@ def _ours(path: Path) -> pa.Table:
     """Returns the rows of a file that is as `metric_robustness.pipeline.cells.row` writes it.
 
     Raises:
-        ArrowException: If it is not.
+        ArrowException: If it has other columns, or holds text where a number must be.
     """
     read = arrow.read_csv(
         path,
@@ -112,9 +116,9 @@ def _ours(path: Path) -> pa.Table:
 
 
 def _in_order(table: pa.Table) -> pa.Table | None:
-    """Returns the rows sorted; None where one is not finite, defended or repeated, and so needs a closer look.
+    """Returns the rows sorted by `IDENTITY`; None if a score is not finite, or a row is repeated or defended.
 
-    That is pandas' work, which takes five times as long: most cells have no such row.
+    Such rows are left to pandas, which takes five times as long; most cells have none.
     """
     finite = all(np.isfinite(_numbers(table[name])).all() for name in ("clear", "attacked"))
     if not finite or pc.any(pc.not_equal(table["defence"], "")).as_py():
@@ -127,7 +131,7 @@ def _in_order(table: pa.Table) -> pa.Table | None:
 
 
 def _codes(column: pa.ChunkedArray) -> NDArray[np.intp]:
-    """Returns whole numbers that are ordered as the values are, unknown ones last."""
+    """Returns an integer per value, (N,), in the order of the values: equal ones share it, and nan has the highest."""
     if pa.types.is_floating(column.type):
         return np.unique(_numbers(column), return_inverse=True)[1]
     found = column.combine_chunks().dictionary_encode()
@@ -152,7 +156,7 @@ def _frame(ours: pa.Table) -> pd.DataFrame:
 
 
 def _named(table: pd.DataFrame, notes: list[str]) -> pd.DataFrame:
-    """Returns a table with our names of columns and data sets; what was another name is noted.
+    """Returns a table with our names of columns and data sets, and adds a note for each data set that was renamed.
 
     Raises:
         RowsError: If a column is missing.
@@ -171,7 +175,11 @@ def _named(table: pd.DataFrame, notes: list[str]) -> pd.DataFrame:
 
 
 def _text(path: Path) -> pd.DataFrame:
-    """Returns the file's cells as text; pandas would fill up lines that are cut short."""
+    """Returns the file's values as text; not read by pandas, which would fill up lines that are cut short.
+
+    Raises:
+        RowsError: If the file is no CSV, or a line is longer or shorter than the header.
+    """
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             header, *lines = csv.reader(file, strict=True)
@@ -184,7 +192,11 @@ def _text(path: Path) -> pd.DataFrame:
 
 
 def _typed(table: pd.DataFrame) -> pd.DataFrame:
-    """Returns all columns of `pipeline.cells.row`, text as text and numbers as numbers; other columns are dropped."""
+    """Returns all columns of `pipeline.cells.row`, text as text and numbers as numbers; other columns are dropped.
+
+    Raises:
+        RowsError: If a column of numbers holds something else.
+    """
     typed = pd.DataFrame(index=table.index)
     for column in COLUMNS:
         if column in TEXT:
@@ -214,9 +226,9 @@ def _without_broken(table: pd.DataFrame) -> tuple[pd.DataFrame, tuple[ExcludedRo
 def _without_repeats(
     table: pd.DataFrame, *, parity: bool
 ) -> tuple[pd.DataFrame, tuple[ExcludedRow, ...], tuple[str, ...]]:
-    """Returns each image once per setting; of rows that contradict each other, none; and notes of what was dropped.
+    """Returns every row once, the images whose rows contradict each other, and a note of how many rows were dropped.
 
-    Parity keeps all of them, as the original benchmark does.
+    Of rows that contradict each other none is kept. Parity keeps all rows, as the original benchmark does.
     """
     repeated = table.duplicated(IDENTITY)
     count = int(repeated.sum())

@@ -1,4 +1,4 @@
-"""What a defence is worth: how much of an attack it takes away, what a knowing attack regains, and what it costs.
+"""What a defence is worth: how much it weakens attacks, those that know it and those that do not, and what it costs.
 
 The measures are those of Gushchin et al., Adversarial purification for no-reference image-quality metrics, 2024,
 https://arxiv.org/abs/2404.06957; f is the metric, x the clear image, x' the attacked one, D the defence.
@@ -22,15 +22,15 @@ from metric_robustness.pipeline.scoring.scores.ranges import Ranges, fixed_scale
 from metric_robustness.pipeline.scoring.scores.robustness import ScoreScale, Values
 from metric_robustness.pipeline.scoring.scores.statistics import UNKNOWN, Estimate, mean_of
 
-SAME = 80.0  # dB, which the PSNR of equal images counts as
+SAME = 80.0  # dB: a higher PSNR counts as this, since that of equal images is infinite
 CERTIFIED = ("radius", "certified_low", "certified_high")  # the columns of a smoothing defence
-NONE = "none"  # the line of the bare metric
+NONE = "none"  # stands for the defence in lines of the bare metric
 NO_ESTIMATE = Estimate(math.nan, *UNKNOWN)
 Setting = Literal["undefended", "non-adaptive", "adaptive"]
 
 
 class Case(NamedTuple):
-    """Which defence of which metric was attacked how; the first columns of defences.csv."""
+    """What a line of defences.csv is about: metric, defence, attack and data set; its first columns."""
 
     metric: str
     defence: str
@@ -57,12 +57,12 @@ class Opinions(NamedTuple):
 
 
 class CertifiedInterval(NamedTuple):
-    """What a smoothing defence certifies; nan for other defences."""
+    """What a smoothing defence certifies; nan for other defences, but for `l2`."""
 
-    radius: float  # l2 norm of the changes that the interval is certified for
-    l2: float  # median l2 norm of the attack's changes, of any defence
+    radius: float  # the largest l2 norm of a change that the interval is certified for
+    l2: float  # median l2 norm of the attack's changes, known for every defence
     certified_width: float  # mean width of the interval about the attacked image, in parts of the range
-    left: float  # share of images that the attack took out of the interval, beyond the radius
+    left: float  # share of images whose clear score f(D(x)) lies outside the interval of the attacked image
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class Defended:
     """One line of defences.csv: a defence of a metric against an attack on a data set."""
 
     case: Case
-    n: int
+    n: int  # rows
     gain: float  # mean f(D(x')) - f(x) in parts of the metric's range; above 0 where the attack raised the score
     shift: Estimate  # mean |f(D(x')) - f(x)| in parts of the metric's range; the paper's G divides by |f(x)| instead
     quality: float  # mean (SSIM(x, D(x')) + PSNR(x, D(x')) / 80) / 2, the paper's Q
@@ -78,14 +78,18 @@ class Defended:
     opinions: Opinions
     seconds: float  # per image, of the defence alone, on the machine of the cell's stamp; nan where it was not timed
     certificate: CertifiedInterval
-    only_unaware: bool = False  # an attack that knows the defence takes back more than half of what it took away
+    only_unaware: bool = False  # whether an attack that knows the defence regains over half of the shift
 
 
 def defended(cells: Iterable[StoredCell], ranges: Ranges) -> list[Defended]:
     """Returns the lines of all defended metrics, and of the bare metrics under the same attacks, sorted.
 
-    An adaptive cell is that of a metric METRIC+DEFENCE; the clear scores of the bare metric are taken from its own
-    cells or from those whose attacked images defended metrics scored.
+    The metric of an adaptive cell is METRIC+DEFENCE. Its rows lack the clear scores of the bare metric, which are taken
+    from the bare metric's cells.
+
+    Args:
+        cells: Cells of bare and of defended metrics; those that are not done are skipped.
+        ranges: The measured ranges.
     """
     usable = [cell for cell in cells if cell.status == "done" and cell.stamp]
     clear = _bare_clear(usable)
@@ -104,7 +108,7 @@ def _order(case: Case) -> tuple[str, ...]:
 
 
 def _bare_clear(cells: Sequence[StoredCell]) -> pd.Series:
-    """Returns f(x) by metric, data set, distortion and image."""
+    """Returns f(x) of every cell's metric, by metric, data set, distortion and image."""
     parts = [
         pd.DataFrame(
             {
@@ -138,7 +142,11 @@ def each_image(cells: Iterable[StoredCell], ranges: Ranges) -> pd.DataFrame:
     """Returns what defences did on every image under default settings, a row each.
 
     The columns are metric, dataset, attack, defence, setting and image; `shift`, |f(x) - f(D(x'))| in parts of the
-    range; `ssim` of the attacked image before the defence; and `value`, f(x) in parts of the range, 1 the best.
+    range; `ssim` of the attacked image before the defence; and `value`, f(x) on the scale where 0 is worst and 1 best.
+
+    Args:
+        cells: Cells of bare and of defended metrics; those that are not done are skipped.
+        ranges: The measured ranges.
     """
     usable = [cell for cell in cells if cell.status == "done" and cell.stamp]
     clear = _bare_clear(usable)
@@ -162,7 +170,7 @@ def each_image(cells: Iterable[StoredCell], ranges: Ranges) -> pd.DataFrame:
 def _groups(
     cell: StoredCell, ranges: Ranges, clear: pd.Series
 ) -> Iterator[tuple[DefenceContext, str, Setting, pd.DataFrame]]:
-    """Yields the rows of each defence, whose `clear` is f(x), with what they have in common."""
+    """Yields, per defence, what its rows have in common, its name, the setting and the rows; their `clear` is f(x)."""
     if cell.stamp is None:
         return
     try:
@@ -189,7 +197,11 @@ def _groups(
 
 
 def _knows(attack: str, metric: str, defence: str) -> bool:
-    """Returns whether an attack went through a defence; of saved images the name says so: ATTACK@METRIC+DEFENCE."""
+    """Returns whether an attack on a defended metric went through its defence.
+
+    It did, unless its images were saved from an attack on another metric. An attack by saved images is named
+    ATTACK@METRIC or ATTACK@METRIC+DEFENCE, after the metric that they were made for.
+    """
     _, saved, source = attack.partition("@")
     return not saved or source == f"{metric}+{defence}"
 
@@ -200,7 +212,7 @@ def _through(rows: pd.DataFrame, clear: Any) -> pd.DataFrame:
 
 
 class DefenceContext(NamedTuple):
-    """What the lines of several defences have in common."""
+    """What the lines of all defences in a cell, on one data set and variant, have in common."""
 
     metric: str
     dataset: str
@@ -210,7 +222,7 @@ class DefenceContext(NamedTuple):
     purifying: dict[str, float]  # defence -> seconds per image
 
     def line(self, defence: str, setting: Setting, rows: pd.DataFrame) -> Defended:
-        """Returns the line of one defence."""
+        """Returns the line of one defence, from its rows, whose `clear` is f(x)."""
         clear, before, after = (rows[name].to_numpy() for name in ("clear", "clear_defended", "attacked_defended"))
         width = self.scale.high - self.scale.low
         quality = (rows["ssim_defended"] + rows["psnr_defended"].clip(upper=SAME) / SAME) / 2
@@ -254,7 +266,7 @@ def _mean(values: Values) -> float:
 
 
 def _flagged(lines: dict[Case, Defended]) -> list[Defended]:
-    """Marks the defences that only work while the attack does not know them."""
+    """Returns the lines; those of defences that only work on attacks that do not know them are marked."""
     result = []
     for case, line in lines.items():
         bare = lines.get(case._replace(defence=NONE, setting="undefended"))

@@ -11,18 +11,18 @@ from scipy import stats
 
 from metric_robustness.pipeline.scoring.scores.robustness import Values
 
-FEWEST = 3  # images, below which a correlation says nothing
+FEWEST = 3  # images; a correlation over fewer says nothing
 
 
 class Agreement(NamedTuple):
-    """Correlations of scores with mean opinion scores; nan where fewer than three images were rated, or all alike."""
+    """Correlations of scores with mean opinion scores; nan for fewer than three rated images, or if all are equal."""
 
     srocc: float  # Spearman's, of ranks
     plcc: float  # Pearson's, of the scores as they are: no curve is fitted first
 
 
 def agreement(scores: Values, opinions: Values, *, higher_is_better: bool) -> Agreement:
-    """Returns how scores agree with opinions, 1 being best whichever way the metric points.
+    """Returns how scores agree with opinions, from -1 to 1; 1 is best, also where a lower score is better.
 
     Args:
         scores: (N,), in the metric's own unit.
@@ -41,12 +41,13 @@ def agreement(scores: Values, opinions: Values, *, higher_is_better: bool) -> Ag
 def before_and_after(
     rows: pd.DataFrame, *, higher_is_better: bool, clear: str = "clear", attacked: str = "attacked"
 ) -> dict[str, float]:
-    """Returns the correlations of clear and of attacked scores with the opinions, {} where nobody rated an image.
+    """Returns the correlations of clear and of attacked scores with the opinions, by `OPINIONS`; {} if none was rated.
 
-    People rated the clear images: what an attack that nobody sees does to a metric's agreement is what it costs.
+    People rated the clear images only. They would rate the attacked ones alike if the attack cannot be seen, so that a
+    lower correlation after the attack is the accuracy that the attack cost the metric.
 
     Args:
-        rows: Rows of one setting, each image once.
+        rows: Rows of one setting, each image once; the column `mos` holds the opinions.
         higher_is_better: The metric's direction.
         clear: The column of the clear scores.
         attacked: The column of the attacked scores.
@@ -61,4 +62,4 @@ def before_and_after(
     return found
 
 
-OPINIONS = ("srocc_clear", "srocc_attacked", "plcc_clear", "plcc_attacked")  # the names in `before_and_after`
+OPINIONS = ("srocc_clear", "srocc_attacked", "plcc_clear", "plcc_attacked")  # the keys of `before_and_after`

@@ -1,7 +1,7 @@
-"""The range that a metric's scores are scaled by: measured where it was, declared where not.
+"""The range that a metric's scores are scaled by: the measured one if there is one, else the declared one.
 
-Measured is the smallest and the largest score of clear images. Full-reference metrics keep the declared one: their
-clear image is the reference, compressed, whose scores lie in a small part of what the metric can say.
+The measured range goes from the smallest to the largest score of clear images. Full-reference metrics keep the declared
+one: their clear image is the compressed reference, and the scores of such images fill a small part of the range only.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ Range = tuple[float, float]
 
 
 class Measured(NamedTuple):
-    """A line of ranges.csv."""
+    """A line of ranges.csv, as text."""
 
     metric: str
     low: str
@@ -33,27 +33,27 @@ class Measured(NamedTuple):
     date: str
     declared_low: str
     declared_high: str
-    difference: str  # from the declared range, in words
+    difference: str  # from the declared range, in words; empty if it is small
 
 
 class MeasuredOn(NamedTuple):
-    """What a range was measured on."""
+    """On which images, and when, a range was measured."""
 
     images: int
     dataset: str
-    digest: str
+    digest: str  # of the data set
     date: str
 
 
 def line_of(metric: str, found: Range, declared: Range, source: MeasuredOn) -> Measured:
-    """Returns the line of a metric whose clear scores were measured, compared with the range that it declares."""
+    """Returns the line of a metric, from its measured and its declared range, (low, high) in its own unit."""
     ends = [f"{value:.6g}" for value in (*found, *declared)]
     where = [str(source.images), source.dataset, source.digest, source.date]
     return Measured._make([metric, *ends[:2], *where, *ends[2:], difference(found, declared)])
 
 
 def difference(found: Range, declared: Range) -> str:
-    """Says how a measured range differs from the declared one: in its unit, its ends, its width."""
+    """Returns how a measured range differs from the declared one: in its unit, its ends, its width; "" if not."""
     width, wanted = found[1] - found[0], declared[1] - declared[0]
     for power in (100.0, 0.01):
         if all(abs(one - power * other) <= 0.2 * power * wanted for one, other in zip(found, declared, strict=True)):
@@ -71,7 +71,7 @@ def difference(found: Range, declared: Range) -> str:
 
 
 def read_lines(path: Path) -> dict[str, Measured]:
-    """Returns the lines of a ranges.csv by metric; none if there is no such file. Columns it lacks are empty."""
+    """Returns the lines of a ranges.csv by metric; {} if there is no such file. Columns that it lacks are empty."""
     if not path.exists():
         return {}
     with path.open(encoding="utf-8", newline="") as file:
@@ -80,7 +80,7 @@ def read_lines(path: Path) -> dict[str, Measured]:
 
 
 def as_csv(lines: Iterable[Measured]) -> str:
-    """Returns ranges.csv, its metrics sorted."""
+    """Returns the text of ranges.csv, sorted by metric."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerows([Measured._fields, *sorted(lines)])
@@ -88,10 +88,13 @@ def as_csv(lines: Iterable[Measured]) -> str:
 
 
 def read_ranges(path: Path | None = None) -> Ranges:
-    """Returns the measured ranges, {metric: (low, high)}, of a file, or of results/; none where it does not exist.
+    """Returns the measured ranges, {metric: (low, high)}; {} if the file does not exist.
+
+    Args:
+        path: The file; by default results/ranges.csv of the project.
 
     Raises:
-        DataError: If a line of it is not a range.
+        DataError: If a line lacks the metric, or its ends are no numbers.
     """
     path = path or places.results() / "ranges.csv"
     if not path.exists():
@@ -112,7 +115,11 @@ def measured_scale(metric: str, ranges: Ranges, *, higher_is_better: bool) -> Sc
 
 
 def fixed_scale(stamp: Stamp, ranges: Ranges) -> ScoreScale:
-    """Returns the scale that ranks: the measured range, else the one that the metric declares."""
+    """Returns the scale that the leaderboard uses: of the measured range, else of the one that the metric declares.
+
+    Raises:
+        DataError: If that range is not finite, or its low end is not below its high end.
+    """
     metric = stamp.metric
     measured = measured_scale(metric.name, ranges, higher_is_better=metric.higher_is_better)
     return measured or ScoreScale(*metric.score_range, metric.higher_is_better, "declared")

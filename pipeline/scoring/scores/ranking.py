@@ -1,4 +1,4 @@
-"""How sure a ranking is: where else a metric might stand, who is above whom, what difference the images can show."""
+"""How sure a ranking is: intervals of ranks, who is above whom, and which difference of gains the images can show."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from scipy import stats
 from metric_robustness.pipeline.scoring.scores.robustness import Values
 from metric_robustness.pipeline.scoring.scores.statistics import LEVEL
 
-POWER = 0.8
+POWER = 0.8  # the probability with which a difference is to be found
 
 
 @dataclass(frozen=True)
@@ -21,19 +21,19 @@ class Ranking:
 
     intervals: dict[str, tuple[int, int]] = field(default_factory=dict)  # the middle 95 % of a metric's ranks
     p_better: dict[str, dict[str, float]] = field(default_factory=dict)  # [A][B]: P(A above B)
-    detectable: float | None = None  # median over the pairs of `detectable_difference`
+    detectable: float | None = None  # `detectable_difference`, median over the pairs of metrics
 
 
 def ranking(gains: Mapping[str, Values]) -> Ranking:
-    """Returns how sure the order by gain, smallest first, is.
+    """Returns how sure the order of metrics by gain, smallest first, is.
 
     Args:
-        gains: By metric, its gain in every resample, (resamples,), all from the same draws: replicate by replicate, the
-            metrics were judged on the same images.
+        gains: By metric, its gain in every resample, (resamples,), all from the same draws, so that in each resample
+            all metrics are compared on the same images.
     """
     names = sorted(gains)
     table = np.stack([gains[name] for name in names]) if names else np.empty((0, 0))
-    table = table[:, np.isfinite(table).all(axis=0)]  # the others drew no image of one of the metrics
+    table = table[:, np.isfinite(table).all(axis=0)]  # a resample that drew no image of some metric is left out
     if not table.size:
         return Ranking()
     ranks = stats.rankdata(table, method="average", axis=0)
@@ -52,10 +52,10 @@ def ranking(gains: Mapping[str, Values]) -> Ranking:
 
 
 def detectable_difference(differences: Values) -> float:
-    """Returns the least true difference of two metrics' gains that so many images can show to differ from 0.
+    """Returns the smallest true difference of two metrics' gains that as many images as these can show.
 
-    It is found at the 5 % level with a probability of 80 %: (z(.975) + z(.8)) times the standard error (Cohen 1988,
-    chapter 2), here of the paired difference.
+    A test at the 5 % level finds a difference of this size with a probability of 80 %. It is (z(.975) + z(.8)) times
+    the standard error (Cohen 1988, chapter 2), here of the paired difference.
 
     Args:
         differences: The difference of the gains in every resample, (resamples,).
@@ -64,5 +64,5 @@ def detectable_difference(differences: Values) -> float:
 
 
 def _p_above(first: Values, second: Values) -> float:
-    """Returns in what part of the resamples the first gain is the smaller; a tie counts as half."""
+    """Returns the share of resamples in which the first gain is the smaller one; a tie counts as half."""
     return float((first < second).mean() + (first == second).mean() / 2)

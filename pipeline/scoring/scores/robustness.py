@@ -1,7 +1,7 @@
 """The scores: how far an attack moved a metric, from the clear and the attacked scores of the same images.
 
-`SCORES` declares each score once: tables, pages, CSV and JSON take its title, formula and direction from there. A new
-mean score is one more entry.
+`SCORES` declares each score once: tables, pages, CSV and JSON take its title, formula and direction from there. To add
+a score that is a mean over images, add an item there and nothing else.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from metric_robustness.pipeline.errors import DataError
 Values: TypeAlias = NDArray[np.float64]  # (N,), one per image
 
 BENCHMARK = "https://arxiv.org/abs/2310.06958"  # Antsiferova et al. 2024, the original benchmark's methodology
-R_SCORE = "https://arxiv.org/abs/2210.00933"  # Zhang et al. 2022; the original benchmark's code computes this one, too
+R_SCORE = "https://arxiv.org/abs/2210.00933"  # Zhang et al. 2022; the original benchmark's code computes it, too
 
 EPS = 1e-6  # keeps the R-scores finite where the attack changed nothing
 
 
 @dataclass(frozen=True)
 class ScoreScale:
-    """What turns a metric's own unit into s: 0 at the worst end of its range, 1 at the best."""
+    """Scales a metric's scores from its own unit to s: 0 at the worst end of its range, 1 at the best."""
 
     low: float
     high: float
@@ -36,18 +36,18 @@ class ScoreScale:
     source: str = ""  # where low and high come from: "ranges.csv", "declared" or "subset"
 
     def __post_init__(self) -> None:
-        """Raises DataError for a range that nothing can be divided by."""
+        """Raises DataError for a range that is not finite, or whose low end is not below its high end."""
         if not (math.isfinite(self.low) and math.isfinite(self.high) and self.low < self.high):
             raise DataError(f"a range must be finite, low below high; got {self.low:.6g} to {self.high:.6g}")
 
     def __call__(self, values: Values) -> Values:
-        """Returns s(v) = (v - low) / (high - low), or 1 minus that where lower is better."""
+        """Returns s(v) = (v - low) / (high - low), or 1 minus that where lower is better; it may leave [0, 1]."""
         scaled = (values - self.low) / (self.high - self.low)
         return scaled if self.higher_is_better else 1 - scaled
 
 
 def subset_scale(clear: Values, *, higher_is_better: bool = True) -> ScoreScale:
-    """Returns the scale of exactly these rows: the smallest and the largest clear score.
+    """Returns the scale from the smallest to the largest of the clear scores, (N,), of exactly the rows to be scored.
 
     Only for comparison with the published numbers: the fewer the images, the larger the gains it gives.
 
@@ -63,12 +63,12 @@ def subset_scale(clear: Values, *, higher_is_better: bool = True) -> ScoreScale:
 
 @dataclass(frozen=True)
 class Score:
-    """What is known of a score; c and a are the clear and the attacked scores on the scale.
+    """A score and how it is computed; c and a are the clear and the attacked scores on the scale.
 
     Attributes:
         title: Its heading in tables.
-        formula: What it is, in one line.
-        reads: How a reader takes it.
+        formula: How it is computed, in one line.
+        reads: What a value of it means.
         source: The paper that defines it.
         place: Its place in `score --json`, which lists the scores as the published results do.
         term: Of a score that is a mean over images, the value of each image, from c and a, (N,) each.
@@ -89,7 +89,7 @@ class Score:
 
 
 def _relative_gain(before: Values, after: Values) -> Values:
-    """Returns nan where a clear score lies a range or more below the scale: its denominator means nothing there."""
+    """Returns (a - c) / (c + 1), and nan where c <= -1: there the denominator is not positive."""
     return np.where(before > -1, (after - before) / (before + 1), np.nan)
 
 
@@ -98,9 +98,10 @@ def _r_score(before: Values, after: Values) -> Values:
 
 
 def _r_score_printed(before: Values, after: Values) -> Values:
-    """Returns the wording of the methodology page, which has no EPS; the numbers stored for published rows do.
+    """Returns the R-score with max(1 - a, c), as the methodology page prints it.
 
-    A room below 0 counts as 0, so that an image with c <= 0 and a >= 1, as some published rows have, gives -inf.
+    That page has no EPS; the published numbers were computed with it, so it is here. A maximum below 0 counts as 0, so
+    that an image with c <= 0 and a >= 1, as some published rows have, gives -inf.
     """
     return _log_ratio(np.maximum(np.maximum(1 - after, before), 0), before, after)
 
@@ -174,7 +175,7 @@ BRIEF = tuple(name for name, score in SCORES.items() if score.brief)
 
 
 def robustness(before: Values, after: Values) -> dict[str, float]:
-    """Returns every score of `SCORES`; one image is enough for all of them.
+    """Returns every score of `SCORES` by name; one image is enough for all of them.
 
     A mean score is the mean of its `terms`. A distance has the sign of mean a - mean c.
 

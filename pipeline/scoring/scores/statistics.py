@@ -19,8 +19,8 @@ from metric_robustness.pipeline.scoring.scores.robustness import SCORES, Values,
 LEVEL = 0.95
 RESAMPLES = 2_000
 BLOCK = 64  # steps of the distribution functions at a time: BLOCK x RESAMPLES numbers stay in the processor's cache
-# Clips at a time. BLAS computes so small a product on one thread; several threads take ten times as long while another
-# process is busy.
+# Clips per matrix product: so few that BLAS computes it on one thread. With several threads it takes ten times as long
+# while another process is busy.
 FEW = 32
 
 Interval = tuple[float, float]
@@ -28,7 +28,7 @@ UNKNOWN: Interval = (float("nan"), float("nan"))
 
 
 class Estimate(NamedTuple):
-    """A number with its 95 % interval, whose ends are nan where it is unknown."""
+    """A number with its 95 % interval, whose ends are nan if the interval is unknown."""
 
     value: float
     low: float
@@ -36,10 +36,10 @@ class Estimate(NamedTuple):
 
 
 def t_interval(values: Values, level: float = LEVEL) -> Interval:
-    """Returns mean ± t(level, n - 1) · s / sqrt(n), which takes the values as independent.
+    """Returns mean ± t(level, n - 1) · s / sqrt(n) of values, (N,); unknown, (nan, nan), for fewer than two.
 
-    It is what the original benchmark prints. Frames of one video are not independent, so that on video it is several
-    times too narrow: use `intervals`. Unknown, (nan, nan), for fewer than two values.
+    The original benchmark prints this interval, which holds for independent values. Frames of one video are not
+    independent, so that on video it is several times too narrow: use `intervals`.
     """
     if values.size < 2:
         return UNKNOWN
@@ -48,9 +48,10 @@ def t_interval(values: Values, level: float = LEVEL) -> Interval:
 
 
 def interval(replicates: Values, level: float = LEVEL) -> Interval:
-    """Returns the middle `level` of a score's replicates; unknown, (nan, nan), if one of them is infinite.
+    """Returns the ends of the middle `level` of a score's replicates, (resamples,).
 
-    A replicate that is nan drew none of the clips and says nothing.
+    A replicate is nan where no clip was drawn, and is left out. The interval is unknown, (nan, nan), if a replicate is
+    infinite or all are nan.
     """
     known = replicates[~np.isnan(replicates)]
     if known.size == 0 or np.isinf(known).any():
@@ -71,22 +72,22 @@ def bootstrap(
 
     All frames of a clip are drawn together (Efron & Tibshirani 1993, chapter 8), each clip as often as a Poisson number
     of mean 1 says (Hanley & MacGibbon 2006, https://doi.org/10.1016/j.cmpb.2006.04.006; Chamandy et al. 2012). This
-    number depends on the clip's name, the resample and the seed alone: whatever was scored on the same clips is
-    resampled alike, also where one of two cells lacks some, and may be compared replicate by replicate.
+    number depends on the clip's name, the resample and the seed alone. Two cells therefore draw the clips that both
+    have equally often, even if one of them lacks others, and may be compared replicate by replicate.
 
-    Wasserstein and energy distance are not approximated: the distribution functions are followed through all their
-    steps. They are added up in single precision, which leaves a relative error below 1e-5.
+    Wasserstein and energy distance are computed from all steps of the distribution functions. Only their sums are in
+    single precision, which leaves a relative error below 1e-5.
 
     Args:
         before: The scaled clear scores, (N,).
         after: The scaled attacked scores, (N,).
-        clips: What each image belongs to, N names; its own for a photograph.
+        clips: The clip of each image, N names; a photograph is a clip of its own.
         resamples: How many times to draw.
-        seed: Of the draws.
+        seed: The seed of the draws.
 
     Returns:
-        The replicates; nan for all scores if there are fewer than two clips, since one clip says nothing of others, and
-        nan where a resample drew no clip at all.
+        The replicates; nan for all scores if there are fewer than two clips, since one clip says nothing about others,
+        and nan where a resample drew no clip at all.
     """
     drawn = draws(tuple(clips), resamples, seed)
     if drawn.clips < 2:
@@ -99,7 +100,10 @@ def bootstrap(
 
 
 def mean_of(values: Values, clips: Iterable[str], resamples: int = RESAMPLES, seed: int = 0) -> tuple[Estimate, Values]:
-    """Returns the mean of one value per image with its interval, and its replicates, (resamples,)."""
+    """Returns the mean of one value per image, (N,), with its interval, and its replicates, (resamples,).
+
+    The other arguments are those of `bootstrap`; the interval and the replicates are nan for fewer than two clips.
+    """
     drawn = draws(tuple(clips), resamples, seed)
     replicates = drawn.means(values[None])[0] if drawn.clips > 1 else np.full(resamples, np.nan)
     return Estimate(float(values.mean()), *interval(replicates)), replicates
@@ -109,24 +113,24 @@ class Draws:
     """How often each image is drawn in every resample.
 
     Args:
-        clips: What each image belongs to.
+        clips: The clip of each image, N names.
         resamples: How many times to draw.
-        seed: Of the draws.
+        seed: The seed of the draws.
     """
 
     def __init__(self, clips: tuple[str, ...], resamples: int, seed: int) -> None:
         names, self.clip = np.unique(np.array(clips, dtype=object), return_inverse=True)
         self.clips = len(names)
         counts = np.stack([_poisson(name, resamples, seed) for name in names])
-        images = np.bincount(self.clip, minlength=self.clips)  # of each clip
-        self.images = np.einsum("c,cr->r", images, counts, dtype=np.int64)  # (resamples,)
-        self.most = int(self.images.max())  # what no sum of counts exceeds
+        images = np.bincount(self.clip, minlength=self.clips)  # in each clip, (clips,)
+        self.images = np.einsum("c,cr->r", images, counts, dtype=np.int64)  # drawn, (resamples,)
+        self.most = int(self.images.max())  # images of the largest resample
         self.counts = counts.astype(np.int16 if self.most < 2**15 else np.int32)  # (clips, resamples)
 
     def means(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Returns the means of every resample, (K, resamples), of values, (K, N).
+        """Returns the means of every resample, (K, resamples), of K values per image, (K, N).
 
-        Those of values that are not all finite are unknown, nan.
+        A line of values that are not all finite gives nan in every resample; so does a resample without an image.
         """
         finite = np.asarray(np.isfinite(values).all(axis=1))
         grid = _on_grid(np.where(finite[:, None], values, 0), self.most)
@@ -134,7 +138,7 @@ class Draws:
         total = np.zeros((len(values), self.images.size))
         for start in range(0, self.clips, FEW):
             total += sums[:, start : start + FEW] @ self.counts[start : start + FEW].astype(np.float64)
-        with np.errstate(invalid="ignore"):  # nothing drawn: unknown
+        with np.errstate(invalid="ignore"):  # 0 / 0 where no image was drawn: nan
             total /= self.images
         total[~finite] = np.nan
         return total
@@ -147,14 +151,14 @@ class Draws:
         drawn = list(self.counts)
         counts = [drawn[clip] for clip in np.tile(self.clip, 2)[order].tolist()]
         signs = [np.add if index < before.size else np.subtract for index in order.tolist()]
-        apart = np.zeros((BLOCK + 1, self.images.size), self.counts.dtype)  # F_c - F_a, times the images
+        apart = np.zeros((BLOCK + 1, self.images.size), self.counts.dtype)  # F_c - F_a, times the images drawn
         above, below = list(apart[:-1]), list(apart[1:])
         gap = np.empty((BLOCK, self.images.size), np.float32)
         total = np.zeros((2, self.images.size))
         for start in range(0, widths.size, BLOCK):
             width = widths[start : start + BLOCK]
             block = slice(start, start + width.size)
-            deque(map(call, signs[block], above, counts[block], below), maxlen=0)  # each step from the one above it
+            deque(map(call, signs[block], above, counts[block], below), maxlen=0)  # line = line above it ± counts
             part = gap[: width.size]
             np.abs(apart[1 : width.size + 1], out=part)
             total[0] += np.einsum("k,kr->r", width, part)
@@ -166,11 +170,11 @@ class Draws:
 
 
 def _on_grid(values: NDArray[np.float64], most: int) -> NDArray[np.float64]:
-    """Returns values, (K, N), rounded so that no sum of them is, whatever its order: it cannot depend on the machine.
+    """Returns values, (K, N), rounded to so coarse a grid that sums are exact in any order, and on every machine.
 
     Args:
-        values: Finite; each row is rounded to its own grid, finer than 1e-11 of its largest value.
-        most: How many values a sum has at most, which is below a million.
+        values: Finite; each line has a grid of its own, finer than 3e-10 of its largest value.
+        most: How many values a sum has at most; below a million.
     """
     top = np.abs(values).max(axis=1, keepdims=True)
     grid = np.exp2(np.ceil(np.log2(np.where(top > 0, top, 1))) + math.ceil(math.log2(max(most, 1))) - 53)
@@ -180,7 +184,7 @@ def _on_grid(values: NDArray[np.float64], most: int) -> NDArray[np.float64]:
 
 @lru_cache(maxsize=4)
 def draws(clips: tuple[str, ...], resamples: int, seed: int) -> Draws:
-    """Returns the draws of these images, cached because most cells of a data set have the same images."""
+    """Returns the draws of images of these clips, cached because most cells of a data set have the same images."""
     return Draws(clips, resamples, seed)
 
 

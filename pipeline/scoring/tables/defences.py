@@ -1,4 +1,4 @@
-"""Writes defences.csv and defences.md: every defence against every attack, unaware and aware of it side by side."""
+"""Makes defences.csv and defences.md: every defence against attacks that know it and attacks that do not."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def defences_csv(lines: Sequence[Defended]) -> str:
 
 
 def defences_md(lines: Sequence[Defended]) -> str:
-    """Returns the same for people: a table per metric, data set and attack, best defence first."""
+    """Returns defences.md, for people: a table per metric, data set and attack, best defence first."""
     parts = ["# Defences"]
     for place in dict.fromkeys(map(_table_of, lines)):
         own = [line for line in lines if _table_of(line) == place]
@@ -91,7 +91,7 @@ def _certificate(line: Defended) -> str:
 
 
 def _order(settings: dict[str, Defended]) -> tuple[bool, float]:
-    """Returns what sorts: the shift under an attack that knows the defence; those without one last."""
+    """Returns the sort key: the shift under an attack that knows the defence; defences without one come last."""
     aware = settings.get("adaptive")
     return (aware is None, (aware or next(iter(settings.values()))).shift.value)
 

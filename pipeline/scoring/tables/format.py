@@ -8,7 +8,7 @@ from metric_robustness.pipeline.scoring.scores.statistics import Interval
 
 
 def with_margin(value: float, interval: Interval) -> str:
-    """Returns "value ±margin", the margin being half the 95 % interval; without it where it is unknown."""
+    """Returns "value ±margin", the margin being half the 95 % interval; "value" if that is unknown."""
     if math.isnan(value):
         return "n/a"
     low, high = interval
@@ -17,7 +17,7 @@ def with_margin(value: float, interval: Interval) -> str:
 
 
 def digits(value: float) -> str:
-    """Returns 6 significant digits, of at most 12 decimals, since the rest is rounding noise; nothing for nan."""
+    """Returns 6 significant digits, with at most 12 decimals, since further ones are rounding noise; "" for nan."""
     return "" if math.isnan(value) else f"{round(value, 12) + 0.0:.6g}"
 
 

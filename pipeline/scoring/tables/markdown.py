@@ -11,7 +11,8 @@ from metric_robustness.pipeline.scoring.scores.effects import Effect
 from metric_robustness.pipeline.scoring.scores.robustness import SCORES
 from metric_robustness.pipeline.scoring.tables.format import with_margin
 
-HIGHER = min((score.title for score in SCORES.values() if score.higher_is_better), key=len)  # "R-score" names both
+# "R-score", which also stands for "R-score as printed".
+HIGHER = min((score.title for score in SCORES.values() if score.higher_is_better), key=len)
 MEANING = (
     "- Absolute gain: how far an attack raised the score, in parts of the metric's range (0.1 is a tenth); ± is half "
     "of the 95 % bootstrap interval over clips. 64 images tell a gain to about 10 %, 250 to about 5 %.\n"
@@ -112,7 +113,7 @@ def _gain(effect: Effect | None) -> str:
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Returns a table; what its cells hold is text, but for emphasis."""
+    """Returns a Markdown table of texts, in which * and _ still mean emphasis; other signs of Markdown mean nothing."""
     lines = [header, ["---"] * len(header), *rows]
     return "\n".join("| " + " | ".join(plain(cell) for cell in line) + " |" for line in lines)
 

@@ -36,7 +36,7 @@ SUMMARY = ("clear_min", "clear_max", "clear_mean", "attacked_mean")
 
 @dataclass(frozen=True)
 class ScoredRows:
-    """The scores of a metric under an attack on a data set."""
+    """The rows of a metric under an attack on a data set, and the scale to score them on."""
 
     metric: str
     key: str  # "attack|dataset"
@@ -44,7 +44,7 @@ class ScoredRows:
     scale: ScoreScale | None  # None if there is none; a note says why, and every score is nan
 
     def numbers(self) -> dict[str, int | float | str | None]:
-        """Returns what `--json` prints of them, in the order of the published scores."""
+        """Returns what `score --json` prints: the number of rows, a summary, and scores in the published order."""
         clear, attacked = self.rows["clear"], self.rows["attacked"]
         scores = robustness(*self._scaled()) if self.scale else dict.fromkeys(SCORES, math.nan)
         values = dict(zip(SUMMARY, (clear.min(), clear.max(), clear.mean(), attacked.mean()), strict=True))
@@ -52,7 +52,7 @@ class ScoredRows:
         return {"n": len(self.rows)} | {name: plain(round(float(value), 9)) for name, value in values.items()}
 
     def with_margins(self) -> dict[str, str]:
-        """Returns every score with its margin, for people."""
+        """Returns every score with its margin, for people; n/a without a scale."""
         if self.scale is None:
             return dict.fromkeys(SCORES, "n/a")
         spread = intervals(bootstrap(*self._scaled(), self.rows["clip"]))
@@ -72,14 +72,14 @@ class ScoreReport:
     notes: list[str]  # one line each: duplicates, label variants, cells that could not be scored
 
     def to_json(self) -> str:
-        """Returns {"attack|dataset": {...}}; where there are several metrics, one level above it: {"metric": {...}}."""
+        """Returns {"attack|dataset": {...}}; of several metrics {"metric": {"attack|dataset": {...}}}."""
         nested: dict[str, dict[str, dict[str, int | float | str | None]]] = {}
         for item in self.scored:
             nested.setdefault(item.metric, {})[item.key] = item.numbers()
         return json.dumps(next(iter(nested.values())) if len(nested) == 1 else nested, indent=1, allow_nan=False)
 
     def table(self) -> Table:
-        """Returns the scores as a table for the terminal: as many as fit 80 columns."""
+        """Returns a table for the terminal, with the few scores that fit 80 columns."""
         table = Table(box=None, header_style="bold", pad_edge=False)
         for name in ("metric", "attack", "data set"):
             table.add_column(name, overflow="fold")
@@ -114,7 +114,7 @@ def score_paths(
         lower_is_better: The direction of metrics whose rows come without a stamp.
         scale_to: A metric with rows in `paths`, to whose scores those of all others are mapped before they are scored,
             by `Transport` on the clear images that both have.
-        ranges: The file of measured ranges.
+        ranges: The file of measured ranges; by default results/ranges.csv.
 
     Raises:
         BenchError: If a path holds no cell, nothing can be scored, or the range that fixed scaling needs is unknown.
@@ -151,7 +151,7 @@ def _same_attack(cells: list[StoredCell]) -> Iterator[list[StoredCell]]:
 
 
 def _exclusions(cell: StoredCell) -> Iterator[str]:
-    """Yields which rows are not used, if any."""
+    """Yields a line that says which rows are not used, if any."""
     if cell.excluded:
         named = ", ".join(f"{row.image} ({row.reason})" for row in cell.excluded[:3])
         more = ", …" if len(cell.excluded) > 3 else ""

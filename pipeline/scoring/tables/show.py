@@ -30,8 +30,8 @@ def read_board(folder: Path) -> Facts:
     """Returns the leaderboard of a folder that `run`, `aggregate` or `fetch` wrote.
 
     Raises:
-        BenchError: If there is none.
-        DataError: If it is not ours.
+        BenchError: If the folder has no leaderboard.json.
+        DataError: If the file cannot be read, or an older version wrote it.
     """
     path = folder / "leaderboard.json"
     if not path.is_file():
@@ -49,7 +49,7 @@ def read_board(folder: Path) -> Facts:
 
 
 def chosen(board: Facts, names: Sequence[str]) -> list[Facts]:
-    """Returns what was asked for, of each section that has it.
+    """Returns what the names ask for, from each section that has it.
 
     Args:
         board: The leaderboard.
@@ -106,7 +106,7 @@ def _pair(section: Facts, first: str, second: str) -> Facts:
 
 
 def rendered(part: Facts) -> Iterator[Text | Table]:
-    """Yields a part as `chosen` returns it, for the terminal."""
+    """Yields the lines and tables that show one part of what `chosen` returns."""
     yield Text(f"{part['kind']} metrics, absolute gain. {part['note']}", style="bold")
     if "profile" in part:
         yield from _profile_lines(part)
@@ -198,7 +198,7 @@ def _pair_lines(part: Facts) -> Iterator[Text | Table]:
 
 
 def sparkline(values: Sequence[float], highest: float) -> str:
-    """Returns a bar per value, from 0 to the highest; a dot where there is none, and the lowest bar below 0."""
+    """Returns a bar per value, from 0 to the highest; a dot for nan, and the lowest bar for a value below 0."""
     return "".join(_bar(value, highest) for value in values)
 
 

@@ -15,7 +15,7 @@ from metric_robustness.pipeline.scoring.tables.format import with_margin
 
 
 def print_leaderboard(board: Leaderboard, console: Console) -> None:
-    """Prints the worst case, every attack (every family where that is too wide), and what is missing."""
+    """Prints worst case and gains by attack (by family if the terminal is too narrow for that), and what is missing."""
     for section in board.sections:
         console.print(Text(f"{section.kind} metrics, absolute gain. {section.caption}", style="bold"))
         by_attack = _table(section, "attacks")
@@ -23,12 +23,12 @@ def print_leaderboard(board: Leaderboard, console: Console) -> None:
         fits = needed <= console.width
         console.print(by_attack if fits else _table(section, "families"))
     gaps = [f"{gap.status}: {gap.metric} under {gap.attack}: {gap.reason}" for gap in board.gaps_by_reason]
-    for line in dict.fromkeys(gaps):  # once, on however many data sets
+    for line in dict.fromkeys(gaps):  # a gap on several data sets gives equal lines
         console.print(Text(line, style="yellow"), soft_wrap=True)
 
 
 def _table(section: Section, columns: str) -> Table:
-    """Returns a section with a column per attack or per family; the margins of these are in the files."""
+    """Returns a section with a column per attack or per family, without margins, which stand in the files."""
     names = list(getattr(section, columns))
     table = Table(box=None)
     table.add_column("rank", justify="right")

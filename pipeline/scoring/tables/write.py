@@ -24,17 +24,17 @@ __all__ = ["about_defences", "print_leaderboard", "write_tables"]
 def write_tables(folders: Sequence[Path], out: Path, ranges: Path | None = None) -> Leaderboard:
     """Writes the tables of one or several run folders and returns the leaderboard.
 
-    The files depend on the cells alone: written again from the same cells, in any order, they are the same bytes. Cells
-    that did not change since the last time are not read again.
+    The files depend on the cells alone: the same cells, in any order, give the same bytes. The rows of a cell that did
+    not change since the last call are not read again, but for the metrics that have defences.
 
     Args:
-        folders: Run folders; a cell that stands in two of them counts once; the other is reported as corrupt.
-        out: Where the tables go; of one run folder, that folder.
-        ranges: The file of measured ranges.
+        folders: Run folders. Of a cell that stands in two of them, the second is reported as corrupt.
+        out: The folder to write the tables to; for a single run folder, that folder itself.
+        ranges: The file of measured ranges; by default results/ranges.csv.
 
     Raises:
         BenchError: If a folder holds no cell, or `out` cannot be written to.
-        DataError: If the file of ranges is damaged.
+        DataError: If the file of measured ranges is damaged.
     """
     with Processes() as processes:
         found = together(read_records(folders, read_ranges(ranges), processes))
@@ -50,7 +50,7 @@ def write_tables(folders: Sequence[Path], out: Path, ranges: Path | None = None)
 
 
 def about_defences(folders: Sequence[Path]) -> list[StoredCell]:
-    """Returns the cells of defended metrics, and those of the same bare metrics."""
+    """Returns the cells of defended metrics, and those of their bare metrics."""
     paths = find_cells(folders)
     metrics = {
         path.parent.name.partition("+")[0] for path in paths if "+" in path.parent.name or "+defended" in path.name

@@ -1,4 +1,4 @@
-// The plots of all metrics of a kind: how sure their ranks are, and robustness against accuracy and speed.
+// The plots of plots.html: how sure the ranks of metrics are, and robustness against accuracy and speed.
 "use strict";
 {
   const data = JSON.parse(document.getElementById("data").textContent);
@@ -6,7 +6,7 @@
 
   const milliseconds = (each) => 1000 * each.seconds;
 
-  // Names of metrics at their dots, on the side where there is room; of too many, none.
+  // Writes each metric's name beside its dot, on the side with more room; no names if they would overlap.
   function labels(metrics, x, d, log = false) {
     if (metrics.length > (window.innerWidth < 500 ? 6 : 30)) return [];
     const place = (each) => (log ? Math.log(x(each)) : x(each));

@@ -1,4 +1,5 @@
-// The ranking: search, sort and filters. Their state is in the address (#type=FR&sort=r_score:desc), to be shared.
+// The ranking: search, sort and filters. Their state is in the address (#type=FR&sort=r_score:desc), so that a link to
+// it shows the same.
 "use strict";
 {
   const controls = document.getElementById("controls");
@@ -6,7 +7,7 @@
   const SORT = "rank:asc";
   let sort = SORT;
 
-  // Numbers in order, and what has none last, whichever way.
+  // Sorts by number; rows without one come last in both directions.
   const order = (sign) => (a, b) => (a === "") - (b === "") || sign * (a - b) || 0;
   DataTable.ext.type.order["number-asc"] = order(1);
   DataTable.ext.type.order["number-desc"] = order(-1);
@@ -35,7 +36,7 @@
     for (const name of FIELDS) {
       const control = controls.elements[name];
       control.value = state.get(name) ?? "";
-      if (control.selectedIndex === -1) control.value = "";  // an address from elsewhere
+      if (control.selectedIndex === -1) control.value = "";  // the address asks for an option that is not here
     }
     sort = state.get("sort") ?? SORT;
     apply();
@@ -70,7 +71,8 @@
     document.getElementById("count").textContent = `${shown} of ${all} metrics`;
   }
 
-  // Without a family and an access, the worst of each family; otherwise the attacks of that kind.
+  // Shows the worst case of each family. Once a family or an access is chosen, shows the attacks that match instead; a
+  // family chosen without an access also keeps its worst case.
   function columns(element, family, access) {
     [...element.tHead.rows[0].cells].forEach((head, index) => {
       const { attack, family: own } = head.dataset;

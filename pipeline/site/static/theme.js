@@ -1,10 +1,10 @@
-// Loaded before anything is painted, so that a chosen theme does not flash.
+// Runs before the page is painted, so that it never appears in another theme than the chosen one.
 "use strict";
 {
   const root = document.documentElement;
   const remembered = {
     get() { try { return localStorage.getItem("theme"); } catch { return null; } },  // storage may be forbidden
-    set(theme) { try { localStorage.setItem("theme", theme); } catch { /* the page forgets it */ } },
+    set(theme) { try { localStorage.setItem("theme", theme); } catch { /* the choice then ends with the page */ } },
   };
   const preferred = matchMedia("(prefers-color-scheme: dark)");
   const current = () => root.dataset.theme ?? (preferred.matches ? "dark" : "light");

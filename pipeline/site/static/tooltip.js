@@ -1,4 +1,5 @@
-// Explains badges on hover and focus, beside whatever scrolls; the same text stands below the tables.
+// Explains badges on hover and focus, in a popover that no scrolling table cuts off. The text stands
+// below the tables, too.
 "use strict";
 {
   const tip = document.createElement("div");
