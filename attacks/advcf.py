@@ -19,6 +19,14 @@ from metric_robustness.attacks.base import Attack, Budget, Images, Noise, Object
 class AdvCF(Attack):
     access = "white"
     family = "colour"
+    formula = (
+        "y = F(x; P), F(v; P) = (K / ΣP)·Σ clip(v - i / K, 0, 1 / K)·P(i) per channel, K = pieces; P ← max(0, P + "
+        "lr·adam(∂(J(y) - pull·mean (P - 1)²) / ∂P)), from P = 1"
+    )
+    differs = (
+        "not on the page. The objective stands in the place of the paper's loss on a classifier. No eps: a colour "
+        "curve shifts whole regions, so it is ranked apart."
+    )
 
     eps: float = 1.0
     pieces: int = 64  # K

@@ -20,6 +20,15 @@ class AMIFGSM(Attack):
     access = "white"
     family = "sign"
     suite = "base"
+    formula = (
+        "r = min(k / NIQE(x), eps); g ← decay·g + ∇J(y); y ← clip(y + (r / steps)·sign g) to r and [0, 1], from y = x, "
+        "g = 0"
+    )
+    differs = (
+        "the radius is the page's, 1 / NIQE. The published code has no NIQE: its radius is eps 10/255 for all images, "
+        "which makes it MI-FGSM (variant published). As 1 / NIQE is far more than other attacks may change, variant "
+        "matched is comparable with them. An image whose NIQE is not positive stays as it is."
+    )
     needs = ("niqe",)
     variants = {"matched": {"k": 0.125}, "published": {"k": 1e9, "eps": 0.0392156862745098}}
 

@@ -70,6 +70,8 @@ class Attack(ABC):
     suite: ClassVar[Literal["base", "wide"]] = "wide"  # base: an attack of the base benchmark; presets select by suite
     needs: ClassVar[tuple[str, ...]] = ()  # surrogates: further metrics that it asks
     variants: ClassVar[Mapping[str, Mapping[str, Any]]] = {}  # name: settings that run as well as the defaults
+    formula: ClassVar[str]  # what it does, in one line, in the words of docs/attacks.md
+    differs: ClassVar[str] = ""  # what is not as in the base benchmark or the paper, and why
 
     eps: float = 10 / 255  # largest change of a channel value; 1 sets no limit
     goal: Literal["better", "worse"] = "better"  # whether the metric shall call the image better or worse

@@ -19,6 +19,13 @@ from metric_robustness.attacks.base import Images, Noise, Objective, Pattern, St
 @dataclass(frozen=True)
 class CumulativeUAP(Universal):
     suite = "base"
+    formula = "S ← S + Σ sign ∇J(clip(crop + p)), p = eps·S / max |S|, from S = p = 0; y = clip(x + amplitude·tile(p))"
+    differs = (
+        "the published code takes steps of size 1 along the raw mean gradient, so that its strength depends on the "
+        "metric's scale (variant published, from 0 instead of .0001). Signs do not, but their mean is small, hence "
+        "the scaling to eps. Crops and attacked images are clipped to [0, 1], since other values are no image; every "
+        "training image is taken once an epoch, where the published code draws batches at random."
+    )
     variants = {"published": {"rule": "gradient"}}
 
     rule: Literal["sign", "gradient"] = "sign"

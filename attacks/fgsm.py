@@ -15,6 +15,8 @@ class FGSM(Attack):
     access = "white"
     family = "sign"
     suite = "base"
+    formula = "y = clip(x + eps·sign ∇J(x))"
+    differs = "nothing: page, published code and paper take this step; eps is that of the code."
 
     def perturb(self, images: Images, objective: Objective, noise: Noise) -> Images:
         return images + self.eps * objective.gradient(images).sign()

@@ -22,6 +22,15 @@ GROUPS = 4  # of channels, normalised together
 @dataclass(frozen=True)
 class GenerativeUAP(Universal):
     suite = "base"
+    formula = (
+        "p = eps·tanh(U(z; w)), w ← w + lr·adam(∂ mean J(clip(crop + p)) / ∂w), z uniform in [0, 1); y = clip(x + "
+        "amplitude·tile(p))"
+    )
+    differs = (
+        "the U-Net has 0.17 million weights, the published code's 54 million, so that a fit needs no GPU; it "
+        "normalises groups of channels. The noise z stays as it was drawn: the published code clips it to 10/255 "
+        "after the first step, and so nearly to a constant. Clipped and drawn as in optimized_uap."
+    )
     eps: float = 10 / 255
     epochs: int = 1
     lr: float = 0.001

@@ -15,6 +15,11 @@ class IFGSM(Attack):
     access = "white"
     family = "sign"
     suite = "base"
+    formula = "y ← clip(y + step·sign ∇J(y)), from y = x"
+    differs = (
+        "nothing in the formula. The published code keeps a change that is not clipped to [0, 1], and clips only what "
+        "it scores; here each step starts from a valid image, as the page's Clip does."
+    )
 
     step: float = 1 / 255
     steps: int = 10

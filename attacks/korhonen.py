@@ -22,6 +22,12 @@ class Korhonen(Attack):
     access = "white"
     family = "optimised"
     suite = "base"
+    formula = "A = dilate(|Sobel(luma(x))| / max, 5x5 without corners); y ← clip(y + lr·A·adam(∇J(y))), from y = x"
+    differs = (
+        "the published code weighs the gradient by A / 255, which Adam's division cancels, takes the signed "
+        "horizontal derivative for A, and has no eps (variant published). Here A weighs the update, or it would have "
+        "no effect; it is a magnitude, so that edges of all directions count; and eps makes it comparable."
+    )
     variants = {"published": {"weighed": "gradient", "edges": "horizontal", "eps": 1.0}}
 
     lr: float = 0.005

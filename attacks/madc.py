@@ -22,6 +22,15 @@ class MADC(Attack):
     access = "white"
     family = "optimised"
     suite = "base"
+    formula = (
+        "t = u(∇J(y)) - mean(u(∇J(y))·o)·o, o = u(y - x), u(v) = v / RMS(v); y ← clip(x + c·(y - x + step·t)) with c "
+        "so that RMS(y - x) = rmse, from y = x"
+    )
+    differs = (
+        "the method holds the error fixed, so each step returns to it by bisection. The published code takes sign "
+        "steps of .001 instead, and its bound, RMSE 10/255, cannot be reached in 8 of them, so that its attack is far "
+        "weaker (variant published). rmse and step are ours."
+    )
     variants = {"published": {"rmse": 0.0392156862745098, "step": 0.001, "signed": True}}
 
     eps: float = 1.0  # the RMSE bounds the change instead

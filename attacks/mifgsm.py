@@ -19,6 +19,11 @@ class MIFGSM(Attack):
     access = "white"
     family = "sign"
     suite = "base"
+    formula = "g ← decay·g + ∇J(y); y ← clip(y + step·sign g), from y = x, g = 0"
+    differs = (
+        "nothing in the formula: page and published code sum the gradients as they are; normalise, off by default, is "
+        "the paper's division of ∇J(y) by mean |∇J(y)|. Clipped as in ifgsm."
+    )
 
     step: float = 1 / 255
     steps: int = 10

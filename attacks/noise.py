@@ -13,6 +13,9 @@ class UniformNoise(Attack):
     access = "black"
     family = "control"
     suite = "base"
+    formula = "y = clip(x + eps·n), n uniform in [-1, 1)"
+    source = "none: this benchmark's control"
+    differs = "not on the page: the control that shows what any change of this size does to a score."
 
     def perturb(self, images: Images, objective: Objective, noise: Noise) -> Images:
         return images + self.eps * noise.uniform(images)

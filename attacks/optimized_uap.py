@@ -16,6 +16,12 @@ from metric_robustness.attacks.base import Images, Noise, Objective, Pattern, St
 @dataclass(frozen=True)
 class OptimizedUAP(Universal):
     suite = "base"
+    formula = "p ← clip(p + lr·adam(mean ∇J(clip(crop + p)))) to eps, from p = .0001; y = clip(x + amplitude·tile(p))"
+    differs = (
+        "nothing in the formula. The gradient is 0 where clipping a crop to [0, 1] removes the pattern, and attacked "
+        "images are clipped too, since other values are no image; every training image is taken once an epoch, where "
+        "the published code draws batches at random."
+    )
     lr: float = 0.001
 
     def begin(self, noise: Noise) -> State:

@@ -20,6 +20,13 @@ from metric_robustness.attacks.base import Attack, Budget, Images, Noise, Object
 class SSAH(Attack):
     access = "white"
     family = "optimised"
+    formula = (
+        "y ← clip(y + lr·adam(∇(J(y) - weight·Σ smooth_l1(L(y) - L(x))))), L the low band of Haar wavelets, from y = x"
+    )
+    differs = (
+        "not on the page. The objective stands in the place of the paper's loss on a classifier's features, which has "
+        "no counterpart for a metric; eps is added to make it comparable."
+    )
 
     lr: float = 0.001
     steps: int = 10

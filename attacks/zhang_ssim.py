@@ -12,3 +12,8 @@ from metric_robustness.attacks.perceptual_adapter import Perceptual
 @dataclass(frozen=True)
 class ZhangSSIM(Perceptual):
     needs = ("ssim",)
+    formula = "y ← clip(y + lr·adam(∇(J(y) + weight·C(y)))), C(y) = SSIM(x, y) / range of the metric, from y = x"
+    differs = (
+        "not on the page. One weight for all images and metrics, where the paper looks for a change that people just "
+        "do not see; eps is added to make it comparable."
+    )

@@ -29,7 +29,7 @@ class Entry:
     folder: str  # "metrics", "attacks" or "defences"
     title: str = ""  # the first line of the file's docstring
     kind: str = ""  # NR, FR, video; attack; defence (a purification), smoothing or training
-    fields: dict[str, Any] = field(default_factory=dict)  # literal class attributes, inherited ones included
+    fields: dict[str, Any] = field(default_factory=dict)  # literal class attributes, inherited ones too; `source`
     fingerprint: str = ""  # of everything the entry depends on, blind to comments, docstrings and layout
     problem: str = ""  # why the file cannot be used; empty when it can
     settings: dict[str, str] = field(default_factory=dict)  # the settings of an attack or a defence, as written

@@ -11,7 +11,7 @@ from typing import Any
 from metric_robustness.pipeline.catalogue import weight_paths
 from metric_robustness.pipeline.catalogue.syntax import imports, own_imports, parse, search_path
 
-DESCRIPTIVE = {"trained_on", "licence", "verified", "suite"}
+DESCRIPTIVE = {"trained_on", "licence", "verified", "suite", "formula", "differs", "source"}
 PLATFORM = {
     "torch",
     "torchvision",
@@ -64,14 +64,15 @@ def _canonical(node: Any) -> str:
     for name, value in ast.iter_fields(node):
         if name == "body" and isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             code = value[1:] if ast.get_docstring(node, clean=False) is not None else value
-            value = [item for item in code if not _describes(item)]  # noqa: PLW2901
+            inside = isinstance(node, ast.ClassDef)  # a function's variable may have the same name
+            value = [item for item in code if not (inside and _describes(item))]  # noqa: PLW2901
         if value not in (None, []) and name not in {"kind", "type_comment", "type_ignores", "ctx"}:
             parts.append(f"{name}={_canonical(value)}")
     return f"{type(node).__name__}({','.join(parts)})"
 
 
 def _describes(node: Any) -> bool:
-    """Returns whether a statement only describes an entry, so that no number depends on it."""
+    """Returns whether a statement of a class only describes an entry, so that no number depends on it."""
     match node:
         case ast.Assign(targets=[ast.Name(id=name)]) | ast.AnnAssign(target=ast.Name(id=name)):
             return name in DESCRIPTIVE

@@ -16,6 +16,7 @@ from metric_robustness.pipeline.catalogue.syntax import FOLDERS, defaults, impor
 from metric_robustness.pipeline.errors import BenchError
 
 NAME = re.compile(r"[a-z][a-z0-9_]*")
+LINK = re.compile(r"https?://[^\s,;)]+")
 KINDS = {
     "NoReference": "NR",
     "FullReference": "FR",
@@ -54,7 +55,7 @@ def _holds_text(value: Any) -> bool:
 OPTIONAL = (  # for fields that an entry may lack
     *_of_type(bool, "full_reference", "differentiable", "batch_dependent", "random", "keeps_geometry", "small"),
     *_of_type(int, "smallest", "gpu_memory", "reference_context"),
-    *_of_type(str, "trained_on", "licence", "verified", "suite"),
+    *_of_type(str, "trained_on", "licence", "verified", "suite", "formula", "differs", "source"),
     *_of_type(dict, "variants", "presets"),
     Rule("weights", _holds_text, "of type tuple, of names"),
     Rule("needs", _holds_text, "of type tuple, of names"),
@@ -93,7 +94,8 @@ def _read(path: Path) -> Entry:
     if not NAME.fullmatch(name):
         raise _InvalidError("an entry's name must match [a-z][a-z0-9_]*: rename the file")
     tree = parse(path)
-    title = (ast.get_docstring(tree) or "").partition("\n")[0].rstrip(".")
+    title, _, body = (ast.get_docstring(tree) or "").partition("\n")
+    title = title.rstrip(".")
     classes = [node for node in tree.body if isinstance(node, ast.ClassDef)]
     for module, _ in imports(tree):
         if module.split(".")[0] in FOLDERS:
@@ -112,6 +114,7 @@ def _read(path: Path) -> Entry:
         fields |= dict(literals(node))
         settings |= dict(defaults(node))
     _require_metadata(folder, fields)
+    fields.setdefault("source", _source(body))
     return Entry(
         name,
         folder,
@@ -122,6 +125,12 @@ def _read(path: Path) -> Entry:
         settings=settings,
         root=None if path.parents[1] == places.CODE else path.parents[1],
     )
+
+
+def _source(body: str) -> str:
+    """Returns what stands below the title up to the first link, which is the paper; empty where there is no link."""
+    link = LINK.search(body)
+    return " ".join(body[: link.end()].split()) if link else ""
 
 
 def _require_metadata(folder: str, fields: dict[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""The command `catalogue`: writes docs/metrics.md and docs/defences.md, a table of all entries each."""
+"""The command `catalogue`: writes docs/metrics.md, docs/attacks.md and docs/defences.md, which list all entries."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import typer
 from metric_robustness.pipeline import places
 from metric_robustness.pipeline.catalogue.entry import Entry
 from metric_robustness.pipeline.catalogue.lookup import entries
+from metric_robustness.pipeline.cli.attack_table import COLUMNS, HEAD, attack_row, count_attacks, formulas
 from metric_robustness.pipeline.cli.options import register
 from metric_robustness.pipeline.cli.robust_table import robust_training
 from metric_robustness.pipeline.files import write_atomically
@@ -124,6 +125,7 @@ Written by `python -m pipeline catalogue` from the metrics' own files; a test co
         ("metric", "kind", "better", "range", "trained on", "access", "cost", "licence", "verified"),
         _metric,
     ),
+    Page("attacks", HEAD, count_attacks, COLUMNS, attack_row, tail=formulas),
     Page(
         "defences",
         """# Defences
@@ -154,12 +156,17 @@ Written by `python -m pipeline catalogue` from the defences' own files; a test c
 )
 
 
+def page_of(folder: str) -> Page:
+    """Returns the page that lists the entries of a folder."""
+    return next(page for page in PAGES if page.folder == folder)
+
+
 def add_to(app: typer.Typer) -> None:
     """Adds the commands to the command line."""
     register(app, catalogue, "catalogue")
 
 
 def catalogue() -> None:
-    """Writes docs/metrics.md and docs/defences.md from the entries' files."""
+    """Writes docs/metrics.md, docs/attacks.md and docs/defences.md from the entries' files."""
     for page in PAGES:
         out.print(f"wrote {page.write()}", markup=False, soft_wrap=True)

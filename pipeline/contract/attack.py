@@ -21,6 +21,26 @@ NAMES = ["first.png", "second.png", "third.png"]
 CLOSE = 1e-5  # the most that other images of a batch may change a pixel in [0, 1]
 
 
+def has_formula(entry: Entry) -> str:
+    """Checks that the file says in one line what the attack does."""
+    formula = entry.fields.get("formula", "")
+    example = 'formula = "y ← clip(y + step·sign ∇J(y)), from y = x"'
+    require(bool(formula.strip()), f"it has no formula: write one into the class, as in {example}")
+    require(
+        "\n" not in formula, f"the formula has {formula.count(chr(10)) + 1} lines: write it in one, as in {example}"
+    )
+    return str(formula)
+
+
+def has_source(entry: Entry) -> str:
+    """Checks that the file says where the attack comes from."""
+    source = entry.fields.get("source", "")
+    paper = "Authors. Title of the paper. Venue, year. https://..."
+    otherwise = f'write "{paper}" below the docstring\'s title, or source = "..." into the class where there is none'
+    require(bool(source.strip()), f"it names no source: {otherwise}")
+    return str(source)
+
+
 class Contrast(NoReference):
     """The metric that attacks are checked on: the mean difference of neighbouring luma values, smooth everywhere."""
 
@@ -141,7 +161,10 @@ def check_attack(entry: Entry, device: torch.device) -> Iterator[Check]:
     Raises:
         BenchError: If the attack does not load.
     """
-    for variant, attack in attack_variants(entry, Settings()).items():
+    variants = attack_variants(entry, Settings())
+    yield from checked("have a formula: in one line, what it does", lambda: has_formula(entry))
+    yield from checked("name its source", lambda: has_source(entry))
+    for variant, attack in variants.items():
         of = f" (variant {variant})" if variant else ""
         if isinstance(attack, Universal):
             fit = FitCheck(entry.name, attack, Contrast().to(device), device)

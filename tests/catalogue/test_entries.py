@@ -30,7 +30,12 @@ class Contrast(NoReference):
         """Returns the spread."""
         return spread(images, 3)
 '''
-ATTACK = '''"""Push: a step."""
+ATTACK = '''"""Push: a step.
+
+Authors. Paper about
+a step. 2020. https://example.org/push
+More at https://example.org/more
+"""
 
 from dataclasses import dataclass
 
@@ -121,6 +126,27 @@ def test_a_fingerprint_changes_with_what_the_scores_depend_on(root, file, old, n
     assert fingerprint() != before
 
 
+def test_a_fingerprint_is_blind_to_an_attack_s_description_but_not_to_a_variable_of_that_name(root):
+    file = root / "attacks" / "push.py"
+    file.write_text(f"{ATTACK}\n    def perturb(self, images, objective, noise):\n        return images\n")
+    before = lookup.find("attacks", "push").fingerprint
+    rewrite(file, "    variants", '    formula = "y = x"\n    differs = "nothing"\n    source = "ours"\n    variants')
+    assert lookup.find("attacks", "push").fingerprint == before
+    rewrite(file, "        return", "        source = images + 1\n        return")
+    assert lookup.find("attacks", "push").fingerprint != before
+
+
+def test_a_source_is_what_stands_below_the_title_up_to_the_first_link_unless_the_class_names_it(root):
+    file = root / "attacks" / "push.py"
+    file.write_text(ATTACK)
+    assert (
+        lookup.find("attacks", "push").fields["source"] == "Authors. Paper about a step. 2020. https://example.org/push"
+    )
+    rewrite(file, "    variants", '    source = "ours"\n    variants')
+    assert lookup.find("attacks", "push").fields["source"] == "ours"
+    assert lookup.find("metrics", "contrast").fields["source"] == ""  # its docstring has no link
+
+
 def test_a_fingerprint_covers_modules_that_are_imported_by_imported_ones(root):
     (root / "metrics" / "deep_adapter.py").write_text("FACTOR = 1\n")
     rewrite(
@@ -208,6 +234,7 @@ def test_a_file_without_a_class_or_in_another_encoding_costs_only_itself(root):
         ('    family = "sign"\n', "", "family must be one of"),
         ('"strong"', '"Strong one"', "a variant's name must match"),
         ('"strong"', "1", "a variant's name must match"),
+        ("    variants", "    formula = 1\n    variants", "formula must be of type str"),
         ('{"strong": {"step": 2.0}}', '["strong"]', "variants must be of type dict"),
     ],
 )

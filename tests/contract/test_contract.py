@@ -31,6 +31,8 @@ UNTOUCHED = "leave its input untouched"
 NOTHING = "do nothing with eps = 0"
 HONEST = 'ask for gradients only when access = "white"'
 SPENDS = "spend the queries and gradients it declares"
+FORMULA = "have a formula: in one line, what it does"
+SOURCE = "name its source"
 LOADS = "be one file with a title, one class and literal metadata, that loads"
 
 # A metric like PSNR. Each broken one replaces a part of it, and breaks the promises that stand beside the part.
@@ -117,7 +119,10 @@ BROKEN_CLIP_METRICS = {
 }
 
 ATTACK = """
-    '''An attack with one thing wrong.'''
+    '''An attack with one thing wrong.
+
+    Somebody. Sign steps. 2020. https://example.org
+    '''
 
     from dataclasses import dataclass
 
@@ -129,6 +134,7 @@ ATTACK = """
     class Broken(Attack):
         access = "white"
         family = "sign"
+        formula = "y ← clip(y + (eps / 4)·sign ∇J(y)), from y = x"
         variants = {}
 
         def perturb(self, images, objective, noise):
@@ -167,6 +173,9 @@ BROKEN_ATTACKS = {
     "divides_by_its_budget": ("self.eps / 4", "self.eps**2 / self.eps / 4", {NOTHING}),
     "black_with_gradients": ('"white"', '"black"', {HONEST}),
     "spends_more": ("range(4)", "range(5)", {SPENDS}),
+    "no_formula": ("formula =", "wording =", {FORMULA}),
+    "formula_of_two_lines": ("clip(y + (eps / 4)", "clip(y\\n + (eps / 4)", {FORMULA}),
+    "no_source": ("https://example.org", "a shelf", {SOURCE}),
     "variant_of_nothing": ("variants = {}", 'variants = {"strong": {"steps": 9}}', {LOADS}),
     "no_budget": ("def budget", "def costs", {LOADS}),
     "does_not_import": ("import torch", "import torch\nimport no_such_package", {LOADS}),
