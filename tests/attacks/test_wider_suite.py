@@ -11,8 +11,11 @@ from metric_robustness.attacks.adam_adapter import Ascent
 from metric_robustness.attacks.advcf import AdvCF, curved
 from metric_robustness.attacks.ssah import SSAH, low_band, low_gradient
 from metric_robustness.attacks.zhang_ssim import ZhangSSIM
-from metric_robustness.metrics.base import FullReference
+from metric_robustness.metrics.base import FullReference, Metric
+from metric_robustness.pipeline.catalogue.lookup import find
 from metric_robustness.pipeline.contract.attack import Sameness
+from metric_robustness.pipeline.data.dataset import open_dataset
+from metric_robustness.pipeline.data.images import decode, quantize, to_tensor
 from metric_robustness.pipeline.engine.metric.objective import ImageNoise, MetricObjective
 
 
@@ -22,6 +25,14 @@ def photographs(*size: int, seed: int = 0) -> torch.Tensor:
 
 def noise(images: torch.Tensor) -> ImageNoise:
     return ImageNoise("attack", [str(i) for i in range(len(images))])
+
+
+@pytest.fixture(scope="module")
+def sample() -> tuple[Metric, torch.Tensor]:
+    """Returns our smallest trained network and four photographs."""
+    dataset = open_dataset("sample", 4)
+    images = to_tensor([decode(photo.path, dataset.crop) for photo in dataset.photos])
+    return find("metrics", "small_cnn").load()().eval().requires_grad_(False), images
 
 
 def test_ascent_is_adam():
@@ -100,7 +111,7 @@ def test_low_gradient_is_the_derivative(size):
     moved = adversarial.clone()
     moved[1, 2, 3, 4] += step
     values = [
-        smooth_l1_loss(low_band(x), low, reduction="none").mean((1, 2, 3))[1].item() for x in (adversarial, moved)
+        smooth_l1_loss(low_band(x), low, reduction="none").sum((1, 2, 3))[1].item() for x in (adversarial, moved)
     ]
     assert gradient[1, 2, 3, 4].item() == pytest.approx((values[1] - values[0]) / step, rel=1e-4)
 
@@ -112,10 +123,21 @@ def test_ssah_moves_the_high_band_for_a_metric_that_likes_brightness_too():
         torch.randn(3, 16, 16, generator=torch.Generator().manual_seed(0)) / 768,
     )
     shares = []
-    for weight in (0.0, 1e3):
+    for weight in (0.0, 10.0):
         change = SSAH(weight=weight)(images, MetricObjective(Linear(weights + 1 / 768)), noise(images)) - images
         shares.append((low_band(change).square().sum() / change.square().sum()).item())
     assert shares[1] < shares[0]
+
+
+def test_ssah_s_own_weight_keeps_a_network_s_gain_and_halves_the_low_band(sample):
+    metric, images = sample
+    objective, gains, energies = MetricObjective(metric), [], []
+    for weight in (0.0, SSAH.weight):
+        attacked = quantize(SSAH(weight=weight)(images, objective, noise(images)), images)
+        gains.append((objective(attacked) - objective(images)).mean().item())
+        energies.append(low_band(attacked - images).square().sum().item())
+    assert gains[1] > 0.95 * gains[0]
+    assert energies[1] < 0.6 * energies[0]
 
 
 def test_perceptual_attack_stops_where_closeness_outweighs_the_gain():
