@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from analytic_metrics import Linear, Quadratic, Wavy
+from analytic_metrics import Linear, Quadratic, Wavy, rounded
 from torch.nn.functional import smooth_l1_loss
 
 from metric_robustness.attacks.adam_adapter import Ascent
@@ -97,6 +97,45 @@ def test_colour_curve_is_pulled_to_the_identity():
     assert (pulled - images).abs().mean() < (free - images).abs().mean() / 2
 
 
+def test_colour_curve_keeps_the_best_of_all_it_tried_as_rounded_to_8_bits():
+    class Told(Wavy):
+        """Says which images were asked about without a gradient, and what they scored."""
+
+        def score(self, images):
+            values = super().score(images)
+            if not images.requires_grad:
+                tried.append((images.clone(), values))
+            return values
+
+    tried = []
+    images = photographs(4, 3, 16, 16)
+    found = rounded(AdvCF(lr=3.0)(images, MetricObjective(Told()), noise(images)))
+    assert torch.equal(tried[0][0], images)
+    assert len(tried) == 11
+    assert all(torch.equal(rounded(asked), asked) for asked, _ in tried)
+    values = torch.stack([scored for _, scored in tried])
+    assert torch.equal(Wavy()(found), values.amax(dim=0))
+    assert (values.argmax(dim=0) < 10).any()  # the last one is not always the best
+
+
+@pytest.mark.parametrize("goal", ["better", "worse"])
+@pytest.mark.parametrize("lr", [0.1, 3.0])
+def test_colour_curve_never_ends_below_the_clear_image(lr, goal):
+    images = photographs(4, 3, 16, 16)
+    gain = Wavy()(rounded(AdvCF(lr=lr, goal=goal)(images, MetricObjective(Wavy()), noise(images)))) - Wavy()(images)
+    assert ((gain if goal == "better" else -gain) >= 0).all()
+
+
+def test_colour_curve_moves_a_network_s_score_of_photographs(sample):
+    metric, images = sample
+    gains = {}
+    for lr in (AdvCF.lr, 0.01):
+        attacked = quantize(AdvCF(lr=lr)(images, MetricObjective(metric), noise(images)), images)
+        gains[lr] = MetricObjective(metric)(attacked) - MetricObjective(metric)(images)
+    assert (gains[0.1] >= gains[0.01]).all()
+    assert gains[0.1].mean() > 2 * gains[0.01].mean()
+
+
 def test_low_band_is_that_of_orthonormal_haar_wavelets():
     images = photographs(1, 3, 6, 8)
     expected = (images[..., ::2, ::2] + images[..., 1::2, ::2] + images[..., ::2, 1::2] + images[..., 1::2, 1::2]) / 2
@@ -110,9 +149,7 @@ def test_low_gradient_is_the_derivative(size):
     gradient = low_gradient(adversarial, low)
     moved = adversarial.clone()
     moved[1, 2, 3, 4] += step
-    values = [
-        smooth_l1_loss(low_band(x), low, reduction="none").sum((1, 2, 3))[1].item() for x in (adversarial, moved)
-    ]
+    values = [smooth_l1_loss(low_band(x), low, reduction="none").sum((1, 2, 3))[1].item() for x in (adversarial, moved)]
     assert gradient[1, 2, 3, 4].item() == pytest.approx((values[1] - values[0]) / step, rel=1e-4)
 
 
