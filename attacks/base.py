@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from math import ceil
 from typing import Any, ClassVar, Literal, NamedTuple, Protocol, Self, TypeAlias, final
 
 import torch
@@ -130,6 +131,9 @@ class Universal(Attack):
     A fit finds the pattern once per metric and training set. The caller draws the crops, stops and resumes the fit. A
     subclass says how a fit begins (`begin`), how a batch of crops changes its state (`step`), and which pattern a
     state holds (`reached`). With a pattern, the attack does not query the metric any more.
+
+    The published fits go over thousands of images. On few, as many epochs are 10 steps or 2, after which Adam's pattern
+    has barely left its start; so a fit goes on until it has taken `least_steps`.
     """
 
     access = "white"  # the fit takes gradients
@@ -139,7 +143,8 @@ class Universal(Attack):
     amplitudes: tuple[float, ...] = (0.2, 0.4, 0.8)  # factors of the pattern; each gives rows of its own
     crop: int = 256  # side of the pattern and of the training crops, in pixels
     batch: int = 8  # crops per step
-    epochs: int = 5  # passes of the fit over the training set
+    epochs: int = 5  # passes of the fit over the training set; more of a small one
+    least_steps: int = 100  # of a fit, however small the training set
     pattern: Pattern | None = None  # result of the fit; None before it
 
     @abstractmethod
@@ -153,6 +158,11 @@ class Universal(Attack):
     @abstractmethod
     def reached(self, state: State) -> Pattern:
         """Returns the pattern that a state holds, (3, crop, crop) within eps."""
+
+    @final
+    def passes(self, images: int) -> int:
+        """Returns how often a fit goes over a number of images: `epochs` times, or until it has taken `least_steps`."""
+        return max(self.epochs, ceil(self.least_steps / ceil(images / max(self.batch, 1))))
 
     @final
     def fit(self, batches: Iterable[tuple[Images, Objective]], state: State) -> Iterator[State]:

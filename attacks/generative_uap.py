@@ -4,7 +4,7 @@ Poursaeed et al. Generative adversarial perturbations. CVPR, 2018.
 https://arxiv.org/abs/1712.02328
 The U-Net is smaller than the published one: 0.2 million weights instead of 16 million. It normalises groups of
 channels, which computes the same in training and afterwards. Its output, tanh times eps, keeps the pattern within
-10/255.
+10/255. The published code has no `least_steps`.
 """
 
 from dataclasses import dataclass

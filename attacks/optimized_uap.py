@@ -2,7 +2,7 @@
 
 Zhang et al. CD-UAP: Class discriminative universal adversarial perturbation. AAAI, 2020.
 https://arxiv.org/abs/2010.03300
-The published code does the same, but does not clip to eps.
+The published code does the same, but does not clip to eps, and has no `least_steps`.
 """
 
 from dataclasses import dataclass

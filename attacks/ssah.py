@@ -3,7 +3,9 @@
 Luo, Lin, Xie, Wu, Wang. Frequency-driven imperceptible adversarial attack on semantic similarity. CVPR, 2022.
 https://arxiv.org/abs/2203.05151
 The attack raises the objective minus 0.1 times the smooth l1 norm of the change in the low band of Haar wavelets, as
-later work on attacks of metrics does. The paper's loss on a classifier's features has no counterpart for a metric.
+later work on attacks of metrics does. The norm is a sum over the image, as in the published code: a mean is so small
+beside the gain that its weight has no effect. The paper's loss on a classifier's features has no counterpart for a
+metric. The published code moves tanh's argument instead of the pixels, for 150 steps.
 """
 
 from dataclasses import dataclass
@@ -50,9 +52,9 @@ def low_band(images: Images) -> Tensor:
 
 
 def low_gradient(adversarial: Images, low: Tensor) -> Images:
-    """Returns the gradient of each image's mean smooth l1 distance between its low band and `low`."""
+    """Returns the gradient of each image's smooth l1 distance, a sum, between its low band and `low`."""
     with torch.enable_grad():
         adversarial = adversarial.detach().requires_grad_()
-        distance = smooth_l1_loss(low_band(adversarial), low, reduction="none").mean(dim=(1, 2, 3)).sum()
+        distance = smooth_l1_loss(low_band(adversarial), low, reduction="sum")
         (gradient,) = torch.autograd.grad(distance, adversarial)
     return gradient

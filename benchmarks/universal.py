@@ -70,7 +70,8 @@ def measure(workload: FitWorkload, folder: Path, clock: Clock) -> list[Row]:
     """
     dataset = open_crops(folder, workload.images, workload.side)
     entry = metric_entry(workload.metric)
-    overrides = {"crop": str(workload.crop), "batch": str(BATCH), "epochs": str(workload.epochs)}
+    sizes = {"crop": workload.crop, "batch": BATCH, "epochs": workload.epochs, "least_steps": 1}
+    overrides = {name: str(value) for name, value in sizes.items()}
     data = {dataset.name: dataset.digest}
     crops = Crops(dataset, workload.crop, NONE, paired=False)
     steps = [batch.images for batch in crops.batches(crops.steps(BATCH, workload.epochs))]

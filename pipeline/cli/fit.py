@@ -29,7 +29,7 @@ def fit(
     ] = "",
     preset: Annotated[str, typer.Option(help="smoke, demo, nightly or full: whose cells need the pattern.")] = "",
     limit: Annotated[int | None, typer.Option(min=1, help="Images per training set.")] = None,
-    overrides: Annotated[list[str] | None, typer.Option("--set", help="An attack's setting, such as epochs=2.")] = None,
+    overrides: Annotated[list[str] | None, typer.Option("--set", help="An attack's setting, such as lr=0.01.")] = None,
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
     dtype: Annotated[Literal["float32", "bfloat16"], typer.Option(help="Of the metric's passes.")] = "float32",
     batch: Annotated[int | None, typer.Option(min=1, help="Crops at once, where memory is short.")] = None,

@@ -189,5 +189,6 @@ def work_ahead(cells: list[Cell], inputs: Inputs) -> dict[str, int]:
             work[cell.metric.name] += len(dataset.photos) * sum(current.work for current in due)
         for attack in attacks.values():
             if isinstance(attack, Universal):
-                work[cell.metric.name] += 3 * attack.epochs * sum(len(dataset.photos) for dataset in inputs.train)
+                sizes = [len(dataset.photos) for dataset in inputs.train]
+                work[cell.metric.name] += 3 * sum(size * attack.passes(size) for size in sizes)
     return dict(work)

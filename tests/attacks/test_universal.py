@@ -117,6 +117,16 @@ def test_the_pattern_is_repeated_from_the_corner_scaled_and_clipped(amplitude):
     assert torch.equal(alone, moved[1:])
 
 
+@pytest.mark.parametrize("images", [1, 8, 9, 16, 320, 1000])
+@pytest.mark.parametrize("attack", [CumulativeUAP(), OptimizedUAP(), GenerativeUAP()], ids=lambda attack: attack.epochs)
+def test_a_fit_has_the_fewest_epochs_that_are_enough_steps(attack, images):
+    steps = len(range(0, images, attack.batch))  # of an epoch
+    found = attack.passes(images)
+    assert found >= attack.epochs
+    assert found * steps >= 100
+    assert found == attack.epochs or (found - 1) * steps < 100
+
+
 def test_what_the_range_cuts_off_has_no_gradient():
     crops = torch.tensor([0.0, 0.5, 1.0]).expand(1, 3, 3, 3).clone()
     pattern = torch.full((3, 3, 3), 0.1)

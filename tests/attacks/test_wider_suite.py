@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import pytest
 import torch
-from analytic_metrics import Linear, Quadratic, Wavy
+from analytic_metrics import Linear, Quadratic, Wavy, rounded
 from torch.nn.functional import smooth_l1_loss
 
 from metric_robustness.attacks.adam_adapter import Ascent
 from metric_robustness.attacks.advcf import AdvCF, curved
 from metric_robustness.attacks.ssah import SSAH, low_band, low_gradient
 from metric_robustness.attacks.zhang_ssim import ZhangSSIM
-from metric_robustness.metrics.base import FullReference
+from metric_robustness.metrics.base import FullReference, Metric
+from metric_robustness.pipeline.catalogue.lookup import find
 from metric_robustness.pipeline.contract.attack import Sameness
+from metric_robustness.pipeline.data.dataset import open_dataset
+from metric_robustness.pipeline.data.images import decode, quantize, to_tensor
 from metric_robustness.pipeline.engine.metric.objective import ImageNoise, MetricObjective
 
 
@@ -22,6 +25,14 @@ def photographs(*size: int, seed: int = 0) -> torch.Tensor:
 
 def noise(images: torch.Tensor) -> ImageNoise:
     return ImageNoise("attack", [str(i) for i in range(len(images))])
+
+
+@pytest.fixture(scope="module")
+def sample() -> tuple[Metric, torch.Tensor]:
+    """Returns our smallest trained network and four photographs."""
+    dataset = open_dataset("sample", 4)
+    images = to_tensor([decode(photo.path, dataset.crop) for photo in dataset.photos])
+    return find("metrics", "small_cnn").load()().eval().requires_grad_(False), images
 
 
 def test_ascent_is_adam():
@@ -86,6 +97,45 @@ def test_colour_curve_is_pulled_to_the_identity():
     assert (pulled - images).abs().mean() < (free - images).abs().mean() / 2
 
 
+def test_colour_curve_keeps_the_best_of_all_it_tried_as_rounded_to_8_bits():
+    class Told(Wavy):
+        """Says which images were asked about without a gradient, and what they scored."""
+
+        def score(self, images):
+            values = super().score(images)
+            if not images.requires_grad:
+                tried.append((images.clone(), values))
+            return values
+
+    tried = []
+    images = photographs(4, 3, 16, 16)
+    found = rounded(AdvCF(lr=3.0)(images, MetricObjective(Told()), noise(images)))
+    assert torch.equal(tried[0][0], images)
+    assert len(tried) == 11
+    assert all(torch.equal(rounded(asked), asked) for asked, _ in tried)
+    values = torch.stack([scored for _, scored in tried])
+    assert torch.equal(Wavy()(found), values.amax(dim=0))
+    assert (values.argmax(dim=0) < 10).any()  # the last one is not always the best
+
+
+@pytest.mark.parametrize("goal", ["better", "worse"])
+@pytest.mark.parametrize("lr", [0.1, 3.0])
+def test_colour_curve_never_ends_below_the_clear_image(lr, goal):
+    images = photographs(4, 3, 16, 16)
+    gain = Wavy()(rounded(AdvCF(lr=lr, goal=goal)(images, MetricObjective(Wavy()), noise(images)))) - Wavy()(images)
+    assert ((gain if goal == "better" else -gain) >= 0).all()
+
+
+def test_colour_curve_moves_a_network_s_score_of_photographs(sample):
+    metric, images = sample
+    gains = {}
+    for lr in (AdvCF.lr, 0.01):
+        attacked = quantize(AdvCF(lr=lr)(images, MetricObjective(metric), noise(images)), images)
+        gains[lr] = MetricObjective(metric)(attacked) - MetricObjective(metric)(images)
+    assert (gains[0.1] >= gains[0.01]).all()
+    assert gains[0.1].mean() > 2 * gains[0.01].mean()
+
+
 def test_low_band_is_that_of_orthonormal_haar_wavelets():
     images = photographs(1, 3, 6, 8)
     expected = (images[..., ::2, ::2] + images[..., 1::2, ::2] + images[..., ::2, 1::2] + images[..., 1::2, 1::2]) / 2
@@ -99,9 +149,7 @@ def test_low_gradient_is_the_derivative(size):
     gradient = low_gradient(adversarial, low)
     moved = adversarial.clone()
     moved[1, 2, 3, 4] += step
-    values = [
-        smooth_l1_loss(low_band(x), low, reduction="none").mean((1, 2, 3))[1].item() for x in (adversarial, moved)
-    ]
+    values = [smooth_l1_loss(low_band(x), low, reduction="none").sum((1, 2, 3))[1].item() for x in (adversarial, moved)]
     assert gradient[1, 2, 3, 4].item() == pytest.approx((values[1] - values[0]) / step, rel=1e-4)
 
 
@@ -112,10 +160,21 @@ def test_ssah_moves_the_high_band_for_a_metric_that_likes_brightness_too():
         torch.randn(3, 16, 16, generator=torch.Generator().manual_seed(0)) / 768,
     )
     shares = []
-    for weight in (0.0, 1e3):
+    for weight in (0.0, 10.0):
         change = SSAH(weight=weight)(images, MetricObjective(Linear(weights + 1 / 768)), noise(images)) - images
         shares.append((low_band(change).square().sum() / change.square().sum()).item())
     assert shares[1] < shares[0]
+
+
+def test_ssah_s_own_weight_keeps_a_network_s_gain_and_halves_the_low_band(sample):
+    metric, images = sample
+    objective, gains, energies = MetricObjective(metric), [], []
+    for weight in (0.0, SSAH.weight):
+        attacked = quantize(SSAH(weight=weight)(images, objective, noise(images)), images)
+        gains.append((objective(attacked) - objective(images)).mean().item())
+        energies.append(low_band(attacked - images).square().sum().item())
+    assert gains[1] > 0.95 * gains[0]
+    assert energies[1] < 0.6 * energies[0]
 
 
 def test_perceptual_attack_stops_where_closeness_outweighs_the_gain():

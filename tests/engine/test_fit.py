@@ -23,6 +23,7 @@ from metric_robustness.pipeline.config import Preset
 from metric_robustness.pipeline.data.dataset import Dataset, open_dataset
 from metric_robustness.pipeline.data.images import load_recent
 from metric_robustness.pipeline.engine.cell import CellRun
+from metric_robustness.pipeline.engine.decide import Inputs, work_ahead
 from metric_robustness.pipeline.engine.machine import Machine
 from metric_robustness.pipeline.engine.metric.runner import MetricRunner
 from metric_robustness.pipeline.engine.selection import Selection
@@ -33,7 +34,7 @@ from metric_robustness.pipeline.store.store import FolderStore
 from metric_robustness.pipeline.store.sync import Sync
 
 CPU = torch.device("cpu")
-SMALL = Settings(overrides={"crop": "16", "batch": "3", "epochs": "4"})
+SMALL = Settings(overrides={"crop": "16", "batch": "3", "epochs": "4", "least_steps": "1"})
 
 
 class Bright(NoReference):
@@ -133,6 +134,20 @@ def test_a_pattern_is_stored_with_a_preview_and_a_stamp_and_used_again(train, tm
     assert told == []
     assert fit.file(tmp_path).stat().st_mtime_ns == before
     assert not list((tmp_path / ".work").rglob("*.safetensors"))
+
+
+@pytest.mark.parametrize("attack", ["cumulative_uap", "optimized_uap", "generative_uap"])
+@pytest.mark.parametrize(("least", "steps"), [(1, 6), (6, 6), (7, 8), (100, 100)])
+def test_a_fit_on_few_images_goes_over_them_until_it_has_its_least_steps(attack, least, steps, train, tmp_path):
+    overrides = {"crop": "16", "batch": "3", "epochs": "3", "least_steps": str(least)}  # an epoch has two steps
+    cell = cell_of(local_entry(Bright), attack, Settings(variants=False, overrides=overrides), train=train)
+    (fit,), told, done = fits_of(cell), [], []
+    pattern_of(bench_of(fit, tmp_path), fit, train, told.append)
+    stamp = read_fit_stamp(fit.file(tmp_path).with_suffix(".json"))
+    assert len(stamp.loss) == told[-1].total == steps
+    assert stamp.settings["least_steps"] == least
+    patterns_of(bench_of(fit, tmp_path / "again"), cell, [train], lambda what, work: done.append(work))
+    assert {"bright": sum(done)} == work_ahead([cell], Inputs([cell.attack], [], [train]))
 
 
 @pytest.mark.parametrize("attack", ["cumulative_uap", "optimized_uap", "generative_uap"])
@@ -285,7 +300,8 @@ def test_the_cells_key_covers_the_training_sets_of_universal_attacks_only(train)
 
 
 def test_a_fit_killed_again_and_again_comes_to_the_same_bits(laboratory, photos, tmp_path):
-    settings = ("--set", "crop=16", "--set", "batch=2", "--set", "epochs=3", "--checkpoint-every", 0)
+    settings = ("--set", "crop=16", "--set", "batch=2", "--set", "epochs=3", "--set", "least_steps=1")
+    settings += ("--checkpoint-every", 0)
 
     def fit(name: str, kill_at: int = -1):
         tally = tmp_path / f"{name}.tally"

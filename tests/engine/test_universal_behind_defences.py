@@ -24,7 +24,7 @@ from metric_robustness.pipeline.engine.universal.crop_objective import CropObjec
 from metric_robustness.pipeline.engine.universal.patterns import patterns_of
 
 CPU = torch.device("cpu")
-SMALL = {"crop": "16", "batch": "3", "epochs": "4"}
+SMALL = {"crop": "16", "batch": "3", "epochs": "4", "least_steps": "1"}
 
 
 class Slanted(NoReference):

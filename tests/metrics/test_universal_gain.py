@@ -17,10 +17,10 @@ from metric_robustness.pipeline.engine.metric.runner import MetricRunner
 from metric_robustness.pipeline.engine.universal.patterns import patterns_of
 
 SIDE = 240
-SETTINGS = {  # few and small crops: seconds instead of hours
-    "cumulative_uap": {"crop": str(SIDE)},
-    "optimized_uap": {"crop": str(SIDE), "epochs": "3", "lr": "0.01"},
-    "generative_uap": {"crop": str(SIDE), "epochs": "4", "lr": "0.01"},
+SETTINGS = {  # few and small crops, few steps: seconds instead of hours
+    "cumulative_uap": {"crop": str(SIDE), "least_steps": "1"},
+    "optimized_uap": {"crop": str(SIDE), "least_steps": "1", "epochs": "3", "lr": "0.01"},
+    "generative_uap": {"crop": str(SIDE), "least_steps": "1", "epochs": "4", "lr": "0.01"},
 }
 NETWORKS = {"small_cnn": None, "eonss": "eonss.pth"}  # ours, and a published one
 

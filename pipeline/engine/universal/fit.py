@@ -119,7 +119,7 @@ class FitRun:
 
     def _climb(self, state: State, progress: Progress) -> State:
         """Takes the steps that are left; returns the last state."""
-        steps = self.crops.steps(self.attack.batch, self.attack.epochs)
+        steps = self.crops.steps(self.attack.batch, self.attack.passes(len(self.crops.dataset.photos)))
         state = {name: value.to(self.runner.device) for name, value in state.items()}
         most = self.runner.rule(self.attack.crop, self.attack.crop)
         done = sum(map(len, steps[: progress.steps]))
