@@ -16,7 +16,8 @@ import torch
 from torch import Tensor
 
 from metric_robustness.attacks.adam_adapter import Ascent
-from metric_robustness.attacks.base import Attack, Budget, Images, Noise, Objective, per_image
+from metric_robustness.attacks.base import Attack, Budget, Images, Noise, Objective
+from metric_robustness.attacks.best_adapter import Best
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ class AdvCF(Attack):
     def perturb(self, images: Images, objective: Objective, noise: Noise) -> Images:
         identity = images.new_ones(len(images), 3, self.pieces)
         slopes, ascent = identity, Ascent()
-        best, highest = images, objective(eight_bits(images))
+        best = Best(self, images, objective)
         for _ in range(self.steps):
             with torch.enable_grad():
                 slopes = slopes.detach().requires_grad_()
@@ -51,19 +52,11 @@ class AdvCF(Attack):
                 value = (filtered * towards).sum() - self.pull * away
                 (gradient,) = torch.autograd.grad(value, slopes)
             slopes = (slopes.detach() + self.lr * ascent.update(gradient)).clamp_min(0)  # keeps the curve monotone
-            tried = self.project(curved(images, slopes), images)
-            reached = objective(eight_bits(tried))
-            higher = reached > highest  # never where one is NaN
-            best, highest = tried.where(per_image(higher), best), reached.where(higher, highest)
-        return best
+            best.offer(self.project(curved(images, slopes), images))
+        return best.images
 
     def budget(self) -> Budget:
         return Budget(queries=2 * self.steps + 1, gradients=self.steps)  # a curve's gradient, the next one's value
-
-
-def eight_bits(images: Images) -> Images:
-    """Returns the images rounded to 8 bits, as they are scored."""
-    return (255 * images).round() / 255
 
 
 def curved(images: Images, slopes: Tensor) -> Images:

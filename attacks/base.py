@@ -29,6 +29,9 @@ class Objective(Protocol):
     def gradient(self, images: Images) -> Images:
         """Returns the (N, 3, H, W) gradients of each image's own objective; costs a query and a gradient per image."""
 
+    def value_and_gradient(self, images: Images) -> tuple[Scores, Images]:
+        """Returns the (N,) objective with its (N, 3, H, W) gradients, at the cost of the gradients alone."""
+
     def clear_score(self, metric: str) -> Scores:
         """Returns the (N,) scores of the clear images by a metric that the attack names in `needs`, in its unit."""
 
@@ -68,7 +71,8 @@ class Attack(ABC):
 
     access: ClassVar[Literal["white", "black"]]  # white: may take gradients
     family: ClassVar[Literal["sign", "optimised", "universal", "query", "colour", "geometric", "control"]]
-    suite: ClassVar[Literal["base", "wide"]] = "wide"  # base: an attack of the base benchmark; presets select by suite
+    # base: an attack of the base benchmark; strong: finds the worst case; wide: all others. Presets select by suite.
+    suite: ClassVar[Literal["base", "strong", "wide"]] = "wide"
     needs: ClassVar[tuple[str, ...]] = ()  # surrogates: further metrics that it asks
     variants: ClassVar[Mapping[str, Mapping[str, Any]]] = {}  # name: settings that run as well as the defaults
     formula: ClassVar[str]  # what it does, in one line, in the words of docs/attacks.md
@@ -118,6 +122,20 @@ class Attack(ABC):
     def project(self, adversarial: Images, images: Images) -> Images:
         """Returns the nearest images within eps of `images` and within [0, 1]."""
         return torch.clamp(adversarial, images - self.eps, images + self.eps).clamp_(0, 1)
+
+    def rounded(self, adversarial: Images, images: Images) -> Images:
+        """Returns the images as 8-bit files hold them, within the largest multiple of 1/255 that eps holds.
+
+        Plain rounding would break the budget where eps is no multiple of 1/255: 25.5/255 would become 26/255.
+
+        Args:
+            adversarial: (N, 3, H, W) in [0, 1].
+            images: The clear images, which lie on the 256 levels.
+        """
+        levels = int(self.eps * 255 + 1e-3)
+        clear = images.mul(255).round_()
+        change = adversarial.mul(255).round_().sub_(clear).clamp_(-levels, levels)
+        return change.add_(clear).div_(255)
 
     def aim(self, objective: Objective) -> Aim:
         """Returns the objective that serves this attack's goal."""
@@ -227,8 +245,13 @@ class Aim:
 
     def gradient(self, images: Images) -> Images:
         """Returns the gradients, 0 where they are not finite: no direction is known there, so the pixel stays."""
-        gradient = self.objective.gradient(images)
-        return (gradient if self.sign > 0 else -gradient).nan_to_num_(nan=0, posinf=0, neginf=0)
+        return self.value_and_gradient(images)[1]
+
+    def value_and_gradient(self, images: Images) -> tuple[Scores, Images]:
+        """Returns the (N,) objective, and the gradients as `gradient` does."""
+        value, gradient = self.objective.value_and_gradient(images)
+        gradient = (gradient if self.sign > 0 else -gradient).nan_to_num_(nan=0, posinf=0, neginf=0)
+        return self.sign * value, gradient
 
     def clear_score(self, metric: str) -> Scores:
         """Returns the (N,) scores of the clear images by `metric`."""

@@ -105,7 +105,7 @@ class MetricSelection(_ConfigModel):
 class AttackSelection(_ConfigModel):
     """Which attacks a preset runs."""
 
-    suite: tuple[Literal["base", "wide"], ...] = ("base", "wide")
+    suite: tuple[Literal["base", "strong", "wide"], ...] = ("base", "strong", "wide")
 
     def takes(self, entry: Entry) -> bool:
         """Returns whether the preset runs this attack."""

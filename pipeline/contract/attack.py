@@ -13,7 +13,6 @@ from metric_robustness.pipeline.catalogue.entry import Entry
 from metric_robustness.pipeline.cells.settings import Settings
 from metric_robustness.pipeline.contract.base import BrokenPromiseError, Check, checked, photographs, require
 from metric_robustness.pipeline.contract.universal import FitCheck
-from metric_robustness.pipeline.data.images import quantize
 from metric_robustness.pipeline.engine.attack.settings import attack_variants
 from metric_robustness.pipeline.engine.metric.objective import ImageNoise, MetricObjective
 
@@ -101,8 +100,8 @@ class AttackCheck:
 
     def raises(self) -> str:
         """Checks that the objective rises for every image, after rounding to 8 bits; a control need not raise it."""
-        value = self.objective(self.images)
-        attacked = quantize(self.result([0, 1, 2]), self.images, self.attack.eps)
+        value = self.attack.aim(self.objective(self.images))
+        attacked = self.attack.rounded(self.result([0, 1, 2]), self.images)
         gains = (value(attacked) - value(self.images)).tolist()
         shown = ", ".join(f"{gain:+.3f}" for gain in gains)
         if self.attack.family == "control":

@@ -1,4 +1,4 @@
-"""Pixels: decoding, JPEG, rounding to 8 bits, and writing."""
+"""Pixels: decoding, JPEG, and writing."""
 
 from __future__ import annotations
 
@@ -146,22 +146,6 @@ def to_tensor(pixels: list[Pixels]) -> Images:
     images = np.stack(pixels).transpose(0, 3, 1, 2).astype(np.float32, order="C")
     images /= np.float32(255)
     return torch.from_numpy(images)
-
-
-def quantize(adversarial: Images, images: Images, eps: float = 1) -> Images:
-    """Rounds to the 256 levels of an image file, never further than eps from the clear images.
-
-    Plain rounding would break the budget where eps is no multiple of 1/255: 25.5/255 would become 26/255.
-
-    Args:
-        adversarial: What the attack returned, (N, 3, H, W) in [0, 1].
-        images: The clear images, which lie on the 256 levels.
-        eps: The attack's budget, in [0, 1] pixel units.
-    """
-    levels = int(eps * 255 + 1e-3)
-    clear = images.mul(255).round_()
-    change = adversarial.mul(255).round_().sub_(clear).clamp_(-levels, levels)
-    return change.add_(clear).div_(255)
 
 
 def write_png(image: Images, path: Path) -> None:

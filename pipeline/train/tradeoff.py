@@ -14,7 +14,7 @@ import torch
 from metric_robustness.attacks.base import Attack
 from metric_robustness.metrics.base import Images, Metric
 from metric_robustness.pipeline.catalogue.lookup import find
-from metric_robustness.pipeline.data.images import quantize, to_tensor
+from metric_robustness.pipeline.data.images import to_tensor
 from metric_robustness.pipeline.engine.metric.objective import ImageNoise, MetricObjective
 from metric_robustness.pipeline.errors import BenchError
 from metric_robustness.pipeline.files import folder_lock, write_atomically
@@ -164,7 +164,7 @@ def examine(metric: Metric, distorted: Samples, clear: Images) -> dict[str, floa
         norms.append(gradient.abs().sum(dim=(1, 2, 3)))
     for part in torch.split(clear, TOGETHER):
         names = [str(number) for number in range(len(part))]
-        attacked = quantize(attack(part, MetricObjective(metric), ImageNoise("ifgsm", names)), part, EPS)
+        attacked = attack.rounded(attack(part, MetricObjective(metric), ImageNoise("ifgsm", names)), part)
         with torch.no_grad():
             gains.append(quality(metric, attacked) - quality(metric, part))
     with torch.no_grad():

@@ -15,7 +15,7 @@ from metric_robustness.metrics.base import FullReference, Metric
 from metric_robustness.pipeline.catalogue.lookup import find
 from metric_robustness.pipeline.contract.attack import Sameness
 from metric_robustness.pipeline.data.dataset import open_dataset
-from metric_robustness.pipeline.data.images import decode, quantize, to_tensor
+from metric_robustness.pipeline.data.images import decode, to_tensor
 from metric_robustness.pipeline.engine.metric.objective import ImageNoise, MetricObjective
 
 
@@ -130,7 +130,8 @@ def test_colour_curve_moves_a_network_s_score_of_photographs(sample):
     metric, images = sample
     gains = {}
     for lr in (AdvCF.lr, 0.01):
-        attacked = quantize(AdvCF(lr=lr)(images, MetricObjective(metric), noise(images)), images)
+        attack = AdvCF(lr=lr)
+        attacked = attack.rounded(attack(images, MetricObjective(metric), noise(images)), images)
         gains[lr] = MetricObjective(metric)(attacked) - MetricObjective(metric)(images)
     assert (gains[0.1] >= gains[0.01]).all()
     assert gains[0.1].mean() > 2 * gains[0.01].mean()
@@ -170,7 +171,8 @@ def test_ssah_s_own_weight_keeps_a_network_s_gain_and_halves_the_low_band(sample
     metric, images = sample
     objective, gains, energies = MetricObjective(metric), [], []
     for weight in (0.0, SSAH.weight):
-        attacked = quantize(SSAH(weight=weight)(images, objective, noise(images)), images)
+        attack = SSAH(weight=weight)
+        attacked = attack.rounded(attack(images, objective, noise(images)), images)
         gains.append((objective(attacked) - objective(images)).mean().item())
         energies.append(low_band(attacked - images).square().sum().item())
     assert gains[1] > 0.95 * gains[0]

@@ -7,13 +7,11 @@ import io
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from PIL import Image
 
 from metric_robustness.pipeline.cells.distortion import Distortion
 from metric_robustness.pipeline.data.dataset import Photo, open_dataset
-from metric_robustness.pipeline.data.images import ahead, compress, decode, load_batch, quantize, to_tensor, write_png
+from metric_robustness.pipeline.data.images import ahead, compress, decode, load_batch, to_tensor, write_png
 
 PIXELS = np.random.default_rng(1).integers(0, 256, (12, 17, 3), dtype=np.uint8)
 GREY = PIXELS[..., 0]
@@ -161,34 +159,8 @@ def test_jpeg_is_what_pillow_writes_with_halved_colour():
     assert far == sorted(far)
 
 
-def images_of(seed: int):
-    return torch.from_numpy(np.random.default_rng(seed).integers(0, 256, (2, 3, 6, 5)).astype(np.float32)) / 255
-
-
-@settings(max_examples=60, deadline=None)
-@given(eps=st.floats(0, 1), seed=st.integers(0, 99), levels=st.none() | st.integers(0, 255))
-def test_rounding_lands_on_the_levels_and_never_breaks_the_budget(eps, seed, levels):
-    eps = eps if levels is None else levels / 255
-    clear = images_of(seed)
-    wish = clear + eps * (2 * torch.rand(clear.shape, generator=torch.Generator().manual_seed(seed)) - 1)
-    attacked = quantize(wish.clamp(0, 1), clear, eps)
-    assert torch.equal((attacked * 255).round() / 255, attacked)
-    assert attacked.min() >= 0
-    assert attacked.max() <= 1
-    change = ((attacked - clear).double() * 255).round().abs().max()
-    assert change <= eps * 255 + 1e-3
-    assert ((attacked - wish.clamp(0, 1)).abs() <= 1 / 255 + 1e-6).all()
-
-
-def test_a_budget_between_two_levels_is_not_rounded_up():
-    clear = torch.full((1, 3, 4, 4), 100 / 255)
-    assert torch.equal(quantize(clear + 0.1, clear, 0.1), torch.full((1, 3, 4, 4), 125 / 255))
-    assert torch.equal(quantize(clear - 0.1, clear, 0.1), torch.full((1, 3, 4, 4), 75 / 255))
-    assert torch.equal(quantize(clear + 10 / 255, clear, 10 / 255), torch.full((1, 3, 4, 4), 110 / 255))
-
-
 def test_saved_images_are_the_ones_that_were_scored(tmp_path):
-    attacked = quantize(images_of(3) + 0.013, images_of(3))[0]
+    attacked = torch.rand(3, 6, 5, generator=torch.Generator().manual_seed(3)).mul(255).round().div(255)
     write_png(attacked, tmp_path / "sub" / "ä b.png")
     assert torch.equal(to_tensor([decode(tmp_path / "sub" / "ä b.png")])[0], attacked)
 

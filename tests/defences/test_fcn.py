@@ -10,7 +10,7 @@ import torch
 
 from metric_robustness.attacks.advcf import AdvCF
 from metric_robustness.pipeline.catalogue import lookup
-from metric_robustness.pipeline.data.images import decode, quantize, to_tensor
+from metric_robustness.pipeline.data.images import decode, to_tensor
 from metric_robustness.pipeline.engine.metric.objective import ImageNoise, MetricObjective
 from metric_robustness.pipeline.train.recipes import TID2013_SOURCES
 
@@ -28,7 +28,7 @@ def scores(shared_data: Path) -> dict[str, torch.Tensor]:
     fcn = lookup.find("defences", "fcn").load()()
     clear = to_tensor([decode(folder / name)[100:356, 200:456] for name in names])
     noise = ImageNoise("advcf", names)
-    attacked = quantize(AdvCF()(clear, MetricObjective(metric), noise), clear)
+    attacked = AdvCF().rounded(AdvCF()(clear, MetricObjective(metric), noise), clear)
     with torch.no_grad():
         images = {"clear": clear, "attacked": attacked, "filtered": fcn(clear, noise), "both": fcn(attacked, noise)}
         return {name: metric(each) for name, each in images.items()}

@@ -22,7 +22,7 @@ from metric_robustness.pipeline.contract import check_entry
 from metric_robustness.pipeline.contract.base import photographs
 from metric_robustness.pipeline.contract.metric import distort
 from metric_robustness.pipeline.data.dataset import open_dataset
-from metric_robustness.pipeline.data.images import load_batch, quantize, to_tensor
+from metric_robustness.pipeline.data.images import load_batch, to_tensor
 from metric_robustness.pipeline.engine.attack.settings import attack_variants
 from metric_robustness.pipeline.engine.metric.objective import ImageNoise, MetricObjective
 
@@ -180,7 +180,7 @@ def gains(
     attacked = attack(images, objective, ImageNoise(name, NAMES[:count]))
     noise = ImageNoise("same size", NAMES[:count]).uniform(images)
     if rounded:
-        attacked = quantize(attacked, images, attack.eps)
+        attacked = attack.rounded(attacked, images)
     noisy = (images + noise * size(attacked - images) / size(noise)).clamp(0, 1)
     if rounded:
         noisy = (255 * noisy).round() / 255

@@ -19,7 +19,6 @@ from metric_robustness.pipeline.catalogue import lookup
 from metric_robustness.pipeline.cells.settings import Settings
 from metric_robustness.pipeline.cli.listing import listing
 from metric_robustness.pipeline.contract.base import photographs
-from metric_robustness.pipeline.data.images import quantize
 from metric_robustness.pipeline.engine.metric.build import build_metric
 from metric_robustness.pipeline.engine.metric.objective import ImageNoise, MetricObjective
 from metric_robustness.pipeline.files import file_digest
@@ -53,7 +52,7 @@ def gain(name: str) -> float:
     """Returns what I-FGSM at 4/255 adds to the score, on average."""
     attack = replace(lookup.find("attacks", "ifgsm").load()(), eps=4 / 255)
     metric, names = load(name), [str(number) for number in range(len(shown()))]
-    attacked = quantize(attack(shown(), MetricObjective(metric), ImageNoise("ifgsm", names)), shown(), attack.eps)
+    attacked = attack.rounded(attack(shown(), MetricObjective(metric), ImageNoise("ifgsm", names)), shown())
     return (metric(attacked) - metric(shown())).mean().item()
 
 

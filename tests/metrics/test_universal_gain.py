@@ -11,7 +11,7 @@ from metric_robustness.pipeline.catalogue import lookup
 from metric_robustness.pipeline.cells.cell import Cell
 from metric_robustness.pipeline.cells.settings import Settings
 from metric_robustness.pipeline.data.dataset import open_dataset
-from metric_robustness.pipeline.data.images import decode, quantize, to_tensor
+from metric_robustness.pipeline.data.images import decode, to_tensor
 from metric_robustness.pipeline.engine.metric.objective import ImageNoise, MetricObjective
 from metric_robustness.pipeline.engine.metric.runner import MetricRunner
 from metric_robustness.pipeline.engine.universal.patterns import patterns_of
@@ -55,7 +55,7 @@ def test_beats_noise_of_the_same_largest_value_and_of_the_same_rms(name, runner,
     drawn = ImageNoise("noise", names)
     for amplitude in attack.amplitudes[1:]:
         tried = attack.at(amplitude, pattern)
-        attacked = quantize(tried(clear, objective, ImageNoise(name, names)), clear, tried.eps)
+        attacked = tried.rounded(tried(clear, objective, ImageNoise(name, names)), clear)
         change = attacked - clear
         largest, rms = change.abs().amax((1, 2, 3), keepdim=True), change.square().mean((1, 2, 3), keepdim=True).sqrt()
         noise = {"same largest value": largest * drawn.uniform(clear), "same RMS": rms * drawn.normal(clear)}

@@ -13,7 +13,7 @@ import torch
 from metric_robustness.metrics.base import Images, Scores
 from metric_robustness.pipeline.cells.row import Row
 from metric_robustness.pipeline.data.dataset import Dataset, Photo
-from metric_robustness.pipeline.data.images import Batch, ahead, load_saved, quantize
+from metric_robustness.pipeline.data.images import Batch, ahead, load_saved
 from metric_robustness.pipeline.engine.attack.assess import Assessment, Assessors
 from metric_robustness.pipeline.engine.attack.pass_run import Workplace
 from metric_robustness.pipeline.engine.attack.passes import Pass, Trial
@@ -46,7 +46,7 @@ def attack_batch(images: Images, names: list[str], objective: MetricObjective, t
     """
     if trial.saved is None:
         adversarial = trial.attack(images, objective, ImageNoise(trial.name, names))
-        attacked = quantize(adversarial, images, trial.attack.eps)
+        attacked = trial.attack.rounded(adversarial, images)
     else:
         attacked = load_saved([trial.saved[name] for name in names], images)
     with torch.no_grad():

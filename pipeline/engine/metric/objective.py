@@ -53,7 +53,6 @@ class MetricObjective:
         self.queries = self.gradients = 0  # per image
         self.zero: Tensor | bool = False  # (N,): some gradient of the image was zero: it has no direction
         self.broken: Tensor | bool = False  # (N,): some gradient of the image was not finite
-        self.value: Scores = torch.empty(0)  # (N,): the objective where the last gradient was taken
 
     def __call__(self, images: Images) -> Scores:
         """Returns the objective of each image."""
@@ -62,7 +61,11 @@ class MetricObjective:
             return _mean([self._value(images) for _ in range(self.draws)])
 
     def gradient(self, images: Images) -> Images:
-        """Returns the gradient of each image's own objective, by one backward pass of their sum.
+        """Returns the gradients of `value_and_gradient`."""
+        return self.value_and_gradient(images)[1]
+
+    def value_and_gradient(self, images: Images) -> tuple[Scores, Images]:
+        """Returns the objective of each image with its own gradient, by one backward pass of their sum.
 
         Raises:
             PermissionError: If the attack declared itself black-box.
@@ -78,14 +81,14 @@ class MetricObjective:
                 value = self._value(images)
                 slopes.append(torch.autograd.grad(value.sum(), images)[0])
                 values.append(value.detach())
-        self.value, gradient = _mean(values), _mean(slopes)
+        gradient = _mean(slopes)
         if 0 in gradient.stride():  # the gradient of a plain sum is one number repeated, which no attack can write into
             gradient = gradient.contiguous()
         # Both return NaN where there is one, and are many times faster here than a norm or `aminmax`.
         low, high = gradient.flatten(1).amin(dim=1), gradient.flatten(1).amax(dim=1)
         self.zero = self.zero | ((low == 0) & (high == 0))
         self.broken = self.broken | ~(low.isfinite() & high.isfinite())
-        return gradient
+        return _mean(values), gradient
 
     def flaws(self, index: int) -> list[str]:
         """Returns what was wrong with the gradients of an image; complete only once the attack is over."""

@@ -43,18 +43,23 @@ class CropObjective:
 
     def gradient(self, images: Images) -> Images:
         """Returns the gradient of each crop's own objective."""
+        return self.value_and_gradient(images)[1]
+
+    def value_and_gradient(self, images: Images) -> tuple[Scores, Images]:
+        """Returns the objective of each crop with its own gradient."""
         try:
-            found = [(objective.gradient(part), objective.value) for objective, part in self._parts(images)]
+            found = [objective.value_and_gradient(part) for objective, part in self._parts(images)]
         except Exception as error:
             if not out_of_memory(error) or self.most == 1:
                 raise
         else:
-            self.values = torch.cat([value for _, value in found])
-            return torch.cat([gradient for gradient, _ in found])
+            values, gradients = map(torch.cat, zip(*found, strict=True))
+            self.values = values
+            return values, gradients
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
         self.most = -(-self.most // 2)
-        return self.gradient(images)
+        return self.value_and_gradient(images)
 
     def clear_score(self, metric: str) -> Scores:
         """Raises KeyError: a fit knows no other metric."""
