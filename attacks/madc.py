@@ -4,9 +4,9 @@ Wang, Simoncelli. Maximum differentiation (MAD) competition. Journal of Vision 8
 https://doi.org/10.1167/8.12.8
 Each step follows the metric's gradient without its component along the gradient of the MSE, then returns along the
 latter to the target MSE. The step's length is `step` times the share of the gradient that is left: it shrinks near the
-optimum, whatever the metric's scale. `published` does what the base benchmark's code does: 8 sign steps of .001, which
-never reach its bound. Its published rows (55.9 dB on average) match this variant before rounding to 8 bits; a change of
-.002 does not survive the rounding.
+optimum, whatever the metric's scale. `within` clips the result to eps 10/255, the budget of the worst case. `published`
+does what the base benchmark's code does: 8 sign steps of .001, which never reach its bound. Its published rows (55.9 dB
+on average) match this variant before rounding to 8 bits; a change of .002 does not survive the rounding.
 """
 
 from dataclasses import dataclass
@@ -31,7 +31,10 @@ class MADC(Attack):
         "steps of .001 instead, and its bound, RMSE 10/255, cannot be reached in 8 of them, so that its attack is far "
         "weaker (variant published). rmse and step are ours."
     )
-    variants = {"published": {"rmse": 0.0392156862745098, "step": 0.001, "signed": True}}
+    variants = {
+        "within": {"eps": 0.0392156862745098},
+        "published": {"rmse": 0.0392156862745098, "step": 0.001, "signed": True},
+    }
 
     eps: float = 1.0  # the RMSE bounds the change instead
     rmse: float = 5 / 255  # the target, met within .1 % (the method allows 4 %) unless [0, 1] leaves no room

@@ -7,6 +7,7 @@ published code. Differences: the search begins at the clear image, since stripes
 may have any size. It finds what gradients hide, at the price of many queries.
 """
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -47,8 +48,8 @@ class Square(Attack):
 
     def side(self, query: int, height: int, width: int) -> int:
         """Returns the side of the squares at a query, in pixels."""
-        area = SHARE * height * width / 2 ** sum(query >= part * self.queries for part in HALVED)
-        return max(1, min(round(area**0.5), height, width))
+        halvings = sum(query >= part * self.queries for part in HALVED)
+        return max(1, min(round(math.sqrt(SHARE * height * width / 2**halvings)), height, width))
 
     def budget(self) -> Budget:
         return Budget(queries=1 + self.queries, gradients=0)

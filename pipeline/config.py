@@ -123,7 +123,7 @@ class Preset(_ConfigModel):
     frames: Annotated[int, Field(ge=1)] | None = None  # of each video, from its beginning
     metrics: MetricSelection = MetricSelection()
     attacks: AttackSelection = AttackSelection()
-    variants: bool = True
+    variants: bool | tuple[str, ...] = True  # whether variants of attacks are run, or the names of those that are
     jpeg: Annotated[tuple[Annotated[int, Field(ge=1, le=100)] | Literal["none"], ...], Field(min_length=1)] = (50,)
     train: tuple[str, ...] = ()  # the training sets of universal attacks, which are not run without one
     train_limit: Annotated[int, Field(ge=1)] | None = None  # images of each

@@ -109,7 +109,7 @@ def fits_of(cell: Cell) -> list[Fit]:
     if not is_universal(cell.attack):
         return []
     settings = replace(cell.settings, defences=())  # none of these takes part in a fit
-    variants = cell.attack.fields.get("variants", {}) if settings.variants and not settings.overrides else {}
+    variants = [name for name in cell.attack.fields.get("variants", {}) if settings.takes(name)]
     return [
         Fit(cell.metric, cell.attack, variant, name, content, settings)
         for name, content in cell.train.items()

@@ -19,7 +19,7 @@ class Settings:
     """What the rows depend on besides code and data.
 
     Attributes:
-        variants: Whether the attack's variants are run, too.
+        variants: Whether the attack's variants are run, too, or the names of those that are.
         distortions: Of the images that full-reference metrics score; the first one is the default.
         overrides: Settings of the attack that `--set` changes, by their names.
         dtype: Of the attack's search; scores are always float32.
@@ -27,12 +27,18 @@ class Settings:
         defences: The images that attack the bare metric are also scored by the metric with each of these before it.
     """
 
-    variants: bool = True
+    variants: bool | tuple[str, ...] = True
     distortions: tuple[Distortion, ...] = (Distortion(50),)
     overrides: Mapping[str, str] = field(default_factory=dict)
     dtype: Literal["float32", "bfloat16"] = "float32"
     codec: str = ""
     defences: tuple[str, ...] = ()
+
+    def takes(self, variant: str) -> bool:
+        """Returns whether a variant of an attack is run, too; with `--set` none is."""
+        if self.overrides:
+            return False
+        return self.variants if isinstance(self.variants, bool) else variant in self.variants
 
     @property
     def suffix(self) -> str:
@@ -59,7 +65,7 @@ class Settings:
     def facts(self) -> dict[str, Any]:
         """Returns the settings as a stamp holds them and as keys hash them."""
         return {
-            "variants": self.variants,
+            "variants": self.variants if isinstance(self.variants, bool) else list(self.variants),
             "jpeg": [distortion.setting for distortion in self.distortions],
             "overrides": dict(self.overrides),
             "dtype": self.dtype,

@@ -26,8 +26,8 @@ def attack_variants(entry: Entry, settings: Settings) -> dict[str, Attack]:
     try:
         default = overridden(entry.load()(), entry.name, settings)
         variants: dict[str, Attack] = {"": default}
-        if settings.variants and not settings.overrides:
-            variants |= {name: replace(default, **changes) for name, changes in default.variants.items()}
+        known = {name: changes for name, changes in default.variants.items() if settings.takes(name)}
+        variants |= {name: replace(default, **changes) for name, changes in known.items()}
         for attack in variants.values():
             attack.budget()  # an attack whose budget fails must do so here, before anything runs
     except BenchError:

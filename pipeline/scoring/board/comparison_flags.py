@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from metric_robustness.pipeline.scoring.board.flags import Flag
-from metric_robustness.pipeline.scoring.board.records import BUDGET, CONTROL, Record
+from metric_robustness.pipeline.scoring.board.records import CONTROL, Record
 from metric_robustness.pipeline.scoring.scores.effects import beyond
 
 SURE = 0.95  # in so many of the resamples the weaker attack must win
@@ -27,21 +27,20 @@ def doubtful(records: Sequence[Record]) -> list[Record]:
 
 
 def _noise(group: Sequence[Record]) -> Iterator[tuple[Record, Flag]]:
-    """Yields attacks that move the score no further than noise of the same eps."""
-    controls = [record for record in group if record.family == CONTROL and not record.variant]
-    for record in group:
-        for noise in controls:
-            if record.family == CONTROL or not math.isclose(noise.eps, record.eps):
-                continue
-            by_noise, by_attack = _gain(noise), _gain(record)
-            if abs(by_noise) >= abs(by_attack):
-                text = f"{noise.attack} of the same eps moves the score as much: {by_noise:.3f} against {by_attack:.3f}"
-                yield record, Flag("noise_as_strong", text, (record.setting,))
+    """Yields the strongest attack, if noise of the same eps raises the score as much."""
+    strongest = max((record for record in group if record.ranks), key=_gain, default=None)
+    for noise in group:
+        if strongest is None or noise.family != CONTROL or noise.variant or not math.isclose(noise.eps, strongest.eps):
+            continue
+        by_noise, by_attack = _gain(noise), _gain(strongest)
+        if by_noise >= by_attack:
+            text = f"{noise.attack} of the same eps raises the score as much: {by_noise:.3f} against {by_attack:.3f}"
+            yield strongest, Flag("noise_as_strong", text, (strongest.setting,))
 
 
 def _weaker(group: Sequence[Record]) -> Iterator[tuple[Record, Flag]]:
     """Yields the strongest attack by gradients, where one that should be weaker outdoes it."""
-    able = [record for record in group if record.ranks and not record.variant and not record.eps > BUDGET + 1e-6]
+    able = [record for record in group if record.ranks]
     white = [record for record in able if record.access == "white"]
     many = [record for record in white if record.gradients > 1]
     for record in able:

@@ -80,8 +80,8 @@ EXPLANATIONS: Mapping[str, Explanation] = MappingProxyType(
         ),
         "noise_as_strong": Explanation(
             "No better than noise",
-            "Uniform noise of the same size, which knows nothing of the metric, moved the score as far as the attack "
-            "did. The attack has shown nothing beyond what any change of that size does.",
+            "Uniform noise of the same size, which knows nothing of the metric, raised the score as far as the "
+            "strongest attack did. The attacks have shown nothing beyond what any change of that size does.",
         ),
         "fewer_images": Explanation(
             "Fewer images than asked",

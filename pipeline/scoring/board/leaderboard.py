@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from statistics import fmean
 
@@ -35,8 +35,8 @@ FEW = 64  # images, below which a gain is known to no better than about 10 %
 class Effects:
     """What attacks did to one metric."""
 
-    worst: Effect | None  # of the worst attack on each image; None if no attack was done
-    worst_on: dict[str, int]  # attack -> images on which it was the worst
+    worst: Effect | None  # of the worst that was done to each image within the budget; None if no attack was done
+    worst_on: dict[str, int]  # attack -> images on which it was the worst; on the others nothing raised the score
     families: dict[str, Effect]
     attacks: dict[str, Effect]  # under default settings
     variants: dict[str, Effect]  # "attack:variant"
@@ -160,8 +160,7 @@ def _why_not(record: Record) -> tuple[str, str] | None:
 def _section(dataset: str, kind: str, records: list[Record], processes: Processes) -> tuple[Section, list[Gap]]:
     families = {record.attack: record.family for record in records}
     attacks = dict(sorted(families.items(), key=lambda item: (item[1] == CONTROL, item[1], item[0])))
-    able = {record.attack: record.eps for record in records if record.effect and not record.variant and record.ranks}
-    wanted = {attack for attack, eps in able.items() if not eps > BUDGET + 1e-6} or set(able)
+    wanted = {record.attack for record in records if record.effect and record.ranks}
     by_metric: dict[str, list[Record]] = {}
     for record in sorted(records, key=lambda record: record.metric):
         by_metric.setdefault(record.metric, []).append(record)
@@ -205,7 +204,7 @@ def _unranked(own: list[Record], attacks: Mapping[str, str], wanted: set[str]) -
     Args:
         own: The metric's records.
         attacks: The attacks of the section with their families.
-        wanted: The attacks that compete for the worst case.
+        wanted: The attacks without which a metric has no rank.
     """
     settings: dict[tuple[str, str], list[Record]] = {}
     for record in own:
@@ -213,12 +212,11 @@ def _unranked(own: list[Record], attacks: Mapping[str, str], wanted: set[str]) -
             settings.setdefault((record.attack, record.variant), []).append(record)
     effects = {key: _effect(group) for key, group in settings.items()}
     default = {attack: effects[attack, ""] for attack in attacks if (attack, "") in effects}
-    pairs = {attack: over_settings(_pairs(settings[attack, ""])) for attack in default if attack in wanted}
+    counting = [record for record in own if record.counts and record.within]
     families = {}
-    for family in sorted({attacks[attack] for attack in pairs}):
-        within = {attack: pairs[attack] for attack in pairs if attacks[attack] == family}
-        families[family], _ = _worst(within, default)
-    worst, shares = _worst(pairs, default) if pairs else (None, {})
+    for family in sorted({attacks[record.attack] for record in counting if record.attack in wanted}):
+        families[family], _ = _worst([record for record in counting if attacks[record.attack] == family])
+    worst, shares = _worst(counting) if counting else (None, {})
     reasons = {record.attack: record.reason for record in own if record.status != "done"}
     missing = {attack: reasons.get(attack, "not run") for attack in attacks if attack not in default}
     stamp = own[0].stamp
@@ -257,14 +255,12 @@ def _effect(settings: list[Record]) -> Effect:
     return averaged(_pairs(settings))
 
 
-def _worst(pairs: Mapping[str, pd.DataFrame], effects: Mapping[str, Effect]) -> tuple[Effect, dict[str, int]]:
+def _worst(counting: Sequence[Record]) -> tuple[Effect, dict[str, int]]:
     """Returns the effect of the per-image worst case, and on how many images each attack was the worst."""
-    if len(pairs) == 1:
-        (name,) = pairs
-        return effects[name], {name: effects[name].n}
-    worst = worst_case(pairs)
+    pairs = [(record.attack, record.scored.pairs) for record in counting if record.scored]
+    worst = worst_case(pairs, BUDGET)
     shares = Counter(worst["attack"])
-    return effect_of(worst), {name: shares[name] for name in sorted(pairs)}
+    return effect_of(worst), {name: shares[name] for name in sorted({name for name, _ in pairs})}
 
 
 def _over_noise(settings: Mapping[tuple[str, str], list[Record]], effects: Mapping[str, Effect]) -> dict[str, Estimate]:

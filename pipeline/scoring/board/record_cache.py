@@ -57,7 +57,7 @@ class CachedRecords:
         self.cells[name] = {"key": key, "records": [self._packed(record) for record in records]}
         for i, record in enumerate(records):
             if scored := record.scored:
-                arrays = {column: scored.pairs[column].to_numpy() for column in ("before", "after")}
+                arrays = {column: scored.pairs[column].to_numpy() for column in ("before", "after", "linf")}
                 arrays["gains"] = scored.effect.gains
                 self.arrays |= {f"{name}/{i}/{column}": array for column, array in arrays.items()}
 
@@ -94,11 +94,11 @@ class CachedRecords:
         return Record(flags=flags, on=setting, scored=scored and self._scored(scored, known, place), **packed, **cell)
 
     def _scored(self, packed: Json, known: Sequence[Names], place: str) -> Scored:
-        before, after, gains = (self.arrays[f"{place}/{name}"] for name in ("before", "after", "gains"))
+        before, after, linf, gains = (self.arrays[f"{place}/{name}"] for name in ("before", "after", "linf", "gains"))
         effect = packed["effect"]
         intervals = {name: (low, high) for name, (low, high) in effect["intervals"].items()}
         return Scored(
-            pairs=pairs_by_image(*known[packed["names"]], before, after),
+            pairs=pairs_by_image(*known[packed["names"]], before, after, linf),
             effect=Effect(effect["n"], effect["scores"], intervals, gains),
             scale=ScoreScale(**packed["scale"]),
             **{name: packed[name] for name in ("subset", "costs", "opinions")},

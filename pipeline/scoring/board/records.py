@@ -16,13 +16,13 @@ from metric_robustness.pipeline.errors import DataError
 from metric_robustness.pipeline.scoring.board.flags import Flag
 from metric_robustness.pipeline.scoring.board.probe_flags import probed
 from metric_robustness.pipeline.scoring.read.cells import Status, StoredCell
-from metric_robustness.pipeline.scoring.scores.effects import Effect, effect_of, score_pairs
+from metric_robustness.pipeline.scoring.scores.effects import LEVEL_ERROR, Effect, effect_of, score_pairs
 from metric_robustness.pipeline.scoring.scores.opinions import before_and_after
 from metric_robustness.pipeline.scoring.scores.ranges import Ranges, fixed_scale
 from metric_robustness.pipeline.scoring.scores.robustness import ScoreScale, robustness, subset_scale
 
-BUDGET = 10 / 255  # eps up to which attacks compete for the worst case: a larger change would always win
-CONTROL = "control"  # the family that is shown with the attacks, but does not compete with them
+BUDGET = 10 / 255  # the largest change that counts for the worst case: a larger one would always win
+CONTROL = "control"  # the family that every metric of a table need not have
 GRADIENT_FLAWS = {"zero gradient": "zero_gradients", "gradient not finite": "broken_gradients"}  # in a stamp -> flag
 COSTS = ("psnr", "ssim", "linf", "queries", "gradients")
 
@@ -118,8 +118,19 @@ class Record:
 
     @property
     def ranks(self) -> bool:
-        """Returns whether the attack counts for the worst case: it is meant to raise the score, and is no control."""
-        return self.family != CONTROL and self._settings().get("goal") != "worse"
+        """Returns whether a metric must have this record to be ranked: the attack means to raise it, within eps."""
+        return self.counts and self.family != CONTROL and not self.variant and not self.eps > BUDGET + LEVEL_ERROR
+
+    @property
+    def counts(self) -> bool:
+        """Returns whether its rows count for the worst case: of the same images, and meant to raise the score."""
+        known = {"", *(self.stamp.attack.variants if self.stamp else ())}
+        return self.variant in known and self._settings().get("goal") != "worse"
+
+    @property
+    def within(self) -> bool:
+        """Returns whether some row changes its image by no more than the budget, or does not say by how much."""
+        return self.scored is not None and bool((~(self.scored.pairs["linf"] > BUDGET + LEVEL_ERROR)).any())
 
     @property
     def off_board(self) -> str:

@@ -1,14 +1,15 @@
 """The effect of an attack on a set of images: every score with its interval; and that of the worst of several attacks.
 
-A table of score pairs has one row per image, with the columns `clip`, `before` and `after`: the clear and the attacked
-score on the scale.
+A table of score pairs has one row per image, with the columns `clip`, `before` and `after`, the clear and the attacked
+score on the scale, and `linf`, the largest change of a channel value in [0, 1], NaN where the rows do not have it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
+from operator import itemgetter
 
 import numpy as np
 import pandas as pd
@@ -22,6 +23,8 @@ from metric_robustness.pipeline.scoring.scores.statistics import (
     intervals,
     mean_of,
 )
+
+LEVEL_ERROR = 1e-6  # what the 6 digits of a CSV may add to a change of some 255ths
 
 
 @dataclass(frozen=True)
@@ -37,10 +40,13 @@ class Effect:
 def score_pairs(rows: pd.DataFrame, scale: ScoreScale) -> pd.DataFrame:
     """Returns the table of score pairs of one attack's rows."""
     images, clips = (rows[column].to_numpy(dtype=object) for column in ("image", "clip"))
-    return pairs_by_image(images, clips, scale(rows["clear"].to_numpy()), scale(rows["attacked"].to_numpy()))
+    before, after = scale(rows["clear"].to_numpy()), scale(rows["attacked"].to_numpy())
+    return pairs_by_image(images, clips, before, after, rows["linf"].to_numpy(dtype=np.float64))
 
 
-def pairs_by_image(images: Iterable[str], clips: Iterable[str], before: Values, after: Values) -> pd.DataFrame:
+def pairs_by_image(
+    images: Iterable[str], clips: Iterable[str], before: Values, after: Values, linf: Values | None = None
+) -> pd.DataFrame:
     """Returns a table of score pairs; tables of the same images share one index in memory.
 
     Args:
@@ -48,9 +54,11 @@ def pairs_by_image(images: Iterable[str], clips: Iterable[str], before: Values, 
         clips: The clip of each image.
         before: The clear scores on the scale, (N,).
         after: The attacked scores on the scale, (N,).
+        linf: The largest changes, (N,); None where they are not known.
     """
     index, clip = _names(tuple(images), tuple(clips))
-    return pd.DataFrame({"clip": clip, "before": before, "after": after}, index=index)
+    change = np.full(len(index), np.nan) if linf is None else linf
+    return pd.DataFrame({"clip": clip, "before": before, "after": after, "linf": change}, index=index)
 
 
 @lru_cache(maxsize=64)
@@ -119,30 +127,37 @@ def over_settings(settings: Sequence[pd.DataFrame]) -> pd.DataFrame:
     """Returns one score pair per image: its mean over the settings."""
     if len(settings) == 1:
         return settings[0]
-    return pd.concat(settings).groupby(level="image").agg({"clip": "first", "before": "mean", "after": "mean"})
+    means = {"clip": "first", "before": "mean", "after": "mean", "linf": "max"}
+    return pd.concat(settings).groupby(level="image").agg(means)
 
 
-def worst_case(attacks: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+def worst_case(attacks: Sequence[tuple[str, pd.DataFrame]], budget: float = 1.0) -> pd.DataFrame:
     """Returns for every image the score pair under the attack that raised it most, and that attack as column `attack`.
 
-    An attack that lowered the score has failed. Counting only what raises it means that a further attack can only make
-    the worst case worse. Among equal gains the first attack by name counts.
+    Whoever attacks may also leave an image alone, so that no gain is below 0; the column then holds "". A further
+    attack can only make the worst case worse. Among equal gains the first attack by name counts.
 
     Args:
-        attacks: The score pairs of each attack that is meant to raise the score.
+        attacks: Names with score pairs; a name may occur several times, as a universal pattern of several amplitudes.
+        budget: A larger change than this, as measured on the image, does not count. An unknown one does.
     """
-    names = sorted(attacks)
-    aligned = [attacks[name] for name in names]
-    images = aligned[0].index
-    if not all(pairs.index.equals(images) for pairs in aligned):
-        for pairs in aligned[1:]:
+    ordered = sorted(attacks, key=itemgetter(0))
+    tables = [pairs for _, pairs in ordered]
+    images = tables[0].index
+    if not all(pairs.index.equals(images) for pairs in tables):
+        for pairs in tables[1:]:
             images = images.union(pairs.index)
-        aligned = [pairs.reindex(images) for pairs in aligned]
+        tables = [pairs.reindex(images) for pairs in tables]
     columns = {
-        column: np.stack([pairs[column].to_numpy() for pairs in aligned]) for column in ("clip", "before", "after")
+        column: np.stack([pairs[column].to_numpy() for pairs in tables])
+        for column in ("clip", "before", "after", "linf")
     }
+    allowed = ~(columns["linf"] > budget + LEVEL_ERROR)
+    columns["after"] = np.where(allowed, columns["after"], columns["before"])
     gains = columns["after"] - columns["before"]
     winner = np.where(np.isnan(gains), -np.inf, gains).argmax(axis=0)
     chosen = {column: values[winner, np.arange(len(images))] for column, values in columns.items()}
-    chosen["attack"] = np.array(names, dtype=object)[winner]
+    raised = chosen["after"] > chosen["before"]
+    chosen["after"] = np.where(raised, chosen["after"], chosen["before"])
+    chosen["attack"] = np.where(raised, np.array([name for name, _ in ordered], dtype=object)[winner], "")
     return pd.DataFrame({name: pd.Series(values, images, values.dtype) for name, values in chosen.items()})

@@ -16,9 +16,10 @@ HIGHER = min((score.title for score in SCORES.values() if score.higher_is_better
 MEANING = (
     "- Absolute gain: how far an attack raised the score, in parts of the metric's range (0.1 is a tenth); ± is half "
     "of the 95 % bootstrap interval over clips. 64 images tell a gain to about 10 %, 250 to about 5 %.\n"
-    "- Worst case: for every image the attack that raised it most, under default settings, of those that change no "
-    "channel by more than 10/255 (of all, where there is none); a family's column is the same within it. It ranks, "
-    "smallest first, but only metrics on which each of these attacks was done.\n"
+    "- Worst case: for every image the largest rise by anything that changed no channel by more than 10/255, as "
+    "measured on the image: every attack, variant and amplitude counts, and so does leaving the image alone, so that "
+    "it is never below 0. It says *at least*: a stronger attack may exist. A family's column is the same within it. It "
+    "ranks, smallest first, but only metrics on which each attack with this eps was done.\n"
     "- The control is noise of the same size: an attack that raises the score no more has shown nothing. A higher "
     f"{HIGHER} is more robust; of all other scores, the smaller.\n"
 )
@@ -70,7 +71,7 @@ def _section(section: Section) -> Iterator[str]:
     )
     variants = sorted({name for standing in section.standings for name in standing.effects.variants})
     if variants:
-        yield "Other settings (absolute gain; not part of the worst case):"
+        yield "Other settings (absolute gain; of the worst case where they stay within 10/255):"
         yield table(
             ["metric", *variants],
             [

@@ -148,7 +148,7 @@ def _profile_lines(part: Facts) -> Iterator[Text | Table]:
     among = f", {sure[0]} to {sure[1]} in 95 % of the resamples" if sure else ""
     yield Text(f"rank {metric['rank'] or 'n/a'}{among}; worst case {_gain(metric['worst_case'])}")
     highest = max(map(_value, metric["attacks"].values()), default=0)
-    images = sum(metric["worst_on"].values())
+    images = metric["worst_case"]["n"] if metric["worst_case"] else 0
     table = _table("attack", "family", "gain", "", "over noise", "worst on")
     for attack, family in part["attacks"].items():
         effect, more = metric["attacks"].get(attack), metric["over_noise"].get(attack)
