@@ -17,7 +17,7 @@ from metric_robustness.pipeline.engine.metric.objective import ImageNoise
 NAMES = ["first.png", "second.png", "third.png"]
 SIZES = {
     "light": (97, 111),
-    "heavy": (57, 67),
+    "heavy": (29, 35),
 }  # odd; small for diffusion, which takes hundreds of passes
 CLOSE = 1e-5  # the most that other images of a batch may change a pixel in [0, 1]
 
@@ -84,10 +84,10 @@ class DefenceCheck:
 
     def untouched(self) -> str:
         """Checks that the input stays as it was."""
-        given = self.images.clone()
+        given = self.images[[0]].clone()
         with torch.no_grad():
-            self.defence.purify(given, self.noise([0, 1, 2]))
-        require(torch.equal(given, self.images), "it writes into the images it was given: work on a copy")
+            self.defence.purify(given, self.noise([0]))
+        require(torch.equal(given, self.images[[0]]), "it writes into the images it was given: work on a copy")
         return "unchanged"
 
     def attackable(self) -> str:

@@ -15,7 +15,6 @@ from threading import Thread
 from typing import Any, TypeAlias
 
 import psutil
-import torch
 
 from metric_robustness.pipeline.engine.progress import OnEvent
 from metric_robustness.pipeline.errors import Exit, TransientError
@@ -83,5 +82,7 @@ def _end_with_parent() -> None:
 
 
 def _work(job: Runnable, at_once: int, channel: Any) -> None:
+    import torch  # noqa: PLC0415  # the process that holds the channel imports this module, and needs no PyTorch
+
     torch.set_num_threads(max(1, (psutil.cpu_count() or 1) // at_once))
     job(channel.put)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import pytest
 import torch
 from scipy.optimize import brentq
+from scipy.special import ndtr
 from scipy.stats import binom, norm
 from torch import Tensor
 
@@ -40,7 +41,7 @@ class Analytic:
 
 def folded_median(mean: float, deviation: float) -> float:
     def share(bound: float) -> float:
-        return norm.cdf((bound - mean) / deviation) - norm.cdf((-bound - mean) / deviation) - 0.5
+        return ndtr((bound - mean) / deviation) - ndtr((-bound - mean) / deviation) - 0.5  # norm.cdf is slow
 
     return float(brentq(share, 0, abs(mean) + 9 * deviation))
 

@@ -119,7 +119,7 @@ def test_follows_the_level_of_a_distortion(name: str, kind: str, shared_data: Pa
     metric, scores = load(name), []
     for number in (1, 5, 20):
         with Image.open(shared_data / "images" / "kodak24" / f"kodim{number:02d}.png") as image:
-            clear = np.asarray(image.convert("RGB"))
+            clear = np.asarray(image.convert("RGB"))[64:-64, 128:-128]  # half of it is enough
         ladder = [clear, *(distort(clear, kind, level) for level in LEVELS[kind])]
         scores.append([metric(to_tensor([pixels]), to_tensor([clear])).item() for pixels in ladder])
     levels = np.tile(np.arange(len(LEVELS[kind]) + 1), (len(scores), 1))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -52,7 +53,8 @@ def held_out(shared_data: Path) -> tuple[list[Pixels], list[float]]:
     found = gather([str(shared_data / "images" / "kodak24")], crop)
     kept = {name: pixels for name, pixels in {**found.training, **found.validation}.items() if name in made["held_out"]}
     assert len(kept) >= 3
-    _, plan = sample_plans(found, RECIPES["small_cnn"])
+    # Crops of 192 pixels are labelled in half the time of those of 256 that training saw, and agree as well.
+    _, plan = sample_plans(found, replace(RECIPES["small_cnn"], crop=192))
     plan = plan._replace(photographs=kept, seed="of the test")
     originals, images = zip(*distorted_pairs(plan, range(150)), strict=True)
     labeller, labels = Labeller(), []

@@ -77,9 +77,10 @@ class Tree:
 
     @classmethod
     def copy_to(cls, root: Path) -> Tree:
-        """Copies the checkout's code below a new folder."""
+        """Copies the checkout's code below a new folder, with what Python and numba compiled of it."""
+        unfinished = shutil.ignore_patterns("*.pyc.*", "*.tmp.*")  # another process writes and renames them just now
         for folder in ("pipeline", "attacks"):
-            shutil.copytree(ROOT / folder, root / folder, ignore=shutil.ignore_patterns("__pycache__"))
+            shutil.copytree(ROOT / folder, root / folder, ignore=unfinished)
         shutil.copytree(ROOT / PACKAGE, root / PACKAGE, symlinks=True)  # the copied links lead to the copied folders
         for folder in ("metrics", "defences"):
             (root / folder).mkdir()

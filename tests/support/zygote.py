@@ -26,8 +26,11 @@ import traceback
 from dataclasses import dataclass
 from pathlib import Path
 
-# Of these only PyTorch reads the environment at import: OMP_NUM_THREADS.
-LOADED = ("av", "numpy", "pandas", "PIL.Image", "pydantic", "rich.progress", "scipy.stats", "torch", "torchvision")
+# Of these only PyTorch reads a variable that tests set, OMP_NUM_THREADS. huggingface_hub reads HF_HOME: it is not here.
+LOADED = (
+    *("av", "cv2", "numba", "numpy", "pandas", "PIL.Image", "psutil", "pydantic", "requests", "rich.progress"),
+    *("safetensors.torch", "scipy.stats", "torch", "torchvision", "typer", "yaml"),
+)
 LENGTH = 8  # bytes that hold the length of a message
 
 

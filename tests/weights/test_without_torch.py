@@ -10,7 +10,7 @@ from scratch import ROOT
 
 PROGRAM = """
 import sys, pytest
-code = pytest.main(["-q", "-p", "no:cacheprovider", "tests/weights", "-k", "every_form or declared_file"])
+code = pytest.main(["-q", "-p", "no:cacheprovider", "tests/weights", "-k", "every_form and json or declared_file"])
 assert "torch" not in sys.modules, "torch is loaded"
 sys.exit(code)
 """
