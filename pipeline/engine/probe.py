@@ -25,8 +25,8 @@ from metric_robustness.pipeline.engine.metric.runner import MetricRunner
 from metric_robustness.pipeline.files import digest, exclusive, write_atomically
 from metric_robustness.pipeline.store.store import Place
 
-VERSION = 1  # raise it when a measurement changes
-MOST = 4  # images; of a small data set, an eighth of them
+VERSION = 2  # raise it when a measurement changes
+MOST = 4  # images
 NEAR = (0.25 / 255, 1 / 16 / 255, 1 / 255)  # steps along the gradient; it must be right on one of them
 NOISE = 1 / 255  # of the pixels without gradient
 DIRECTIONS = 4
@@ -72,7 +72,7 @@ def probe(runner: MetricRunner, dataset: Dataset, distortion: Distortion) -> Pro
 
 def _images(runner: MetricRunner, dataset: Dataset, distortion: Distortion) -> Iterator[Batch]:
     """Yields a few images of the data set, spread over it, each as a batch of one."""
-    count = max(1, min(MOST, len(dataset.photos) // 8))
+    count = min(MOST, len(dataset.photos))
     for photo in dataset.photos[:: len(dataset.photos) // count][:count]:
         yield load_batch([photo], dataset.crop, distortion, paired=runner.entry.full_reference)
 
@@ -145,7 +145,7 @@ def _slopes(runner: MetricRunner, batch: Batch) -> Slopes:
     worst = (low if runner.metric.higher_is_better else high) * objective.scale  # the objective at the end of the range
     gradient = objective.gradient(images).nan_to_num(0, 0, 0)
     start = objective(images)
-    slope, unseen = _agreement(objective, images, gradient), _unseen_share(objective, images, gradient)
+    slope, unseen = _agreement(objective, images, gradient), _unseen_share(objective, images, gradient, references)
     gains: list[float] = []
     adversarial = images
     for step in range(1, LADDER[-1] + 1):
@@ -179,12 +179,17 @@ def _agreement(objective: MetricObjective, images: Images, gradient: Images) -> 
     return min(ratios, key=lambda ratio: abs(ratio - 1), default=None)
 
 
-def _unseen_share(objective: MetricObjective, images: Images, gradient: Images) -> float | None:
+def _unseen_share(
+    objective: MetricObjective, images: Images, gradient: Images, references: Images | None
+) -> float | None:
     """Returns how far noise on the pixels without gradient moves the score, over noise on all pixels.
 
+    Pixels that equal the reference do not count: there an error is at its minimum, and no gradient is the right one.
     None where all pixels have a gradient, or the score does not change.
     """
     inside = (images > NOISE) & (images < 1 - NOISE)
+    if references is not None:
+        inside &= images != references
     without = (gradient == 0) & inside
     if without.float().mean() < 0.01:
         return None
