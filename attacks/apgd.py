@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from metric_robustness.attacks.base import Attack, Budget, Images, Noise, Objective, per_image
 from metric_robustness.attacks.best_adapter import Best, queries
-from metric_robustness.attacks.progress_adapter import Progress
+from metric_robustness.attacks.apgd_adapter import SearchState
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class APGD(Attack):
         """Considers every iterate of the search."""
         adversarial = before = images
         step = images.new_full((len(images),), 2 * self.eps)
-        state = Progress(*objective.value_and_gradient(images), images)
+        state = SearchState(*objective.value_and_gradient(images), images)
         best.consider(images, state.value)
         checkpoints = dict(self.checkpoints())
         for done in range(1, self.steps):

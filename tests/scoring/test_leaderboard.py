@@ -135,12 +135,25 @@ def test_declared_variants_within_the_budget_count_for_the_worst_case(run_folder
     assert gain(standing.effects.variants["ifgsm:published"]) == pytest.approx(0.8)
 
 
-def test_an_attack_meant_to_lower_scores_does_not_rank(run_folder):
+def test_an_attack_meant_to_lower_scores_is_not_needed_for_a_rank_but_its_rows_count(run_folder):
     run_folder.cell("blur", "ifgsm", [0.1, 0.1])
     run_folder.cell("blur", "madc", [-0.7, 0.3], settings={"goal": "worse"})
+    run_folder.cell("glow", "ifgsm", [0.2, 0.4])
+    blur, glow = section(run_folder).standings
+    assert (blur.rank, glow.rank) == (1, 2)
+    assert gain(blur.effects.worst) == pytest.approx((0.1 + 0.3) / 2)
+    assert gain(blur.effects.attacks["madc"]) == pytest.approx(-0.2)
+
+
+def test_the_largest_fall_and_the_whole_swing(run_folder, make_row):
+    run_folder.cell("blur", "ifgsm", [0.1, -0.2])
+    run_folder.cell("blur", "fgsm", [-0.5, 0.3], settings={"goal": "worse"})
+    far = [make_row("a.png", 0.1, -0.9, linf=0.2), make_row("b.png", 0.1, 0.0)]
+    run_folder.cell("blur", "madc", rows=far, settings={"eps": 1.0})
     (standing,) = section(run_folder).standings
-    assert gain(standing.effects.worst) == pytest.approx(0.1)
-    assert gain(standing.effects.attacks["madc"]) == pytest.approx(-0.2)
+    assert gain(standing.effects.fall) == pytest.approx((-0.5 - 0.2) / 2)
+    assert standing.swing.value == pytest.approx((0.1 + 0.3) / 2 - (-0.5 - 0.2) / 2)
+    assert standing.swing.low <= standing.swing.value <= standing.swing.high
 
 
 def test_universal_patterns_are_scored_per_setting_and_then_averaged(run_folder, make_row):

@@ -24,7 +24,7 @@ from metric_robustness.pipeline.scoring.scores.effects import (
 from metric_robustness.pipeline.scoring.scores.opinions import OPINIONS
 from metric_robustness.pipeline.scoring.scores.ranking import ranking
 from metric_robustness.pipeline.scoring.scores.robustness import ScoreScale
-from metric_robustness.pipeline.scoring.scores.statistics import Estimate
+from metric_robustness.pipeline.scoring.scores.statistics import Estimate, interval
 
 KINDS = ("NR", "FR", "video")
 CITABLE = {"nightly", "full"}  # presets whose ranking may be cited
@@ -37,6 +37,7 @@ class Effects:
 
     worst: Effect | None  # of the worst that was done to each image within the budget; None if no attack was done
     worst_on: dict[str, int]  # attack -> images on which it was the worst; on the others nothing raised the score
+    fall: Effect | None  # of what lowered the score of each image most within the budget
     families: dict[str, Effect]
     attacks: dict[str, Effect]  # under default settings
     variants: dict[str, Effect]  # "attack:variant"
@@ -56,6 +57,15 @@ class Standing:
     scale: ScoreScale | None
     opinions: dict[str, dict[str, float]] = field(default_factory=dict)  # attack -> correlations with people's opinions
     rank_interval: tuple[int, int] | None = None  # where it stands in 95 % of the resamples; None if unknown
+
+    @property
+    def swing(self) -> Estimate | None:
+        """Returns how far a score can be moved at all, in parts of the range: largest rise less largest fall."""
+        up, down = self.effects.worst, self.effects.fall
+        if up is None or down is None:
+            return None
+        value = up.scores["absolute_gain"] - down.scores["absolute_gain"]
+        return Estimate(value, *interval(up.gains - down.gains))
 
     @property
     def gain(self) -> float:
@@ -217,6 +227,7 @@ def _unranked(own: list[Record], attacks: Mapping[str, str], wanted: set[str]) -
     for family in sorted({attacks[record.attack] for record in counting if record.attack in wanted}):
         families[family], _ = _worst([record for record in counting if attacks[record.attack] == family])
     worst, shares = _worst(counting) if counting else (None, {})
+    fall, _ = _worst(counting, up=False) if counting else (None, {})
     reasons = {record.attack: record.reason for record in own if record.status != "done"}
     missing = {attack: reasons.get(attack, "not run") for attack in attacks if attack not in default}
     stamp = own[0].stamp
@@ -227,6 +238,7 @@ def _unranked(own: list[Record], attacks: Mapping[str, str], wanted: set[str]) -
         effects=Effects(
             worst=worst,
             worst_on=shares,
+            fall=fall,
             families=families,
             attacks=default,
             variants={f"{attack}:{variant}": effects[attack, variant] for attack, variant in effects if variant},
@@ -255,10 +267,10 @@ def _effect(settings: list[Record]) -> Effect:
     return averaged(_pairs(settings))
 
 
-def _worst(counting: Sequence[Record]) -> tuple[Effect, dict[str, int]]:
+def _worst(counting: Sequence[Record], *, up: bool = True) -> tuple[Effect, dict[str, int]]:
     """Returns the effect of the per-image worst case, and on how many images each attack was the worst."""
     pairs = [(record.attack, record.scored.pairs) for record in counting if record.scored]
-    worst = worst_case(pairs, BUDGET)
+    worst = worst_case(pairs, BUDGET, up=up)
     shares = Counter(worst["attack"])
     return effect_of(worst), {name: shares[name] for name in sorted({name for name, _ in pairs})}
 

@@ -119,13 +119,13 @@ class Record:
     @property
     def ranks(self) -> bool:
         """Returns whether a metric must have this record to be ranked: the attack means to raise it, within eps."""
-        return self.counts and self.family != CONTROL and not self.variant and not self.eps > BUDGET + LEVEL_ERROR
+        raises = self.family != CONTROL and self._settings().get("goal") != "worse"
+        return raises and not self.variant and not self.eps > BUDGET + LEVEL_ERROR
 
     @property
     def counts(self) -> bool:
-        """Returns whether its rows count for the worst case: of the same images, and meant to raise the score."""
-        known = {"", *(self.stamp.attack.variants if self.stamp else ())}
-        return self.variant in known and self._settings().get("goal") != "worse"
+        """Returns whether its rows count for the worst case, since they are of the images that all others attack."""
+        return self.variant in {"", *(self.stamp.attack.variants if self.stamp else ())}
 
     @property
     def within(self) -> bool:

@@ -131,15 +131,16 @@ def over_settings(settings: Sequence[pd.DataFrame]) -> pd.DataFrame:
     return pd.concat(settings).groupby(level="image").agg(means)
 
 
-def worst_case(attacks: Sequence[tuple[str, pd.DataFrame]], budget: float = 1.0) -> pd.DataFrame:
-    """Returns for every image the score pair under the attack that raised it most, and that attack as column `attack`.
+def worst_case(attacks: Sequence[tuple[str, pd.DataFrame]], budget: float = 1.0, *, up: bool = True) -> pd.DataFrame:
+    """Returns for every image the score pair under the attack that moved it most, and that attack as column `attack`.
 
-    Whoever attacks may also leave an image alone, so that no gain is below 0; the column then holds "". A further
-    attack can only make the worst case worse. Among equal gains the first attack by name counts.
+    Whoever attacks may also leave an image alone, so that no gain has the other sign; the column then holds "". A
+    further attack can only make the worst case worse. Among equal gains the first attack by name counts.
 
     Args:
         attacks: Names with score pairs; a name may occur several times, as a universal pattern of several amplitudes.
         budget: A larger change than this, as measured on the image, does not count. An unknown one does.
+        up: Whether what raises the score is looked for, or what lowers it.
     """
     ordered = sorted(attacks, key=itemgetter(0))
     tables = [pairs for _, pairs in ordered]
@@ -154,10 +155,10 @@ def worst_case(attacks: Sequence[tuple[str, pd.DataFrame]], budget: float = 1.0)
     }
     allowed = ~(columns["linf"] > budget + LEVEL_ERROR)
     columns["after"] = np.where(allowed, columns["after"], columns["before"])
-    gains = columns["after"] - columns["before"]
-    winner = np.where(np.isnan(gains), -np.inf, gains).argmax(axis=0)
+    moves = (columns["after"] - columns["before"]) * (1 if up else -1)
+    winner = np.where(np.isnan(moves), -np.inf, moves).argmax(axis=0)
     chosen = {column: values[winner, np.arange(len(images))] for column, values in columns.items()}
-    raised = chosen["after"] > chosen["before"]
-    chosen["after"] = np.where(raised, chosen["after"], chosen["before"])
-    chosen["attack"] = np.where(raised, np.array([name for name, _ in ordered], dtype=object)[winner], "")
+    moved = moves[winner, np.arange(len(images))] > 0
+    chosen["after"] = np.where(moved, chosen["after"], chosen["before"])
+    chosen["attack"] = np.where(moved, np.array([name for name, _ in ordered], dtype=object)[winner], "")
     return pd.DataFrame({name: pd.Series(values, images, values.dtype) for name, values in chosen.items()})

@@ -134,7 +134,7 @@ SCORES: Mapping[str, Score] = MappingProxyType(
         "absolute_gain": Score(
             title="absolute gain",
             formula="mean(a - c)",
-            reads="0.1: the attack bought a tenth of the range",
+            reads="0.1: the score rose by a tenth of the range",
             source=BENCHMARK,
             place=3,
             term=lambda before, after: after - before,
@@ -151,7 +151,7 @@ SCORES: Mapping[str, Score] = MappingProxyType(
         "r_score": Score(
             title="R-score",
             formula="mean(log10(max(1 - c, c) / (|a - c| + 1e-6)))",
-            reads="higher is more robust; 1: moved by a tenth of the room",
+            reads="higher is more robust; 1: the score moved by a tenth of what it could",
             source=R_SCORE,
             place=1,
             term=_r_score,

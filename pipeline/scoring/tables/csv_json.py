@@ -90,6 +90,12 @@ def _effect_line(prefix: str, effect: Effect | None, scores: Iterable[str]) -> d
     return line
 
 
+def _estimate_line(name: str, estimate: Estimate | None) -> dict[str, str]:
+    """Returns the columns of a number with its interval, empty if there is none."""
+    ends = zip(("", "_low", "_high"), estimate or (math.nan,) * 3, strict=True)
+    return {f"{name}{end}": digits(value) for end, value in ends}
+
+
 def _scale_line(scale: ScoreScale) -> dict[str, str]:
     return {"scale_low": digits(scale.low), "scale_high": digits(scale.high), "scale_source": scale.source}
 
@@ -106,6 +112,8 @@ def _standing_line(section: Section, standing: Standing) -> dict[str, str]:
         "title": standing.title,
         "n": str(standing.effects.worst.n if standing.effects.worst else 0),
         **_effect_line("worst_case_", standing.effects.worst, SCORES),
+        **_effect_line("fall_", standing.effects.fall, ("absolute_gain",)),
+        **_estimate_line("swing", standing.swing),
         **(_scale_line(standing.scale) if standing.scale else SCALELESS),
         "missing": "; ".join(f"{attack}: {reason}" for attack, reason in standing.missing.items()),
         "flags": "; ".join(map(str, standing.flags)),
@@ -145,6 +153,8 @@ def _standing(standing: Standing) -> dict[str, Any]:
         "title": standing.title,
         "worst_case": _effect(standing.effects.worst) if standing.effects.worst else None,
         "worst_on": standing.effects.worst_on,
+        "fall": _effect(standing.effects.fall) if standing.effects.fall else None,
+        "swing": _estimate(standing.swing) if standing.swing else None,
         "families": _effects(standing.effects.families),
         "attacks": _effects(standing.effects.attacks),
         "variants": _effects(standing.effects.variants),

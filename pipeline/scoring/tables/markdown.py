@@ -69,6 +69,20 @@ def _section(section: Section) -> Iterator[str]:
             if standing.effects.worst and standing.scale
         ],
     )
+    yield "Both directions (absolute gain): the largest fall within 10/255, and how far a score can be moved at all:"
+    yield table(
+        ["metric", "largest rise", "largest fall", "swing"],
+        [
+            [
+                standing.metric,
+                _gain(standing.effects.worst),
+                _gain(standing.effects.fall),
+                with_margin(standing.swing.value, standing.swing[1:]),
+            ]
+            for standing in section.standings
+            if standing.swing
+        ],
+    )
     variants = sorted({name for standing in section.standings for name in standing.effects.variants})
     if variants:
         yield "Other settings (absolute gain; of the worst case where they stay within 10/255):"

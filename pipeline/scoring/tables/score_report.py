@@ -129,8 +129,8 @@ def score_paths(
         direction = direction_of(done[0], lower_is_better=lower_is_better)
         rows = pd.concat([cell.rows for cell in done], ignore_index=True)
         if target:
-            rows, left_out = target.mapped(rows, done[0].metric, higher_is_better=direction)
-            notes += [f"{_where(done[0])}|{note}" for note in left_out]
+            rows, excluded = target.mapped(rows, done[0].metric, higher_is_better=direction)
+            notes += [f"{_where(done[0])}|{note}" for note in excluded]
             direction = target.higher_is_better
             if rows.empty:
                 continue

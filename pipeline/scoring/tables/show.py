@@ -138,7 +138,7 @@ def _section_lines(section: Facts) -> Iterator[Text | Table]:
     yield table
     yield Text(f"by attack, from 0 to {highest:.3f}: {', '.join(attacks)}", style="dim")
     if section["detectable"] is not None:
-        yield Text(f"these images tell differences from {section['detectable']:.3f}", style="dim")
+        yield Text(f"two metrics must differ by {section['detectable']:.3f} for these images to show it", style="dim")
 
 
 def _profile_lines(part: Facts) -> Iterator[Text | Table]:
@@ -194,7 +194,7 @@ def _pair_lines(part: Facts) -> Iterator[Text | Table]:
         p = part["p_above"]
         yield Text(f"P({first['metric']} above {second['metric']}) = {p:.3f}; the smaller gain is above")
     if part["detectable"] is not None:
-        yield Text(f"these images tell differences from {part['detectable']:.3f}", style="dim")
+        yield Text(f"two metrics must differ by {part['detectable']:.3f} for these images to show it", style="dim")
 
 
 def sparkline(values: Sequence[float], highest: float) -> str:

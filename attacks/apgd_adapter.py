@@ -10,7 +10,7 @@ from metric_robustness.attacks.base import Images, Scores, per_image
 RISING = 0.75  # the share of steps that must raise the objective for the step to stay as long
 
 
-class Progress:
+class SearchState:
     """Where the search of each image stands, and what it has reached.
 
     Args:
