@@ -12,9 +12,9 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from metric_robustness.attacks.apgd_adapter import SearchState
 from metric_robustness.attacks.base import Attack, Budget, Images, Noise, Objective, per_image
 from metric_robustness.attacks.best_adapter import Best, queries
-from metric_robustness.attacks.apgd_adapter import SearchState
 
 
 @dataclass(frozen=True)
