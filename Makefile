@@ -56,6 +56,7 @@ bench: $(READY)
 	$(BIN)/python -m benchmarks.engine
 	$(BIN)/python -m benchmarks.universal
 	$(BIN)/python -m benchmarks.defences
+	$(BIN)/python -m benchmarks.suites
 
 clean:
 	rm -rf build .venv

@@ -115,7 +115,7 @@ def test_a_run_killed_again_and_again_ends_in_the_same_bytes_and_repeats_no_fini
     code, whole, whole_tally = run_tally("whole")
     assert code == 0
     calls = whole_tally.stat().st_size
-    probe = 49  # calls on one image, before the first stamp
+    probe = 4 * 49  # calls on four images, before the first stamp
     assert calls == 4 * (1 + 2 + 11 + 1) + probe  # four batches: clear, fgsm, ifgsm, noise
 
     kept: dict[str, int] = {}
