@@ -36,6 +36,7 @@ class AdamAttack(Attack):
             best.consider(adversarial, value)
             largest = gradient.abs().amax((1, 2, 3), keepdim=True).clamp_min(torch.finfo().tiny)
             adversarial = self.project(adversarial + self.rate(done) * ascent.update(gradient / largest), images)
+        best.settle()
         best.offer(adversarial)
         return best.images
 
@@ -45,4 +46,4 @@ class AdamAttack(Attack):
         return self.last_step + (self.step - self.last_step) * left
 
     def budget(self) -> Budget:
-        return Budget(queries=self.steps + queries(self.steps), gradients=self.steps)
+        return Budget(queries=self.steps + queries(self.steps) + 1, gradients=self.steps)

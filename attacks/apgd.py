@@ -38,7 +38,7 @@ class APGD(Attack):
             value, gradient = objective.value_and_gradient(adversarial)
             best.consider(adversarial, value)
             adversarial = self.project(adversarial + self.eps / 40 * gradient.sign(), images)
-        best.offer(adversarial)
+        best.settle()
         return best.images
 
     def search(self, images: Images, objective: Objective, best: Best) -> None:

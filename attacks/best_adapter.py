@@ -37,9 +37,14 @@ class Best:
         self.candidate = adversarial.where(per_image(better), self.candidate)
         self.promise = values.where(better, self.promise)
         self.seen += 1
-        if self.seen % TOGETHER == 0:
+        if self.seen == TOGETHER:
+            self.settle()
+
+    def settle(self) -> None:
+        """Judges the best of the iterates since the last judgement; a search ends with it."""
+        if self.seen:
             self.offer(self.candidate)
-            self.promise = torch.full_like(self.promise, -torch.inf)
+            self.promise, self.seen = torch.full_like(self.promise, -torch.inf), 0
 
     def offer(self, adversarial: Images) -> None:
         """Keeps of an iterate, (N, 3, H, W), those images that raise the objective further; costs a query."""
@@ -51,5 +56,5 @@ class Best:
 
 
 def queries(considered: int) -> int:
-    """Returns the queries of a search: at the clear image, for what was considered, and for its last iterate."""
-    return 2 + considered // TOGETHER
+    """Returns the queries for judging so many iterates, and the clear image first."""
+    return 1 - -considered // TOGETHER

@@ -20,7 +20,8 @@ Written by `python -m pipeline catalogue` from the attacks' own files; a test co
 [methodology page](https://videoprocessing.ai/benchmarks/metrics-robustness-methodology.html), *published code* its
 [repository](https://github.com/msu-video-group/MSU_Metrics_Robustness_Benchmark).
 
-- *suite*: `base` holds the attacks of the base benchmark and the control, others are ours; presets choose by it.
+- *suite*: `base` holds the attacks of the base benchmark and the control, `strong` looks for the worst case, `wide` has
+  all others; presets choose by it.
 - *access*: `white` takes gradients of the metric, `black` asks for scores at most.
 - *settings* are what the benchmark runs, by the names that `--set` takes; `goal` is `better` unless it is named. Pixels
   are in [0, 1]; eps 1 is no limit. A *variant* changes some settings, and runs and is listed beside the default.

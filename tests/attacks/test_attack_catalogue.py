@@ -6,6 +6,7 @@ from dataclasses import fields, replace
 
 import pytest
 
+from metric_robustness.pipeline import config
 from metric_robustness.pipeline.catalogue import lookup
 from metric_robustness.pipeline.catalogue.budget import budget
 from metric_robustness.pipeline.catalogue.entry import Entry
@@ -81,3 +82,10 @@ def test_the_page_is_what_the_files_say():
     assert written == page.text, "run python -m pipeline catalogue"
     assert all(written.count(f"\n| {name} |") == 2 for name in ATTACKS)
     assert "not said" not in written
+
+
+def test_presets_name_variants_that_exist():
+    known = {name for entry in ATTACKS.values() for name in entry.fields["variants"]}
+    named = {preset.variants for preset in config.load().presets.values() if not isinstance(preset.variants, bool)}
+    assert named
+    assert {name for names in named for name in names} <= known

@@ -162,5 +162,14 @@ def test_a_metric_that_returns_nan_or_a_constant_gives_the_clear_image_back(name
     assert torch.equal(attacked(ALL[name], Odd(), images), images)
 
 
+@pytest.mark.parametrize("steps", [2, 9, 13])
+@pytest.mark.parametrize("attack", [AdamAttack, APGD])
+def test_the_best_is_found_and_spent_as_declared_whatever_the_number_of_steps(attack, steps):
+    images, few, objective = random_images(3), attack(steps=steps), MetricObjective(Linear(noise_of(1) / 100))
+    given = few(images, objective, ImageNoise("a", NAMES))
+    assert (objective.queries, objective.gradients) == few.budget()
+    assert (objective(given) > objective(images)).all()
+
+
 def test_checkpoints_of_apgd_are_those_of_the_paper():
     assert list(dict(APGD(steps=100).checkpoints())) == [22, 41, 57, 70, 80, 87, 93, 99]
