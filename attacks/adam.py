@@ -12,12 +12,12 @@ from dataclasses import dataclass
 import torch
 
 from metric_robustness.attacks.adam_adapter import Ascent
-from metric_robustness.attacks.base import Attack, Budget, Images, Noise, Objective
+from metric_robustness.attacks.base import Budget, Images, Noise, Objective, Search
 from metric_robustness.attacks.best_adapter import Best, queries
 
 
 @dataclass(frozen=True)
-class AdamAttack(Attack):
+class AdamAttack(Search):
     access = "white"
     family = "optimised"
     suite = "strong"
@@ -25,12 +25,14 @@ class AdamAttack(Attack):
     formula = "x ← project(x + αₜ·Adam(∇J(x) / max|∇J(x)|)); the best rounded x"
     differs = "not in the base benchmark, whose attacks return their last iterate"
 
+    narrower = {"steps": 12, "step": 0.2}
+
     steps: int = 100
-    step: float = 1.5 / 255  # the first one
-    last_step: float = 0.1 / 255
+    step: float = 0.15  # the first one, in parts of eps
+    last_step: float = 0.01  # in parts of eps
 
     def perturb(self, images: Images, objective: Objective, noise: Noise) -> Images:
-        best, ascent, adversarial = Best(self, images, objective), Ascent(), images
+        best, ascent, adversarial = Best(self, images, objective), Ascent(), self.begin(images)
         for done in range(self.steps):
             value, gradient = objective.value_and_gradient(adversarial)
             best.consider(adversarial, value)
@@ -43,7 +45,7 @@ class AdamAttack(Attack):
     def rate(self, done: int) -> float:
         """Returns the length of the step after so many steps."""
         left = (1 + math.cos(math.pi * done / self.steps)) / 2
-        return self.last_step + (self.step - self.last_step) * left
+        return self.eps * (self.last_step + (self.step - self.last_step) * left)
 
     def budget(self) -> Budget:
         return Budget(queries=self.steps + queries(self.steps) + 1, gradients=self.steps)

@@ -75,6 +75,8 @@ class Attack(ABC):
     suite: ClassVar[Literal["base", "strong", "wide"]] = "wide"
     needs: ClassVar[tuple[str, ...]] = ()  # surrogates: further metrics that it asks
     variants: ClassVar[Mapping[str, Mapping[str, Any]]] = {}  # name: settings that run as well as the defaults
+    # Settings with which it tries a few images first; it goes on only where that beats gradients. None: it always runs.
+    scout: ClassVar[Mapping[str, Any]] = {}
     formula: ClassVar[str]  # what it does, in one line, in the words of docs/attacks.md
     differs: ClassVar[str] = ""  # what is not as in the base benchmark or the paper, and why
 
@@ -140,6 +142,27 @@ class Attack(ABC):
     def aim(self, objective: Objective) -> Aim:
         """Returns the objective that serves this attack's goal."""
         return Aim(objective, 1 if self.goal == "better" else -1)
+
+
+@dataclass(frozen=True)
+class Search(Attack):
+    """An attack that can begin at what another search found, such as the same attack within a larger eps.
+
+    A security curve needs the worst case within several budgets. What the largest one allows, cut to fit a smaller one,
+    is so good a start that a few steps suffice there.
+    """
+
+    narrower: ClassVar[Mapping[str, Any]] = {}  # the settings of a search that begins like this
+
+    start: Images | None = None  # (N, 3, H, W), where the search begins; None: at the clear images
+
+    def within(self, eps: float) -> Self:
+        """Returns the search that goes on within a smaller eps."""
+        return replace(self, eps=eps, **self.narrower)
+
+    def begin(self, images: Images) -> Images:
+        """Returns where the search begins, within eps of the clear images."""
+        return images if self.start is None else self.project(self.start, images)
 
 
 @dataclass(frozen=True)

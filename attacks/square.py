@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import torch
 
-from metric_robustness.attacks.base import Attack, Budget, Images, Noise, Objective
+from metric_robustness.attacks.base import Budget, Images, Noise, Objective, Search
 from metric_robustness.attacks.best_adapter import Best
 
 SHARE = 0.05  # of the image's area that the first squares cover
@@ -20,11 +20,13 @@ HALVED = (0.001, 0.005, 0.02, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8)  # parts of the sea
 
 
 @dataclass(frozen=True)
-class Square(Attack):
+class Square(Search):
     access = "black"
     family = "query"
+    suite = "strong"
     variants = {"worse": {"goal": "worse"}}
-
+    scout = {"queries": 250}
+    narrower = {"queries": 100}
     formula = "x ← x with a random square set to clear ± eps in each channel, where J rises; the squares shrink"
     differs = "not in the base benchmark; the paper begins with stripes, and needs square images"
 
@@ -37,6 +39,7 @@ class Square(Attack):
         drawn = noise.uniform(images.new_empty(len(images), 5, 1, self.queries))
         place, signs = (drawn[:, :2] + 1) / 2, drawn[:, 2:].sign()
         best = Best(self, images, objective)
+        best.offer(self.begin(images))
         for query in range(self.queries):
             side, now = self.side(query, height, width), slice(query, query + 1)
             top = (place[:, :1, :, now] * (height - side + 1)).floor()
@@ -52,4 +55,4 @@ class Square(Attack):
         return max(1, min(round(math.sqrt(SHARE * height * width / 2**halvings)), height, width))
 
     def budget(self) -> Budget:
-        return Budget(queries=1 + self.queries, gradients=0)
+        return Budget(queries=2 + self.queries, gradients=0)

@@ -124,6 +124,7 @@ class Preset(_ConfigModel):
     metrics: MetricSelection = MetricSelection()
     attacks: AttackSelection = AttackSelection()
     variants: bool | tuple[str, ...] = True  # whether variants of attacks are run, or the names of those that are
+    budgets: tuple[Annotated[int, Field(ge=1, le=255)], ...] = ()  # in 255ths: searches go on within each of them
     jpeg: Annotated[tuple[Annotated[int, Field(ge=1, le=100)] | Literal["none"], ...], Field(min_length=1)] = (50,)
     train: tuple[str, ...] = ()  # the training sets of universal attacks, which are not run without one
     train_limit: Annotated[int, Field(ge=1)] | None = None  # images of each

@@ -56,7 +56,7 @@ OPTIONAL = (  # for fields that an entry may lack
     *_of_type(bool, "full_reference", "differentiable", "batch_dependent", "random", "keeps_geometry", "small"),
     *_of_type(int, "smallest", "gpu_memory", "reference_context"),
     *_of_type(str, "trained_on", "licence", "verified", "suite", "formula", "differs", "source"),
-    *_of_type(dict, "variants", "presets"),
+    *_of_type(dict, "variants", "presets", "narrower", "scout"),
     Rule("weights", _holds_text, "of type tuple, of names"),
     Rule("needs", _holds_text, "of type tuple, of names"),
     Rule("cost", lambda value: value in ("light", "heavy"), '"light" or "heavy"'),

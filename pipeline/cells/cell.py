@@ -45,11 +45,19 @@ class Cell:
         """Returns the attack's name and what differs from the benchmark's settings."""
         return self.attack.name + self.settings.suffix
 
+    @property
+    def budgets(self) -> tuple[int, ...]:
+        """Returns the smaller budgets, in 255ths, within which the attack goes on; an attack on clips does not."""
+        goes_on = self.attack.fields.get("narrower") and self.metric.kind != "video"
+        return self.settings.budgets if goes_on else ()
+
     @cached_property
     def key(self) -> str:
         """Returns the hash of everything the rows depend on."""
         needs = {entry.name: entry.fingerprint for entry in self.needed()}
         settings = self.settings.facts
+        if not self.budgets:
+            del settings["budgets"]
         if not self.metric.full_reference:
             del settings["jpeg"]
         if not self.settings.codec:

@@ -10,12 +10,19 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Annotated, Literal, NamedTuple, get_args, get_type_hints
 
+BUDGET_VARIANT = re.compile(r"eps=(\d+)/255")  # of rows of a search within another eps than the attack's own
 CLIP_MEAN = "clip_mean"  # the variant of rows that stand for the mean over a clip's frames
+
+
+def budget_variant(budget: int) -> str:
+    """Returns the variant of rows of a search within so many 255ths, as `--set eps=4/255` names it, too."""
+    return f"eps={budget}/255"
 
 
 class Column(NamedTuple):

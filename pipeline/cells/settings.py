@@ -19,6 +19,7 @@ class Settings:
     """What the rows depend on besides code and data.
 
     Attributes:
+        budgets: The smaller limits of a change, in 255ths, within which searches go on once they have their result.
         variants: Whether the attack's variants are run, too, or the names of those that are.
         distortions: Of the images that full-reference metrics score; the first one is the default.
         overrides: Settings of the attack that `--set` changes, by their names.
@@ -28,6 +29,7 @@ class Settings:
     """
 
     variants: bool | tuple[str, ...] = True
+    budgets: tuple[int, ...] = ()
     distortions: tuple[Distortion, ...] = (Distortion(50),)
     overrides: Mapping[str, str] = field(default_factory=dict)
     dtype: Literal["float32", "bfloat16"] = "float32"
@@ -66,6 +68,7 @@ class Settings:
         """Returns the settings as a stamp holds them and as keys hash them."""
         return {
             "variants": self.variants if isinstance(self.variants, bool) else list(self.variants),
+            "budgets": list(self.budgets),
             "jpeg": [distortion.setting for distortion in self.distortions],
             "overrides": dict(self.overrides),
             "dtype": self.dtype,
@@ -76,7 +79,7 @@ class Settings:
 
 def settings_of(preset: Preset) -> Settings:
     """Returns a preset's settings, without overrides."""
-    return Settings(preset.variants, tuple(map(Distortion.of, preset.jpeg)), defences=preset.defences)
+    return Settings(preset.variants, preset.budgets, tuple(map(Distortion.of, preset.jpeg)), defences=preset.defences)
 
 
 def parse_overrides(texts: list[str]) -> dict[str, str]:

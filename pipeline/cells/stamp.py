@@ -30,6 +30,7 @@ class MetricFacts(_Frozen):
     title: str
     kind: Literal["NR", "FR", "video"]
     higher_is_better: bool
+    differentiable: bool = True
     score_range: tuple[float, float]
     fingerprint: str
 
@@ -91,6 +92,7 @@ class Stamp(_Frozen):
     seconds: dict[str, float] = {}  # per variant ("" is the default), attack and scoring together
     purifying: dict[str, float] = {}  # defence -> seconds per image of the defence alone, on this machine
     flaws: dict[str, dict[str, int]] = {}  # per variant: images whose gradients were zero or not finite
+    spared: dict[str, str] = {}  # by data set: why the attack was not needed on it
     probes: dict[str, Probe] = {}  # by data set
     gpu_memory: float = 0  # GiB that the GPU held at most; 0 on a CPU
     machine: dict[str, str] = {}  # device, host, package versions, image digest
@@ -171,6 +173,7 @@ def metric_facts(entry: Entry) -> MetricFacts:
         title=entry.title,
         kind=entry.kind or "NR",  # type: ignore[arg-type]  # the catalogue knows no other
         higher_is_better=fields.get("higher_is_better", True),
+        differentiable=fields.get("differentiable", True),
         score_range=fields.get("score_range", (0, 1)),
         fingerprint=entry.fingerprint,
     )

@@ -21,6 +21,7 @@ from metric_robustness.pipeline.engine.metric.runner import MetricRunner
 from metric_robustness.pipeline.engine.progress import OnWork
 from metric_robustness.pipeline.engine.saved.read import SavedEntry
 from metric_robustness.pipeline.engine.saved.write import ImageWriter
+from metric_robustness.pipeline.engine.scout import not_needed
 from metric_robustness.pipeline.errors import DataError
 from metric_robustness.pipeline.store.store import Place
 
@@ -34,6 +35,7 @@ class CellResult:
     Attributes:
         rows: As text, by column.
         excluded: By data set: why an image has no row.
+        spared: By data set: why the attack was not needed on it.
         seconds: By variant.
         flaws: By variant: how many images' gradients were zero or not finite.
         purified: By defence: the seconds that it took, and for how many images.
@@ -41,6 +43,7 @@ class CellResult:
 
     rows: list[dict[str, str]] = field(default_factory=list)
     excluded: dict[str, dict[str, str]] = field(default_factory=dict)
+    spared: dict[str, str] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
     flaws: dict[str, Counter[str]] = field(default_factory=dict)
     purified: Seconds = field(default_factory=dict)
@@ -100,7 +103,11 @@ class CellRun:
             TransientError: If the machine failed.
         """
         result = CellResult(excluded={dataset.name: dict(dataset.excluded) for dataset in datasets})
+        result.spared = {each.name: why for each in datasets if (why := not_needed(self.runner, self.cell, each))}
         for dataset, current, passing in self._passes(datasets):
+            if dataset.name in result.spared:
+                self.on_work(self.cell.attack.name, len(dataset.photos) * current.work)
+                continue
             units = passing.units()
             todo = {unit: photos for unit, photos in units.items() if unit not in self.checkpoint.done}
             already = sum(map(len, units.values())) - sum(map(len, todo.values()))
@@ -110,7 +117,7 @@ class CellRun:
                 self.checkpoint.record(unit, record)
                 self.keep()
             result.add(dataset, current.variant, [self.checkpoint.done[unit] for unit in units])
-        if not result.rows:
+        if not result.rows and not result.spared:
             image, reason = next(item for images in result.excluded.values() for item in images.items())
             raise DataError(f"no image gave a row; {image}: {reason}")
         return result
@@ -135,17 +142,19 @@ class CellRun:
         if isinstance(self.cell.attack, SavedEntry):
             yield from self.cell.attack.passes()
             return
-        name, attacks = self.cell.attack.name, attack_variants(self.cell.attack, settings)
+        attacks = attack_variants(self.cell.attack, settings)
         for dataset in datasets:
             distortions = distortions_of(self.runner.entry, dataset, settings)
-            for current in attack_passes(name, attacks, distortions, settings, self.patterns):
+            for current in attack_passes(self.cell, attacks, distortions, self.patterns):
                 yield dataset, current
 
 
 def _ordered(dataset: Dataset, rows: list[dict[str, str]]) -> list[dict[str, str]]:
-    """Returns the rows of one pass, in file order within each pattern, amplitude and defence."""
+    """Returns the rows of one pass, in file order within each budget, pattern, amplitude and defence."""
     order = [*(photo.name for photo in dataset.photos), *dataset.clips]
     settings: dict[tuple[str, ...], dict[str, dict[str, str]]] = {}
     for row in rows:
-        settings.setdefault((row["train_dataset"], row["amplitude"], row["defence"]), {})[row["image"]] = row
+        settings.setdefault((row["variant"], row["train_dataset"], row["amplitude"], row["defence"]), {})[
+            row["image"]
+        ] = row
     return [group[name] for group in settings.values() for name in order if name in group]

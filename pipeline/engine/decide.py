@@ -185,7 +185,7 @@ def work_ahead(cells: list[Cell], inputs: Inputs) -> dict[str, int]:
         stand_ins = {name: {dataset.name: torch.zeros(()) for dataset in inputs.train} for name in attacks}
         for dataset in inputs.datasets:
             distortions = distortions_of(cell.metric, dataset, cell.settings)
-            due = attack_passes(cell.attack.name, attacks, distortions, cell.settings, stand_ins)
+            due = attack_passes(cell, attacks, distortions, stand_ins)
             work[cell.metric.name] += len(dataset.photos) * sum(current.work for current in due)
         for attack in attacks.values():
             if isinstance(attack, Universal):

@@ -63,14 +63,14 @@ def probe(runner: MetricRunner, dataset: Dataset, distortion: Distortion) -> Pro
         try:
             return Probe.model_validate_json(path.read_bytes())
         except (FileNotFoundError, ValidationError):
-            found = measure(runner, list(_images(runner, dataset, distortion)))
+            found = measure(runner, list(few_images(runner, dataset, distortion)))
         if found:
             write_atomically(path, found.model_dump_json())
             runner.sync.put(place, path)
     return found
 
 
-def _images(runner: MetricRunner, dataset: Dataset, distortion: Distortion) -> Iterator[Batch]:
+def few_images(runner: MetricRunner, dataset: Dataset, distortion: Distortion) -> Iterator[Batch]:
     """Yields a few images of the data set, spread over it, each as a batch of one."""
     count = min(MOST, len(dataset.photos))
     for photo in dataset.photos[:: len(dataset.photos) // count][:count]:

@@ -160,6 +160,7 @@ def _finish(runner: MetricRunner, cell: Cell, job: Job, result: CellResult) -> N
         "seconds": result.seconds,
         "purifying": {name: float(f"{seconds:.3g}") for name, seconds in result.purifying.items()},
         "flaws": {variant: dict(flaws) for variant, flaws in result.flaws.items() if flaws},
+        "spared": result.spared,
         "probes": _probes(runner, cell, job.inputs.datasets),
         "gpu_memory": peak_memory(runner.device),
         "machine": describe(runner.device),

@@ -157,15 +157,18 @@ class ImagePass:
         surrogates = self._surrogates.of(batch.photos)
         dtype = getattr(torch, self.at.cell.settings.dtype)
         found = empty_record()
-        for trial in self.current.trials:
+        found_before = images
+        for each in self.current.trials:
+            trial = each.after(found_before)
             scorer = self.at.runner.defended(names) or self.at.runner.metric
             objective = objective_of(scorer, images, references, trial, surrogates, dtype=dtype)
             attacked = attack_batch(images, names, objective, trial)
+            found_before = attacked.images
             if self.at.saver:
                 self.at.saver.attacked(attacked.images, names, self.current, trial)
             for assessment in self._assessors(attacked.images, images, references, batch):
                 found["rows"] += self._rows(batch.photos, trial, attacked, assessment)
-                for flaw in (flaw for flaws in attacked.flaws for flaw in flaws):
+                for flaw in (flaw for flaws in attacked.flaws for flaw in flaws if not trial.budget):
                     found["flaws"][flaw] = found["flaws"].get(flaw, 0) + 1
                 add_seconds(found["purified"], assessment.seconds)
         return found
@@ -177,7 +180,7 @@ class ImagePass:
         columns = {name: values.tolist() for name, values in attacked.measures.items()} | assessment.columns
         common: dict[str, Any] = {
             "dataset": self.dataset.name,
-            "variant": self.current.variant,
+            "variant": self.current.variant_of(trial),
             "train_dataset": trial.train_dataset,
             "amplitude": trial.amplitude,
             "queries": attacked.queries,

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
 from torch import Tensor
 
-from metric_robustness.attacks.base import Attack, Universal
+from metric_robustness.attacks.base import Attack, Images, Search, Universal
 from metric_robustness.pipeline.catalogue.entry import Entry
+from metric_robustness.pipeline.cells.cell import Cell
 from metric_robustness.pipeline.cells.distortion import NONE, Distortion
+from metric_robustness.pipeline.cells.row import budget_variant
 from metric_robustness.pipeline.cells.settings import Settings
 from metric_robustness.pipeline.data.dataset import Dataset
 
@@ -25,11 +28,18 @@ class Trial(NamedTuple):
     train_dataset: str = ""  # of a universal pattern
     amplitude: float | None = None  # of a universal pattern
     saved: Mapping[str, Path] | None = None  # the attacked images by name, of an attack that ran earlier
+    budget: str = ""  # eps=4/255, of a search that begins where the trial before it ended
 
     @property
     def setting(self) -> str:
         """Returns the part of a path that keeps the trials of a pass apart; nothing for a single trial."""
         return "" if self.amplitude is None else f"{self.train_dataset}-{self.amplitude:g}"
+
+    def after(self, found: Images) -> Trial:
+        """Returns the trial as it begins where the one before it ended; as it is, if it has a budget of its own."""
+        if not self.budget or not isinstance(self.attack, Search):
+            return self
+        return self._replace(attack=replace(self.attack, start=found))
 
     @property
     def work(self) -> int:
@@ -43,17 +53,20 @@ class Pass(NamedTuple):
 
     variant: str  # as the rows name it; empty for the default
     distortion: Distortion
-    trials: tuple[Trial, ...]  # a single one, unless the attack is universal
+    trials: tuple[Trial, ...]  # several of a universal attack, and of a search within several budgets
 
     @property
     def unit(self) -> str:
         """Returns the name that keeps the pass apart from the others of its cell."""
         return "/".join(filter(None, [self.variant, self.trials[0].setting if len(self.trials) == 1 else ""]))
 
-    @property
-    def folder(self) -> str:
-        """Returns the folder of its attacked images below the cell's."""
-        return self.variant or "default"
+    def variant_of(self, trial: Trial) -> str:
+        """Returns the variant as the rows of a trial name it."""
+        return trial.budget or self.variant
+
+    def folder(self, trial: Trial) -> str:
+        """Returns the folder of a trial's attacked images below the cell's."""
+        return "/".join(filter(None, [self.variant_of(trial) or "default", trial.setting]))
 
     @property
     def work(self) -> int:
@@ -75,26 +88,29 @@ def distortions_of(metric: Entry, dataset: Dataset, settings: Settings) -> tuple
 
 
 def attack_passes(
-    name: str,
-    attacks: Mapping[str, Attack],
-    distortions: tuple[Distortion, ...],
-    settings: Settings,
-    patterns: Patterns | None = None,
+    cell: Cell, attacks: Mapping[str, Attack], distortions: tuple[Distortion, ...], patterns: Patterns | None = None
 ) -> Iterator[Pass]:
     """Yields the ways an attack is run: default and variants, each on every distortion of the images.
 
     Args:
-        name: The attack's name.
+        cell: Says which attack, and within which budgets.
         attacks: What `attack_variants` returns.
         distortions: Of the images; the first one is the default.
-        settings: The cell's settings.
         patterns: Of a universal attack, the fitted patterns.
     """
     for index, distortion in enumerate(distortions):
         for variant, attack in attacks.items():
-            parts = [variant, *settings.changes, f"jpeg={distortion.setting}" if index else ""]
-            trials = _trials(name, attack, (patterns or {}).get(variant, {}))
-            yield Pass("+".join(filter(None, parts)), distortion, trials)
+            parts = [variant, *cell.settings.changes, f"jpeg={distortion.setting}" if index else ""]
+            changed = "+".join(filter(None, parts))
+            trials = _trials(cell.attack.name, attack, (patterns or {}).get(variant, {}))
+            yield Pass(changed, distortion, trials if changed else (*trials, *_narrower(cell, attack)))
+
+
+def _narrower(cell: Cell, attack: Attack) -> Iterator[Trial]:
+    """Yields a search within each smaller budget, largest first; each begins at what the one before it found."""
+    for budget in sorted(cell.budgets, reverse=True):
+        if isinstance(attack, Search) and budget / 255 < attack.eps:
+            yield Trial(cell.attack.name, attack.within(budget / 255), budget=budget_variant(budget))
 
 
 def _trials(name: str, attack: Attack, patterns: Mapping[str, Tensor]) -> tuple[Trial, ...]:

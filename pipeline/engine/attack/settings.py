@@ -13,6 +13,7 @@ from metric_robustness.pipeline.engine.batching import one_line
 from metric_robustness.pipeline.errors import BenchError, DataError, suggestion
 
 Tried = TypeVar("Tried", bound="Attack | Defence")
+FOUND = ("pattern", "start")  # fields that hold what an earlier search found
 TRUTH = {"true": True, "false": False}
 
 
@@ -63,8 +64,8 @@ def overridden(attack: Tried, name: str, settings: Settings) -> Tried:
 
 
 def _fields(attack: Attack | Defence) -> dict[str, Any]:
-    """Returns the settings of an attack; a universal one's pattern is none."""
-    return {field.name: getattr(attack, field.name) for field in fields(attack) if field.name != "pattern"}
+    """Returns the settings of an attack; a universal one's pattern is none, nor is where a search begins."""
+    return {field.name: getattr(attack, field.name) for field in fields(attack) if field.name not in FOUND}
 
 
 def _value(text: str, kind: type) -> Any:

@@ -31,7 +31,8 @@ def clip_means(rows: Iterable[dict[str, str]]) -> list[dict[str, str]]:
     clips: dict[tuple[str, ...], list[dict[str, str]]] = {}
     for row in rows:
         if row["clip"] != row["image"]:
-            clips.setdefault((row["train_dataset"], row["amplitude"], row["defence"], row["clip"]), []).append(row)
+            setting = (row["variant"], row["train_dataset"], row["amplitude"], row["defence"], row["clip"])
+            clips.setdefault(setting, []).append(row)
     return [_clip_mean(frames) for frames in clips.values()]
 
 

@@ -38,7 +38,7 @@ class ImageWriter:
 
     def attacked(self, images: Images, names: list[str], current: Pass, trial: Trial) -> None:
         """Writes attacked images."""
-        folder = self.cell.images(self.out) / current.folder / trial.setting
+        folder = self.cell.images(self.out) / current.folder(trial)
         for name, image in zip(names, images, strict=True):
             write_png(image, folder / f"{name}.png")
 

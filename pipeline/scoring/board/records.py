@@ -171,6 +171,9 @@ def of_cell(cell: StoredCell, ranges: Ranges) -> Iterator[Record]:
         return  # one row per defence, of the bare metric: they have tables of their own
     asked = {dataset.name: dataset for dataset in stamp.datasets}
     for name in sorted(asked.keys() - set(cell.rows["dataset"].unique())):
+        if why := stamp.spared.get(name):
+            yield replace(empty, on=AttackSetting(name), asked=asked[name].images, status="spared", reason=why)
+            continue
         reason = cell.reason or "; ".join(_rows_missing(cell, asked[name], "", ())) or "no rows"
         status = "failed" if cell.status == "done" else cell.status
         yield replace(empty, on=AttackSetting(name), asked=asked[name].images, status=status, reason=reason)

@@ -16,7 +16,7 @@ from metric_robustness.pipeline.files import file_digest
 from metric_robustness.pipeline.scoring.read.rows import ExcludedRow, RowsError, no_rows, read_rows
 
 # stale: measured by an older protocol, or on other images, than the other cells of the data set.
-Status = Literal["done", "failed", "skipped", "corrupt", "stale"]
+Status = Literal["done", "failed", "skipped", "spared", "corrupt", "stale"]
 
 TABLES = {"scores", "leaderboard", "ranges", "defences"}  # CSVs in a run folder that are no cells
 PUBLISHED_NAME = re.compile(r"(?P<attack>.+)_(?P<metric>[^_]+)_test")
