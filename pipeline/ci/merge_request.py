@@ -10,7 +10,8 @@ from typing import NamedTuple
 
 from metric_robustness.pipeline.ci.changes import Change
 from metric_robustness.pipeline.errors import DataError
-from metric_robustness.pipeline.scoring.board.leaderboard import Leaderboard, Section, Standing
+from metric_robustness.pipeline.scoring.board.leaderboard import Leaderboard, Section
+from metric_robustness.pipeline.scoring.board.standing import Standing
 from metric_robustness.pipeline.scoring.tables.format import with_margin
 from metric_robustness.pipeline.scoring.tables.markdown import plain, table
 

@@ -10,7 +10,8 @@ from typing import Any
 
 from metric_robustness.pipeline.cells.stamp import AttackFacts, MetricFacts, Stamp, read_stamp
 from metric_robustness.pipeline.files import write_atomically
-from metric_robustness.pipeline.scoring.board.leaderboard import Leaderboard, Section, Standing
+from metric_robustness.pipeline.scoring.board.leaderboard import Leaderboard, Section
+from metric_robustness.pipeline.scoring.board.standing import Standing
 from metric_robustness.pipeline.scoring.read.cells import StoredCell, find_cells, read_cell
 from metric_robustness.pipeline.scoring.scores.defences import defended
 from metric_robustness.pipeline.scoring.scores.effects import Effect

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from metric_robustness.pipeline.cells.row import CLIP_MEAN
+from metric_robustness.pipeline.cells.row import BUDGET_VARIANT, CLIP_MEAN
 from metric_robustness.pipeline.cells.stamp import DatasetFacts, Stamp
 from metric_robustness.pipeline.errors import DataError
 from metric_robustness.pipeline.scoring.board.flags import Flag
@@ -22,6 +23,7 @@ from metric_robustness.pipeline.scoring.scores.ranges import Ranges, fixed_scale
 from metric_robustness.pipeline.scoring.scores.robustness import ScoreScale, robustness, subset_scale
 
 BUDGET = 10 / 255  # the largest change that counts for the worst case: a larger one would always win
+EPS_VARIANT = re.compile(r"eps=[0-9./]+")  # of rows within another budget
 CONTROL = "control"  # the family that every metric of a table need not have
 GRADIENT_FLAWS = {"zero gradient": "zero_gradients", "gradient not finite": "broken_gradients"}  # in a stamp -> flag
 COSTS = ("psnr", "ssim", "linf", "queries", "gradients")
@@ -117,6 +119,22 @@ class Record:
         return float(self._settings().get("eps", math.nan))
 
     @property
+    def gradient_known(self) -> bool:
+        """Returns whether the metric has a gradient; true if the stamp is gone."""
+        return self.stamp.metric.differentiable if self.stamp else True
+
+    @property
+    def budget(self) -> int | None:
+        """Returns the budget in 255ths that the attack's search went on within; None if it had its own eps."""
+        found = BUDGET_VARIANT.fullmatch(self.variant)
+        return int(found[1]) if found else None
+
+    @property
+    def lowers(self) -> bool:
+        """Returns whether the attack was to lower the score, within eps."""
+        return self._settings().get("goal") == "worse" and self.counts and not self.eps > BUDGET + LEVEL_ERROR
+
+    @property
     def ranks(self) -> bool:
         """Returns whether a metric must have this record to be ranked: the attack means to raise it, within eps."""
         raises = self.family != CONTROL and self._settings().get("goal") != "worse"
@@ -125,7 +143,8 @@ class Record:
     @property
     def counts(self) -> bool:
         """Returns whether its rows count for the worst case, since they are of the images that all others attack."""
-        return self.variant in {"", *(self.stamp.attack.variants if self.stamp else ())}
+        own = {"", *(self.stamp.attack.variants if self.stamp else ())}
+        return self.variant in own or bool(EPS_VARIANT.fullmatch(self.variant))
 
     @property
     def within(self) -> bool:
@@ -136,7 +155,8 @@ class Record:
     def off_board(self) -> str:
         """Returns why the record is not on the leaderboard; empty if it is."""
         settings = self.stamp.settings if self.stamp else {}
-        if overrides := settings.get("overrides"):
+        overrides = settings.get("overrides") or {}
+        if overrides.keys() - {"eps"}:  # another eps is another budget
             return "run with --set " + " --set ".join(f"{name}={value}" for name, value in sorted(overrides.items()))
         if codec := settings.get("codec"):
             return f"stored with {codec} before it was scored"

@@ -10,8 +10,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from metric_robustness.pipeline.scoring.board.flags import EXPLANATIONS
-from metric_robustness.pipeline.scoring.board.leaderboard import Leaderboard, Section, Standing
+from metric_robustness.pipeline.scoring.board.leaderboard import Leaderboard, Section
 from metric_robustness.pipeline.scoring.board.records import COSTS, Record
+from metric_robustness.pipeline.scoring.board.standing import Standing
+from metric_robustness.pipeline.scoring.scores.curve import Curve
 from metric_robustness.pipeline.scoring.scores.effects import Effect
 from metric_robustness.pipeline.scoring.scores.opinions import OPINIONS
 from metric_robustness.pipeline.scoring.scores.robustness import BRIEF, SCORES, ScoreScale
@@ -96,6 +98,19 @@ def _estimate_line(name: str, estimate: Estimate | None) -> dict[str, str]:
     return {f"{name}{end}": digits(value) for end, value in ends}
 
 
+def _curve_line(section: Section, standing: Standing) -> dict[str, str]:
+    """Returns the columns of the security curve, empty where there is none."""
+    curve = standing.effects.curve
+    line: dict[str, str] = {}
+    for budget in section.budgets:
+        line[f"within_{budget}_rank"] = str(standing.ranks_within.get(budget, ""))
+        line |= _effect_line(f"within_{budget}_", curve.effects[budget] if curve else None, ("absolute_gain",))
+    if section.budgets:
+        line |= _estimate_line("curve_area", curve.area if curve else None)
+        line |= _estimate_line("smallest_budget", curve.smallest if curve else None)
+    return line
+
+
 def _scale_line(scale: ScoreScale) -> dict[str, str]:
     return {"scale_low": digits(scale.low), "scale_high": digits(scale.high), "scale_source": scale.source}
 
@@ -112,10 +127,13 @@ def _standing_line(section: Section, standing: Standing) -> dict[str, str]:
         "title": standing.title,
         "n": str(standing.effects.worst.n if standing.effects.worst else 0),
         **_effect_line("worst_case_", standing.effects.worst, SCORES),
+        **_curve_line(section, standing),
+        "fall_rank": str(standing.fall_rank or ""),
         **_effect_line("fall_", standing.effects.fall, ("absolute_gain",)),
         **_estimate_line("swing", standing.swing),
         **(_scale_line(standing.scale) if standing.scale else SCALELESS),
-        "missing": "; ".join(f"{attack}: {reason}" for attack, reason in standing.missing.items()),
+        "missing": _reasons(standing.missing),
+        "spared": _reasons(standing.spared),
         "flags": "; ".join(map(str, standing.flags)),
         "note": section.caption,
     }
@@ -128,15 +146,22 @@ def _standing_line(section: Section, standing: Standing) -> dict[str, str]:
     return line
 
 
+def _reasons(reasons: Mapping[str, str]) -> str:
+    return "; ".join(f"{attack}: {reason}" for attack, reason in reasons.items())
+
+
 def _section(section: Section) -> dict[str, Any]:
     return {
         "dataset": section.dataset,
         "kind": section.kind,
+        "gradients": section.gradients,
+        "title": section.title,
         "preset": section.preset,
         "images": section.images,
         "note": section.caption,
         "detectable": None if section.detectable is None else _short(section.detectable),
         "attacks": section.attacks,
+        "budgets": section.budgets,
         "metrics": [_standing(standing) for standing in section.standings],
         "p_better": {
             name: {other: _short(p) for other, p in others.items()} for name, others in section.p_better.items()
@@ -153,6 +178,8 @@ def _standing(standing: Standing) -> dict[str, Any]:
         "title": standing.title,
         "worst_case": _effect(standing.effects.worst) if standing.effects.worst else None,
         "worst_on": standing.effects.worst_on,
+        "curve": _curve(standing, standing.effects.curve) if standing.effects.curve else None,
+        "fall_rank": standing.fall_rank,
         "fall": _effect(standing.effects.fall) if standing.effects.fall else None,
         "swing": _estimate(standing.swing) if standing.swing else None,
         "families": _effects(standing.effects.families),
@@ -161,8 +188,19 @@ def _standing(standing: Standing) -> dict[str, Any]:
         **({"opinions": {name: _plain(each) for name, each in standing.opinions.items()}} if standing.opinions else {}),
         "over_noise": {attack: _estimate(more) for attack, more in standing.effects.over_noise.items()},
         "missing": standing.missing,
+        "spared": standing.spared,
         "flags": [{"code": flag.code, "text": flag.text, "attacks": list(flag.attacks)} for flag in standing.flags],
         "scale": {"low": scale.low, "high": scale.high, "source": scale.source} if scale else None,
+    }
+
+
+def _curve(standing: Standing, curve: Curve) -> dict[str, Any]:
+    """Returns the security curve; budgets are 255ths, in words since they are names in JSON."""
+    return {
+        "ranks": {str(budget): rank for budget, rank in standing.ranks_within.items()},
+        "worst_cases": {str(budget): _effect(effect) for budget, effect in curve.effects.items()},
+        "area": _estimate(curve.area),
+        "smallest_budget": _estimate(curve.smallest),
     }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from metric_robustness.pipeline.scoring.scores.statistics import Interval
+from metric_robustness.pipeline.scoring.scores.statistics import Estimate, Interval
 
 
 def with_margin(value: float, interval: Interval) -> str:
@@ -14,6 +14,13 @@ def with_margin(value: float, interval: Interval) -> str:
     low, high = interval
     text = f"{round(value, 3) + 0.0:.3f}"  # + 0.0 turns "-0.000" into "0.000"
     return text if math.isnan(low) else f"{text} ±{(high - low) / 2:.3f}"
+
+
+def budget_with_ends(smallest: Estimate, largest: int) -> str:
+    """Returns a smallest budget in 255ths with its interval, "3.2 (2.9 to 4.1)"; "> 10" where none suffices."""
+    beyond = f"> {largest}"
+    value, low, high = ("n/a" if math.isnan(end) else beyond if math.isinf(end) else f"{end:.1f}" for end in smallest)
+    return value if low == high else f"{value} ({low} to {high})"
 
 
 def digits(value: float) -> str:

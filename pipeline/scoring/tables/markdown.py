@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from metric_robustness.pipeline.scoring.board.leaderboard import Leaderboard, Section, Standing
+from metric_robustness.pipeline.cells.row import BUDGET_VARIANT
+from metric_robustness.pipeline.scoring.board.leaderboard import Leaderboard, Section
 from metric_robustness.pipeline.scoring.board.records import CONTROL
+from metric_robustness.pipeline.scoring.board.standing import Standing
 from metric_robustness.pipeline.scoring.scores.effects import Effect
 from metric_robustness.pipeline.scoring.scores.robustness import SCORES
-from metric_robustness.pipeline.scoring.tables.format import with_margin
+from metric_robustness.pipeline.scoring.tables.format import budget_with_ends, with_margin
 
 # "R-score", which also stands for "R-score as printed".
 HIGHER = min((score.title for score in SCORES.values() if score.higher_is_better), key=len)
@@ -20,6 +22,10 @@ MEANING = (
     "measured on the image: every attack, variant and amplitude counts, and so does leaving the image alone, so that "
     "it is never below 0. It says *at least*: a stronger attack may exist. A family's column is the same within it. It "
     "ranks, smallest first, but only metrics on which each attack with this eps was done.\n"
+    "- Within a smaller budget the same holds of changes up to that budget. What reaches a tenth of the range within "
+    "fewer 255ths is easier to fool.\n"
+    "- Spared: on a few images steps along the gradient led further than a search that asks for scores only, so that "
+    "search was not run on the others.\n"
     "- The control is noise of the same size: an attack that raises the score no more has shown nothing. A higher "
     f"{HIGHER} is more robust; of all other scores, the smaller.\n"
 )
@@ -35,7 +41,7 @@ def to_markdown(board: Leaderboard) -> str:
 
 
 def _section(section: Section) -> Iterator[str]:
-    yield f"## {section.kind} metrics on {section.dataset}"
+    yield f"## {section.title}"
     yield "Absolute gain:"
     attacks = [name + (f" ({CONTROL})" if family == CONTROL else "") for name, family in section.attacks.items()]
     yield table(
@@ -45,12 +51,14 @@ def _section(section: Section) -> Iterator[str]:
                 str(standing.rank or "n/a"),
                 f"{standing.metric}: {standing.title}",
                 f"**{_gain(standing.effects.worst)}**",
-                *(_gain(standing.effects.families.get(family)) for family in section.families),
-                *(_gain(standing.effects.attacks.get(attack)) for attack in section.attacks),
+                *(_found(section, standing, standing.effects.families, family) for family in section.families),
+                *(_found(section, standing, standing.effects.attacks, attack) for attack in section.attacks),
             ]
             for standing in section.standings
         ],
     )
+    if section.budgets:
+        yield from _curves(section)
     yield "All scores of the worst case:"
     yield table(
         ["rank", "metric", "images", *(score.title for score in SCORES.values()), "scaled by"],
@@ -69,21 +77,27 @@ def _section(section: Section) -> Iterator[str]:
             if standing.effects.worst and standing.scale
         ],
     )
-    yield "Both directions (absolute gain): the largest fall within 10/255, and how far a score can be moved at all:"
-    yield table(
-        ["metric", "largest rise", "largest fall", "swing"],
-        [
+    fallen = sorted((each.fall_rank or math.inf, each.metric, each) for each in section.standings if each.swing)
+    if fallen:
+        yield (
+            "Worse: how far attacks that are to lower the score do so within 10/255 (absolute gain, the smallest fall "
+            "first), and how far a score can be moved at all:"
+        )
+        yield table(
+            ["rank", "metric", "largest fall", "largest rise", "swing"],
             [
-                standing.metric,
-                _gain(standing.effects.worst),
-                _gain(standing.effects.fall),
-                with_margin(standing.swing.value, standing.swing[1:]),
-            ]
-            for standing in section.standings
-            if standing.swing
-        ],
-    )
-    variants = sorted({name for standing in section.standings for name in standing.effects.variants})
+                [
+                    str(standing.fall_rank or "n/a"),
+                    standing.metric,
+                    f"**{_gain(standing.effects.fall)}**",
+                    _gain(standing.effects.worst),
+                    with_margin(standing.swing.value, standing.swing[1:]) if standing.swing else "n/a",
+                ]
+                for *_, standing in fallen
+            ],
+        )
+    named = {name for standing in section.standings for name in standing.effects.variants}
+    variants = sorted(name for name in named if not BUDGET_VARIANT.fullmatch(name.partition(":")[2]))
     if variants:
         yield "Other settings (absolute gain; of the worst case where they stay within 10/255):"
         yield table(
@@ -100,10 +114,46 @@ def _section(section: Section) -> Iterator[str]:
             ["metric", "clear", *section.attacks],
             [[standing.metric, *_opinions(standing, section.attacks)] for standing in rated],
         )
+    spared = [
+        f"- {standing.metric}: {attack}: {plain(reason)}"
+        for standing in section.standings
+        for attack, reason in standing.spared.items()
+    ]
+    if spared:
+        yield "Spared, since they were not needed:"
+        yield "\n".join(spared)
     flags = [f"- {standing.metric}: {plain(str(flag))}" for standing in section.standings for flag in standing.flags]
     if flags:
         yield "To be read with care:"
         yield "\n".join(flags)
+
+
+def _found(section: Section, standing: Standing, effects: Mapping[str, Effect], name: str) -> str:
+    return _gain(effects[name]) if name in effects else standing.absent(section.attacks_of(name))
+
+
+def _curves(section: Section) -> Iterator[str]:
+    """Yields the table of the security curves."""
+    yield (
+        "Within smaller budgets (absolute gain of the worst case, and the rank there); the mean over all budgets; and "
+        "the smallest budget, in 255ths, that moves the score by a tenth of its range, with its 95 % interval:"
+    )
+    yield table(
+        ["metric", *(f"{budget}/255" for budget in section.budgets), "mean", "budget for 0.1"],
+        [
+            [
+                standing.metric,
+                *(
+                    f"{_gain(effect)} ({standing.ranks_within.get(budget, 'n/a')})"
+                    for budget, effect in curve.effects.items()
+                ),
+                with_margin(curve.area.value, curve.area[1:]),
+                budget_with_ends(curve.smallest, section.budgets[-1]),
+            ]
+            for standing in section.standings
+            if (curve := standing.effects.curve)
+        ],
+    )
 
 
 def _opinions(standing: Standing, attacks: Iterable[str]) -> Iterator[str]:

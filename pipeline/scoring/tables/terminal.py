@@ -17,7 +17,7 @@ from metric_robustness.pipeline.scoring.tables.format import with_margin
 def print_leaderboard(board: Leaderboard, console: Console) -> None:
     """Prints worst case and gains by attack (by family if the terminal is too narrow for that), and what is missing."""
     for section in board.sections:
-        console.print(Text(f"{section.kind} metrics, absolute gain. {section.caption}", style="bold"))
+        console.print(Text(f"{section.title}, absolute gain. {section.caption}", style="bold"))
         by_attack = _table(section, "attacks")
         needed = Measurement.get(console, console.options.update(max_width=1000), by_attack).maximum
         fits = needed <= console.width
@@ -42,7 +42,7 @@ def _table(section: Section, columns: str) -> Table:
             str(standing.rank or "n/a"),
             standing.metric,
             Text(with_margin(_gain(worst), worst.intervals["absolute_gain"]) if worst else "n/a", style="bold"),
-            *(f"{_gain(of[name]):.3f}" if name in of else "n/a" for name in names),
+            *(f"{_gain(of[name]):.3f}" if name in of else standing.absent(section.attacks_of(name)) for name in names),
         )
     return table
 

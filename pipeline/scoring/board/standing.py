@@ -1,0 +1,220 @@
+"""A metric's standing: what attacks did to it, on one data set."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from statistics import fmean
+
+import pandas as pd
+
+from metric_robustness.pipeline.scoring.board.flags import Flag
+from metric_robustness.pipeline.scoring.board.records import BUDGET, CONTROL, Record
+from metric_robustness.pipeline.scoring.scores.curve import Curve, curve_of
+from metric_robustness.pipeline.scoring.scores.effects import (
+    Effect,
+    averaged,
+    beyond,
+    effect_of,
+    over_settings,
+    worst_case,
+)
+from metric_robustness.pipeline.scoring.scores.opinions import OPINIONS
+from metric_robustness.pipeline.scoring.scores.robustness import ScoreScale
+from metric_robustness.pipeline.scoring.scores.statistics import Estimate, interval
+
+
+@dataclass(frozen=True)
+class Demands:
+    """What a metric must have to be ranked beside the others of its section.
+
+    Attributes:
+        attacks: The attacks under default settings.
+        budgets: By smaller budget, in 255ths, the attacks that went on within it.
+        falls: The attacks that were to lower the score.
+    """
+
+    attacks: frozenset[str]
+    budgets: Mapping[int, frozenset[str]]
+    falls: frozenset[str]
+
+    @classmethod
+    def of(cls, records: Sequence[Record]) -> Demands:
+        """Returns what some metric of a section has."""
+        done = [record for record in records if record.effect]
+        budgets: dict[int, set[str]] = {}
+        for record in done:
+            if record.budget:
+                budgets.setdefault(record.budget, set()).add(record.attack)
+        return cls(
+            frozenset(record.attack for record in done if record.ranks),
+            {budget: frozenset(budgets[budget]) for budget in sorted(budgets)},
+            frozenset(record.attack for record in done if record.lowers),
+        )
+
+
+@dataclass(frozen=True)
+class Effects:
+    """What attacks did to one metric."""
+
+    worst: Effect | None  # of the worst that was done to each image within the budget; None if no attack was done
+    worst_on: dict[str, int]  # attack -> images on which it was the worst; on the others nothing raised the score
+    curve: Curve | None  # None where a smaller budget was not tried
+    fall: Effect | None  # of what lowered each image's score most within the budget; None unless attacks were to do so
+    families: dict[str, Effect]
+    attacks: dict[str, Effect]  # under default settings
+    variants: dict[str, Effect]  # "attack:variant"
+    over_noise: dict[str, Estimate]  # attack -> its gain less that of the control of the same eps, image by image
+
+
+@dataclass(frozen=True)
+class Standing:
+    """One metric on the leaderboard."""
+
+    metric: str
+    title: str
+    effects: Effects
+    missing: dict[str, str]  # attack -> reason
+    spared: dict[str, str]  # attack that was not needed -> reason
+    flags: list[Flag]
+    scale: ScoreScale | None
+    opinions: dict[str, dict[str, float]] = field(default_factory=dict)  # attack -> correlations with people's opinions
+    rank: int | None = None  # None while an attack of the table is missing
+    rank_interval: tuple[int, int] | None = None  # where it stands in 95 % of the resamples; None if unknown
+    ranks_within: dict[int, int] = field(default_factory=dict)  # budget in 255ths -> rank
+    fall_rank: int | None = None  # by what lowers the score
+
+    @property
+    def swing(self) -> Estimate | None:
+        """Returns how far a score can be moved at all, in parts of the range: largest rise less largest fall."""
+        up, down = self.effects.worst, self.effects.fall
+        if up is None or down is None:
+            return None
+        value = up.scores["absolute_gain"] - down.scores["absolute_gain"]
+        return Estimate(value, *interval(up.gains - down.gains))
+
+    def absent(self, attacks: Iterable[str]) -> str:
+        """Returns what stands in a table in place of a gain that attacks would have given, had they been run."""
+        return "spared" if set(attacks) <= self.spared.keys() else "n/a"
+
+    @property
+    def gain(self) -> float:
+        """Returns what ranks: the worst-case absolute gain."""
+        return self.effects.worst.scores["absolute_gain"] if self.effects.worst else math.inf
+
+
+def standing_of(own: list[Record], attacks: Mapping[str, str], demands: Demands) -> Standing:
+    """Returns a metric's standing without its ranks, which depend on the other metrics.
+
+    Args:
+        own: The metric's records.
+        attacks: The attacks of the section with their families.
+        demands: What the section demands.
+    """
+    settings: dict[tuple[str, str], list[Record]] = {}
+    for record in own:
+        if record.scored:
+            settings.setdefault((record.attack, record.variant), []).append(record)
+    effects = {key: _effect(group) for key, group in settings.items()}
+    default = {attack: effects[attack, ""] for attack in attacks if (attack, "") in effects}
+    counting = [record for record in own if record.counts and record.within]
+    families = {}
+    for family in sorted({attacks[record.attack] for record in counting if record.attack in demands.attacks}):
+        families[family], _ = _worst([record for record in counting if attacks[record.attack] == family])
+    worst, shares = _worst(counting) if counting else (None, {})
+    reasons = {record.attack: record.reason for record in own if record.status not in {"done", "spared"}}
+    spared = {record.attack: record.reason for record in own if record.status == "spared"}
+    absent = [attack for attack in attacks if attack not in default and attack not in spared]
+    stamp = own[0].stamp
+    return Standing(
+        metric=own[0].metric,
+        title=stamp.metric.title if stamp else "",
+        effects=Effects(
+            worst=worst,
+            worst_on=shares,
+            curve=_curve(counting, worst, demands, set(spared)) if worst else None,
+            fall=_fall(own, counting, demands, set(spared)),
+            families=families,
+            attacks=default,
+            variants={f"{attack}:{variant}": effects[attack, variant] for attack, variant in effects if variant},
+            over_noise=_over_noise(settings, default),
+        ),
+        missing={attack: reasons.get(attack, "not run") for attack in absent},
+        spared=spared,
+        flags=_flags(own),
+        scale=next((record.scored.scale for record in own if record.scored), None),
+        opinions={attack: found for attack in default if (found := _opinions(settings[attack, ""]))},
+    )
+
+
+def _opinions(settings: list[Record]) -> dict[str, float]:
+    """Returns the correlations with people's opinions, of a universal attack's settings their means."""
+    rated = [record.scored.opinions for record in settings if record.scored and record.scored.opinions]
+    return {name: fmean(each[name] for each in rated) for name in OPINIONS} if rated else {}
+
+
+def _pairs(settings: list[Record]) -> list[pd.DataFrame]:
+    return [record.scored.pairs for record in settings if record.scored]
+
+
+def _effect(settings: list[Record]) -> Effect:
+    if len(settings) == 1 and settings[0].effect:
+        return settings[0].effect
+    return averaged(_pairs(settings))
+
+
+def _worst(counting: Sequence[Record], budget: float = BUDGET, *, up: bool = True) -> tuple[Effect, dict[str, int]]:
+    """Returns the effect of the per-image worst case, and on how many images each attack was the worst."""
+    pairs = [(record.attack, record.scored.pairs) for record in counting if record.scored]
+    worst = worst_case(pairs, budget, up=up)
+    shares = Counter(worst["attack"])
+    return effect_of(worst), {name: shares[name] for name in sorted({name for name, _ in pairs})}
+
+
+def _curve(counting: Sequence[Record], worst: Effect, demands: Demands, spared: set[str]) -> Curve | None:
+    """Returns the security curve; None unless every attack that others have within a budget is there, or not needed."""
+    there = {(record.budget, record.attack) for record in counting}
+    wanted = {(budget, attack) for budget, attacks in demands.budgets.items() for attack in attacks - spared}
+    if not wanted or not wanted <= there:
+        return None
+    effects = {budget: _worst(counting, budget / 255)[0] for budget in demands.budgets}
+    return curve_of({**effects, round(BUDGET * 255): worst})
+
+
+def _fall(own: Sequence[Record], counting: Sequence[Record], demands: Demands, spared: set[str]) -> Effect | None:
+    """Returns what lowered the score most; None unless every attack that was to do so elsewhere was done, or spared."""
+    done = {record.attack for record in own if record.effect and record.lowers}
+    if not counting or not demands.falls or not demands.falls - spared <= done:
+        return None
+    return _worst(counting, up=False)[0]
+
+
+def _over_noise(settings: Mapping[tuple[str, str], list[Record]], effects: Mapping[str, Effect]) -> dict[str, Estimate]:
+    """Returns what each attack under default settings gained beyond the control of its eps, where there is one."""
+    pairs = {
+        attack: (group[0], over_settings(_pairs(group))) for (attack, variant), group in settings.items() if not variant
+    }
+    controls = [attack for attack, (record, _) in pairs.items() if record.family == CONTROL]
+    found = {}
+    for attack, (record, own) in sorted(pairs.items()):
+        same = [name for name in controls if math.isclose(pairs[name][0].eps, record.eps)]
+        if record.family == CONTROL or not same:
+            continue
+        if more := beyond(own, pairs[same[0]][1], effects[attack].gains, effects[same[0]].gains):
+            found[attack], _ = more
+    return found
+
+
+def _flags(own: list[Record]) -> list[Flag]:
+    """Returns each flag once, with all the attacks that it concerns; one of the metric itself in its first wording."""
+    concerned: dict[tuple[str, str], dict[str, None]] = {}
+    of_metric: dict[str, Flag] = {}
+    for record in own:
+        for flag in record.flags:
+            if flag.attacks:
+                concerned.setdefault((flag.code, flag.text), {}).update(dict.fromkeys(flag.attacks))
+            else:
+                of_metric.setdefault(flag.code, flag)
+    return [*of_metric.values(), *(Flag(code, text, tuple(attacks)) for (code, text), attacks in concerned.items())]
