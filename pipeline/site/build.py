@@ -167,7 +167,7 @@ def _points(board: Leaderboard, speeds: dict[str, Speed], rated: Sequence[Accura
                 {
                     "metric": standing.metric,
                     "rank": standing.rank,
-                    "ranks": standing.rank_interval,
+                    "ranks": standing.ranks.interval,
                     "gain": _estimate(standing.effects.worst),
                     "seconds": speeds[standing.metric].seconds if standing.metric in speeds else None,
                     "srocc": agreed.srocc.get(standing.metric) if agreed else None,

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from itertools import product
 
 from metric_robustness.pipeline.scoring.board.records import CONTROL, Record
-from metric_robustness.pipeline.scoring.board.standing import Demands, Standing, standing_of
+from metric_robustness.pipeline.scoring.board.standing import Demands, Ranks, Standing, standing_of
 from metric_robustness.pipeline.scoring.processes import Processes
 from metric_robustness.pipeline.scoring.scores.effects import Effect
 from metric_robustness.pipeline.scoring.scores.ranking import ranking
@@ -188,10 +188,12 @@ def _ranked(
     return [
         replace(
             standing,
-            rank=place,
-            rank_interval=intervals.get(standing.metric),
-            ranks_within={budget: within[budget][standing.metric] for budget in curves.get(standing.metric, ())},
-            fall_rank=falls.get(standing.metric),
+            ranks=Ranks(
+                place,
+                intervals.get(standing.metric),
+                {budget: within[budget][standing.metric] for budget in curves.get(standing.metric, ())},
+                falls.get(standing.metric),
+            ),
         )
         if standing.metric in whole
         else standing

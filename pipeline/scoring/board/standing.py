@@ -70,6 +70,16 @@ class Effects:
 
 
 @dataclass(frozen=True)
+class Ranks:
+    """Where a metric stands among the others of its section, the hardest to move first."""
+
+    worst: int | None = None  # by its worst case; None while an attack of the table is missing
+    interval: tuple[int, int] | None = None  # where it stands by that in 95 % of the resamples; None if unknown
+    within: Mapping[int, int] = field(default_factory=dict)  # by its worst case within each budget, in 255ths
+    fall: int | None = None  # by what lowers its score
+
+
+@dataclass(frozen=True)
 class Standing:
     """One metric on the leaderboard."""
 
@@ -81,10 +91,12 @@ class Standing:
     flags: list[Flag]
     scale: ScoreScale | None
     opinions: dict[str, dict[str, float]] = field(default_factory=dict)  # attack -> correlations with people's opinions
-    rank: int | None = None  # None while an attack of the table is missing
-    rank_interval: tuple[int, int] | None = None  # where it stands in 95 % of the resamples; None if unknown
-    ranks_within: dict[int, int] = field(default_factory=dict)  # budget in 255ths -> rank
-    fall_rank: int | None = None  # by what lowers the score
+    ranks: Ranks = Ranks()
+
+    @property
+    def rank(self) -> int | None:
+        """Returns where the metric stands by its worst case; None while an attack of the table is missing."""
+        return self.ranks.worst
 
     @property
     def swing(self) -> Estimate | None:

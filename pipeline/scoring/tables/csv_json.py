@@ -103,7 +103,7 @@ def _curve_line(section: Section, standing: Standing) -> dict[str, str]:
     curve = standing.effects.curve
     line: dict[str, str] = {}
     for budget in section.budgets:
-        line[f"within_{budget}_rank"] = str(standing.ranks_within.get(budget, ""))
+        line[f"within_{budget}_rank"] = str(standing.ranks.within.get(budget, ""))
         line |= _effect_line(f"within_{budget}_", curve.effects[budget] if curve else None, ("absolute_gain",))
     if section.budgets:
         line |= _estimate_line("curve_area", curve.area if curve else None)
@@ -121,14 +121,14 @@ def _standing_line(section: Section, standing: Standing) -> dict[str, str]:
         "dataset": section.dataset,
         "kind": section.kind,
         "rank": str(standing.rank or ""),
-        "rank_low": str(standing.rank_interval[0]) if standing.rank_interval else "",
-        "rank_high": str(standing.rank_interval[1]) if standing.rank_interval else "",
+        "rank_low": str(standing.ranks.interval[0]) if standing.ranks.interval else "",
+        "rank_high": str(standing.ranks.interval[1]) if standing.ranks.interval else "",
         "metric": standing.metric,
         "title": standing.title,
         "n": str(standing.effects.worst.n if standing.effects.worst else 0),
         **_effect_line("worst_case_", standing.effects.worst, SCORES),
         **_curve_line(section, standing),
-        "fall_rank": str(standing.fall_rank or ""),
+        "fall_rank": str(standing.ranks.fall or ""),
         **_effect_line("fall_", standing.effects.fall, ("absolute_gain",)),
         **_estimate_line("swing", standing.swing),
         **(_scale_line(standing.scale) if standing.scale else SCALELESS),
@@ -173,13 +173,13 @@ def _standing(standing: Standing) -> dict[str, Any]:
     scale = standing.scale
     return {
         "rank": standing.rank,
-        "rank_interval": standing.rank_interval,
+        "rank_interval": standing.ranks.interval,
         "metric": standing.metric,
         "title": standing.title,
         "worst_case": _effect(standing.effects.worst) if standing.effects.worst else None,
         "worst_on": standing.effects.worst_on,
         "curve": _curve(standing, standing.effects.curve) if standing.effects.curve else None,
-        "fall_rank": standing.fall_rank,
+        "fall_rank": standing.ranks.fall,
         "fall": _effect(standing.effects.fall) if standing.effects.fall else None,
         "swing": _estimate(standing.swing) if standing.swing else None,
         "families": _effects(standing.effects.families),
@@ -197,7 +197,7 @@ def _standing(standing: Standing) -> dict[str, Any]:
 def _curve(standing: Standing, curve: Curve) -> dict[str, Any]:
     """Returns the security curve; budgets are 255ths, in words since they are names in JSON."""
     return {
-        "ranks": {str(budget): rank for budget, rank in standing.ranks_within.items()},
+        "ranks": {str(budget): rank for budget, rank in standing.ranks.within.items()},
         "worst_cases": {str(budget): _effect(effect) for budget, effect in curve.effects.items()},
         "area": _estimate(curve.area),
         "smallest_budget": _estimate(curve.smallest),

@@ -77,7 +77,7 @@ def _section(section: Section) -> Iterator[str]:
             if standing.effects.worst and standing.scale
         ],
     )
-    fallen = sorted((each.fall_rank or math.inf, each.metric, each) for each in section.standings if each.swing)
+    fallen = sorted((each.ranks.fall or math.inf, each.metric, each) for each in section.standings if each.swing)
     if fallen:
         yield (
             "Worse: how far attacks that are to lower the score do so within 10/255 (absolute gain, the smallest fall "
@@ -87,7 +87,7 @@ def _section(section: Section) -> Iterator[str]:
             ["rank", "metric", "largest fall", "largest rise", "swing"],
             [
                 [
-                    str(standing.fall_rank or "n/a"),
+                    str(standing.ranks.fall or "n/a"),
                     standing.metric,
                     f"**{_gain(standing.effects.fall)}**",
                     _gain(standing.effects.worst),
@@ -144,7 +144,7 @@ def _curves(section: Section) -> Iterator[str]:
             [
                 standing.metric,
                 *(
-                    f"{_gain(effect)} ({standing.ranks_within.get(budget, 'n/a')})"
+                    f"{_gain(effect)} ({standing.ranks.within.get(budget, 'n/a')})"
                     for budget, effect in curve.effects.items()
                 ),
                 with_margin(curve.area.value, curve.area[1:]),
