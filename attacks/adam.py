@@ -6,14 +6,14 @@ small valleys in which sign steps get stuck. The step falls along half a cosine:
 its top. `thorough` takes three times the steps.
 """
 
-import math
 from dataclasses import dataclass
+from math import ceil, cos, pi
 
 import torch
 
 from metric_robustness.attacks.adam_adapter import Ascent
 from metric_robustness.attacks.base import Budget, Images, Noise, Objective, Search
-from metric_robustness.attacks.best_adapter import Best, queries
+from metric_robustness.attacks.best_adapter import TOGETHER, Best
 
 
 @dataclass(frozen=True)
@@ -44,8 +44,8 @@ class AdamAttack(Search):
 
     def rate(self, done: int) -> float:
         """Returns the length of the step after so many steps."""
-        left = (1 + math.cos(math.pi * done / self.steps)) / 2
+        left = (1 + cos(pi * done / self.steps)) / 2
         return self.eps * (self.last_step + (self.step - self.last_step) * left)
 
     def budget(self) -> Budget:
-        return Budget(queries=self.steps + queries(self.steps) + 1, gradients=self.steps)
+        return Budget(queries=self.steps + ceil(self.steps / TOGETHER) + 2, gradients=self.steps)

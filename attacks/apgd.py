@@ -8,13 +8,13 @@ the search begins at the clear image without a random start, and what is returne
 bits. `thorough` takes twice the steps, and then sign steps of eps / 40, which follow a gradient that turns quickly.
 """
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from math import ceil
 
 from metric_robustness.attacks.apgd_adapter import SearchState
 from metric_robustness.attacks.base import Attack, Budget, Images, Noise, Objective, per_image
-from metric_robustness.attacks.best_adapter import Best, queries
+from metric_robustness.attacks.best_adapter import TOGETHER, Best
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class APGD(Attack):
         """Yields the steps after which the step's length is judged, each with the number of steps since the last."""
         share, length, reached = 0.22, 0.22, 0
         while share < 1:
-            done = math.ceil(round(share * self.steps, 6))
+            done = ceil(round(share * self.steps, 6))
             if done > reached:
                 yield done, done - reached
                 reached = done
@@ -74,5 +74,7 @@ class APGD(Attack):
             share += length
 
     def budget(self) -> Budget:
-        gradients = self.steps + self.small_steps
-        return Budget(queries=gradients + queries(gradients), gradients=gradients)
+        return Budget(
+            queries=self.steps + self.small_steps + ceil((self.steps + self.small_steps) / TOGETHER) + 1,
+            gradients=self.steps + self.small_steps,
+        )

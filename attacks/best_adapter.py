@@ -6,7 +6,7 @@ import torch
 
 from metric_robustness.attacks.base import Attack, Images, Objective, Scores, per_image
 
-TOGETHER = 10  # iterates of which one is rounded and judged: a query for each would cost half a gradient more
+TOGETHER = 10  # iterates of which one is rounded and judged: a query for each would cost a third of a gradient more
 
 
 class Best:
@@ -53,8 +53,3 @@ class Best:
         better = values > self.values  # never where it is NaN
         self.images = rounded.where(per_image(better), self.images)
         self.values = values.where(better, self.values)
-
-
-def queries(considered: int) -> int:
-    """Returns the queries for judging so many iterates, and the clear image first."""
-    return 1 - -considered // TOGETHER

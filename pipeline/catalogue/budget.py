@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import ast
 import operator
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from math import ceil
+from pathlib import Path
 from typing import Any
 
 from metric_robustness.pipeline import places
 from metric_robustness.pipeline.catalogue.entry import Entry
-from metric_robustness.pipeline.catalogue.syntax import lineage_of, parse
+from metric_robustness.pipeline.catalogue.syntax import lineage_of, own_imports, parse
 
+FUNCTIONS: Mapping[str, Callable[[Any], int]] = {"len": len, "ceil": ceil}
 OPERATIONS = {
     ast.Add: operator.add,
     ast.Sub: operator.sub,
@@ -37,7 +40,20 @@ def budget(attack: Entry, changes: Mapping[str, Any] | None = None) -> dict[str,
     returned = _returned(spends)[-1]
     names = dict(zip(("queries", "gradients"), returned.args, strict=False))
     names |= {keyword.arg: keyword.value for keyword in returned.keywords if keyword.arg}
-    return {name: _shown(node, attack.settings, changes or {}) for name, node in names.items()}
+    known = {**_constants(tree, attack.root or places.CODE), **attack.settings}
+    return {name: _shown(node, known, changes or {}) for name, node in names.items()}
+
+
+def _constants(tree: ast.Module, root: Path) -> dict[str, str]:
+    """Returns the constants that a file imports from others of ours, as these spell them."""
+    return {
+        target.id: ast.unparse(node.value)
+        for path, names in own_imports(tree, root)
+        for node in parse(path).body
+        if isinstance(node, ast.Assign)
+        for target in node.targets
+        if isinstance(target, ast.Name) and target.id in names
+    }
 
 
 def _returned(function: ast.FunctionDef) -> list[ast.Call]:
@@ -62,10 +78,10 @@ def _value(node: ast.expr, settings: Mapping[str, str], changes: Mapping[str, An
             return tuple(_value(part, settings, changes) for part in parts)
         case ast.Attribute(value=ast.Name(id="self"), attr=name) if name in changes:
             return changes[name]
-        case ast.Attribute(value=ast.Name(id="self"), attr=name):
+        case ast.Attribute(value=ast.Name(id="self"), attr=name) | ast.Name(id=name):
             return _value(ast.parse(settings[name], mode="eval").body, {}, {})
         case ast.BinOp(left=left, op=sign, right=right):
             return OPERATIONS[type(sign)](_value(left, settings, changes), _value(right, settings, changes))
-        case ast.Call(func=ast.Name(id="len"), args=[of]):
-            return len(_value(of, settings, changes))
+        case ast.Call(func=ast.Name(id=name), args=[of]):
+            return FUNCTIONS[name](_value(of, settings, changes))
     raise LookupError(type(node).__name__)

@@ -25,9 +25,13 @@ Written by `python -m pipeline catalogue` from the attacks' own files; a test co
 - *access*: `white` takes gradients of the metric, `black` asks for scores at most.
 - *settings* are what the benchmark runs, by the names that `--set` takes; `goal` is `better` unless it is named. Pixels
   are in [0, 1]; eps 1 is no limit. A *variant* changes some settings, and runs and is listed beside the default.
+  *narrower*: so it goes on within each smaller budget, from what it found within the larger one. *scout*: so it tries
+  four images of a metric that has gradients; it attacks the others only where that beats ten steps along the gradient.
 - *spends* counts forward passes (queries) and backward passes (gradients) on one image. A gradient needs a query, which
   counts as well; what a surrogate metric takes does not.
 """
+FOUND = ("pattern", "start")  # fields that hold what an earlier search found
+BESIDE = ("narrower", "scout")  # further settings of an attack, which are no variants
 COLUMNS = ("attack", "what it does", "suite", "access", "family", "settings", "variants", "spends")
 FORMULAS = """
 
@@ -61,13 +65,14 @@ def count_attacks(attacks: list[Entry]) -> str:
 def attack_row(entry: Entry) -> tuple[str, ...]:
     """Returns an attack's line of the first table, a text per column."""
     fields: dict[str, Any] = entry.fields
-    settings = {name: _as_written(text) for name, text in entry.settings.items() if name != "pattern"}
+    settings = {name: _as_written(text) for name, text in entry.settings.items() if name not in FOUND}
     if settings.get("goal") == "better":
         del settings["goal"]
+    beside = {name: fields[name] for name in BESIDE if fields.get(name)}
     return (
         *(entry.name, entry.title, fields["suite"], fields["access"], fields["family"]),
         _settings(settings),
-        "; ".join(f"{name}: {_variant(entry, changes)}" for name, changes in fields["variants"].items()),
+        "; ".join(f"{name}: {_variant(entry, changes)}" for name, changes in {**fields["variants"], **beside}.items()),
         "; ".join([_spends(entry), *(f"surrogate {metric}" for metric in fields["needs"])]),
     )
 
