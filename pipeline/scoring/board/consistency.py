@@ -58,6 +58,8 @@ def _of_one_measure(records: Sequence[Record]) -> list[Record]:
 def _measure(record: Record, what: str) -> str | int | None:
     if what == "protocol":
         return record.stamp.protocol if record.stamp else None
+    if record.sent_in:
+        return None  # they bring their clear images along
     return record.facts.digest[:12] if record.facts else None
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from itertools import product
@@ -135,13 +135,12 @@ def _why_not(record: Record) -> tuple[str, str] | None:
 def _section(
     dataset: str, kind: str, gradients: bool, records: list[Record], processes: Processes
 ) -> tuple[Section, list[Gap]]:
-    families = {record.attack: record.family for record in records if record.status != "skipped"}
+    suite = [record for record in records if not record.sent_in] or records  # what was sent in ranks where it is alone
+    families = {record.attack: record.family for record in suite if record.status != "skipped"}
     attacks = dict(sorted(families.items(), key=lambda item: (item[1] == CONTROL, item[1], item[0])))
-    demands = Demands.of(records)
-    by_metric: dict[str, list[Record]] = {}
-    for record in sorted(records, key=lambda record: record.metric):
-        by_metric.setdefault(record.metric, []).append(record)
-    jobs = [(own, attacks, demands) for own in by_metric.values()]
+    demands = Demands.of(suite)
+    sent = _by_metric(record for record in records if record.sent_in) if suite is not records else {}
+    jobs = [(own, attacks, demands, sent.get(metric, ())) for metric, own in _by_metric(suite).items()]
     standings = processes.map(standing_of, jobs, sum(record.n for record in records) // 2)
     whole = {each.metric for each in standings if demands.attacks and not demands.attacks & each.missing.keys()}
     standings.sort(key=lambda standing: (standing.metric not in whole, standing.gain, standing.metric))
@@ -167,7 +166,19 @@ def _section(
         for attack, reason in standing.missing.items()
         if (standing.metric, attack) not in known
     ]
+    never_run += [
+        Gap(standing.metric, attack, dataset, "not counted", reason)
+        for standing in standings
+        for attack, reason in standing.not_counted.items()
+    ]
     return section, never_run
+
+
+def _by_metric(records: Iterable[Record]) -> dict[str, list[Record]]:
+    found: dict[str, list[Record]] = {}
+    for record in sorted(records, key=lambda record: record.metric):
+        found.setdefault(record.metric, []).append(record)
+    return found
 
 
 def _ranked(

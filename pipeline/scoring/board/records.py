@@ -24,6 +24,7 @@ from metric_robustness.pipeline.scoring.scores.robustness import ScoreScale, rob
 
 BUDGET = 10 / 255  # the largest change that counts for the worst case: a larger one would always win
 EPS_VARIANT = re.compile(r"eps=[0-9./]+")  # of rows within another budget
+SAVED = "saved"  # the family of attacked images that a run read from a folder
 CONTROL = "control"  # the family that every metric of a table need not have
 GRADIENT_FLAWS = {"zero gradient": "zero_gradients", "gradient not finite": "broken_gradients"}  # in a stamp -> flag
 COSTS = ("psnr", "ssim", "linf", "queries", "gradients")
@@ -102,6 +103,11 @@ class Record:
     def family(self) -> str:
         """Returns the attack's family; nothing if the stamp is gone."""
         return self.stamp.attack.family if self.stamp else ""
+
+    @property
+    def sent_in(self) -> bool:
+        """Returns whether its images were saved earlier, by us or by somebody else."""
+        return self.family == SAVED
 
     @property
     def access(self) -> str:

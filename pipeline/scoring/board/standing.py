@@ -10,6 +10,7 @@ from statistics import fmean
 
 import pandas as pd
 
+from metric_robustness.pipeline.scoring.board.best_known import BestKnown, best_known, not_counted
 from metric_robustness.pipeline.scoring.board.flags import Flag
 from metric_robustness.pipeline.scoring.board.records import BUDGET, CONTROL, Record
 from metric_robustness.pipeline.scoring.scores.curve import Curve, curve_of
@@ -63,6 +64,7 @@ class Effects:
     worst_on: dict[str, int]  # attack -> images on which it was the worst; on the others nothing raised the score
     curve: Curve | None  # None where a smaller budget was not tried
     fall: Effect | None  # of what lowered each image's score most within the budget; None unless attacks were to do so
+    best_known: BestKnown | None  # None where no image that was sent in beats the suite
     families: dict[str, Effect]
     attacks: dict[str, Effect]  # under default settings
     variants: dict[str, Effect]  # "attack:variant"
@@ -88,6 +90,7 @@ class Standing:
     effects: Effects
     missing: dict[str, str]  # attack -> reason
     spared: dict[str, str]  # attack that was not needed -> reason
+    not_counted: dict[str, str]  # attack that was sent in -> which of its images do not count, and why
     flags: list[Flag]
     scale: ScoreScale | None
     opinions: dict[str, dict[str, float]] = field(default_factory=dict)  # attack -> correlations with people's opinions
@@ -117,13 +120,16 @@ class Standing:
         return self.effects.worst.scores["absolute_gain"] if self.effects.worst else math.inf
 
 
-def standing_of(own: list[Record], attacks: Mapping[str, str], demands: Demands) -> Standing:
+def standing_of(
+    own: list[Record], attacks: Mapping[str, str], demands: Demands, sent: Sequence[Record] = ()
+) -> Standing:
     """Returns a metric's standing without its ranks, which depend on the other metrics.
 
     Args:
         own: The metric's records.
         attacks: The attacks of the section with their families.
         demands: What the section demands.
+        sent: The metric's records of images that were sent in, which only the best known counts.
     """
     settings: dict[tuple[str, str], list[Record]] = {}
     for record in own:
@@ -136,6 +142,7 @@ def standing_of(own: list[Record], attacks: Mapping[str, str], demands: Demands)
     for family in sorted({attacks[record.attack] for record in counting if record.attack in demands.attacks}):
         families[family], _ = _worst([record for record in counting if attacks[record.attack] == family])
     worst, shares = _worst(counting) if counting else (None, {})
+    pairs = worst_case(_named_pairs(counting), BUDGET) if sent and counting else None
     reasons = {record.attack: record.reason for record in own if record.status not in {"done", "spared"}}
     spared = {record.attack: record.reason for record in own if record.status == "spared"}
     absent = [attack for attack in attacks if attack not in default and attack not in spared]
@@ -148,17 +155,24 @@ def standing_of(own: list[Record], attacks: Mapping[str, str], demands: Demands)
             worst_on=shares,
             curve=_curve(counting, worst, demands, set(spared)) if worst else None,
             fall=_fall(own, counting, demands, set(spared)),
+            best_known=best_known(pairs, sent) if pairs is not None else None,
             families=families,
             attacks=default,
             variants={f"{attack}:{variant}": effects[attack, variant] for attack, variant in effects if variant},
             over_noise=_over_noise(settings, default),
         ),
+        not_counted={} if pairs is None else _not_counted(pairs, sent),
         missing={attack: reasons.get(attack, "not run") for attack in absent},
         spared=spared,
         flags=_flags(own),
         scale=next((record.scored.scale for record in own if record.scored), None),
         opinions={attack: found for attack in default if (found := _opinions(settings[attack, ""]))},
     )
+
+
+def _not_counted(suite: pd.DataFrame, sent: Sequence[Record]) -> dict[str, str]:
+    found = {record.attack: "; ".join(not_counted(record, suite)) for record in sent if record.scored}
+    return {attack: reason for attack, reason in found.items() if reason}
 
 
 def _opinions(settings: list[Record]) -> dict[str, float]:
@@ -171,6 +185,10 @@ def _pairs(settings: list[Record]) -> list[pd.DataFrame]:
     return [record.scored.pairs for record in settings if record.scored]
 
 
+def _named_pairs(records: Sequence[Record]) -> list[tuple[str, pd.DataFrame]]:
+    return [(record.attack, record.scored.pairs) for record in records if record.scored]
+
+
 def _effect(settings: list[Record]) -> Effect:
     if len(settings) == 1 and settings[0].effect:
         return settings[0].effect
@@ -179,7 +197,7 @@ def _effect(settings: list[Record]) -> Effect:
 
 def _worst(counting: Sequence[Record], budget: float = BUDGET, *, up: bool = True) -> tuple[Effect, dict[str, int]]:
     """Returns the effect of the per-image worst case, and on how many images each attack was the worst."""
-    pairs = [(record.attack, record.scored.pairs) for record in counting if record.scored]
+    pairs = _named_pairs(counting)
     worst = worst_case(pairs, budget, up=up)
     shares = Counter(worst["attack"])
     return effect_of(worst), {name: shares[name] for name in sorted({name for name, _ in pairs})}

@@ -116,6 +116,7 @@ def _scale_line(scale: ScoreScale) -> dict[str, str]:
 
 
 def _standing_line(section: Section, standing: Standing) -> dict[str, str]:
+    known = standing.effects.best_known
     line = {
         "preset": section.preset,
         "dataset": section.dataset,
@@ -127,6 +128,8 @@ def _standing_line(section: Section, standing: Standing) -> dict[str, str]:
         "title": standing.title,
         "n": str(standing.effects.worst.n if standing.effects.worst else 0),
         **_effect_line("worst_case_", standing.effects.worst, SCORES),
+        **_effect_line("best_known_", known.effect if known else None, ("absolute_gain",)),
+        "best_known_by": "; ".join(known.origins) if known else "",
         **_curve_line(section, standing),
         "fall_rank": str(standing.ranks.fall or ""),
         **_effect_line("fall_", standing.effects.fall, ("absolute_gain",)),
@@ -170,7 +173,7 @@ def _section(section: Section) -> dict[str, Any]:
 
 
 def _standing(standing: Standing) -> dict[str, Any]:
-    scale = standing.scale
+    scale, known = standing.scale, standing.effects.best_known
     return {
         "rank": standing.rank,
         "rank_interval": standing.ranks.interval,
@@ -178,6 +181,7 @@ def _standing(standing: Standing) -> dict[str, Any]:
         "title": standing.title,
         "worst_case": _effect(standing.effects.worst) if standing.effects.worst else None,
         "worst_on": standing.effects.worst_on,
+        "best_known": {**_effect(known.effect), "by": known.origins} if known else None,
         "curve": _curve(standing, standing.effects.curve) if standing.effects.curve else None,
         "fall_rank": standing.ranks.fall,
         "fall": _effect(standing.effects.fall) if standing.effects.fall else None,

@@ -57,6 +57,23 @@ def _section(section: Section) -> Iterator[str]:
             for standing in section.standings
         ],
     )
+    known = [(standing, best) for standing in section.standings if (best := standing.effects.best_known)]
+    if known:
+        yield (
+            "Best known: with images that somebody sent in and that beat the suite (absolute gain; they do not rank):"
+        )
+        yield table(
+            ["metric", "suite", "best known", "by, on images"],
+            [
+                [
+                    standing.metric,
+                    _gain(standing.effects.worst),
+                    f"**{_gain(best.effect)}**",
+                    ", ".join(f"{attack} ({images})" for attack, images in best.origins.items()),
+                ]
+                for standing, best in known
+            ],
+        )
     if section.budgets:
         yield from _curves(section)
     yield "All scores of the worst case:"
