@@ -64,3 +64,5 @@ def not_counted(record: Record, suite: pd.DataFrame) -> Iterator[str]:
         if names:
             more = f" and {len(names) - 3} more" if len(names) > 3 else ""
             yield f"{reason}: {', '.join(names[:3])}{more}"
+    excluded = record.facts.excluded if record.facts else {}
+    yield from (f"{image}: {reason}" for image, reason in sorted(excluded.items()))
