@@ -83,6 +83,11 @@ EXPLANATIONS: Mapping[str, Explanation] = MappingProxyType(
             "Uniform noise of the same size, which knows nothing of the metric, raised the score as far as the "
             "strongest attack did. The attacks have shown nothing beyond what any change of that size does.",
         ),
+        "fit_without_effect": Explanation(
+            "A pattern without effect",
+            "A universal pattern changes no channel by a whole level, so that rounding to 8 bits removes it, or its "
+            "fit took fewer than 100 steps. A small gain then says nothing about the metric.",
+        ),
         "fewer_images": Explanation(
             "Fewer images than asked",
             "Some of the images that were asked for have no usable row. The gain is a mean over fewer images than "

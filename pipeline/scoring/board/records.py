@@ -27,6 +27,7 @@ EPS_VARIANT = re.compile(r"eps=[0-9./]+")  # of rows within another budget
 SAVED = "saved"  # the family of attacked images that a run read from a folder
 CONTROL = "control"  # the family that every metric of a table need not have
 GRADIENT_FLAWS = {"zero gradient": "zero_gradients", "gradient not finite": "broken_gradients"}  # in a stamp -> flag
+LEAST_STEPS = 100  # of a fit: with fewer, Adam's pattern has barely left its start
 COSTS = ("psnr", "ssim", "linf", "queries", "gradients")
 
 
@@ -234,6 +235,7 @@ def _of_rows(
             found.append(("fewer_images", f"fewer images than asked: {len(rows)} of {count}"))
         found += [("rows_missing", text) for text in _rows_missing(cell, asked, first["variant"], rows["image"])]
     found += _gradient_flags(cell, first["variant"])
+    found += _fit_flags(empty, rows)
     probe = cell.stamp.probes.get(first["dataset"]) if cell.stamp else None
     setting = empty.attack + (f":{first['variant']}" if first["variant"] else "")
     try:
@@ -263,6 +265,17 @@ def _count(cell: StoredCell, asked: DatasetFacts, variant: str) -> int:
     """Returns how many rows there should be: one per image, or per clip where clips are scored."""
     of_clips = variant.endswith(CLIP_MEAN) or (cell.stamp is not None and cell.stamp.metric.kind == "video")
     return asked.clips if of_clips else asked.images
+
+
+def _fit_flags(record: Record, rows: pd.DataFrame) -> Iterator[tuple[str, str]]:
+    """Yields the flags of a universal pattern that cannot have had an effect."""
+    if record.family != "universal":
+        return
+    if rows["linf"].max() < 1 / 255 - LEVEL_ERROR:
+        yield "fit_without_effect", f"at amplitude {rows['amplitude'].iloc[0]:g} its pattern changes no pixel's level"
+    steps = record.stamp.attack.settings.get("least_steps", LEAST_STEPS) if record.stamp else LEAST_STEPS
+    if steps < LEAST_STEPS:
+        yield "fit_without_effect", f"its fit may have taken no more than {steps} steps"
 
 
 def _gradient_flags(cell: StoredCell, variant: str) -> list[tuple[str, str]]:
