@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 
@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from published import IMPORTED, load, torch_home
 from scipy.stats import spearmanr
 from torch import Tensor
 from torch.nn.functional import avg_pool3d, conv2d, pad
@@ -26,13 +27,8 @@ from metric_robustness.pipeline.data.images import load_batch, to_tensor
 from metric_robustness.pipeline.engine.attack.settings import attack_variants
 from metric_robustness.pipeline.engine.metric.objective import ImageNoise, MetricObjective
 
-IMPORTED = {  # entry: file below weights/
-    "eonss": "eonss.pth",
-    "cnniqa_live": "cnniqa_live.pth",
-    "vmaf": "vmaf_torch_default_svm.npz",
-    "vmaf_video": "vmaf_torch_default_svm.npz",
-    "vmaf_neg_video": "vmaf_torch_default_svm.npz",
-}
+__all__ = ["torch_home"]  # a fixture of this module
+
 LEVELS = {
     "JPEG": (90, 60, 40, 25, 15, 10, 5),
     "blur": (1, 1.5, 2, 3, 4, 5),
@@ -83,28 +79,6 @@ FEWER = {
     "korhonen": {"steps": "4"},
     "madc": {"step": "0.5/255", "steps": "4"},
 }
-
-
-@pytest.fixture(scope="module", autouse=True)
-def torch_home(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Returns a cache of weights like that of a user who imported the files that cannot be downloaded."""
-    home, kept = tmp_path_factory.mktemp("torch_home"), shared_data / "weights"
-    (home / "hub" / "checkpoints").mkdir(parents=True)
-    (home / "hub" / "pyiqa").symlink_to(kept / "torch_home" / "hub" / "pyiqa")
-    for file in (kept / "torch_home" / "hub" / "checkpoints").iterdir():
-        (home / "hub" / "checkpoints" / file.name).symlink_to(file)
-    for name, file in IMPORTED.items():
-        (weight,) = lookup.find("metrics", name).fields["weights"]
-        if not (home / weight).exists():  # several entries share one
-            (home / weight).symlink_to(kept / file)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("TORCH_HOME", str(home))
-        yield home
-
-
-def load(name: str) -> Metric:
-    metric: Metric = lookup.find("metrics", name).load()()
-    return metric.eval().requires_grad_(False)
 
 
 @pytest.mark.parametrize("name", IMPORTED)
