@@ -26,6 +26,7 @@ from metric_robustness.pipeline.site.gallery import Exhibit, Gallery, Preview
 from metric_robustness.pipeline.site.pages import Pages
 from metric_robustness.pipeline.site.profile import profile
 from metric_robustness.pipeline.site.speed import Speed, speed
+from metric_robustness.pipeline.site.views import views
 
 OURS = ("metrics/*.html", "attacks/*.html", "gallery/*.png")  # files that are deleted if only an earlier site had them
 
@@ -87,7 +88,7 @@ def write_site(board: Leaderboard, source: Path, out: Path, ranges: Path | None 
         pages.write(address("metrics", facts.name), "metric.html", view=view, data=view.profiles)
     for name, attack in attacks.items():
         pages.write(address("attacks", name), "attack.html", view=attack)
-    pages.write("index.html", "ranking.html")
+    pages.write("index.html", "ranking.html", views=list(views(board)))
     pages.write("heatmap.html", "heatmap.html")
     pages.write("attacks.html", "attacks.html", attacks=attacks)
     rated = [accuracy(board, section) for section in board.sections]
