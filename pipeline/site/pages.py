@@ -17,6 +17,7 @@ from metric_robustness.pipeline.scoring.scores.robustness import SCORES
 from metric_robustness.pipeline.scoring.tables.format import budget_with_ends, digits, with_margin
 from metric_robustness.pipeline.site.addresses import address
 from metric_robustness.pipeline.site.drawing import SCORE, SHADES, Axis, shade
+from metric_robustness.pipeline.site.points import points
 from metric_robustness.pipeline.site.views import WHOLE
 
 HERE = Path(__file__).parent
@@ -55,6 +56,7 @@ class Pages:
             "exact": exact,
             "gain": gain,
             "named": lambda name, values: (name, values.get(name)),
+            "points": points,
             "shade": shade,
             "sortable": sortable,
         }

@@ -46,14 +46,14 @@ def views(board: Leaderboard) -> Iterator[View]:
     yield View("", "gain, worst case", told, lambda standing: standing.rank, _worst, _worst)
     for budget in _budgets(board)[:-1]:
         told = (
-            f"Shown: the worst case within {budget}/255, and the rank by it. R-scores, intervals of ranks, families and "
-            f"single attacks are known within {WHOLE}/255 only, so that they are left out."
+            f"Shown: the worst case within {budget}/255, and the rank by it. R-scores, intervals of ranks, families "
+            f"and attacks are known within {WHOLE}/255 only, so that they are left out."
         )
         within = partial(_within, budget=budget)
         yield View(str(budget), f"gain within {budget}/255", told, partial(_rank_within, budget=budget), within, _worst)
     if _has_falls(board):
         told = (
-            f"Shown: the largest fall within {WHOLE}/255 by attacks that are to lower the score, the smallest fall first; "
+            f"Shown: the largest fall within {WHOLE}/255 by attacks that are to lower the score, the smallest first; "
             "the swing is how far the score can be moved at all, from the largest fall to the largest rise."
         )
         yield View("worse", "largest fall", told, lambda standing: standing.fall_rank, _fall, _fall)
