@@ -129,7 +129,7 @@ def test_beside_a_smaller_budget_stands_nothing_of_the_whole_one(site, metrics, 
 
 
 def test_the_address_keeps_budget_and_sort(site, browse):
-    page = browse(site / "index.html", "#sort=r_score:desc")
+    page = browse(site / "index.html", "#sort=r_score:asc")
     order = metrics_of(page).all_inner_texts()
     chooser(page, "budget").select_option("2")
     assert "budget=2" in state(page)
