@@ -14,9 +14,7 @@ from metric_robustness.pipeline.scoring.board.leaderboard import Leaderboard, Se
 from metric_robustness.pipeline.scoring.board.standing import Standing
 from metric_robustness.pipeline.scoring.read.cells import StoredCell, find_cells, read_cell
 from metric_robustness.pipeline.scoring.scores.defences import defended
-from metric_robustness.pipeline.scoring.scores.effects import Effect
 from metric_robustness.pipeline.scoring.scores.ranges import read_ranges
-from metric_robustness.pipeline.scoring.tables.format import plain
 from metric_robustness.pipeline.scoring.tables.write import about_defences
 from metric_robustness.pipeline.site import downloads
 from metric_robustness.pipeline.site.accuracy import Accuracy, accuracy
@@ -24,8 +22,10 @@ from metric_robustness.pipeline.site.addresses import address
 from metric_robustness.pipeline.site.defence_maps import defence_maps
 from metric_robustness.pipeline.site.gallery import Exhibit, Gallery, Preview
 from metric_robustness.pipeline.site.pages import Pages
+from metric_robustness.pipeline.site.points import estimate
 from metric_robustness.pipeline.site.profile import profile
 from metric_robustness.pipeline.site.speed import Speed, speed
+from metric_robustness.pipeline.site.views import views
 
 OURS = ("metrics/*.html", "attacks/*.html", "gallery/*.png")  # files that are deleted if only an earlier site had them
 
@@ -87,7 +87,7 @@ def write_site(board: Leaderboard, source: Path, out: Path, ranges: Path | None 
         pages.write(address("metrics", facts.name), "metric.html", view=view, data=view.profiles)
     for name, attack in attacks.items():
         pages.write(address("attacks", name), "attack.html", view=attack)
-    pages.write("index.html", "ranking.html")
+    pages.write("index.html", "ranking.html", views=list(views(board)))
     pages.write("heatmap.html", "heatmap.html")
     pages.write("attacks.html", "attacks.html", attacks=attacks)
     rated = [accuracy(board, section) for section in board.sections]
@@ -168,7 +168,7 @@ def _points(board: Leaderboard, speeds: dict[str, Speed], rated: Sequence[Accura
                     "metric": standing.metric,
                     "rank": standing.rank,
                     "ranks": standing.ranks.interval,
-                    "gain": _estimate(standing.effects.worst),
+                    "gain": estimate(standing.effects.worst),
                     "seconds": speeds[standing.metric].seconds if standing.metric in speeds else None,
                     "srocc": agreed.srocc.get(standing.metric) if agreed else None,
                 }
@@ -178,8 +178,3 @@ def _points(board: Leaderboard, speeds: dict[str, Speed], rated: Sequence[Accura
         }
         for section, agreed in zip(board.sections, rated, strict=True)
     ]
-
-
-def _estimate(effect: Effect) -> list[float | str | None]:
-    """Returns the absolute gain and the ends of its interval, as JSON can hold them."""
-    return [plain(value) for value in (effect.scores["absolute_gain"], *effect.intervals["absolute_gain"])]

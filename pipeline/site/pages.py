@@ -11,12 +11,14 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from metric_robustness.pipeline.files import write_atomically
 from metric_robustness.pipeline.scoring.board.flags import EXPLANATIONS, Flag
 from metric_robustness.pipeline.scoring.board.leaderboard import FEW
-from metric_robustness.pipeline.scoring.board.records import BUDGET, CONTROL
+from metric_robustness.pipeline.scoring.board.records import CONTROL
 from metric_robustness.pipeline.scoring.scores.effects import Effect
 from metric_robustness.pipeline.scoring.scores.robustness import SCORES
-from metric_robustness.pipeline.scoring.tables.format import digits, with_margin
+from metric_robustness.pipeline.scoring.tables.format import budget_with_ends, digits, with_margin
 from metric_robustness.pipeline.site.addresses import address
 from metric_robustness.pipeline.site.drawing import SCORE, SHADES, Axis, shade
+from metric_robustness.pipeline.site.points import points
+from metric_robustness.pipeline.site.views import WHOLE
 
 HERE = Path(__file__).parent
 MOST_COMPARED = 40  # metrics; a table of more pairs would not be readable
@@ -53,17 +55,19 @@ class Pages:
             "estimate": lambda found: with_margin(found.value, found[1:]),
             "exact": exact,
             "gain": gain,
-            "kind": lambda kind: kind if kind.isupper() else kind.capitalize(),
-            "of": lambda name, values: values.get(name),
+            "named": lambda name, values: (name, values.get(name)),
+            "points": points,
             "shade": shade,
+            "sortable": sortable,
         }
         self.environment.globals |= {
             "address": address,
             "axis_over": Axis.over,
             "by_code": by_code,
             "control": CONTROL,
-            "budget": BUDGET,
+            "budget_with_ends": budget_with_ends,
             "few": FEW,
+            "whole": WHOLE,
             "explanations": EXPLANATIONS,
             "most_compared": MOST_COMPARED,
             "scores": SCORES,
@@ -104,7 +108,12 @@ def gain(effect: Effect | None, score: str = SCORE) -> str:
 
 def exact(effect: Effect | None, score: str = SCORE) -> str:
     """Returns a score with the digits of leaderboard.json; empty if there is none."""
-    return digits(effect.scores[score]) if effect else ""
+    return sortable(effect.scores[score]) if effect else ""
+
+
+def sortable(value: float) -> str:
+    """Returns a number with the digits of leaderboard.json, written so that JavaScript can tell what is larger."""
+    return digits(value).replace("inf", "Infinity")
 
 
 def agreement(opinions: dict[str, float] | None) -> str:

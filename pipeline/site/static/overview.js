@@ -73,17 +73,8 @@
 
   function draw(figure, metrics) {
     const options = plots[figure.dataset.plot](metrics);
-    figure.querySelector("svg")?.remove();
     figure.hidden = !options;
-    if (!options) return;
-    const width = figure.clientWidth || figure.parentElement.clientWidth;
-    const svg = Plot.plot({
-      width: Math.max(280, Math.min(width, 620)),
-      style: { background: "none", fontSize: "12px" },
-      ...options,
-    });
-    svg.setAttribute("role", "img");
-    figure.prepend(svg);
+    if (options) drawInto(figure, 620, options);
   }
 
   for (const part of document.querySelectorAll(".figures")) {

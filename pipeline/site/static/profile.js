@@ -4,18 +4,7 @@
   const data = JSON.parse(document.getElementById("data").textContent);
 
   function draw(figure, label, options) {
-    const svg = Plot.plot({
-      width: Math.max(280, Math.min(figure.clientWidth, 560)),
-      height: 270,
-      marginBottom: 40,
-      marginLeft: 52,
-      ariaLabel: label,
-      style: { background: "none", fontSize: "12px" },
-      ...options,
-    });
-    svg.setAttribute("role", "img");
-    figure.querySelector("svg")?.remove();
-    figure.prepend(svg);
+    drawInto(figure, 560, { height: 270, marginBottom: 40, marginLeft: 52, ariaLabel: label, ...options });
   }
 
   function scores(figure, attack, unit, { edges, clear, attacked, settings }) {

@@ -3,9 +3,10 @@
 "use strict";
 {
   const controls = document.getElementById("controls");
-  const FIELDS = ["q", "type", "set", "family", "access", "defence"];
+  const FIELDS = ["q", "type", "set", "family", "access", "defence", "budget", "direction"].filter((name) => controls.elements[name]);
   const SORT = "rank:asc";
   let sort = SORT;
+  let applying = false;
 
   // Sorts by number; rows without one come last in both directions.
   const order = (sign) => (a, b) => (a === "") - (b === "") || sign * (a - b) || 0;
@@ -14,22 +15,26 @@
 
   const boards = [...document.querySelectorAll("section.board")].map((section) => {
     const element = section.querySelector("table");
-    const names = [...element.tHead.rows[0].cells].map((cell) => cell.dataset.name);
+    const heads = [...element.tHead.rows[0].cells];
     const table = new DataTable(element, {
       autoWidth: false,
       info: false,
       layout: { topStart: null, topEnd: null, bottomStart: null, bottomEnd: null },
       order: [[0, "asc"]],
       paging: false,
-      columns: names.map((name) => ({ type: name === "metric" ? "string" : "number", name })),
+      columns: heads.map(({ dataset }) => ({ type: dataset.name === "metric" ? "string" : "number", name: dataset.name })),
     });
     table.on("order.dt", () => {
+      if (applying) return;  // only a reader's choice goes into the address, not what stands in for it in a table without it
       const [[column, direction] = []] = table.order();
-      const chosen = direction ? `${names[column]}:${direction}` : SORT;
+      const chosen = direction ? `${heads[column].dataset.name}:${direction}` : SORT;
       if (chosen !== sort) { sort = chosen; keep(); }
     });
-    return { section, element, names, table };
+    return { section, heads, table };
   });
+
+  const value = (name) => controls.elements[name]?.value ?? "";
+  const clear = (name) => { if (controls.elements[name]) controls.elements[name].value = ""; };
 
   function read() {
     const state = new URLSearchParams(location.hash.slice(1));
@@ -38,13 +43,14 @@
       control.value = state.get(name) ?? "";
       if (control.selectedIndex === -1) control.value = "";  // the address asks for an option that is not here
     }
+    if (value("direction")) clear("budget");  // falls are known within the whole budget only
     sort = state.get("sort") ?? SORT;
     apply();
   }
 
   function keep() {
     const state = new URLSearchParams();
-    for (const name of FIELDS) if (controls.elements[name].value) state.set(name, controls.elements[name].value);
+    for (const name of FIELDS) if (value(name)) state.set(name, value(name));
     if (sort !== SORT) state.set("sort", sort);
     const address = `#${state}`;
     if (address !== (location.hash || "#")) location.replace(address);  // hashchange then calls read
@@ -52,41 +58,54 @@
   }
 
   function apply() {
-    const [q, type, set, family, access, defence] = FIELDS.map((name) => controls.elements[name].value);
+    const [q, type, set, family, access, defence] = ["q", "type", "set", "family", "access", "defence"].map(value);
+    const view = value("direction") || value("budget");
     const [column, direction] = [sort.slice(0, sort.lastIndexOf(":")), sort.slice(sort.lastIndexOf(":") + 1)];
     let shown = 0;
     let all = 0;
-    for (const { section, element, names, table } of boards) {
+    applying = true;
+    for (const { section, heads, table } of boards) {
       section.hidden = (type && section.dataset.kind !== type) || (set && section.dataset.set !== set);
-      columns(element, family, access);
+      for (const told of section.querySelectorAll(".caption [data-view]")) told.hidden = told.dataset.view !== view;
+      columns(heads, table, view, family, access);
       table.search(q);
       table.search.fixed("defence", (text, data, index) => !defence || table.row(index).node().dataset.defence === defence);
-      const index = Math.max(names.indexOf(column), 0);
-      const wanted = [index, direction === "desc" ? "desc" : "asc"];
+      const find = (name) => heads.findIndex(({ dataset }) => dataset.name === name && (dataset.view ?? view) === view);
+      const index = find(column);
+      const wanted = index === -1 ? [find("rank"), "asc"] : [index, direction === "desc" ? "desc" : "asc"];
       if (String(table.order()[0]) !== String(wanted)) table.order(wanted);
       table.draw();
       all += table.rows().count();
       if (!section.hidden) shown += table.rows({ search: "applied" }).count();
     }
+    applying = false;
+    for (const name of ["family", "access"]) controls.elements[name].disabled = view !== "";  // their columns are hidden
     document.getElementById("count").textContent = `${shown} of ${all} metrics`;
   }
 
-  // Shows the worst case of each family. Once a family or an access is chosen, shows the attacks that match instead; a
-  // family chosen without an access also keeps its worst case.
-  function columns(element, family, access) {
-    [...element.tHead.rows[0].cells].forEach((head, index) => {
+  // Shows the columns of the chosen budget and direction, and those that are of none. Of attacks and families shows the
+  // worst case of each family. Once a family or an access is chosen, shows the attacks that match instead; a family
+  // chosen without an access also keeps its worst case.
+  function columns(heads, table, view, family, access) {
+    const rows = table.rows().nodes().toArray();  // with those that the search has taken out of the page
+    heads.forEach((head, index) => {
       const { attack, family: own } = head.dataset;
-      if (own === undefined) return;
       const ofFamily = !family || family === "*" || family === own;
-      const hidden = attack === undefined
+      const unasked = attack === undefined
         ? Boolean(access) || !ofFamily || family === "*"
         : !(family || access) || !ofFamily || (Boolean(access) && head.dataset.access !== access);
+      const hidden = (head.dataset.view ?? view) !== view || (own !== undefined && unasked);
       if (head.hidden === hidden) return;
-      for (const row of element.rows) if (row.cells.length > index) row.cells[index].hidden = hidden;
+      head.hidden = hidden;
+      for (const row of rows) row.cells[index].hidden = hidden;
     });
   }
 
-  controls.addEventListener("input", keep);
+  controls.addEventListener("input", ({ target }) => {
+    if (target.value && target.name === "direction") clear("budget");
+    if (target.value && target.name === "budget") clear("direction");
+    keep();
+  });
   controls.addEventListener("submit", (event) => event.preventDefault());
   controls.addEventListener("reset", (event) => {
     event.preventDefault();
