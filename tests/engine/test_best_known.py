@@ -14,6 +14,7 @@ from metric_robustness.pipeline.cells.settings import Settings
 from metric_robustness.pipeline.engine.saved.manifest import NAME, NEEDED
 from metric_robustness.pipeline.files import file_digest
 from metric_robustness.pipeline.scoring.tables.write import write_tables
+from metric_robustness.pipeline.site.build import write_site
 
 PLAIN = Settings(variants=False)
 SENT = ("a", "b", "c", "d")
@@ -84,6 +85,9 @@ def test_images_that_beat_the_suite_stand_beside_it_by_name_and_do_not_rank(out,
     assert best.effect.scores["absolute_gain"] > before.effects.worst.scores["absolute_gain"] + 0.1
     assert best.origins == {"someone": 4}
     assert "someone (4)" in (out / "leaderboard.md").read_text()
+    write_site(write_tables([out], tmp_path / "site"), out, tmp_path / "site")
+    assert 'title="sent in: someone"' in (tmp_path / "site" / "index.html").read_text()
+    assert "someone on 4" in (tmp_path / "site" / "metrics" / "small_cnn.html").read_text()
 
 
 def test_images_that_do_not_beat_the_suite_are_not_best_known(out, photos, tmp_path):
