@@ -136,6 +136,6 @@ def test_the_terminal_shows_ranks_and_gaps_in_100_columns(filled):
     console = Console(width=100, record=True)
     print_leaderboard(write_tables([filled.path], filled.path), console)
     text = console.export_text()
-    assert "NR metrics, absolute gain. Preset demo, data set sample, 2 images" in text
+    assert "NR metrics on sample, absolute gain. Preset demo, data set sample, 2 images" in text
     assert all(word in text for word in ("strong", "0.125", "±0.025", "failed: strong under madc: out | of memory"))
     assert max(map(len, text.splitlines())) <= 100
