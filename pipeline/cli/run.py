@@ -43,7 +43,8 @@ def run(
     limit: Annotated[int | None, typer.Option(min=1, help="Photographs or clips per data set.")] = None,
     frames: Annotated[int | None, typer.Option(min=1, help="Frames of each video, from its beginning.")] = None,
     overrides: Annotated[
-        list[str] | None, typer.Option("--set", help="An attack's setting, such as steps=20; kept off the leaderboard.")
+        list[str] | None,
+        typer.Option("--set", help="An attack's setting, such as steps=20; all but eps keep rows off the leaderboard."),
     ] = None,
     codec: Annotated[
         str, typer.Option(help="Store clear and attacked clips with it before scoring, such as libx264:crf=23.")

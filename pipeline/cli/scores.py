@@ -29,14 +29,19 @@ def add_to(app: typer.Typer) -> None:
 
 def show(
     names: Annotated[list[str] | None, typer.Argument(help="A metric, an attack, or two metrics to compare.")] = None,
+    budget: Annotated[
+        int | None, typer.Option(help="Rank by the worst case within this many 255ths, instead of 10.")
+    ] = None,
+    worse: Annotated[bool, typer.Option("--worse", help="Rank by how far attacks lower the score.")] = False,
     folder: From = None,
     as_json: Json = False,
 ) -> None:
     """Shows the leaderboard, a metric's profile, an attack's gains, or two metrics side by side."""
-    from metric_robustness.pipeline.scoring.tables.show import chosen, default_folder, read_board, rendered
+    from metric_robustness.pipeline.scoring.tables.board_file import default_folder, read_board
+    from metric_robustness.pipeline.scoring.tables.show import ordered, rendered
 
     source = folder or default_folder()
-    parts = chosen(read_board(source), names or [])
+    parts = ordered(read_board(source), names or [], budget, worse=worse)
     if as_json:
         print(json.dumps(parts, indent=1, ensure_ascii=False))
         return
@@ -55,7 +60,7 @@ def plot(
 ) -> None:
     """Draws tables for a paper: vectors, embedded fonts, colours that the colour-blind can distinguish."""
     from metric_robustness.pipeline.scoring.plots.write import write_plot
-    from metric_robustness.pipeline.scoring.tables.show import default_folder
+    from metric_robustness.pipeline.scoring.tables.board_file import default_folder
 
     source = folder or default_folder()
     write_plot(kind, names or [], source, out_file)

@@ -270,7 +270,7 @@ def test_ranks_that_the_images_tell_apart_are_certain_and_others_are_not(run_fol
     for metric, by in {"best": 0.1, "near": 0.3, "twin": 0.301}.items():
         run_folder.cell(metric, "ifgsm", by + common + random.normal(0, 0.01, 40))
     found = section(run_folder)
-    intervals = {each.metric: each.rank_interval for each in found.standings}
+    intervals = {each.metric: each.ranks.interval for each in found.standings}
     assert intervals["best"] == (1, 1)
     assert intervals["near"] == intervals["twin"] == (2, 3)
     assert found.p_better["best"]["near"] == 1

@@ -1,14 +1,17 @@
 """Plots: a file of the kind that was asked for, with embedded fonts and the same picture each time."""
 
+import itertools
+
 import pytest
 from drawn import shown
+from matplotlib.text import Text
 
 from metric_robustness.pipeline.errors import BenchError
 from metric_robustness.pipeline.scoring.plots.found import KINDS
 from metric_robustness.pipeline.scoring.plots.write import write_plot
 from metric_robustness.pipeline.scoring.tables.write import write_tables
 
-PLOTS = [("gain-curve", ["weak"]), ("heatmap", []), ("ranks", []), ("scatter", ["ifgsm", "madc"])]
+PLOTS = [("curve", []), ("gain-curve", ["weak"]), ("heatmap", []), ("ranks", []), ("scatter", ["ifgsm", "madc"])]
 
 
 @pytest.fixture
@@ -16,7 +19,7 @@ def tables(run_folder, make_row):
     for metric, by in {"weak": 0.4, "strong": 0.1}.items():
         rows = [make_row(name, 0.1, 0.1 + by + i / 10) for i, name in enumerate("abc")]
         run_folder.cell(metric, "ifgsm", rows=[*rows, make_row("a", 0.1, 0.9, variant="longer")])
-        run_folder.cell(metric, "madc", [by / 2, by, by])
+        run_folder.curve(metric, {4: [by / 3] * 3, 10: [by / 2, by, by]}, attack="madc")
     run_folder.without_rows("gone", "madc", "failed", "no")
     write_tables([run_folder.path], run_folder.path)
     return run_folder.path
@@ -38,7 +41,7 @@ def test_a_plot_made_again_shows_the_same_in_a_file_of_its_kind(tables, tmp_path
 def test_each_kind_shows_the_numbers_of_the_leaderboard_under_its_names(tables, tmp_path, figures):
     for kind, names in PLOTS:
         write_plot(kind, names, tables, tmp_path / f"{kind}.svg")
-    curve, heat, ranks, scatter = map(shown, figures)
+    _, curve, heat, ranks, scatter = map(shown, figures)
     assert curve[0]["axes"][1] == "absolute gain"
     assert curve[0]["titles"][0].startswith("weak, ")
     assert set(curve[0]["legend"]) == {"ifgsm", "madc"}
@@ -50,6 +53,61 @@ def test_each_kind_shows_the_numbers_of_the_leaderboard_under_its_names(tables, 
     assert [line[3] for line in ranks[0]["lines"][1::2]] == [[[1.0, 0.0]], [[2.0, 1.0]]]  # a mark at each rank
     assert scatter[0]["axes"] == ["absolute gain under ifgsm", "absolute gain under madc"]
     assert scatter[0]["texts"] == ["strong", "weak"]
+
+
+def curves(run_folder, many):
+    """Writes the tables of so many metrics with curves, each easier to move than the one before it."""
+    for i in range(many):
+        by = 0.02 * (i + 1)
+        run_folder.curve(f"m{i:02d}", {4: [by, by + 0.02], 10: [2 * by, 2 * by + 0.02]})
+    run_folder.curve("apart", {4: [0.1, 0.1], 10: [0.2, 0.2]}, attack="square", differentiable=False)
+    run_folder.without_rows("gone", "ifgsm", "failed", "no")
+    write_tables([run_folder.path], run_folder.path)
+    return run_folder.path
+
+
+def test_a_curve_goes_through_each_budget_with_its_band_and_its_name(run_folder, tmp_path, figures):
+    write_plot("curve", [], curves(run_folder, 2), tmp_path / "curve.svg")
+    panel, apart = shown(figures[0])
+    assert panel["titles"] == ["NR metrics on sample, 2 images"]
+    assert apart["titles"] == ["NR metrics without gradients on sample, 2 images"]
+    assert panel["axes"][1] == "absolute gain of the worst case"
+    assert panel["ticks"][0] == ["0", "4", "10"]
+    lines = [line for line in panel["lines"] if line[2] != ""]
+    assert [line[3] for line in lines] == [
+        [[0.0, 0.0], [4.0, 0.03], [10.0, 0.05]],
+        [[0.0, 0.0], [4.0, 0.05], [10.0, 0.09]],
+    ]
+    assert panel["texts"] == ["m00", "m01"]
+    first = [point for point in panel["bars"][0] if point[0] == 10.0]
+    assert {round(height, 6) for _, height in first} == {0.04, 0.06}  # a resample may hold either image alone
+    assert len({line[1] for line in lines}) == len({line[2] for line in lines}) == 2
+
+
+def test_of_many_metrics_as_many_have_names_as_can_be_told_apart(run_folder, tmp_path, figures):
+    folder = curves(run_folder, 20)
+    write_plot("curve", [], folder, tmp_path / "all.svg")
+    write_plot("curve", ["m03", "m04", "m05"], folder, tmp_path / "some.svg")
+    everything, some = (shown(figure)[0] for figure in figures)
+    note, names = everything["texts"][-1], everything["texts"][:-1]
+    assert (len(names), names[0], names[-1], note) == (7, "m00", "m19", "grey: 13 other metrics")
+    assert len([line for line in everything["lines"] if line[1] == "#bfbfbf"]) == 13
+    assert some["texts"] == ["m03", "m04", "m05"]
+    assert len(some["lines"]) == 4  # and that of a tenth of the range
+
+
+def test_no_name_covers_another_and_none_is_above_the_panel(run_folder, tmp_path, figures):
+    for i in range(7):
+        run_folder.curve(f"m{i}", {4: [0.5, 0.5], 10: [0.9, 0.9 + i / 10_000]})
+    write_tables([run_folder.path], run_folder.path)
+    write_plot("curve", [], run_folder.path, tmp_path / "curve.png")
+    figures[0].draw_without_rendering()
+    (axes,) = figures[0].axes
+    extents = (Text.get_window_extent(text) for text in axes.texts)  # without the lines that lead to them
+    boxes = sorted(extents, key=lambda box: box.y0)
+    assert len(boxes) == 7
+    assert all(low.y1 <= high.y0 + 1 for low, high in itertools.pairwise(boxes))
+    assert boxes[-1].y1 <= axes.get_window_extent().y1 + boxes[-1].height / 2
 
 
 def test_a_pdf_is_vectors_with_true_type_fonts_inside(tables, tmp_path):
@@ -78,6 +136,7 @@ def test_other_numbers_are_another_picture(tables, tmp_path, figures):
         ("scatter", ["ifgsm"], "must be given two attacks; got 1"),
         ("scatter", ["ifgsm", "mad"], "did you mean madc"),
         ("ranks", ["gone"], "must be a ranked metric"),
+        ("curve", ["gone"], "must be a security curve"),
         ("gain-curve", ["gone"], "must be scored cells"),
     ],
 )
@@ -89,7 +148,7 @@ def test_what_cannot_be_drawn_is_told_in_one_line(tables, tmp_path, kind, names,
 
 
 def test_every_plot_is_found_and_says_what_it_shows():
-    assert {"gain-curve", "heatmap", "ranks", "scatter", "defence-heatmap", "defence-value"} <= set(KINDS)
+    assert {"curve", "gain-curve", "heatmap", "ranks", "scatter", "defence-heatmap", "defence-value"} <= set(KINDS)
     assert all(title.endswith(".") for title in KINDS.values())
 
 

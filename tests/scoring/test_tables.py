@@ -85,6 +85,35 @@ def test_leaderboard_csv_and_json_say_the_same(filled):
     ]
 
 
+def test_curves_and_falls_are_the_same_in_csv_json_and_markdown(run_folder, make_row):
+    run_folder.curve("weak", {4: [0.1, 0.3], 10: [0.4, 0.4]})
+    run_folder.curve("strong", {4: [0.02, 0.02], 10: [0.05, 0.05]})
+    run_folder.cell("bare", "ifgsm", [0.1, 0.2])
+    run_folder.cell("weak", "fgsm", [-0.3, -0.1], settings={"goal": "worse"})
+    write_tables([run_folder.path], run_folder.path)
+    table = pd.read_csv(run_folder.path / "leaderboard.csv").set_index("metric")
+    content = json.loads((run_folder.path / "leaderboard.json").read_text(encoding="utf-8"))
+    (section,) = content["sections"]
+    assert section["budgets"] == [4, 10]
+    facts = {each["metric"]: each for each in section["metrics"]}
+    for name in ("weak", "strong"):
+        curve, line = facts[name]["curve"], table.loc[name]
+        for budget in ("4", "10"):
+            assert line[f"within_{budget}_rank"] == curve["ranks"][budget]
+            assert line[f"within_{budget}_absolute_gain"] == curve["worst_cases"][budget]["absolute_gain"]["value"]
+        assert line["curve_area_low"] == curve["area"]["low"]
+        assert line["smallest_budget"] == float(curve["smallest_budget"]["value"])
+    assert facts["strong"]["curve"]["smallest_budget"]["value"] == "inf"
+    assert facts["bare"]["curve"] is None
+    assert table.loc["bare", ["within_4_rank", "within_4_absolute_gain", "curve_area", "smallest_budget"]].isna().all()
+    assert (facts["weak"]["fall_rank"], facts["weak"]["fall"]["absolute_gain"]["value"]) == (1, -0.2)
+    assert (table["fall_rank"]["weak"], table["swing"]["weak"]) == (1, facts["weak"]["swing"]["value"]) == (1, 0.6)
+    assert facts["strong"]["fall"] is facts["strong"]["swing"] is None
+    text = (run_folder.path / "leaderboard.md").read_text(encoding="utf-8")
+    assert "| strong | 0.020 ±0.000 (1) | 0.050 ±0.000 (1) | 0.025 ±0.000 | &gt; 10 |" in text.splitlines()
+    assert "| 1 | weak | **-0.200 ±0.100** | 0.400 ±0.000 | 0.600 ±0.100 |" in text.splitlines()
+
+
 def test_every_table_says_what_it_was_made_from(filled):
     write_tables([filled.path], filled.path)
     first = "Preset demo, data set sample, 2 images: an illustration, not a ranking to cite"
@@ -136,6 +165,6 @@ def test_the_terminal_shows_ranks_and_gaps_in_100_columns(filled):
     console = Console(width=100, record=True)
     print_leaderboard(write_tables([filled.path], filled.path), console)
     text = console.export_text()
-    assert "NR metrics, absolute gain. Preset demo, data set sample, 2 images" in text
+    assert "NR metrics on sample, absolute gain. Preset demo, data set sample, 2 images" in text
     assert all(word in text for word in ("strong", "0.125", "±0.025", "failed: strong under madc: out | of memory"))
     assert max(map(len, text.splitlines())) <= 100

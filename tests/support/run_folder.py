@@ -40,6 +40,25 @@ class RunFolder:
         path.with_suffix(".json").write_text(stamp.to_json(), encoding="utf-8")
         return path
 
+    def curve(self, metric, by_budget, attack="ifgsm", **changes):
+        """Writes a cell whose search went on within smaller budgets: by budget in 255ths, a gain per image."""
+        rows = [
+            row(
+                f"{chr(97 + i)}.png",
+                0.4,
+                0.4 + gain,
+                variant="" if budget == 10 else f"eps={budget}/255",
+                linf=budget / 255,
+            )
+            for budget, gains in by_budget.items()
+            for i, gain in enumerate(gains)
+        ]
+        return self.cell(metric, attack, rows=rows, **changes)
+
+    def spared(self, metric, attack, reason="gradients lead further", images=2, **changes):
+        """Writes the cell of an attack that was not needed."""
+        return self.cell(metric, attack, rows=[], asked=images, spared={"sample": reason}, **changes)
+
     def without_rows(self, metric, attack, status, reason):
         """Writes the stamp of a cell that has no rows."""
         path = self.path / metric / f"{attack}.json"
@@ -55,6 +74,7 @@ class RunFolder:
         asked,
         kind="NR",
         higher_is_better=True,
+        differentiable=True,
         settings=None,
         variants=None,
         excluded=None,
@@ -72,6 +92,7 @@ class RunFolder:
                 title=f"The {metric} metric",
                 kind=kind,
                 higher_is_better=higher_is_better,
+                differentiable=differentiable,
                 score_range=(0, 1),
                 fingerprint="m",
             ),

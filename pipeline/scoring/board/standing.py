@@ -26,6 +26,8 @@ from metric_robustness.pipeline.scoring.scores.opinions import OPINIONS
 from metric_robustness.pipeline.scoring.scores.robustness import ScoreScale
 from metric_robustness.pipeline.scoring.scores.statistics import Estimate, interval
 
+LARGEST = round(BUDGET * 255)  # the last budget of every curve
+
 
 @dataclass(frozen=True)
 class Demands:
@@ -47,7 +49,7 @@ class Demands:
         done = [record for record in records if record.effect]
         budgets: dict[int, set[str]] = {}
         for record in done:
-            if record.budget:
+            if record.budget and record.budget < LARGEST and record.family != CONTROL:
                 budgets.setdefault(record.budget, set()).add(record.attack)
         return cls(
             frozenset(record.attack for record in done if record.ranks),
@@ -210,7 +212,7 @@ def _curve(counting: Sequence[Record], worst: Effect, demands: Demands, spared: 
     if not wanted or not wanted <= there:
         return None
     effects = {budget: _worst(counting, budget / 255)[0] for budget in demands.budgets}
-    return curve_of({**effects, round(BUDGET * 255): worst})
+    return curve_of({**effects, LARGEST: worst})
 
 
 def _fall(own: Sequence[Record], counting: Sequence[Record], demands: Demands, spared: set[str]) -> Effect | None:

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from metric_robustness.pipeline.errors import BenchError, suggestion
-from metric_robustness.pipeline.scoring.tables.show import Facts
+from metric_robustness.pipeline.scoring.tables.board_file import Facts
 
 
 def sections_of(board: Facts, names: Sequence[str]) -> list[tuple[Facts, list[Facts]]]:
@@ -48,7 +48,8 @@ def panels_below(count: int, width: float, heights: Sequence[float]) -> tuple[Fi
 
 def caption(section: Facts) -> str:
     """Returns the title of a section's panel."""
-    return f"{section['kind']}, {section['dataset']}, {section['images']} images"
+    unit = "clip" if section["kind"] == "video" else "image"
+    return f"{section['title']}, {section['images']} {unit}{'' if section['images'] == 1 else 's'}"
 
 
 def estimate(effect: Facts | None) -> tuple[float, float, float]:

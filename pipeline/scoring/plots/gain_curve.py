@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from metric_robustness.pipeline.errors import BenchError
 from metric_robustness.pipeline.scoring.plots.board_panels import panels_below, sections_of
-from metric_robustness.pipeline.scoring.tables.show import read_board
+from metric_robustness.pipeline.scoring.tables.board_file import read_board
 
 
 def draw(names: Sequence[str], folder: Path) -> Figure:

@@ -12,7 +12,7 @@ from matplotlib.ticker import MaxNLocator
 from metric_robustness.pipeline.errors import BenchError
 from metric_robustness.pipeline.scoring.plots.board_panels import caption, panels_below, sections_of
 from metric_robustness.pipeline.scoring.plots.style import COLOURS
-from metric_robustness.pipeline.scoring.tables.show import read_board
+from metric_robustness.pipeline.scoring.tables.board_file import read_board
 
 
 def draw(names: Sequence[str], folder: Path) -> Figure:
@@ -33,7 +33,8 @@ def draw(names: Sequence[str], folder: Path) -> Figure:
             axes.plot(metric["rank"], place, color=COLOURS[1], marker="o", markersize=4)
         axes.set_yticks(places, [metric["metric"] for metric in own])
         axes.invert_yaxis()
+        axes.set_xlim(0.5, max(each["rank"] or 0 for each in section["metrics"]) + 0.5)
         axes.set_xlabel("rank, with its 95 % interval")
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         axes.set_title(caption(section), loc="left")
     return figure

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from metric_robustness.pipeline.errors import BenchError
 from metric_robustness.pipeline.scoring.plots.board_panels import caption, estimate, panels_below, require
-from metric_robustness.pipeline.scoring.tables.show import read_board
+from metric_robustness.pipeline.scoring.tables.board_file import read_board
 
 
 def draw(names: Sequence[str], folder: Path) -> Figure:
@@ -25,6 +25,8 @@ def draw(names: Sequence[str], folder: Path) -> Figure:
     for section in board["sections"]:
         points = [[estimate(metric["attacks"].get(attack)) for attack in names] for metric in section["metrics"]]
         x, y = (np.array([point[i] for point in points]) for i in (0, 1))
+        if not np.isfinite(x[:, 0] + y[:, 0]).any():
+            continue  # no metric of the section has both
         axes.errorbar(
             x[:, 0],
             y[:, 0],

@@ -2,50 +2,37 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterator, Sequence
-from pathlib import Path
-from typing import Any
 
 from rich.table import Table
 from rich.text import Text
 
-from metric_robustness.pipeline import places
-from metric_robustness.pipeline.errors import BenchError, DataError, suggestion
-from metric_robustness.pipeline.scoring.tables.format import with_margin
-
-BARS = "▁▂▃▄▅▆▇█"
-NUMBERS = {"rank", "worst case", "gain", "over noise", "worst on", "difference"}  # headings of columns
-Facts = dict[str, Any]  # as leaderboard.json holds them
+from metric_robustness.pipeline.errors import BenchError, suggestion
+from metric_robustness.pipeline.scoring.tables.board_file import Facts, about
+from metric_robustness.pipeline.scoring.tables.show_numbers import gain, new_table, sparkline, value_of
+from metric_robustness.pipeline.scoring.tables.show_order import by_fall, fall_table, within, within_table
+from metric_robustness.pipeline.scoring.tables.show_profile import profile_lines, spared_lines
 
 
-def default_folder() -> Path:
-    """Returns the folder of the newest tables below build/, or results/ where there are none."""
-    built = sorted((places.project() / "build").glob("*/leaderboard.json"), key=lambda file: file.stat().st_mtime_ns)
-    return built[-1].parent if built else places.results()
+def ordered(board: Facts, names: Sequence[str], budget: int | None, *, worse: bool) -> list[Facts]:
+    """Returns what the options and names of `show` ask for.
 
-
-def read_board(folder: Path) -> Facts:
-    """Returns the leaderboard of a folder that `run`, `aggregate` or `fetch` wrote.
+    Args:
+        board: The leaderboard.
+        names: As `chosen` takes them; none with an option.
+        budget: In 255ths, if the metrics shall stand by what moves them within it.
+        worse: Whether they shall stand by what lowers their scores.
 
     Raises:
-        BenchError: If the folder has no leaderboard.json.
-        DataError: If the file cannot be read, or an older version wrote it.
+        BenchError: If there is nothing of that kind, or these cannot be asked for together.
     """
-    path = folder / "leaderboard.json"
-    if not path.is_file():
-        raise BenchError(f"{folder} must hold leaderboard.json; got none: name with --from what `run --out` wrote")
-    try:
-        board: Facts = json.loads(path.read_text(encoding="utf-8"))
-        sections = board["sections"]
-        known = all({"p_better", "metrics", "attacks"} <= section.keys() for section in sections)
-        known = known and all("worst_on" in metric for section in sections for metric in section["metrics"])
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise DataError(f"{path} must be a leaderboard of ours; it cannot be read ({error}): write it again") from error
-    if not known:
-        raise DataError(f"{path} must be of this version; it is of an older one: write it again with run")
-    return board
+    asked = [*names, *(["--budget"] if budget is not None else []), *(["--worse"] if worse else [])]
+    if (budget is not None or worse) and len(asked) > 1:
+        raise BenchError(f"--budget and --worse must each stand alone; got {' '.join(asked)}: ask for one")
+    if budget is not None:
+        return within(board["sections"], budget)
+    return by_fall(board["sections"]) if worse else chosen(board, names)
 
 
 def chosen(board: Facts, names: Sequence[str]) -> list[Facts]:
@@ -75,7 +62,10 @@ def chosen(board: Facts, names: Sequence[str]) -> list[Facts]:
         case [True, True]:
             if found := [_pair(part, *names) for part in sections if set(names) <= _metrics(part).keys()]:
                 return found
-            raise BenchError(f"{names[0]} and {names[1]} must be of one kind and data set: show each alone")
+            raise BenchError(
+                f"{names[0]} and {names[1]} must be of one kind and data set, and both have gradients or neither: "
+                "show each alone"
+            )
         case _:
             raise BenchError(f"show must be given nothing, a metric, an attack or two metrics; got {' '.join(names)}")
 
@@ -84,55 +74,64 @@ def _metrics(section: Facts) -> dict[str, Facts]:
     return {metric["metric"]: metric for metric in section["metrics"]}
 
 
-def _about(section: Facts) -> Facts:
-    return {name: section[name] for name in ("dataset", "kind", "preset", "images", "note", "detectable")}
-
-
 def _profile(section: Facts, metric: str) -> Facts:
-    return {**_about(section), "attacks": section["attacks"], "profile": _metrics(section)[metric]}
+    return {**about(section), "attacks": section["attacks"], "profile": _metrics(section)[metric]}
 
 
 def _under(section: Facts, attack: str) -> Facts:
     gains = {each["metric"]: each["attacks"].get(attack) for each in section["metrics"]}
-    ordered = sorted(gains, key=lambda name: (gains[name] is None, _value(gains[name]), name))
-    about = {"attack": attack, "family": section["attacks"][attack]}
-    return {**_about(section), **about, "gains": {name: gains[name] for name in ordered}}
+    names = sorted(gains, key=lambda name: (gains[name] is None, value_of(gains[name]), name))
+    spared = {each["metric"]: each["spared"][attack] for each in section["metrics"] if attack in each["spared"]}
+    under = {"attack": attack, "family": section["attacks"][attack], "spared": spared}
+    return {**about(section), **under, "gains": {name: gains[name] for name in names}}
 
 
 def _pair(section: Facts, first: str, second: str) -> Facts:
     pair = [_metrics(section)[name] for name in (first, second)]
     p_above = section["p_better"].get(first, {}).get(second)
-    return {**_about(section), "attacks": section["attacks"], "pair": pair, "p_above": p_above}
+    return {**about(section), "attacks": section["attacks"], "pair": pair, "p_above": p_above}
 
 
 def rendered(part: Facts) -> Iterator[Text | Table]:
     """Yields the lines and tables that show one part of what `chosen` returns."""
-    yield Text(f"{part['kind']} metrics, absolute gain. {part['note']}", style="bold")
-    if "profile" in part:
-        yield from _profile_lines(part)
+    yield Text(f"{part['title']}, {_what(part)}. {part['note']}", style="bold")
+    if "within" in part:
+        yield within_table(part)
+    elif "falls" in part:
+        yield fall_table(part)
+    elif "profile" in part:
+        yield from profile_lines(part)
     elif "attack" in part:
         yield _attack_table(part)
+        yield from spared_lines(part["spared"])
     elif "pair" in part:
         yield from _pair_lines(part)
     else:
         yield from _section_lines(part)
 
 
+def _what(part: Facts) -> str:
+    """Returns what the numbers of a part are."""
+    if "falls" in part:
+        return "absolute gain of attacks that lower scores"
+    return f"absolute gain within {part['budget']}/255" if "within" in part else "absolute gain"
+
+
 def _section_lines(section: Facts) -> Iterator[Text | Table]:
     attacks = list(section["attacks"])
     highest = max(
-        (_value(each["attacks"].get(a)) for each in section["metrics"] for a in attacks if a in each["attacks"]),
+        (value_of(each["attacks"].get(a)) for each in section["metrics"] for a in attacks if a in each["attacks"]),
         default=0,
     )
-    table = _table("rank", "95 %", "metric", "worst case", "by attack", "flags")
+    table = new_table("rank", "95 %", "metric", "worst case", "by attack", "flags")
     for each in section["metrics"]:
         low_high = each["rank_interval"]
         table.add_row(
             str(each["rank"] or "n/a"),
             f"{low_high[0]}-{low_high[1]}" if low_high else "",
             Text(each["metric"]),
-            Text(_gain(each["worst_case"]), style="bold"),
-            sparkline([_value(each["attacks"].get(attack)) for attack in attacks], highest),
+            Text(gain(each["worst_case"]), style="bold"),
+            sparkline([value_of(each["attacks"].get(attack)) for attack in attacks], highest),
             Text(str(len({flag["code"] for flag in each["flags"]}) or ""), style="yellow"),
         )
     yield table
@@ -141,50 +140,28 @@ def _section_lines(section: Facts) -> Iterator[Text | Table]:
         yield Text(f"two metrics must differ by {section['detectable']:.3f} for these images to show it", style="dim")
 
 
-def _profile_lines(part: Facts) -> Iterator[Text | Table]:
-    metric = part["profile"]
-    yield Text(f"{metric['metric']}: {metric['title']}")
-    sure = metric["rank_interval"]
-    among = f", {sure[0]} to {sure[1]} in 95 % of the resamples" if sure else ""
-    yield Text(f"rank {metric['rank'] or 'n/a'}{among}; worst case {_gain(metric['worst_case'])}")
-    highest = max(map(_value, metric["attacks"].values()), default=0)
-    images = metric["worst_case"]["n"] if metric["worst_case"] else 0
-    table = _table("attack", "family", "gain", "", "over noise", "worst on")
-    for attack, family in part["attacks"].items():
-        effect, more = metric["attacks"].get(attack), metric["over_noise"].get(attack)
-        share = metric["worst_on"].get(attack)
-        table.add_row(
-            Text(attack),
-            family,
-            _gain(effect) if effect else Text(metric["missing"].get(attack, "n/a"), style="yellow"),
-            sparkline([_value(effect)], highest),
-            _margin(more) if more else "",
-            f"{share / images:.0%}" if share is not None and images else "",
-        )
-    yield table
-    for flag in metric["flags"]:
-        concerned = f"{', '.join(flag['attacks'])}: " if flag["attacks"] else ""
-        yield Text(f"flag: {concerned}{flag['text']}", style="yellow")
-
-
 def _attack_table(part: Facts) -> Table:
-    highest = max(map(_value, part["gains"].values()), default=0)
-    table = _table("metric", f"gain under {part['attack']}", "")
+    highest = max(map(value_of, part["gains"].values()), default=0)
+    table = new_table("metric", f"gain under {part['attack']}", "")
     for metric, effect in part["gains"].items():
-        table.add_row(Text(metric), _gain(effect), sparkline([_value(effect)], highest))
+        shown = gain(effect, "spared" if metric in part["spared"] else "n/a")
+        table.add_row(Text(metric), shown, sparkline([value_of(effect)], highest))
     return table
 
 
 def _pair_lines(part: Facts) -> Iterator[Text | Table]:
     first, second = part["pair"]
     names = [each["metric"] for each in part["pair"]]
-    table = _table("attack", *names, "difference")
+    table = new_table("attack", *names, "difference")
     rows = {"worst case": [each["worst_case"] for each in part["pair"]]}
+    for budget in map(str, part["budgets"][:-1]):  # the largest is the worst case
+        rows[f"within {budget}/255"] = [each["curve"] and each["curve"]["worst_cases"][budget] for each in part["pair"]]
     rows |= {attack: [each["attacks"].get(attack) for each in part["pair"]] for attack in part["attacks"]}
-    for attack, effects in rows.items():
-        difference = _value(effects[0]) - _value(effects[1])
+    for name, effects in rows.items():
+        difference = value_of(effects[0]) - value_of(effects[1])
         shown = "n/a" if math.isnan(difference) else f"{round(difference, 3) + 0.0:+.3f}"
-        table.add_row(Text(attack), *map(_gain, effects), shown)
+        absent = ["spared" if name in each["spared"] else "n/a" for each in part["pair"]]
+        table.add_row(Text(name), *map(gain, effects, absent), shown)
     yield table
     if part["p_above"] is None:
         yield Text(
@@ -195,39 +172,3 @@ def _pair_lines(part: Facts) -> Iterator[Text | Table]:
         yield Text(f"P({first['metric']} above {second['metric']}) = {p:.3f}; the smaller gain is above")
     if part["detectable"] is not None:
         yield Text(f"two metrics must differ by {part['detectable']:.3f} for these images to show it", style="dim")
-
-
-def sparkline(values: Sequence[float], highest: float) -> str:
-    """Returns a bar per value, from 0 to the highest; a dot for nan, and the lowest bar for a value below 0."""
-    return "".join(_bar(value, highest) for value in values)
-
-
-def _bar(value: float, highest: float) -> str:
-    if math.isnan(value):
-        return "·"
-    part = min(max(value / highest, 0), 1) if highest > 0 else 0
-    return BARS[round(part * (len(BARS) - 1))]
-
-
-def _table(*headings: str) -> Table:
-    table = Table(box=None, pad_edge=False)
-    for heading in headings:
-        table.add_column(heading, justify="right" if heading in NUMBERS else "left")
-    return table
-
-
-def _value(effect: Facts | None) -> float:
-    """Returns the absolute gain, nan where there is none."""
-    value = effect["absolute_gain"]["value"] if effect else None
-    return math.nan if value is None else float(value)
-
-
-def _gain(effect: Facts | None) -> str:
-    return _margin(effect["absolute_gain"]) if effect else "n/a"
-
-
-def _margin(estimate: Facts) -> str:
-    value, low, high = (
-        math.nan if estimate[name] is None else float(estimate[name]) for name in ("value", "low", "high")
-    )
-    return with_margin(value, (low, high))

@@ -1,0 +1,81 @@
+"""A metric's profile: its gain under every attack, within every budget, and what lowers its score."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from rich.table import Table
+from rich.text import Text
+
+from metric_robustness.pipeline.scoring.tables.board_file import Facts
+from metric_robustness.pipeline.scoring.tables.format import budget_with_ends
+from metric_robustness.pipeline.scoring.tables.show_numbers import (
+    estimate_of,
+    gain,
+    margin,
+    new_table,
+    sparkline,
+    value_of,
+)
+
+
+def profile_lines(part: Facts) -> Iterator[Text | Table]:
+    """Yields what is known of one metric of a section."""
+    metric = part["profile"]
+    yield Text(f"{metric['metric']}: {metric['title']}")
+    sure = metric["rank_interval"]
+    among = f", {sure[0]} to {sure[1]} in 95 % of the resamples" if sure else ""
+    yield Text(f"rank {metric['rank'] or 'n/a'}{among}; worst case {gain(metric['worst_case'])}")
+    if metric["curve"]:
+        yield from _curve_lines(metric["curve"])
+    if metric["fall"]:
+        rank = f", rank {metric['fall_rank']}" if metric["fall_rank"] else ""
+        yield Text(f"largest fall {gain(metric['fall'])}{rank}; swing {margin(metric['swing'])}")
+    yield _attack_table(part["attacks"], metric)
+    yield from spared_lines(metric["spared"])
+    for flag in metric["flags"]:
+        concerned = f"{', '.join(flag['attacks'])}: " if flag["attacks"] else ""
+        yield Text(f"flag: {concerned}{flag['text']}", style="yellow")
+
+
+def _curve_lines(curve: Facts) -> Iterator[Text]:
+    """Yields the gain within each budget, and the two numbers that the curve comes to."""
+    cases = curve["worst_cases"]
+    gains = [value_of(effect) for effect in cases.values()]
+    told = ", ".join(f"{each:.3f} in {budget}/255" for budget, each in zip(cases, gains, strict=True))
+    yield Text(f"budgets {sparkline([0, *gains], max(gains))} {told}")
+    smallest = budget_with_ends(estimate_of(curve["smallest_budget"]), max(map(int, cases)))
+    yield Text(f"mean over budgets {margin(curve['area'])}; a tenth of the range in {smallest} 255ths")
+
+
+def _attack_table(families: Mapping[str, str], metric: Facts) -> Table:
+    highest = max(map(value_of, metric["attacks"].values()), default=0)
+    images = metric["worst_case"]["n"] if metric["worst_case"] else 0
+    table = new_table("attack", "family", "gain", "", "over noise", "worst on")
+    for attack, family in families.items():
+        effect, more = metric["attacks"].get(attack), metric["over_noise"].get(attack)
+        share = metric["worst_on"].get(attack)
+        table.add_row(
+            Text(attack),
+            family,
+            gain(effect) if effect else _why_none(metric, attack),
+            sparkline([value_of(effect)], highest),
+            margin(more) if more else "",
+            f"{share / images:.0%}" if share is not None and images else "",
+        )
+    return table
+
+
+def _why_none(metric: Facts, attack: str) -> Text:
+    """Returns what stands in place of a gain; an attack that was not needed has no warning's colour."""
+    return Text("spared") if attack in metric["spared"] else Text(metric["missing"].get(attack, "n/a"), style="yellow")
+
+
+def spared_lines(reasons: Mapping[str, str]) -> Iterator[Text]:
+    """Yields why attacks were spared: below the table, since the reasons are sentences.
+
+    Args:
+        reasons: By attack, or by metric.
+    """
+    for name, reason in reasons.items():
+        yield Text(f"spared: {name}: {reason}", style="dim")
