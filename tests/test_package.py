@@ -176,6 +176,13 @@ def program(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         "--no-deps",
     ]
     subprocess.run([*command, "--no-index", str(wheel)], check=True)
+    # Numba would compile its functions again, in each process for ten seconds, were they not found beside their file.
+    for cached in (ROOT / "pipeline").rglob("*.nb[ic]"):
+        there = target / PACKAGE / cached.relative_to(ROOT).parent
+        there.mkdir(exist_ok=True)
+        shutil.copy2(cached, there)
+        name = f"{cached.name.partition('.')[0]}.py"
+        shutil.copystat(cached.parent.parent / name, there.parent / name)  # what was compiled of an older file is left
     # Python adds these folders as paths, but reads no .pth file in them, such as that of an editable install.
     (target / "borrowed.pth").write_text("".join(f"{path}\n" for path in site.getsitepackages()), encoding="utf-8")
     return folder / "bin" / "metric-robustness"

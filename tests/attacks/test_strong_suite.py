@@ -86,10 +86,11 @@ def test_gradients_reach_the_optimum_inside_the_box(name):
 
 @pytest.mark.parametrize("goal", ["better", "worse"])
 def test_squares_reach_the_optimum_of_a_linear_metric_with_enough_queries(goal):
-    weights, images, sign = noise_of(1) / 100, random_images(3), 1 if goal == "better" else -1
+    size = (9, 11)  # a quarter of the pixels of the other images, which need a third of the queries
+    weights, images, sign = noise_of(1, 3, *size) / 100, random_images(3, size), 1 if goal == "better" else -1
     value = MetricObjective(Linear(weights))
     best = value(images + sign * 10 / 255 * weights.sign()) - value(images)
-    assert (gain(Square(queries=15_000, goal=goal), Linear(weights), images) / best >= 0.98).all()
+    assert (gain(Square(queries=5000, goal=goal), Linear(weights), images) / best >= 0.98).all()
 
 
 # ---------------------------------------------------------------- gradients that mislead

@@ -24,9 +24,9 @@ from metric_robustness.pipeline.train.samples import distorted_pairs, sample_pla
 
 WEIGHTS = Path(__file__).resolve().parents[2] / "metrics" / "weights"
 NAMES = sorted(name for name, recipe in RECIPES.items() if recipe.task == "rate")
-# Lower bounds of SROCC a little below those reached: with people (.754, .722), with labels here, and with labels in
+# Lower bounds of SROCC a little below those reached: with people (.754, .722), with labels here (.903, .835), and in
 # training (.908, .815). The goals for small_cnn are 0.70, 0.85 and 0.85.
-FLOORS = {"small_cnn": (0.74, 0.89, 0.89), "small_vit": (0.70, 0.79, 0.79)}
+FLOORS = {"small_cnn": (0.74, 0.89, 0.89), "small_vit": (0.70, 0.82, 0.79)}
 
 
 def load(name: str) -> Metric:
@@ -56,7 +56,8 @@ def held_out(shared_data: Path) -> tuple[list[Pixels], list[float]]:
     # Crops of 192 pixels are labelled in half the time of those of 256 that training saw, and agree as well.
     _, plan = sample_plans(found, replace(RECIPES["small_cnn"], crop=192))
     plan = plan._replace(photographs=kept, seed="of the test")
-    originals, images = zip(*distorted_pairs(plan, range(150)), strict=True)
+    # To label one takes a fifth of a second; of 150, both networks agree with the labels as well as of 90.
+    originals, images = zip(*distorted_pairs(plan, range(90)), strict=True)
     labeller, labels = Labeller(), []
     for start in range(0, len(images), 4):
         labels += labeller(to_tensor(images[start : start + 4]), to_tensor(originals[start : start + 4])).tolist()

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import csv
+import shutil
+from dataclasses import replace
 from importlib import import_module
 
 import numpy as np
 import pytest
 from drawn import shown
+from run_folder import RunFolder
+from run_folder import row as make_row
 
 from metric_robustness.pipeline.errors import BenchError
 from metric_robustness.pipeline.scoring.plots import (
@@ -26,14 +30,15 @@ NAMES = ("a", "b", "c", "d", "e", "f")
 LEFT = {"jpeg": 0.2, "flip": 0.05}  # what a defence leaves of the gain of 0.4; an attack that knows it gains 0.1 more
 
 
-@pytest.fixture
-def judged(run_folder, make_row):
+@pytest.fixture(scope="module")
+def judged(tmp_path_factory):
     """Returns a run of two metrics with two defences: two attacks that do not know the defence, and one that does."""
+    run_folder = RunFolder(tmp_path_factory.mktemp("judged") / "run")
 
     def row(i, gain, **fields):
         clear = 0.1 + 0.08 * i
-        row = make_row(NAMES[i], clear, clear + gain, mos=float(i), **fields)
-        return row.__class__(**{**vars(row), "ssim": 0.9 - 0.1 * i})
+        found = make_row(NAMES[i], clear, clear + gain, mos=float(i), **fields)
+        return replace(found, ssim=0.9 - 0.1 * i)
 
     for metric, more in (("cnn", 0.0), ("vit", 0.02)):
         for attack in ("ifgsm", "madc"):
@@ -67,7 +72,7 @@ def shifts(folder, setting, metric="cnn"):
         }
 
 
-def test_the_gain_is_signed_and_the_shift_is_not(run_folder, make_row):
+def test_the_gain_is_signed_and_the_shift_is_not(run_folder):
     behind = {"defence": "flip", "psnr_defended": 30.0, "ssim_defended": 0.7}
     scores = {"a": (0.5, 0.9), "b": (0.6, 0.3)}  # D(x), D(x'); f(x) is 0.4
     rows = [
@@ -159,7 +164,8 @@ def test_a_plot_of_defences_is_a_file_of_the_kind_that_is_asked_for(judged, tmp_
     assert (tmp_path / "one.svg").read_bytes().startswith(b"<?xml")
 
 
-def test_what_cannot_be_drawn_of_defences_is_told_in_one_line(judged, run_folder, tmp_path):
+def test_what_cannot_be_drawn_of_defences_is_told_in_one_line(judged, tmp_path):
+    judged = shutil.copytree(judged, tmp_path / "run")
     with pytest.raises(BenchError, match="no metric with defences is named 'cn': did you mean cnn"):
         write_plot("defence-heatmap", ["cn"], judged, tmp_path / "x.pdf")
     old = (judged / "defences.csv").read_text().replace("shift", "gain_of_range")
@@ -174,7 +180,7 @@ def test_what_cannot_be_drawn_of_defences_is_told_in_one_line(judged, run_folder
     assert not (tmp_path / "x.pdf").exists()
 
 
-def test_opinions_are_drawn_only_where_there_are_some(run_folder, make_row, tmp_path):
+def test_opinions_are_drawn_only_where_there_are_some(run_folder, tmp_path):
     rows = [make_row(n, 0.1, 0.2, defence="flip", clear_defended=0.1, attacked_defended=0.1) for n in "ab"]
     run_folder.cell("cnn", "ifgsm", label="ifgsm+defended", rows=rows)
     run_folder.cell("cnn", "madc")

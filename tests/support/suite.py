@@ -6,16 +6,25 @@ WHOLE = {"chromium", "client", "flags", "laboratory", "shared_data", "site", "th
 WHOLE_FOLDERS = {"benchmarks", "contract", "defences", "metrics", "train"}
 
 
-# These files take minutes. Their tests share what they set up, so one worker runs a whole file; if such a file began
-# last, the other workers would wait for it.
+# These files take over a quarter of a minute each, the longest first. Their tests share what they set up, so one worker
+# runs a whole file; if such a file began last, the other workers would wait for it.
 LONGEST = (
     "tests/ci/test_pipeline.py",
-    "tests/ci/test_aggregate.py",
     "tests/metrics/test_real_networks.py",
-    "tests/metrics/test_small_networks.py",
     "tests/engine/test_run.py",
-    "tests/defences/test_defence_contract.py",
-    "tests/weights/test_weights_local.py",
+    "tests/ci/test_aggregate.py",
     "tests/metrics/test_structure.py",
+    "tests/weights/test_weights_local.py",
+    "tests/metrics/test_small_networks.py",
+    "tests/contract/test_contract.py",
+    "tests/weights/test_weights_fetch.py",
+    "tests/test_package.py",
+    "tests/defences/test_defence_contract.py",
+    "tests/metrics/test_official_values.py",
+    "tests/metrics/test_fragments.py",
+    "tests/metrics/test_universal_gain.py",
+    "tests/metrics/test_against_pyiqa.py",
+    "tests/site/test_site_browser.py",
+    "tests/attacks/test_attack_contract.py",
     "tests/train/test_loop.py",
 )

@@ -2,7 +2,8 @@
 
 The import takes longer than most calls of the command line do. A forked process still executes our code from its first
 line on: the server loads nothing of the pipeline. As a program, `zygote.py SOCKET` is the server, and `zygote.py SOCKET
--m pipeline ARGUMENTS` stands for `python -m pipeline ARGUMENTS`.
+-m MODULE ARGUMENTS` stands for `python -m MODULE ARGUMENTS`, for the pipeline and for the reader of weight files that a
+call starts.
 """
 
 from __future__ import annotations
@@ -31,6 +32,10 @@ LOADED = (
     *("av", "cv2", "numba", "numpy", "pandas", "PIL.Image", "psutil", "pydantic", "requests", "rich.progress"),
     *("safetensors.torch", "scipy.stats", "torch", "torchvision", "typer", "yaml"),
 )
+MODULES = (
+    "pipeline",
+    "metric_robustness.pipeline.weights.opening",
+)  # what is executed here; the second is a child of it
 LENGTH = 8  # bytes that hold the length of a message
 
 
@@ -64,30 +69,38 @@ class Zygote:
             Path(os.devnull).open() as nothing,
         ):
             streams = [nothing.fileno(), out.fileno(), err.fileno()]
-            code = call(self.address, arguments, str(cwd), environment, streams, largest=largest_file)
+            words = [MODULES[0], *arguments]
+            code = call(self.address, words, str(cwd), environment, streams, largest=largest_file)
             texts = [file.seek(0) or file.read() for file in (out, err)]
         return subprocess.CompletedProcess(arguments, code, *texts)
 
     def write_python(self, folder: Path) -> Path:
-        """Writes a program `python`, for which the server executes the pipeline; returns the folder."""
-        program = folder / "python"
-        words = shlex.join([sys.executable, "-S", "-E", str(Path(__file__).resolve()), str(self.address)])
-        program.write_text(f'#!/bin/sh\n[ "$1 $2" = "-m pipeline" ] && exec {words} "$@"\nexec {sys.executable} "$@"\n')
-        program.chmod(0o755)
+        """Writes a program `python`, for which the server executes what it can; returns the folder."""
+        write_python(folder / "python", self.address)
         return folder
+
+
+def write_python(program: Path, address: Path) -> None:
+    """Writes a program that hands its call to the server, or to Python where the server does not know the module."""
+    words = shlex.join([sys.executable, "-S", "-E", str(Path(__file__).resolve()), str(address)])
+    known = "|".join(f'"-m {module}"' for module in MODULES)
+    program.write_text(
+        f'#!/bin/sh\ncase "$1 $2" in {known}) exec {words} "$@" ;; esac\nexec {shlex.quote(sys.executable)} "$@"\n'
+    )
+    program.chmod(0o755)
 
 
 def call(
     address: Path,
-    arguments: list[str],
+    words: list[str],
     cwd: str,
     environment: dict[str, str],
     streams: list[int],
     *,
     largest: int | None = None,
 ) -> int:
-    """Has the server execute the pipeline; returns the exit code, negative if the process was killed."""
-    message = json.dumps([arguments, cwd, environment, largest]).encode()
+    """Has the server execute a module, the first of the words; returns the exit code, negative if it was killed."""
+    message = json.dumps([words, cwd, environment, largest]).encode()
     with socket.socket(socket.AF_UNIX) as connection:
         connection.connect(str(address))
         socket.send_fds(connection, [len(message).to_bytes(LENGTH)], streams)
@@ -98,6 +111,8 @@ def call(
 
 def serve(address: str) -> None:
     """Forks a process for every call, until the process that started the server ends."""
+    program = Path(f"{address}.python")
+    write_python(program, Path(address))
     for name in LOADED:
         __import__(name)
     gc.freeze()  # the garbage collector of a fork skips what it shares
@@ -110,19 +125,20 @@ def serve(address: str) -> None:
             connection, _ = listening.accept()
             if os.fork() == 0:
                 listening.close()
+                sys.executable = str(program)  # a call that starts the reader of weight files finds PyTorch there, too
                 become_what_is_called(connection)
             connection.close()
 
 
 def become_what_is_called(connection: socket.socket) -> None:
-    """Executes the pipeline in this process and ends it, sending the exit code."""
+    """Executes a module in this process and ends it, sending the exit code."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     os.setsid()
     length, streams, _, _ = socket.recv_fds(connection, LENGTH, 3)
     message = b""
     while len(message) < int.from_bytes(length):
         message += connection.recv(1 << 20)
-    arguments, cwd, environment, largest = json.loads(message)
+    (module, *arguments), cwd, environment, largest = json.loads(message)
     for number, opened in enumerate(streams):
         os.dup2(opened, number)
         os.close(opened)
@@ -131,15 +147,15 @@ def become_what_is_called(connection: socket.socket) -> None:
     os.environ.update(environment)
     if largest is not None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (largest, largest))
-    sys.argv = ["pipeline", *arguments]
+    sys.argv = [module, *arguments]
     sys.path[0] = cwd
-    leave(executed(), connection)
+    leave(executed(module), connection)
 
 
-def executed() -> int:
-    """Executes the pipeline; returns the exit code."""
+def executed(module: str) -> int:
+    """Executes a module; returns the exit code."""
     try:
-        runpy.run_module("pipeline", run_name="__main__", alter_sys=True)
+        runpy.run_module(module, run_name="__main__", alter_sys=True)
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else int(end.code is not None)
     except BaseException:  # noqa: BLE001  # as Python itself does
@@ -161,5 +177,5 @@ def leave(code: int, connection: socket.socket) -> None:
 if __name__ == "__main__":
     if len(sys.argv) == 2:
         sys.exit(serve(sys.argv[1]))
-    code = call(Path(sys.argv[1]), sys.argv[4:], str(Path.cwd()), dict(os.environ), [0, 1, 2])
+    code = call(Path(sys.argv[1]), sys.argv[3:], str(Path.cwd()), dict(os.environ), [0, 1, 2])
     sys.exit(code if code >= 0 else 128 - code)  # as a shell reports a signal

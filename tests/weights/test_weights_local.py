@@ -18,7 +18,7 @@ import yaml
 from file_server import Fault
 from safetensors.numpy import save
 from scipy.io import savemat
-from torch_files import checkpoint, files, plain_trap, trap
+from torch_files import checkpoint, files, plain_trap, touched, trap
 from weights_site import ON_HUB, PINNED, PLAIN, Site, sha256
 
 from metric_robustness.pipeline.weights.opening import open_all
@@ -120,15 +120,14 @@ def test_verify_finds_a_flipped_bit_without_any_hash(site):
 
 @pytest.mark.parametrize("form", ["torch", "plain pickle"])
 def test_a_pickle_that_runs_code_is_named_and_refused_and_does_not_run(site, tmp_path, form):
-    mark = tmp_path / "mark"
-    path = put(site, PLAIN, trap(mark) if form == "torch" else plain_trap(mark))
+    path = put(site, PLAIN, trap() if form == "torch" else plain_trap())
     told = errors(site.call("verify").stderr)
     imported = site.call("import", shutil.copy(path, tmp_path / "plain.pth"))
     assert imported.returncode == 3
     for line in (*told, *errors(imported.stderr)):
         assert ("holds more than tensors (getattr)" if form == "torch" else "is not tensors only (") in line
     assert len(told) == 1
-    assert not mark.exists()
+    assert not touched().exists()
 
 
 def test_numbers_beside_the_tensors_run_nothing_and_are_let_in(site):
@@ -137,22 +136,21 @@ def test_numbers_beside_the_tensors_run_nothing_and_are_let_in(site):
     assert (answer.returncode, f"{PLAIN}: 1 tensors" in answer.stdout) == (0, True), answer.stderr
 
 
-@pytest.mark.slow
 def test_a_file_that_ends_its_reader_costs_only_itself(tmp_path):
     os.mkfifo(tmp_path / "endless.json")  # in its place: the reader waits here, and the test kills it
-    for name in ("before.pth", "after.pth"):
-        (tmp_path / name).write_bytes(checkpoint(1))
-    files = [tmp_path / name for name in ("before.pth", "endless.json", "after.pth")]
+    for name in ("before.json", "after.json"):
+        (tmp_path / name).write_text("{}")
+    files = [tmp_path / name for name in ("before.json", "endless.json", "after.json")]
     opened = open_all(files)
-    assert next(opened)[1].what == "1 tensors"
+    assert next(opened)[1].what == "JSON"
     [child] = [
         each for each in psutil.Process().children() if "metric_robustness.pipeline.weights.opening" in each.cmdline()
     ]
-    threading.Timer(0.5, child.kill).start()
+    threading.Timer(0.1, child.kill).start()
     path, verdict = next(opened)
     assert path == files[1]
     assert verdict.problem == "ends the process that reads it (code -9)"
-    assert [(path, found.what) for path, found in opened] == [(files[2], "1 tensors")]
+    assert [(path, found.what) for path, found in opened] == [(files[2], "JSON")]
 
 
 @pytest.mark.parametrize(
@@ -222,19 +220,19 @@ def test_a_file_that_serves_as_well_is_taken_and_gives_way_to_the_file_itself(si
 
 
 @pytest.mark.parametrize(
-    ("name", "data", "refusal"),
+    ("name", "make", "refusal"),
     [
-        ("known.pth", checkpoint(7), (3, f"known: {PINNED} must have the sha256")),
-        ("plain.pth", checkpoint(1)[:-1000], (3, "cannot be read")),
-        ("other.pth", checkpoint(1), (2, "it may be none of them: name it with --as")),
+        ("known.pth", lambda: checkpoint(7), (3, f"known: {PINNED} must have the sha256")),
+        ("plain.pth", lambda: checkpoint(1)[:-1000], (3, "cannot be read")),
+        ("other.pth", lambda: checkpoint(1), (2, "it may be none of them: name it with --as")),
         ("gone.pth", None, (2, "must be a file; there is none")),
     ],
     ids=["wrong", "truncated", "undeclared", "gone"],
 )
-def test_import_refuses_in_one_line(site, tmp_path, name, data, refusal):
+def test_import_refuses_in_one_line(site, tmp_path, name, make, refusal):
     code, told = refusal
-    if data is not None:
-        (tmp_path / name).write_bytes(data)
+    if make is not None:
+        (tmp_path / name).write_bytes(make())
     answer = site.call("import", tmp_path / name)
     assert answer.returncode == code
     [line] = errors(answer.stderr)

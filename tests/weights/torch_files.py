@@ -1,10 +1,11 @@
 """Weights files as PyTorch writes them, for tests that do without it: a child process imports it.
 
-As a program, `torch_files.py FOLDER` writes them.
+As a program, `torch_files.py FOLDER MARK` writes them; one of them touches the file MARK where it is unpickled.
 """
 
 from __future__ import annotations
 
+import atexit
 import io
 import pickle
 import subprocess
@@ -32,8 +33,16 @@ class Trap:
 def files() -> dict[str, bytes]:
     """Returns what the child process wrote, by name."""
     with tempfile.TemporaryDirectory() as folder:
-        subprocess.run([sys.executable, __file__, folder], check=True)
+        subprocess.run([sys.executable, __file__, folder, str(touched())], check=True)
         return {path.name: path.read_bytes() for path in Path(folder).iterdir()}
+
+
+@cache
+def touched() -> Path:
+    """Returns the file that a trap touches; the same for all tests, as one child process writes all files."""
+    folder = tempfile.TemporaryDirectory()
+    atexit.register(folder.cleanup)
+    return Path(folder.name, "mark")
 
 
 def checkpoint(seed: int) -> bytes:
@@ -41,20 +50,18 @@ def checkpoint(seed: int) -> bytes:
     return files()[f"checkpoint-{seed}.pth"]
 
 
-def trap(mark: Path) -> bytes:
-    """Returns such a file that touches another file where it is unpickled."""
-    with tempfile.TemporaryDirectory() as folder:
-        subprocess.run([sys.executable, __file__, folder, str(mark)], check=True)
-        return Path(folder, "trap.pth").read_bytes()
+def trap() -> bytes:
+    """Returns such a file that touches `touched()` where it is unpickled."""
+    return files()["trap.pth"]
 
 
-def plain_trap(mark: Path) -> bytes:
+def plain_trap() -> bytes:
     """Returns a pickle, without PyTorch's archive around it, that touches a file too."""
-    return pickle.dumps({"weight": Trap(mark)})
+    return pickle.dumps({"weight": Trap(touched())})
 
 
-def write(folder: Path, mark: str) -> None:
-    """Writes all files; one that runs code, if a file to touch is named."""
+def write(folder: Path, mark: Path) -> None:
+    """Writes all files."""
     import numpy as np
     import torch
 
@@ -63,9 +70,7 @@ def write(folder: Path, mark: str) -> None:
         how(content, file)
         (folder / name).write_bytes(file.getvalue())
 
-    if mark:
-        save("trap.pth", {"weight": Trap(Path(mark))})
-        return
+    save("trap.pth", {"weight": Trap(mark)})
     for seed in SEEDS:
         numbers = torch.randn(NUMBERS, generator=torch.Generator().manual_seed(seed))
         save(f"checkpoint-{seed}.pth", {"weight": numbers})
@@ -74,4 +79,4 @@ def write(folder: Path, mark: str) -> None:
 
 
 if __name__ == "__main__":
-    write(Path(sys.argv[1]), "".join(sys.argv[2:]))
+    write(*map(Path, sys.argv[1:]))
