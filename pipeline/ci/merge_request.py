@@ -30,6 +30,7 @@ class Known(NamedTuple):
     """A row of the published leaderboard."""
 
     kind: str
+    gradients: bool  # whether the metric has them
     metric: str
     gain: float
 
@@ -104,8 +105,9 @@ def _section(section: Section, changed: set[str], known: list[Known]) -> list[st
         rows.append(
             (standing.gain, [f"**{standing.metric}**", f"**{_gain(standing)}**", _by(standing), "this merge request"])
         )
+    group, own = (section.kind, section.gradients), {standing.metric for standing in new}
     others = sorted(
-        (row for row in known if row.kind == section.kind and row.metric not in {s.metric for s in new}),
+        (row for row in known if (row.kind, row.gradients) == group and row.metric not in own),
         key=lambda row: row.gain,
     )
     near: set[int] = set()
@@ -142,7 +144,7 @@ def _read_known(path: Path) -> list[Known]:
         lines = list(csv.DictReader(file))
     try:
         return [
-            Known(line["kind"], line["metric"], float(line["worst_case_absolute_gain"]))
+            Known(line["kind"], line.get("gradients") != "no", line["metric"], float(line["worst_case_absolute_gain"]))
             for line in lines
             if line["rank"] and line["worst_case_absolute_gain"]
         ]

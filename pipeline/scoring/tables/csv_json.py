@@ -121,6 +121,7 @@ def _standing_line(section: Section, standing: Standing) -> dict[str, str]:
         "preset": section.preset,
         "dataset": section.dataset,
         "kind": section.kind,
+        "gradients": "yes" if section.gradients else "no",
         "rank": str(standing.rank or ""),
         "rank_low": str(standing.ranks.interval[0]) if standing.ranks.interval else "",
         "rank_high": str(standing.ranks.interval[1]) if standing.ranks.interval else "",
