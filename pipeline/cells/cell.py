@@ -66,6 +66,7 @@ class Cell:
             settings["defences"] = {
                 name: entry.fingerprint for name, entry in zip(defences, self.defended(), strict=True)
             }
+        needs |= {name: lookup.find("attacks", name).fingerprint for name in self.attack.fields.get("scout", {})}
         parts = [PROTOCOL, self.metric.fingerprint, self.attack.fingerprint, needs, dict(self.datasets), settings]
         if is_universal(self.attack):
             parts.append(dict(self.train))

@@ -26,12 +26,12 @@ Written by `python -m pipeline catalogue` from the attacks' own files; a test co
 - *settings* are what the benchmark runs, by the names that `--set` takes; `goal` is `better` unless it is named. Pixels
   are in [0, 1]; eps 1 is no limit. A *variant* changes some settings, and runs and is listed beside the default.
   *narrower*: so it goes on within each smaller budget, from what it found within the larger one. *scout*: so it tries
-  four images of a metric that has gradients; it attacks the others only where that beats ten steps along the gradient.
+  up to four images of a metric that has gradients, and attacks the others only where it beats the attacks tried beside it.
 - *spends* counts forward passes (queries) and backward passes (gradients) on one image. A gradient needs a query, which
   counts as well; what a surrogate metric takes does not.
 """
 FOUND = ("pattern", "start")  # fields that hold what an earlier search found
-BESIDE = ("narrower", "scout")  # further settings of an attack, which are no variants
+BESIDE = ("narrower",)  # further settings of an attack, which are no variants
 COLUMNS = ("attack", "what it does", "suite", "access", "family", "settings", "variants", "spends")
 FORMULAS = """
 
@@ -69,6 +69,8 @@ def attack_row(entry: Entry) -> tuple[str, ...]:
     if settings.get("goal") == "better":
         del settings["goal"]
     beside = {name: fields[name] for name in BESIDE if fields.get(name)}
+    if entry.name in fields.get("scout", {}):
+        beside["scout"] = fields["scout"][entry.name]
     return (
         *(entry.name, entry.title, fields["suite"], fields["access"], fields["family"]),
         _settings(settings),

@@ -70,9 +70,9 @@ def probe(runner: MetricRunner, dataset: Dataset, distortion: Distortion) -> Pro
     return found
 
 
-def few_images(runner: MetricRunner, dataset: Dataset, distortion: Distortion) -> Iterator[Batch]:
-    """Yields a few images of the data set, spread over it, each as a batch of one."""
-    count = min(MOST, len(dataset.photos))
+def few_images(runner: MetricRunner, dataset: Dataset, distortion: Distortion, most: int = MOST) -> Iterator[Batch]:
+    """Yields a few images of the data set, at most `most`, spread over it, each as a batch of one."""
+    count = min(most, len(dataset.photos))
     for photo in dataset.photos[:: len(dataset.photos) // count][:count]:
         yield load_batch([photo], dataset.crop, distortion, paired=runner.entry.full_reference)
 
