@@ -75,7 +75,7 @@ class Attack(ABC):
     suite: ClassVar[Literal["base", "strong", "wide"]] = "wide"
     needs: ClassVar[tuple[str, ...]] = ()  # surrogates: further metrics that it asks
     variants: ClassVar[Mapping[str, Mapping[str, Any]]] = {}  # name: settings that run as well as the defaults
-    # Settings, by attack, with which it and others first try a few images; it goes on only where it beats them all there.
+    # Settings, by attack, with which it and others first try a few images: it goes on only where it comes near them.
     scout: ClassVar[Mapping[str, Mapping[str, Any]]] = {}  # nothing: it always runs
     formula: ClassVar[str]  # what it does, in one line, in the words of docs/attacks.md
     differs: ClassVar[str] = ""  # what is not as in the base benchmark or the paper, and why

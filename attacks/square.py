@@ -25,7 +25,7 @@ class Square(Search):
     family = "query"
     suite = "strong"
     variants = {"worse": {"goal": "worse"}}
-    scout = {"square": {"queries": 250}, "adam": {"steps": 30}}
+    scout = {"square": {"queries": 60}, "adam": {"steps": 30}}
     narrower = {"queries": 100}
     formula = "x ← x with a random square set to clear ± eps in each channel, where J rises; the squares shrink"
     differs = "not in the base benchmark; the paper begins with stripes, and needs square images"

@@ -11,6 +11,7 @@ from metric_robustness.pipeline.cells.distortion import Distortion
 from metric_robustness.pipeline.config import Preset
 from metric_robustness.pipeline.errors import BenchError
 
+LEVELS = 255  # the largest change of an 8-bit channel
 OVERRIDE = re.compile(r"[a-z][a-z0-9_]*=[A-Za-z0-9_.,+/-]+")
 
 
@@ -94,3 +95,15 @@ def parse_overrides(texts: list[str]) -> dict[str, str]:
                 f"--set must be name=value, such as steps=20 or eps=8/255; got {text!r}: write it like that"
             )
     return dict(text.split("=", 1) for text in texts)
+
+
+def parse_budgets(text: str) -> tuple[int, ...]:
+    """Returns the budgets of `--budgets 1,2,4,8`, in 255ths.
+
+    Raises:
+        BenchError: If one is no whole number from 1 to 255.
+    """
+    parts = [part.strip() for part in text.split(",")]
+    if not all(part.isdecimal() and 1 <= int(part) <= LEVELS for part in parts):
+        raise BenchError(f"--budgets must be whole numbers from 1 to {LEVELS} with commas; got {text!r}: write 1,2,4,8")
+    return tuple(sorted(set(map(int, parts))))

@@ -26,7 +26,8 @@ Written by `python -m pipeline catalogue` from the attacks' own files; a test co
 - *settings* are what the benchmark runs, by the names that `--set` takes; `goal` is `better` unless it is named. Pixels
   are in [0, 1]; eps 1 is no limit. A *variant* changes some settings, and runs and is listed beside the default.
   *narrower*: so it goes on within each smaller budget, from what it found within the larger one. *scout*: so it tries
-  up to four images of a metric that has gradients, and attacks the others only where it beats the attacks tried beside it.
+  up to four images of a metric that has gradients, and attacks the others only where it finds a quarter of what the
+  attack tried beside it does.
 - *spends* counts forward passes (queries) and backward passes (gradients) on one image. A gradient needs a query, which
   counts as well; what a surrogate metric takes does not.
 """

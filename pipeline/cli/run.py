@@ -10,7 +10,7 @@ import typer
 
 from metric_robustness.pipeline import config
 from metric_robustness.pipeline.catalogue import lookup
-from metric_robustness.pipeline.cells.settings import parse_overrides, settings_of
+from metric_robustness.pipeline.cells.settings import parse_budgets, parse_overrides, settings_of
 from metric_robustness.pipeline.cli.options import register
 from metric_robustness.pipeline.cli.progress import RunProgress
 from metric_robustness.pipeline.errors import BenchError, Exit
@@ -46,6 +46,9 @@ def run(
         list[str] | None,
         typer.Option("--set", help="An attack's setting, such as steps=20; all but eps keep rows off the leaderboard."),
     ] = None,
+    budgets: Annotated[
+        str, typer.Option(help="Smaller limits in 255ths, such as 1,2,4,8, for security curves; default: the preset's.")
+    ] = "",
     codec: Annotated[
         str, typer.Option(help="Store clear and attacked clips with it before scoring, such as libx264:crf=23.")
     ] = "",
@@ -82,6 +85,8 @@ def run(
     chosen = config.load().preset(preset)
     if train:
         chosen = chosen.model_copy(update={"train": tuple(name.strip() for name in train.split(",") if name.strip())})
+    if budgets:
+        chosen = chosen.model_copy(update={"budgets": parse_budgets(budgets)})
     if codec and jpeg:
         raise BenchError("one of --codec and --jpeg must be chosen; got both: leave one out")
     if adaptive and not defences:
@@ -91,7 +96,7 @@ def run(
         chosen = chosen.model_copy(update={"through": guards} if adaptive else {"defences": guards})
     untrained = [] if attacks or from_images else chosen.untrained
     given = {"--attacks": attacks, "--dataset": dataset, "--train": train, "--set": overrides, "--limit": limit}
-    given |= {"--adaptive": adaptive, "--save-images": save_images, "--codec": codec}
+    given |= {"--budgets": budgets, "--adaptive": adaptive, "--save-images": save_images, "--codec": codec}
     if from_images and (extra := [name for name, value in given.items() if value]):
         raise BenchError(f"--from-images brings its own attacks and images; got {', '.join(extra)} too: leave it out")
     selection = Selection(

@@ -1,7 +1,7 @@
 """Tries an attack without gradients on a few images, to learn whether the whole data set needs it.
 
-Such an attack asks for a thousand scores per image. Where gradients lead further on a few images, it would find nothing
-on the others; where it beats them, the gradients mislead, and it alone tells how far the metric can be moved.
+Such an attack asks for a thousand scores per image. Where gradients lead far further on a few images, it would find
+nothing on the others; elsewhere the gradients mislead, and it alone may tell how far the metric can be moved.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from metric_robustness.pipeline.engine.metric.objective import ImageNoise, Metri
 from metric_robustness.pipeline.engine.metric.runner import MetricRunner
 from metric_robustness.pipeline.engine.probe import MOST, few_images
 
+NEAR = 0.25  # 60 squares find a quarter of what 1,000 do, measured on NIQE: .042 and .16 of its range
 QUARTER = 4  # of a small data set a scout takes one image in so many: its price must not be that of the attack
 
 
@@ -42,7 +43,7 @@ def not_needed(runner: MetricRunner, cell: Cell, dataset: Dataset) -> str:
     gains = {name: _mean_gain(runner, name, changes, images) for name, changes in scouts.items()}
     own = gains.pop(cell.attack.name)
     known = {name: gain for name, gain in gains.items() if gain is not None}
-    if own is None or not known or own > max(known.values()):
+    if own is None or not known or own > NEAR * max(known.values()):
         return ""
     told = ", ".join(f"{name} {gain:.3f}" for name, gain in known.items())
     count = f"{len(images)} image{'' if len(images) == 1 else 's'}"
