@@ -11,6 +11,7 @@ WHOLE_FOLDERS = {"benchmarks", "contract", "defences", "metrics", "train"}
 LONGEST = (
     "tests/ci/test_pipeline.py",
     "tests/metrics/test_real_networks.py",
+    "tests/metrics/test_strong_suite_on_networks.py",
     "tests/engine/test_run.py",
     "tests/ci/test_aggregate.py",
     "tests/metrics/test_structure.py",
