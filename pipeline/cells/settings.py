@@ -11,6 +11,7 @@ from metric_robustness.pipeline.cells.distortion import Distortion
 from metric_robustness.pipeline.config import Preset
 from metric_robustness.pipeline.errors import BenchError
 
+FOUND = ("pattern", "start")  # fields of an attack that hold what an earlier search found: no settings
 LEVELS = 255  # the largest change of an 8-bit channel
 OVERRIDE = re.compile(r"[a-z][a-z0-9_]*=[A-Za-z0-9_.,+/-]+")
 

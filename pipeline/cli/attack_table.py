@@ -10,6 +10,7 @@ from typing import Any
 from metric_robustness.pipeline.catalogue.budget import budget
 from metric_robustness.pipeline.catalogue.entry import Entry
 from metric_robustness.pipeline.catalogue.lookup import entries
+from metric_robustness.pipeline.cells.settings import FOUND
 
 LEVELS = 255  # of a channel
 SINGULAR = {"queries": "query", "gradients": "gradient"}
@@ -31,7 +32,6 @@ Written by `python -m pipeline catalogue` from the attacks' own files; a test co
 - *spends* counts forward passes (queries) and backward passes (gradients) on one image. A gradient needs a query, which
   counts as well; what a surrogate metric takes does not.
 """
-FOUND = ("pattern", "start")  # fields that hold what an earlier search found
 BESIDE = ("narrower",)  # further settings of an attack, which are no variants
 COLUMNS = ("attack", "what it does", "suite", "access", "family", "settings", "variants", "spends")
 FORMULAS = """

@@ -154,7 +154,6 @@ def _ordered(dataset: Dataset, rows: list[dict[str, str]]) -> list[dict[str, str
     order = [*(photo.name for photo in dataset.photos), *dataset.clips]
     settings: dict[tuple[str, ...], dict[str, dict[str, str]]] = {}
     for row in rows:
-        settings.setdefault((row["variant"], row["train_dataset"], row["amplitude"], row["defence"]), {})[
-            row["image"]
-        ] = row
+        setting = (row["variant"], row["train_dataset"], row["amplitude"], row["defence"])
+        settings.setdefault(setting, {})[row["image"]] = row
     return [group[name] for group in settings.values() for name in order if name in group]

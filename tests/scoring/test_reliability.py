@@ -6,7 +6,10 @@ import re
 import pytest
 from scratch import BRIGHTNESS, Tree
 
+from metric_robustness.pipeline.scoring.board.consistency import records
 from metric_robustness.pipeline.scoring.board.flags import EXPLANATIONS, Flag
+from metric_robustness.pipeline.scoring.read.cells import find_cells, read_cell
+from metric_robustness.pipeline.scoring.scores.ranges import Ranges
 
 METRIC = '''
 """{name}: {about}."""
@@ -157,7 +160,7 @@ def test_a_broken_metric_has_the_flags_that_it_deserves(flags, name):
 def test_every_flag_says_what_was_seen_in_numbers_and_is_explained(flags):
     seen = {code: texts for found in flags.values() for code, texts in found.items()}
     assert seen.keys() <= EXPLANATIONS.keys()
-    of_files = {"rows_excluded", "fit_without_effect"}  # see test_leaderboard.py and test_pattern_flags.py
+    of_files = {"rows_excluded", "fit_without_effect"}  # see test_leaderboard.py and below
     assert EXPLANATIONS.keys() - seen.keys() == of_files
     assert all(re.search(r"\d|is nan", text) for texts in seen.values() for text in texts)
 
@@ -174,3 +177,30 @@ def test_every_explanation_is_one_paragraph():
 def test_a_flag_names_the_attacks_that_it_concerns():
     assert str(Flag("noise_as_strong", "no better", ("fgsm", "ifgsm"))) == "fgsm, ifgsm: no better"
     assert str(Flag("random_scores", "they move")) == "they move"
+
+
+def flags_by_amplitude(folder) -> dict[float, list[str]]:
+    found = records(map(read_cell, find_cells([folder.path])), Ranges({}))
+    return {
+        record.on.amplitude: [flag.text for flag in record.flags if flag.code == "fit_without_effect"]
+        for record in found
+    }
+
+
+@pytest.mark.parametrize("attack", ["uap", "ifgsm"])
+def test_only_a_pattern_that_rounding_removes_is_flagged(run_folder, make_row, attack):
+    rows = [
+        make_row(name, 0.5, 0.6, train_dataset="coco", amplitude=amplitude, linf=levels / 255)
+        for name in ("a.png", "b.png")
+        for amplitude, levels in ((0.2, 0), (0.4, 1))
+    ]
+    run_folder.cell("blur", attack, rows=rows)
+    expected = ["at amplitude 0.2 its pattern changes no pixel's level"] if attack == "uap" else []
+    assert flags_by_amplitude(run_folder) == {0.2: expected, 0.4: []}
+
+
+@pytest.mark.parametrize(("steps", "flagged"), [(99, True), (100, False)])
+def test_a_fit_of_few_steps_is_flagged(run_folder, make_row, steps, flagged):
+    rows = [make_row(name, 0.5, 0.6, train_dataset="coco", amplitude=0.4) for name in ("a.png", "b.png")]
+    run_folder.cell("blur", "uap", rows=rows, settings={"least_steps": steps})
+    assert bool(flags_by_amplitude(run_folder)[0.4]) is flagged

@@ -36,7 +36,7 @@ class Trial(NamedTuple):
         return "" if self.amplitude is None else f"{self.train_dataset}-{self.amplitude:g}"
 
     def after(self, found: Images) -> Trial:
-        """Returns the trial as it begins where the one before it ended; as it is, if it has a budget of its own."""
+        """Returns the trial as it begins at what the one before it found; unchanged, unless it has a smaller budget."""
         if not self.budget or not isinstance(self.attack, Search):
             return self
         return self._replace(attack=replace(self.attack, start=found))

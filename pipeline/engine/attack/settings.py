@@ -8,12 +8,11 @@ from typing import Any, TypeVar
 from metric_robustness.attacks.base import Attack
 from metric_robustness.defences.base import Defence
 from metric_robustness.pipeline.catalogue.entry import Entry
-from metric_robustness.pipeline.cells.settings import Settings
+from metric_robustness.pipeline.cells.settings import FOUND, Settings
 from metric_robustness.pipeline.engine.batching import one_line
 from metric_robustness.pipeline.errors import BenchError, DataError, suggestion
 
 Tried = TypeVar("Tried", bound="Attack | Defence")
-FOUND = ("pattern", "start")  # fields that hold what an earlier search found
 TRUTH = {"true": True, "false": False}
 
 

@@ -115,7 +115,7 @@ def build(records: list[Record], processes: Processes | None = None) -> Leaderbo
     for dataset in sorted({record.dataset for record in on_board}):
         for kind, gradients in product(KINDS, (True, False)):
             group = (dataset, kind, gradients)
-            part = [record for record in on_board if (record.dataset, record.kind, record.gradient_known) == group]
+            part = [record for record in on_board if (record.dataset, record.kind, record.differentiable) == group]
             if part:
                 section, never_run = _section(*group, part, workers)
                 sections.append(section)

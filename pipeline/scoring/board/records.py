@@ -126,7 +126,7 @@ class Record:
         return float(self._settings().get("eps", math.nan))
 
     @property
-    def gradient_known(self) -> bool:
+    def differentiable(self) -> bool:
         """Returns whether the metric has a gradient; true if the stamp is gone."""
         return self.stamp.metric.differentiable if self.stamp else True
 
