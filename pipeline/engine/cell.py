@@ -103,6 +103,9 @@ class CellRun:
             TransientError: If the machine failed.
         """
         result = CellResult(excluded={dataset.name: dict(dataset.excluded) for dataset in datasets})
+        if isinstance(self.cell.attack, SavedEntry):
+            for name, images in self.cell.attack.excluded.items():
+                result.excluded[name] |= images
         result.spared = {each.name: why for each in datasets if (why := not_needed(self.runner, self.cell, each))}
         for dataset, current, passing in self._passes(datasets):
             if dataset.name in result.spared:

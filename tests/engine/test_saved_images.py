@@ -165,7 +165,7 @@ def test_an_image_that_was_changed_is_foreign_or_gone_is_refused_and_named(copy)
         read_manifests(copy)
 
 
-def test_two_images_for_one_place_are_refused(copy):
+def test_two_images_for_one_place_are_excluded_and_cost_the_others_nothing(copy, tmp_path):
     other = Path(
         shutil.copytree(
             copy / "none" / "default" / "fgsm" / "small_cnn", copy / "twice" / "default" / "fgsm" / "small_cnn"
@@ -180,8 +180,15 @@ def test_two_images_for_one_place_are_refused(copy):
         writer = csv.DictWriter(file, rows[0])
         writer.writeheader()
         writer.writerows(rows)
-    with pytest.raises(BenchError, match="are the same attack on the same image, and differ"):
-        read_saved(copy)
+    run_quietly(["small_cnn"], tmp_path / "out", from_images=copy)
+    assert {row["image"] for row in lines(tmp_path / "out" / "small_cnn" / "fgsm@small_cnn.csv")} == {
+        "two.png",
+        "deep/three.png",
+    }
+    assert len(lines(tmp_path / "out" / "small_cnn" / "fgsm@gmsd.csv")) == 6
+    (facts,) = read_stamp(tmp_path / "out" / "small_cnn" / "fgsm@small_cnn.json").datasets
+    assert facts.excluded.keys() == {"one.png"}
+    assert facts.excluded["one.png"].endswith("are the same attack on it, and differ")
 
 
 @pytest.mark.parametrize(

@@ -63,6 +63,11 @@ class SavedImage:
         return "+".join(filter(None, (self.metric, self.defence)))
 
     @property
+    def attack_name(self) -> str:
+        """Returns the attack as its cell is called, ATTACK@SOURCE where the source is known."""
+        return f"{self.attack}@{self.source}" if self.source else self.attack
+
+    @property
     def place(self) -> tuple[str, ...]:
         """Returns the fields that no two different images may share."""
         return (*self.setting, self.dataset, self.image)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,6 @@ from metric_robustness.pipeline.cells.distortion import NONE
 from metric_robustness.pipeline.data.dataset import Dataset, photo_at
 from metric_robustness.pipeline.engine.attack.passes import Pass, Trial
 from metric_robustness.pipeline.engine.saved.manifest import SavedImage, read_manifests
-from metric_robustness.pipeline.errors import BenchError
 from metric_robustness.pipeline.files import digest
 
 CONTROL = "control"
@@ -43,6 +42,7 @@ class SavedEntry(Entry):
     """The images of one attack on one metric, as an attack of the catalogue."""
 
     images: tuple[tuple[Path, SavedImage], ...] = ()  # each with its manifest's folder
+    excluded: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # data set -> image -> reason
 
     def load(self) -> Any:
         """Returns what makes the attack."""
@@ -66,27 +66,27 @@ class SavedEntry(Entry):
 def read_saved(folder: Path) -> tuple[list[SavedEntry], list[Dataset]]:
     """Returns the attacks whose images a folder holds, and the clear images of their data sets.
 
+    Two images that stand for the same and differ are both excluded: nobody can tell which one is meant.
+
     Raises:
-        BenchError: If it holds none, or two stand for the same.
+        BenchError: If it holds none.
         DataError: If a file is missing, foreign, damaged or changed.
     """
     found: dict[tuple[str, ...], tuple[Path, SavedImage]] = {}
+    excluded: dict[str, dict[str, dict[str, str]]] = {}  # attack -> data set -> image -> reason
     for own, images in read_manifests(folder).items():
         for image in images:
             there, other = found.setdefault(image.place, (own, image))
             if (other.sha256, other.clear_sha256) != (image.sha256, image.clear_sha256):
-                raise BenchError(
-                    f"{own / image.file} and {there / other.file} are the same attack on the same image, and differ: "
-                    "name one of their folders"
-                )
+                reason = f"{own / image.file} and {there / other.file} are the same attack on it, and differ"
+                excluded.setdefault(image.attack_name, {}).setdefault(image.dataset, {})[image.image] = reason
     attacks: dict[str, list[tuple[Path, SavedImage]]] = {}
     clear: dict[str, dict[str, tuple[Path, SavedImage]]] = {}
     for own, image in found.values():
-        name = f"{image.attack}@{image.source}" if image.source else image.attack
-        attacks.setdefault(name, []).append((own, image))
+        attacks.setdefault(image.attack_name, []).append((own, image))
         clear.setdefault(image.dataset, {}).setdefault(image.image, (own, image))
     return (
-        [_entry(name, images) for name, images in sorted(attacks.items())],
+        [_entry(name, images, excluded.get(name, {})) for name, images in sorted(attacks.items())],
         [dataset_of(list(images.values())) for _, images in sorted(clear.items())],
     )
 
@@ -109,9 +109,10 @@ def dataset_of(group: list[tuple[Path, SavedImage]]) -> Dataset:
     )
 
 
-def _entry(name: str, images: list[tuple[Path, SavedImage]]) -> SavedEntry:
+def _entry(name: str, images: list[tuple[Path, SavedImage]], excluded: Mapping[str, Mapping[str, str]]) -> SavedEntry:
     _, first = images[0]
     told = sorted(json.dumps(asdict(image), sort_keys=True) for _, image in images)
+    told += [json.dumps([dataset, name]) for dataset, names in sorted(excluded.items()) for name in sorted(names)]
     family = CONTROL if first.family == CONTROL else FAMILY
     fields = {"access": first.access or "white", "family": family, "saved": True}
     return SavedEntry(
@@ -121,7 +122,8 @@ def _entry(name: str, images: list[tuple[Path, SavedImage]]) -> SavedEntry:
         kind="attack",
         fields=fields,
         fingerprint=digest("\n".join(told).encode())[:16],
-        images=tuple(images),
+        images=tuple((own, image) for own, image in images if image.image not in excluded.get(image.dataset, {})),
+        excluded=excluded,
     )
 
 
