@@ -47,9 +47,8 @@ class Cell:
 
     @property
     def budgets(self) -> tuple[int, ...]:
-        """Returns the smaller budgets, in 255ths, within which the attack goes on; an attack on clips does not."""
-        goes_on = self.attack.fields.get("narrower") and self.metric.kind != "video"
-        return self.settings.budgets if goes_on else ()
+        """Returns the smaller budgets, in 255ths, within which the attack goes on."""
+        return self.settings.budgets if self.attack.fields.get("narrower") else ()
 
     @cached_property
     def key(self) -> str:

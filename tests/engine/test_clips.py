@@ -279,6 +279,30 @@ def test_a_killed_attack_on_a_clip_ends_in_the_same_bytes_and_repeats_no_window(
     assert not list((out / ".work" / "moving").rglob("0*.npy"))
 
 
+def test_a_search_on_a_clip_goes_on_within_smaller_budgets_and_survives_kills(theatre, films, tmp_path):
+    tally = tmp_path / "tally"
+
+    def found(out, kill_at=-1):
+        options = ("--batch", 4, "--budgets", "2,6")
+        return run(theatre, out, films, *options, attacks="adam", TALLY=str(tally), KILL_AT=str(kill_at)).returncode
+
+    assert found(tmp_path / "whole") == 0
+    within = {row["variant"]: row for row in rows(tmp_path / "whole", "moving/adam")}
+    assert list(within) == ["", "eps=6/255", "eps=2/255", "thorough", "worse"]
+    changes = {name: (float(row["linf"]), float(row["attacked"])) for name, row in within.items() if name != "worse"}
+    assert changes["eps=2/255"][0] <= 2 / 255 + 1e-6 < changes["eps=6/255"][0] <= 6 / 255 + 1e-6 < changes[""][0]
+    assert float(within[""]["clear"]) < changes["eps=2/255"][1] < changes["eps=6/255"][1] < changes[""][1]
+    board = json.loads((tmp_path / "whole" / "leaderboard.json").read_text())
+    assert board["sections"][0]["budgets"] == [2, 6, 10]
+    whole = tally.stat().st_size
+    for kill_at in (whole + 60, whole + 310, whole + 340):  # in the first search, and in those that go on
+        assert found(tmp_path / "killed", kill_at) == -signal.SIGKILL
+    assert found(tmp_path / "killed") == 0
+    killed, undisturbed = ((tmp_path / name / "moving" / "adam.csv").read_bytes() for name in ("killed", "whole"))
+    assert killed == undisturbed
+    assert not list((tmp_path / "killed" / ".work").rglob("0*.npy"))
+
+
 def test_attacked_frames_are_saved(theatre, films, tmp_path):
     assert run(theatre, tmp_path, films, "--save-images", attacks="fgsm").returncode == 0
     folder = tmp_path / "images" / "none" / "default" / "fgsm" / "moving" / "default"

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property, partial
+from itertools import zip_longest
 from pathlib import Path
 from statistics import fmean
 from typing import Any, NamedTuple, cast
@@ -42,6 +43,8 @@ class Task(NamedTuple):
     trial: Trial
     folder: Path  # in which the attacked frames wait
     size: int  # of a window
+    before: Task | None  # the trial whose attacked frames this one begins with
+    last: bool  # whether no other trial begins with those of this one
 
     def name(self, start: int) -> str:
         """Returns the checkpoint's name of the window that begins at a frame."""
@@ -84,20 +87,25 @@ class ClipPass:
             else:
                 done = attempt(partial(self._attack, task, share))
             yield unit, empty_record({task.clip: done}) if isinstance(done, str) else done
-            shutil.rmtree(task.folder, ignore_errors=True)  # not earlier: the checkpoint now has the clip's row
+            for finished in (task.before, task if task.last else None):  # not earlier: the checkpoint now has the row
+                if finished:
+                    shutil.rmtree(finished.folder, ignore_errors=True)
             with suppress(OSError):
                 task.folder.parent.rmdir()
             share.end()
 
     @cached_property
     def _tasks(self) -> dict[str, Task]:
-        found = {}
+        found: dict[str, Task] = {}
         for clip, photos in self.dataset.clips.items():
-            for trial in self.current.trials:
-                unit = "/".join([self.dataset.name, self.current.variant, clip, trial.setting])
+            task: Task | None = None
+            for trial, following in zip_longest(self.current.trials, self.current.trials[1:]):
+                unit = "/".join([self.dataset.name, self.current.variant_of(trial), clip, trial.setting])
                 folder = self.at.checkpoint.path.with_suffix("") / digest(unit.encode())[:16]
                 size = self.at.rule(photos[0].height, photos[0].width)
-                found[unit] = Task(unit, clip, photos, trial, folder, size)
+                last = not (following and following.budget)
+                task = Task(unit, clip, photos, trial, folder, size, task if trial.budget else None, last)
+                found[unit] = task
         return found
 
     @cached_property
@@ -127,7 +135,7 @@ class ClipPass:
         start = time.perf_counter()
 
         def attacked(window: Window, _: Batch) -> Images:
-            return torch.from_numpy(np.load(task.file(window.start))).float().div_(255)
+            return _frames(task.file(window.start))
 
         showing = self._showing(task)._replace(frames=attacked, on_progress=on_progress)
         measured = {name: [value for part in finished for value in part["measures"][name]] for name in MEASURED}
@@ -141,7 +149,7 @@ class ClipPass:
             ssim=fmean(measured["ssim"]),
             mse=fmean(measured["mse"]),
             linf=max(measured["linf"]),
-            variant=self.current.variant,
+            variant=self.current.variant_of(task.trial),
             train_dataset=task.trial.train_dataset,
             amplitude=task.trial.amplitude,
             queries=finished[-1]["queries"],
@@ -149,7 +157,8 @@ class ClipPass:
         )
         record = empty_record()
         record["rows"] = [row.cells()]
-        record["flaws"] = dict.fromkeys({flaw for part in finished for flaw in part["flaws"]}, 1)  # one clip has it
+        if not task.trial.budget:
+            record["flaws"] = dict.fromkeys({flaw for part in finished for flaw in part["flaws"]}, 1)  # one clip has it
         record["seconds"] = sum(part["seconds"] for part in finished) + time.perf_counter() - start
         return record
 
@@ -160,6 +169,8 @@ class ClipPass:
         """Attacks the windows that are not done; returns the records of all."""
         checkpoint, starts = self.at.checkpoint, range(0, len(task.photos), task.size)
         todo = [start for start in starts if task.name(start) not in checkpoint.done or not task.file(start).is_file()]
+        if todo and task.before:  # whose frames may lie on another machine
+            self._windows(task.before, on_progress)
         if todo:
             features = self._runner.clear_features(self.dataset, task.clip, self.current.distortion)
             for window, batch in self._runner.read(self._showing(task), todo[0] // task.size):
@@ -176,8 +187,9 @@ class ClipPass:
         images, references = self._runner.on_device(batch)
         names = [photo.name for photo in batch.photos]
         dtype = getattr(torch, self.at.cell.settings.dtype)
-        objective = objective_of(score, images, references, task.trial, self._surrogates.of(batch.photos), dtype=dtype)
-        attacked = attack_batch(images, names, objective, task.trial)
+        trial = task.trial.after(_frames(task.before.file(window.start)).to(images)) if task.before else task.trial
+        objective = objective_of(score, images, references, trial, self._surrogates.of(batch.photos), dtype=dtype)
+        attacked = attack_batch(images, names, objective, trial)
         if self.at.saver:
             self.at.saver.attacked(attacked.images, names, self.current, task.trial)
         write_array(task.file(window.start), (attacked.images * 255).round().to(torch.uint8).numpy(force=True))
@@ -188,3 +200,8 @@ class ClipPass:
             "gradients": attacked.gradients,
             "seconds": time.perf_counter() - start,
         }
+
+
+def _frames(file: Path) -> Images:
+    """Returns the attacked frames of a window, (N, 3, H, W) in [0, 1]."""
+    return torch.from_numpy(np.load(file)).float().div_(255)
