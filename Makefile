@@ -4,7 +4,7 @@ BIN := .venv/bin
 BROWSER = $(shell command -v chromium || command -v chromium-browser || command -v google-chrome)
 READY := .venv/ready
 
-.PHONY: setup benchmark page results test test-fast lint format bench clean
+.PHONY: setup benchmark page docs results test test-fast lint format bench clean
 
 setup: $(READY)
 
@@ -27,6 +27,12 @@ docs/page.png: page
 
 docs/rooms.svg: $(READY) $(shell find pipeline benchmarks -name '*.py') tests/support/rooms.py
 	$(BIN)/python tests/support/rooms.py $@
+
+docs: $(READY)
+	$(BIN)/mkdocs build --strict
+
+docs/commands.md: $(READY) $(shell find pipeline/cli -name '*.py')
+	$(BIN)/typer metric_robustness.pipeline.__main__ utils docs --name 'python -m pipeline' --title Commands --output $@
 
 results: benchmark
 	cp build/demo/scores.csv build/demo/leaderboard.md build/demo/leaderboard.csv build/demo/leaderboard.json results/

@@ -15,7 +15,9 @@ from scratch import ROOT, Tree, zygote
 
 RESULT = re.compile(r"^ *(PASS|WARN|FAIL) +(.+?)(?: {2}.*)?$")
 # Replaces our own Makefile, whose tests would run this pipeline again without end; prints what a job made.
-MAKEFILE = "lint test:\n\t@echo made $@ in the checkout\n"
+MAKEFILE = (
+    "lint test:\n\t@echo made $@ in the checkout\ndocs:\n\t@mkdir -p build/docs && echo made > build/docs/index.html\n"
+)
 # The client copies the checkout for containers, too, but no job here has one; two children at once would fail at it.
 # Compiled code is no tracked file, but goes with the checkout of every job, so that the job does not compile it again.
 RSYNC = """#!/bin/sh
