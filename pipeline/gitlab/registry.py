@@ -65,6 +65,12 @@ class Registry(NamedTuple):
             raise BenchError("CI_REGISTRY_PASSWORD or CI_JOB_TOKEN must be set; got neither: run in a job of GitLab")
         return cls(host, reference(image), user, password)
 
+    def upstream(self, environment: Mapping[str, str]) -> list[Registry]:
+        """Returns the registry of the project that a merge request from a fork wants to go to; else nothing."""
+        source, target = (environment.get(f"CI_MERGE_REQUEST_{side}PROJECT_ID", "") for side in ("SOURCE_", ""))
+        path = environment.get("CI_MERGE_REQUEST_PROJECT_PATH", "").lower()
+        return [self._replace(image=reference(f"{self.host}/{path}"))] if path and source != target else []
+
     def digest(self, tag: str) -> str | None:
         """Returns the digest of the project's image with that tag, or None if there is none.
 
@@ -152,6 +158,8 @@ class _Nobody(AuthBase):
 def write_status(path: Path, environment: Mapping[str, str] = os.environ, root: Path = CODE) -> dict[str, str]:
     """Writes a dotenv file that names the image for later jobs and whether to build it; returns its variables.
 
+    A merge request from a fork runs in the image of the project that it wants to go to, as long as the fork has none.
+
     IMAGE is the image by digest if the registry has it, else by tag; IMAGE_MISSING is yes or no; IMAGE_TAG and
     IMAGE_LOCK (sha256 of the lock file) are for the build.
 
@@ -162,17 +170,24 @@ def write_status(path: Path, environment: Mapping[str, str] = os.environ, root: 
         root: The checkout.
 
     Raises:
-        BenchError: If a variable is wrong, or the registry refuses.
+        BenchError: If a variable is wrong, the registry refuses, or the image is missing where it may not be built.
         TransientError: If the registry cannot be reached.
     """
     variant = environment.get("IMAGE_VARIANT") or "cuda"
     if variant not in {"cuda", "cpu"}:
         raise BenchError(f"IMAGE_VARIANT must be cuda or cpu; got {variant!r}: correct the variable")
     tag = image_tag(cast(Variant, variant), environment.get("IMAGE_BASE", ""), root)
-    registry = Registry.of_job(environment)
-    digest = registry.digest(tag)
+    own = Registry.of_job(environment)
+    digests = ((registry.image, registry.digest(tag)) for registry in (own, *own.upstream(environment)))
+    image, digest = next(((image, digest) for image, digest in digests if digest), (own.image, None))
+    if not digest and environment.get("CI_COMMIT_REF_PROTECTED") == "false":  # where no job may build it
+        raise BenchError(
+            f"the job image {tag} must be in the registry; it is not, and only a protected branch may build it: a "
+            "maintainer pushes this lock file to a protected branch, or sets BENCHMARK_IMAGE to an image that has its "
+            "packages"
+        )
     found = {
-        "IMAGE": f"{registry.image}@{digest}" if digest else f"{registry.image}:{tag}",
+        "IMAGE": f"{image}@{digest}" if digest else f"{image}:{tag}",
         "IMAGE_MISSING": "no" if digest else "yes",
         "IMAGE_TAG": tag,
         "IMAGE_LOCK": file_digest(root / "requirements.lock"),

@@ -16,6 +16,7 @@ from metric_robustness.pipeline.gitlab.server import connect, plain_server_error
 
 TOKEN = "GITLAB_TOKEN"  # noqa: S105  # the variable's name
 SCHEDULE = "nightly benchmark"  # its description, by which the next setup finds it
+PLAIN = {"PRESET": "nightly"}  # what .gitlab-ci.yml says itself: a project may forbid a schedule to set variables
 MAINTAINER = 40  # access level
 OPEN = ("enabled", "private")  # for everybody who sees the project, or for its members
 
@@ -40,7 +41,10 @@ SETTINGS = (
     Setting("ci_separated_caches", "protected branches: own cache", True, (True,)),
     Setting("ci_allow_fork_pipelines_to_run_in_parent_project", "pipelines of forks run here", False, (False,)),
     Setting(
-        "ci_pipeline_variables_minimum_override_role", "who may set variables", "maintainer", ("maintainer", "owner")
+        "ci_pipeline_variables_minimum_override_role",
+        "who may set variables",
+        "maintainer",
+        ("maintainer", "owner", "no_one_allowed"),  # the last is stricter: then only the schedule runs
     ),
 )
 PUSH = Setting("ci_push_repository_for_job_token_allowed", "jobs may push", True, (True,))
@@ -210,14 +214,15 @@ def _schedule(project: Project, branch: str, nightly: Nightly) -> list[SetupStep
     wanted = {"ref": branch, "cron": nightly.cron, "cron_timezone": nightly.timezone, "active": True}
     listed = project.pipelineschedules.list(iterator=True)
     number = next((each.id for each in listed if each.description == SCHEDULE), None)
+    new = {name: value for name, value in nightly.variables.items() if PLAIN.get(name) != value}
     if number is None:
 
         def create() -> None:
             made = project.pipelineschedules.create({"description": SCHEDULE, **wanted})
-            for name, value in nightly.variables.items():
+            for name, value in new.items():
                 made.variables.create({"key": name, "value": value})
 
-        variables = [SetupStep(f"{SCHEDULE}: {name}", "missing", value) for name, value in nightly.variables.items()]
+        variables = [SetupStep(f"{SCHEDULE}: {name}", "missing", value) for name, value in new.items()]
         return [SetupStep(SCHEDULE, "missing", _when(wanted), create), *variables]
     held = project.pipelineschedules.get(number)
     now = {**{name: getattr(held, name) for name in wanted}, "ref": str(held.ref).removeprefix("refs/heads/")}
@@ -225,7 +230,11 @@ def _schedule(project: Project, branch: str, nightly: Nightly) -> list[SetupStep
     there = {each["key"]: each["value"] for each in held.attributes.get("variables", [])}
     return [
         SetupStep(SCHEDULE, _when(now), _when(wanted), change),
-        *(_schedule_variable(held, there.get(name), name, value) for name, value in nightly.variables.items()),
+        *(
+            _schedule_variable(held, there.get(name), name, value)
+            for name, value in nightly.variables.items()
+            if name in there or name in new
+        ),
     ]
 
 

@@ -28,6 +28,7 @@ class Server:
     """A registry and the place that gives its tokens, with scripted faults."""
 
     host: str = ""
+    project: str = "g/p"  # that has images
     tags: dict[str, str] = field(default_factory=dict)
     faults: list[tuple[int, dict[str, str]]] = field(default_factory=list)  # answers before the true ones
     challenge: str = ""
@@ -35,6 +36,12 @@ class Server:
     accepts: str = "token-1"
     calls: list[str] = field(default_factory=list)
     logins: list[str] = field(default_factory=list)
+
+    def last_scope(self, query: str) -> bool:
+        """Tells whether a token is asked for reading the project of the last request, and for nothing else."""
+        asked = next(call for call in reversed(self.calls) if call.startswith("/v2/"))
+        project = asked.removeprefix("/v2/").partition("/manifests/")[0]
+        return parse_qs(query)["scope"] == [f"repository:{project}:pull"]
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -51,7 +58,8 @@ class _Handler(BaseHTTPRequestHandler):
         elif self.headers.get("Authorization") != f"Bearer {state.accepts}" and not self._known(state):
             self._answer(401, {"WWW-Authenticate": state.challenge})
         else:
-            digest = state.tags.get(self.path.rpartition("/")[2])
+            project, _, tag = self.path.removeprefix("/v2/").partition("/manifests/")
+            digest = state.tags.get(tag) if project == state.project else None
             assert "oci.image.index" in self.headers["Accept"]
             self._answer(200, {"Docker-Content-Digest": digest}) if digest is not None else self._answer(404)
 
@@ -63,7 +71,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(*state.faults.pop(0))
         elif not self._known(state):
             self._answer(403)
-        elif parse_qs(address.query) != {"service": ["container_registry"], "scope": ["repository:g/p:pull"]}:
+        elif parse_qs(address.query)["service"] != ["container_registry"] or not state.last_scope(address.query):
             self._answer(400)
         else:
             self._answer(200, body=json.dumps({"token": state.token}).encode())
@@ -132,6 +140,28 @@ def test_image_that_is_not_there_is_named_by_tag(server, job, tmp_path):
     found = write_status(tmp_path / "image.env", job)
     assert (found["IMAGE"], found["IMAGE_MISSING"]) == (f"{server.host}/g/p:{TAG}", "yes")
     assert Registry.of_job(job).digest(TAG) is None
+
+
+FORK = {
+    "CI_MERGE_REQUEST_SOURCE_PROJECT_ID": "2",
+    "CI_MERGE_REQUEST_PROJECT_ID": "1",
+    "CI_MERGE_REQUEST_PROJECT_PATH": "Main/P",
+    "CI_COMMIT_REF_PROTECTED": "false",
+}
+
+
+def test_a_fork_runs_in_the_image_of_the_project_that_it_comes_from(server, job, tmp_path):
+    server.project = "main/p"
+    server.tags[TAG] = DIGEST
+    found = write_status(tmp_path / "image.env", job | FORK)
+    assert (found["IMAGE"], found["IMAGE_MISSING"]) == (f"{server.host}/main/p@{DIGEST}", "no")
+
+
+@pytest.mark.parametrize("where", [FORK, {"CI_COMMIT_REF_PROTECTED": "false"}])
+def test_an_image_that_is_missing_where_none_may_be_built_is_told_in_one_line(server, job, tmp_path, where):
+    with pytest.raises(BenchError, match="only a protected branch may build it: a maintainer pushes"):
+        write_status(tmp_path / "image.env", job | where)
+    assert not (tmp_path / "image.env").exists()
 
 
 def test_variant_and_base_have_their_own_tag(server, job, tmp_path):

@@ -44,7 +44,7 @@ def test_an_empty_project_is_set_up(gitlab: GitLabServer) -> None:
             "keep_latest_artifact": True,
             "auto_cancel_pending_pipelines": "enabled",
             "ci_allow_fork_pipelines_to_run_in_parent_project": False,
-            "ci_pipeline_variables_minimum_override_role": "maintainer",
+            "ci_pipeline_variables_minimum_override_role": "no_one_allowed",
             "ci_push_repository_for_job_token_allowed": False,
             "pages_access_level": "private",
         }
@@ -52,7 +52,7 @@ def test_an_empty_project_is_set_up(gitlab: GitLabServer) -> None:
     )
     (schedule,) = state.schedules.values()
     assert (schedule["cron"], schedule["ref"], schedule["active"]) == ("0 1 * * *", "refs/heads/main", True)
-    assert {each["key"]: each["value"] for each in schedule["variables"]} == {"PRESET": "nightly"}
+    assert schedule["variables"] == []  # the pipeline's own preset is nightly, and nobody may set another here
     kept = {key: (each["value"], each["masked"], each["protected"]) for key, each in state.variables.items()}
     assert kept == {"BENCHMARK_PUBLISH_TOKEN": (PUBLISH, True, True), "BENCHMARK_NOTE_TOKEN": (NOTE, True, False)}
     assert state.protected["main"]["push_access_levels"] == [{"access_level": 40}]
@@ -86,7 +86,7 @@ def test_stricter_settings_of_people_are_left_alone(gitlab: GitLabServer) -> Non
     stricter = {
         "builds_access_level": "private",
         "container_registry_access_level": "private",
-        "ci_pipeline_variables_minimum_override_role": "owner",
+        "ci_pipeline_variables_minimum_override_role": "no_one_allowed",
         "pages_access_level": "public",
     }
     gitlab.state.settings.update(stricter)
@@ -106,7 +106,7 @@ def test_a_setting_that_this_gitlab_does_not_know_is_not_sent(gitlab: GitLabServ
 def test_what_differs_is_brought_back(gitlab: GitLabServer) -> None:
     carry_out(plan_setup())
     gitlab.state.schedules[1] |= {"cron": "0 5 * * *", "active": False}
-    gitlab.state.schedules[1]["variables"][0]["value"] = "smoke"
+    gitlab.state.schedules[1]["variables"] = [{"key": "PRESET", "value": "smoke"}]
     gitlab.state.variables["BENCHMARK_PUBLISH_TOKEN"] |= {"protected": False}
     gitlab.state.variables["BENCHMARK_NOTE_TOKEN"] |= {"value": "glpat-old-one-0123"}
     gitlab.state.variables["OTHER"] = {"key": "OTHER", "value": "x", "masked": False, "protected": False}
