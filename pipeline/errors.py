@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import difflib
+import re
+import unicodedata
 from enum import IntEnum
 from typing import Any
 
@@ -17,10 +19,25 @@ class Exit(IntEnum):
     STOPPED = 130  # Ctrl-C
 
 
+# What an address says to whom alone it may concern: USER:PASSWORD@ and token=...
+SECRET = re.compile(r"(?<=://)[^/\s@]+(?=@)|(?<=token=)[^&\s'\"]+|(?<=password=)[^&\s'\"]+", re.IGNORECASE)
+
+
+def printable(text: str) -> str:
+    """Returns text without what a terminal or a page would obey: control characters, and signs that turn its direction.
+
+    Messages quote file names and what contributed code raised.
+    """
+    return "".join(sign if sign in "\n\t" or unicodedata.category(sign)[0] != "C" else "\ufffd" for sign in text)
+
+
 class BenchError(Exception):
     """Something the user can put right: printed as one line, without a traceback."""
 
     exit_code = Exit.USAGE
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(printable(SECRET.sub("***", message)))
 
 
 class DataError(BenchError):

@@ -87,7 +87,7 @@ def formulas() -> str:
     known = [entry for entry in entries("attacks").values() if not entry.problem]
     columns = ("formula", "source", "differs")
     rows = [(entry.name, *(entry.fields.get(column, "") or "not said" for column in columns)) for entry in known]
-    return FORMULAS + table(("attack", "formula", "source", "what differs, and why"), rows) + "\n"
+    return FORMULAS + table(("attack", "formula", "source", "what differs, and why"), rows, links=True) + "\n"
 
 
 def _variant(entry: Entry, changes: Mapping[str, Any]) -> str:

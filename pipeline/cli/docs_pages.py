@@ -42,7 +42,7 @@ class Page:
         from metric_robustness.pipeline.scoring.tables.markdown import table
 
         usable = [entry for entry in entries(self.folder).values() if self.takes(entry)]
-        shown = table(self.columns, [self.row(entry) for entry in usable])
+        shown = table(self.columns, [self.row(entry) for entry in usable], links=True)
         return f"{self.head}\n{self.count(usable)}\n\n{shown}{self.tail()}"
 
     def write(self) -> Path:

@@ -83,7 +83,7 @@ def robust_training() -> str:
         if entry.kind == "training" and not entry.problem
     ]
     return (
-        f"\n{HEAD}\n{table(('training', 'what it does', 'settings', 'metrics', 'licence'), rows)}"
+        f"\n{HEAD}\n{table(('training', 'what it does', 'settings', 'metrics', 'licence'), rows, links=True)}"
         + costs(POINTS)
         + strong(BOARD)
     )

@@ -13,7 +13,7 @@ import torch
 
 from metric_robustness.pipeline.catalogue.entry import Entry
 from metric_robustness.pipeline.data.images import Batch
-from metric_robustness.pipeline.errors import BenchError, TransientError
+from metric_robustness.pipeline.errors import BenchError, TransientError, printable
 
 Result = TypeVar("Result")
 BYTES_PER_PIXEL = 4096  # a ResNet-50 keeps about 2 kB per pixel for its backward pass, a vision transformer about 4 kB
@@ -141,5 +141,5 @@ def out_of_memory(error: Exception) -> bool:
 
 def one_line(error: Exception) -> str:
     """Returns an error's type and the first line of its message."""
-    message = str(error).strip().partition("\n")[0]
+    message = printable(str(error).strip().partition("\n")[0])
     return f"{type(error).__name__}: {message}" if message else type(error).__name__

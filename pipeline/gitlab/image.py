@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tomllib
@@ -144,7 +145,7 @@ def run(
 
     The container has the checkout, and the folders outside it that the command names, at the same paths as the caller.
     It can write to the checkout and to what follows --out, and only read the rest, data and weights. It has the user of
-    the caller and no network, and is gone when this returns, also after Ctrl-C.
+    the caller and no network, and is gone when this returns, also after Ctrl-C or SIGTERM.
 
     Args:
         command: What follows `python -m pipeline`.
@@ -159,7 +160,7 @@ def run(
     if Path.cwd() != root:
         raise BenchError(f"the working directory must be the checkout; got {Path.cwd()}: cd {root}")
     image = reference(image) if image else f"{NAME}:{image_tag(root=root)}"
-    with _docker() as client:
+    with _docker() as client, _ending_at(signal.SIGTERM):
         # A name of our own, so that Ctrl-C while Docker makes the container leaves none behind.
         name = f"{NAME}-{uuid4().hex[:12]}"
         try:
@@ -273,6 +274,20 @@ def _copy(chunks: Iterable[bytes], target: BinaryIO) -> None:
     for chunk in chunks:
         target.write(chunk)
         target.flush()
+
+
+@contextmanager
+def _ending_at(number: signal.Signals) -> Iterator[None]:
+    """Has a signal, which would end the process on the spot, end it as an exception does: what must be done is done."""
+
+    def end(*_: object) -> None:
+        raise SystemExit(128 + number)
+
+    before = signal.signal(number, end)
+    try:
+        yield
+    finally:
+        signal.signal(number, before)
 
 
 def _remove(client: Any, name: str) -> None:

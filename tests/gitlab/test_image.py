@@ -297,23 +297,24 @@ def test_machine_without_gpu_is_told_and_nothing_is_left(ready, checkout):
     assert ready.containers == {}
 
 
-def test_ctrl_c_removes_the_container(ready, checkout):
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, -signal.SIGINT), (signal.SIGTERM, 128 + signal.SIGTERM)])
+def test_ctrl_c_or_sigterm_removes_the_container(ready, checkout, number, code):
     ready.hangs = True
-    code = (
+    program = (
         "from pathlib import Path; from metric_robustness.pipeline.gitlab.image import run; "
         f"run(['doctor'], root=Path({str(checkout)!r}))"
     )
     child = subprocess.Popen(
-        [sys.executable, "-c", code],
+        [sys.executable, "-c", program],
         env=os.environ | {"PYTHONPATH": str(ROOT)},
         stderr=subprocess.PIPE,
         text=True,
     )
     assert ready.listened.wait(20)
     assert len(ready.containers) == 1
-    child.send_signal(signal.SIGINT)
+    child.send_signal(number)
     _, told = child.communicate(timeout=20)
-    assert child.returncode == -signal.SIGINT, told
+    assert child.returncode == code, told
     assert ready.containers == {}
     assert ready.removed == [ready.made[0].name]
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from metric_robustness.pipeline.cells.row import BUDGET_VARIANT
+from metric_robustness.pipeline.errors import printable
 from metric_robustness.pipeline.scoring.board.leaderboard import Leaderboard, Section
 from metric_robustness.pipeline.scoring.board.records import CONTROL
 from metric_robustness.pipeline.scoring.board.standing import Standing
@@ -15,6 +17,11 @@ from metric_robustness.pipeline.scoring.tables.format import budget_with_ends, w
 
 # "R-score", which also stands for "R-score as printed".
 HIGHER = min((score.title for score in SCORES.values() if score.higher_is_better), key=len)
+MARKUP = re.compile(r"[|`\[]")
+EMPHASIS = re.compile(r"[*~]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")  # an underscore within a word is none
+PERSON = re.compile("@")  # GitLab would notify a user of that name
+# What GitLab would make a link of, too: #issue, !merge request, $snippet, %milestone, addresses.
+REFERENCE = re.compile(r"@|[#!$%](?=\w)|:(?=//)|\bwww(?=\.)")
 MEANING = (
     "- Absolute gain: how far an attack raised the score, in parts of the metric's range (0.1 is a tenth); ± is half "
     "of the 95 % bootstrap interval over clips. 64 images tell a gain to about 10 %, 250 to about 5 %.\n"
@@ -194,15 +201,26 @@ def _gain(effect: Effect | None) -> str:
     return with_margin(effect.scores["absolute_gain"], effect.intervals["absolute_gain"]) if effect else "n/a"
 
 
-def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Returns a Markdown table of texts, in which * and _ still mean emphasis; other signs of Markdown mean nothing."""
+def table(header: Sequence[str], rows: Sequence[Sequence[str]], *, links: bool = False) -> str:
+    """Returns a Markdown table of texts, in which * and _ still mean emphasis; other signs of Markdown mean nothing.
+
+    Args:
+        header: The columns' titles.
+        rows: Texts.
+        links: Whether addresses may become links.
+    """
     lines = [header, ["---"] * len(header), *rows]
-    return "\n".join("| " + " | ".join(plain(cell) for cell in line) + " |" for line in lines)
+    return "\n".join("| " + " | ".join(_cell(cell, links=links) for cell in line) + " |" for line in lines)
 
 
 def plain(text: str) -> str:
     """Returns text in one line that Markdown takes as text: names and reasons come from contributors."""
-    line = " ".join(text.split())
-    for sign, written in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), ("|", "\\|"), ("`", "\\`"), ("[", "\\[")):
+    return EMPHASIS.sub(r"\\\g<0>", _cell(text, links=False))
+
+
+def _cell(text: str, *, links: bool) -> str:
+    line = " ".join(printable(text).split())
+    for sign, written in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;")):
         line = line.replace(sign, written)
-    return line.replace("@", "@\u2060")  # a word joiner, so that GitLab notifies no user of that name
+    line = MARKUP.sub(r"\\\g<0>", line)
+    return (PERSON if links else REFERENCE).sub("\\g<0>\u2060", line)  # a word joiner
