@@ -1,4 +1,4 @@
-"""The commands that bring results to readers: aggregate, publish, fetch. They also run on a laptop."""
+"""The commands that bring results to readers: aggregate, publish, fetch, share. They also run on a laptop."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ def add_to(app: typer.Typer) -> None:
     register(app, aggregate, "aggregate --plan build/plan/plan.json --store build/store --out build/tables")
     register(app, publish, "publish build/tables --url https://gitlab.example.org --project group/robustness")
     register(app, fetch, "fetch --url https://gitlab.example.org --project group/robustness --raw --out leaderboard")
+    register(app, share, "share build/made/images --out build/attacked-photographs")
 
 
 def aggregate(
@@ -76,3 +77,15 @@ def fetch(
     found = download(ref, raw=raw, out=out_folder, url=url, project=project, shown=downloading)
     files = f"{len(found.files)} files, {found.new} of them new, are in {out_folder}"
     out.print(files + (f"; the rows are in {found.rows}" if found.rows else ""), markup=False, soft_wrap=True)
+
+
+def share(
+    images: Annotated[Path, typer.Argument(help="The folder that `run --save-images` wrote.")],
+    out_folder: Annotated[Path, typer.Option("--out", help="A new folder.")],
+) -> None:
+    """Copies saved attacked images to a folder that Hugging Face's `datasets` loads, with a table of what they are."""
+    from metric_robustness.pipeline.engine.saved.share import share as copy
+
+    with err.status("copying"):
+        count = copy(images, out_folder)
+    err.print(f"{count} attacked images are in {out_folder}", markup=False, soft_wrap=True)

@@ -7,6 +7,7 @@ import json
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
@@ -21,6 +22,7 @@ from metric_robustness.pipeline.data.images import decode, to_tensor
 from metric_robustness.pipeline.engine.metric.build import build_metric
 from metric_robustness.pipeline.engine.saved.manifest import NAME, read_manifests
 from metric_robustness.pipeline.engine.saved.read import read_saved
+from metric_robustness.pipeline.engine.saved.share import share
 from metric_robustness.pipeline.errors import BenchError, DataError
 from metric_robustness.pipeline.files import file_digest
 from metric_robustness.pipeline.scoring.tables.write import write_tables
@@ -224,3 +226,17 @@ def test_saved_images_bring_their_own_attacks(tmp_path, extra):
     arguments = ["run", "--metrics", "psnr", "--from-images", str(tmp_path), "--out", str(tmp_path / "out")]
     with pytest.raises(BenchError, match=f"brings its own attacks and images; got {extra[0]} too"):
         app([*arguments, *defences, *extra], standalone_mode=False)
+
+
+def test_shared_images_are_those_that_were_saved_each_once_with_what_they_are(made, tmp_path):
+    out = tmp_path / "shared"
+    assert share(made / "out" / "images", out) == len(lines(out / "test" / "metadata.csv")) == 12
+    for line in lines(out / "test" / "metadata.csv"):
+        assert line["metric"] in {"small_cnn", "gmsd"}
+        image, clear = (decode(out / "test" / line[name]) for name in ("file_name", "clear_file_name"))
+        assert np.abs(image / 255 - clear / 255).max() == pytest.approx(float(line["linf"]), abs=1e-6)
+        assert bool(line["reference_file_name"]) == (line["metric"] == "gmsd")
+    files = list(out.rglob("*.png"))
+    assert len({file_digest(path) for path in files}) == len(files)
+    with pytest.raises(BenchError, match="must be a new or an empty folder"):
+        share(made / "out" / "images", out)
