@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
 from statistics import fmean
-from typing import Any, NamedTuple, cast
+from typing import NamedTuple, cast
 
-import numpy as np
 import torch
+from typing_extensions import TypedDict  # pydantic checks no other before Python 3.12
 
 from metric_robustness.metrics.base import Images
 from metric_robustness.pipeline.cells.row import Row
@@ -24,13 +24,24 @@ from metric_robustness.pipeline.engine.attack.pass_run import Workplace
 from metric_robustness.pipeline.engine.attack.passes import Pass, Trial
 from metric_robustness.pipeline.engine.attack.record import UnitRecord, empty_record
 from metric_robustness.pipeline.engine.batching import attempt
-from metric_robustness.pipeline.engine.clips.runner import ClipRunner, write_array
+from metric_robustness.pipeline.engine.clips.runner import ClipRunner, read_array, write_array
 from metric_robustness.pipeline.engine.clips.windows import Showing, Window, WindowScore
 from metric_robustness.pipeline.engine.metric.surrogates import Surrogates, surrogates_of
 from metric_robustness.pipeline.engine.progress import OnProgress, Share
+from metric_robustness.pipeline.errors import TransientError
 from metric_robustness.pipeline.files import digest
 
 MEASURED = ("psnr", "ssim", "mse", "linf")
+
+
+class WindowRecord(TypedDict):
+    """What a checkpoint holds of an attacked window."""
+
+    measures: dict[str, list[float]]  # by name, one value per frame
+    flaws: list[str]
+    queries: int
+    gradients: int
+    seconds: float
 
 
 class Task(NamedTuple):
@@ -49,7 +60,7 @@ class Task(NamedTuple):
 
     def file(self, start: int) -> Path:
         """Returns where the attacked frames of that window wait."""
-        return self.folder / f"{start:06}.npy"
+        return self.folder / f"{start:06}.array"
 
 
 @dataclass(frozen=True)
@@ -127,7 +138,10 @@ class ClipPass:
         start = time.perf_counter()
 
         def attacked(window: Window, _: Batch) -> Images:
-            return torch.from_numpy(np.load(task.file(window.start))).float().div_(255)
+            frames = read_array(task.file(window.start), self._about(task, window.start))
+            if frames is None:
+                raise TransientError(f"{task.file(window.start)} was written and is gone: look at the disk, run again")
+            return torch.from_numpy(frames).float().div_(255)
 
         showing = self._showing(task)._replace(frames=attacked, on_progress=on_progress)
         measured = {name: [value for part in finished for value in part["measures"][name]] for name in MEASURED}
@@ -153,13 +167,21 @@ class ClipPass:
         record["seconds"] = sum(part["seconds"] for part in finished) + time.perf_counter() - start
         return record
 
+    def _about(self, task: Task, start: int) -> str:
+        """Returns what the sealed frames of a window are about."""
+        return f"{self.at.checkpoint.header['key']} {task.name(start)}"
+
     def _showing(self, task: Task) -> Showing:
         return Showing(self.dataset, task.photos, self.current.distortion, size=task.size)
 
-    def _windows(self, task: Task, on_progress: OnProgress) -> list[dict[str, Any]]:
+    def _windows(self, task: Task, on_progress: OnProgress) -> list[WindowRecord]:
         """Attacks the windows that are not done; returns the records of all."""
         checkpoint, starts = self.at.checkpoint, range(0, len(task.photos), task.size)
-        todo = [start for start in starts if task.name(start) not in checkpoint.done or not task.file(start).is_file()]
+        todo = [
+            start
+            for start in starts
+            if task.name(start) not in checkpoint.done or read_array(task.file(start), self._about(task, start)) is None
+        ]
         if todo:
             features = self._runner.clear_features(self.dataset, task.clip, self.current.distortion)
             for window, batch in self._runner.read(self._showing(task), todo[0] // task.size):
@@ -170,7 +192,7 @@ class ClipPass:
                     on_progress(len(window.photos) * (task.trial.work - 1))  # all but the score of the whole clip
         return [checkpoint.done[task.name(start)] for start in starts]
 
-    def _window(self, task: Task, window: Window, batch: Batch, score: WindowScore) -> dict[str, Any]:
+    def _window(self, task: Task, window: Window, batch: Batch, score: WindowScore) -> WindowRecord:
         """Attacks one window, writes its frames, and returns its record."""
         start = time.perf_counter()
         images, references = self._runner.on_device(batch)
@@ -180,7 +202,8 @@ class ClipPass:
         attacked = attack_batch(images, names, objective, task.trial)
         if self.at.saver:
             self.at.saver.attacked(attacked.images, names, self.current, task.trial)
-        write_array(task.file(window.start), (attacked.images * 255).round().to(torch.uint8).numpy(force=True))
+        frames = (attacked.images * 255).round().to(torch.uint8).numpy(force=True)
+        write_array(task.file(window.start), frames, self._about(task, window.start))
         return {
             "measures": {column: attacked.measures[column].tolist() for column in MEASURED},
             "flaws": sorted({flaw for flaws in attacked.flaws for flaw in flaws}),
