@@ -98,7 +98,7 @@ class Cell:
         """Returns where `--save-images` writes clear images; no attack's name begins with an underscore."""
         return out / "images" / "_clear" / distortion.folder
 
-    def decide(self, out: Path, *, save_images: bool = False) -> Decision:
+    def decide(self, out: Path) -> Decision:
         """Tells whether a run has to do the cell in this folder, and why."""
         if impossible := self.impossible():
             return impossible
@@ -108,8 +108,6 @@ class Cell:
             return Decision("run", reason if csv.exists() or csv.with_suffix(".json").exists() else "never run")
         if reason or stamp.key != self.key:
             return Decision("run", self.why_stale(stamp))
-        if save_images and not self._saved(out):
-            return Decision("run", "its images were not saved")
         return Decision("done", "up to date")
 
     def impossible(self) -> Decision | None:
@@ -129,11 +127,6 @@ class Cell:
         if is_universal(self.attack) and self.metric.kind == "video":
             return Decision("skipped", "universal patterns are fitted on metrics of images")
         return None
-
-    def _saved(self, out: Path) -> bool:
-        """Tells whether the images were saved; a video metric's rows are about clips, so no manifest names them."""
-        folder = self.images(out)
-        return folder.is_dir() if self.metric.kind == "video" else (folder / "manifest.csv").is_file()
 
     def why_stale(self, stamp: Stamp) -> str:
         """Returns why a run has to do the cell, although it has this stamp."""

@@ -124,6 +124,17 @@ def read_manifests(folder: Path) -> dict[Path, list[SavedImage]]:
     return found
 
 
+def is_whole(folder: Path) -> bool:
+    """Tells whether a folder has a manifest, and its images are those of it."""
+    try:
+        images = list(_read(folder / NAME))
+        _require_same(folder, images)
+        _require_listed(folder, images, {folder})
+    except BenchError:
+        return False
+    return bool(images)
+
+
 def _read(path: Path) -> Iterator[SavedImage]:
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
