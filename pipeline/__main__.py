@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
+from contextlib import suppress
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Annotated, NoReturn
 
@@ -62,8 +65,12 @@ def choose_project(
 
 def main() -> NoReturn:
     """Runs the command line; a user's mistake is one line and an exit code, never a traceback."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a file's name may hold what the terminal cannot show
     try:
         code = app(standalone_mode=False)
+        sys.stdout.flush()  # here, where a full disk can still be told
     except BenchError as error:
         err.print(places.with_own_command(f"error: {error}"), markup=False, soft_wrap=True)
         code = error.exit_code
@@ -75,9 +82,27 @@ def main() -> NoReturn:
         code = Exit.STOPPED
     except BrokenPipeError:
         code = Exit.DONE
+        _drop_answer()
+    except OSError as error:  # what no room turned into one line: the machine refused something
+        _drop_answer()
+        what = f"{error.filename}: " if error.filename else ""
+        err.print(f"error: {what}{error.strerror or error}: {_remedy(error)}", markup=False, soft_wrap=True)
+        code = Exit.TRANSIENT
     if code == Exit.STOPPED:  # Typer returns it where it caught Ctrl-C itself
         err.print("stopped; run the same command again to continue")
     sys.exit(int(code or 0))
+
+
+def _drop_answer() -> None:
+    """Leaves nothing in standard output that Python would try to write once more at its end."""
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _remedy(error: OSError) -> str:
+    if error.errno in {errno.EMFILE, errno.ENFILE}:
+        return "allow more open files with ulimit -n, and run again"
+    return "see to the disk or what the output is piped to, and run again"
 
 
 if __name__ == "__main__":

@@ -8,13 +8,13 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Literal, TypeAlias
 
-import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from metric_robustness.pipeline import places
 from metric_robustness.pipeline.catalogue import lookup
 from metric_robustness.pipeline.catalogue.entry import Entry
 from metric_robustness.pipeline.errors import BenchError, suggestion
+from metric_robustness.pipeline.files import parse_yaml
 
 FILE = Path(__file__).with_name("benchmark.yml")
 
@@ -225,8 +225,8 @@ def load() -> Config:
         BenchError: If the file is not valid; says where.
     """
     try:
-        return Config.model_validate(yaml.safe_load(FILE.read_text(encoding="utf-8")))
-    except (yaml.YAMLError, ValidationError) as error:
+        return Config.model_validate(parse_yaml(FILE))
+    except ValidationError as error:
         raise BenchError(f"{FILE.name} must be valid: {' '.join(str(error).split())}") from error
 
 

@@ -15,8 +15,9 @@ from typing import Literal, NamedTuple
 from metric_robustness.pipeline.catalogue import lookup
 from metric_robustness.pipeline.catalogue.entry import Entry
 from metric_robustness.pipeline.cells.distortion import NONE, Distortion
+from metric_robustness.pipeline.cells.proof import proof_of
 from metric_robustness.pipeline.cells.settings import Settings
-from metric_robustness.pipeline.cells.stamp import PROTOCOL, Stamp, is_current, read_stamp
+from metric_robustness.pipeline.cells.stamp import PROTOCOL, Stamp
 from metric_robustness.pipeline.errors import BenchError
 from metric_robustness.pipeline.files import digest
 
@@ -96,15 +97,16 @@ class Cell:
         """Returns where `--save-images` writes clear images; no attack's name begins with an underscore."""
         return out / "images" / "_clear" / distortion.folder
 
-    def decide(self, out: Path, *, save_images: bool = False) -> Decision:
+    def decide(self, out: Path) -> Decision:
         """Tells whether a run has to do the cell in this folder, and why."""
         if impossible := self.impossible():
             return impossible
         csv = self.csv(out)
-        if not is_current(csv, self.key):
-            return Decision("run", self._staleness(csv))
-        if save_images and not self._saved(out):
-            return Decision("run", "its images were not saved")
+        stamp, reason = proof_of(csv)
+        if stamp is None:
+            return Decision("run", reason if csv.exists() or csv.with_suffix(".json").exists() else "never run")
+        if reason or stamp.key != self.key:
+            return Decision("run", self.why_stale(stamp))
         return Decision("done", "up to date")
 
     def impossible(self) -> Decision | None:
@@ -124,17 +126,6 @@ class Cell:
         if is_universal(self.attack) and self.metric.kind == "video":
             return Decision("skipped", "universal patterns are fitted on metrics of images")
         return None
-
-    def _saved(self, out: Path) -> bool:
-        """Tells whether the images were saved; a video metric's rows are about clips, so no manifest names them."""
-        folder = self.images(out)
-        return folder.is_dir() if self.metric.kind == "video" else (folder / "manifest.csv").is_file()
-
-    def _staleness(self, csv: Path) -> str:
-        stamp = read_stamp(csv.with_suffix(".json"))
-        if stamp is None:
-            return "its stamp is damaged" if csv.exists() else "never run"
-        return self.why_stale(stamp)
 
     def why_stale(self, stamp: Stamp) -> str:
         """Returns why a run has to do the cell, although it has this stamp."""

@@ -16,7 +16,7 @@ from metric_robustness.pipeline.cells.cell import Cell, is_universal
 from metric_robustness.pipeline.cells.distortion import NONE, Distortion
 from metric_robustness.pipeline.cells.settings import Settings
 from metric_robustness.pipeline.cells.stamp import PROTOCOL, DatasetFacts
-from metric_robustness.pipeline.files import digest, file_digest
+from metric_robustness.pipeline.files import SealError, digest, plain_errors, seal_json, unseal_json
 
 NEVER = "never fitted"
 
@@ -43,16 +43,29 @@ class FitStamp(BaseModel):
     sha256: str  # of the pattern's file
 
     def to_json(self) -> str:
-        """Returns the stamp as indented JSON."""
-        return self.model_dump_json(indent=1) + "\n"
+        """Returns the stamp as indented JSON, with its seal as the last field."""
+        return seal_json(self.model_dump_json(indent=1))
+
+
+def parse_fit_stamp(content: bytes) -> FitStamp | None:
+    """Returns the stamp that some bytes hold; None if they hold none, or its seal does not hold."""
+    try:
+        return FitStamp.model_validate_json(unseal_json(content))
+    except (SealError, ValidationError):
+        return None
 
 
 def read_fit_stamp(path: Path) -> FitStamp | None:
-    """Returns a stamp, or None if there is none or it is damaged."""
-    try:
-        return FitStamp.model_validate_json(path.read_bytes())
-    except (FileNotFoundError, ValidationError):
-        return None
+    """Returns a stamp; None if there is none, or its seal does not hold.
+
+    Raises:
+        BenchError: If the file may not be read.
+    """
+    with plain_errors(path):
+        try:
+            return parse_fit_stamp(path.read_bytes())
+        except (FileNotFoundError, IsADirectoryError):
+            return None
 
 
 @dataclass(frozen=True)
@@ -99,9 +112,18 @@ class Fit:
             "fitted by another version of the attack": stamp.attack_fingerprint != self.attack.fingerprint,
             "fitted on other images": stamp.train.digest != self.digest,
             "fitted with other settings": stamp.key != self.key,
-            "damaged or gone": not file.is_file() or file_digest(file) != stamp.sha256,
+            "damaged or gone": self.read(out) is None,
         }
         return next((reason for reason, holds in reasons.items() if holds), "")
+
+    def read(self, out: Path) -> bytes | None:
+        """Returns the content of the pattern's file; None unless it is the one that was stamped."""
+        stamp = read_fit_stamp(self.file(out).with_suffix(".json"))
+        try:
+            content = self.file(out).read_bytes()
+        except OSError:
+            return None
+        return content if stamp and digest(content) == stamp.sha256 else None
 
 
 def fits_of(cell: Cell) -> list[Fit]:

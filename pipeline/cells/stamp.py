@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from metric_robustness.pipeline.files import file_digest
+from metric_robustness.pipeline.files import SealError, plain_errors, seal_json, unseal_json
 
 if TYPE_CHECKING:
     from metric_robustness.pipeline.catalogue.entry import Entry
@@ -100,24 +100,29 @@ class Stamp(_Frozen):
     finished: str = ""  # when, in UTC
 
     def to_json(self) -> str:
-        """Returns the stamp as indented JSON."""
-        return self.model_dump_json(indent=1) + "\n"
+        """Returns the stamp as indented JSON, with its seal as the last field."""
+        return seal_json(self.model_dump_json(indent=1))
 
 
-def read_stamp(path: Path) -> Stamp | None:
-    """Returns the stamp of a file, or None if there is none or it is damaged."""
+def parse_stamp(content: bytes) -> Stamp | None:
+    """Returns the stamp that some bytes hold; None if they hold none, or its seal does not hold."""
     try:
-        return Stamp.model_validate_json(path.read_bytes())
-    except (FileNotFoundError, ValidationError):
+        return Stamp.model_validate_json(unseal_json(content))
+    except (SealError, ValidationError):
         return None
 
 
-def is_current(csv: Path, key: str) -> bool:
-    """Tells whether a cell is done: stamped with this key, and its CSV has the very bytes that the stamp hashed."""
-    stamp = read_stamp(csv.with_suffix(".json"))
-    if stamp is None or stamp.status != "done" or stamp.key != key:
-        return False
-    return csv.is_file() and file_digest(csv) == stamp.sha256
+def read_stamp(path: Path) -> Stamp | None:
+    """Returns the stamp of a file; None if there is none, or its seal does not hold.
+
+    Raises:
+        BenchError: If the file may not be read.
+    """
+    with plain_errors(path):
+        try:
+            return parse_stamp(path.read_bytes())
+        except (FileNotFoundError, IsADirectoryError):
+            return None
 
 
 def stamp_of(

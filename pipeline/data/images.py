@@ -148,12 +148,14 @@ def to_tensor(pixels: list[Pixels]) -> Images:
     return torch.from_numpy(images)
 
 
-def write_png(image: Images, path: Path) -> None:
-    """Writes one (3, H, W) image on the 8-bit levels as PNG, atomically."""
+def write_png(image: Images, path: Path) -> bytes:
+    """Writes one (3, H, W) image on the 8-bit levels as PNG, atomically; returns the file's content."""
     pixels = (image * 255).round().to(torch.uint8).permute(1, 2, 0).cpu().numpy()
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, "PNG")
-    write_atomically(path, buffer.getvalue())
+    content = buffer.getvalue()
+    write_atomically(path, content)
+    return content
 
 
 def load_saved(files: Sequence[Path], clear: Images) -> Images:

@@ -38,7 +38,7 @@ def write(name: str, digests: dict[str, str]) -> Path:
 @cache
 def _read(path: Path, _changed: int) -> dict[str, str]:
     found = {}
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+    for number, line in enumerate(path.read_text(encoding="utf-8", errors="replace").splitlines(), 1):
         parts = LINE.fullmatch(line)
         if not parts:
             raise BenchError(f"{path.name} must hold lines of sha256sum; got {line!r} in line {number}: restore it")

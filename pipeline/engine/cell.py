@@ -6,6 +6,8 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
+from pydantic import TypeAdapter
+
 from metric_robustness.pipeline.cells.cell import Cell
 from metric_robustness.pipeline.data.dataset import Dataset
 from metric_robustness.pipeline.engine.attack.batch import ImagePass
@@ -15,7 +17,7 @@ from metric_robustness.pipeline.engine.attack.record import Seconds, UnitRecord,
 from metric_robustness.pipeline.engine.attack.settings import attack_variants
 from metric_robustness.pipeline.engine.batching import BatchRule
 from metric_robustness.pipeline.engine.checkpoint import Checkpoint
-from metric_robustness.pipeline.engine.clips.clip_pass import ClipPass
+from metric_robustness.pipeline.engine.clips.clip_pass import ClipPass, WindowRecord
 from metric_robustness.pipeline.engine.clips.means import clip_means
 from metric_robustness.pipeline.engine.metric.runner import MetricRunner
 from metric_robustness.pipeline.engine.progress import OnWork
@@ -26,6 +28,7 @@ from metric_robustness.pipeline.errors import DataError
 from metric_robustness.pipeline.store.store import Place
 
 PASSES: dict[str, Callable[[Workplace, Dataset, Pass], PassRun]] = {"NR": ImagePass, "FR": ImagePass, "video": ClipPass}
+RECORD: TypeAdapter[UnitRecord | WindowRecord] = TypeAdapter(UnitRecord | WindowRecord)
 
 
 @dataclass
@@ -90,7 +93,7 @@ class CellRun:
         path, self.place = runner.scratch(f"{cell.label}.jsonl"), Place("unfinished", cell.key, "checkpoint")
         runner.sync.bring(self.place, path)
         batches = {"pixels": runner.rule.pixels, "most": runner.rule.most}
-        self.checkpoint = Checkpoint(path, f"{cell.key} images={save_images}", batches)
+        self.checkpoint = Checkpoint(path, f"{cell.key} images={save_images}", RECORD, batches)
         # A resumed run keeps the first one's batches, since their size may change the last digit of a score.
         self.rule = BatchRule(self.checkpoint.header["pixels"], self.checkpoint.header["most"])
 
@@ -112,11 +115,13 @@ class CellRun:
                 self.on_work(self.cell.attack.name, len(dataset.photos) * current.work)
                 continue
             units = passing.units()
-            todo = {unit: photos for unit, photos in units.items() if unit not in self.checkpoint.done}
+            todo = {unit: photos for unit, photos in units.items() if not self._is_done(unit)}
             already = sum(map(len, units.values())) - sum(map(len, todo.values()))
             if already:
                 self.on_work(self.cell.attack.name, already * current.work)
             for unit, record in passing.records(todo):
+                if self.saver:
+                    record["saved"] = self.saver.take()
                 self.checkpoint.record(unit, record)
                 self.keep()
             result.add(dataset, current.variant, [self.checkpoint.done[unit] for unit in units])
@@ -124,6 +129,11 @@ class CellRun:
             image, reason = next(item for images in result.excluded.values() for item in images.items())
             raise DataError(f"no image gave a row; {image}: {reason}")
         return result
+
+    def _is_done(self, unit: str) -> bool:
+        """Tells whether the checkpoint has a unit, and the images that it saved are still those that were written."""
+        record = self.checkpoint.done.get(unit)
+        return record is not None and (self.saver is None or self.saver.holds(record["saved"]))
 
     def keep(self) -> None:
         """Copies the checkpoint to the store, unless that was done a short while ago."""

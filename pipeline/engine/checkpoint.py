@@ -2,37 +2,43 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
-from metric_robustness.pipeline.files import append_line, plain_errors, write_atomically
+from pydantic import TypeAdapter, ValidationError
+
+from metric_robustness.pipeline.files import SealedLines, tell_damaged
 
 
 class Checkpoint:
-    """A file of JSON lines: a header that says what the work is, then one line per finished batch.
+    """Sealed lines: a header that says what the work is, then one line per finished unit.
 
-    A line that is torn (the process was killed while it wrote) or damaged ends the checkpoint: it and what follows
-    are done again. A checkpoint with another key belongs to other work and begins anew.
+    What a line that does not hold, or that is no record, stood for is done again. A checkpoint with another key belongs
+    to other work and begins anew.
+
+    Args:
+        path: The file.
+        key: Of the work.
+        schema: What a record must be.
+        header: What a first run records besides the key, such as the batch size that must stay the same.
 
     Attributes:
-        header: What the first run recorded besides the key, such as the batch size that must stay the same.
+        header: What the first run recorded.
         done: The record of each finished unit.
     """
 
-    def __init__(self, path: Path, key: str, header: dict[str, Any] | None = None) -> None:
+    def __init__(self, path: Path, key: str, schema: TypeAdapter[Any], header: dict[str, Any] | None = None) -> None:
         self.path = path
-        with plain_errors(path):
-            lines = _whole_lines(path)
-        expected = {"key": key, **(header or {})}
-        if lines and lines[0].get("key") == key and expected.keys() <= lines[0].keys():
-            self.header: dict[str, Any] = lines[0]
-            self.done: dict[str, Any] = {line["unit"]: line["record"] for line in lines[1:]}
-        else:
-            self.header, self.done = expected, {}
-        # Rewrites the file without the torn end, since the next line would continue it.
-        records = [self.header, *({"unit": unit, "record": record} for unit, record in self.done.items())]
-        write_atomically(path, "".join(f"{json.dumps(record)}\n" for record in records))
+        self.file = SealedLines(path, {"key": key, **(header or {})})
+        self.header: dict[str, Any] = self.file.head
+        self.done: dict[str, Any] = {}
+        for line in self.file.lines:
+            try:
+                self.done[line["unit"]] = schema.validate_python(line["record"])
+            except (KeyError, ValidationError):
+                tell_damaged(path, "the work of a line that is no record")
+        # Rewrites the file without what does not hold, since the next line would continue a torn end.
+        self.file.write(_lines(self.done))
 
     def record(self, unit: str, record: Any) -> None:
         """Writes down a finished unit with its record."""
@@ -40,22 +46,9 @@ class Checkpoint:
 
     def record_all(self, records: dict[str, Any]) -> None:
         """Writes down several finished units in one go: waiting for the disk takes longer than the writing."""
-        lines = [json.dumps({"unit": unit, "record": record}) for unit, record in records.items()]
-        append_line(self.path, "\n".join(lines))
+        self.file.append(_lines(records))
         self.done |= records
 
 
-def _whole_lines(path: Path) -> list[dict[str, Any]]:
-    """Returns the objects of the undamaged lines from the beginning."""
-    if not path.exists():
-        return []
-    found: list[dict[str, Any]] = []
-    for line in path.read_bytes().split(b"\n")[:-1]:  # what follows the last line end is torn
-        try:
-            value = json.loads(line)
-        except ValueError:
-            break
-        if not isinstance(value, dict) or (found and not {"unit", "record"} <= value.keys()):
-            break
-        found.append(value)
-    return found
+def _lines(records: dict[str, Any]) -> list[dict[str, Any]]:
+    return [{"unit": unit, "record": record} for unit, record in records.items()]

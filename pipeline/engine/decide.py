@@ -20,6 +20,7 @@ from metric_robustness.pipeline.data.dataset import Dataset, open_dataset
 from metric_robustness.pipeline.engine.attack.passes import attack_passes, distortions_of
 from metric_robustness.pipeline.engine.attack.settings import attack_variants
 from metric_robustness.pipeline.engine.machine import Machine
+from metric_robustness.pipeline.engine.saved.manifest import is_whole
 from metric_robustness.pipeline.engine.saved.read import read_saved
 from metric_robustness.pipeline.engine.selection import Selection
 from metric_robustness.pipeline.engine.universal.patterns import open_training_set
@@ -139,7 +140,9 @@ def decide(cell: Cell, inputs: Inputs, machine: Machine, sync: Sync) -> Decision
         return Decision("skipped", inputs.absent)
     if cell.metric.kind == "video" and not inputs.clips:
         return Decision("skipped", NO_CLIPS)
-    decision = cell.decide(machine.out, save_images=machine.save_images)
+    decision = cell.decide(machine.out)
+    if decision.action == "done" and machine.save_images and not _are_saved(cell, machine.out):
+        decision = Decision("run", "its images were not saved, or are not those that were")
     if decision.action == "run" and not machine.save_images and sync.restore(cell, machine.out):
         return Decision("done", "in the store")
     if decision.action == "done":
@@ -149,6 +152,12 @@ def decide(cell: Cell, inputs: Inputs, machine: Machine, sync: Sync) -> Decision
             if reason := missing(entry) or provide(entry):
                 return Decision("skipped", reason)
     return decision
+
+
+def _are_saved(cell: Cell, out: Path) -> bool:
+    """Tells whether a cell's images are saved; a video metric's rows are about clips, so no manifest names them."""
+    folder = cell.images(out)
+    return folder.is_dir() if cell.metric.kind == "video" else is_whole(folder)
 
 
 def require_same_data(cells: list[Cell], out: Path) -> None:

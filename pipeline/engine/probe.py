@@ -11,7 +11,6 @@ from statistics import fmean, median
 from typing import Any, NamedTuple
 
 import torch
-from pydantic import ValidationError
 
 from metric_robustness.metrics.base import Images
 from metric_robustness.pipeline.cells.cell import clear_key
@@ -22,7 +21,7 @@ from metric_robustness.pipeline.data.images import Batch, load_batch
 from metric_robustness.pipeline.engine.batching import attempt
 from metric_robustness.pipeline.engine.metric.objective import MetricObjective
 from metric_robustness.pipeline.engine.metric.runner import MetricRunner
-from metric_robustness.pipeline.files import digest, exclusive, write_atomically
+from metric_robustness.pipeline.files import digest, exclusive, read_sealed, write_sealed
 from metric_robustness.pipeline.store.store import Place
 
 VERSION = 2  # raise it when a measurement changes
@@ -60,12 +59,11 @@ def probe(runner: MetricRunner, dataset: Dataset, distortion: Distortion) -> Pro
     path, place = runner.scratch(f"clear-{key}.probe"), Place("clear", key, "probe")
     with exclusive(path.with_suffix(".lock")):
         runner.sync.bring(place, path)
-        try:
-            return Probe.model_validate_json(path.read_bytes())
-        except (FileNotFoundError, ValidationError):
-            found = measure(runner, list(few_images(runner, dataset, distortion)))
+        if known := read_sealed(path, key):
+            return Probe.model_validate_json(known)
+        found = measure(runner, list(few_images(runner, dataset, distortion)))
         if found:
-            write_atomically(path, found.model_dump_json())
+            write_sealed(path, found.model_dump_json().encode(), key)
             runner.sync.put(place, path)
     return found
 

@@ -11,6 +11,7 @@ from typing import Any
 from metric_robustness.pipeline.catalogue import lookup
 from metric_robustness.pipeline.cells.cell import Cell
 from metric_robustness.pipeline.cells.distortion import NONE
+from metric_robustness.pipeline.cells.proof import proof_of
 from metric_robustness.pipeline.cells.row import to_csv
 from metric_robustness.pipeline.cells.settings import Settings
 from metric_robustness.pipeline.cells.stamp import Probe, Stamp, Status, stamp_of
@@ -44,7 +45,7 @@ from metric_robustness.pipeline.engine.saved.write import require_names, save_ma
 from metric_robustness.pipeline.engine.selection import Selection
 from metric_robustness.pipeline.engine.universal.patterns import patterns_of
 from metric_robustness.pipeline.engine.workers import in_processes
-from metric_robustness.pipeline.errors import DataError
+from metric_robustness.pipeline.errors import DataError, TransientError
 from metric_robustness.pipeline.files import digest, folder_lock, write_atomically
 from metric_robustness.pipeline.store.sync import Sync
 
@@ -101,7 +102,19 @@ def run(selection: Selection, settings: Settings, machine: Machine, listener: Li
                 run_metric(job, sync, on_event)
         else:
             in_processes([partial(run_alone, job) for job in todo], machine.jobs, on_event)
+        _require_there(cells, machine)
     return summary
+
+
+def _require_there(cells: list[Cell], machine: Machine) -> None:
+    """Raises TransientError if a cell that ended is not in the output folder: tables would lack it without a word."""
+    proofs = [(cell, proof_of(cell.csv(machine.out))) for cell in cells]
+    lost = [cell for cell, proof in proofs if not proof.stamp or (proof.stamp.status == "done" and proof.reason)]
+    if lost:
+        raise TransientError(
+            f"{machine.out} must hold the {len(cells)} cells of this run; {len(lost)} are gone or damaged, such as "
+            f"{lost[0].metric.name} under {lost[0].attack.name}: leave the folder alone meanwhile, and run again"
+        )
 
 
 @dataclass(frozen=True)

@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from pydantic import ValidationError
-
 from metric_robustness.pipeline.cells.cell import Cell
-from metric_robustness.pipeline.cells.fit import Fit, FitStamp
-from metric_robustness.pipeline.cells.stamp import Stamp
+from metric_robustness.pipeline.cells.fit import Fit, parse_fit_stamp
+from metric_robustness.pipeline.cells.stamp import Stamp, parse_stamp
 from metric_robustness.pipeline.files import digest, write_atomically
 from metric_robustness.pipeline.store.store import Place, RefusedError, Store
 
@@ -71,7 +69,8 @@ def holds_patterns(store: Store, fits: Iterable[Fit]) -> dict[str, bool]:
     """Returns for each fit's key whether its pattern is in the store."""
     wanted = [_fit_stamp_place(fit) for fit in fits]
     found = store.read_all(wanted)
-    return {place.key: isinstance(content, bytes) and _is_fit(content, place.key) for place, content in found.items()}
+    stamps = {place: parse_fit_stamp(content) for place, content in found.items() if isinstance(content, bytes)}
+    return {place.key: (stamp := stamps.get(place)) is not None and stamp.key == place.key for place in wanted}
 
 
 def restore_pattern(store: Store, fit: Fit, out: Path) -> bool:
@@ -83,7 +82,8 @@ def restore_pattern(store: Store, fit: Fit, out: Path) -> bool:
     stamp, pattern = store.read(_fit_stamp_place(fit)), store.read(_pattern_place(fit))
     if stamp is None or pattern is None:
         return False
-    if not _is_fit(stamp, fit.key) or FitStamp.model_validate_json(stamp).sha256 != digest(pattern):
+    found = parse_fit_stamp(stamp)
+    if found is None or found.key != fit.key or found.sha256 != digest(pattern):
         raise RefusedError(f"{_pattern_place(fit)} in the store is not what was stamped: it is fitted again")
     write_atomically(fit.file(out), pattern)
     write_atomically(fit.file(out).with_suffix(".json"), stamp)
@@ -102,22 +102,6 @@ def _pattern_place(fit: Fit) -> Place:
 
 def _fit_stamp_place(fit: Fit) -> Place:
     return Place("fits", fit.key, "stamp.json")
-
-
-def _is_fit(content: bytes, key: str) -> bool:
-    """Tells whether some bytes are the stamp of a fit with this key."""
-    try:
-        return FitStamp.model_validate_json(content).key == key
-    except ValidationError:
-        return False
-
-
-def parse_stamp(content: bytes) -> Stamp | None:
-    """Returns the stamp that some bytes hold, or None if they hold none."""
-    try:
-        return Stamp.model_validate_json(content)
-    except ValidationError:
-        return None
 
 
 def _checked_stamp(content: bytes | None, cell: Cell) -> Stamp | None:

@@ -1,12 +1,11 @@
 """The result store: computed objects in a folder or on GitLab, which a hash of their inputs finds.
 
-The store writes an object whole or not at all, together with its place and the hash of its content, so that reading can
-refuse one that is damaged or belongs in another place.
+The store writes an object whole or not at all, sealed with its place, so that reading can refuse one that is damaged or
+belongs in another place.
 """
 
 from __future__ import annotations
 
-import hashlib
 import re
 import zlib
 from abc import ABC, abstractmethod
@@ -16,12 +15,15 @@ from pathlib import Path
 from typing import Literal, NamedTuple, final
 
 from metric_robustness.pipeline.errors import BenchError, DataError
-from metric_robustness.pipeline.files import plain_errors, write_atomically
+from metric_robustness.pipeline.files import SealError, plain_errors, remove_leftovers, sealed, unseal, write_atomically
 
 # Finished cells, checkpoints of unfinished ones, scores of clear images, fitted patterns.
 Kind = Literal["cells", "unfinished", "clear", "fits"]
 PLACE = re.compile(r"[a-z]+/[0-9a-f]{16,64}/[a-z][a-z.]*")
-MAGIC = b"robustness-object 1"
+MIB = 2**20
+# The most that an object may hold, by its name: planning reads all stamps, and a few bytes may inflate to gigabytes.
+LARGEST = {"stamp.json": 16 * MIB, "probe": MIB}
+LARGEST_OTHER = 2048 * MIB  # rows, checkpoints, patterns
 CONNECTIONS = 16
 
 
@@ -99,8 +101,11 @@ class FolderStore(Store):
                 return self._path(place).read_bytes()
             except FileNotFoundError:
                 return None
+            except IsADirectoryError:
+                raise RefusedError(f"{place} in the store is a folder: remove {self._path(place)}") from None
 
     def _put(self, place: Place, packed: bytes) -> None:
+        remove_leftovers(self._path(place).parent)
         write_atomically(self._path(place), packed)
 
     def _path(self, place: Place) -> Path:
@@ -114,17 +119,24 @@ def _check(place: Place) -> None:
 
 
 def _pack(place: Place, content: bytes) -> bytes:
-    body = zlib.compress(content, 6)
-    return b"%s %s %s\n%s" % (MAGIC, str(place).encode(), hashlib.sha256(body).hexdigest().encode(), body)
+    return sealed(zlib.compress(content, 6), str(place))
 
 
 def _unpack(place: Place, packed: bytes) -> bytes:
-    head, _, body = packed.partition(b"\n")
-    if not head.startswith(MAGIC + b" ") or len(fields := head[len(MAGIC) + 1 :].decode(errors="replace").split()) != 2:
-        raise RefusedError(f"{place} in the store is not an object of ours: it is computed again")
-    written_for, sha256 = fields
-    if hashlib.sha256(body).hexdigest() != sha256:
-        raise RefusedError(f"{place} in the store is damaged: it is computed again")
-    if written_for != str(place):
-        raise RefusedError(f"{place} in the store belongs to {written_for!r}: it is computed again")
-    return zlib.decompress(body)
+    try:
+        body = unseal(packed, str(place))
+    except SealError as error:
+        raise RefusedError(f"{place} in the store {error}: it is computed again") from error
+    if body is None:
+        raise RefusedError(f"{place} in the store belongs to another place: it is computed again")
+    most = LARGEST.get(place.name, LARGEST_OTHER)
+    inflating = zlib.decompressobj()
+    try:
+        content = inflating.decompress(body, most)
+    except zlib.error as error:
+        raise RefusedError(f"{place} in the store cannot be inflated: it is computed again") from error
+    if inflating.unconsumed_tail:
+        raise RefusedError(f"{place} in the store holds more than {most // MIB} MiB: it is computed again")
+    if not inflating.eof:
+        raise RefusedError(f"{place} in the store ends too early: it is computed again")
+    return content

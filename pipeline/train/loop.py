@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import math
-import pickle
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -17,7 +16,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from metric_robustness.metrics.base import Images
 from metric_robustness.pipeline.errors import DataError
-from metric_robustness.pipeline.files import digest, write_atomically
+from metric_robustness.pipeline.files import digest, read_sealed, write_sealed
 from metric_robustness.pipeline.train.recipes import Recipe
 from metric_robustness.pipeline.train.samples import Samples
 from metric_robustness.pipeline.train.task import find_task
@@ -165,7 +164,6 @@ class Training:
     def _write_checkpoint(self, checkpoint: Path) -> None:
         buffer = io.BytesIO()
         state = {
-            "key": self.key,
             "network": self.network.state_dict(),
             "averaged": self.averaged.state_dict() if self.averaged else None,
             "optimizer": self.optimizer.state_dict(),
@@ -173,15 +171,13 @@ class Training:
             "epochs": [asdict(epoch) for epoch in self.epochs],
         }
         torch.save(state, buffer)
-        write_atomically(checkpoint, buffer.getvalue())
+        write_sealed(checkpoint, buffer.getvalue(), f"training {self.key}")
 
     def _read_checkpoint(self, checkpoint: Path) -> None:
-        try:
-            state: dict[str, Any] = torch.load(checkpoint, map_location="cpu", weights_only=True)
-        except (OSError, EOFError, RuntimeError, pickle.UnpicklingError):
-            return  # missing or damaged: train from the start
-        if state.get("key") != self.key:
-            return  # it belongs to another training
+        content = read_sealed(checkpoint, f"training {self.key}")
+        if content is None:
+            return  # train from the start
+        state: dict[str, Any] = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
         self.network.load_state_dict(state["network"])
         if self.averaged:
             self.averaged.load_state_dict(state["averaged"])

@@ -10,7 +10,6 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
@@ -18,7 +17,7 @@ from metric_robustness.pipeline.catalogue.lookup import find
 from metric_robustness.pipeline.data.images import to_tensor
 from metric_robustness.pipeline.data.video import Pixels
 from metric_robustness.pipeline.errors import DataError
-from metric_robustness.pipeline.files import digest, write_atomically
+from metric_robustness.pipeline.files import digest, read_sealed, write_sealed
 from metric_robustness.pipeline.train.distortions import distort_to, draw_kind
 from metric_robustness.pipeline.train.labels import LABEL_METRICS, Labeller
 from metric_robustness.pipeline.train.photographs import Photographs
@@ -70,12 +69,15 @@ def prepare(plan: SamplePlan, folder: Path, on_progress: Callable[[int], None]) 
     parts = []
     for start in range(0, plan.size, CHUNK):
         numbers = range(start, min(start + CHUNK, plan.size))
-        path = cache / f"{start:06d}-{numbers.stop:06d}.safetensors"
-        part = _read(path)
-        if part is None:
+        path = cache / f"{start:06d}-{numbers.stop:06d}.samples"
+        about = f"{cache.name} {path.stem}"
+        content = read_sealed(path, about)
+        if content is None:
             labeller = labeller or Labeller()
             part = make(plan, numbers, labeller)
-            write_atomically(path, save({"images": part.images, "labels": part.labels}))
+            write_sealed(path, save({"images": part.images, "labels": part.labels}), about)
+        else:
+            part = Samples(**load(content))
         parts.append(part)
         on_progress(len(part.labels))
     return Samples(torch.cat([part.images for part in parts]), torch.cat([part.labels for part in parts]))
@@ -196,11 +198,3 @@ def _code(path: Path) -> str:
         if isinstance(node, ast.Module | ast.FunctionDef | ast.ClassDef) and ast.get_docstring(node) is not None:
             del node.body[0]
     return ast.dump(tree)
-
-
-def _read(path: Path) -> Samples | None:
-    """Returns the samples of a file, or None where it is missing or damaged."""
-    try:
-        return Samples(**load(path.read_bytes()))
-    except (FileNotFoundError, SafetensorError, TypeError):
-        return None

@@ -17,7 +17,7 @@ from metric_robustness.pipeline.catalogue.lookup import find
 from metric_robustness.pipeline.data.images import to_tensor
 from metric_robustness.pipeline.engine.metric.objective import ImageNoise, MetricObjective
 from metric_robustness.pipeline.errors import BenchError
-from metric_robustness.pipeline.files import folder_lock, write_atomically
+from metric_robustness.pipeline.files import folder_lock, read_sealed, write_sealed
 from metric_robustness.pipeline.train.loop import Epoch, Training
 from metric_robustness.pipeline.train.photographs import Photographs, gather
 from metric_robustness.pipeline.train.progress import Silent, TrainingListener
@@ -120,13 +120,9 @@ def _point(
     """Returns the point of one training, from its file where that is of the same training."""
     name = f"{recipe.network}-{recipe.settings['strength']}-{recipe.seed}"
     training = Training(start(recipe), recipe, *samples)
-    try:
-        found = json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
-        if found.pop("key") == training.key:
-            listener.advance(recipe.epochs + 1)
-            return TradeoffPoint(**found)
-    except (OSError, ValueError, LookupError, TypeError):
-        pass  # missing or damaged
+    if known := read_sealed(folder / f"{name}.point", f"point {training.key}"):
+        listener.advance(recipe.epochs + 1)
+        return TradeoffPoint(**json.loads(known))
 
     def on_epoch(_: Epoch) -> None:
         listener.advance()
@@ -143,7 +139,7 @@ def _point(
         plcc=figures["plcc"],
         **measured,
     )
-    write_atomically(folder / f"{name}.json", json.dumps(asdict(point) | {"key": training.key}) + "\n")
+    write_sealed(folder / f"{name}.point", json.dumps(asdict(point)).encode(), f"point {training.key}")
     listener.advance()
     return point
 

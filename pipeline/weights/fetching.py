@@ -90,7 +90,9 @@ def open_mirror(where: str) -> Mirror | None:
     source = UrlSource(f"{where.rstrip('/')}/{sums.NAME}")
     try:
         with source.open(0, "") as stream:
-            return Mirror(where, sums.parse(b"".join(stream.chunks).decode(errors="replace")))
+            return Mirror(
+                where, sums.parse(b"".join(stream.chunks).decode(errors="replace"), f"{sums.NAME} of {where}")
+            )
     except (DataError, BusyError, ConnectionBrokenError):
         return Mirror(where)  # it has no list of sums, or fails: then the first file's message says how
 

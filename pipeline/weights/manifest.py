@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Annotated
 from urllib.parse import quote
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from metric_robustness.pipeline.catalogue.weight_paths import hub_file
 from metric_robustness.pipeline.errors import BenchError
+from metric_robustness.pipeline.files import parse_yaml
 from metric_robustness.pipeline.weights.network import HUB, hub
 
 FILE = Path(__file__).with_name("manifest.yml")
@@ -109,9 +109,7 @@ def _address(template: str, name: str) -> str:
 @cache
 def _load(path: Path, _changed: int) -> _Manifest:
     try:
-        return _Manifest.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
-    except yaml.YAMLError as error:
-        raise BenchError(f"{path.name} must be YAML; got {' '.join(str(error).split())}: correct it") from error
+        return _Manifest.model_validate(parse_yaml(path))
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))

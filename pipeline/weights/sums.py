@@ -6,22 +6,42 @@ import re
 from pathlib import Path
 
 from metric_robustness.pipeline.catalogue.weight_paths import torch_home
-from metric_robustness.pipeline.files import exclusive, write_atomically
+from metric_robustness.pipeline.errors import BenchError
+from metric_robustness.pipeline.files import exclusive, plain_errors, write_atomically
 
 LINE = re.compile(r"([0-9a-f]{64})[ ][ *](.+)")
 NAME = "SHA256SUMS"
 OTHER_FOLDER = "choose a folder of yours, for the caches with TORCH_HOME and HF_HOME"  # where one is read-only
 
 
-def parse(text: str) -> dict[str, str]:
-    """Returns the sum of each named file; lines of another form are ignored."""
-    found = (LINE.fullmatch(line) for line in text.splitlines())
-    return {match[2]: match[1] for match in found if match}
+def parse(text: str, name: str) -> dict[str, str]:
+    """Returns the sum of each named file; empty lines do not count.
+
+    Args:
+        text: What the list holds.
+        name: Of the list, for the message.
+
+    Raises:
+        BenchError: If a line has another form: a pin that is dropped would let any file pass.
+    """
+    found = {}
+    for number, line in enumerate(text.split("\n"), 1):
+        match = LINE.fullmatch(line.removesuffix("\r"))
+        if match:
+            found[match[2]] = match[1]
+        elif line.strip():
+            raise BenchError(f"{name} must hold lines of sha256sum; got {line[:100]!r} in line {number}: correct it")
+    return found
 
 
 def read(file: Path) -> dict[str, str]:
-    """Returns the sums of a file, or none where it is missing."""
-    return parse(file.read_text(encoding="utf-8", errors="replace")) if file.is_file() else {}
+    """Returns the sums of a file, or none where it is missing.
+
+    Raises:
+        BenchError: If a line is damaged, or the file may not be read.
+    """
+    with plain_errors(file, OTHER_FOLDER):
+        return parse(file.read_text(encoding="utf-8", errors="replace"), str(file)) if file.is_file() else {}
 
 
 def record(file: Path, name: str, sha256: str) -> None:

@@ -10,6 +10,7 @@ import pytest
 from gitlab_server import GitLabServer
 
 from metric_robustness.pipeline.errors import BenchError, TransientError
+from metric_robustness.pipeline.files import sealed
 from metric_robustness.pipeline.store.open import open_store
 from metric_robustness.pipeline.store.store import FolderStore, Place, RefusedError, Store
 
@@ -72,7 +73,7 @@ def test_an_object_of_another_cell_is_refused(store):
     stolen = store.root / "cells" / OTHER[:2] / OTHER / "stamp.json"
     stolen.parent.mkdir(parents=True)
     stolen.write_bytes(only_file(store).read_bytes())
-    with pytest.raises(RefusedError, match=f"belongs to 'cells/{KEY}/stamp.json'"):
+    with pytest.raises(RefusedError, match="belongs to another place"):
         store.read(Place("cells", OTHER, "stamp.json"))
 
 
@@ -173,3 +174,25 @@ def test_a_refused_token_is_one_line_and_not_an_absent_object(server, monkeypatc
     monkeypatch.delenv("CI_JOB_TOKEN")
     with pytest.raises(BenchError, match="CI_JOB_TOKEN must hold a token"):
         open_store(server.api)
+
+
+@pytest.mark.parametrize(
+    ("body", "why"),
+    [
+        (b"not zlib at all", "cannot be inflated"),
+        (zlib.compress(b"rows")[:-3], "ends too early"),
+        (zlib.compress(bytes(64 * 2**20)), "holds more than 16 MiB"),
+    ],
+)
+def test_an_object_with_a_right_hash_and_a_wrong_body_is_refused(store, body, why):
+    store.write(STAMP, b"rows")
+    only_file(store).write_bytes(sealed(body, str(STAMP)))
+    with pytest.raises(RefusedError, match=f"{STAMP} in the store {why}"):
+        store.read(STAMP)
+
+
+def test_a_folder_in_the_place_of_an_object_is_refused(store):
+    store.write(STAMP, b"rows")
+    only_file(store).rename(store.root / "kept")
+    (store.root / "cells" / KEY[:2] / KEY / "stamp.json").mkdir()
+    assert isinstance(store.read_all([STAMP])[STAMP], RefusedError)

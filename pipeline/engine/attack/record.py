@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from typing import TypeAlias, TypedDict
+from typing import TypeAlias
+
+from typing_extensions import TypedDict  # pydantic checks no other before Python 3.12
 
 Seconds: TypeAlias = dict[str, tuple[float, int]]  # defence -> the seconds that it took, and for how many images
 
@@ -17,11 +19,12 @@ class UnitRecord(TypedDict):
     excluded: dict[str, str]  # image, or clip -> reason
     seconds: float
     purified: Seconds
+    saved: dict[str, str]  # image file below the output folder -> its sha256
 
 
 def empty_record(excluded: Mapping[str, str] | None = None) -> UnitRecord:
     """Returns a record without rows."""
-    return UnitRecord(rows=[], flaws={}, excluded=dict(excluded or {}), seconds=0.0, purified={})
+    return UnitRecord(rows=[], flaws={}, excluded=dict(excluded or {}), seconds=0.0, purified={}, saved={})
 
 
 def add(record: UnitRecord, further: UnitRecord) -> None:

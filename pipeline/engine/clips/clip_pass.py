@@ -11,10 +11,10 @@ from functools import cached_property, partial
 from itertools import zip_longest
 from pathlib import Path
 from statistics import fmean
-from typing import Any, NamedTuple, cast
+from typing import NamedTuple, cast
 
-import numpy as np
 import torch
+from typing_extensions import TypedDict  # pydantic checks no other before Python 3.12
 
 from metric_robustness.metrics.base import Images
 from metric_robustness.pipeline.cells.row import Row
@@ -25,13 +25,24 @@ from metric_robustness.pipeline.engine.attack.pass_run import Workplace
 from metric_robustness.pipeline.engine.attack.passes import Pass, Trial
 from metric_robustness.pipeline.engine.attack.record import UnitRecord, empty_record
 from metric_robustness.pipeline.engine.batching import attempt
-from metric_robustness.pipeline.engine.clips.runner import ClipRunner, write_array
+from metric_robustness.pipeline.engine.clips.runner import ClipRunner, read_array, write_array
 from metric_robustness.pipeline.engine.clips.windows import Showing, Window, WindowScore
 from metric_robustness.pipeline.engine.metric.surrogates import Surrogates, surrogates_of
 from metric_robustness.pipeline.engine.progress import OnProgress, Share
+from metric_robustness.pipeline.errors import TransientError
 from metric_robustness.pipeline.files import digest
 
 MEASURED = ("psnr", "ssim", "mse", "linf")
+
+
+class WindowRecord(TypedDict):
+    """What a checkpoint holds of an attacked window."""
+
+    measures: dict[str, list[float]]  # by name, one value per frame
+    flaws: list[str]
+    queries: int
+    gradients: int
+    seconds: float
 
 
 class Task(NamedTuple):
@@ -52,7 +63,7 @@ class Task(NamedTuple):
 
     def file(self, start: int) -> Path:
         """Returns where the attacked frames of that window wait."""
-        return self.folder / f"{start:06}.npy"
+        return self.folder / f"{start:06}.array"
 
 
 @dataclass(frozen=True)
@@ -135,7 +146,7 @@ class ClipPass:
         start = time.perf_counter()
 
         def attacked(window: Window, _: Batch) -> Images:
-            return _frames(task.file(window.start))
+            return self._frames(task, window.start)
 
         showing = self._showing(task)._replace(frames=attacked, on_progress=on_progress)
         measured = {name: [value for part in finished for value in part["measures"][name]] for name in MEASURED}
@@ -162,13 +173,32 @@ class ClipPass:
         record["seconds"] = sum(part["seconds"] for part in finished) + time.perf_counter() - start
         return record
 
+    def _about(self, task: Task, start: int) -> str:
+        """Returns what the sealed frames of a window are about."""
+        return f"{self.at.checkpoint.header['key']} {task.name(start)}"
+
+    def _frames(self, task: Task, start: int) -> Images:
+        """Returns the attacked frames of a window, (N, 3, H, W) in [0, 1].
+
+        Raises:
+            TransientError: If they are gone, though they were written.
+        """
+        frames = read_array(task.file(start), self._about(task, start))
+        if frames is None:
+            raise TransientError(f"{task.file(start)} was written and is gone: look at the disk, run again")
+        return torch.from_numpy(frames).float().div_(255)
+
     def _showing(self, task: Task) -> Showing:
         return Showing(self.dataset, task.photos, self.current.distortion, size=task.size)
 
-    def _windows(self, task: Task, on_progress: OnProgress) -> list[dict[str, Any]]:
+    def _windows(self, task: Task, on_progress: OnProgress) -> list[WindowRecord]:
         """Attacks the windows that are not done; returns the records of all."""
         checkpoint, starts = self.at.checkpoint, range(0, len(task.photos), task.size)
-        todo = [start for start in starts if task.name(start) not in checkpoint.done or not task.file(start).is_file()]
+        todo = [
+            start
+            for start in starts
+            if task.name(start) not in checkpoint.done or read_array(task.file(start), self._about(task, start)) is None
+        ]
         if todo and task.before:  # whose frames may lie on another machine
             self._windows(task.before, on_progress)
         if todo:
@@ -181,18 +211,19 @@ class ClipPass:
                     on_progress(len(window.photos) * (task.trial.work - 1))  # all but the score of the whole clip
         return [checkpoint.done[task.name(start)] for start in starts]
 
-    def _window(self, task: Task, window: Window, batch: Batch, score: WindowScore) -> dict[str, Any]:
+    def _window(self, task: Task, window: Window, batch: Batch, score: WindowScore) -> WindowRecord:
         """Attacks one window, writes its frames, and returns its record."""
         start = time.perf_counter()
         images, references = self._runner.on_device(batch)
         names = [photo.name for photo in batch.photos]
         dtype = getattr(torch, self.at.cell.settings.dtype)
-        trial = task.trial.after(_frames(task.before.file(window.start)).to(images)) if task.before else task.trial
+        trial = task.trial.after(self._frames(task.before, window.start).to(images)) if task.before else task.trial
         objective = objective_of(score, images, references, trial, self._surrogates.of(batch.photos), dtype=dtype)
         attacked = attack_batch(images, names, objective, trial)
         if self.at.saver:
             self.at.saver.attacked(attacked.images, names, self.current, task.trial)
-        write_array(task.file(window.start), (attacked.images * 255).round().to(torch.uint8).numpy(force=True))
+        frames = (attacked.images * 255).round().to(torch.uint8).numpy(force=True)
+        write_array(task.file(window.start), frames, self._about(task, window.start))
         return {
             "measures": {column: attacked.measures[column].tolist() for column in MEASURED},
             "flaws": sorted({flaw for flaws in attacked.flaws for flaw in flaws}),
@@ -200,8 +231,3 @@ class ClipPass:
             "gradients": attacked.gradients,
             "seconds": time.perf_counter() - start,
         }
-
-
-def _frames(file: Path) -> Images:
-    """Returns the attacked frames of a window, (N, 3, H, W) in [0, 1]."""
-    return torch.from_numpy(np.load(file)).float().div_(255)

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from metric_robustness.metrics.base import Images, VideoMetric
@@ -30,7 +31,7 @@ from metric_robustness.pipeline.engine.batching import attempt
 from metric_robustness.pipeline.engine.clips.windows import Showing, Window, windows
 from metric_robustness.pipeline.engine.metric.runner import MetricRunner
 from metric_robustness.pipeline.engine.progress import OnProgress, Share, silent
-from metric_robustness.pipeline.files import digest, write_atomically
+from metric_robustness.pipeline.files import WRITING, digest, read_sealed, write_sealed
 from metric_robustness.pipeline.store.sync import Sync
 
 
@@ -57,11 +58,12 @@ class ClipRunner(MetricRunner):
         """Returns the (T, F) features of a clear clip, from the output folder if it has them."""
         key = clear_key(self.entry, dataset.digest, distortion)
         folder = self.scratch(f"features-{self.about(dataset, distortion)}")
-        path = folder / f"{digest(clip.encode())[:16]}-{key}.npy"
-        if path.is_file():
-            return torch.from_numpy(np.load(path)).to(self.device)
+        path, about = folder / f"{digest(clip.encode())[:16]}-{key}.array", f"features {key} {clip}"
+        known = read_array(path, about)
+        if known is not None:
+            return torch.from_numpy(known).to(self.device)
         features = self.features(Showing(dataset, dataset.clips[clip], distortion, on_progress=on_progress))
-        write_array(path, features.numpy(force=True))
+        write_array(path, features.numpy(force=True), about)
         return features
 
     def features(self, showing: Showing) -> Tensor:
@@ -96,7 +98,7 @@ class ClipRunner(MetricRunner):
                 return self.recoded(showing.frames(window, batch))
 
             return self.pool(self.features(showing._replace(frames=stored)))
-        with TemporaryDirectory(dir=self.out / ".work") as folder:
+        with TemporaryDirectory(prefix=".recoded.", suffix=WRITING, dir=self.out / ".work") as folder:
             return self.pool(self.features(self._encoded(showing, self.codec, Path(folder) / "recoded.mkv")))
 
     def pool(self, features: Tensor) -> float:
@@ -175,8 +177,14 @@ def open_runner(
     return kind(entry, out, device, batch, sync=sync, codec=codec)
 
 
-def write_array(path: Path, values: np.ndarray[tuple[int, ...], np.dtype[np.generic]]) -> None:
-    """Writes an array as .npy, atomically."""
+def write_array(path: Path, values: NDArray[Any], about: str) -> None:
+    """Writes a sealed array; `about` says which."""
     buffer = io.BytesIO()
     np.save(buffer, values)
-    write_atomically(path, buffer.getvalue())
+    write_sealed(path, buffer.getvalue(), about)
+
+
+def read_array(path: Path, about: str) -> NDArray[Any] | None:
+    """Returns a sealed array; None if it is not there, another one, or damaged."""
+    content = read_sealed(path, about)
+    return None if content is None else np.load(io.BytesIO(content), allow_pickle=False)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
+from pydantic import TypeAdapter
 
 from metric_robustness.defences.base import Defence
 from metric_robustness.metrics.base import Images, Metric, Scores
@@ -26,6 +27,8 @@ from metric_robustness.pipeline.engine.progress import OnProgress, silent
 from metric_robustness.pipeline.files import digest, exclusive
 from metric_robustness.pipeline.store.store import Place
 from metric_robustness.pipeline.store.sync import Sync
+
+CLEAR: TypeAdapter[float | str] = TypeAdapter(float | str)  # a score, or the reason why there is none
 
 
 class ClearScores(NamedTuple):
@@ -110,7 +113,7 @@ class MetricRunner:
         names = self.scored(dataset)
         with exclusive(path.with_suffix(".lock")):
             self.sync.bring(place, path)
-            checkpoint = Checkpoint(path, key)
+            checkpoint = Checkpoint(path, key, CLEAR)
             if not checkpoint.done.keys() >= set(names):
                 for found in self.missing_scores(dataset, distortion, checkpoint.done, on_progress):
                     checkpoint.record_all(found)

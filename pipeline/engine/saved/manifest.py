@@ -19,7 +19,7 @@ from typing import Any
 
 from metric_robustness.pipeline.data.units import IMAGES
 from metric_robustness.pipeline.errors import BenchError, DataError
-from metric_robustness.pipeline.files import file_digest, write_atomically
+from metric_robustness.pipeline.files import digest, file_digest, write_atomically
 
 NAME = "manifest.csv"
 ATTACK = re.compile(r"[a-z][a-z0-9_]*")
@@ -56,6 +56,7 @@ class SavedImage:
     ssim: str = ""
     linf: str = ""
     key: str = ""  # of the cell
+    seal: str = ""  # a hash of the other fields; nothing in a row that a person wrote
 
     @property
     def source(self) -> str:
@@ -87,12 +88,18 @@ class SavedImage:
         return told if isinstance(told, dict) else {}
 
 
+def _seal(told: Mapping[str, str]) -> str:
+    """Returns the hash of a row's fields; an empty one counts as none."""
+    fields = {name: text.strip() for name, text in told.items() if text.strip() and name != "seal"}
+    return digest(json.dumps(fields, sort_keys=True).encode())[:32]
+
+
 COLUMNS = tuple(field.name for field in fields(SavedImage))
 
 
 def write_manifest(folder: Path, images: Iterable[SavedImage]) -> None:
     """Writes the manifest of a folder, which makes its images count; nothing where there are none."""
-    lines = [asdict(image) for image in images]
+    lines = [told | {"seal": _seal(told)} for told in map(asdict, images)]
     if lines:
         text = io.StringIO()
         writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
@@ -122,6 +129,17 @@ def read_manifests(folder: Path) -> dict[Path, list[SavedImage]]:
     return found
 
 
+def is_whole(folder: Path) -> bool:
+    """Tells whether a folder has a manifest, and its images are those of it."""
+    try:
+        images = list(_read(folder / NAME))
+        _require_same(folder, images)
+        _require_listed(folder, images, {folder})
+    except BenchError:
+        return False
+    return bool(images)
+
+
 def _read(path: Path) -> Iterator[SavedImage]:
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
@@ -134,6 +152,10 @@ def _read(path: Path) -> Iterator[SavedImage]:
         if len(line) != len(header):
             raise BenchError(f"{path}, row {number}: must have {len(header)} cells; got {len(line)}: correct it")
         told = {name: text.strip() for name, text in zip(header, line, strict=True) if name in COLUMNS}
+        if (seal := told.get("seal")) and seal != _seal(told):
+            raise DataError(
+                f"{path}, row {number}: is not what was written: restore it, or empty its seal to vouch for it"
+            )
         told["image"] = told.get("image") or PurePosixPath(told["file"]).name.removesuffix(".png")
         told["dataset"] = told.get("dataset") or path.parent.resolve().name
         yield _checked(SavedImage(**told), f"{path}, row {number}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from metric_robustness.pipeline.engine.attack.passes import Pass, Trial
 from metric_robustness.pipeline.engine.attack.settings import attack_settings
 from metric_robustness.pipeline.engine.saved.manifest import SavedImage, write_manifest
 from metric_robustness.pipeline.errors import BenchError
-from metric_robustness.pipeline.files import file_digest
+from metric_robustness.pipeline.files import digest, file_digest
 
 
 @dataclass(frozen=True)
@@ -27,20 +27,34 @@ class ImageWriter:
 
     cell: Cell
     out: Path
+    written: dict[str, str] = field(default_factory=dict)  # file below `out` -> its sha256
+
+    def take(self) -> dict[str, str]:
+        """Returns what was written since the last call, each file with its sha256."""
+        taken = dict(self.written)
+        self.written.clear()
+        return taken
+
+    def holds(self, files: Mapping[str, str]) -> bool:
+        """Tells whether files below the output folder are there, with these sha256."""
+        return all((file := self.out / name).is_file() and file_digest(file) == sum_ for name, sum_ in files.items())
 
     def clear(self, dataset: Dataset, distortion: Distortion, batch: Batch) -> None:
         """Writes what is attacked, and the originals that it is compared with."""
         folder, originals = _clear_folders(self.cell, self.out, dataset.distorted, distortion)
         for index, photo in enumerate(batch.photos):
-            write_png(batch.images[index], folder / f"{photo.name}.png")
+            self._write(batch.images[index], folder / f"{photo.name}.png")
             if originals and batch.references is not None:
-                write_png(batch.references[index], originals / f"{photo.name}.png")
+                self._write(batch.references[index], originals / f"{photo.name}.png")
 
     def attacked(self, images: Images, names: list[str], current: Pass, trial: Trial) -> None:
         """Writes attacked images."""
         folder = self.cell.images(self.out) / current.folder(trial)
         for name, image in zip(names, images, strict=True):
-            write_png(image, folder / f"{name}.png")
+            self._write(image, folder / f"{name}.png")
+
+    def _write(self, image: Images, file: Path) -> None:
+        self.written[str(file.relative_to(self.out))] = digest(write_png(image, file))
 
 
 def save_manifest(cell: Cell, out: Path, datasets: list[Dataset], rows: Iterable[Mapping[str, str]]) -> None:

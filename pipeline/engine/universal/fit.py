@@ -24,9 +24,9 @@ from metric_robustness.pipeline.engine.metric.objective import ImageNoise
 from metric_robustness.pipeline.engine.metric.runner import MetricRunner
 from metric_robustness.pipeline.engine.universal.crop_objective import CropObjective
 from metric_robustness.pipeline.engine.universal.crops import CropBatch, Crops
-from metric_robustness.pipeline.engine.universal.tensors import read_tensors, write_tensors
+from metric_robustness.pipeline.engine.universal.tensors import from_bytes, to_bytes
 from metric_robustness.pipeline.errors import BenchError, DataError, TransientError
-from metric_robustness.pipeline.files import digest, write_atomically
+from metric_robustness.pipeline.files import digest, read_sealed, write_atomically, write_sealed
 from metric_robustness.pipeline.store.store import Place
 
 
@@ -70,7 +70,7 @@ class FitRun:
             raise DataError(f"{fit.attack.name} must inherit from Universal to be fitted: correct the class")
         self.runner, self.fit, self.attack, self.on_step, self.every = runner, fit, attack, on_step, every
         self.crops = Crops(dataset, attack.crop, fit.distortion, runner.entry.full_reference)
-        self.checkpoint = runner.scratch(f"fit-{fit.key[:16]}.safetensors")
+        self.checkpoint = runner.scratch(f"fit-{fit.key[:16]}.checkpoint")
         self.place = Place("unfinished", fit.key, "checkpoint")
 
     def run(self) -> Pattern:
@@ -176,22 +176,25 @@ class FitRun:
 
     def _save(self, state: State, progress: Progress) -> None:
         self._look_at_crops(progress)
-        write_tensors(self.checkpoint, state, {"key": self.fit.key, "progress": json.dumps(asdict(progress))})
+        content = to_bytes(state, {"progress": json.dumps(asdict(progress))})
+        write_sealed(self.checkpoint, content, f"fit {self.fit.key}")
         self.runner.sync.copy(self.place, self.checkpoint)
 
     def _resumed(self) -> tuple[State, Progress] | None:
         """Returns what the last checkpoint of this very fit holds; nothing if there is none, or it is damaged."""
         self.runner.sync.bring(self.place, self.checkpoint)
-        found = read_tensors(self.checkpoint)
-        if found is None or found[1].get("key") != self.fit.key:
+        content = read_sealed(self.checkpoint, f"fit {self.fit.key}")
+        if content is None:
             return None
-        return found[0], Progress(**json.loads(found[1]["progress"]))
+        state, facts = from_bytes(content)
+        return state, Progress(**json.loads(facts["progress"]))
 
     def _write(self, pattern: Pattern, progress: Progress) -> None:
         """Writes preview and pattern, then the stamp, which makes them count."""
         file, fit, dataset = self.fit.file(self.runner.out), self.fit, self.crops.dataset
         write_png((pattern / (2 * self.attack.eps) + 0.5).clamp(0, 1), file.with_suffix(".png"))
-        content = write_tensors(file, {"pattern": pattern}, {"key": fit.key})
+        content = to_bytes({"pattern": pattern}, {"key": fit.key})
+        write_atomically(file, content)
         settings = attack_settings(fit.attack, fit.settings)
         stamp = FitStamp(
             metric=fit.metric.name,

@@ -13,8 +13,8 @@ from metric_robustness.pipeline.engine.attack.passes import Patterns
 from metric_robustness.pipeline.engine.metric.runner import MetricRunner
 from metric_robustness.pipeline.engine.progress import OnWork
 from metric_robustness.pipeline.engine.universal.fit import FitRun, FitStep, OnStep
-from metric_robustness.pipeline.engine.universal.tensors import read_tensors
-from metric_robustness.pipeline.errors import DataError
+from metric_robustness.pipeline.engine.universal.tensors import from_bytes
+from metric_robustness.pipeline.errors import TransientError
 from metric_robustness.pipeline.terminal import err
 
 
@@ -80,7 +80,7 @@ def pattern_of(runner: MetricRunner, fit: Fit, dataset: Dataset, on_step: OnStep
     if stale and not runner.sync.restore_pattern(fit, runner.out):
         FitRun(runner, fit, dataset, on_step, every=every).run()
     runner.sync.offer_pattern(fit, runner.out)
-    found = read_tensors(fit.file(runner.out))
-    if found is None:
-        raise DataError(f"{fit.file(runner.out)} was written and is damaged: look at the disk")
-    return found[0]["pattern"]
+    content = fit.read(runner.out)
+    if content is None:
+        raise TransientError(f"{fit.file(runner.out)} was written and is damaged or gone: look at the disk, run again")
+    return from_bytes(content)[0]["pattern"]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import zipfile
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, fields
@@ -17,7 +16,7 @@ import numpy as np
 
 from metric_robustness.pipeline.cells.stamp import Stamp, read_stamp
 from metric_robustness.pipeline.errors import BenchError
-from metric_robustness.pipeline.files import digest, write_atomically
+from metric_robustness.pipeline.files import digest, read_sealed, write_sealed
 from metric_robustness.pipeline.scoring.board.flags import Flag
 from metric_robustness.pipeline.scoring.board.records import AttackSetting, Record, Scored, of_cell
 from metric_robustness.pipeline.scoring.processes import Processes
@@ -107,14 +106,14 @@ class CachedRecords:
     @classmethod
     def load(cls, path: Path) -> CachedRecords:
         """Returns what a cache file holds; no records if the file is missing or damaged."""
-        try:
-            with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as file:
-                arrays = {name: file[name] for name in file.files}
-            index = json.loads(arrays.pop("index").tobytes())
-            names = {(tuple(images), tuple(clips)): i for i, (images, clips) in enumerate(index["names"])}
-            return cls(names, index["cells"], arrays)
-        except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile):
-            return cls()
+        with suppress(BenchError):  # where it may not be read, the rows are
+            if content := read_sealed(path, f"records {_code()}"):
+                with np.load(io.BytesIO(content), allow_pickle=False) as file:
+                    arrays = {name: file[name] for name in file.files}
+                index = json.loads(arrays.pop("index").tobytes())
+                names = {(tuple(images), tuple(clips)): i for i, (images, clips) in enumerate(index["names"])}
+                return cls(names, index["cells"], arrays)
+        return cls()
 
     def save(self, path: Path) -> None:
         """Writes the cache file; does nothing if it cannot be written, since rows can be read again next time."""
@@ -122,7 +121,7 @@ class CachedRecords:
         text = np.frombuffer(json.dumps({"names": list(self.names), "cells": self.cells}).encode(), np.uint8)
         np.savez(packed, index=text, **self.arrays)  # type: ignore[arg-type]  # the stubs take arrays for options
         with suppress(BenchError):
-            write_atomically(path, packed.getvalue())
+            write_sealed(path, packed.getvalue(), f"records {_code()}")
 
 
 def read_records(paths: Sequence[Path], ranges: Ranges, processes: Processes | None = None) -> list[Record]:
@@ -143,7 +142,7 @@ def read_records(paths: Sequence[Path], ranges: Ranges, processes: Processes | N
     groups: dict[tuple[Path, Path | None], list[Path]] = {}
     for path in paths:
         for cell in find_cells([path]):
-            cache = path / ".work" / cell.parent.name / "scored.npz" if path.is_dir() else None
+            cache = path / ".work" / cell.parent.name / "scored.records" if path.is_dir() else None
             groups.setdefault((cell.parent, cache), []).append(cell)
     jobs = [(cells, ranges, cache) for (_, cache), cells in groups.items()]
     rows = sum(_rows_to_read(cells, cache) for cells, _, cache in jobs)

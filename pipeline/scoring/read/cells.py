@@ -10,9 +10,9 @@ from typing import Literal
 
 import pandas as pd
 
+from metric_robustness.pipeline.cells.proof import proof_of
 from metric_robustness.pipeline.cells.stamp import Stamp, read_stamp
 from metric_robustness.pipeline.errors import BenchError
-from metric_robustness.pipeline.files import file_digest
 from metric_robustness.pipeline.scoring.read.rows import ExcludedRow, RowsError, no_rows, read_rows
 
 # stale: measured by an older protocol, or on other images, than the other cells of the data set.
@@ -71,26 +71,24 @@ def read_cell(path: Path, *, parity: bool = False) -> StoredCell:
         path: The CSV; its stamp lies beside it and ends in .json; published rows have none.
         parity: Keep rows that occur more than once, as the original benchmark does.
     """
-    stamp_path = path.with_suffix(".json")
-    stamp = read_stamp(stamp_path)
+    stamp, problem = proof_of(path)
     metric, attack = (stamp.metric.name, stamp.attack.name) if stamp else _names(path)
-    if stamp is None and stamp_path.exists():
-        return StoredCell(path, metric, attack, "corrupt", f"{stamp_path.name} is not a stamp: run the cell again")
     if stamp and stamp.status != "done":
         # An exception may have several lines; a reason has one.
         reason = " ".join(stamp.reason.split()) or "no reason was recorded"
         return StoredCell(path, metric, attack, stamp.status, reason, stamp)
-    if not path.exists():
-        return StoredCell(path, metric, attack, "corrupt", f"{path.name} is not there: run the cell again", stamp)
-    if stamp and stamp.sha256 and file_digest(path) != stamp.sha256:
-        return StoredCell(
-            path, metric, attack, "corrupt", f"{path.name} is not what was stamped: run the cell again", stamp
-        )
+    if problem and not _published(path):
+        return StoredCell(path, metric, attack, "corrupt", f"{problem}: run the cell again", stamp)
     try:
         found = read_rows(path, parity=parity)
     except RowsError as error:
         return StoredCell(path, metric, attack, "corrupt", f"{path.name}: {error}: run the cell again", stamp)
     return StoredCell(path, metric, attack, "done", "", stamp, found.table, found.excluded, found.notes, found.defended)
+
+
+def _published(path: Path) -> bool:
+    """Tells whether rows may lack a stamp: those that others published do, and those of a run folder never."""
+    return not path.with_suffix(".json").exists() and not (path.parent.parent / ".work").is_dir()
 
 
 def _without_clashes(cells: list[StoredCell]) -> list[StoredCell]:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
+import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +14,7 @@ import pytest
 
 from metric_robustness.pipeline.errors import BenchError, Exit, TransientError
 from metric_robustness.pipeline.files import (
+    WRITING,
     append_line,
     digest,
     exclusive,
@@ -46,6 +51,53 @@ except TransientError as error:
     assert told.stdout.startswith(f"the disk is full while writing {path}")
     assert [file.name for file in tmp_path.iterdir()] == ["a.csv"]
     assert path.read_text() == "old"
+
+
+def test_the_umask_is_respected(tmp_path):
+    before = os.umask(0o027)
+    try:
+        write_atomically(tmp_path / "a.csv", "x")
+    finally:
+        os.umask(before)
+    assert (tmp_path / "a.csv").stat().st_mode & 0o777 == 0o640
+
+
+def test_a_name_as_long_as_may_be_is_written(tmp_path):
+    write_atomically(tmp_path / ("n" * 255), "x")
+    assert (tmp_path / ("n" * 255)).read_text() == "x"
+
+
+def test_what_a_killed_process_was_writing_is_removed_and_what_is_being_written_is_not(tmp_path):
+    code = (
+        "import os, sys\nfrom pathlib import Path\n"
+        "from metric_robustness.pipeline.files import write_atomically\n"
+        "os.fsync = lambda _: print('writing', flush=True) or sys.stdin.read()\n"
+        "write_atomically(Path(sys.argv[1]) / 'sub' / 'a.csv', 'new')\n"
+    )
+    other = subprocess.Popen(
+        [sys.executable, "-c", code, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert other.stdout.readline() == "writing\n"
+    with folder_lock(tmp_path):
+        assert len(list((tmp_path / "sub").iterdir())) == 1
+    other.send_signal(signal.SIGKILL)
+    other.communicate()
+    (tmp_path / f".recoded.x{WRITING}").mkdir()
+    with folder_lock(tmp_path):
+        assert not list((tmp_path / "sub").iterdir())
+        assert [file.name for file in tmp_path.iterdir()] == [".work", "sub"] or len(list(tmp_path.iterdir())) == 2
+
+
+@pytest.mark.parametrize("code", [errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP])
+def test_a_file_system_without_locks_is_told_in_one_line(tmp_path, monkeypatch, code):
+    def refuse(*_):
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    write_atomically(tmp_path / "a.csv", "x")
+    for held in (folder_lock(tmp_path), exclusive(tmp_path / "lock")):
+        with pytest.raises(BenchError, match="must lie on a file system with locks"), held:
+            pass
 
 
 def test_an_appended_line_is_there_at_once(tmp_path):

@@ -1,4 +1,4 @@
-"""Atomic writes, digests and locks: a file is whole or not there, and an error of the disk is one line."""
+"""Atomic writes and digests: a file is whole or not there, and an error of the disk is one line."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import fcntl
 import hashlib
 import os
 import secrets
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -16,6 +15,7 @@ from metric_robustness.pipeline.errors import BenchError, TransientError
 
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}  # no room on the disk, in the quota, or under `ulimit -f`
 OTHER_OUT = "choose another --out"  # what to do where an output folder cannot be written to
+WRITING = ".writing"  # how the name of a file ends that is being written, or was when its process was killed
 
 
 def write_atomically(path: Path, content: str | bytes, remedy: str = OTHER_OUT) -> None:
@@ -30,21 +30,35 @@ def write_atomically(path: Path, content: str | bytes, remedy: str = OTHER_OUT) 
         TransientError: If the disk is full.
         BenchError: If the folder may not be written to.
     """
-    data = content.encode() if isinstance(content, str) else content
+    data = content.encode(errors="surrogateescape") if isinstance(content, str) else content
     with plain_errors(path, remedy):
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        handle, part = _begin(path)
         try:
             with os.fdopen(handle, "wb") as file:
                 file.write(data)
                 file.flush()
                 os.fsync(file.fileno())
-            Path(name).chmod(0o644)
-            Path(name).replace(path)
+                part.replace(path)
         except BaseException:
             with suppress(FileNotFoundError):
-                Path(name).unlink()
+                part.unlink()
             raise
+
+
+def _begin(path: Path) -> tuple[int, Path]:
+    """Makes a hidden file beside another one, which the umask applies to; returns its handle and path.
+
+    It is locked as long as it is open, so that `remove_leftovers` can tell it from one whose process was killed.
+    """
+    while True:
+        part = path.with_name(f".{path.name[:40]}.{secrets.token_hex(4)}{WRITING}")
+        handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+        with suppress(OSError):  # a file system without locks: nobody removes what is not locked there
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        if os.fstat(handle).st_nlink:
+            return handle, part
+        os.close(handle)  # taken for a leftover before it was locked
 
 
 def move_into_place(part: Path, path: Path, remedy: str = OTHER_OUT) -> None:
@@ -63,7 +77,6 @@ def move_into_place(part: Path, path: Path, remedy: str = OTHER_OUT) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         with part.open("rb") as file:
             os.fsync(file.fileno())
-        part.chmod(0o644)
         part.replace(path)
 
 
@@ -113,52 +126,6 @@ def file_digest(path: Path) -> str:
 
 
 @contextmanager
-def folder_lock(folder: Path) -> Iterator[None]:
-    """Holds an output folder for this process alone; the lock ends with the process, however that ends.
-
-    Raises:
-        TransientError: If another run holds it.
-        BenchError: If the folder cannot be made or written to.
-    """
-    path = folder / ".work" / "lock"
-    with plain_errors(folder):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        file = path.open("ab+", buffering=0)
-    with file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            file.seek(0)
-            owner = file.read().decode().strip() or "unknown"
-            raise TransientError(
-                f"{folder} is being written by another run (process {owner}): wait for it, or choose another --out"
-            ) from None
-        with plain_errors(path):
-            file.truncate(0)
-            file.write(str(os.getpid()).encode())
-        yield
-
-
-@contextmanager
-def exclusive(path: Path, remedy: str = OTHER_OUT) -> Iterator[None]:
-    """Holds a lock file while the body runs; waits for another process or thread that holds it.
-
-    Args:
-        path: The lock file; folders that are missing are made.
-        remedy: As in `write_atomically`.
-
-    Raises:
-        BenchError: If the folder may not be written to.
-    """
-    with plain_errors(path, remedy):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        file = path.open("a")
-    with file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
-
-
-@contextmanager
 def plain_errors(path: Path, remedy: str = OTHER_OUT) -> Iterator[None]:
     """Turns what the file system refuses into one line that says what to do.
 
@@ -176,6 +143,10 @@ def plain_errors(path: Path, remedy: str = OTHER_OUT) -> Iterator[None]:
         if error.errno in FULL:
             raise TransientError(
                 f"the disk is full while writing {path}: free some space and run again; what is done is kept"
+            ) from error
+        if error.errno in {errno.EMFILE, errno.ENFILE}:
+            raise TransientError(
+                f"{path} cannot be opened beside so many files: allow more with ulimit -n, and run again"
             ) from error
         if isinstance(error, NotADirectoryError | FileExistsError):
             raise BenchError(f"{path} must lie below folders; one of them is a file: {remedy}") from error

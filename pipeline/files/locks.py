@@ -1,0 +1,76 @@
+"""Locks that end with the process that holds them, however that ends."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from io import FileIO
+from pathlib import Path
+from typing import IO, Any
+
+from metric_robustness.pipeline.errors import BenchError, TransientError
+from metric_robustness.pipeline.files.atomic import OTHER_OUT, plain_errors
+from metric_robustness.pipeline.files.leftovers import remove_leftovers
+
+NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL}  # what file systems without locks answer
+
+
+@contextmanager
+def folder_lock(folder: Path) -> Iterator[None]:
+    """Holds an output folder for this process alone, and removes what a killed one was writing there.
+
+    Raises:
+        TransientError: If another run holds it.
+        BenchError: If the folder cannot be made or written to, or its file system has no locks.
+    """
+    path = folder / ".work" / "lock"
+    with plain_errors(folder):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = path.open("ab+", buffering=0)
+    with file:
+        try:
+            _lock(file, path, fcntl.LOCK_EX | fcntl.LOCK_NB, OTHER_OUT)
+        except BlockingIOError:
+            file.seek(0)
+            owner = file.read().decode(errors="replace").strip() or "unknown"
+            raise TransientError(
+                f"{folder} is being written by another run (process {owner}): wait for it, or choose another --out"
+            ) from None
+        with plain_errors(path):
+            file.truncate(0)
+            file.write(str(os.getpid()).encode())
+        remove_leftovers(folder)
+        yield
+
+
+@contextmanager
+def exclusive(path: Path, remedy: str = OTHER_OUT) -> Iterator[None]:
+    """Holds a lock file while the body runs; waits for another process or thread that holds it.
+
+    Args:
+        path: The lock file; folders that are missing are made.
+        remedy: As in `write_atomically`.
+
+    Raises:
+        BenchError: If the folder may not be written to, or its file system has no locks.
+    """
+    with plain_errors(path, remedy):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = path.open("a")
+    with file:
+        _lock(file, path, fcntl.LOCK_EX, remedy)
+        yield
+
+
+def _lock(file: FileIO | IO[Any], path: Path, how: int, remedy: str) -> None:
+    try:
+        fcntl.flock(file, how)
+    except OSError as error:
+        if error.errno in NO_LOCKS:
+            raise BenchError(
+                f"{path} must lie on a file system with locks; this one answers {error.strerror}: {remedy}"
+            ) from error
+        raise

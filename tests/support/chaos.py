@@ -1,0 +1,276 @@
+"""Chaos: disturbs our calls in every way we know, has them repeated, and compares with what an undisturbed call leaves.
+
+`make chaos` runs a campaign; `chaos.py --trials N --seed S` says how long. A trial damages one file that we wrote and
+later believe, kills calls at random times, or lets the disk be full; then the same calls must end in the same bytes.
+What is wanted is 0 in each column but the first. The exit code is 1 where it is not.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import os
+import resource
+import shutil
+import signal
+import sys
+import tempfile
+import time
+import traceback
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+
+import torch
+from chaos_damage import DAMAGES
+from chaos_scenarios import Scenario, result, scenarios
+
+from metric_robustness.pipeline.__main__ import main
+from metric_robustness.pipeline.engine.measures.distances import measures
+
+# Modules that commands load only when they run.
+LOADED = ("engine.run", "engine.universal.fit_patterns", "scoring.tables.write", "train.run", "train.tasks.rate")
+
+PATIENCE = 240.0  # seconds after which a call hangs
+KILLS = 3
+COUNTED = ("lost", "doubled", "silently wrong", "tracebacks", "hangs", "failed", "left over")
+WRITING = "*.writing"
+
+
+@dataclass
+class Stage:
+    """A scenario with what it left undisturbed, and with folders of calls that were killed on the way.
+
+    Attributes:
+        scenario: The scenario.
+        whole: What the undisturbed calls left.
+        folders: Where each of some calls was, killed or finished; trials begin with copies.
+        seconds: That the undisturbed calls took.
+    """
+
+    scenario: Scenario
+    whole: dict[str, object]
+    folders: list[Path]
+    seconds: float
+
+    @classmethod
+    def of(cls, scenario: Scenario, folder: Path, random: Random, killed: int) -> Stage:
+        """Makes the calls once undisturbed, then again until they were killed so many times."""
+        finished = folder / "finished"
+        begun = time.monotonic()
+        for words in [*(scenario.before(finished) if scenario.before else []), *scenario.calls(finished)]:
+            told = call(words)
+            assert told.code == 0, told.text
+        seconds = time.monotonic() - begun
+        whole = result(finished)
+        assert whole, "the calls left nothing"
+        stage = cls(scenario, whole, [finished], seconds)
+        for number in range(killed):
+            moment = folder / f"killed{number}"
+            if number % 4:  # most go on where the last one was killed
+                shutil.copytree(stage.folders[-1], moment)
+            for words in scenario.calls(moment):
+                told = call(words, lifetime=random.uniform(0.3, 1) * seconds / len(scenario.calls(moment)))
+            if moment.is_dir():
+                stage.folders.append(moment)
+        return stage
+
+    def having(self, pattern: str) -> list[Path]:
+        """Returns the folders that hold a file of a kind."""
+        return [folder for folder in self.folders if files_of(folder, pattern)]
+
+
+@dataclass
+class Verdict:
+    """What a trial ended in."""
+
+    what: str
+    faults: Counter[str] = field(default_factory=Counter)
+    texts: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Told:
+    """What a call printed, and its exit code; below 0 if it was killed."""
+
+    code: int
+    text: str
+
+
+def call(words: list[str], *, largest: int | None = None, lifetime: float = PATIENCE) -> Told:
+    """Calls the command line in a fork of this process, which has imported all that a call needs.
+
+    Args:
+        words: The call.
+        largest: How many bytes a file may grow to; None: any number.
+        lifetime: The seconds after which the call is killed.
+    """
+    with tempfile.TemporaryFile() as said:
+        child = os.fork()
+        if child == 0:
+            signal.setitimer(signal.ITIMER_REAL, lifetime)  # nothing handles its signal, so it kills
+            if largest is not None:
+                resource.setrlimit(resource.RLIMIT_FSIZE, (largest, largest))
+            for stream in (1, 2):
+                os.dup2(said.fileno(), stream)
+            os._exit(executed(words))
+        _, status = os.waitpid(child, 0)
+        said.seek(0)
+        return Told(os.waitstatus_to_exitcode(status), said.read().decode(errors="replace"))
+
+
+def executed(words: list[str]) -> int:
+    """Executes a call; returns its exit code."""
+    sys.argv = ["pipeline", *words]
+    try:
+        main()
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else 1
+    except BaseException:  # noqa: BLE001  # as Python itself does
+        traceback.print_exc()
+        return 1
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+
+
+def warm_up() -> None:
+    """Imports what calls import, and compiles what they compile, so that no fork has to."""
+    for name in LOADED:
+        __import__(f"metric_robustness.pipeline.{name}")
+    measures(*torch.zeros(2, 1, 3, 16, 16))
+    gc.freeze()
+
+
+def files_of(folder: Path, pattern: str) -> list[Path]:
+    """Returns the files of a kind that are not empty."""
+    return sorted(file for file in folder.glob(pattern) if file.is_file() and file.stat().st_size)
+
+
+def disturb(stage: Stage, how: str, where: Path, random: Random) -> str:
+    """Copies a folder of the stage and disturbs it; returns what was done."""
+    scenario = stage.scenario
+    if how == "kills":
+        for _ in range(KILLS):
+            for words in scenario.calls(where):
+                call(words, lifetime=random.uniform(0.3, 1.0) * stage.seconds)
+        return "kills"
+    if how == "full disk":
+        largest = round(2 ** random.uniform(5, 14))
+        for words in scenario.calls(where):
+            told = call(words, largest=largest)
+            assert "Traceback" not in told.text, told.text
+        return f"no file may hold over {largest} bytes"
+    pattern = scenario.kinds[how]
+    shutil.copytree(random.choice(stage.having(pattern)), where, dirs_exist_ok=True)
+    if scenario.without:
+        shutil.rmtree(where / scenario.without, ignore_errors=True)
+    file = random.choice(files_of(where, pattern))
+    others = [other for other in files_of(where, pattern) if other != file and other.suffix == file.suffix]
+    name = random.choice(list(DAMAGES))
+    DAMAGES[name](random, file, others)
+    return f"{name} in {file.relative_to(where)}"
+
+
+def trial(stage: Stage, how: str, where: Path, random: Random) -> Verdict:
+    """Disturbs the calls, repeats them, and judges what they leave."""
+    scenario = stage.scenario
+    where.mkdir(parents=True)
+    try:
+        verdict = Verdict(disturb(stage, how, where, random))
+    except AssertionError as error:
+        return Verdict(how, Counter({"tracebacks": 1}), [str(error)])
+    for words in scenario.calls(where):
+        told = call(words)
+        said = told.text
+        verdict.texts.append(said)
+        if "Traceback" in said:
+            verdict.faults["tracebacks"] += 1
+        elif told.code < 0:
+            verdict.faults["hangs"] += 1
+        elif told.code and not (scenario.before and "error: " in said):
+            verdict.faults["failed"] += 1
+        elif told.code:
+            return verdict  # refused in one line, as may be
+    if not verdict.faults:
+        judge(stage, where, verdict)
+    return verdict
+
+
+def judge(stage: Stage, where: Path, verdict: Verdict) -> None:
+    """Compares what the calls left with what undisturbed ones leave."""
+    found = result(where)
+    for name, whole in stage.whole.items():
+        here = found.get(name)
+        if here == whole:
+            continue
+        lines = Counter(here.split(b"\n")) if isinstance(here, bytes) and name.endswith(".csv") else Counter()
+        if here is None:
+            kind = "lost"
+        elif any(count > 1 for line, count in lines.items() if line):
+            kind = "doubled"
+        else:
+            kind = "silently wrong"
+        verdict.faults[kind] += 1
+        verdict.texts.append(f"{kind}: {name}")
+    if more := found.keys() - stage.whole.keys():
+        verdict.faults["doubled"] += 1
+        verdict.texts.append(f"more than there should be: {sorted(more)}")
+    if left := [file for folder in ("out", "store") for file in (where / folder).rglob(WRITING)]:
+        verdict.faults["left over"] += 1
+        verdict.texts.append(f"left over: {left}")
+
+
+def campaign(trials: int, seed: int, folder: Path, chosen: list[str]) -> dict[str, Counter[str]]:
+    """Makes trials, kind by kind in turn; prints every fault. Returns by kind how many of each were counted."""
+    random = Random(seed)
+    known = {name: each for name, each in scenarios(folder).items() if not chosen or name in chosen}
+    stages = {name: Stage.of(each, folder / name, random, 0 if each.without else 12) for name, each in known.items()}
+    kinds = [
+        (stage, how)
+        for stage in stages.values()
+        for how, pattern in stage.scenario.kinds.items()
+        if stage.having(pattern)
+    ]
+    for stage in stages.values():
+        if missing := [how for how, pattern in stage.scenario.kinds.items() if not stage.having(pattern)]:
+            print(f"not tried, since no call was killed while it was there: {', '.join(missing)}", flush=True)
+    kinds += [(stage, how) for stage in stages.values() for how in ("kills", "full disk") if not stage.scenario.without]
+    counted: dict[str, Counter[str]] = {}
+
+    for number in range(trials):
+        stage, how = kinds[number % len(kinds)]
+        where = folder / f"trial{number}"
+        verdict = trial(stage, how, where, Random(f"{seed} {number}"))
+        shutil.rmtree(where)
+        counts = counted.setdefault(how, Counter())
+        counts["trials"] += 1
+        counts.update(verdict.faults)
+        if verdict.faults:
+            print(
+                f"trial {number}: {how}: {verdict.what}: {dict(verdict.faults)}", *verdict.texts, sep="\n", flush=True
+            )
+    return counted
+
+
+def run_campaign() -> int:
+    """Runs a campaign and prints its figures."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--trials", type=int, default=200)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--only", default="", help="scenarios with commas")
+    given = parser.parse_args()
+    warm_up()
+    with tempfile.TemporaryDirectory(prefix="chaos-") as folder:
+        os.environ |= {"METRIC_ROBUSTNESS_PROJECT": folder, "COLUMNS": "120", "HF_HUB_OFFLINE": "1"}
+        counted = campaign(given.trials, given.seed, Path(folder), [name for name in given.only.split(",") if name])
+    total: Counter[str] = sum(counted.values(), Counter())
+    print(f"{'':28}{'trials':>8}", *(f"{name:>15}" for name in COUNTED), sep="")
+    for how, counts in [*counted.items(), ("all", total)]:
+        print(f"{how:28}{counts['trials']:>8}", *(f"{counts[name]:>15}" for name in COUNTED), sep="")
+    return int(any(total[name] for name in COUNTED))
+
+
+if __name__ == "__main__":
+    sys.exit(run_campaign())
