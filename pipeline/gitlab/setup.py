@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
@@ -51,14 +52,16 @@ PUSH = Setting("ci_push_repository_for_job_token_allowed", "jobs may push", True
 
 
 class Secret(NamedTuple):
-    """A CI/CD variable with a token, taken from the environment variable of the same name."""
+    """A CI/CD variable with a token or a key, taken from the environment variable of the same name."""
 
     name: str
     protected: bool  # whether only protected branches see it
+    make: Callable[[], str] | None = None  # a new one, where none is given
 
 
 SECRETS = (
     Secret("BENCHMARK_PUBLISH_TOKEN", protected=True),
+    Secret("BENCHMARK_STORE_KEY", protected=True, make=lambda: secrets.token_hex(32)),  # signs the result store
     Secret("BENCHMARK_NOTE_TOKEN", protected=False),
 )
 
@@ -197,6 +200,8 @@ def _secret(project: Project, secret: Secret) -> SetupStep:
     what = secret.name
     held = next((each for each in project.variables.list(iterator=True) if each.key == secret.name), None)
     if held is None:
+        if not given and secret.make:
+            given = secret.make()
         if not given:
             return SetupStep(what, "missing", "missing: export it and run again")
         new = {"key": secret.name, "value": given, "raw": True, **flags}

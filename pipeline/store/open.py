@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 from metric_robustness.pipeline.errors import BenchError
+from metric_robustness.pipeline.store.signature import Signature
 from metric_robustness.pipeline.store.store import FolderStore, Store
 
 API = re.compile(r"(?P<url>https?://[^\s]+?)/api/v4/projects/(?P<project>[^/\s]+)/?")
@@ -14,14 +15,20 @@ TOKENS = ("CI_JOB_TOKEN", "GITLAB_TOKEN")  # the first that is set is used
 
 
 def open_store(address: str) -> Store:
-    """Returns the store of an address.
+    """Returns the store of an address, which signs and verifies where the environment holds a key.
 
     Args:
         address: A folder, or a GitLab project's `https://HOST/api/v4/projects/ID`.
 
     Raises:
-        BenchError: If it is neither, or no token is set for the project.
+        BenchError: If it is neither, no token is set for the project, or the key cannot be used.
     """
+    store = _open(address)
+    store.signature = Signature.of()
+    return store
+
+
+def _open(address: str) -> Store:
     if found := API.fullmatch(address):
         from metric_robustness.pipeline.gitlab.server import connect  # noqa: PLC0415
         from metric_robustness.pipeline.store.gitlab_packages import PackageStore  # noqa: PLC0415  # a folder needs no client of GitLab

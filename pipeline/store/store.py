@@ -16,6 +16,7 @@ from typing import Literal, NamedTuple, final
 
 from metric_robustness.pipeline.errors import BenchError, DataError
 from metric_robustness.pipeline.files import SealError, plain_errors, remove_leftovers, sealed, unseal, write_atomically
+from metric_robustness.pipeline.store.signature import Signature
 
 # Finished cells, checkpoints of unfinished ones, scores of clear images, fitted patterns.
 Kind = Literal["cells", "unfinished", "clear", "fits"]
@@ -43,25 +44,38 @@ class Place(NamedTuple):
 
 
 class Store(ABC):
-    """A place for objects that outlive a job."""
+    """A place for objects that outlive a job.
+
+    Attributes:
+        signature: Signs what is written, and verifies what is read.
+    """
+
+    signature = Signature()
 
     @final
     def read(self, place: Place) -> bytes | None:
         """Returns an object's content, or None if there is none.
 
         Raises:
-            RefusedError: If it is damaged or belongs elsewhere.
+            RefusedError: If it is damaged, belongs elsewhere, or nobody whom we trust signed it.
             TransientError: If the store cannot be reached.
         """
         _check(place)
-        packed = self._get(place)
-        return None if packed is None else _unpack(place, packed)
+        found = self._get(place)
+        if found is None:
+            return None
+        packed = self.signature.verified(str(place), found)
+        if packed is None:
+            raise RefusedError(
+                f"{place} in the store is signed by no pipeline of a protected branch: it is computed again"
+            )
+        return _unpack(place, packed)
 
     @final
     def write(self, place: Place, content: bytes) -> None:
         """Writes an object, or replaces it."""
         _check(place)
-        self._put(place, _pack(place, content))
+        self._put(place, self.signature.signed(str(place), _pack(place, content)))
 
     def read_all(self, places: Iterable[Place]) -> dict[Place, bytes | RefusedError | None]:
         """Reads many objects at once; returns the error of a refused one, so that it stops no other."""

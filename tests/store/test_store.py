@@ -196,3 +196,42 @@ def test_a_folder_in_the_place_of_an_object_is_refused(store):
     only_file(store).rename(store.root / "kept")
     (store.root / "cells" / KEY[:2] / KEY / "stamp.json").mkdir()
     assert isinstance(store.read_all([STAMP])[STAMP], RefusedError)
+
+
+def signing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, keys: str) -> Store:
+    monkeypatch.setenv("BENCHMARK_STORE_KEY", keys)
+    return open_store(str(tmp_path / "store"))
+
+
+def test_where_a_key_is_set_only_what_it_signed_counts(tmp_path, monkeypatch):
+    mine, theirs = "a" * 64, "b" * 64
+    signing(tmp_path, monkeypatch, "").write(STAMP, b"forged by a member's job")
+    trusting = signing(tmp_path, monkeypatch, mine)
+    with pytest.raises(RefusedError, match="signed by no pipeline of a protected branch: it is computed again"):
+        trusting.read(STAMP)
+    signing(tmp_path, monkeypatch, theirs).write(STAMP, b"forged with another key")
+    with pytest.raises(RefusedError, match="signed by no pipeline"):
+        trusting.read(STAMP)
+    trusting.write(STAMP, b"true")
+    assert trusting.read(STAMP) == b"true"
+    assert signing(tmp_path, monkeypatch, "").read(STAMP) == b"true"  # a laptop reads what it cannot verify
+    renewed = signing(tmp_path, monkeypatch, f"{theirs},{mine}")
+    assert renewed.read(STAMP) == b"true"
+
+
+def test_a_signature_holds_for_its_place_alone(tmp_path, monkeypatch):
+    store = signing(tmp_path, monkeypatch, "a" * 64)
+    store.write(STAMP, b"true")
+    (file,) = [path for path in (tmp_path / "store").rglob("*") if path.is_file()]
+    other = file.parents[2] / OTHER[:2] / OTHER / "stamp.json"
+    other.parent.mkdir(parents=True)
+    other.write_bytes(file.read_bytes())
+    with pytest.raises(RefusedError, match="signed by no pipeline"):
+        store.read(Place("cells", OTHER, "stamp.json"))
+
+
+@pytest.mark.parametrize("key", ["short", "a" * 40 + " b", "a" * 40 + ","])
+def test_a_key_that_is_none_is_told_and_not_repeated(tmp_path, monkeypatch, key):
+    with pytest.raises(BenchError, match="BENCHMARK_STORE_KEY must hold keys of 32 or more") as error:
+        signing(tmp_path, monkeypatch, key)
+    assert key not in str(error.value)
