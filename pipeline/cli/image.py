@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from metric_robustness.pipeline.cli.options import StoreAddress
 from metric_robustness.pipeline.terminal import err, out
 
 image = typer.Typer(no_args_is_help=True, help="The container image that the jobs run in: tag, build, run, status.")
@@ -52,11 +54,31 @@ def run(
 
 
 @image.command(epilog="Example: python -m pipeline image status --env image.env")
-def status(env: Annotated[Path, typer.Option(help="The dotenv file to write.")]) -> None:
+def status(
+    env: Annotated[Path, typer.Option(help="The dotenv file to write.")],
+    store: Annotated[str, typer.Option(help="Where `image record` notes digests; only these count, if it signs.")] = "",
+) -> None:
     """Asks the project's container registry whether it has the image; for a job of GitLab."""
     from metric_robustness.pipeline.gitlab.registry import write_status
+    from metric_robustness.pipeline.store.images import digest_of
+    from metric_robustness.pipeline.store.open import open_store
 
+    opened = open_store(store) if store else None
+    trusted = partial(digest_of, opened) if opened and opened.signature.keys else None
     with err.status("asking the registry"):
-        found = write_status(env)
+        found = write_status(env, trusted=trusted)
     for variable, value in found.items():
         out.print(f"{variable}={value}", markup=False, soft_wrap=True)
+
+
+@image.command(epilog="Example: python -m pipeline image record $IMAGE_TAG $IMAGE --store $STORE")
+def record(
+    tag: Annotated[str, typer.Argument(help="The tag.")],
+    reference: Annotated[str, typer.Argument(help="The image by its digest.")],
+    store: StoreAddress,
+) -> None:
+    """Notes in the result store which image a protected pipeline built for a tag: anybody may push to a registry."""
+    from metric_robustness.pipeline.store.images import record as note
+    from metric_robustness.pipeline.store.open import open_store
+
+    note(open_store(store), tag, reference)

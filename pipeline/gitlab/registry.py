@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple, cast
 
@@ -155,7 +155,12 @@ class _Nobody(AuthBase):
         return request
 
 
-def write_status(path: Path, environment: Mapping[str, str] = os.environ, root: Path = CODE) -> dict[str, str]:
+def write_status(
+    path: Path,
+    environment: Mapping[str, str] = os.environ,
+    root: Path = CODE,
+    trusted: Callable[[str], str | None] | None = None,
+) -> dict[str, str]:
     """Writes a dotenv file that names the image for later jobs and whether to build it; returns its variables.
 
     A merge request from a fork runs in the image of the project that it wants to go to, as long as the fork has none.
@@ -168,6 +173,7 @@ def write_status(path: Path, environment: Mapping[str, str] = os.environ, root: 
         environment: The job's variables: GitLab's own and, if set, IMAGE_VARIANT (cuda or cpu) and IMAGE_BASE (another
             base image than the Dockerfile's).
         root: The checkout.
+        trusted: Returns the digest that counts for a tag; an image with another one is missing. None: any counts.
 
     Raises:
         BenchError: If a variable is wrong, the registry refuses, or the image is missing where it may not be built.
@@ -179,7 +185,9 @@ def write_status(path: Path, environment: Mapping[str, str] = os.environ, root: 
     tag = image_tag(cast(Variant, variant), environment.get("IMAGE_BASE", ""), root)
     own = Registry.of_job(environment)
     digests = ((registry.image, registry.digest(tag)) for registry in (own, *own.upstream(environment)))
-    image, digest = next(((image, digest) for image, digest in digests if digest), (own.image, None))
+    known = trusted(tag) if trusted else None
+    counting = ((image, digest) for image, digest in digests if digest and (not trusted or digest == known))
+    image, digest = next(counting, (own.image, None))
     if not digest and environment.get("CI_COMMIT_REF_PROTECTED") == "false":  # where no job may build it
         raise BenchError(
             f"the job image {tag} must be in the registry; it is not, and only a protected branch may build it: a "

@@ -18,8 +18,8 @@ from metric_robustness.pipeline.errors import BenchError, DataError
 from metric_robustness.pipeline.files import SealError, plain_errors, remove_leftovers, sealed, unseal, write_atomically
 from metric_robustness.pipeline.store.signature import Signature
 
-# Finished cells, checkpoints of unfinished ones, scores of clear images, fitted patterns.
-Kind = Literal["cells", "unfinished", "clear", "fits"]
+# Finished cells, checkpoints of unfinished ones, scores of clear images, fitted patterns, digests of job images.
+Kind = Literal["cells", "unfinished", "clear", "fits", "images"]
 PLACE = re.compile(r"[a-z]+/[0-9a-f]{16,64}/[a-z][a-z.]*")
 MIB = 2**20
 # The most that an object may hold, by its name: planning reads all stamps, and a few bytes may inflate to gigabytes.

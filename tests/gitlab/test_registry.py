@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from dataclasses import dataclass, field
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 from time import monotonic
@@ -17,6 +18,8 @@ from metric_robustness.pipeline.files import file_digest
 from metric_robustness.pipeline.gitlab import registry
 from metric_robustness.pipeline.gitlab.image import image_tag
 from metric_robustness.pipeline.gitlab.registry import Registry, write_status
+from metric_robustness.pipeline.store.images import digest_of, record
+from metric_robustness.pipeline.store.open import open_store
 
 DIGEST = f"sha256:{'5e' * 32}"
 TAG = image_tag()
@@ -140,6 +143,23 @@ def test_image_that_is_not_there_is_named_by_tag(server, job, tmp_path):
     found = write_status(tmp_path / "image.env", job)
     assert (found["IMAGE"], found["IMAGE_MISSING"]) == (f"{server.host}/g/p:{TAG}", "yes")
     assert Registry.of_job(job).digest(TAG) is None
+
+
+def test_where_digests_are_noted_another_image_of_the_tag_is_missing(server, job, tmp_path, monkeypatch):
+    monkeypatch.setenv("BENCHMARK_STORE_KEY", "a" * 64)
+    server.tags[TAG] = DIGEST
+    store = open_store(str(tmp_path / "store"))
+
+    def status() -> str:
+        return write_status(tmp_path / "image.env", job, trusted=partial(digest_of, store))["IMAGE_MISSING"]
+
+    assert status() == "yes"  # it was pushed, and built by no protected pipeline
+    record(store, TAG, f"{server.host}/g/p@{DIGEST}")
+    assert status() == "no"
+    server.tags[TAG] = f"sha256:{'0f' * 32}"
+    assert status() == "yes"
+    with pytest.raises(BenchError, match="must be written HOST/PATH@sha256"):
+        record(store, TAG, f"{server.host}/g/p:{TAG}")
 
 
 FORK = {
