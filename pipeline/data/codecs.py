@@ -11,8 +11,9 @@ import numpy as np
 from av.video.reformatter import ColorRange
 
 from metric_robustness.metrics.base import Images
+from metric_robustness.pipeline.data.colours import EXACT, HIGH_DEFINITION, MATRICES
 from metric_robustness.pipeline.data.images import compress, to_tensor
-from metric_robustness.pipeline.data.video import EXACT, HIGH_DEFINITION, MATRICES, Pixels
+from metric_robustness.pipeline.data.video import Pixels
 from metric_robustness.pipeline.errors import BenchError
 
 JPEG = "jpeg"

@@ -11,9 +11,10 @@ import pytest
 from av.video.reformatter import ColorRange
 
 from metric_robustness.pipeline.cells.distortion import Distortion
+from metric_robustness.pipeline.data.colours import VideoError
 from metric_robustness.pipeline.data.dataset import open_dataset
 from metric_robustness.pipeline.data.images import load_batch, pixels_of
-from metric_robustness.pipeline.data.video import Reel, VideoError, examine
+from metric_robustness.pipeline.data.video import Reel, examine
 from metric_robustness.pipeline.errors import DataError
 
 BT601, BT709, UNSAID = (0.299, 0.114), (0.2126, 0.0722), 2  # weights of red and blue; a file without a matrix
