@@ -9,16 +9,18 @@ that its matrix belongs to. Players assume the same.
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
+from fractions import Fraction
+from typing import NamedTuple, cast
 
 import numpy as np
 import numpy.typing as npt
+from av.filter import Graph
 from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
 from av.video.reformatter import ColorRange, Colorspace, Interpolation
 
 FORMATS = re.compile(
-    r"(yuvj?4(20|22|44)p|gray|gbrp)(9|10|12|14|16)?(le|be)?|yuv4(10|11|40)p|yuvj440p|nv(12|16|21|24)|yuyv422|uyvy422"
+    r"(yuvj?4(20|22|44)p|gray|gbrp)(9|10|12|14|16)?(le|be)?|nv12|yuyv422|uyvy422"
     r"|rgb24|bgr24|0rgb|0bgr|rgb0|bgr0|rgb48(le|be)|bgr48(le|be)"
 )
 EXACT = Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT | Interpolation.BITEXACT
@@ -104,17 +106,60 @@ def require_like_srgb(colours: Colours) -> None:
 
 def to_rgb(frame: VideoFrame) -> npt.NDArray[np.uint8]:
     """Returns a frame as 8-bit RGB, upright, (H, W, 3)."""
+    swapped, down, right = _turn(frame)
+    pixels = _grey(frame) if _is_limited_grey(frame) else _coloured(frame)
+    return np.ascontiguousarray((pixels.swapaxes(0, 1) if swapped else pixels)[::down, ::right])
+
+
+def left_sited(frame: VideoFrame) -> VideoFrame:
+    """Returns a frame that says that its chroma samples lie on every other column, or shall do so when it gets some.
+
+    swscale takes chroma of an unnamed place for centred, which is right for JPEG and MPEG-1 alone.
+    """
+    graph = Graph()
+    source = graph.add_buffer(
+        width=frame.width, height=frame.height, format=frame.format, time_base=frame.time_base or Fraction(1, 25)
+    )
+    named, sink = graph.add("setparams", "chroma_location=left"), graph.add("buffersink")
+    source.link_to(named)
+    named.link_to(sink)
+    graph.configure()
+    graph.push(frame)
+    return cast(VideoFrame, graph.pull())
+
+
+def _coloured(frame: VideoFrame) -> npt.NDArray[np.uint8]:
+    # Decoders leave the place unnamed for 4:2:2, for which there is only one; JPEG's 4:2:2 is of the format yuvj422p.
+    placed = left_sited(frame) if "422" in frame.format.name and "j" not in frame.format.name else frame
+    bits = frame.format.components[0].bits
+    if bits == 8 or frame.format.is_rgb or _range(frame) == ColorRange.MPEG:
+        return _reformatted(placed, "rgb24")
+    white = 2**16 * (1 - 2**-bits)  # to 8 bits, swscale would make it 256
+    return (_reformatted(placed, "rgb48le") * (255 / white)).round().clip(0, 255).astype(np.uint8)
+
+
+def _reformatted(frame: VideoFrame, pixel_format: str) -> npt.NDArray[np.uint8]:
     rgb = frame.reformat(
-        format="rgb24",
+        format=pixel_format,
         src_colorspace=_matrix(frame),
         src_color_range=_range(frame),
         dst_color_range=ColorRange.JPEG,
         interpolation=EXACT,
         threads=1,
     )
-    swapped, down, right = _turn(frame)
-    pixels = rgb.to_ndarray()
-    return np.ascontiguousarray((pixels.swapaxes(0, 1) if swapped else pixels)[::down, ::right])
+    return cast(npt.NDArray[np.uint8], rgb.to_ndarray())
+
+
+def _is_limited_grey(frame: VideoFrame) -> bool:
+    return frame.format.name.startswith("gray") and frame.color_range == ColorRange.MPEG
+
+
+def _grey(frame: VideoFrame) -> npt.NDArray[np.uint8]:
+    """Returns a grey frame of limited range as RGB; swscale takes all grey for full."""
+    bits = frame.format.components[0].bits
+    luma = frame.reformat(format="gray16le", threads=1).to_ndarray() / (2**16 - 1) * (2**bits - 1) / 2 ** (bits - 8)
+    grey = ((luma - 16) * (255 / 219)).round().clip(0, 255).astype(np.uint8)
+    return np.repeat(grey[:, :, np.newaxis], 3, axis=2)
 
 
 def upright_size(frame: VideoFrame) -> tuple[int, int]:

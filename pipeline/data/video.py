@@ -55,6 +55,8 @@ def examine(path: Path, threads: int = 0) -> Video:
         VideoError: If it holds no frame, is truncated or damaged, changes its size, or has frames of an unknown kind.
         FileNotFoundError: If it is not there.
     """
+    if path.exists() and not path.is_file():
+        raise VideoError("is no regular file")  # a pipe would be waited for
     if lacks := cut_short(path):
         raise VideoError(f"is truncated: {lacks}")
     kinds, sizes, count, damaged = set(), set(), 0, False

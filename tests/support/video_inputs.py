@@ -19,11 +19,16 @@ from av.video.reformatter import ColorRange
 HEIGHT, WIDTH, COUNT = 48, 64, 10
 BT601, BT709 = (0.299, 0.114), (0.2126, 0.0722)  # weights of red and blue
 WEIGHTS = {1: BT709, 5: BT601, 6: BT601}  # by the number of the matrix in H.273
-SITES = {"left": (0.0, 0.5), "center": (0.5, 0.5), "topleft": (0.0, 0.0)}  # of chroma of 4:2:0, right and down
+SITES = {  # of chroma of 4:2:0, how far right and down
+    "unspecified": (0.5, 0.5),
+    "left": (0.0, 0.5),
+    "center": (0.5, 0.5),
+    "topleft": (0.0, 0.0),
+}
 X264 = {"qp": "1", "bf": "3"}
 QUIET = {"x265-params": "log-level=none"}
 MPEG = {"qmin": "1", "qmax": "1", "b": "20M", "maxrate": "20M", "bufsize": "4M"}
-UNKNOWN = 2  # in H.273
+RAW_ONLY = {"nv12": "yuv420p", "yuyv422": "yuv422p", "uyvy422": "yuv422p"}  # other orders of the same samples
 
 
 class Clip(NamedTuple):
@@ -94,7 +99,7 @@ def planes(clip: Clip, number: int, site: str = "left", slope: float = 0.0) -> l
     if clip.pixels.startswith("gray"):
         return [luma]
     chroma = clip.pixels.removeprefix("yuvj").removeprefix("yuv")[:3]
-    across, down = {"420": (2, 2), "422": (2, 1), "444": (1, 1), "411": (4, 1), "410": (4, 4), "440": (1, 2)}[chroma]
+    across, down = {"420": (2, 2), "422": (2, 1), "444": (1, 1)}[chroma]
     right, below = SITES[site] if (across, down) == (2, 2) else (0.0, 0.0)
     xs = np.arange(-(-width // across)) * across + right
     ys = np.arange(-(-height // down)) * down + below
@@ -127,11 +132,15 @@ def frame_of(clip: Clip, number: int, site: str = "left", slope: float = 0.0) ->
         return av.VideoFrame.from_ndarray(values, "rgb24").reformat(format=clip.pixels)
     frame = av.VideoFrame(width, height, clip.pixels)
     frame.colorspace, frame.color_range = clip.matrix, ColorRange.JPEG if clip.full else ColorRange.MPEG
+    if clip.pixels in RAW_ONLY:
+        return frame_of(clip._replace(pixels=RAW_ONLY[clip.pixels]), number, site, slope).reformat(format=clip.pixels)
     bits = kind.components[0].bits
-    alpha = [np.full(clip.size, 255)] if any(part.is_alpha for part in kind.components) else []
-    whole = (2**bits - 1) / 255 if clip.full else 2 ** (bits - 8)
-    for plane, values in zip(frame.planes, [*planes(without_alpha(clip), number, site, slope), *alpha], strict=True):
-        raw = np.ascontiguousarray((values * whole).round().astype(np.uint16 if bits > 8 else np.uint8)).view(np.uint8)
+    alpha = [np.full(clip.size, 2**bits - 1)] if any(part.is_alpha for part in kind.components) else []
+    scale = (2**bits - 1) / 255 if clip.full else 2 ** (bits - 8)
+    luma, *chroma = planes(without_alpha(clip), number, site, slope)
+    deep = [luma * scale, *((values - 128) * scale + 2 ** (bits - 1) for values in chroma), *alpha]
+    for plane, values in zip(frame.planes, deep, strict=True):
+        raw = np.ascontiguousarray(values.round().astype(np.uint16 if bits > 8 else np.uint8)).view(np.uint8)
         lines = np.zeros((plane.height, plane.line_size), np.uint8)
         lines[:, : raw.shape[1]] = raw
         plane.update(lines)
@@ -345,6 +354,31 @@ def _cases() -> list[Case]:
 
 
 CASES = _cases()
+
+
+class Shade(NamedTuple):
+    """How a file stores colours."""
+
+    pixels: str
+    matrix: int
+    full: bool
+    site: str = "unspecified"
+
+    @property
+    def clip(self) -> Clip:
+        """Returns a clip of two pictures that stores colours so, and names how."""
+        codec = Clip("rawvideo", "avi") if self.pixels in RAW_ONLY else FFV1
+        options = {"chroma_sample_location": self.site}
+        return codec._replace(pixels=self.pixels, matrix=self.matrix, full=self.full, options=options, times=(0, 1))
+
+
+LAYOUTS = ("yuv420p", "yuv422p", "yuv444p", "yuv420p10le", "yuv422p10le", "yuv444p10le", "yuv420p16le")
+SHADES = [
+    *(Shade("yuv420p", matrix, full, site) for matrix in WEIGHTS for full in (False, True) for site in SITES),
+    *(Shade(pixels, matrix, full) for pixels in LAYOUTS[1:] for matrix in (1, 5) for full in (False, True)),
+    *(Shade(pixels, 5, full) for pixels in ("gray", "gray10le", "gray16le") for full in (False, True)),
+    *(Shade(pixels, 5, full=False) for pixels in sorted(RAW_ONLY)),
+]
 
 
 def table() -> str:
