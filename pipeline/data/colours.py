@@ -135,7 +135,9 @@ def _coloured(frame: VideoFrame) -> npt.NDArray[np.uint8]:
     if bits == 8 or frame.format.is_rgb or _range(frame) == ColorRange.MPEG:
         return _reformatted(placed, "rgb24")
     white = 2**16 * (1 - 2**-bits)  # to 8 bits, swscale would make it 256
-    return (_reformatted(placed, "rgb48le") * (255 / white)).round().clip(0, 255).astype(np.uint8)
+    deep = np.asarray(_reformatted(placed, "rgb48le"), np.float64)
+    rounded: npt.NDArray[np.uint8] = (deep * (255 / white)).round().clip(0, 255).astype(np.uint8)
+    return rounded
 
 
 def _reformatted(frame: VideoFrame, pixel_format: str) -> npt.NDArray[np.uint8]:
@@ -180,7 +182,7 @@ def _range(frame: VideoFrame) -> ColorRange:
 
 
 def _display(frame: VideoFrame) -> bytes:
-    found = frame.side_data.get("DISPLAYMATRIX")
+    found = cast(bytes | None, frame.side_data.get("DISPLAYMATRIX"))  # a buffer of PyAV's
     return b"" if found is None else bytes(found)
 
 

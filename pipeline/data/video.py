@@ -137,7 +137,9 @@ def _count_rest(container: av.container.InputContainer, packets: Packets) -> Non
 def _opened(path: Path, threads: int) -> Iterator[tuple[av.container.InputContainer, av.VideoStream]]:
     """Opens a file at its only video; turns FFmpeg's errors into one line."""
     try:
-        with av.open(f"file:{path}", options={"format_whitelist": ",".join(DEMUXERS)}, metadata_errors="replace") as file:
+        with av.open(
+            f"file:{path}", options={"format_whitelist": ",".join(DEMUXERS)}, metadata_errors="replace"
+        ) as file:
             stream = _only_video(file)
             stream.codec_context.options = STRICT
             stream.codec_context.thread_type, stream.codec_context.thread_count = "FRAME", threads

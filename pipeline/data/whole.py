@@ -1,11 +1,13 @@
-"""Whether a video is whole. FFmpeg plays what is left of a file without a word, so three things are compared:
+"""Whether a video is whole.
+
+FFmpeg plays what is left of a file without a word. Three things are compared, so that it is noticed:
 
 - the bytes that there are with those that the container's own boxes, chunks, pages or packets announce;
 - the times that the packets reach with the duration that the container's header tells;
 - the packets that hold a picture with the frames that came out.
 
-None of them depends on the number of decoder threads, nor on the count of frames in a header, which counts empty packets
-and those that an edit list leaves out, and which live and fragmented files do not have.
+None of them depends on the number of decoder threads. A header's count of frames is not asked: it counts empty packets
+and those that an edit list leaves out, and live and fragmented files have none.
 """
 
 from __future__ import annotations

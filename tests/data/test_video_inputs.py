@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from video_inputs import CASES, SHADES, Case, Shade, picture, write
+from video_inputs import CASES, MARK, PAGE, SHADES, Case, Shade, picture, table, write
 
 from metric_robustness.pipeline.data.codecs import encode, parse
 from metric_robustness.pipeline.data.colours import VideoError
@@ -49,3 +49,7 @@ def test_a_codec_gives_chroma_back_where_it_was(tmp_path, codec):
     difference = Reel(tmp_path / "clip.mkv").read(1).astype(float) - pixels
     assert np.abs(difference[8:-8, 8:-8]).max() <= 1
     assert np.abs(difference[8:-8, 8:-8].mean((0, 1))).max() < 0.1
+
+
+def test_the_docs_tell_what_the_cases_show():
+    assert PAGE.read_text(encoding="utf-8").partition(MARK)[2] == table(), "python tests/support/video_inputs.py"

@@ -15,12 +15,11 @@ import av
 import numpy as np
 from av.video.reformatter import ColorRange
 
-
 HEIGHT, WIDTH, COUNT = 48, 64, 10
 BT601, BT709 = (0.299, 0.114), (0.2126, 0.0722)  # weights of red and blue
 WEIGHTS = {1: BT709, 5: BT601, 6: BT601}  # by the number of the matrix in H.273
 SITES = {  # of chroma of 4:2:0, how far right and down
-    "unspecified": (0.5, 0.5),
+    "unspecified": (0.5, 0.5),  # as swscale has it
     "left": (0.0, 0.5),
     "center": (0.5, 0.5),
     "topleft": (0.0, 0.0),
@@ -331,23 +330,23 @@ def _cases() -> list[Case]:
     half = 0.5**0.5
     askew = display(half, half, -half, half)
     cases.append(Case("MP4", "turned by 45°", "clip.mp4", MP4, askew, refusal="its display matrix does more"))
-    cases += [Case(f"RGB, {name}", "whole", file, clip, shown=ALL, near=0.5) for name, (file, clip) in RGB.items()]
+    cases += [Case(name, "lossless RGB", file, clip, shown=ALL, near=0.5) for name, (file, clip) in RGB.items()]
     for name, (file, clip, words) in CLEAR.items():
-        cases.append(Case(f"Transparency, {name}", "whole", file, clip, refusal=f"holds transparency ({words})"))
+        cases.append(Case(name, "transparent", file, clip, refusal=f"holds transparency ({words})"))
     for name, (tags, words) in TAGS.items():
         for codec, file, clip in (("FFV1", "clip.mkv", FFV1), ("H.264", "clip.mp4", MP4)):
             tagged = clip._replace(options={**clip.options, **tags})
-            cases.append(Case(f"Colours, {name}, {codec}", "whole", file, tagged, refusal=words))
-    for matrix, name, words in ((9, "BT.2020 alone", "its primaries are BT.2020's"), (8, "YCgCo", "its colour matrix")):
-        cases.append(Case(f"Colours, matrix {name}", "whole", "clip.mkv", FFV1._replace(matrix=matrix), refusal=words))
+            cases.append(Case(codec, f"colours of {name}", file, tagged, refusal=words))
+    for matrix, name, words in ((9, "BT.2020", "its primaries are BT.2020's"), (8, "YCgCo", "its colour matrix")):
+        cases.append(Case("FFV1", f"matrix of {name}", "clip.mkv", FFV1._replace(matrix=matrix), refusal=words))
     for bits in (10, 12, 16):
         deep = FFV1._replace(pixels=f"yuv420p{bits}le")
-        cases.append(Case(f"{bits} bits", "whole", "clip.mkv", deep, shown=ALL, note="rounded to 8 bits"))
+        cases.append(Case("FFV1", f"{bits} bits", "clip.mkv", deep, shown=ALL, note="rounded to 8 bits"))
     fields = Clip("mpeg2video", "mpeg", options={**MPEG, "flags": "+ildct+ilme"})
     return [
         *cases,
-        Case("Interlaced, MPEG-2", "whole", "clip.mpg", fields, refusal="is interlaced"),
-        Case("Interlaced, H.264", "whole", "clip.mp4", MP4._replace(options={"flags": "+ildct"}), refusal="is interlaced"),
+        Case("MPEG-2", "interlaced", "clip.mpg", fields, refusal="is interlaced"),
+        Case("H.264", "interlaced", "clip.mp4", MP4._replace(options={"flags": "+ildct"}), refusal="is interlaced"),
         Case("MKV", "its size changes", "clip.mkv", GROWN, refusal="changes its size: 64x48 and 128x96"),
         Case("MKV", "two videos", "clip.mkv", FFV1._replace(streams=2), refusal="holds 2 videos"),
     ]
@@ -382,6 +381,43 @@ SHADES = [
 
 
 def table() -> str:
-    """Returns the cases as a table in Markdown."""
-    lines = ["| file | case | what happens |", "|---|---|---|"]
-    return "\n".join([*lines, *(f"| {case.container} | {case.what} | {case.happens} |" for case in CASES)]) + "\n"
+    """Returns the cases, and how near their pixels come to the formula, as Markdown."""
+    files: dict[tuple[str, str], list[str]] = {}
+    for case in CASES:
+        files.setdefault((case.what, case.happens), []).append(case.container)
+    rows = [f"| {what} | {'; '.join(names)} | {happens} |" for (what, happens), names in files.items()]
+    stored: dict[tuple[str, str], dict[tuple[str, str], None]] = {}
+    for shade in SHADES:
+        site = shade.site if shade.pixels.startswith(("yuv420p", "nv12")) else ""
+        ways = stored.setdefault((shade.pixels, site), {})
+        ways[NAMES[shade.matrix], "full" if shade.full else "limited"] = None
+    shades = [
+        f"| {pixels} | {site} | {'; '.join(f'{matrix}, {reach}' for matrix, reach in ways)} | 1 |"
+        for (pixels, site), ways in stored.items()
+    ]
+    heads = ["| case | files | what happens |", "|---|---|---|"]
+    return "\n".join(
+        [
+            *heads,
+            *rows,
+            "",
+            "| stored as | place of chroma | matrix and range | levels off |",
+            "|---|---|---|---|",
+            *shades,
+            "",
+        ]
+    )
+
+
+def write_page() -> None:
+    """Writes the tables into the docs."""
+    text, mark, _ = PAGE.read_text(encoding="utf-8").partition(MARK)
+    PAGE.write_text(text + mark + table(), encoding="utf-8")
+
+
+PAGE = Path(__file__).parents[2] / "docs" / "inputs_videos.md"
+MARK = "<!-- tables: python tests/support/video_inputs.py writes them -->\n"
+NAMES = {1: "BT.709", 5: "BT.601 (625 lines)", 6: "BT.601 (525 lines)"}
+
+if __name__ == "__main__":
+    write_page()
