@@ -65,7 +65,7 @@ def as_pixels(images: Images) -> list[Pixels]:
 def encode(path: Path, codec: Codec, height: int, width: int, frames: Iterable[Pixels]) -> None:
     """Writes frames as a video: 4:2:0, or 4:4:4 where a side is odd, 8 bits, limited range, matrix by the size.
 
-    Chroma lies on the left, and the video says so, since otherwise it would be written in one place and read in another.
+    Chroma lies on the left, and the video says so: otherwise it would be written in one place and read in another.
 
     Raises:
         av.FFmpegError: If the encoder refuses its options.
