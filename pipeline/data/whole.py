@@ -147,22 +147,22 @@ class Packets:
     """What was read of a file so far: how many pictures of a video, and up to which time."""
 
     def __init__(self, path: Path, container: av.container.InputContainer, stream: av.VideoStream) -> None:
-        self.path, self.container, self.stream = path, container, stream
+        self.path, self.container, self.stream, self.index = path, container, stream, stream.index
         self.pictures = 0
         self.incomplete = False
         self.end = 0  # in bytes, of the last packet
-        self.until: dict[int, Fraction] = {}  # by stream, in seconds
+        self.until: dict[int, int] = {}  # by stream, in units of its time base
+        self.hides = stream.codec_context.name in {"vp8", "libvpx"}  # whether some packets show no picture
 
     def add(self, packet: av.Packet[av.stream.Stream]) -> None:
         """Counts a packet of any stream; empty and discarded ones show no picture, but take time."""
-        time, stream = packet.pts if packet.pts is not None else packet.dts, packet.stream
-        if time is not None and stream.time_base:
-            end = (time + (packet.duration or 0)) * stream.time_base
-            self.until[stream.index] = max(end, self.until.get(stream.index, end))
-        if stream.index == self.stream.index:
+        index, time = packet.stream_index, packet.pts if packet.pts is not None else packet.dts
+        if time is not None:
+            self.until[index] = max(time + (packet.duration or 0), self.until.get(index, time))
+        if index == self.index:
             self.end = self.end if packet.pos is None else packet.pos + packet.size
             self.incomplete |= packet.is_corrupt
-            self.pictures += _shows_picture(packet)
+            self.pictures += bool(packet.size) and not packet.is_discard and self._shows_picture(packet)
 
     def problem(self, frames: int, *, damaged: bool) -> str:
         """Returns why a video is not whole; empty if it is.
@@ -194,20 +194,16 @@ class Packets:
         return Fraction(self.container.duration, av.time_base)
 
     def _got(self) -> Fraction | None:
-        if self.stream.duration is not None:
-            return self.until.get(self.stream.index)
-        return max(self.until.values(), default=None)
+        """Returns when the last packet ends, of the same streams, in seconds."""
+        bases = {stream.index: stream.time_base for stream in self.container.streams}
+        ends = {index: time * base for index, time in self.until.items() if (base := bases.get(index))}
+        return ends.get(self.index) if self.stream.duration is not None else max(ends.values(), default=None)
 
     def _slack(self) -> Fraction:
         """Returns how much may lack: the last frame's duration is not always told, and headers round."""
         rate = self.stream.average_rate
         return (1 / rate if rate else Fraction(1, 25)) + Fraction(1, 100)
 
-
-def _shows_picture(packet: av.Packet[av.stream.Stream]) -> bool:
-    """Tells whether a packet gives a frame: codecs have some that only change what later frames refer to."""
-    if not packet.size or packet.is_discard:
-        return False
-    if packet.stream.codec_context.name in {"vp8", "libvpx"}:
-        return bool(bytes(packet)[0] >> 4 & 1)
-    return True
+    def _shows_picture(self, packet: av.Packet[av.stream.Stream]) -> bool:
+        """Tells whether a packet gives a frame: VP8 has some that only change what later frames refer to."""
+        return not self.hides or bool(bytes(packet)[0] >> 4 & 1)
