@@ -15,7 +15,7 @@ from typing import NamedTuple
 import av
 import numpy as np
 import numpy.typing as npt
-from av.stream import Disposition
+from av.stream import Disposition, Stream
 from av.video.frame import VideoFrame
 
 from metric_robustness.pipeline.data.colours import (
@@ -118,7 +118,7 @@ def _frames(
     container: av.container.InputContainer, stream: av.VideoStream, packets: Packets | None = None
 ) -> Iterator[VideoFrame]:
     """Yields the frames of a stream; counts the packets of all streams."""
-    for packet in container.demux():
+    for packet in _packets(container):
         if packets is not None:
             packets.add(packet)
         if packet.stream.index == stream.index and packet.size:  # an empty one would end the decoding
@@ -126,10 +126,15 @@ def _frames(
     yield from stream.decode(None)
 
 
+def _packets(container: av.container.InputContainer) -> Iterator[av.Packet[Stream]]:
+    with suppress(IndexError):  # PyAV's, after the last packet, of streams that began amid the file
+        yield from container.demux()
+
+
 def _count_rest(container: av.container.InputContainer, packets: Packets) -> None:
     """Counts what follows damage: with many threads, that is noticed only some packets later."""
     with suppress(av.FFmpegError):
-        for packet in container.demux():
+        for packet in _packets(container):
             packets.add(packet)
 
 
