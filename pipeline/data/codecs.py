@@ -11,8 +11,9 @@ import numpy as np
 from av.video.reformatter import ColorRange
 
 from metric_robustness.metrics.base import Images
+from metric_robustness.pipeline.data.colours import EXACT, HIGH_DEFINITION, MATRICES, left_sited
 from metric_robustness.pipeline.data.images import compress, to_tensor
-from metric_robustness.pipeline.data.video import EXACT, HIGH_DEFINITION, MATRICES, Pixels
+from metric_robustness.pipeline.data.video import Pixels
 from metric_robustness.pipeline.errors import BenchError
 
 JPEG = "jpeg"
@@ -64,18 +65,21 @@ def as_pixels(images: Images) -> list[Pixels]:
 def encode(path: Path, codec: Codec, height: int, width: int, frames: Iterable[Pixels]) -> None:
     """Writes frames as a video: 4:2:0, or 4:4:4 where a side is odd, 8 bits, limited range, matrix by the size.
 
+    Chroma lies on the left, and the video says so: otherwise it would be written in one place and read in another.
+
     Raises:
         av.FFmpegError: If the encoder refuses its options.
     """
     matrix = 1 if height >= HIGH_DEFINITION else 5
+    options = {"chroma_sample_location": "left", **codec.options}
     with av.open(str(path), "w", format="matroska") as container:
-        stream = cast(av.VideoStream, container.add_stream(codec.name, rate=25, options=codec.options))
+        stream = cast(av.VideoStream, container.add_stream(codec.name, rate=25, options=options))
         stream.width, stream.height = width, height
         stream.pix_fmt = "yuv444p" if height % 2 or width % 2 else "yuv420p"
         stream.codec_context.colorspace = matrix
         stream.codec_context.color_range = ColorRange.MPEG
         for pixels in frames:
-            frame = av.VideoFrame.from_ndarray(pixels, "rgb24").reformat(
+            frame = left_sited(av.VideoFrame.from_ndarray(pixels, "rgb24")).reformat(
                 format=stream.pix_fmt,
                 dst_colorspace=MATRICES[matrix],
                 src_color_range=ColorRange.JPEG,

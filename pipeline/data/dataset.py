@@ -11,9 +11,10 @@ from PIL import Image, UnidentifiedImageError
 
 from metric_robustness.pipeline import config
 from metric_robustness.pipeline.data import pins
+from metric_robustness.pipeline.data.colours import VideoError
 from metric_robustness.pipeline.data.opinions import Opinion, csv_of, read_opinions
 from metric_robustness.pipeline.data.units import VIDEOS, Unit, as_text, chosen, require_all, units_below, units_of
-from metric_robustness.pipeline.data.video import Video, VideoError, examine
+from metric_robustness.pipeline.data.video import Video, examine
 from metric_robustness.pipeline.errors import BenchError, DataError, suggestion
 from metric_robustness.pipeline.files import digest, file_digest
 

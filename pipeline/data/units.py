@@ -13,7 +13,10 @@ from metric_robustness.pipeline.errors import BenchError, DataError
 from metric_robustness.pipeline.files import digest
 
 IMAGES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".ppm"}
-VIDEOS = {".y4m", ".mp4", ".mkv", ".avi", ".mov", ".webm"}
+VIDEOS = {  # what FFmpeg names so by the containers that video.py lets it open
+    *(".mp4", ".m4v", ".mov", ".qt", ".3gp", ".3g2", ".f4v", ".mkv", ".webm", ".avi", ".y4m", ".flv", ".wmv", ".asf"),
+    *(".ts", ".mts", ".m2ts", ".m2t", ".mpg", ".mpeg", ".mpe", ".vob", ".m2v", ".m1v", ".ogv", ".mxf"),
+}
 
 
 class Unit(NamedTuple):

@@ -10,8 +10,9 @@ from pathlib import Path
 from metric_robustness.pipeline import config
 from metric_robustness.pipeline.config import DatasetConfig
 from metric_robustness.pipeline.data import pins
+from metric_robustness.pipeline.data.colours import VideoError
 from metric_robustness.pipeline.data.units import VIDEOS, chosen, files_below, units_of
-from metric_robustness.pipeline.data.video import VideoError, examine
+from metric_robustness.pipeline.data.video import examine
 from metric_robustness.pipeline.errors import BenchError, DataError, suggestion
 from metric_robustness.pipeline.files import file_digest
 

