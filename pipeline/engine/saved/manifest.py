@@ -17,14 +17,13 @@ from functools import cache
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from metric_robustness.pipeline.data.units import IMAGES
+from metric_robustness.pipeline.data.listing import CONTROL, IMAGES
+from metric_robustness.pipeline.data.written import MANIFEST, NEEDED
 from metric_robustness.pipeline.errors import BenchError, DataError
 from metric_robustness.pipeline.files import file_digest, write_atomically
 
-NAME = "manifest.csv"
 ATTACK = re.compile(r"[a-z][a-z0-9_]*")
 METRIC = re.compile(r"([a-z][a-z0-9_]*(\+[a-z][a-z0-9_-]*)*)?")
-NEEDED = ("file", "sha256", "clear", "clear_sha256", "attack")
 
 
 @dataclass(frozen=True)
@@ -82,6 +81,7 @@ class SavedImage:
         return told if isinstance(told, dict) else {}
 
 
+PATHS = {"file", "clear", "reference", "dataset", "image", "clip"}  # of these a blank at an end is a part
 COLUMNS = tuple(field.name for field in fields(SavedImage))
 
 
@@ -93,7 +93,7 @@ def write_manifest(folder: Path, images: Iterable[SavedImage]) -> None:
         writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
         writer.writeheader()
         writer.writerows(lines)
-        write_atomically(folder / NAME, text.getvalue())
+        write_atomically(folder / MANIFEST, text.getvalue())
 
 
 def read_manifests(folder: Path) -> dict[Path, list[SavedImage]]:
@@ -105,10 +105,10 @@ def read_manifests(folder: Path) -> dict[Path, list[SavedImage]]:
     """
     if not folder.is_dir():
         raise BenchError(f"--from-images must be a folder that run --save-images wrote; {folder} is none")
-    found = {path.parent: list(_read(path)) for path in sorted(folder.rglob(NAME))}
+    found = {path.parent: list(_read(path)) for path in sorted(folder.rglob(MANIFEST))}
     if not any(found.values()):
         raise BenchError(
-            f"{folder} must hold a {NAME} with images; got none: name what run --save-images wrote, or write one "
+            f"{folder} must hold a {MANIFEST} with images; got none: name what run --save-images wrote, or write one "
             f"with the columns {', '.join(NEEDED)}"
         )
     for own, images in found.items():
@@ -128,7 +128,11 @@ def _read(path: Path) -> Iterator[SavedImage]:
     for number, line in enumerate(lines, start=2):
         if len(line) != len(header):
             raise BenchError(f"{path}, row {number}: must have {len(header)} cells; got {len(line)}: correct it")
-        told = {name: text.strip() for name, text in zip(header, line, strict=True) if name in COLUMNS}
+        told = {
+            name: text if name in PATHS else text.strip()
+            for name, text in zip(header, line, strict=True)
+            if name in COLUMNS
+        }
         told["image"] = told.get("image") or PurePosixPath(told["file"]).name.removesuffix(".png")
         told["dataset"] = told.get("dataset") or path.parent.resolve().name
         yield _checked(SavedImage(**told), f"{path}, row {number}")
@@ -139,6 +143,9 @@ def _checked(image: SavedImage, where: str) -> SavedImage:
     for name in ("file", "clear", "reference"):
         if Path(getattr(image, name)).is_absolute() or (name != "reference" and not getattr(image, name)):
             raise BenchError(f"{where}: {name} must be a path relative to the manifest; got {getattr(image, name)!r}")
+    for name in COLUMNS:
+        if re.search(f"[{CONTROL}]", getattr(image, name)):
+            raise BenchError(f"{where}: {name} must be without control characters; got {getattr(image, name)!r}")
     parts = PurePosixPath(image.image).parts
     for name, good in (
         ("attack", ATTACK.fullmatch(image.attack)),
@@ -167,10 +174,10 @@ def _require_same(folder: Path, images: Iterable[SavedImage]) -> None:
         for name, sha256 in [*listed, *([(image.reference, image.reference_sha256)] if image.reference else [])]:
             file = (folder / name).resolve()
             if not file.is_file():
-                raise DataError(f"{folder / name} is in {NAME} and is not there: restore it, or take out its row")
+                raise DataError(f"{folder / name} is in {MANIFEST} and is not there: restore it, or take out its row")
             if hashed(file) != sha256.lower():
                 told = f"its sha256 is {hashed(file)}, not {sha256 or 'given'}"
-                raise DataError(f"{folder / name} is not the file of {NAME}: {told}: restore it, or save it again")
+                raise DataError(f"{folder / name} is not the file of {MANIFEST}: {told}: restore it, or save it again")
 
 
 def _require_listed(folder: Path, images: Iterable[SavedImage], others: set[Path]) -> None:
@@ -180,4 +187,4 @@ def _require_listed(folder: Path, images: Iterable[SavedImage], others: set[Path
         nearest = next(parent for parent in path.parents if parent in others)
         shown = path.suffix.lower() in IMAGES and not path.name.startswith(".")  # hidden: being written
         if nearest == folder and shown and path.resolve() not in listed:
-            raise DataError(f"{path} is not in {NAME}: take it away, or add its row")
+            raise DataError(f"{path} is not in {MANIFEST}: take it away, or add its row")

@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 
 from metric_robustness.metrics.base import Images
-from metric_robustness.pipeline.cells.cell import Cell
+from metric_robustness.pipeline.cells.cell import Cell, image_file
 from metric_robustness.pipeline.cells.distortion import NONE, Distortion
 from metric_robustness.pipeline.data.dataset import Dataset
 from metric_robustness.pipeline.data.images import Batch, write_png
@@ -32,15 +32,15 @@ class ImageWriter:
         """Writes what is attacked, and the originals that it is compared with."""
         folder, originals = _clear_folders(self.cell, self.out, dataset.distorted, distortion)
         for index, photo in enumerate(batch.photos):
-            write_png(batch.images[index], folder / f"{photo.name}.png")
+            write_png(batch.images[index], folder / image_file(photo.name))
             if originals and batch.references is not None:
-                write_png(batch.references[index], originals / f"{photo.name}.png")
+                write_png(batch.references[index], originals / image_file(photo.name))
 
     def attacked(self, images: Images, names: list[str], current: Pass, trial: Trial) -> None:
         """Writes attacked images."""
         folder = self.cell.images(self.out) / current.folder(trial)
         for name, image in zip(names, images, strict=True):
-            write_png(image, folder / f"{name}.png")
+            write_png(image, folder / image_file(name))
 
 
 def save_manifest(cell: Cell, out: Path, datasets: list[Dataset], rows: Iterable[Mapping[str, str]]) -> None:
@@ -87,7 +87,7 @@ def _images(
     for row in rows:
         amplitude = float(row["amplitude"] or "nan")
         setting = f"{row['train_dataset']}-{amplitude:g}" if row["amplitude"] else ""
-        file = folder / (row["variant"] or "default") / setting / f"{row['image']}.png"
+        file = folder / (row["variant"] or "default") / setting / image_file(row["image"])
         if not file.is_file():
             continue  # the mean of a clip
         distorted = datasets[row["dataset"]].distorted
@@ -95,8 +95,8 @@ def _images(
         fields = settings["settings"] | settings["variants"].get(row["variant"].partition("+")[0], {})
         yield {
             "file": file.relative_to(folder).as_posix(),
-            "clear": _relative(clear / f"{row['image']}.png", folder),
-            "reference": _relative(originals / f"{row['image']}.png", folder) if originals else "",
+            "clear": _relative(clear / image_file(row["image"]), folder),
+            "reference": _relative(originals / image_file(row["image"]), folder) if originals else "",
             "metric": attacked,
             "defence": defence,
             "attack": cell.attack.name,
