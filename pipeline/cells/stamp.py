@@ -112,6 +112,11 @@ def read_stamp(path: Path) -> Stamp | None:
         return None
 
 
+def excluded_of(stamp: Stamp) -> dict[str, str]:
+    """Returns the images of all data sets that gave no row, each with the reason."""
+    return {image: reason for facts in stamp.datasets for image, reason in facts.excluded.items()}
+
+
 def is_current(csv: Path, key: str) -> bool:
     """Tells whether a cell is done: stamped with this key, and its CSV has the very bytes that the stamp hashed."""
     stamp = read_stamp(csv.with_suffix(".json"))

@@ -30,7 +30,15 @@ JOB = "aggregate"
 FOLDER = "public"  # of the artifacts
 SUMS = "SHA256SUMS"
 ROWS = "rows.zip"
-TABLES = ("leaderboard.md", "leaderboard.csv", "leaderboard.json", "scores.csv", "cells.csv", "ranges.csv")
+TABLES = (
+    "leaderboard.md",
+    "leaderboard.csv",
+    "leaderboard.json",
+    "scores.csv",
+    "cells.csv",
+    "ranges.csv",
+    "excluded.csv",
+)
 TOKENS = ("GITLAB_TOKEN", "CI_JOB_TOKEN")  # the first that is set is used
 LINE = re.compile(r"([0-9a-f]{64}) [ *](\S+)")
 ANSWERS = 3  # tries, since a pipeline may end while we download

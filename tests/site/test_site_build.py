@@ -44,8 +44,13 @@ def filled(run_folder):
 
 def test_the_same_cells_give_the_same_bytes_and_old_pages_go(filled, build, tmp_path):
     first = contents(build(filled.path))
-    (tmp_path / "site" / "metrics" / "gone.html").write_text("old", encoding="utf-8")
-    assert contents(build(filled.path)) == first
+    filled.cell("gone", "ifgsm", [0.1, 0.2])
+    assert "metrics/gone.html" in contents(build(filled.path))
+    shutil.rmtree(filled.path / "gone")
+    (tmp_path / "site" / "metrics" / "mine.html").write_text("somebody's", encoding="utf-8")
+    after = contents(build(filled.path))
+    assert after.pop("metrics/mine.html") == b"somebody's"
+    assert after == first
     shutil.copytree(filled.path, tmp_path / "elsewhere")
     assert contents(build(tmp_path / "elsewhere", "other")) == first
     assert {"index.html", "metrics/weak.html", "attacks/ifgsm.html", "rows.zip", "assets/style.css"} <= first.keys()

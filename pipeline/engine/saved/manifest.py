@@ -12,6 +12,7 @@ import json
 import math
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
 from functools import cache
 from pathlib import Path, PurePosixPath
@@ -115,6 +116,13 @@ def read_manifests(folder: Path) -> dict[Path, list[SavedImage]]:
         _require_same(own, images)
         _require_listed(own, images, set(found))
     return found
+
+
+def saved_there(folder: Path) -> Iterator[SavedImage]:
+    """Yields what the manifests of a folder name, without a look at the images; skips manifests that are damaged."""
+    for path in sorted(folder.rglob(MANIFEST)):
+        with suppress(BenchError):
+            yield from _read(path)
 
 
 def _read(path: Path) -> Iterator[SavedImage]:

@@ -16,7 +16,7 @@ from metric_robustness.pipeline.data.dataset import Dataset
 from metric_robustness.pipeline.data.images import Batch, write_png
 from metric_robustness.pipeline.engine.attack.passes import Pass, Trial
 from metric_robustness.pipeline.engine.attack.settings import attack_settings
-from metric_robustness.pipeline.engine.saved.manifest import SavedImage, write_manifest
+from metric_robustness.pipeline.engine.saved.manifest import SavedImage, saved_there, write_manifest
 from metric_robustness.pipeline.errors import BenchError
 from metric_robustness.pipeline.files import file_digest
 
@@ -67,9 +67,9 @@ def save_manifest(cell: Cell, out: Path, datasets: list[Dataset], rows: Iterable
     write_manifest(cell.images(out), found.values())
 
 
-def require_names(datasets: list[Dataset]) -> None:
-    """Raises BenchError if an image of two data sets would be saved under one name."""
-    seen: dict[str, str] = {}
+def require_names(datasets: list[Dataset], out: Path) -> None:
+    """Raises BenchError if an image of two data sets would be saved under one name, here or by an earlier run."""
+    seen = {image.image: image.dataset for image in saved_there(out / "images")}
     for dataset in datasets:
         for photo in dataset.photos:
             if (other := seen.setdefault(photo.name, dataset.name)) != dataset.name:
