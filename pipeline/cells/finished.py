@@ -104,6 +104,11 @@ def _other(cell: Cell, stamp: Stamp) -> str:
         for facts in there:
             if here[facts.name] != facts.digest:
                 return f"other images that are called {facts.name}, too ({facts.images} files)"
+    budgets = set(stamp.settings.get("budgets", ()))
+    added = set(cell.budgets) - budgets
+    if added and budgets and max(added) > min(budgets):
+        # A search within a budget begins at what the one within the next larger budget found.
+        return f"searches within {min(budgets)}/255, which one within {max(added)}/255 would change"
     jpeg = stamp.settings.get("jpeg") or [cell.settings.distortions[0].setting]
     if cell.metric.full_reference and jpeg[0] != cell.settings.distortions[0].setting:
         return f"images distorted by JPEG {jpeg[0]}, and this run's are by {cell.settings.distortions[0].setting}"

@@ -111,9 +111,7 @@ def require_own_pages(out: Path) -> None:
     """Raises BenchError if a folder holds a page that the site would replace and no report wrote."""
     ours = (out / WRITTEN).exists() or (out / "leaderboard.json").exists()
     if foreign := [name for name in SHARED if not ours and (out / name).exists()]:
-        raise BenchError(
-            f"{out} holds {foreign[0]}, which no report wrote and this one would replace: choose another --out"
-        )
+        raise BenchError(f"{out} holds {foreign[0]}, which no report wrote and this one replaces: choose another --out")
 
 
 def _earlier(out: Path) -> set[str]:

@@ -57,9 +57,9 @@ def write_tables(folders: Sequence[Path], out: Path, ranges: Path | None = None)
 
 def require_no_other_rows(out: Path, folders: Sequence[Path] = ()) -> None:
     """Raises BenchError if a folder holds cells, and is none of `folders`: tables of others would replace its own."""
-    if out.resolve() not in {folder.resolve() for folder in folders}:
-        if any(map(read_stamp, out.glob("[!.]*/[!.]*.json"))):
-            raise BenchError(f"{out} holds the rows of another run, whose tables it keeps: choose another --out")
+    own = {folder.resolve() for folder in folders}
+    if out.resolve() not in own and any(map(read_stamp, out.glob("[!.]*/[!.]*.json"))):
+        raise BenchError(f"{out} holds the rows of another run, whose tables it keeps: choose another --out")
 
 
 def about_defences(folders: Sequence[Path]) -> list[StoredCell]:
