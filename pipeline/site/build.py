@@ -28,7 +28,8 @@ from metric_robustness.pipeline.site.profile import profile
 from metric_robustness.pipeline.site.speed import Speed, speed
 from metric_robustness.pipeline.site.views import views
 
-WRITTEN = ".site"  # names the files of a site: the next one deletes those that it does not write, and nothing else
+# Names the files of a site: the next one deletes those of them that it does not write, and nothing else.
+WRITTEN = "assets/written.txt"
 SHARED = ("index.html", "heatmap.html", "attacks.html", "plots.html", "downloads.html", "about.html")
 
 
