@@ -19,7 +19,7 @@ from metric_robustness.pipeline.cells.proof import proof_of
 from metric_robustness.pipeline.cells.settings import Settings
 from metric_robustness.pipeline.cells.stamp import PROTOCOL, Stamp
 from metric_robustness.pipeline.errors import BenchError
-from metric_robustness.pipeline.files import digest
+from metric_robustness.pipeline.files import digest, file_name
 
 NO_CLIPS = "it rates clips, and the data sets hold none"
 
@@ -143,6 +143,14 @@ def images_folder(metric: str, attack: str) -> Path:
     bare, _, guard = metric.rpartition("+")
     defence, _, preset = guard.partition("-")
     return Path(defence, preset or "default", attack, bare) if bare else Path("none", "default", attack, metric)
+
+
+def image_file(image: str) -> str:
+    """Returns where `--save-images` writes an image, below the folder of its setting; a frame keeps its number."""
+    name, mark, number = image.rpartition("#")
+    if not number.isdecimal():
+        name, mark, number = image, "", ""
+    return f"{'/'.join(map(file_name, name.split('/')))}{mark}{number}.png"
 
 
 def is_universal(attack: Entry) -> bool:

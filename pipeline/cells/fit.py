@@ -16,7 +16,14 @@ from metric_robustness.pipeline.cells.cell import Cell, is_universal
 from metric_robustness.pipeline.cells.distortion import NONE, Distortion
 from metric_robustness.pipeline.cells.settings import Settings
 from metric_robustness.pipeline.cells.stamp import PROTOCOL, DatasetFacts
-from metric_robustness.pipeline.files import SealError, digest, plain_errors, seal_json, unseal_json
+from metric_robustness.pipeline.files import (
+    SealError,
+    digest,
+    file_name,
+    plain_errors,
+    seal_json,
+    unseal_json,
+)
 
 NEVER = "never fitted"
 
@@ -99,7 +106,9 @@ class Fit:
 
     def file(self, out: Path) -> Path:
         """Returns where the pattern stands in an output folder; stamp and preview stand beside it."""
-        return out / "fits" / self.metric.name / f"{re.sub(r'[^A-Za-z0-9_.+=-]', '_', self.label)}.safetensors"
+        plain = re.sub(r"[^A-Za-z0-9_.+=-]", "_", self.label)
+        name = plain if plain == self.label else f"{plain}-{digest(self.label.encode())[:8]}"  # two sets may look alike
+        return out / "fits" / self.metric.name / f"{file_name(name)}.safetensors"
 
     def staleness(self, out: Path) -> str:
         """Returns why the pattern in a folder cannot be used, or nothing when it can."""

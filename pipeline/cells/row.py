@@ -111,6 +111,8 @@ def to_csv(rows: Iterable[dict[str, str]]) -> str:
     """Returns rows of text as CSV: UTF-8, LF, one header line."""
     text = io.StringIO()
     writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+    quoting = csv.DictWriter(text, COLUMNS, lineterminator="\n", quoting=csv.QUOTE_ALL)
     writer.writeheader()
-    writer.writerows(rows)
+    for row in rows:  # the csv module quotes no carriage return where lines end with LF, and readers take it for an end
+        (quoting if any("\r" in value for value in row.values()) else writer).writerow(row)
     return text.getvalue()

@@ -125,6 +125,11 @@ def read_stamp(path: Path) -> Stamp | None:
             return None
 
 
+def excluded_of(stamp: Stamp) -> dict[str, str]:
+    """Returns the images of all data sets that gave no row, each with the reason."""
+    return {image: reason for facts in stamp.datasets for image, reason in facts.excluded.items()}
+
+
 def stamp_of(
     cell: Cell,
     status: Status,

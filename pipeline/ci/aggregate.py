@@ -11,6 +11,8 @@ from typing import NamedTuple
 from metric_robustness.pipeline import config
 from metric_robustness.pipeline.catalogue import lookup
 from metric_robustness.pipeline.cells.cell import Cell
+from metric_robustness.pipeline.cells.finished import finished, require_kept
+from metric_robustness.pipeline.cells.proof import proof_of
 from metric_robustness.pipeline.cells.settings import settings_of
 from metric_robustness.pipeline.cells.stamp import DatasetFacts, Stamp, Status, read_stamp, stamp_of
 from metric_robustness.pipeline.ci.history import History, Past, to_csv
@@ -55,11 +57,13 @@ def aggregate(plan: PlanFile, store: Store, before: History, rows: Path, tables:
         tables: Where the tables go.
 
     Raises:
+        BenchError: If `rows` holds finished rows of other images or settings.
         DataError: If the checkout is not the one that the plan was made from, or no cell has ended.
         TransientError: If the store cannot be reached.
     """
     preset = config.load().preset(plan.preset)
     cells = {planned.key: _cell(planned, plan, preset) for planned in plan.cells}
+    require_kept(cells.values(), finished(rows), rows, "choose another --rows")
     stamps = stored.read_stamps(store, cells.values())
     history = []
     for planned in plan.cells:
@@ -103,6 +107,9 @@ def _restore(
             stored.write_cell(store, cell, found.model_copy(update={"status": "failed", "reason": reason}), None)
         else:
             return found
+    there = proof_of(cell.csv(rows))
+    if there.stamp and there.holds and there.stamp.key == cell.key:
+        return there.stamp  # the folder holds the very rows that the store lacks
     images = [
         DatasetFacts(name=name, digest=held.digest, images=held.images)
         for name, held in plan.inventory.datasets.items()

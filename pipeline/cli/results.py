@@ -29,9 +29,12 @@ def aggregate(
     from metric_robustness.pipeline.ci.aggregate import aggregate as gather
     from metric_robustness.pipeline.ci.history import read_history
     from metric_robustness.pipeline.ci.plan_file import read_plan
-    from metric_robustness.pipeline.scoring.tables.write import print_leaderboard
+    from metric_robustness.pipeline.scoring.tables.write import print_leaderboard, require_no_other_rows
+    from metric_robustness.pipeline.site.build import require_own_pages
     from metric_robustness.pipeline.store.open import open_store
 
+    require_no_other_rows(out_folder, [rows])
+    require_own_pages(out_folder)
     with err.status("gathering"):
         found = gather(read_plan(plan_file), open_store(store), read_history(), rows, out_folder)
     print_leaderboard(found.board, out)
@@ -73,7 +76,9 @@ def fetch(
     """
     from metric_robustness.pipeline.cli.progress import downloading
     from metric_robustness.pipeline.gitlab.fetch import fetch as download
+    from metric_robustness.pipeline.scoring.tables.write import require_no_other_rows
 
+    require_no_other_rows(out_folder)
     found = download(ref, raw=raw, out=out_folder, url=url, project=project, shown=downloading)
     files = f"{len(found.files)} files, {found.new} of them new, are in {out_folder}"
     out.print(files + (f"; the rows are in {found.rows}" if found.rows else ""), markup=False, soft_wrap=True)

@@ -14,7 +14,7 @@ from metric_robustness.pipeline.cells.settings import parse_budgets, parse_overr
 from metric_robustness.pipeline.cli.options import register
 from metric_robustness.pipeline.cli.progress import RunProgress
 from metric_robustness.pipeline.errors import BenchError, Exit
-from metric_robustness.pipeline.terminal import err, out
+from metric_robustness.pipeline.terminal import err, out, print_folded
 
 
 def add_to(app: typer.Typer) -> None:
@@ -74,6 +74,9 @@ def run(
     keep_every: Annotated[
         float, typer.Option(envvar="BENCHMARK_KEEP_EVERY", min=0, help="Seconds between copies of unfinished work.")
     ] = 300,
+    replace_rows: Annotated[
+        bool, typer.Option("--replace", help="Replace finished rows of other images or settings that lie in --out.")
+    ] = False,
     key: Annotated[str, typer.Option(help="The key that the cell was planned with; another one is refused.")] = "",
 ) -> None:
     """Attacks metrics on images, then writes rows, scores and the leaderboard. Finished work is never done again."""
@@ -116,14 +119,22 @@ def run(
         dtype=dtype,
         codec=f"jpeg:quality={jpeg}" if jpeg else codec,
     )
-    machine = Machine(out_folder, device, batch, jobs, store, keep_every, save_images=save_images)
+    machine = Machine(out_folder, device, batch, jobs, store, keep_every, save_images=save_images, replace=replace_rows)
     with RunProgress(jobs) as progress:
         summary = run_cells(selection, settings, machine, progress, key=key)
     with err.status("scoring"):
         board = write_tables([out_folder], out_folder)
     print_leaderboard(board, out)
-    for image, reason in summary.excluded.items():
-        err.print(f"excluded: {image}: {reason}", markup=False, soft_wrap=True)
+    ran = set(selection.metrics)
+    print_folded(
+        [
+            f"excluded: {image}: {reason}" + ("" if by in (set(), ran) else f" (by {', '.join(sorted(by))})")
+            for (image, reason), by in summary.excluded.items()
+        ],
+        str(out_folder / "excluded.csv"),
+    )
+    kept = [f"{' '.join(cell)} keeps its earlier rows: {summary.reasons[cell]}" for cell in sorted(summary.kept)]
+    print_folded(kept, "the lines above")
     if untrained:
         err.print(f"not run, for want of --train: {', '.join(untrained)}", markup=False, soft_wrap=True)
     err.print(f"rows and tables are in {out_folder}", markup=False, soft_wrap=True)

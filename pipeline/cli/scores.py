@@ -101,8 +101,9 @@ def report(
 ) -> None:
     """Makes pages of a run's rows that need no server, with the tables and rows to download."""
     from metric_robustness.pipeline.scoring.tables.write import write_tables
-    from metric_robustness.pipeline.site.build import write_site
+    from metric_robustness.pipeline.site.build import require_own_pages, write_site
 
+    require_own_pages(out_folder)
     with err.status("writing the pages"):
         write_site(write_tables([folder], out_folder), folder, out_folder)
     out.print(f"open {out_folder / 'index.html'}", markup=False, soft_wrap=True)

@@ -156,7 +156,10 @@ def attack_photographs(sources: list[str], attacks: list[str], metrics: list[str
     out = work / f"attacked-{digest(repr((sources, attacks, metrics)).encode())[:12]}"
     with RunProgress(1) as progress:
         summary = run(
-            Selection(metrics, attacks, sources), Settings(variants=False), Machine(out, save_images=True), progress
+            Selection(metrics, attacks, sources),
+            Settings(variants=False),
+            Machine(out, save_images=True, replace=True),
+            progress,
         )
     if summary.reasons:
         (metric, attack), reason = next(iter(summary.reasons.items()))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -12,14 +13,23 @@ from PIL import Image, UnidentifiedImageError
 from metric_robustness.pipeline import config
 from metric_robustness.pipeline.data import pins
 from metric_robustness.pipeline.data.colours import VideoError
+from metric_robustness.pipeline.data.listing import VIDEOS, as_text
 from metric_robustness.pipeline.data.opinions import Opinion, csv_of, read_opinions
-from metric_robustness.pipeline.data.units import VIDEOS, Unit, as_text, chosen, require_all, units_below, units_of
+from metric_robustness.pipeline.data.units import Members, Unit, chosen, require_all, units_below, units_of
 from metric_robustness.pipeline.data.video import Video, examine
 from metric_robustness.pipeline.errors import BenchError, DataError, suggestion
-from metric_robustness.pipeline.files import digest, file_digest
+from metric_robustness.pipeline.files import digest, file_digest, file_name
 
+LONGEST_TITLE = 100  # bytes of a data set's name: it becomes a part of names of files
 SMALLEST = 7  # the window of SSIM
 MOST_PIXELS = 2**25  # just enough for 8K UHD, 33,177,600
+KINDS = {
+    stat.S_IFIFO: "a pipe",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+    stat.S_IFDIR: "a folder",
+}
 ORIENTATION = 0x0112  # EXIF tag; its values 5 to 8 turn the image by a quarter
 
 
@@ -94,19 +104,23 @@ def open_dataset(name: str, limit: int | None = None, frames: int | None = None)
     """
     known = config.load().datasets
     opinions: dict[str, Opinion] = {}
+    crop: int | None = None
+    pinned: dict[str, str] = {}
     if rated := csv_of(name):
         opinions = read_opinions(rated)
-        units = [Unit(image, {image: each.image}) for image, each in opinions.items()]
-        title, crop, pinned = rated.stem, None, {}
+        members = Members([Unit(image, {image: each.image}) for image, each in opinions.items()], {})
+        title = as_text(Path(rated.stem))
     elif name in known:
         about = known[name]
-        units, title, crop, pinned = units_of(name, about), name, about.crop, pins.read(name)
-        require_all(name, about, units)
-        limit = min(limit or len(units), about.most or len(units))
+        members, title, crop, pinned = units_of(name, about), name, about.crop, pins.read(name)
+        require_all(name, about, members.units)
+        limit = min(limit or len(members.units), about.most or len(members.units))
     else:
-        units, title, crop, pinned = _units_at(name, known), Path(name).expanduser().resolve().name, None, {}
+        members, title = _members_at(name, known), as_text(Path(Path(name).expanduser().resolve().name))
+    title = file_name(title, LONGEST_TITLE)
     reader = _Reader(crop, frames, pinned, {image: each.reference for image, each in opinions.items()})
-    for unit in chosen(units, limit):
+    reader.excluded |= members.excluded
+    for unit in chosen(members.units, limit):
         reader.read(unit)
     if not reader.photos:
         first = next(iter(reader.excluded.items()), None)
@@ -117,7 +131,9 @@ def open_dataset(name: str, limit: int | None = None, frames: int | None = None)
     rates = {photo.name: opinions[photo.name].mos for photo in reader.photos if photo.name in opinions}
     lines += [f"{image} rated {mos!r}" for image, mos in rates.items()]
     key = digest("\n".join([f"crop {crop}", *lines]).encode())[:16]
-    return Dataset(title, reader.photos, key, reader.asked, crop, reader.excluded, reader.clips, rates)
+    return Dataset(
+        file_name(title, LONGEST_TITLE), reader.photos, key, reader.asked, crop, reader.excluded, reader.clips, rates
+    )
 
 
 def photo_at(name: str, path: Path, clip: str = "", reference: Path | None = None) -> Photo:
@@ -133,7 +149,7 @@ def photo_at(name: str, path: Path, clip: str = "", reference: Path | None = Non
     return Photo(name, path, height, width, clip, reference=reference)
 
 
-def _units_at(name: str, known: dict[str, config.DatasetConfig]) -> list[Unit]:
+def _members_at(name: str, known: dict[str, config.DatasetConfig]) -> Members:
     """Returns the units of a folder, or a single file as one unit."""
     path = Path(name).expanduser()
     if not path.exists():
@@ -141,7 +157,7 @@ def _units_at(name: str, known: dict[str, config.DatasetConfig]) -> list[Unit]:
     if path.is_dir():
         return units_below(path)
     file = as_text(Path(path.name))
-    return [Unit(file, {file: path})]
+    return Members([Unit(file, {file: path})], {})
 
 
 class _Reader:
@@ -178,6 +194,7 @@ class _Reader:
 
     def _images(self, image: str, file: Path, clip: str) -> list[Photo]:
         """Returns the photograph of an image file, or the frames of a video."""
+        _require_file(file)
         if file.suffix.lower() in VIDEOS:
             video = _examined(file)
             self._hash(image, file)
@@ -193,6 +210,7 @@ class _Reader:
         file = self.references.get(image)
         if file is None:
             return None
+        _require_file(file)
         if (size := _usable(*_size(file), self.crop)) != (height, width):
             raise _UnusableError(f"is {width}x{height}, and its reference {size[1]}x{size[0]}")
         if file not in self.digests:
@@ -207,6 +225,18 @@ class _Reader:
 
 class _UnusableError(Exception):
     """Why a file is excluded."""
+
+
+def _require_file(path: Path) -> None:
+    """Raises where a name stands for something else than a file: to open a pipe would wait for ever."""
+    try:
+        kind = stat.S_IFMT(path.stat().st_mode)
+    except FileNotFoundError:
+        raise _UnusableError("the file is missing") from None
+    except OSError as error:  # a link to itself, a folder that may not be entered
+        raise _UnusableError(f"cannot be read: {error.strerror}") from None
+    if kind != stat.S_IFREG:
+        raise _UnusableError(f"is {KINDS.get(kind, 'no file')}, which holds no image")
 
 
 def _examined(file: Path) -> Video:

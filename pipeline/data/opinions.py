@@ -7,6 +7,7 @@ import math
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
+from metric_robustness.pipeline.data.listing import as_text
 from metric_robustness.pipeline.errors import BenchError
 
 PREFIX = "iqa:"  # before the path of the CSV, where a data set is named
@@ -48,7 +49,7 @@ def read_opinions(path: Path) -> dict[str, Opinion]:
         for file in filter(None, (opinion.image, opinion.reference)):
             if not file.is_file():
                 raise BenchError(f"{place}: {file} is not there: put it there, or take the row out")
-        found[name] = opinion
+        found[as_text(Path(name))] = opinion
     if not found:
         raise BenchError(f"{path} must hold a row per image; got none: fill it in")
     if len(with_original := {name for name, opinion in found.items() if opinion.reference}) not in {0, len(found)}:

@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from metric_robustness.pipeline.config import DatasetConfig
 from metric_robustness.pipeline.data import pins
+from metric_robustness.pipeline.data.listing import files_below
 from metric_robustness.pipeline.errors import BenchError, DataError
 from metric_robustness.pipeline.files import digest
-
-IMAGES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".ppm"}
-VIDEOS = {  # what FFmpeg names so by the containers that video.py lets it open
-    *(".mp4", ".m4v", ".mov", ".qt", ".3gp", ".3g2", ".f4v", ".mkv", ".webm", ".avi", ".y4m", ".flv", ".wmv", ".asf"),
-    *(".ts", ".mts", ".m2ts", ".m2t", ".mpg", ".mpeg", ".mpe", ".vob", ".m2v", ".m1v", ".ogv", ".mxf"),
-}
 
 
 class Unit(NamedTuple):
@@ -31,7 +24,14 @@ class Unit(NamedTuple):
         return str(PurePosixPath(self.name).parent)
 
 
-def units_of(name: str, about: DatasetConfig) -> list[Unit]:
+class Members(NamedTuple):
+    """The units of a data set, and the folders that are left out of it, each with the reason."""
+
+    units: list[Unit]
+    excluded: dict[str, str]
+
+
+def units_of(name: str, about: DatasetConfig) -> Members:
     """Returns the units of a data set of benchmark.yml.
 
     The names are those of its manifest, else of its list of clips, else of `files`, else of what lies in its folder.
@@ -41,22 +41,25 @@ def units_of(name: str, about: DatasetConfig) -> list[Unit]:
         BenchError: If the data set is not on this machine.
     """
     folder = about.folder()
+    excluded: dict[str, str] = {}
     if pinned := pins.read(name):
-        names: Iterable[str] = pinned
+        files = {file: folder / file for file in pinned}
     elif not folder.is_dir():
         source = f" from {about.source}" if about.source else ""
         raise BenchError(f"data set {name} must lie in {folder}: put it there{source}, or set METRIC_ROBUSTNESS_DATA")
     elif about.list:
-        names = [file.format(line=line) for line in _lines(folder / about.list) for file in about.files]
+        named = [file.format(line=line) for line in _lines(folder / about.list) for file in about.files]
+        files = {file: folder / file for file in named}
+    elif about.files:
+        files = {file: folder / file for file in about.files}
     else:
-        names = about.files or list(files_below(folder))
-    files = {file: folder / os.fsdecode(file) for file in names}
+        files, excluded = files_below(folder)
     if about.clips == "folders":
         clips: dict[str, dict[str, Path]] = {}
         for file, path in files.items():
             clips.setdefault(str(PurePosixPath(file).parent), {})[file] = path
-        return [Unit(clip, frames) for clip, frames in clips.items()]
-    return [Unit(file, {file: path}) for file, path in files.items()]
+        return Members([Unit(clip, frames) for clip, frames in clips.items()], excluded)
+    return Members(_one_each(files), excluded)
 
 
 def require_all(name: str, about: DatasetConfig, units: list[Unit]) -> None:
@@ -75,20 +78,10 @@ def require_all(name: str, about: DatasetConfig, units: list[Unit]) -> None:
         )
 
 
-def units_below(folder: Path) -> list[Unit]:
+def units_below(folder: Path) -> Members:
     """Returns the photographs and videos of a folder and those below it, sorted."""
-    return [Unit(file, {file: path}) for file, path in files_below(folder).items()]
-
-
-def files_below(folder: Path) -> dict[str, Path]:
-    """Returns the paths of all images and videos by their names; includes links to nowhere."""
-    found = (path for path in sorted(folder.rglob("*")) if not path.name.startswith(".") and not path.is_dir())
-    return {as_text(path.relative_to(folder)): path for path in found if path.suffix.lower() in IMAGES | VIDEOS}
-
-
-def as_text(path: Path) -> str:
-    """Returns a path with "/"; writes bytes that are no UTF-8, which file systems allow, in hexadecimal."""
-    return os.fsencode(path.as_posix()).decode(errors="backslashreplace")
+    listed = files_below(folder)
+    return Members(_one_each(listed.files), listed.excluded)
 
 
 def chosen(units: list[Unit], count: int | None) -> list[Unit]:
@@ -111,6 +104,10 @@ def chosen(units: list[Unit], count: int | None) -> list[Unit]:
             ranks[name] = ((index + offset) / len(members), hashed)
     taken = set(sorted(ranks, key=ranks.__getitem__)[:count])
     return [unit for unit in units if unit.name in taken]
+
+
+def _one_each(files: dict[str, Path]) -> list[Unit]:
+    return [Unit(file, {file: path}) for file, path in files.items()]
 
 
 def _lines(path: Path) -> list[str]:

@@ -11,7 +11,8 @@ from metric_robustness.pipeline import config
 from metric_robustness.pipeline.config import DatasetConfig
 from metric_robustness.pipeline.data import pins
 from metric_robustness.pipeline.data.colours import VideoError
-from metric_robustness.pipeline.data.units import VIDEOS, chosen, files_below, units_of
+from metric_robustness.pipeline.data.listing import VIDEOS, files_below
+from metric_robustness.pipeline.data.units import chosen, units_of
 from metric_robustness.pipeline.data.video import examine
 from metric_robustness.pipeline.errors import BenchError, DataError, suggestion
 from metric_robustness.pipeline.files import file_digest
@@ -80,7 +81,7 @@ def verify(name: str, about: DatasetConfig, on_progress: OnProgress) -> DatasetV
         if not problems and images != about.images:
             problems[""] = f"{name} must hold {about.images} images; got {images}: get it again from {about.source}"
     there = sum(path.is_file() for path in wanted.values())
-    unnamed = {} if about.files else files_below(about.folder())
+    unnamed = {} if about.files else files_below(about.folder()).files
     return DatasetVerdict(name, len(wanted), there, right, len(unnamed.keys() - wanted.keys()), problems)
 
 
@@ -128,7 +129,7 @@ def pin(name: str, about: DatasetConfig, on_progress: OnProgress) -> Path:
     if problems := verify(name, about, on_progress).problems:
         file, problem = next(iter(problems.items()))
         raise DataError(f"{name} must be complete to be pinned; {' '.join(filter(None, [file, problem]))}")
-    taken = [file for unit in chosen(units_of(name, about), about.most) for file in unit.files.items()]
+    taken = [file for unit in chosen(units_of(name, about).units, about.most) for file in unit.files.items()]
     return pins.write(name, dict(_hashed(taken, on_progress)))
 
 
@@ -139,4 +140,4 @@ def _hashed(files: list[tuple[str, Path]], on_progress: OnProgress) -> Iterator[
 
 
 def _files(name: str, about: DatasetConfig) -> dict[str, Path]:
-    return {file: path for unit in units_of(name, about) for file, path in unit.files.items()}
+    return {file: path for unit in units_of(name, about).units for file, path in unit.files.items()}

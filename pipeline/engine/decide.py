@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping, Set
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -14,8 +15,9 @@ from metric_robustness.pipeline import config
 from metric_robustness.pipeline.catalogue import lookup
 from metric_robustness.pipeline.catalogue.entry import Entry
 from metric_robustness.pipeline.cells.cell import NO_CLIPS, Cell, Decision, is_universal
+from metric_robustness.pipeline.cells.finished import require_kept, with_what_is_there
 from metric_robustness.pipeline.cells.settings import Settings
-from metric_robustness.pipeline.cells.stamp import DatasetFacts, read_stamp
+from metric_robustness.pipeline.cells.stamp import DatasetFacts, Stamp
 from metric_robustness.pipeline.data.dataset import Dataset, open_dataset
 from metric_robustness.pipeline.engine.attack.passes import attack_passes, distortions_of
 from metric_robustness.pipeline.engine.attack.settings import attack_variants
@@ -26,6 +28,7 @@ from metric_robustness.pipeline.engine.selection import Selection
 from metric_robustness.pipeline.engine.universal.patterns import open_training_set
 from metric_robustness.pipeline.errors import BenchError, DataError
 from metric_robustness.pipeline.store.sync import Sync
+from metric_robustness.pipeline.terminal import err
 from metric_robustness.pipeline.weights.provision import missing, provide
 
 
@@ -55,6 +58,13 @@ class Inputs:
         """Returns what stamps say of the images."""
         return list(map(dataset_facts, self.datasets))
 
+    def called(self, names: Mapping[str, Set[str]]) -> Inputs:
+        """Returns the same images under the names that a folder's rows have for them, by their digests.
+
+        A data set is known by its files: its folder may have been renamed since.
+        """
+        return replace(self, datasets=_called(self.datasets, names), train=_called(self.train, names))
+
     def train_facts(self, attack: Entry) -> list[DatasetFacts]:
         """Returns what stamps say of the training sets; nothing for an attack that is not fitted."""
         return list(map(dataset_facts, self.train)) if is_universal(attack) else []
@@ -69,6 +79,20 @@ def dataset_facts(dataset: Dataset) -> DatasetFacts:
         clips=dataset.asked_clips,
         excluded=dataset.excluded,
     )
+
+
+def _called(datasets: list[Dataset], names: Mapping[str, Set[str]]) -> list[Dataset]:
+    found = list(datasets)
+    for index, dataset in enumerate(datasets):
+        known, taken = names.get(dataset.digest, set()), {each.name for each in found}
+        if known and dataset.name not in known and not known & taken:
+            found[index] = replace(dataset, name=min(known))
+            err.print(
+                f"{dataset.name} holds the images that the rows call {min(known)}: they keep that name",
+                markup=False,
+                soft_wrap=True,
+            )
+    return found
 
 
 def open_inputs(selection: Selection, settings: Settings) -> Inputs:
@@ -130,6 +154,24 @@ def cells_of(metrics: list[Entry], inputs: Inputs, settings: Settings) -> list[C
     ]
 
 
+def beside(cells: list[Cell], there: Mapping[Path, Stamp], machine: Machine, key: str) -> list[Cell]:
+    """Returns the cells as they are run in a folder that holds finished rows: a rerun adds.
+
+    Args:
+        cells: As they are asked for.
+        there: What lies finished in the folder.
+        machine: Says whether finished rows may be replaced.
+        key: What the one cell was planned as; with one it is run as it is.
+
+    Raises:
+        BenchError: If they would replace rows of other images or settings.
+    """
+    if machine.replace:
+        return cells
+    require_kept(cells, there, machine.out)
+    return cells if key else [with_what_is_there(cell, there, machine.out) for cell in cells]
+
+
 def decide(cell: Cell, inputs: Inputs, machine: Machine, sync: Sync) -> Decision:
     """Returns what happens to a cell, and why; copies a finished cell from the result store.
 
@@ -158,23 +200,6 @@ def _are_saved(cell: Cell, out: Path) -> bool:
     """Tells whether a cell's images are saved; a video metric's rows are about clips, so no manifest names them."""
     folder = cell.images(out)
     return folder.is_dir() if cell.metric.kind == "video" else is_whole(folder)
-
-
-def require_same_data(cells: list[Cell], out: Path) -> None:
-    """Raises BenchError if the folder holds finished rows of other data sets, which this run would replace."""
-    for cell in cells:
-        stamp = read_stamp(cell.csv(out).with_suffix(".json"))
-        if stamp is not None and stamp.status == "done":
-            for kind, there, here in (
-                ("data set", stamp.datasets, cell.datasets),
-                ("training set", stamp.train, cell.train),
-            ):
-                names = sorted(dataset.name for dataset in there)
-                if names != sorted(here):
-                    raise BenchError(
-                        f"{out} holds rows of {kind} {', '.join(names)}; this run is of "
-                        f"{', '.join(sorted(here))}: choose another --out"
-                    )
 
 
 def require_key(cells: list[Cell], key: str) -> None:

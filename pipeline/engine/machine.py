@@ -22,6 +22,7 @@ class Machine:
         sync_every: Seconds between two copies of unfinished work in the store.
         checkpoint_every: Seconds of a fit that a kill may cost.
         save_images: Whether attacked images are written, with a manifest.
+        replace: Whether finished rows of other images or settings may be replaced.
     """
 
     out: Path
@@ -32,6 +33,7 @@ class Machine:
     sync_every: float = 300
     checkpoint_every: float = 30
     save_images: bool = False
+    replace: bool = False
 
     def sync(self) -> Sync:
         """Opens the store: once in every process."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple, Protocol, TypeAlias
 
@@ -25,6 +25,7 @@ class Event(NamedTuple):
     work: int  # passes over an image
     status: Literal["", "done", "failed", "skipped"] = ""
     reason: str = ""
+    excluded: Mapping[str, str] | None = None  # of a cell that is done: image -> why it has no row
 
 
 OnEvent: TypeAlias = Callable[[Event], None]
@@ -47,18 +48,26 @@ class Summary:
     Attributes:
         statuses: How many cells ended with each status.
         reasons: Why a cell failed or was skipped, by (metric, attack).
-        excluded: Why no cell could use an image, by the image.
+        excluded: By image, or other file, and the reason: the metrics that have no row of it; none stands for all.
+        kept: The failed and skipped cells of `reasons` whose earlier rows lie in the folder.
     """
 
     statuses: Counter[str] = field(default_factory=Counter)
     reasons: dict[tuple[str, str], str] = field(default_factory=dict)
-    excluded: dict[str, str] = field(default_factory=dict)
+    excluded: dict[tuple[str, str], set[str]] = field(default_factory=dict)
+    kept: set[tuple[str, str]] = field(default_factory=set)
 
     def add(self, cell: Cell, status: str, reason: str) -> None:
         """Counts a cell."""
         self.statuses[status] += 1
         if reason and status in {"failed", "skipped"}:
             self.reasons[cell.metric.name, cell.label] = reason
+
+    def exclude(self, metric: str, excluded: Mapping[str, str]) -> None:
+        """Adds images without a row of a metric, each with the reason."""
+        for named in excluded.items():
+            if self.excluded.get(named) != set():
+                self.excluded.setdefault(named, set()).add(metric)
 
 
 class Share:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -11,10 +12,11 @@ from typing import Any
 from metric_robustness.pipeline.catalogue import lookup
 from metric_robustness.pipeline.cells.cell import Cell
 from metric_robustness.pipeline.cells.distortion import NONE
+from metric_robustness.pipeline.cells.finished import finished, is_finished, names_there
 from metric_robustness.pipeline.cells.proof import proof_of
 from metric_robustness.pipeline.cells.row import to_csv
 from metric_robustness.pipeline.cells.settings import Settings
-from metric_robustness.pipeline.cells.stamp import Probe, Stamp, Status, stamp_of
+from metric_robustness.pipeline.cells.stamp import Probe, Stamp, Status, excluded_of, read_stamp, stamp_of
 from metric_robustness.pipeline.data.codecs import parse as parse_codec
 from metric_robustness.pipeline.data.dataset import Dataset
 from metric_robustness.pipeline.engine.attack.settings import attack_settings
@@ -22,11 +24,11 @@ from metric_robustness.pipeline.engine.cell import CellResult, CellRun
 from metric_robustness.pipeline.engine.clips.runner import open_runner
 from metric_robustness.pipeline.engine.decide import (
     Inputs,
+    beside,
     cells_of,
     decide,
     open_inputs,
     require_key,
-    require_same_data,
     work_ahead,
 )
 from metric_robustness.pipeline.engine.device import (
@@ -48,6 +50,7 @@ from metric_robustness.pipeline.engine.workers import in_processes
 from metric_robustness.pipeline.errors import DataError, TransientError
 from metric_robustness.pipeline.files import digest, folder_lock, write_atomically
 from metric_robustness.pipeline.store.sync import Sync
+from metric_robustness.pipeline.terminal import err
 
 
 def run(selection: Selection, settings: Settings, machine: Machine, listener: Listener, *, key: str = "") -> Summary:
@@ -70,32 +73,40 @@ def run(selection: Selection, settings: Settings, machine: Machine, listener: Li
     parse_codec(settings.codec)
     sync = machine.sync()
     with folder_lock(machine.out):
-        inputs = open_inputs(selection, settings)
+        there, inputs = finished(machine.out), open_inputs(selection, settings)
+        if not key:
+            inputs = inputs.called(names_there(there))
         if machine.save_images:
-            require_names(inputs.datasets)
-        cells = cells_of(metrics, inputs, settings)
-        require_same_data(cells, machine.out)
+            require_names(inputs.datasets, machine.out)
+        cells = beside(cells_of(metrics, inputs, settings), there, machine, key)
         require_key(cells, key)
-        summary = Summary(excluded={image: why for each in inputs.datasets for image, why in each.excluded.items()})
+        summary = Summary(excluded={named: set() for each in inputs.datasets for named in each.excluded.items()})
+        again: Counter[str] = Counter()
         jobs: dict[str, Job] = {}
         for cell in cells:
             job = jobs.setdefault(cell.metric.name, Job([], inputs, machine, selection.preset))
             action, reason = decide(cell, inputs, machine, sync)
             if action == "run":
                 job.cells.append(cell)
+                again[reason] += cell.csv(machine.out) in there
                 continue
             summary.add(cell, action, reason)
+            if action == "done" and (stamp := read_stamp(cell.csv(machine.out).with_suffix(".json"))):
+                summary.exclude(cell.metric.name, excluded_of(stamp))
             if action != "done":
                 write_cell(cell, machine, sync, _stamp(cell, action, reason, job))
         todo = [job for job in jobs.values() if job.cells]
         ahead = [cell for job in todo for cell in job.cells]
         listener.begin(work_ahead(ahead, inputs), len(ahead), summary.statuses["done"])
+        for reason, count in (+again).items():
+            err.print(f"{count} of them replace finished rows: {reason}", markup=False, soft_wrap=True)
         by_name = {(cell.metric.name, cell.attack.name): cell for cell in ahead}
 
         def on_event(event: Event) -> None:
             listener.on_event(event)
             if event.status:
                 summary.add(by_name[event.metric, event.what], event.status, event.reason)
+                summary.exclude(event.metric, event.excluded or {})
 
         if machine.jobs == 1 or len(todo) <= 1:
             for job in todo:
@@ -103,6 +114,8 @@ def run(selection: Selection, settings: Settings, machine: Machine, listener: Li
         else:
             in_processes([partial(run_alone, job) for job in todo], machine.jobs, on_event)
         _require_there(cells, machine)
+        still = {(csv.parent.name, csv.stem) for csv in finished(machine.out)}
+        summary.kept = still & summary.reasons.keys()
     return summary
 
 
@@ -158,8 +171,9 @@ def run_metric(job: Job, sync: Sync, on_event: OnEvent) -> None:
             on_event(Event(entry.name, cell.attack.name, 0, "failed", str(error)))
             continue
         _finish(runner, cell, job, result)
-        excluded = sum(map(len, result.excluded.values()))
-        on_event(Event(entry.name, cell.attack.name, 0, "done", f"{excluded} images excluded" if excluded else ""))
+        excluded = {image: why for images in result.excluded.values() for image, why in images.items()}
+        told = f"{len(excluded)} images excluded" if excluded else ""
+        on_event(Event(entry.name, cell.attack.name, 0, "done", told, excluded))
 
 
 def _finish(runner: MetricRunner, cell: Cell, job: Job, result: CellResult) -> None:
@@ -208,11 +222,12 @@ def _stamp(cell: Cell, status: Status, reason: str, job: Job, took: Mapping[str,
 
 
 def write_cell(cell: Cell, machine: Machine, sync: Sync, stamp: Stamp, csv: str | None = None) -> None:
-    """Writes a cell's rows, then its stamp, which makes them count; a cell without rows keeps no old ones."""
+    """Writes a cell's rows, then its stamp, which makes them count; a cell that gave none keeps its finished rows."""
     path = cell.csv(machine.out)
-    if csv is None:
-        path.unlink(missing_ok=True)
-    else:
-        write_atomically(path, csv)
-    write_atomically(path.with_suffix(".json"), stamp.to_json())
+    if csv is not None or machine.replace or not is_finished(path):
+        if csv is None:
+            path.unlink(missing_ok=True)
+        else:
+            write_atomically(path, csv)
+        write_atomically(path.with_suffix(".json"), stamp.to_json())
     sync.keep(cell, stamp, csv)

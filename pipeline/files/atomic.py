@@ -14,6 +14,8 @@ from pathlib import Path
 from metric_robustness.pipeline.errors import BenchError, TransientError
 
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}  # no room on the disk, in the quota, or under `ulimit -f`
+LONGEST = 200  # bytes of a name; file systems allow 255, of which endings and temporary names take some
+LONGEST = 200  # bytes of a name; file systems allow 255, of which endings and temporary names take some
 OTHER_OUT = "choose another --out"  # what to do where an output folder cannot be written to
 WRITING = ".writing"  # how the name of a file ends that is being written, or was when its process was killed
 
@@ -112,6 +114,18 @@ def append_line(path: Path, line: str) -> None:
             file.write(f"{line}\n".encode())
             file.flush()
             os.fsync(file.fileno())
+
+
+def file_name(name: str, most: int = LONGEST) -> str:
+    """Returns a name that a file or folder can have: `name` itself, or its beginning and a hash where it is too long.
+
+    Args:
+        name: What the file is about.
+        most: Bytes that the result may have.
+    """
+    if len(data := name.encode()) <= most:
+        return name
+    return f"{data[: most - 17].decode(errors='ignore')}-{digest(data)[:16]}"
 
 
 def digest(data: bytes) -> str:

@@ -30,7 +30,10 @@ JOB = "aggregate"
 FOLDER = "public"  # of the artifacts
 SUMS = "SHA256SUMS"
 ROWS = "rows.zip"
-TABLES = ("leaderboard.md", "leaderboard.csv", "leaderboard.json", "scores.csv", "cells.csv", "ranges.csv")
+TABLES = (
+    *("leaderboard.md", "leaderboard.csv", "leaderboard.json", "scores.csv"),
+    *("cells.csv", "ranges.csv", "excluded.csv"),
+)
 TOKENS = ("GITLAB_TOKEN", "CI_JOB_TOKEN")  # the first that is set is used
 LINE = re.compile(r"([0-9a-f]{64}) [ *](\S+)")
 ANSWERS = 3  # tries, since a pipeline may end while we download
@@ -69,7 +72,7 @@ def fetch(
             that takes the bytes that have arrived, and of how many if that is known.
 
     Raises:
-        BenchError: If a name or the token is wrong, or there is nothing to download.
+        BenchError: If a name or the token is wrong, there is nothing to download, or `out`/rows is somebody else's.
         DataError: If what arrives is damaged.
         TransientError: If the server stays away, or the disk is full.
     """
@@ -136,7 +139,8 @@ def _unpack(archive: Path, sha256: str, folder: Path) -> int:
     """Unpacks the rows unless they are unpacked already; returns how many files they are."""
     mark = folder.with_name(".rows.sha256")
     if not (folder.is_dir() and mark.is_file() and mark.read_text(encoding="utf-8") == sha256):
-        mark.unlink(missing_ok=True)
+        if folder.exists() and not mark.exists():
+            raise BenchError(f"{folder} holds what no fetch brought, and would be replaced: choose another --out")
         with err.status(f"unpacking {archive.name}"):
             unpack(archive, folder)
         write_atomically(mark, sha256)

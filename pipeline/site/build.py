@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from metric_robustness.pipeline.cells.stamp import AttackFacts, MetricFacts, Stamp, read_stamp
+from metric_robustness.pipeline.errors import BenchError
 from metric_robustness.pipeline.files import write_atomically
 from metric_robustness.pipeline.scoring.board.leaderboard import Leaderboard, Section
 from metric_robustness.pipeline.scoring.board.standing import Standing
@@ -27,7 +28,9 @@ from metric_robustness.pipeline.site.profile import profile
 from metric_robustness.pipeline.site.speed import Speed, speed
 from metric_robustness.pipeline.site.views import views
 
-OURS = ("metrics/*.html", "attacks/*.html", "gallery/*.png")  # files that are deleted if only an earlier site had them
+# Names the files of a site: the next one deletes those of them that it does not write, and nothing else.
+WRITTEN = "assets/written.txt"
+SHARED = ("index.html", "heatmap.html", "attacks.html", "plots.html", "downloads.html", "about.html")
 
 
 @dataclass
@@ -100,10 +103,22 @@ def write_site(board: Leaderboard, source: Path, out: Path, ranges: Path | None 
     pages.write_assets()
     for path, content in gallery.files.items():
         pages.write_bytes(path, content)
-    for pattern in OURS:
-        for file in out.glob(pattern):
-            if file.relative_to(out).as_posix() not in pages.written:
-                file.unlink()
+    for name in _earlier(out) - pages.written:
+        (out / name).unlink(missing_ok=True)
+    write_atomically(out / WRITTEN, "".join(f"{name}\n" for name in sorted(pages.written)))
+
+
+def require_own_pages(out: Path) -> None:
+    """Raises BenchError if a folder holds a page that the site would replace and no report wrote."""
+    ours = (out / WRITTEN).exists() or (out / "leaderboard.json").exists()
+    if foreign := [name for name in SHARED if not ours and (out / name).exists()]:
+        raise BenchError(f"{out} holds {foreign[0]}, which no report wrote and this one replaces: choose another --out")
+
+
+def _earlier(out: Path) -> set[str]:
+    """Returns the files of the site that is there; none if it was written before sites listed them."""
+    listed = (out / WRITTEN).read_text(encoding="utf-8").splitlines() if (out / WRITTEN).is_file() else []
+    return {name for name in listed if not name.startswith("/") and ".." not in name.split("/")}
 
 
 def _attacks(board: Leaderboard, stamps: Collection[Stamp]) -> dict[str, AttackView]:

@@ -15,6 +15,7 @@ FILES = {
     "leaderboard.md": "the leaderboard, to read",
     "scores.csv": "every score of every cell, with intervals",
     "defences.csv": "every defence under every attack",
+    "excluded.csv": "every image that gave no row, with the reason",
     "ranges.csv": "measured range of every metric",
     "cells.csv": "how every cell ended, and what it took",
     "rows.zip": "every row: one per image, attack and metric, each file with the stamp of what it was made from",

@@ -14,7 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
-from metric_robustness.pipeline.cells.cell import images_folder
+from metric_robustness.pipeline.cells.cell import image_file, images_folder
 from metric_robustness.pipeline.cells.fit import read_fit_stamp
 from metric_robustness.pipeline.files import digest
 from metric_robustness.pipeline.scoring.read.cells import StoredCell
@@ -149,7 +149,7 @@ def _saved(folder: Path, row: TableRow) -> Path | None:
 
     The engine saves a frame as VIDEO#0012.png, or in a folder named after the clip.
     """
-    path = folder / f"{row['image']}.png"
+    path = folder / image_file(str(row["image"]))
     if not path.resolve().is_relative_to(folder.resolve()):
         return None
     if path.is_file():

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from PIL import Image
 from scratch import BRIGHTNESS, Tree
 
 from metric_robustness.pipeline.data.images import decode, to_tensor
@@ -327,15 +328,18 @@ def test_what_breaks_in_a_metric_is_named_and_counted_and_costs_only_its_own_cel
 
 def test_a_run_that_leaves_images_out_is_a_success_and_names_them(laboratory, photos, tmp_path):
     folder = Path(shutil.copytree(photos, tmp_path / "photos"))
-    (folder / "broken ä.png").write_bytes((photos / "coffee.png").read_bytes()[:900])
+    with Image.open(photos / "coffee.png") as image:
+        image.save(folder / "broken ä.jpg", quality=95)
+    (folder / "broken ä.jpg").write_bytes((folder / "broken ä.jpg").read_bytes()[:-400])  # its header is whole
     (folder / "text.png").write_text("text")
     told = run(laboratory, tmp_path / "out", folder, attacks="noise", metrics="brightness")
     assert told.returncode == 0
     assert "excluded: text.png: cannot be read" in told.stderr
+    assert "excluded: broken ä.jpg: cannot be decoded" in told.stderr
     assert "2 images excluded" in told.stderr
     (dataset,) = stamp(tmp_path / "out", "brightness/noise")["datasets"]
     assert dataset["images"] == 8
-    assert set(dataset["excluded"]) == {"broken ä.png", "text.png"}
+    assert set(dataset["excluded"]) == {"broken ä.jpg", "text.png"}
 
 
 def test_a_full_disk_can_be_tried_again_and_nothing_finished_is_lost(finished, laboratory, photos, tmp_path):

@@ -19,8 +19,9 @@ from metric_robustness.pipeline.cells.distortion import Distortion
 from metric_robustness.pipeline.cells.settings import Settings
 from metric_robustness.pipeline.cells.stamp import read_stamp
 from metric_robustness.pipeline.data.images import decode, to_tensor
+from metric_robustness.pipeline.data.written import MANIFEST
 from metric_robustness.pipeline.engine.metric.build import build_metric
-from metric_robustness.pipeline.engine.saved.manifest import NAME, read_manifests
+from metric_robustness.pipeline.engine.saved.manifest import read_manifests
 from metric_robustness.pipeline.engine.saved.read import read_saved
 from metric_robustness.pipeline.engine.saved.share import share
 from metric_robustness.pipeline.errors import BenchError, DataError
@@ -72,7 +73,7 @@ def again(made) -> Path:
 def test_the_manifest_names_every_image_with_its_hashes_scores_and_settings(made):
     folder = made / "out" / "images" / "none" / "default" / "fgsm" / "small_cnn"
     rows = {row["image"]: row for row in lines(made / "out" / "small_cnn" / "fgsm.csv")}
-    found = {line["image"]: line for line in lines(folder / NAME)}
+    found = {line["image"]: line for line in lines(folder / MANIFEST)}
     assert found.keys() == rows.keys() == {"one.png", "two.png", "deep/three.png"}
     for name, line in found.items():
         assert line["file"] == f"default/{name}.png"
@@ -82,7 +83,7 @@ def test_the_manifest_names_every_image_with_its_hashes_scores_and_settings(made
         assert (line["clear_score"], line["attacked_score"]) == (rows[name]["clear"], rows[name]["attacked"])
         assert line["key"] == read_stamp(made / "out" / "small_cnn" / "fgsm.json").key
         assert json.loads(line["settings"])["eps"] == pytest.approx(10 / 255)
-    through = lines(made / "out" / "images" / "flip" / "default" / "fgsm" / "small_cnn" / NAME)
+    through = lines(made / "out" / "images" / "flip" / "default" / "fgsm" / "small_cnn" / MANIFEST)
     assert {(line["metric"], line["defence"]) for line in through} == {("small_cnn", "flip")}
 
 
@@ -129,7 +130,7 @@ def test_what_is_done_is_not_done_again_and_images_without_a_manifest_do_not_cou
 
 def test_a_run_whose_manifest_is_gone_saves_again_and_ends_in_the_same_bytes(made, tmp_path):
     out = Path(shutil.copytree(made / "out", tmp_path / "out"))
-    manifest = out / "images" / "none" / "default" / "fgsm" / "small_cnn" / NAME
+    manifest = out / "images" / "none" / "default" / "fgsm" / "small_cnn" / MANIFEST
     before = manifest.read_bytes()
     manifest.unlink()
     fgsm = {"attacks": ["fgsm"], "datasets": [str(made / "photos")]}
@@ -144,7 +145,7 @@ def test_a_manifest_that_anybody_writes_by_hand_needs_five_columns(made, tmp_pat
     Image.new("RGB", (48, 40), (200, 10, 10)).save(folder / "bad.png")
     sums = (file_digest(folder / name) for name in ("bad.png", "clear.png"))
     told = "bad.png,{},clear.png,{},magic\n".format(*sums)
-    (folder / NAME).write_text(f"file,sha256,clear,clear_sha256,attack\n{told}")
+    (folder / MANIFEST).write_text(f"file,sha256,clear,clear_sha256,attack\n{told}")
     run_quietly(["gmsd"], tmp_path / "out", from_images=folder)
     (row,) = lines(tmp_path / "out" / "gmsd" / "magic.csv")
     assert (row["dataset"], row["image"], float(row["linf"]) > 0.1) == ("theirs", "bad", True)
@@ -175,10 +176,10 @@ def test_two_images_for_one_place_are_excluded_and_cost_the_others_nothing(copy,
     )
     assert len(read_saved(copy)[0]) == 3  # images that are there twice count once
     Image.new("RGB", (48, 40)).save(other / "default" / "one.png.png")
-    rows = lines(other / NAME)
+    rows = lines(other / MANIFEST)
     for row in rows:
         row["sha256"] = file_digest(other / row["file"])
-    with (other / NAME).open("w", newline="") as file:
+    with (other / MANIFEST).open("w", newline="") as file:
         writer = csv.DictWriter(file, rows[0])
         writer.writeheader()
         writer.writerows(rows)
@@ -207,7 +208,7 @@ def test_two_images_for_one_place_are_excluded_and_cost_the_others_nothing(copy,
     ],
 )
 def test_what_is_wrong_with_a_manifest_is_told_in_one_line(tmp_path, text, says):
-    (tmp_path / NAME).write_text(text)
+    (tmp_path / MANIFEST).write_text(text)
     with pytest.raises(BenchError, match=says) as error:
         read_manifests(tmp_path)
     assert "\n" not in str(error.value)

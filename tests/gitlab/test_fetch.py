@@ -79,6 +79,14 @@ def test_the_rows_are_unpacked(gitlab: GitLabServer, tmp_path: Path) -> None:
     assert found.cells == 4
 
 
+def test_rows_that_no_fetch_brought_are_not_replaced(gitlab: GitLabServer, tmp_path: Path) -> None:
+    (tmp_path / "rows").mkdir()
+    (tmp_path / "rows" / "mine.csv").touch()
+    with pytest.raises(BenchError, match="rows holds what no fetch brought, and would be replaced: choose another"):
+        fetch(raw=True, out=tmp_path)
+    assert list(content(tmp_path / "rows")) == ["mine.csv"]
+
+
 @pytest.mark.parametrize(("variable", "kind"), [("GITLAB_TOKEN", "private"), ("CI_JOB_TOKEN", "job")])
 def test_a_private_project_is_read_with_the_token_that_is_there(
     gitlab: GitLabServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str, kind: str

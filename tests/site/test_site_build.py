@@ -9,12 +9,16 @@ import zipfile
 import numpy as np
 import pytest
 from PIL import Image
+from run_folder import RunFolder
 
 from metric_robustness.pipeline.cells.fit import FitStamp
 from metric_robustness.pipeline.cells.stamp import DatasetFacts
+from metric_robustness.pipeline.errors import BenchError
 from metric_robustness.pipeline.scoring.read.cells import read_cells
 from metric_robustness.pipeline.scoring.scores.robustness import SCORES, ScoreScale
+from metric_robustness.pipeline.scoring.tables.write import write_tables
 from metric_robustness.pipeline.site.addresses import address
+from metric_robustness.pipeline.site.build import require_own_pages
 from metric_robustness.pipeline.site.downloads import citation
 from metric_robustness.pipeline.site.drawing import Axis, shade
 from metric_robustness.pipeline.site.profile import POINTS, profile
@@ -44,12 +48,30 @@ def filled(run_folder):
 
 def test_the_same_cells_give_the_same_bytes_and_old_pages_go(filled, build, tmp_path):
     first = contents(build(filled.path))
-    (tmp_path / "site" / "metrics" / "gone.html").write_text("old", encoding="utf-8")
-    assert contents(build(filled.path)) == first
+    filled.cell("gone", "ifgsm", [0.1, 0.2])
+    assert "metrics/gone.html" in contents(build(filled.path))
+    shutil.rmtree(filled.path / "gone")
+    (tmp_path / "site" / "metrics" / "mine.html").write_text("somebody's", encoding="utf-8")
+    after = contents(build(filled.path))
+    assert after.pop("metrics/mine.html") == b"somebody's"
+    assert after == first
     shutil.copytree(filled.path, tmp_path / "elsewhere")
     assert contents(build(tmp_path / "elsewhere", "other")) == first
     assert {"index.html", "metrics/weak.html", "attacks/ifgsm.html", "rows.zip", "assets/style.css"} <= first.keys()
     assert "defences.html" not in first
+
+
+def test_a_folder_of_somebody_else_is_not_written_over(filled, tmp_path):
+    for name in ("index.html", "about.html"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / name).write_text("somebody's", encoding="utf-8")
+        with pytest.raises(BenchError, match=f"holds {name}, which no report wrote.*choose another --out"):
+            require_own_pages(tmp_path / name)
+    other = RunFolder(tmp_path / "other")
+    other.cell("weak", "ifgsm", [0.1, 0.2])
+    with pytest.raises(BenchError, match="holds the rows of another run, whose tables it keeps: choose another --out"):
+        write_tables([filled.path], other.path)
+    assert not (other.path / "scores.csv").exists()
 
 
 def test_no_page_names_another_host(filled, build):

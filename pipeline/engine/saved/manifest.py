@@ -12,19 +12,19 @@ import json
 import math
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
 from functools import cache
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from metric_robustness.pipeline.data.units import IMAGES
+from metric_robustness.pipeline.data.listing import CONTROL, IMAGES
+from metric_robustness.pipeline.data.written import MANIFEST, NEEDED
 from metric_robustness.pipeline.errors import BenchError, DataError
 from metric_robustness.pipeline.files import digest, file_digest, write_atomically
 
-NAME = "manifest.csv"
 ATTACK = re.compile(r"[a-z][a-z0-9_]*")
 METRIC = re.compile(r"([a-z][a-z0-9_]*(\+[a-z][a-z0-9_-]*)*)?")
-NEEDED = ("file", "sha256", "clear", "clear_sha256", "attack")
 
 
 @dataclass(frozen=True)
@@ -94,6 +94,7 @@ def _seal(told: Mapping[str, str]) -> str:
     return digest(json.dumps(fields, sort_keys=True).encode())[:32]
 
 
+PATHS = {"file", "clear", "reference", "dataset", "image", "clip"}  # of these a blank at an end is a part
 COLUMNS = tuple(field.name for field in fields(SavedImage))
 
 
@@ -105,7 +106,7 @@ def write_manifest(folder: Path, images: Iterable[SavedImage]) -> None:
         writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
         writer.writeheader()
         writer.writerows(lines)
-        write_atomically(folder / NAME, text.getvalue())
+        write_atomically(folder / MANIFEST, text.getvalue())
 
 
 def read_manifests(folder: Path) -> dict[Path, list[SavedImage]]:
@@ -117,10 +118,10 @@ def read_manifests(folder: Path) -> dict[Path, list[SavedImage]]:
     """
     if not folder.is_dir():
         raise BenchError(f"--from-images must be a folder that run --save-images wrote; {folder} is none")
-    found = {path.parent: list(_read(path)) for path in sorted(folder.rglob(NAME))}
+    found = {path.parent: list(_read(path)) for path in sorted(folder.rglob(MANIFEST))}
     if not any(found.values()):
         raise BenchError(
-            f"{folder} must hold a {NAME} with images; got none: name what run --save-images wrote, or write one "
+            f"{folder} must hold a {MANIFEST} with images; got none: name what run --save-images wrote, or write one "
             f"with the columns {', '.join(NEEDED)}"
         )
     for own, images in found.items():
@@ -132,12 +133,19 @@ def read_manifests(folder: Path) -> dict[Path, list[SavedImage]]:
 def is_whole(folder: Path) -> bool:
     """Tells whether a folder has a manifest, and its images are those of it."""
     try:
-        images = list(_read(folder / NAME))
+        images = list(_read(folder / MANIFEST))
         _require_same(folder, images)
         _require_listed(folder, images, {folder})
     except BenchError:
         return False
     return bool(images)
+
+
+def saved_there(folder: Path) -> Iterator[SavedImage]:
+    """Yields what the manifests of a folder name, without a look at the images; skips manifests that are damaged."""
+    for path in sorted(folder.rglob(MANIFEST)):
+        with suppress(BenchError):
+            yield from _read(path)
 
 
 def _read(path: Path) -> Iterator[SavedImage]:
@@ -151,7 +159,11 @@ def _read(path: Path) -> Iterator[SavedImage]:
     for number, line in enumerate(lines, start=2):
         if len(line) != len(header):
             raise BenchError(f"{path}, row {number}: must have {len(header)} cells; got {len(line)}: correct it")
-        told = {name: text.strip() for name, text in zip(header, line, strict=True) if name in COLUMNS}
+        told = {
+            name: text if name in PATHS else text.strip()
+            for name, text in zip(header, line, strict=True)
+            if name in COLUMNS
+        }
         if (seal := told.get("seal")) and seal != _seal(told):
             raise DataError(
                 f"{path}, row {number}: is not what was written: restore it, or empty its seal to vouch for it"
@@ -166,6 +178,9 @@ def _checked(image: SavedImage, where: str) -> SavedImage:
     for name in ("file", "clear", "reference"):
         if Path(getattr(image, name)).is_absolute() or (name != "reference" and not getattr(image, name)):
             raise BenchError(f"{where}: {name} must be a path relative to the manifest; got {getattr(image, name)!r}")
+    for name in COLUMNS:
+        if re.search(f"[{CONTROL}]", getattr(image, name)):
+            raise BenchError(f"{where}: {name} must be without control characters; got {getattr(image, name)!r}")
     parts = PurePosixPath(image.image).parts
     for name, good in (
         ("attack", ATTACK.fullmatch(image.attack)),
@@ -194,10 +209,10 @@ def _require_same(folder: Path, images: Iterable[SavedImage]) -> None:
         for name, sha256 in [*listed, *([(image.reference, image.reference_sha256)] if image.reference else [])]:
             file = (folder / name).resolve()
             if not file.is_file():
-                raise DataError(f"{folder / name} is in {NAME} and is not there: restore it, or take out its row")
+                raise DataError(f"{folder / name} is in {MANIFEST} and is not there: restore it, or take out its row")
             if hashed(file) != sha256.lower():
                 told = f"its sha256 is {hashed(file)}, not {sha256 or 'given'}"
-                raise DataError(f"{folder / name} is not the file of {NAME}: {told}: restore it, or save it again")
+                raise DataError(f"{folder / name} is not the file of {MANIFEST}: {told}: restore it, or save it again")
 
 
 def _require_listed(folder: Path, images: Iterable[SavedImage], others: set[Path]) -> None:
@@ -207,4 +222,4 @@ def _require_listed(folder: Path, images: Iterable[SavedImage], others: set[Path
         nearest = next(parent for parent in path.parents if parent in others)
         shown = path.suffix.lower() in IMAGES and not path.name.startswith(".")  # hidden: being written
         if nearest == folder and shown and path.resolve() not in listed:
-            raise DataError(f"{path} is not in {NAME}: take it away, or add its row")
+            raise DataError(f"{path} is not in {MANIFEST}: take it away, or add its row")

@@ -10,13 +10,13 @@ from functools import cache
 from pathlib import Path
 
 from metric_robustness.metrics.base import Images
-from metric_robustness.pipeline.cells.cell import Cell
+from metric_robustness.pipeline.cells.cell import Cell, image_file
 from metric_robustness.pipeline.cells.distortion import NONE, Distortion
 from metric_robustness.pipeline.data.dataset import Dataset
 from metric_robustness.pipeline.data.images import Batch, write_png
 from metric_robustness.pipeline.engine.attack.passes import Pass, Trial
 from metric_robustness.pipeline.engine.attack.settings import attack_settings
-from metric_robustness.pipeline.engine.saved.manifest import SavedImage, write_manifest
+from metric_robustness.pipeline.engine.saved.manifest import SavedImage, saved_there, write_manifest
 from metric_robustness.pipeline.errors import BenchError
 from metric_robustness.pipeline.files import digest, file_digest
 
@@ -43,15 +43,15 @@ class ImageWriter:
         """Writes what is attacked, and the originals that it is compared with."""
         folder, originals = _clear_folders(self.cell, self.out, dataset.distorted, distortion)
         for index, photo in enumerate(batch.photos):
-            self._write(batch.images[index], folder / f"{photo.name}.png")
+            self._write(batch.images[index], folder / image_file(photo.name))
             if originals and batch.references is not None:
-                self._write(batch.references[index], originals / f"{photo.name}.png")
+                self._write(batch.references[index], originals / image_file(photo.name))
 
     def attacked(self, images: Images, names: list[str], current: Pass, trial: Trial) -> None:
         """Writes attacked images."""
         folder = self.cell.images(self.out) / current.folder(trial)
         for name, image in zip(names, images, strict=True):
-            self._write(image, folder / f"{name}.png")
+            self._write(image, folder / image_file(name))
 
     def _write(self, image: Images, file: Path) -> None:
         self.written[str(file.relative_to(self.out))] = digest(write_png(image, file))
@@ -81,9 +81,9 @@ def save_manifest(cell: Cell, out: Path, datasets: list[Dataset], rows: Iterable
     write_manifest(cell.images(out), found.values())
 
 
-def require_names(datasets: list[Dataset]) -> None:
-    """Raises BenchError if an image of two data sets would be saved under one name."""
-    seen: dict[str, str] = {}
+def require_names(datasets: list[Dataset], out: Path) -> None:
+    """Raises BenchError if an image of two data sets would be saved under one name, here or by an earlier run."""
+    seen = {image.image: image.dataset for image in saved_there(out / "images")}
     for dataset in datasets:
         for photo in dataset.photos:
             if (other := seen.setdefault(photo.name, dataset.name)) != dataset.name:
@@ -101,7 +101,7 @@ def _images(
     for row in rows:
         amplitude = float(row["amplitude"] or "nan")
         setting = f"{row['train_dataset']}-{amplitude:g}" if row["amplitude"] else ""
-        file = folder / (row["variant"] or "default") / setting / f"{row['image']}.png"
+        file = folder / (row["variant"] or "default") / setting / image_file(row["image"])
         if not file.is_file():
             continue  # the mean of a clip
         distorted = datasets[row["dataset"]].distorted
@@ -109,8 +109,8 @@ def _images(
         fields = settings["settings"] | settings["variants"].get(row["variant"].partition("+")[0], {})
         yield {
             "file": file.relative_to(folder).as_posix(),
-            "clear": _relative(clear / f"{row['image']}.png", folder),
-            "reference": _relative(originals / f"{row['image']}.png", folder) if originals else "",
+            "clear": _relative(clear / image_file(row["image"]), folder),
+            "reference": _relative(originals / image_file(row["image"]), folder) if originals else "",
             "metric": attacked,
             "defence": defence,
             "attack": cell.attack.name,

@@ -297,5 +297,5 @@ def _rows_missing(cell: StoredCell, asked: DatasetFacts, variant: str, rows: Ite
     gone = sorted((image, reason) for image, reason in reasons.items() if image not in there)
     if not gone:
         return []
-    more = f" and {len(gone) - 3} more" if len(gone) > 3 else ""
+    more = f" and {len(gone) - 3} more: see excluded.csv" if len(gone) > 3 else ""
     return ["rows missing: " + ", ".join(f"{image} ({reason})" for image, reason in gone[:3]) + more]

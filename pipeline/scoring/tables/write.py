@@ -1,10 +1,12 @@
-"""Writes the tables of run folders: scores.csv, leaderboard.md, .csv and .json, and defences.csv and .md."""
+"""Writes the tables of run folders: scores.csv, leaderboard.md, .csv and .json, excluded.csv, defences.csv and .md."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
 
+from metric_robustness.pipeline.cells.stamp import read_stamp
+from metric_robustness.pipeline.errors import BenchError
 from metric_robustness.pipeline.files import write_atomically
 from metric_robustness.pipeline.scoring.board.consistency import together
 from metric_robustness.pipeline.scoring.board.leaderboard import Leaderboard, build
@@ -15,6 +17,7 @@ from metric_robustness.pipeline.scoring.scores.defences import defended
 from metric_robustness.pipeline.scoring.scores.ranges import read_ranges
 from metric_robustness.pipeline.scoring.tables.csv_json import leaderboard_csv, leaderboard_json, scores_csv
 from metric_robustness.pipeline.scoring.tables.defences import defences_csv, defences_md
+from metric_robustness.pipeline.scoring.tables.excluded import excluded_csv
 from metric_robustness.pipeline.scoring.tables.markdown import to_markdown
 from metric_robustness.pipeline.scoring.tables.terminal import print_leaderboard
 
@@ -33,13 +36,16 @@ def write_tables(folders: Sequence[Path], out: Path, ranges: Path | None = None)
         ranges: The file of measured ranges; by default results/ranges.csv.
 
     Raises:
-        BenchError: If a folder holds no cell, or `out` cannot be written to.
+        BenchError: If a folder holds no cell, or `out` cannot be written to, or holds rows that are not of `folders`.
         DataError: If the file of measured ranges is damaged.
     """
+    require_no_other_rows(out, folders)
     with Processes() as processes:
         found = together(read_records(folders, read_ranges(ranges), processes))
         board = build(found, processes)
     write_atomically(out / "scores.csv", scores_csv(found))
+    if (told := excluded_csv(found)) or (out / "excluded.csv").exists():
+        write_atomically(out / "excluded.csv", told)
     write_atomically(out / "leaderboard.md", to_markdown(board))
     write_atomically(out / "leaderboard.csv", leaderboard_csv(board))
     write_atomically(out / "leaderboard.json", leaderboard_json(board))
@@ -47,6 +53,13 @@ def write_tables(folders: Sequence[Path], out: Path, ranges: Path | None = None)
         write_atomically(out / "defences.csv", defences_csv(lines))
         write_atomically(out / "defences.md", defences_md(lines))
     return board
+
+
+def require_no_other_rows(out: Path, folders: Sequence[Path] = ()) -> None:
+    """Raises BenchError if a folder holds cells, and is none of `folders`: tables of others would replace its own."""
+    own = {folder.resolve() for folder in folders}
+    if out.resolve() not in own and any(map(read_stamp, out.glob("[!.]*/[!.]*.json"))):
+        raise BenchError(f"{out} holds the rows of another run, whose tables it keeps: choose another --out")
 
 
 def about_defences(folders: Sequence[Path]) -> list[StoredCell]:
