@@ -100,7 +100,7 @@ def _ours(path: Path) -> pa.Table:
         ArrowException: If it has other columns, or holds text where a number must be.
     """
     read = arrow.read_csv(
-        path,
+        pa.BufferReader(path.read_bytes()),  # not by its path, which need not be UTF-8
         read_options=arrow.ReadOptions(use_threads=False),
         convert_options=arrow.ConvertOptions(
             column_types={name: pa.string() if name in TEXT else pa.float64() for name in COLUMNS},
