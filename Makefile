@@ -4,7 +4,7 @@ BIN := .venv/bin
 BROWSER = $(shell command -v chromium || command -v chromium-browser || command -v google-chrome)
 READY := .venv/ready
 
-.PHONY: setup benchmark page docs results test test-fast lint format bench clean
+.PHONY: setup benchmark page docs results test test-fast chaos lint format bench clean
 
 setup: $(READY)
 
@@ -48,6 +48,11 @@ test: $(READY)
 # What fails while one works: no command line, no browser, no training, no network of others, nothing over 5 s.
 test-fast: $(READY)
 	$(PYTEST) -m 'not slow and not whole' $(if $(PART),tests/$(PART))
+
+# Damages files, kills runs and fills disks, as often as TRIALS says; what is wanted is 0 faults.
+TRIALS ?= 200
+chaos: $(READY)
+	PYTHONPATH=. OMP_NUM_THREADS=1 $(BIN)/python tests/support/chaos.py --trials $(TRIALS)
 
 lint: $(READY)
 	$(BIN)/ruff check .

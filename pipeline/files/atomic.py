@@ -15,7 +15,6 @@ from metric_robustness.pipeline.errors import BenchError, TransientError
 
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}  # no room on the disk, in the quota, or under `ulimit -f`
 LONGEST = 200  # bytes of a name; file systems allow 255, of which endings and temporary names take some
-LONGEST = 200  # bytes of a name; file systems allow 255, of which endings and temporary names take some
 OTHER_OUT = "choose another --out"  # what to do where an output folder cannot be written to
 WRITING = ".writing"  # how the name of a file ends that is being written, or was when its process was killed
 

@@ -276,7 +276,7 @@ def test_a_killed_attack_on_a_clip_ends_in_the_same_bytes_and_repeats_no_window(
     assert again() == 0
     assert tally.stat().st_size == 4 + 40 + 4 + sum(in_vain.values())
     assert (out / "moving" / "ifgsm.csv").read_bytes() == (finished / "moving" / "ifgsm.csv").read_bytes()
-    assert not list((out / ".work" / "moving").rglob("0*.npy"))
+    assert not list((out / ".work" / "moving").rglob("0*.array"))
 
 
 def test_a_search_on_a_clip_goes_on_within_smaller_budgets_and_survives_kills(theatre, films, tmp_path):

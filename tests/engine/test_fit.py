@@ -133,7 +133,7 @@ def test_a_pattern_is_stored_with_a_preview_and_a_stamp_and_used_again(train, tm
     assert torch.equal(pattern_of(bench_of(fit, tmp_path), fit, train, told.append), pattern)
     assert told == []
     assert fit.file(tmp_path).stat().st_mtime_ns == before
-    assert not list((tmp_path / ".work").rglob("*.safetensors"))
+    assert not list((tmp_path / ".work").rglob("*.checkpoint"))
 
 
 @pytest.mark.parametrize("attack", ["cumulative_uap", "optimized_uap", "generative_uap"])

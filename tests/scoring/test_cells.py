@@ -41,7 +41,7 @@ def cut_short(csv):
         (edit_a_number, "ifgsm.csv is not what was stamped"),
         (cut_short, "ifgsm.csv: row 3 must have 24 cells"),
         (lambda csv: csv.unlink(), "ifgsm.csv is not there"),
-        (lambda csv: csv.with_suffix(".json").write_text("{"), "ifgsm.json is not a stamp"),
+        (lambda csv: csv.with_suffix(".json").write_text("{"), "ifgsm.json is not a sealed stamp"),
     ],
 )
 def test_damage_is_named_and_spoils_no_other_cell(run_folder, damage, reason):
@@ -53,6 +53,14 @@ def test_damage_is_named_and_spoils_no_other_cell(run_folder, damage, reason):
     assert broken.reason.endswith("run the cell again")
     assert broken.rows.empty
     assert sound.status == "done"
+
+
+def test_rows_of_a_run_folder_count_with_their_stamp_only(run_folder):
+    csv = run_folder.cell("blur", "ifgsm")
+    csv.with_suffix(".json").unlink()
+    assert only(run_folder.path).status == "done"  # as others publish them
+    (run_folder.path / ".work").mkdir()
+    assert only(run_folder.path).reason == "ifgsm.json is not there: run the cell again"
 
 
 def test_tables_and_work_files_are_no_cells(run_folder):

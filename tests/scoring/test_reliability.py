@@ -160,7 +160,7 @@ def test_a_broken_metric_has_the_flags_that_it_deserves(flags, name):
 def test_every_flag_says_what_was_seen_in_numbers_and_is_explained(flags):
     seen = {code: texts for found in flags.values() for code, texts in found.items()}
     assert seen.keys() <= EXPLANATIONS.keys()
-    of_files = {"rows_excluded", "fit_without_effect"}  # see test_leaderboard.py and below
+    of_files = {"rows_excluded", "fit_without_effect", "far_from_range"}  # see test_leaderboard.py and below
     assert EXPLANATIONS.keys() - seen.keys() == of_files
     assert all(re.search(r"\d|is nan", text) for texts in seen.values() for text in texts)
 
@@ -177,6 +177,21 @@ def test_every_explanation_is_one_paragraph():
 def test_a_flag_names_the_attacks_that_it_concerns():
     assert str(Flag("noise_as_strong", "no better", ("fgsm", "ifgsm"))) == "fgsm, ifgsm: no better"
     assert str(Flag("random_scores", "they move")) == "they move"
+
+
+@pytest.mark.parametrize(("score", "flagged"), [(3.0, False), (1e30, True), (-1e30, True)])
+def test_a_score_far_outside_the_range_is_flagged(run_folder, make_row, score, flagged):
+    run_folder.cell("blur", "ifgsm", rows=[make_row("a.png", 0.5, 0.6), make_row("b.png", 0.5, score)])
+    (record,) = records(map(read_cell, find_cells([run_folder.path])), Ranges({}))
+    texts = [flag.text for flag in record.flags if flag.code == "far_from_range"]
+    assert texts == (["1 of 2 images score over 100 ranges away from the range"] if flagged else [])
+
+
+def test_a_number_that_no_score_of_32_bits_can_be_is_excluded(run_folder, make_row):
+    csv = run_folder.cell("blur", "ifgsm", rows=[make_row("a.png", 0.5, 0.6), make_row("b.png", 0.5, 1e308)])
+    cell = read_cell(csv)
+    assert list(cell.rows["image"]) == ["a.png"]
+    assert [row.reason for row in cell.excluded] == ["attacked is 1e+308"]
 
 
 def flags_by_amplitude(folder) -> dict[float, list[str]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import threading
@@ -12,6 +11,7 @@ from urllib.parse import urlparse
 
 import pytest
 from playwright.sync_api import sync_playwright
+from run_folder import restamp
 
 from metric_robustness.pipeline.scoring.tables.write import write_tables
 from metric_robustness.pipeline.site.build import write_site
@@ -107,9 +107,6 @@ def black_box():
     """Turns the attack of a written cell into one that asks for scores only."""
 
     def change(path):
-        stamp = path.with_suffix(".json")
-        content = json.loads(stamp.read_text(encoding="utf-8"))
-        content["attack"]["access"] = "black"
-        stamp.write_text(json.dumps(content), encoding="utf-8")
+        restamp(path, lambda told: told["attack"].update(access="black"))
 
     return change

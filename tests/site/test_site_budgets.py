@@ -6,6 +6,7 @@ import re
 
 import pytest
 from playwright.sync_api import expect
+from run_folder import restamp
 
 NUMBERS = "rows => rows.map(row => [...row.cells].filter(cell => !cell.hidden).map(cell => cell.dataset.order))"
 REASON = "gradients lead further <b>here</b>"
@@ -43,10 +44,8 @@ def searched(run_folder, make_row):
         run_folder.cell(metric, "square", rows=[], asked=2, access="black", spared={"sample": REASON})
     for metric, falls in {"late": (-0.1, -0.2), "soon": (-0.5, -0.4), "whole": (-0.3, -0.3)}.items():
         cell(metric, "fgsm", {10: falls}, settings={"goal": "worse"})
-    stamp = cell("blind", "square", {2: (0.1, 0.2), 4: (0.2, 0.2), 10: (0.3, 0.2)}, access="black").with_suffix(".json")
-    content = json.loads(stamp.read_text(encoding="utf-8"))
-    content["metric"]["differentiable"] = False
-    stamp.write_text(json.dumps(content), encoding="utf-8")
+    blind = cell("blind", "square", {2: (0.1, 0.2), 4: (0.2, 0.2), 10: (0.3, 0.2)}, access="black")
+    restamp(blind, lambda told: told["metric"].update(differentiable=False))
     return run_folder
 
 

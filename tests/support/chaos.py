@@ -114,7 +114,11 @@ def call(words: list[str], *, largest: int | None = None, lifetime: float = PATI
                 resource.setrlimit(resource.RLIMIT_FSIZE, (largest, largest))
             for stream in (1, 2):
                 os.dup2(said.fileno(), stream)
-            os._exit(executed(words))
+            code = 1
+            try:
+                code = executed(words)
+            finally:
+                os._exit(code)  # whatever happened: the child must not go on with the campaign
         _, status = os.waitpid(child, 0)
         said.seek(0)
         return Told(os.waitstatus_to_exitcode(status), said.read().decode(errors="replace"))

@@ -82,7 +82,7 @@ def scenarios(folder: Path) -> dict[str, Scenario]:
         return [["run", *chosen, "--batch", "2", *places(where)]]
 
     def universal(where: Path) -> list[list[str]]:
-        few = [word for each in ("crop=16", "batch=2", "epochs=6", "least_steps=1") for word in ("--set", each)]
+        few = [word for each in ("crop=16", "batch=2", "epochs=40", "least_steps=1") for word in ("--set", each)]
         fit = ["fit", "optimized_uap", "brightness", "--train", str(photos), *few, "--checkpoint-every", "0"]
         chosen = ["--metrics", "brightness", "--attacks", "optimized_uap", "--dataset", str(photos)]
         run = ["run", *chosen, "--train", str(photos), *few, *places(where)]

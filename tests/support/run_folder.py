@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from metric_robustness.pipeline import files
 from metric_robustness.pipeline.cells.row import Row, to_csv
@@ -17,6 +20,15 @@ FAMILIES = {
     "uap": "universal",
     "square": "query",
 }
+
+
+def restamp(csv: Path, change: Callable[[dict[str, Any]], object]) -> None:
+    """Changes fields of the stamp beside a CSV, and seals it anew."""
+    file = csv.with_suffix(".json")
+    told = json.loads(file.read_text(encoding="utf-8"))
+    del told["seal"]
+    change(told)
+    file.write_text(files.seal_json(json.dumps(told, indent=1)), encoding="utf-8")
 
 
 @dataclass

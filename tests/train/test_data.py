@@ -157,7 +157,7 @@ def test_what_is_there_is_not_made_again_and_what_is_damaged_is(
     monkeypatch.setattr(making, "CHUNK", 2)
     plan, _ = sample_plans(few, replace(TINY, samples=6))
     before = prepare(plan, tmp_path, lambda _: None)
-    files = sorted(tmp_path.glob("samples-*/*.safetensors"))
+    files = sorted(tmp_path.glob("samples-*/*.samples"))
     assert len(files) == 3
     written = [file.stat().st_mtime_ns for file in files]
     files[1].write_bytes(files[1].read_bytes()[:-7])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 from pathlib import Path
 from statistics import fmean as mean
 
@@ -70,8 +69,7 @@ def test_every_strength_is_trained_and_not_twice(run: tuple[Path, list[TradeoffP
 
 def test_a_damaged_point_is_measured_again_without_training(run: tuple[Path, list[TradeoffPoint]]) -> None:
     folder, points = run
-    damaged = folder / "tradeoff" / "small_cnn+gradient_norm-1e-4-0.json"
-    assert json.loads(damaged.read_text())["key"]
+    damaged = folder / "tradeoff" / "small_cnn+gradient_norm-1e-4-0.point"
     damaged.write_text("{")
     checkpoint = damaged.with_suffix(".pt").stat().st_mtime_ns
     change = {"samples": 8, "validation": 4, "epochs": 1, "crop": 64, "batch": 4}

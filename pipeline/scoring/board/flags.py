@@ -88,6 +88,11 @@ EXPLANATIONS: Mapping[str, Explanation] = MappingProxyType(
             "A universal pattern changes no channel by a whole level, so that rounding to 8 bits removes it, or its "
             "fit took fewer than 100 steps. A small gain then says nothing about the metric.",
         ),
+        "far_from_range": Explanation(
+            "Scores far outside the range",
+            "An image's score lies over a hundred ranges away from the metric's range. The metric breaks down there, "
+            "or its declared range is in another unit, and the mean gain is that of a few images.",
+        ),
         "fewer_images": Explanation(
             "Fewer images than asked",
             "Some of the images that were asked for have no usable row. The gain is a mean over fewer images than "

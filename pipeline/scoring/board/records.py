@@ -28,6 +28,7 @@ SAVED = "saved"  # the family of attacked images that a run read from a folder
 CONTROL = "control"  # the family that every metric of a table need not have
 GRADIENT_FLAWS = {"zero gradient": "zero_gradients", "gradient not finite": "broken_gradients"}  # in a stamp -> flag
 LEAST_STEPS = 100  # of a fit: with fewer, Adam's pattern has barely left its start
+FAR = 100  # ranges: no photograph moves a metric so far, unless it breaks down there
 COSTS = ("psnr", "ssim", "linf", "queries", "gradients")
 
 
@@ -236,6 +237,9 @@ def _of_rows(
         found += [("rows_missing", text) for text in _rows_missing(cell, asked, first["variant"], rows["image"])]
     found += _gradient_flags(cell, first["variant"])
     found += _fit_flags(empty, rows)
+    pairs = score_pairs(rows, scale)
+    if far := int((pairs[["before", "after"]].abs() > FAR).any(axis=1).sum()):
+        found.append(("far_from_range", f"{far} of {len(pairs)} images score over {FAR} ranges away from the range"))
     probe = cell.stamp.probes.get(first["dataset"]) if cell.stamp else None
     setting = empty.attack + (f":{first['variant']}" if first["variant"] else "")
     try:
@@ -243,7 +247,6 @@ def _of_rows(
         subset = robustness(own(clear), own(attacked))
     except DataError:  # all clear scores are equal, as with one image: the columns stay empty, and no rank needs them
         subset = {}
-    pairs = score_pairs(rows, scale)
     scored = Scored(
         pairs=pairs,
         effect=effect_of(pairs),

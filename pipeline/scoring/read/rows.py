@@ -24,6 +24,8 @@ TEXT = tuple(name for name, column in DECLARED.items() if column.is_text)
 NUMBERS = tuple(name for name, column in DECLARED.items() if not column.is_text)
 IDENTITY = ["dataset", "variant", "train_dataset", "amplitude", "defence", "image"]  # no two rows agree in all of them
 
+LARGEST = float(np.finfo(np.float32).max)
+
 PUBLISHED = {"image_name": "image", "test_dataset": "dataset"}
 ALIASES = {"NIPS2017": "NIPS"}  # the authors' two labels for one data set
 # In published rows, the end of an image's name that says which frame of its triplet or video it is.
@@ -98,7 +100,7 @@ def _ours(path: Path) -> pa.Table:
         ArrowException: If it has other columns, or holds text where a number must be.
     """
     read = arrow.read_csv(
-        path,
+        pa.BufferReader(path.read_bytes()),  # not by its path, which need not be UTF-8
         read_options=arrow.ReadOptions(use_threads=False),
         convert_options=arrow.ConvertOptions(
             column_types={name: pa.string() if name in TEXT else pa.float64() for name in COLUMNS},
@@ -120,7 +122,7 @@ def _in_order(table: pa.Table) -> pa.Table | None:
 
     Such rows are left to pandas, which takes five times as long; most cells have none.
     """
-    finite = all(np.isfinite(_numbers(table[name])).all() for name in ("clear", "attacked"))
+    finite = all(_can_be_scores(_numbers(table[name])).all() for name in ("clear", "attacked"))
     if not finite or pc.any(pc.not_equal(table["defence"], "")).as_py():
         return None
     codes = [_codes(table[name]) for name in IDENTITY]
@@ -128,6 +130,11 @@ def _in_order(table: pa.Table) -> pa.Table | None:
     if (np.diff([code[order] for code in codes]) == 0).all(axis=0).any():
         return None
     return table if (np.diff(order) == 1).all() else table.take(order)
+
+
+def _can_be_scores(values: NDArray[np.float64] | pd.Series) -> NDArray[np.bool_]:
+    """Tells which numbers can be scores, which are finite and of 32 bits."""
+    return np.abs(np.asarray(values, np.float64)) <= LARGEST
 
 
 def _codes(column: pa.ChunkedArray) -> NDArray[np.intp]:
@@ -215,10 +222,10 @@ def _typed(table: pd.DataFrame) -> pd.DataFrame:
 
 def _without_broken(table: pd.DataFrame) -> tuple[pd.DataFrame, tuple[ExcludedRow, ...]]:
     """Returns the rows with finite scores, and the others as excluded rows with their reasons."""
-    finite = np.isfinite(table["clear"]) & np.isfinite(table["attacked"])
+    finite = _can_be_scores(table["clear"]) & _can_be_scores(table["attacked"])
     excluded = []
     for row in table[~finite].to_dict("records"):
-        column = "attacked" if np.isfinite(row["clear"]) else "clear"
+        column = "attacked" if abs(row["clear"]) <= LARGEST else "clear"
         excluded.append(ExcludedRow(row["dataset"], row["variant"], row["image"], f"{column} is {row[column]:g}"))
     return table[finite], tuple(sorted(excluded))
 

@@ -1,0 +1,27 @@
+"""The short form of `make chaos`: what is damaged, killed or cut by a full disk ends in the same bytes."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+from scratch import ROOT
+
+SCENARIOS = ("images,saved", "clips", "universal", "store")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("scenarios", SCENARIOS)
+def test_no_disturbance_changes_a_result(scenarios):
+    told = subprocess.run(
+        [sys.executable, "tests/support/chaos.py", "--trials", "6", "--only", scenarios],
+        cwd=ROOT,
+        env=os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert told.returncode == 0, told.stdout + told.stderr
+    assert told.stdout.splitlines()[-1].split() == ["all", "6", *["0"] * 7]
