@@ -51,7 +51,7 @@ from metric_robustness.pipeline.engine.workers import MetricWatch, slow_imports
 from metric_robustness.pipeline.errors import DataError
 from metric_robustness.pipeline.files import digest, folder_lock, write_atomically
 from metric_robustness.pipeline.isolation.starter import starter
-from metric_robustness.pipeline.isolation.watch import Watched, call, watch
+from metric_robustness.pipeline.isolation.watch import LostError, Watched, call, watch
 from metric_robustness.pipeline.isolation.worker import Runnable
 from metric_robustness.pipeline.store.sync import Sync
 
@@ -132,7 +132,7 @@ def _work_ahead(cells: list[Cell], inputs: Inputs, machine: Machine) -> dict[str
         return work_ahead(cells, inputs)
     try:
         return call("the attacks", work_ahead, cells, inputs)
-    except DataError:
+    except LostError:
         return {cell.metric.name: 0 for cell in cells}
 
 

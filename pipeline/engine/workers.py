@@ -15,9 +15,10 @@ from metric_robustness.pipeline.isolation.worker import Runnable
 SLOW = {"pyiqa", "torchvision"}  # packages whose import takes seconds
 
 
-def slow_imports(metrics: Iterable[Entry]) -> list[str]:
-    """Returns the packages that some metrics import and that are worth importing once for all their processes."""
-    files = {(metric.root or places.CODE) / "metrics" / f"{metric.name.partition('+')[0]}.py" for metric in metrics}
+def slow_imports(entries: Iterable[Entry]) -> list[str]:
+    """Returns the packages that some entries import and that are worth importing once for all their processes."""
+    usable = [entry for entry in entries if not entry.problem]
+    files = {(each.root or places.CODE) / each.folder / f"{each.name.partition('+')[0]}.py" for each in usable}
     return sorted(SLOW & set[str]().union(*(reached(file)[1] for file in files)))
 
 

@@ -23,6 +23,10 @@ GRACE = 2.0  # seconds in which a worker that is stopped may tidy up
 Result = TypeVar("Result")
 
 
+class LostError(DataError):
+    """A process ended without a verdict."""
+
+
 @dataclass(frozen=True)
 class Watched:
     """A task for a process of its own.
@@ -115,13 +119,13 @@ def call(subject: str, function: Callable[..., Result], *arguments: Any) -> Resu
         arguments: Its arguments.
 
     Raises:
-        DataError: If the process ends without a verdict.
+        LostError: If the process ends without a verdict.
         BenchError: What the function raises.
     """
     found: list[Result] = []
 
     def on_lost(reason: str) -> NoReturn:
-        raise DataError(f"{subject} {reason}")
+        raise LostError(f"{subject} {reason}")
 
     watch([Watched(partial(_send_result, function, arguments), found.append, on_lost)])
     return found[0]
