@@ -67,7 +67,7 @@ class ProcessState:
             os.chdir(self.chdir)
 
 
-class Guard:
+class Restorer:
     """Keeps the state of this process as it is now.
 
     Attributes:

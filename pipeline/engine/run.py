@@ -42,7 +42,7 @@ from metric_robustness.pipeline.engine.device import (
 from metric_robustness.pipeline.engine.machine import Machine
 from metric_robustness.pipeline.engine.metric.runner import MetricRunner
 from metric_robustness.pipeline.engine.probe import probe
-from metric_robustness.pipeline.engine.process_state import Guard
+from metric_robustness.pipeline.engine.process_state import Restorer
 from metric_robustness.pipeline.engine.progress import Event, Listener, OnEvent, Summary
 from metric_robustness.pipeline.engine.saved.write import require_names, save_manifest
 from metric_robustness.pipeline.engine.selection import Selection
@@ -165,7 +165,7 @@ def run_metric(job: Job, sync: Sync, on_event: OnEvent) -> None:
     make_deterministic()
     entry, machine, inputs = job.cells[0].metric, job.machine, job.inputs
     device, codec = open_device(machine.device), job.cells[0].settings.codec
-    guard = Guard()
+    restorer = Restorer()
     with suppress(DataError):  # its cells will say so
         entry.load()
     runner = open_runner(entry, machine.out, device, machine.batch, sync=sync, codec=codec)
@@ -174,7 +174,7 @@ def run_metric(job: Job, sync: Sync, on_event: OnEvent) -> None:
         on_event(Event(entry.name, what, work))
 
     def keep_state(attack: str) -> None:
-        for change in guard.changes():
+        for change in restorer.changes():
             on_event(Event(entry.name, attack, 0, "", change))
 
     keep_state("")

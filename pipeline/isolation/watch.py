@@ -46,7 +46,7 @@ class Watched:
 class _AtWork:
     watched: Watched
     worker: ForkedWorker | SpawnedWorker
-    heard: float = field(default_factory=time.monotonic)  # when it last reported something
+    latest: float = field(default_factory=time.monotonic)  # when it last reported something
     reason: str = ""  # why it was killed
 
     @property
@@ -67,14 +67,14 @@ class _AtWork:
             except (EOFError, OSError):
                 self.worker.connection.close()  # else it would be ready for ever
                 break
-            self.heard = time.monotonic()
+            self.latest = time.monotonic()
             if isinstance(told, Verdict):
                 if told.error:
                     raise told.error
                 return True
             if isinstance(told, Said):
                 self.watched.on_message(told.what)
-        if time.monotonic() - self.heard > patience and not self.reason:
+        if time.monotonic() - self.latest > patience and not self.reason:
             self.reason = reason_of_silence(patience)
             self.worker.signal(signal.SIGKILL)
         return False
@@ -143,7 +143,7 @@ def _begun(watched: Watched) -> _AtWork:
 
 def _rest(working: list[_AtWork], patience: float) -> float | None:
     """Returns the seconds until the first task is silent for too long; None if none ever is."""
-    rest = min(at.heard for at in working) + patience - time.monotonic()
+    rest = min(at.latest for at in working) + patience - time.monotonic()
     return None if math.isinf(rest) else max(rest, 0) + 0.01
 
 

@@ -32,9 +32,8 @@ def test_a_range_is_that_of_the_clear_scores_and_other_lines_stay(crops, tmp_pat
     ranges.write_text("metric,low,high,n,dataset,digest,date,declared_low,declared_high,difference\n" + OTHER)
     preset = Preset(datasets=(str(crops),))
     entries = [lookup.find("metrics", name) for name in ("small_cnn", "maniqa", "psnr")]
-    assert not calibrate_all(
-        entries, preset, out, device="cpu", ranges=ranges, isolated=False
-    )  # maniqa's weights are not here
+    # The weights of maniqa are not here.
+    assert not calibrate_all(entries, preset, out, device="cpu", ranges=ranges, isolated=False)
     found = read_lines(ranges)
     assert found.keys() == {"nima", "small_cnn"}  # a full-reference metric keeps what it declares
     assert found["nima"].digest == "abc"
