@@ -76,6 +76,7 @@ def main() -> NoReturn:
     except BrokenPipeError:
         code = Exit.DONE
     if code == Exit.STOPPED:  # Typer returns it where it caught Ctrl-C itself
+        err.show_cursor()  # a worker that was stopped left it hidden below its bar
         err.print("stopped; run the same command again to continue")
     sys.exit(int(code or 0))
 

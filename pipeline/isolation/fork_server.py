@@ -113,7 +113,7 @@ def _gone() -> TransientError:
 
 def _serve(control: Connection) -> NoReturn:
     """Forks a worker for every order, and tells how each ended, until the process that gives orders ends."""
-    on_interrupt = signal.signal(signal.SIGINT, signal.SIG_IGN)  # the process that gives orders decides
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the process that gives orders decides
     woken, wake = os.pipe()
     os.set_blocking(wake, False)
     signal.set_wakeup_fd(wake)
@@ -133,7 +133,7 @@ def _serve(control: Connection) -> NoReturn:
                 os.kill(process, signal.SIGKILL)
             os._exit(0)
         if order is None:
-            running.add(_fork(control, (woken, wake), on_interrupt))
+            running.add(_fork(control, (woken, wake)))
         elif isinstance(order, list):
             for module in order:
                 with suppress(Exception):  # the worker that needs it will say why it does not import
@@ -152,7 +152,7 @@ def _tell_ended(running: set[int], control: Connection) -> None:
                 control.send((process, os.waitstatus_to_exitcode(status)))
 
 
-def _fork(control: Connection, pipe: tuple[int, int], on_interrupt: object) -> int:
+def _fork(control: Connection, pipe: tuple[int, int]) -> int:
     """Forks a worker, and sends its number and our end of its connection."""
     ours, theirs = Pipe()
     server = os.getpid()
@@ -162,7 +162,6 @@ def _fork(control: Connection, pipe: tuple[int, int], on_interrupt: object) -> i
             end_with(server)
             signal.set_wakeup_fd(-1)
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            signal.signal(signal.SIGINT, on_interrupt)  # type: ignore[arg-type]  # what signal.signal returned
             ours.close()
             control.close()
             for end in pipe:

@@ -18,8 +18,6 @@ from metric_robustness.pipeline.isolation.spawner import SpawnedWorker
 from metric_robustness.pipeline.isolation.starter import starter
 from metric_robustness.pipeline.isolation.worker import Runnable, Said, Send, Verdict
 
-GRACE = 2.0  # seconds in which a worker that is stopped may tidy up
-
 Result = TypeVar("Result")
 
 
@@ -148,12 +146,8 @@ def _rest(working: list[_AtWork], patience: float) -> float | None:
 
 
 def _stop(working: list[_AtWork]) -> None:
-    """Ends workers that have not finished: as Ctrl-C does, then by force. Returns when all have ended."""
-    deadline = time.monotonic() + GRACE
+    """Ends workers that have not finished; returns when all have ended, since another run may want their folder."""
     for at in working:
-        at.worker.signal(signal.SIGINT)
+        at.worker.signal(signal.SIGKILL)
     while alive := [at.worker for at in working if at.worker.code is None]:
-        wait({worker.sentinel for worker in alive}, max(deadline - time.monotonic(), 0.05))
-        if time.monotonic() > deadline:
-            for worker in alive:
-                worker.signal(signal.SIGKILL)
+        wait({worker.sentinel for worker in alive})
