@@ -89,6 +89,7 @@ def main() -> NoReturn:
         err.print(f"error: {what}{error.strerror or error}: {_remedy(error)}", markup=False, soft_wrap=True)
         code = Exit.TRANSIENT
     if code == Exit.STOPPED:  # Typer returns it where it caught Ctrl-C itself
+        err.show_cursor()  # a worker that was stopped left it hidden below its bar
         err.print("stopped; run the same command again to continue")
     sys.exit(int(code or 0))
 

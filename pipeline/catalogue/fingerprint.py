@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from metric_robustness.pipeline.catalogue import weight_paths
-from metric_robustness.pipeline.catalogue.syntax import imports, own_imports, parse, search_path
+from metric_robustness.pipeline.catalogue.syntax import parse, reached, search_path
 
 DESCRIPTIVE = {"trained_on", "licence", "verified", "suite", "formula", "differs", "source"}
 PLATFORM = {
@@ -34,15 +34,8 @@ def fingerprint(path: Path, fields: dict[str, Any]) -> str:
         16 hexadecimal digits.
     """
     root = path.parents[1]
-    digest, seen, packages, queue = hashlib.sha256(), set(), set(), [path]
-    while queue:
-        module = queue.pop()
-        if module not in seen:
-            seen.add(module)
-            tree = parse(module)
-            queue += [imported for imported, _ in own_imports(tree, root)]
-            packages |= {name.split(".")[0] for name, _ in imports(tree)}
-    for module in sorted(seen):
+    digest, (modules, packages) = hashlib.sha256(), reached(path)
+    for module in sorted(modules):
         digest.update(f"{module.parent.name}/{module.name}:{_canonical_file(module)}\n".encode())
     locked = _locked(search_path(root)[0])
     for package in sorted(packages & locked.keys() - PLATFORM):

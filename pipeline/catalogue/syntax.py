@@ -79,6 +79,23 @@ def own_imports(tree: ast.Module, root: Path) -> Iterator[tuple[Path, set[str]]]
             yield from ((path, names) for path in [path for path in paths if path.is_file()][:1])
 
 
+def reached(path: Path) -> tuple[set[Path], set[str]]:
+    """Returns the files of ours that a file imports, directly or not, with itself; and the packages that they import.
+
+    Raises:
+        SyntaxError: If one is not Python.
+    """
+    found, packages, queue = set[Path](), set[str](), [path]
+    while queue:
+        module = queue.pop()
+        if module not in found:
+            found.add(module)
+            tree = parse(module)
+            queue += [imported for imported, _ in own_imports(tree, path.parents[1])]
+            packages |= {name.split(".")[0] for name, _ in imports(tree)}
+    return found, packages
+
+
 def search_path(root: Path) -> tuple[Path, ...]:
     """Returns where a file of a root finds the modules that it imports: a project's file in the benchmark first."""
     return (root,) if root == places.CODE or root not in places.roots() else places.roots()

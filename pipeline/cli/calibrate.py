@@ -55,6 +55,7 @@ def calibrate_all(
     device: str,
     store: str = "",
     ranges: Path | None = None,
+    isolated: bool = True,
 ) -> bool:
     """Scores the clear images for each metric; names one that cannot be calibrated, and goes on with the others.
 
@@ -65,19 +66,24 @@ def calibrate_all(
         device: cpu or cuda.
         store: The result store that the scores are written to as well, or nothing.
         ranges: The ranges.csv whose lines of these metrics are replaced, or None.
+        isolated: Whether each metric has a process of its own.
 
     Returns:
         Whether all were calibrated.
     """
     from metric_robustness.pipeline.engine.clear_scores import calibrate as score_clear
-    from metric_robustness.pipeline.store.open import open_store
+    from metric_robustness.pipeline.engine.workers import slow_imports
+    from metric_robustness.pipeline.isolation.starter import starter
+    from metric_robustness.pipeline.isolation.watch import call
 
-    results = open_store(store) if store else None
-    failed = False
+    entries, failed = list(entries), False
+    if isolated:
+        starter().prepare(slow_imports(entries))
     for entry in entries:
         try:
             with err.status(f"{entry.name}: scoring the clear images"):
-                found = score_clear(entry.name, preset, folder, device, results)
+                arguments = (entry.name, preset, folder, device, store)
+                found = call(entry.name, score_clear, *arguments) if isolated else score_clear(*arguments)
         except DataError as error:
             err.print(f"error: {error}", markup=False, soft_wrap=True)
             failed = True

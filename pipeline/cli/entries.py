@@ -77,7 +77,9 @@ def check(
 ) -> None:
     """Checks entries against the contract: what each must do, what was seen, what to change. Exit code 3 on failure."""
     from metric_robustness.pipeline.ci.changes import changed_since
-    from metric_robustness.pipeline.contract import check_entry
+    from metric_robustness.pipeline.contract import check_alone
+    from metric_robustness.pipeline.engine.workers import slow_imports
+    from metric_robustness.pipeline.isolation.starter import starter
 
     if bool(names) == bool(since):
         given = "both" if names else "neither"
@@ -86,9 +88,11 @@ def check(
     changed = [change.entry for change in changed_since(since)] if since else []
     if since and not changed:
         err.print("no metric, attack or defence changed")
-    for entry in changed or [lookup.find_anywhere(name) for name in names or []]:
+    entries = changed or [lookup.find_anywhere(name) for name in names or []]
+    starter().prepare(slow_imports(entries))
+    for entry in entries:
         with err.status(f"checking {entry.name}"):
-            results = check_entry(entry, device)
+            results = check_alone(entry, device)
         broken |= any(result.status == "failed" for result in results)
         if as_json:
             print(json.dumps({"name": entry.name, "checks": [result._asdict() for result in results]}))

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from metric_robustness.pipeline import config
-from metric_robustness.pipeline.cells.settings import parse_overrides, settings_of
+from metric_robustness.pipeline.cells.settings import Settings, parse_overrides, settings_of
 from metric_robustness.pipeline.cli.options import register
 from metric_robustness.pipeline.cli.progress import FitProgress
 from metric_robustness.pipeline.errors import BenchError
 from metric_robustness.pipeline.terminal import err, out
+
+if TYPE_CHECKING:
+    from metric_robustness.pipeline.engine.machine import Machine
+    from metric_robustness.pipeline.engine.selection import Selection
 
 
 def add_to(app: typer.Typer) -> None:
@@ -50,11 +54,19 @@ def fit(
     # Only now: torch takes seconds, and every other command loads this file too.
     from metric_robustness.pipeline.engine.machine import Machine
     from metric_robustness.pipeline.engine.selection import Selection
-    from metric_robustness.pipeline.engine.universal.fit_patterns import fit_patterns
+    from metric_robustness.pipeline.isolation.watch import call
 
     selection = Selection([metric], [attack], train=names, train_limit=limit or chosen.train_limit)
     settings = replace(settings_of(chosen), overrides=parse_overrides(overrides or []), dtype=dtype, defences=())
     machine = Machine(out_folder, device, batch, store=store, checkpoint_every=checkpoint_every)
+    call(f"the fit of {attack} on {metric}", _fit_and_tell, selection, settings, machine, key)
+
+
+def _fit_and_tell(selection: Selection, settings: Settings, machine: Machine, key: str) -> None:
+    """Fits the patterns and prints what came of each; in a process of its own, since entries' code runs in it."""
+    from metric_robustness.pipeline.engine.universal.fit_patterns import fit_patterns
+
+    (metric,) = selection.metrics
     for fitted in fit_patterns(
         selection, settings, machine, lambda each: FitProgress(f"{metric} {each.label}"), key=key
     ):

@@ -77,11 +77,13 @@ class RunProgress:
         self.passed[event.metric] += event.work
         if event.what != "clear":
             self.ahead[event.metric] -= event.work
-        label = f"{event.metric} {event.what}"
+        label = f"{event.metric} {event.what}".rstrip()
         if event.status:
             self.progress.advance(self.task)
             if event.status != "done" or event.reason or not err.is_terminal:
                 self._print(f"{label}: {event.status}{f', {event.reason}' if event.reason else ''}")
+        elif event.reason:
+            self._print(f"{label}: {event.reason}")
         elif not err.is_terminal and now - self.printed > HEARTBEAT:
             self._print(f"{label}: working, {self.left()}")
         self.progress.update(self.task, description=label, left=self.left())

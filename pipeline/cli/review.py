@@ -95,7 +95,9 @@ def _run(metrics: list[str], attacks: list[str], preset: config.Preset, folder: 
     from metric_robustness.pipeline.engine.machine import Machine
     from metric_robustness.pipeline.engine.run import run
     from metric_robustness.pipeline.engine.selection import Selection
+    from metric_robustness.pipeline.isolation.starter import starter
 
     selection = Selection(metrics, attacks, preset.datasets, preset.limit, preset="smoke")
+    starter()
     with RunProgress(1) as progress:
         return run(selection, settings_of(preset), Machine(folder, device), progress).statuses["failed"]

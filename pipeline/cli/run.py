@@ -77,12 +77,17 @@ def run(
     replace_rows: Annotated[
         bool, typer.Option("--replace", help="Replace finished rows of other images or settings that lie in --out.")
     ] = False,
+    patience: Annotated[
+        float,
+        typer.Option(envvar="BENCHMARK_PATIENCE", min=0, help="Seconds without a finished batch that end a metric."),
+    ] = 86400,
     key: Annotated[str, typer.Option(help="The key that the cell was planned with; another one is refused.")] = "",
 ) -> None:
     """Attacks metrics on images, then writes rows, scores and the leaderboard. Finished work is never done again."""
     from metric_robustness.pipeline.engine.machine import Machine
     from metric_robustness.pipeline.engine.run import run as run_cells
     from metric_robustness.pipeline.engine.selection import Selection
+    from metric_robustness.pipeline.isolation.starter import starter
     from metric_robustness.pipeline.scoring.tables.write import print_leaderboard, write_tables
 
     chosen = config.load().preset(preset)
@@ -119,7 +124,18 @@ def run(
         dtype=dtype,
         codec=f"jpeg:quality={jpeg}" if jpeg else codec,
     )
-    machine = Machine(out_folder, device, batch, jobs, store, keep_every, save_images=save_images, replace=replace_rows)
+    machine = Machine(
+        out_folder,
+        device,
+        batch,
+        jobs,
+        store,
+        keep_every,
+        save_images=save_images,
+        replace=replace_rows,
+        patience=patience,
+    )
+    starter()
     with RunProgress(jobs) as progress:
         summary = run_cells(selection, settings, machine, progress, key=key)
     with err.status("scoring"):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -14,7 +14,11 @@ from metric_robustness.pipeline.cli.options import register
 from metric_robustness.pipeline.errors import BenchError, DataError
 from metric_robustness.pipeline.files import digest
 from metric_robustness.pipeline.terminal import out
-from metric_robustness.pipeline.train.recipes import find_recipe
+from metric_robustness.pipeline.train.recipes import Recipe, find_recipe
+
+if TYPE_CHECKING:
+    from metric_robustness.pipeline.train.loop import Epoch
+    from metric_robustness.pipeline.train.tradeoff import TradeoffPoint
 
 
 def add_to(app: typer.Typer) -> None:
@@ -78,13 +82,13 @@ def train(
     if out_file.suffix != ".safetensors":
         raise BenchError(f"--out must end in .safetensors; got {out_file}: add it")
     # Imported here, since torch takes seconds and every other command loads this file too.
-    from metric_robustness.pipeline.cli.progress import TrainingBar
-    from metric_robustness.pipeline.train.run import train_network
+    from metric_robustness.pipeline.isolation.starter import starter
+    from metric_robustness.pipeline.isolation.watch import call
 
+    starter()
     if attacks:
         attacked = [*(attacked or []), attack_photographs(images, attacks.split(","), metrics.split(","), work)]
-    with TrainingBar() as bar:
-        last = train_network(recipe, images, out_file, work, attacked, listener=bar)
+    last = call(f"the training of {name}", _train_with_bar, recipe, images, out_file, work, attacked)
     out.print(f"{last.summary} on photographs held out", markup=False, soft_wrap=True)
     out.print(f"weights are in {out_file}", markup=False, soft_wrap=True)
 
@@ -110,17 +114,38 @@ def tradeoff(
     """Trains a metric at several strengths of a robust training, and shows what that costs. Continues if stopped."""
     if out_file.suffix != ".csv":
         raise BenchError(f"--out must end in .csv; got {out_file}: rename it")
-    from metric_robustness.pipeline.cli.progress import TrainingBar
-    from metric_robustness.pipeline.train.tradeoff import parse, trade_off
+    from metric_robustness.pipeline.isolation.watch import call
+    from metric_robustness.pipeline.train.tradeoff import parse
     from metric_robustness.pipeline.train.tradeoff_report import write
 
     change = {name: value for name, value in {"samples": samples, "epochs": epochs}.items() if value}
     if samples:
         change["validation"] = max(samples // 6, 2)
-    with TrainingBar() as bar:
-        points = trade_off(parse(trainings), seeds, images, work, change, listener=bar)
+    points = call("a training", _trade_off_with_bar, parse(trainings), seeds, images, work, change)
     write(points, out_file)
     out.print(f"wrote {out_file} and {out_file.with_suffix('.svg')}", markup=False, soft_wrap=True)
+
+
+def _train_with_bar(
+    recipe: Recipe, images: list[str], out_file: Path, work: Path, attacked: list[Path] | None
+) -> Epoch:
+    """Trains in a process of its own, since the code of entries runs in it."""
+    from metric_robustness.pipeline.cli.progress import TrainingBar
+    from metric_robustness.pipeline.train.run import train_network
+
+    with TrainingBar() as bar:
+        return train_network(recipe, images, out_file, work, attacked, listener=bar)
+
+
+def _trade_off_with_bar(
+    trainings: dict[str, list[str]], seeds: int, images: list[str], work: Path, change: dict[str, int]
+) -> list[TradeoffPoint]:
+    """Trains at several strengths in a process of its own, since the code of entries runs in it."""
+    from metric_robustness.pipeline.cli.progress import TrainingBar
+    from metric_robustness.pipeline.train.tradeoff import trade_off
+
+    with TrainingBar() as bar:
+        return trade_off(trainings, seeds, images, work, change, listener=bar)
 
 
 def default_out(name: str) -> Path:

@@ -8,14 +8,32 @@ from metric_robustness.pipeline.catalogue.entry import Entry
 from metric_robustness.pipeline.contract.base import Check, failed, skipped
 from metric_robustness.pipeline.engine.device import make_deterministic, open_device
 from metric_robustness.pipeline.errors import BenchError
+from metric_robustness.pipeline.isolation.watch import LostError, call
 from metric_robustness.pipeline.weights.provision import missing, provide
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-__all__ = ["Check", "check_entry"]
+__all__ = ["Check", "check_alone", "check_entry"]
 
+STAYS = "leave its process to the benchmark"
 LOADS = "be one file with a title, one class and literal metadata, that loads"
+
+
+def check_alone(entry: Entry, device: str = "cpu") -> list[Check]:
+    """Returns what `check_entry` does, from a process of its own: one that ends without a verdict breaks a promise.
+
+    Args:
+        entry: The metric, attack or defence.
+        device: cpu or cuda.
+
+    Raises:
+        BenchError: If this machine has no such device.
+    """
+    try:
+        return call(f"the check of {entry.name}", check_entry, entry, device)
+    except LostError as error:
+        return [failed(STAYS, str(error))]
 
 
 def check_entry(entry: Entry, device: str = "cpu") -> list[Check]:

@@ -77,6 +77,7 @@ class CellRun:
         on_work: Is called with the passes over an image that are done.
         save_images: Whether to write the attacked images, and what was attacked, as PNG.
         patterns: Of a universal attack, the fitted patterns.
+        on_unit: Is called after every finished unit.
     """
 
     def __init__(
@@ -87,8 +88,10 @@ class CellRun:
         *,
         save_images: bool = False,
         patterns: Patterns | None = None,
+        on_unit: Callable[[], None] = lambda: None,
     ) -> None:
         self.runner, self.cell, self.on_work, self.patterns = runner, cell, on_work, patterns
+        self.on_unit = on_unit
         self.saver = ImageWriter(cell, runner.out) if save_images else None
         path, self.place = runner.scratch(f"{cell.label}.jsonl"), Place("unfinished", cell.key, "checkpoint")
         runner.sync.bring(self.place, path)
@@ -124,6 +127,7 @@ class CellRun:
                     record["saved"] = self.saver.take()
                 self.checkpoint.record(unit, record)
                 self.keep()
+                self.on_unit()
             result.add(dataset, current.variant, [self.checkpoint.done[unit] for unit in units])
         if not result.rows and not result.spared:
             image, reason = next(item for images in result.excluded.values() for item in images.items())

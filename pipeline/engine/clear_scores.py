@@ -14,7 +14,7 @@ from metric_robustness.pipeline.engine.clips.runner import open_runner
 from metric_robustness.pipeline.engine.device import make_deterministic, open_device
 from metric_robustness.pipeline.engine.probe import probe
 from metric_robustness.pipeline.errors import DataError
-from metric_robustness.pipeline.store.store import Store
+from metric_robustness.pipeline.store.open import open_store
 from metric_robustness.pipeline.store.sync import Sync
 from metric_robustness.pipeline.weights.provision import missing, provide
 
@@ -31,7 +31,7 @@ class ClearRange(NamedTuple):
     excluded: dict[str, str]  # image -> why it has none
 
 
-def calibrate(name: str, preset: Preset, out: Path, device: str, store: Store | None) -> list[ClearRange]:
+def calibrate(name: str, preset: Preset, out: Path, device: str, store: str = "") -> list[ClearRange]:
     """Scores the clear images of a preset's data sets and probes the metric; puts both into the result store.
 
     Raises:
@@ -43,7 +43,7 @@ def calibrate(name: str, preset: Preset, out: Path, device: str, store: Store | 
     if reason := entry.problem or missing(entry) or provide(entry):
         raise DataError(f"{name}: {reason}")
     make_deterministic()
-    runner = open_runner(entry, out, open_device(device), sync=Sync(store))
+    runner = open_runner(entry, out, open_device(device), sync=Sync(open_store(store) if store else None))
     found = []
     distortions = settings_of(preset).distortions if entry.full_reference else (NONE,)
     for dataset in (open_dataset(each, preset.limit, preset.frames) for each in preset.datasets):

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Set
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -20,7 +21,8 @@ from metric_robustness.pipeline.cells.settings import Settings
 from metric_robustness.pipeline.cells.stamp import DatasetFacts, Stamp
 from metric_robustness.pipeline.data.dataset import Dataset, open_dataset
 from metric_robustness.pipeline.engine.attack.passes import attack_passes, distortions_of
-from metric_robustness.pipeline.engine.attack.settings import attack_variants
+from metric_robustness.pipeline.engine.attack.settings import attack_settings, attack_variants
+from metric_robustness.pipeline.engine.attack.tried import try_attacks
 from metric_robustness.pipeline.engine.machine import Machine
 from metric_robustness.pipeline.engine.saved.manifest import is_whole
 from metric_robustness.pipeline.engine.saved.read import read_saved
@@ -41,12 +43,14 @@ class Inputs:
         datasets: The images.
         train: The training sets, if an attack is fitted.
         absent: Why one of the benchmark's own training sets is not here; empty where all are.
+        attack_facts: By attack: its settings as run, and its variants; nothing of one that cannot be built.
     """
 
     attacks: list[Entry]
     datasets: list[Dataset]
     train: list[Dataset]
     absent: str = ""
+    attack_facts: Mapping[str, dict[str, dict[str, Any]]] = field(default_factory=dict)
 
     @cached_property
     def clips(self) -> bool:
@@ -95,8 +99,13 @@ def _called(datasets: list[Dataset], names: Mapping[str, Set[str]]) -> list[Data
     return found
 
 
-def open_inputs(selection: Selection, settings: Settings) -> Inputs:
+def open_inputs(selection: Selection, settings: Settings, *, isolated: bool) -> Inputs:
     """Opens what a selection names; saved images bring their attacks and data sets along.
+
+    Args:
+        selection: What to run.
+        settings: What the rows depend on besides code and data.
+        isolated: Whether attacks are loaded in a process of their own.
 
     Raises:
         BenchError: If a name is unknown, or a setting does not exist.
@@ -104,23 +113,18 @@ def open_inputs(selection: Selection, settings: Settings) -> Inputs:
     """
     if selection.from_images is not None:
         saved, datasets = read_saved(selection.from_images)
-        return Inputs(list(saved), datasets, [])
-    attacks = [_tried(lookup.find("attacks", name), settings) for name in selection.attacks]
+        return Inputs(
+            list(saved), datasets, [], attack_facts={each.name: attack_settings(each, settings) for each in saved}
+        )
+    named = [lookup.find("attacks", name) for name in selection.attacks]
+    tried = try_attacks(named, settings, isolated=isolated)
+    attacks = [replace(attack, problem=tried[attack.name].problem) for attack in named]
+    facts = {name: each.facts for name, each in tried.items() if not each.problem}
     datasets = [open_dataset(name, selection.limit, selection.frames) for name in selection.datasets]
     if not any(map(is_universal, attacks)):
-        return Inputs(attacks, datasets, [])
+        return Inputs(attacks, datasets, [], attack_facts=facts)
     train, absent = _training_sets(selection)
-    return Inputs(attacks, datasets, train, absent)
-
-
-def _tried(attack: Entry, settings: Settings) -> Entry:
-    """Returns the attack; notes as its `problem` why one cannot be built, so that it costs only its own cells."""
-    try:
-        if not attack.problem:
-            attack_variants(attack, settings)
-    except DataError as error:
-        return replace(attack, problem=str(error))
-    return attack
+    return Inputs(attacks, datasets, train, absent, facts)
 
 
 def _training_sets(selection: Selection) -> tuple[list[Dataset], str]:

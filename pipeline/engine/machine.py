@@ -17,12 +17,15 @@ class Machine:
         out: The output folder.
         device: cpu, cuda or cuda:N.
         batch: Images per batch; None chooses by the memory.
-        jobs: How many metrics are run at once, each in a process of its own.
+        jobs: How many metrics are run at once.
         store: The address of the result store, where a run takes finished work and puts its own; empty: none.
         sync_every: Seconds between two copies of unfinished work in the store.
         checkpoint_every: Seconds of a fit that a kill may cost.
         save_images: Whether attacked images are written, with a manifest.
         replace: Whether finished rows of other images or settings may be replaced.
+        isolated: Whether each metric has a process of its own, which its code may end or spoil; in this process
+            `jobs` counts as 1.
+        patience: Seconds in which such a process must report something, be it one finished batch.
     """
 
     out: Path
@@ -34,6 +37,8 @@ class Machine:
     checkpoint_every: float = 30
     save_images: bool = False
     replace: bool = False
+    isolated: bool = True
+    patience: float = 86400
 
     def sync(self) -> Sync:
         """Opens the store: once in every process."""

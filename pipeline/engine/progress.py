@@ -18,10 +18,13 @@ def silent(work: int) -> None:
 
 
 class Event(NamedTuple):
-    """A step of a run: so much of `what` is done, or a cell has ended with a status."""
+    """A step of a run: so much of `what` is done, or a cell has ended with a status.
+
+    Without a status, the reason is a warning; without work, `what` begins.
+    """
 
     metric: str
-    what: str  # "clear" or an attack
+    what: str  # "clear" or an attack; empty before the first cell begins
     work: int  # passes over an image
     status: Literal["", "done", "failed", "skipped"] = ""
     reason: str = ""

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
+
+import psutil
+import torch
 
 from metric_robustness.pipeline.catalogue import lookup
 from metric_robustness.pipeline.cells.cell import Cell
@@ -19,7 +23,6 @@ from metric_robustness.pipeline.cells.settings import Settings
 from metric_robustness.pipeline.cells.stamp import Probe, Stamp, Status, excluded_of, read_stamp, stamp_of
 from metric_robustness.pipeline.data.codecs import parse as parse_codec
 from metric_robustness.pipeline.data.dataset import Dataset
-from metric_robustness.pipeline.engine.attack.settings import attack_settings
 from metric_robustness.pipeline.engine.cell import CellResult, CellRun
 from metric_robustness.pipeline.engine.clips.runner import open_runner
 from metric_robustness.pipeline.engine.decide import (
@@ -42,13 +45,17 @@ from metric_robustness.pipeline.engine.device import (
 from metric_robustness.pipeline.engine.machine import Machine
 from metric_robustness.pipeline.engine.metric.runner import MetricRunner
 from metric_robustness.pipeline.engine.probe import probe
+from metric_robustness.pipeline.engine.process_state import Restorer
 from metric_robustness.pipeline.engine.progress import Event, Listener, OnEvent, Summary
 from metric_robustness.pipeline.engine.saved.write import require_names, save_manifest
 from metric_robustness.pipeline.engine.selection import Selection
 from metric_robustness.pipeline.engine.universal.patterns import patterns_of
-from metric_robustness.pipeline.engine.workers import in_processes
+from metric_robustness.pipeline.engine.workers import MetricWatch, slow_imports
 from metric_robustness.pipeline.errors import DataError, TransientError
 from metric_robustness.pipeline.files import digest, folder_lock, write_atomically
+from metric_robustness.pipeline.isolation.starter import starter
+from metric_robustness.pipeline.isolation.watch import LostError, Watched, call, watch
+from metric_robustness.pipeline.isolation.worker import Runnable
 from metric_robustness.pipeline.store.sync import Sync
 from metric_robustness.pipeline.terminal import err
 
@@ -73,7 +80,7 @@ def run(selection: Selection, settings: Settings, machine: Machine, listener: Li
     parse_codec(settings.codec)
     sync = machine.sync()
     with folder_lock(machine.out):
-        there, inputs = finished(machine.out), open_inputs(selection, settings)
+        there, inputs = finished(machine.out), open_inputs(selection, settings, isolated=machine.isolated)
         if not key:
             inputs = inputs.called(names_there(there))
         if machine.save_images:
@@ -97,22 +104,27 @@ def run(selection: Selection, settings: Settings, machine: Machine, listener: Li
                 write_cell(cell, machine, sync, _stamp(cell, action, reason, job))
         todo = [job for job in jobs.values() if job.cells]
         ahead = [cell for job in todo for cell in job.cells]
-        listener.begin(work_ahead(ahead, inputs), len(ahead), summary.statuses["done"])
+        listener.begin(_work_ahead(ahead, inputs, machine), len(ahead), summary.statuses["done"])
         for reason, count in (+again).items():
             err.print(f"{count} of them replace finished rows: {reason}", markup=False, soft_wrap=True)
-        by_name = {(cell.metric.name, cell.attack.name): cell for cell in ahead}
 
         def on_event(event: Event) -> None:
-            listener.on_event(event)
             if event.status:
-                summary.add(by_name[event.metric, event.what], event.status, event.reason)
+                job = jobs[event.metric]
+                (cell,) = (each for each in job.cells if each.attack.name == event.what)
+                summary.add(cell, event.status, event.reason)
                 summary.exclude(event.metric, event.excluded or {})
+                if event.status == "failed":
+                    write_cell(cell, machine, sync, _stamp(cell, "failed", event.reason, job))
+            listener.on_event(event)
 
-        if machine.jobs == 1 or len(todo) <= 1:
+        if machine.isolated:
+            starter().prepare(slow_imports(job.cells[0].metric for job in todo))
+            at_once = machine.jobs if len(todo) > 1 else 1
+            watch([_watched(job, at_once, on_event) for job in todo], at_once, machine.patience)
+        else:
             for job in todo:
                 run_metric(job, sync, on_event)
-        else:
-            in_processes([partial(run_alone, job) for job in todo], machine.jobs, on_event)
         _require_there(cells, machine)
         still = {(csv.parent.name, csv.stem) for csv in finished(machine.out)}
         summary.kept = still & summary.reasons.keys()
@@ -140,13 +152,37 @@ class Job:
     preset: str
 
 
-def run_alone(job: Job, on_event: OnEvent) -> None:
-    """Runs the cells of one metric in a process of its own, which opens the result store itself."""
+def _work_ahead(cells: list[Cell], inputs: Inputs, machine: Machine) -> dict[str, int]:
+    """Returns what each metric has ahead; 0 where the attacks' own code cannot tell it: their cells will say why."""
+    if not machine.isolated:
+        return work_ahead(cells, inputs)
+    try:
+        return call("the attacks", work_ahead, cells, inputs)
+    except LostError:
+        return {cell.metric.name: 0 for cell in cells}
+
+
+def _watched(job: Job, at_once: int, on_event: OnEvent) -> Watched:
+    """Returns the cells of one metric as a task for worker processes."""
+
+    def task(attacks: list[str]) -> Runnable:
+        cells = [cell for cell in job.cells if cell.attack.name in attacks]
+        return partial(run_alone, replace(job, cells=cells), at_once)
+
+    return MetricWatch(job.cells[0].metric.name, [cell.attack.name for cell in job.cells], task, on_event).watched()
+
+
+def run_alone(job: Job, at_once: int, on_event: OnEvent) -> None:
+    """Runs the cells of one metric in a worker, which opens the result store itself and shares the cores."""
+    if at_once > 1:
+        torch.set_num_threads(max(1, (psutil.cpu_count() or 1) // at_once))
     run_metric(job, job.machine.sync(), on_event)
 
 
 def run_metric(job: Job, sync: Sync, on_event: OnEvent) -> None:
-    """Runs the cells of one metric, one after the other; one that fails costs only itself.
+    """Runs the cells of one metric, one after the other; one that fails costs only itself, and is not stamped here.
+
+    What contributed code changes of the process is set back after every unit of work, and told once.
 
     Raises:
         TransientError: If the machine failed.
@@ -155,22 +191,34 @@ def run_metric(job: Job, sync: Sync, on_event: OnEvent) -> None:
     make_deterministic()
     entry, machine, inputs = job.cells[0].metric, job.machine, job.inputs
     device, codec = open_device(machine.device), job.cells[0].settings.codec
+    restorer = Restorer()
+    with suppress(DataError):  # its cells will say so
+        entry.load()
     runner = open_runner(entry, machine.out, device, machine.batch, sync=sync, codec=codec)
 
     def on_work(what: str, work: int) -> None:
         on_event(Event(entry.name, what, work))
 
+    def keep_state(attack: str) -> None:
+        for change in restorer.changes():
+            on_event(Event(entry.name, attack, 0, "", change))
+
+    keep_state("")
     for cell in job.cells:
+        on_work(cell.attack.name, 0)
+        on_unit = partial(keep_state, cell.attack.name)
         begin_memory(runner.device)
         try:
             patterns = patterns_of(runner, cell, inputs.train, on_work)
-            running = CellRun(runner, cell, on_work, save_images=machine.save_images, patterns=patterns)
+            saving = machine.save_images
+            running = CellRun(runner, cell, on_work, save_images=saving, patterns=patterns, on_unit=on_unit)
             result = running.run(inputs.datasets)
         except DataError as error:
-            write_cell(cell, machine, sync, _stamp(cell, "failed", str(error), job))
+            on_unit()
             on_event(Event(entry.name, cell.attack.name, 0, "failed", str(error)))
             continue
         _finish(runner, cell, job, result)
+        on_unit()
         excluded = {image: why for images in result.excluded.values() for image, why in images.items()}
         told = f"{len(excluded)} images excluded" if excluded else ""
         on_event(Event(entry.name, cell.attack.name, 0, "done", told, excluded))
@@ -208,7 +256,7 @@ def _probes(runner: MetricRunner, cell: Cell, datasets: list[Dataset]) -> dict[s
 
 def _stamp(cell: Cell, status: Status, reason: str, job: Job, took: Mapping[str, Any] | None = None) -> Stamp:
     """Returns the stamp of a cell that ends now; `took` are the fields that only a finished cell has."""
-    settings = {"settings": {}} if cell.attack.problem else attack_settings(cell.attack, cell.settings)
+    settings = job.inputs.attack_facts.get(cell.attack.name, {"settings": {}})
     about = {"commit": commit(), "finished": datetime.now(UTC).isoformat(timespec="seconds")}
     return stamp_of(
         cell,

@@ -1,88 +1,60 @@
-"""Runs jobs side by side in processes of their own, which end when this one does."""
+"""Runs the cells of each metric in a worker process; one that is lost costs only the cell that was at work."""
 
 from __future__ import annotations
 
-import multiprocessing
-import os
-import queue
-import signal
-from collections.abc import Callable
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import suppress
-from multiprocessing.managers import SyncManager
-from threading import Thread
-from typing import Any, TypeAlias
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 
-import psutil
+from metric_robustness.pipeline import places
+from metric_robustness.pipeline.catalogue.entry import Entry
+from metric_robustness.pipeline.catalogue.syntax import reached
+from metric_robustness.pipeline.engine.progress import Event, OnEvent
+from metric_robustness.pipeline.isolation.watch import Watched
+from metric_robustness.pipeline.isolation.worker import Runnable
 
-from metric_robustness.pipeline.engine.progress import OnEvent
-from metric_robustness.pipeline.errors import Exit, TransientError
-
-Runnable: TypeAlias = Callable[[OnEvent], None]
+SLOW = {"pyiqa", "torchvision"}  # packages whose import takes seconds
 
 
-def in_processes(jobs: list[Runnable], at_once: int, on_event: OnEvent) -> None:
-    """Runs jobs in worker processes.
+def slow_imports(entries: Iterable[Entry]) -> list[str]:
+    """Returns the packages that some entries import and that are worth importing once for all their processes."""
+    usable = [entry for entry in entries if not entry.problem]
+    files = {(each.root or places.CODE) / each.folder / f"{each.name.partition('+')[0]}.py" for each in usable}
+    return sorted(SLOW & set[str]().union(*(reached(file)[1] for file in files)))
 
-    Args:
-        jobs: Each can be sent to another process.
-        at_once: How many run at a time; they share the processor's cores.
-        on_event: Is called in this process with what the jobs report.
 
-    Raises:
-        TransientError: If the machine failed, or a worker was killed.
-        BenchError: If the output folder cannot be written to.
+@dataclass
+class MetricWatch:
+    """The cells of a metric in a worker process.
+
+    Attributes:
+        metric: Its name.
+        left: The attacks whose cells have not ended, in the order in which they are run.
+        task: Returns what runs the cells of some attacks.
+        on_event: Is called, in this process, with what the worker reports.
+        at_work: What began last: "clear" or an attack; empty while the metric is loaded.
     """
-    context = multiprocessing.get_context("spawn")
-    manager = SyncManager(ctx=context)
-    manager.start(_end_with_parent)
-    with manager:
-        channel: Any = manager.Queue()
-        with ProcessPoolExecutor(at_once, mp_context=context, initializer=_begin_worker) as pool:
-            futures = [pool.submit(_work, job, at_once, channel) for job in jobs]
-            try:
-                _relay(futures, channel, on_event)
-            except BrokenProcessPool as error:
-                raise TransientError(
-                    "a worker process was killed, probably for memory: run again with fewer --jobs or a smaller --batch"
-                ) from error
-            finally:
-                pool.shutdown(cancel_futures=True)
 
+    metric: str
+    left: list[str]
+    task: Callable[[list[str]], Runnable]
+    on_event: OnEvent
+    at_work: str = ""
 
-def _relay(futures: list[Future[None]], channel: Any, on_event: OnEvent) -> None:
-    """Passes on what the workers report until all have ended."""
-    ended = False
-    while not ended:
-        ended = all(future.done() for future in futures)  # asked before the channel is emptied, so nothing is missed
-        with suppress(queue.Empty):
-            while True:
-                on_event(channel.get(timeout=0.2))
-        for future in futures:
-            if future.done():
-                future.result()
+    def watched(self) -> Watched:
+        """Returns what is to be run now."""
+        self.at_work = ""
+        return Watched(self.task(self.left), self._on_message, self._on_lost)
 
+    def _on_message(self, event: Event) -> None:
+        self.at_work = event.what
+        if event.status:
+            self.left.remove(event.what)
+        self.on_event(event)
 
-def _begin_worker() -> None:
-    """Makes a worker end at once, without a traceback, when the user stops the run."""
-    signal.signal(signal.SIGINT, lambda *_: os._exit(Exit.STOPPED))
-    _end_with_parent()
-
-
-def _end_with_parent() -> None:
-    """Ends this process when the run that started it is gone, even by `kill -9`: the next run may hold its folder."""
-
-    def wait_for_parent() -> None:
-        if parent := multiprocessing.parent_process():
-            parent.join()
-            os._exit(Exit.STOPPED)
-
-    Thread(target=wait_for_parent, daemon=True).start()
-
-
-def _work(job: Runnable, at_once: int, channel: Any) -> None:
-    import torch  # noqa: PLC0415  # the process that holds the channel imports this module, and needs no PyTorch
-
-    torch.set_num_threads(max(1, (psutil.cpu_count() or 1) // at_once))
-    job(channel.put)
+    def _on_lost(self, reason: str) -> Watched | None:
+        """Has the cell fail that was at work; all that are left where the metric was at work alone."""
+        alone = self.at_work in {"", "clear"}
+        subject = f"metric {self.metric}" if alone else f"metric {self.metric} under attack {self.left[0]}"
+        for attack in list(self.left) if alone else self.left[:1]:
+            self._on_message(Event(self.metric, attack, 0, "failed", f"{subject} {reason}"))
+        return self.watched() if self.left else None

@@ -32,11 +32,12 @@ def test_a_range_is_that_of_the_clear_scores_and_other_lines_stay(crops, tmp_pat
     ranges.write_text("metric,low,high,n,dataset,digest,date,declared_low,declared_high,difference\n" + OTHER)
     preset = Preset(datasets=(str(crops),))
     entries = [lookup.find("metrics", name) for name in ("small_cnn", "maniqa", "psnr")]
-    assert not calibrate_all(entries, preset, out, device="cpu", ranges=ranges)  # maniqa's weights are not here
+    # The weights of maniqa are not here.
+    assert not calibrate_all(entries, preset, out, device="cpu", ranges=ranges, isolated=False)
     found = read_lines(ranges)
     assert found.keys() == {"nima", "small_cnn"}  # a full-reference metric keeps what it declares
     assert found["nima"].digest == "abc"
-    (clear,) = calibrate("small_cnn", preset, out, "cpu", None)
+    (clear,) = calibrate("small_cnn", preset, out, "cpu")
     line, dataset = found["small_cnn"], open_dataset(str(crops))
     assert (line.n, line.dataset, line.digest) == ("64", dataset.name, dataset.digest)
     assert (float(line.low), float(line.high)) == (
@@ -49,5 +50,7 @@ def test_a_range_is_that_of_the_clear_scores_and_other_lines_stay(crops, tmp_pat
 def test_few_images_measure_no_range(crops, tmp_path):
     ranges = tmp_path / "ranges.csv"
     preset = Preset(datasets=(str(crops),), limit=8)
-    assert calibrate_all([lookup.find("metrics", "small_cnn")], preset, tmp_path, device="cpu", ranges=ranges)
+    assert calibrate_all(
+        [lookup.find("metrics", "small_cnn")], preset, tmp_path, device="cpu", ranges=ranges, isolated=False
+    )
     assert not ranges.exists()

@@ -196,19 +196,6 @@ def test_no_worker_outlives_a_run_that_is_stopped(laboratory, photos, tmp_path, 
     assert len(cells(out)) == 6
 
 
-def test_a_worker_that_is_killed_for_memory_can_be_tried_again(laboratory, photos, tmp_path):
-    def run_both(kill_at):
-        options = ("--jobs", 2, "--batch", 1)
-        environment = {"TALLY": str(tmp_path / "tally"), "KILL_AT": str(kill_at)}
-        return run(laboratory, tmp_path / "out", photos, *options, metrics="tally,tally_too", **environment)
-
-    told = run_both(kill_at=30)
-    assert told.returncode == 75
-    assert told.stderr.splitlines()[-1].startswith("error: a worker process was killed, probably for memory: run again")
-    assert run_both(kill_at=-1).returncode == 0
-    assert len(cells(tmp_path / "out")) == 6
-
-
 def test_damaged_rows_stamps_and_scores_are_made_again_and_nothing_else(copy, finished, laboratory, photos):
     before = written(copy)
     (copy / "brightness" / "fgsm.csv").write_bytes(cells(copy)["brightness/fgsm.csv"][:-40])

@@ -1,20 +1,19 @@
-"""From the command line to the loop of an attack, a call stays short enough for a reader to follow."""
+"""From a run to the loop of an attack, a call stays short enough for a reader to follow."""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
 
-import torch
+from quiet import run_quietly
 from scratch import ROOT
 
 from metric_robustness.attacks.ifgsm import IFGSM
-from metric_robustness.pipeline.__main__ import app
 
-FRAMES, FILES = 10, 7
+FRAMES, FILES = 9, 6  # one less than from the command line
 
 
-def test_the_way_from_the_command_line_to_the_loop_of_an_attack_is_short(tmp_path, photos, monkeypatch):
+def test_the_way_from_a_run_to_the_loop_of_an_attack_is_short(tmp_path, photos, monkeypatch):
     way: list[tuple[str, str]] = []
     perturb = IFGSM.perturb
 
@@ -29,10 +28,7 @@ def test_the_way_from_the_command_line_to_the_loop_of_an_attack_is_short(tmp_pat
         return perturb(attack, images, objective, noise)
 
     monkeypatch.setattr(IFGSM, "perturb", observed)
-    threads = torch.get_num_threads()
-    arguments = ["--metrics", "psnr", "--attacks", "ifgsm", "--dataset", str(photos), "--limit", "1"]
-    app(["run", *arguments, "--out", str(tmp_path / "out")], standalone_mode=False)
-    torch.set_num_threads(threads)
-    assert way[-1] == ("metric_robustness/pipeline/cli/run.py", "run")
+    run_quietly(["psnr"], tmp_path / "out", attacks=["ifgsm"], datasets=[str(photos)], limit=1)
+    assert way[-1] == ("metric_robustness/pipeline/engine/run.py", "run")
     assert len(way) <= FRAMES, way
     assert len({file for file, _ in way}) <= FILES, way

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import torch
@@ -131,7 +131,7 @@ class ImagePass:
     @cached_property
     def _assessors(self) -> Assessors:
         dataset, distortion = self.dataset, self.current.distortion
-        clear = self.at.runner.clear(dataset, distortion, partial(self.at.on_work, "clear"))
+        clear = self.at.clear(dataset, distortion)
         return Assessors.of(self.at.runner, self.at.assessors, dataset, distortion, clear)
 
     @cached_property

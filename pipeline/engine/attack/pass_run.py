@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 from metric_robustness.metrics.base import Images
@@ -15,7 +16,7 @@ from metric_robustness.pipeline.engine.attack.passes import Pass, Trial
 from metric_robustness.pipeline.engine.attack.record import UnitRecord
 from metric_robustness.pipeline.engine.batching import BatchRule
 from metric_robustness.pipeline.engine.checkpoint import Checkpoint
-from metric_robustness.pipeline.engine.metric.runner import MetricRunner
+from metric_robustness.pipeline.engine.metric.runner import ClearScores, MetricRunner
 from metric_robustness.pipeline.engine.progress import OnWork
 
 
@@ -62,3 +63,10 @@ class Workplace:
     on_work: OnWork
     checkpoint: Checkpoint
     keep: Callable[[], None]
+
+    def clear(self, dataset: Dataset, distortion: Distortion) -> ClearScores:
+        """Returns the metric's clear scores; says when the metric alone is at work, and when the attack begins."""
+        self.on_work("clear", 0)
+        found = self.runner.clear(dataset, distortion, partial(self.on_work, "clear"))
+        self.on_work(self.cell.attack.name, 0)
+        return found

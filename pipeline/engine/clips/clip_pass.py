@@ -126,7 +126,7 @@ class ClipPass:
     @cached_property
     def _clear(self) -> dict[str, float | str]:
         """Returns the score of each clear clip, or why it has none."""
-        found = self._runner.clear(self.dataset, self.current.distortion, partial(self.at.on_work, "clear"))
+        found = self.at.clear(self.dataset, self.current.distortion)
         return dict(zip(self.dataset.clips, found.scores.tolist(), strict=True)) | found.excluded
 
     @cached_property
