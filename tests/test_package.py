@@ -138,7 +138,7 @@ def test_a_name_of_the_benchmark_is_not_given_twice(tmp_path):
     file.write_text(BRIGHTNESS.lstrip())
     told = here("check", "psnr", "--json", cwd=tmp_path)
     assert told.returncode == 3
-    assert f"{file} has the name of a metric of the benchmark: rename the file" in told.stdout
+    assert f"{file} has the name of {ROOT / 'metrics' / 'psnr.py'}: rename one of the two files" in told.stdout
 
 
 # ---------------------------------------------------------------- the wheel

@@ -42,8 +42,9 @@ def fingerprint(path: Path, fields: dict[str, Any]) -> str:
             tree = parse(module)
             queue += [imported for imported, _ in own_imports(tree, root)]
             packages |= {name.split(".")[0] for name, _ in imports(tree)}
-    for module in sorted(seen):
-        digest.update(f"{module.parent.name}/{module.name}:{_canonical_file(module)}\n".encode())
+    # Sorted as text: the order of whole paths would depend on where the folders of others lie on this machine.
+    for line in sorted(f"{module.parent.name}/{module.name}:{_canonical_file(module)}\n" for module in seen):
+        digest.update(line.encode())
     locked = _locked(search_path(root)[0])
     for package in sorted(packages & locked.keys() - PLATFORM):
         digest.update(f"{package}=={locked[package]}\n".encode())
