@@ -9,7 +9,11 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from metric_robustness.pipeline import places
+try:
+    from metric_robustness.pipeline import places
+except ImportError as gone:  # a checkout without its links
+    sys.exit(f"error: {gone}")
+
 from metric_robustness.pipeline.cli import (
     calibrate,
     docs_pages,

@@ -17,8 +17,8 @@ class Exit(IntEnum):
     STOPPED = 130  # Ctrl-C
 
 
-class BenchError(Exception):
-    """Something the user can put right: printed as one line, without a traceback."""
+class BenchError(ValueError):
+    """Something the user can put right; the command line prints it as one line, without a traceback."""
 
     exit_code = Exit.USAGE
 

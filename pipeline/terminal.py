@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
+
 from rich.console import Console
 from rich.markup import escape
 
@@ -13,3 +15,8 @@ HEARTBEAT = 60  # seconds between lines of long work; CI kills a job that prints
 def plain(value: object) -> str:
     """Returns a value as text in which rich finds no markup."""
     return escape(str(value))
+
+
+def live() -> bool:
+    """Tells whether `err` can show a bar that moves: it is a terminal, or a notebook that has widgets."""
+    return err.is_terminal or (err.is_jupyter and find_spec("ipywidgets") is not None)

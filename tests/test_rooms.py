@@ -24,7 +24,7 @@ TORCHLESS = (
     "pipeline.scoring",
     "pipeline.site",
     "pipeline.store",
-    "pipeline.cli.listing",
+    "pipeline.library.listing",
 )
 MOST_FILES = 20  # in a folder, without its subfolders
 MOST_PARAMETERS = 7

@@ -90,9 +90,22 @@ def _find(folder: str, name: str, root: Path | None) -> Entry:
 
 def _defended_metric(name: str, root: Path | None) -> Entry:
     """Returns METRIC+DEFENCE or METRIC+DEFENCE-PRESET of a checkout."""
-    bare_name, _, defence_name = name.rpartition("+")
-    bare = _find("metrics", bare_name, root)
-    defence, preset = _defence(defence_name, root)
+    bare, _, defence = name.rpartition("+")
+    return behind(_find("metrics", bare, root), defence, root)
+
+
+def behind(bare: Entry, name: str, root: Path | None = None) -> Entry:
+    """Returns a metric with a defence of the name DEFENCE or DEFENCE-PRESET, as METRIC+DEFENCE.
+
+    Args:
+        bare: The metric.
+        name: The defence's.
+        root: Another checkout that holds both, instead of the benchmark and all other roots.
+
+    Raises:
+        BenchError: If there is no such defence, or it cannot stand before this metric.
+    """
+    defence, preset = _defence(name, root)
     if defence.kind == "training":
         return trained(bare, defence, preset, root)
     if bare.purified:

@@ -80,10 +80,7 @@ def own_imports(tree: ast.Module, root: Path) -> Iterator[tuple[Path, set[str]]]
     """
     for module, names in imports(tree):
         package, *parts = module.split(".")
-        if package == places.PACKAGE:
-            path = _shared(module, parts, root)
-        else:
-            path = _beside(package, parts, root)
+        path = _shared(module, parts, root) if package == places.PACKAGE else _beside(package, parts, root)
         if path:
             yield path, names
 
@@ -112,7 +109,7 @@ def _beside(package: str, parts: list[str], root: Path) -> Path | None:
 
 
 def search_path(root: Path) -> tuple[Path, ...]:
-    """Returns where a file of a root finds the modules of the benchmark: in the benchmark first, if it is no other's."""
+    """Returns where a file of a root finds the benchmark's modules; another checkout has its own."""
     return (root,) if root == places.CODE or root not in places.roots() else places.roots()
 
 

@@ -16,7 +16,7 @@ from metric_robustness.pipeline.catalogue.entry import Entry
 from metric_robustness.pipeline.cells.cell import NO_CLIPS, Cell, Decision, is_universal
 from metric_robustness.pipeline.cells.settings import Settings
 from metric_robustness.pipeline.cells.stamp import DatasetFacts, read_stamp
-from metric_robustness.pipeline.data.dataset import Dataset, open_dataset
+from metric_robustness.pipeline.data.dataset import Dataset
 from metric_robustness.pipeline.engine.attack.passes import attack_passes, distortions_of
 from metric_robustness.pipeline.engine.attack.settings import attack_variants
 from metric_robustness.pipeline.engine.machine import Machine
@@ -81,7 +81,7 @@ def open_inputs(selection: Selection, settings: Settings) -> Inputs:
         saved, datasets = read_saved(selection.from_images)
         return Inputs(list(saved), datasets, [])
     attacks = [_tried(lookup.find("attacks", name), settings) for name in selection.attacks]
-    datasets = [open_dataset(name, selection.limit, selection.frames) for name in selection.datasets]
+    datasets = selection.opened()
     if not any(map(is_universal, attacks)):
         return Inputs(attacks, datasets, [])
     train, absent = _training_sets(selection)

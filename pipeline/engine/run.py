@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
-from metric_robustness.pipeline.catalogue import lookup
 from metric_robustness.pipeline.cells.cell import Cell
 from metric_robustness.pipeline.cells.distortion import NONE
 from metric_robustness.pipeline.cells.row import to_csv
@@ -64,7 +63,7 @@ def run(selection: Selection, settings: Settings, machine: Machine, listener: Li
         DataError: If the data cannot be used.
         TransientError: If the machine failed; a second run continues from what was finished.
     """
-    metrics = [lookup.find("metrics", name) for name in selection.metrics]
+    metrics = selection.entries()
     open_device(machine.device)
     parse_codec(settings.codec)
     sync = machine.sync()
