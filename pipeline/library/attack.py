@@ -22,7 +22,7 @@ from metric_robustness.pipeline.engine.device import open_device
 from metric_robustness.pipeline.engine.metric.runner import MetricRunner
 from metric_robustness.pipeline.engine.metric.surrogates import Surrogates
 from metric_robustness.pipeline.errors import BenchError, DataError, suggestion
-from metric_robustness.pipeline.library.given import Facts, device_of, entry_of, with_range
+from metric_robustness.pipeline.library.given import Facts, called_entry, device_of
 from metric_robustness.pipeline.library.images import GivenImages, tensors_from
 from metric_robustness.pipeline.library.undisturbed import undisturbed
 from metric_robustness.pipeline.weights.provision import missing, provide
@@ -58,7 +58,7 @@ def attack(
     Raises:
         ValueError: If a name, an image or a setting cannot be used; in one line.
     """
-    entry = _ranged(metric, Facts(higher_is_better, score_range), paired=references is not None)
+    entry = called_entry(metric, Facts(higher_is_better, score_range), paired=references is not None)
     found = lookup.find("attacks", name)
     if reason := entry.problem or found.problem or missing(entry) or provide(entry):
         raise DataError(f"{entry.name} under {name}: {reason}")
@@ -81,18 +81,6 @@ def attack(
             given = None if originals is None else originals[part].to(runner.device)
             attacked.append(_attacked(runner, trial, clear[part].to(runner.device), given, names).to(clear.device))
     return torch.cat(attacked)
-
-
-def _ranged(metric: Any, facts: Facts, *, paired: bool) -> Entry:
-    """Returns the entry of a metric; of one that does not say so, higher is better and its range one unit."""
-    if not isinstance(metric, str) and not hasattr(metric, "higher_is_better") and facts.higher_is_better is None:
-        facts = replace(facts, higher_is_better=True)
-    entry = entry_of(metric, facts, paired=paired)
-    if "score_range" in entry.fields or entry.problem:
-        return entry
-    if entry.bare:
-        return lookup.behind(with_range(entry.bare, (0.0, 1.0)), entry.name.rpartition("+")[2])
-    return with_range(entry, (0.0, 1.0))
 
 
 def _set(entry: Entry, settings: dict[str, Any]) -> Any:

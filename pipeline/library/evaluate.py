@@ -172,9 +172,6 @@ def _measured(entry: Entry, dataset: Dataset, folder: Path, device: str) -> tupl
             f"score_range must be given: the metric's scores of {found.images} clear images are all {found.low:.6g}"
         )
     told = f"score_range was measured on {found.images} clear images: {found.low:.6g} to {found.high:.6g}"
-    bare = entry.bare
-    if bare:
-        return lookup.behind(with_range(bare, (found.low, found.high)), entry.name.rpartition("+")[2]), told
     return with_range(entry, (found.low, found.high)), told
 
 

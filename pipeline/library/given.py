@@ -138,8 +138,29 @@ def entry_of(given: Given, facts: Facts = NOTHING, *, paired: bool = False) -> E
     )
 
 
+def called_entry(given: Given, facts: Facts = NOTHING, *, paired: bool = False) -> Entry:
+    """Returns the entry of a metric that is only called or attacked once, so that little must be known of it.
+
+    Where neither the metric nor the user says more, higher is better, and ordinary scores reach from 0 to 1.
+
+    Args:
+        given: The metric.
+        facts: What is said of it.
+        paired: Whether there are originals to compare with.
+
+    Raises:
+        BenchError: If no metric has that name, or what is said cannot be.
+    """
+    if not isinstance(given, str) and facts.higher_is_better is None and not hasattr(given, "higher_is_better"):
+        facts = replace(facts, higher_is_better=True)
+    entry = entry_of(given, facts, paired=paired)
+    return entry if entry.problem or "score_range" in entry.fields else with_range(entry, (0.0, 1.0))
+
+
 def with_range(entry: Entry, found: tuple[float, float]) -> Entry:
-    """Returns the entry of a user's metric with a range that was measured."""
+    """Returns the entry of a user's metric, bare or defended, with the range of its scores."""
+    if entry.bare:
+        return lookup.behind(with_range(entry.bare, found), entry.name.rpartition("+")[2])
     if not isinstance(entry, GivenEntry):
         raise TypeError(f"{entry.name} declares its range itself")
     build, fields = entry.build, {**entry.fields, "score_range": found}

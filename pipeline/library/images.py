@@ -121,7 +121,9 @@ def _tensor(image: Any) -> Tensor:
         image = decode(Path(image).expanduser())
     if isinstance(image, Image.Image):
         image = np.asarray(image.convert("RGB"))
-    found = torch.as_tensor(image).detach() if isinstance(image, Tensor | np.ndarray) else torch.empty(0)
+    if isinstance(image, np.ndarray):
+        image = torch.from_numpy(image.copy())  # PyTorch warns of arrays that must not be written to
+    found = image.detach() if isinstance(image, Tensor) else torch.empty(0)
     whole = found.dtype == torch.uint8
     if whole and found.ndim == 3 and found.shape[-1] == 3 and found.shape[0] != 3:
         found = found.permute(2, 0, 1)

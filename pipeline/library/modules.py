@@ -13,7 +13,7 @@ from metric_robustness.pipeline.engine.device import open_device
 from metric_robustness.pipeline.engine.metric.build import build_metric
 from metric_robustness.pipeline.errors import DataError
 from metric_robustness.pipeline.library.defended import DefendedModule
-from metric_robustness.pipeline.library.given import Facts, device_of, entry_of
+from metric_robustness.pipeline.library.given import called_entry, device_of
 from metric_robustness.pipeline.weights.provision import missing, provide
 
 
@@ -48,8 +48,7 @@ def defend(metric: str | nn.Module | Callable[..., Tensor], defence: str) -> Def
     Raises:
         ValueError: If there is none of that name, or it cannot be built.
     """
-    declares = isinstance(metric, str) or hasattr(metric, "higher_is_better")
-    entry = lookup.behind(entry_of(metric, Facts() if declares else Facts(higher_is_better=True)), defence)
+    entry = lookup.behind(called_entry(metric), defence)
     return DefendedModule(entry, _built(entry, device_of(metric)), metric)
 
 

@@ -118,7 +118,8 @@ class Report:
             steps = ", ".join(f"{row.gain:.3f} within {row.budget}/255" for row in self.curve.itertuples())
             lines.append(f"worst case: {steps}")
         lines += [f"flag: {flag}" for flag in self.flags]
-        return "\n".join([*lines, *self.notes])
+        caption = next(each.caption for each in self.board.sections if self.standing in each.standings)
+        return "\n".join([*lines, *self.notes, caption])
 
     def _repr_html_(self) -> str:
         return report_html(self.run.metric, self.run.folder, repr(self).splitlines(), self.flags, self.example)
@@ -154,10 +155,10 @@ class Comparison:
         )
 
     def __repr__(self) -> str:
-        return "\n".join([self.table.to_string(index=False), *self.notes])
+        return "\n".join([self.table.to_string(index=False), *self.notes, *self.board.captions])
 
     def _repr_html_(self) -> str:
-        return comparison_html(self.table, self.folder, self.notes)
+        return comparison_html(self.table, self.folder, [*self.notes, *self.board.captions])
 
 
 def _within(standing: Standing) -> dict[str, float]:
