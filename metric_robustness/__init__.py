@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from metric_robustness.pipeline.library.catalogue import catalogue
     from metric_robustness.pipeline.library.evaluate import evaluate
     from metric_robustness.pipeline.library.modules import defend, metric
-    from metric_robustness.pipeline.library.report import Comparison, Report
+    from metric_robustness.pipeline.library.robustness_report import Comparison, RobustnessReport
 
-__all__ = ["Comparison", "Report", "attack", "catalogue", "defend", "evaluate", "metric"]
+__all__ = ["Comparison", "RobustnessReport", "attack", "catalogue", "defend", "evaluate", "metric"]
 
 for _name in ("metrics", "attacks", "defences", "pipeline"):
     if not (_found := Path(__file__).with_name(_name)).is_dir():  # Windows and some archives make links text files
@@ -24,7 +24,7 @@ for _name in ("metrics", "attacks", "defences", "pipeline"):
             "with git clone -c core.symlinks=true, on Windows in developer mode, or make the four links yourself"
         )
 
-_FILES = {"metric": "modules", "defend": "modules", "Comparison": "report", "Report": "report"}
+_FILES = {"metric": "modules", "defend": "modules", "Comparison": "robustness_report", "RobustnessReport": "robustness_report"}
 
 
 def __getattr__(name: str) -> Any:

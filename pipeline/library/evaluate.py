@@ -27,7 +27,7 @@ from metric_robustness.pipeline.library.example import example_of
 from metric_robustness.pipeline.library.given import Facts, device_of, entry_of, with_range
 from metric_robustness.pipeline.library.images import GivenImages, dataset_from
 from metric_robustness.pipeline.library.progress import RunProgress, Unheard
-from metric_robustness.pipeline.library.report import Comparison, Report, RunFacts
+from metric_robustness.pipeline.library.robustness_report import Comparison, RobustnessReport, RunFacts
 from metric_robustness.pipeline.library.rows import rows_of
 from metric_robustness.pipeline.library.undisturbed import undisturbed
 from metric_robustness.pipeline.scoring.tables.write import write_tables
@@ -77,7 +77,7 @@ def evaluate(
     out: str | Path | None = None,
     device: str = "",
     progress: bool = True,
-) -> Report:
+) -> RobustnessReport:
     """Attacks a metric on images, and returns how far its scores can be moved, and whether that can be trusted.
 
     Rows, scores and flags are those of `metric-robustness run`. The metric is run as a frozen copy, in evaluation mode.
@@ -138,7 +138,7 @@ def evaluate(
     with undisturbed():
         example = example_of(entry, dataset, task.settings, task.machine, rows)
     facts_of_run = RunFacts(entry.name, dataset.name, folder, tuple(dict.fromkeys(said)), kept)
-    return Report(facts_of_run, board, rows, example, task.compare)
+    return RobustnessReport(facts_of_run, board, rows, example, task.compare)
 
 
 def notes(summary: Summary) -> Iterator[str]:

@@ -38,7 +38,7 @@ class RunFacts:
     kept: TemporaryDirectory[str] | None
 
 
-class Report:
+class RobustnessReport:
     """How far a metric's scores can be moved, and what speaks against trusting that number.
 
     Attributes:
