@@ -24,7 +24,12 @@ for _name in ("metrics", "attacks", "defences", "pipeline"):
             "with git clone -c core.symlinks=true, on Windows in developer mode, or make the four links yourself"
         )
 
-_FILES = {"metric": "modules", "defend": "modules", "Comparison": "robustness_report", "RobustnessReport": "robustness_report"}
+_FILES = {  # where another file than that of its own name holds it
+    "Comparison": "robustness_report",
+    "RobustnessReport": "robustness_report",
+    "defend": "modules",
+    "metric": "modules",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -25,11 +25,13 @@ def outputs(notebook: dict[str, Any]) -> Iterator[tuple[dict[str, Any], list[Out
 
 
 def _executed(source: str, number: int, namespace: dict[str, Any]) -> Iterator[Output]:
-    tree = ast.parse(source, f"<cell {number}>")
+    tree, name = ast.parse(source), f"<cell {number}>"
     last = tree.body.pop() if tree.body and isinstance(tree.body[-1], ast.Expr) else None
+    value = None
     with redirect_stdout(io.StringIO()) as printed, redirect_stderr(io.StringIO()):
-        exec(compile(tree, f"<cell {number}>", "exec", dont_inherit=True), namespace)  # noqa: S102
-        value = eval(compile(ast.Expression(last.value), f"<cell {number}>", "eval", dont_inherit=True), namespace) if last else None  # noqa: S307
+        exec(compile(tree, name, "exec", dont_inherit=True), namespace)  # noqa: S102
+        if last:
+            value = eval(compile(ast.Expression(last.value), name, "eval", dont_inherit=True), namespace)  # noqa: S307
     if printed.getvalue():
         yield {"output_type": "stream", "name": "stdout", "text": _lines(printed.getvalue())}
     if value is not None:
