@@ -34,6 +34,9 @@ docs: $(READY)
 docs/commands.md: $(READY) $(shell find pipeline/cli -name '*.py')
 	$(BIN)/typer metric_robustness.pipeline.__main__ utils docs --name 'python -m pipeline' --title Commands --output $@
 
+docs/library.ipynb: $(READY)
+	PYTHONPATH=. $(BIN)/python tests/support/notebook.py $@
+
 results: benchmark
 	cp build/demo/scores.csv build/demo/leaderboard.md build/demo/leaderboard.csv build/demo/leaderboard.json results/
 

@@ -12,7 +12,11 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from metric_robustness.pipeline import places
+try:
+    from metric_robustness.pipeline import places
+except ImportError as gone:  # a checkout without its links
+    sys.exit(f"error: {gone}")
+
 from metric_robustness.pipeline.cli import (
     calibrate,
     docs_pages,
@@ -56,11 +60,21 @@ def choose_project(
             "directory, or the checkout that it lies in. METRIC_ROBUSTNESS_PROJECT does the same.",
         ),
     ] = None,
+    include: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="A further folder of metrics/, attacks/ or defences/; may be repeated. METRIC_ROBUSTNESS_INCLUDE does "
+            "the same.",
+        ),
+    ] = None,
 ) -> None:
     """Takes the options that stand before the command."""
     if project is not None:
         os.environ[places.PROJECT] = str(project)
         os.environ[places.PROJECT] = str(places.project())
+    if include:
+        os.environ[places.INCLUDE] = os.pathsep.join(str(folder.expanduser().resolve()) for folder in include)
+        places.included()
 
 
 def main() -> NoReturn:

@@ -31,8 +31,8 @@ def printable(text: str) -> str:
     return "".join(sign if sign in "\n\t" or unicodedata.category(sign)[0] != "C" else "\ufffd" for sign in text)
 
 
-class BenchError(Exception):
-    """Something the user can put right: printed as one line, without a traceback."""
+class BenchError(ValueError):
+    """Something the user can put right; the command line prints it as one line, without a traceback."""
 
     exit_code = Exit.USAGE
 

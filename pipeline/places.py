@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import os
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
+from importlib.util import find_spec
 from pathlib import Path
 
 from metric_robustness.pipeline.errors import BenchError
 
 PACKAGE = "metric_robustness"  # the one name under which metrics, attacks, defences and pipeline are imported
 CODE = Path(__file__).resolve().parents[1]  # holds these four folders: a checkout, or the installed package
+FOLDERS = ("metrics", "attacks", "defences")  # a root holds some of these, each with a file per entry
 PROJECT = "METRIC_ROBUSTNESS_PROJECT"  # the variable by which worker processes learn of --project
+INCLUDE = "METRIC_ROBUSTNESS_INCLUDE"  # and of --include; folders are separated as in PATH
 
 
 def in_checkout() -> bool:
@@ -62,13 +67,68 @@ def project() -> Path:
 
 
 def roots() -> tuple[Path, ...]:
-    """Returns the folders that hold metrics/, attacks/ and defences/: the code's, and the project's if that differs.
+    """Returns the folders that hold metrics/, attacks/ and defences/, each once: the code's first, then the project's.
+
+    Those that --include names and those of installed packages follow.
 
     Raises:
-        BenchError: If the project cannot be used.
+        BenchError: If one of them cannot be used.
     """
-    own = project()
-    return (CODE,) if own == CODE else (CODE, own)
+    return tuple(dict.fromkeys((CODE, project(), *included(), *installed())))
+
+
+def included() -> tuple[Path, ...]:
+    """Returns the folders that --include or METRIC_ROBUSTNESS_INCLUDE names.
+
+    Raises:
+        BenchError: If one holds no folder of entries, or is a checkout of the benchmark.
+    """
+    named = [Path(name).expanduser().resolve() for name in os.environ.get(INCLUDE, "").split(os.pathsep) if name]
+    for folder in named:
+        if folder != CODE and _holds_the_benchmark(folder):
+            raise BenchError(f"--include must name a folder of entries; {folder} is a checkout of the benchmark")
+        if not any((folder / name).is_dir() for name in FOLDERS):
+            raise BenchError(f"--include must name a folder that holds {_either()}; {folder} holds none: correct it")
+    return tuple(named)
+
+
+@cache
+def installed() -> tuple[Path, ...]:
+    """Returns the folders of installed packages that declare entries.
+
+    A package declares its own folder of metrics so, and attacks and defences likewise:
+
+        [project.entry-points."metric_robustness.metrics"]
+        anything = "their_package.metrics"
+
+    Raises:
+        BenchError: If a declared folder is not there.
+    """
+    declared = entry_points()
+    return tuple(
+        dict.fromkeys(
+            _declared(point, folder) for folder in FOLDERS for point in declared.select(group=f"{PACKAGE}.{folder}")
+        )
+    )
+
+
+def _declared(point: EntryPoint, folder: str) -> Path:
+    """Returns the root that an entry point stands for; the package is found, and not imported."""
+    package, *rest = point.module.split(".")
+    spec = find_spec(package)
+    found = [Path(place, *rest).resolve() for place in (spec.submodule_search_locations or () if spec else ())]
+    there = next((path for path in found if path.name == folder and path.is_dir()), None)
+    if there is None:
+        owner = point.dist.name if point.dist else point.value
+        raise BenchError(
+            f"entry point {point.name} of package {owner} must name a folder called {folder}, such as "
+            f"their_package.{folder}; got {point.value}: correct the package, or uninstall it"
+        )
+    return there.parent
+
+
+def _either() -> str:
+    return f"{'/, '.join(FOLDERS[:-1])}/ or {FOLDERS[-1]}/"
 
 
 def results() -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from importlib.util import find_spec
 
 from rich.console import Console
 from rich.markup import escape
@@ -26,3 +27,8 @@ def print_folded(lines: Sequence[str], where: str) -> None:
 def plain(value: object) -> str:
     """Returns a value as text in which rich finds no markup, and the terminal no control character."""
     return escape(printable(str(value)))
+
+
+def live() -> bool:
+    """Tells whether `err` can show a bar that moves: it is a terminal, or a notebook that has widgets."""
+    return err.is_terminal or (err.is_jupyter and find_spec("ipywidgets") is not None)

@@ -70,6 +70,10 @@ def test_a_checkout_without_links_says_what_to_do(tree, how, is_now):
     [line] = told.stderr.splitlines()
     assert f"must be a link to ../attacks; it is {is_now}" in line
     assert "core.symlinks=true" in line
+    told = subprocess.run(
+        [sys.executable, "-c", f"import {PACKAGE}"], cwd=tree.root, capture_output=True, text=True, check=False
+    )
+    assert told.stderr.splitlines()[-1] == f"ImportError: {line.removeprefix('error: ')}"
 
 
 def here(*arguments: object, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -138,7 +142,7 @@ def test_a_name_of_the_benchmark_is_not_given_twice(tmp_path):
     file.write_text(BRIGHTNESS.lstrip())
     told = here("check", "psnr", "--json", cwd=tmp_path)
     assert told.returncode == 3
-    assert f"{file} has the name of a metric of the benchmark: rename the file" in told.stdout
+    assert f"{file} has the name of {ROOT / 'metrics' / 'psnr.py'}: rename one of the two files" in told.stdout
 
 
 # ---------------------------------------------------------------- the wheel
@@ -250,6 +254,37 @@ def test_the_installed_program_works_in_a_folder_of_other_packages(program, proj
     call("report", "build/try", "--out", "build/page")
     assert (project / "build" / "page" / "index.html").is_file()
     assert "missing" in call("data", "list")
+
+
+@pytest.mark.slow
+def test_the_installed_library_works_beside_other_packages(program, project):
+    """A user's own packages come first on Python's path, and PyTorch is loaded only when something is run."""
+    code = f"""
+import sys
+import attacks, metrics
+assert "helpers" not in sys.modules
+import {PACKAGE} as mr
+assert len(mr.catalogue("attacks")) > 10 and "torch" not in sys.modules
+import torch
+report = mr.evaluate(
+    lambda images: images.square().mean(dim=(1, 2, 3)), torch.rand(2, 3, 16, 16), higher_is_better=True,
+    score_range=(0, 1), attacks="fgsm", progress=False,
+)
+print(len(report.rows), report.worst.value > 0, mr.__file__)
+"""
+    for name in ("attacks", "metrics"):
+        (project / name / "__init__.py").write_text("")
+    told = subprocess.run(
+        [program.with_name("python"), "-c", code],
+        cwd=project,
+        env=os.environ | {"PYTHONPATH": str(project), "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert told.returncode == 0, told.stderr
+    assert told.stdout.split()[:2] == ["2", "True"]
+    assert str(program.parents[1]) in told.stdout
 
 
 @pytest.mark.slow

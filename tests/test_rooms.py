@@ -24,7 +24,8 @@ TORCHLESS = (
     "pipeline.scoring",
     "pipeline.site",
     "pipeline.store",
-    "pipeline.cli.listing",
+    "pipeline.library.catalogue",
+    "pipeline.library.listing",
 )
 MOST_FILES = 20  # in a folder, without its subfolders
 MOST_PARAMETERS = 7
@@ -169,10 +170,10 @@ def test_no_class_or_module_has_a_name_that_the_glossary_gave_up():
 
 
 def test_no_function_has_more_parameters_than_one_can_remember():
-    """The command line is exempt: there, a parameter is an option."""
+    """The command line is exempt, and what a notebook calls instead: there, a parameter is an option."""
     found = {}
     for module, node in definitions("pipeline", "benchmarks", *ENTRIES):
-        if isinstance(node, ast.ClassDef) or reaches(module, "pipeline.cli"):
+        if isinstance(node, ast.ClassDef) or reaches(module, "pipeline.cli") or module == "pipeline.library.evaluate":
             continue
         names = [each.arg for each in (*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs)]
         count = len(names) - (names[:1] in (["self"], ["cls"]))

@@ -34,7 +34,7 @@ class Entry:
     problem: str = ""  # why the file cannot be used; empty when it can
     settings: dict[str, str] = field(default_factory=dict)  # the settings of an attack or a defence, as written
     defended: DefendedAs | None = None  # of METRIC+DEFENCE: its parts
-    root: Path | None = None  # the project or the other checkout that holds the file; None: the benchmark itself
+    root: Path | None = None  # the folder of others, or the other checkout, that holds it; None: the benchmark
 
     @property
     def bare(self) -> Entry | None:
@@ -112,10 +112,10 @@ class Entry:
         return weights_path(weight, self.folder, self.root)
 
     def _module(self) -> ModuleType:
-        """Imports the file; a project's file becomes a module of the benchmark's package.
+        """Imports the file; a file of others becomes a module of the benchmark's package.
 
-        So Python never imports the project's folder as a package, since another one may be called metrics, and still
-        finds the modules that the project's entries share.
+        So Python never imports their folder as a package, since another one may be called metrics, and still finds the
+        modules that their entries share.
         """
         folder = importlib.import_module(f"{places.PACKAGE}.{self.folder}")
         if self.root and (place := str(self.root / self.folder)) not in folder.__path__:
@@ -134,11 +134,12 @@ def weights_path(weight: str, folder: str = "metrics", root: Path | None = None)
     Args:
         weight: The declared name, in one of the forms that `weight_paths.weights_path` lists.
         folder: The folder of the entry that declares it.
-        root: The project or the other checkout to look in. Without it a file of ours is looked for in the benchmark,
-            then in the project, which is also where a new one belongs.
+        root: The folder or the other checkout to look in. Without it a file of ours is looked for in all roots; a new
+            one belongs in the project.
 
     Raises:
         BenchError: If the name has none of these forms.
     """
     found = [weight_paths.weights_path(weight, each / folder) for each in ([root] if root else places.roots())]
-    return next((path for path in found if path.exists()), found[-1])
+    new = weight_paths.weights_path(weight, (root or places.project()) / folder)
+    return next((path for path in found if path.exists()), new)

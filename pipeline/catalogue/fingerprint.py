@@ -35,8 +35,9 @@ def fingerprint(path: Path, fields: dict[str, Any]) -> str:
     """
     root = path.parents[1]
     digest, (modules, packages) = hashlib.sha256(), reached(path)
-    for module in sorted(modules):
-        digest.update(f"{module.parent.name}/{module.name}:{_canonical_file(module)}\n".encode())
+    # Sorted as text: the order of whole paths would depend on where the folders of others lie on this machine.
+    for line in sorted(f"{module.parent.name}/{module.name}:{_canonical_file(module)}\n" for module in modules):
+        digest.update(line.encode())
     locked = _locked(search_path(root)[0])
     for package in sorted(packages & locked.keys() - PLATFORM):
         digest.update(f"{package}=={locked[package]}\n".encode())

@@ -21,7 +21,7 @@ def entries(folder: str, root: Path | None = None) -> dict[str, Entry]:
 
     Args:
         folder: One of `FOLDERS`.
-        root: Another checkout, that of another commit for example, instead of the benchmark and the project.
+        root: Another checkout, that of another commit for example, instead of the benchmark and all other roots.
 
     Raises:
         BenchError: If the project cannot be used.
@@ -42,15 +42,15 @@ def _roots(root: Path | None) -> tuple[Path, ...]:
 
 
 def _files(folder: str, pattern: str, root: Path | None) -> Iterator[Path]:
-    """Yields the files of entries, the benchmark's before the project's.
+    """Yields the files of entries, the benchmark's before all others.
 
-    The project may have a package called metrics for other purposes, so a file there that imports nothing from the
-    benchmark is not an entry.
+    A user may have a package called metrics for other purposes, so a file there that imports nothing from the benchmark
+    is not an entry.
     """
     for each in _roots(root):
-        of_project = root is None and each != places.CODE
+        of_others = root is None and each != places.CODE
         for path in (each / folder).glob(pattern):
-            if path.stem != "__init__" and not is_shared(path) and not (of_project and not uses_the_package(path)):
+            if path.stem != "__init__" and not is_shared(path) and not (of_others and not uses_the_package(path)):
                 yield path
 
 
@@ -59,8 +59,7 @@ def _read_one(paths: list[Path]) -> Entry:
     if len(paths) == 1:
         return read(paths[0])
     folder, name = paths[1].parent.name, paths[1].stem
-    kind = folder.removesuffix("s")
-    return Entry(name, folder, problem=f"{paths[1]} has the name of a {kind} of the benchmark: rename the file")
+    return Entry(name, folder, problem=f"{paths[1]} has the name of {paths[0]}: rename one of the two files")
 
 
 def is_shared(path: Path) -> bool:
@@ -91,9 +90,22 @@ def _find(folder: str, name: str, root: Path | None) -> Entry:
 
 def _defended_metric(name: str, root: Path | None) -> Entry:
     """Returns METRIC+DEFENCE or METRIC+DEFENCE-PRESET of a checkout."""
-    bare_name, _, defence_name = name.rpartition("+")
-    bare = _find("metrics", bare_name, root)
-    defence, preset = _defence(defence_name, root)
+    bare, _, defence = name.rpartition("+")
+    return behind(_find("metrics", bare, root), defence, root)
+
+
+def behind(bare: Entry, name: str, root: Path | None = None) -> Entry:
+    """Returns a metric with a defence of the name DEFENCE or DEFENCE-PRESET, as METRIC+DEFENCE.
+
+    Args:
+        bare: The metric.
+        name: The defence's.
+        root: Another checkout that holds both, instead of the benchmark and all other roots.
+
+    Raises:
+        BenchError: If there is no such defence, or it cannot stand before this metric.
+    """
+    defence, preset = _defence(name, root)
     if defence.kind == "training":
         return trained(bare, defence, preset, root)
     if bare.purified:

@@ -94,6 +94,10 @@ def _read(path: Path) -> Entry:
     if not NAME.fullmatch(name):
         raise _InvalidError("an entry's name must match [a-z][a-z0-9_]*: rename the file")
     tree = parse(path)
+    if any(isinstance(node, ast.ImportFrom) and node.level for node in ast.walk(tree)):
+        raise _InvalidError(
+            f"it must import by full names, such as {places.PACKAGE}.{folder}.base; got a relative import"
+        )
     title, _, body = (ast.get_docstring(tree) or "").partition("\n")
     title = title.rstrip(".")
     classes = [node for node in tree.body if isinstance(node, ast.ClassDef)]

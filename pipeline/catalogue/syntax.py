@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from metric_robustness.pipeline import places
+from metric_robustness.pipeline.errors import BenchError
 
-FOLDERS = ("metrics", "attacks", "defences")
+FOLDERS = places.FOLDERS
 
 
 def lineage_of(path: Path, node: ast.ClassDef) -> list[ast.ClassDef]:
@@ -19,20 +20,20 @@ def lineage_of(path: Path, node: ast.ClassDef) -> list[ast.ClassDef]:
 
     A class that is reached twice stands at its last place: what inherits from a common base overrides the base.
     """
-    return list({id(each): each for each in reversed(list(_reached(path, node)))}.values())[::-1]
+    return list({id(each): each for each in reversed(list(_reached(path, node, path.parents[1])))}.values())[::-1]
 
 
-def _reached(path: Path, node: ast.ClassDef) -> Iterator[ast.ClassDef]:
+def _reached(path: Path, node: ast.ClassDef, root: Path) -> Iterator[ast.ClassDef]:
     yield node
     tree = parse(path)
     here = {item.name: (path, item) for item in tree.body if isinstance(item, ast.ClassDef)}
-    for module, names in own_imports(tree, path.parents[1]):
+    for module, names in own_imports(tree, root):
         for item in parse(module).body:
             if isinstance(item, ast.ClassDef) and item.name in names:
                 here[item.name] = (module, item)
     for base in node.bases:
         if isinstance(base, ast.Name) and base.id in here and here[base.id][1] is not node:
-            yield from _reached(*here[base.id])
+            yield from _reached(*here[base.id], root)
 
 
 def literals(node: ast.ClassDef) -> Iterator[tuple[str, Any]]:
@@ -70,13 +71,41 @@ def imports(tree: ast.Module) -> list[tuple[str, set[str]]]:
 
 
 def own_imports(tree: ast.Module, root: Path) -> Iterator[tuple[Path, set[str]]]:
-    """Yields the files of ours that a file imports, each with the names taken from it."""
-    found = search_path(root)
+    """Yields the files of ours that a file imports, each with the names taken from it.
+
+    Ours are the modules of the benchmark, those that a root adds to it, and those of the package that the root lies in.
+
+    Raises:
+        BenchError: If two roots add a module of one name, of which Python would take either.
+    """
     for module, names in imports(tree):
         package, *parts = module.split(".")
-        if package == places.PACKAGE and parts and parts[0] in FOLDERS:
-            paths = (folder.joinpath(*parts).with_suffix(".py") for folder in found)
-            yield from ((path, names) for path in [path for path in paths if path.is_file()][:1])
+        path = _shared(module, parts, root) if package == places.PACKAGE else _beside(package, parts, root)
+        if path:
+            yield path, names
+
+
+def _shared(module: str, parts: list[str], root: Path) -> Path | None:
+    """Returns the file of a module of the benchmark's package."""
+    if not parts or parts[0] not in FOLDERS:
+        return None
+    paths = (folder.joinpath(*parts).with_suffix(".py") for folder in search_path(root))
+    found = [path for path in paths if path.is_file()]
+    if len(found) > 1 and parts[-1] != "base":  # a base.py of a user is not looked at: the benchmark's comes first
+        raise BenchError(f"{module} must be one file; it is {found[0]} and {found[1]}: rename one of the two")
+    return found[0] if found else None
+
+
+def _beside(package: str, parts: list[str], root: Path) -> Path | None:
+    """Returns the file of a module of the package that a root lies in."""
+    top = root
+    while (top.parent / "__init__.py").is_file():
+        top = top.parent
+    if package != top.name:
+        return None
+    place = top.joinpath(*parts)
+    paths = [place / "__init__.py", *([place.with_suffix(".py")] if parts else [])]
+    return next((path for path in paths if path.is_file()), None)
 
 
 def reached(path: Path) -> tuple[set[Path], set[str]]:
@@ -97,7 +126,7 @@ def reached(path: Path) -> tuple[set[Path], set[str]]:
 
 
 def search_path(root: Path) -> tuple[Path, ...]:
-    """Returns where a file of a root finds the modules that it imports: a project's file in the benchmark first."""
+    """Returns where a file of a root finds the benchmark's modules; another checkout has its own."""
     return (root,) if root == places.CODE or root not in places.roots() else places.roots()
 
 

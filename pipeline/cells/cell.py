@@ -6,9 +6,9 @@ No torch here: planning decides about cells without running a contributor's code
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -74,11 +74,14 @@ class Cell:
 
     def needed(self) -> list[Entry]:
         """Returns the metrics whose scores of the clear image the attack needs; a missing one has a `problem`."""
-        return [_find(name) for name in self.attack.fields.get("needs", ())]
+        return [_found(name, partial(lookup.find, "metrics", name)) for name in self.attack.fields.get("needs", ())]
 
     def defended(self) -> list[Entry]:
         """Returns the metric defended by each of the settings' defences; a missing one has a `problem`."""
-        return [_find(f"{self.metric.name}+{name}") for name in self.settings.defences]
+        metric = self.metric
+        return [
+            _found(f"{metric.name}+{name}", partial(lookup.behind, metric, name)) for name in self.settings.defences
+        ]
 
     @property
     def gpu_memory(self) -> int:
@@ -158,9 +161,9 @@ def is_universal(attack: Entry) -> bool:
     return attack.fields.get("family") == "universal"
 
 
-def _find(name: str) -> Entry:
+def _found(name: str, find: Callable[[], Entry]) -> Entry:
     try:
-        return lookup.find("metrics", name)
+        return find()
     except BenchError as error:
         return Entry(name, "metrics", problem=str(error))
 

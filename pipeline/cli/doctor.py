@@ -11,8 +11,8 @@ import typer
 from rich.table import Table
 
 from metric_robustness.pipeline.catalogue import lookup
-from metric_robustness.pipeline.cli.listing import listing
 from metric_robustness.pipeline.cli.options import Json, register
+from metric_robustness.pipeline.library.listing import listing
 from metric_robustness.pipeline.terminal import out, plain
 
 

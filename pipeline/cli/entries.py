@@ -36,7 +36,7 @@ def list_entries(
     as_json: Json = False,
 ) -> None:
     """Lists metrics, attacks, defences and data sets: title, kind, direction, range, access and needs."""
-    from metric_robustness.pipeline.cli.listing import listing
+    from metric_robustness.pipeline.library.listing import listing
 
     folders: tuple[str, ...] = (what,) if what else (*FOLDERS, "datasets")
     found = {folder: listing(folder, filter_by) for folder in folders}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import Lock
@@ -23,84 +22,11 @@ from rich.progress import (
 from metric_robustness.pipeline.terminal import HEARTBEAT, err
 
 if TYPE_CHECKING:
-    from metric_robustness.pipeline.engine.progress import Event
     from metric_robustness.pipeline.engine.universal.fit import FitStep
     from metric_robustness.pipeline.weights.declared import Need
     from metric_robustness.pipeline.weights.fetching import FetchResult
 
 OFTEN = 20  # seconds between lines of work that takes minutes, where there is no terminal
-
-
-class RunProgress:
-    """Shows how a run goes on: a live bar on a terminal; elsewhere a line per cell and a heartbeat."""
-
-    def __init__(self, jobs: int) -> None:
-        self.jobs = jobs
-        self.ahead: dict[str, int] = {}  # metric -> passes over an image
-        self.passed: defaultdict[str, int] = defaultdict(int)
-        self.spent: defaultdict[str, float] = defaultdict(float)
-        self.latest: dict[str, float] = {}  # metric -> time of its last event
-        self.printed = time.monotonic()
-        self.progress = Progress(
-            BarColumn(bar_width=30),
-            MofNCompleteColumn(),
-            TextColumn("cells, {task.fields[left]}  [dim]{task.description}"),
-            console=err,
-            disable=not err.is_terminal,
-        )
-        self.task = self.progress.add_task("starting", total=None, left="estimating the time left")
-
-    def __enter__(self) -> RunProgress:
-        self.progress.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.progress.stop()
-
-    def begin(self, work: dict[str, int], cells: int, done: int) -> None:
-        """Begins the bar.
-
-        Args:
-            work: How many passes over an image each metric has ahead.
-            cells: How many cells have to be run.
-            done: How many are up to date already.
-        """
-        self.ahead = dict(work)
-        self.progress.update(self.task, total=cells)
-        self._print(f"{cells} cells to run, {done} up to date")
-
-    def on_event(self, event: Event) -> None:
-        """Moves the bar, or prints a line."""
-        now = time.monotonic()
-        self.spent[event.metric] += now - self.latest.get(event.metric, self.printed)
-        self.latest[event.metric] = now
-        self.passed[event.metric] += event.work
-        if event.what != "clear":
-            self.ahead[event.metric] -= event.work
-        label = f"{event.metric} {event.what}".rstrip()
-        if event.status:
-            self.progress.advance(self.task)
-            if event.status != "done" or event.reason or not err.is_terminal:
-                self._print(f"{label}: {event.status}{f', {event.reason}' if event.reason else ''}")
-        elif event.reason:
-            self._print(f"{label}: {event.reason}")
-        elif not err.is_terminal and now - self.printed > HEARTBEAT:
-            self._print(f"{label}: working, {self.left()}")
-        self.progress.update(self.task, description=label, left=self.left())
-
-    def left(self) -> str:
-        """Returns the estimated time left, from the pace of each metric so far."""
-        pace = {metric: self.spent[metric] / passed for metric, passed in self.passed.items() if passed}
-        if not pace:
-            return "estimating the time left"
-        typical = sum(pace.values()) / len(pace)
-        seconds = sum(max(work, 0) * pace.get(metric, typical) for metric, work in self.ahead.items())
-        minutes, seconds = divmod(round(seconds / self.jobs), 60)
-        return f"{minutes}:{seconds:02} left"
-
-    def _print(self, line: str) -> None:
-        self.progress.console.print(line, markup=False, soft_wrap=True)
-        self.printed = time.monotonic()
 
 
 class FitProgress:

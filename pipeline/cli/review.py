@@ -91,11 +91,11 @@ def _touched_cells(changes: Sequence[Change], preset: config.Preset) -> list[tup
 def _run(metrics: list[str], attacks: list[str], preset: config.Preset, folder: Path, device: str) -> int:
     """Runs cells of the smoke preset and returns how many failed."""
     from metric_robustness.pipeline.cells.settings import settings_of
-    from metric_robustness.pipeline.cli.progress import RunProgress
     from metric_robustness.pipeline.engine.machine import Machine
     from metric_robustness.pipeline.engine.run import run
     from metric_robustness.pipeline.engine.selection import Selection
     from metric_robustness.pipeline.isolation.starter import starter
+    from metric_robustness.pipeline.library.progress import RunProgress
 
     selection = Selection(metrics, attacks, preset.datasets, preset.limit, preset="smoke")
     starter()

@@ -12,8 +12,8 @@ from metric_robustness.pipeline import config
 from metric_robustness.pipeline.catalogue import lookup
 from metric_robustness.pipeline.cells.settings import parse_budgets, parse_overrides, settings_of
 from metric_robustness.pipeline.cli.options import register
-from metric_robustness.pipeline.cli.progress import RunProgress
 from metric_robustness.pipeline.errors import BenchError, Exit
+from metric_robustness.pipeline.library.progress import RunProgress
 from metric_robustness.pipeline.terminal import err, out, print_folded
 
 

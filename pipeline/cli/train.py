@@ -173,10 +173,10 @@ def attack_photographs(sources: list[str], attacks: list[str], metrics: list[str
         BenchError: If a name or a source is unknown.
         DataError: If an attack failed.
     """
-    from metric_robustness.pipeline.cli.progress import RunProgress
     from metric_robustness.pipeline.engine.machine import Machine
     from metric_robustness.pipeline.engine.run import run
     from metric_robustness.pipeline.engine.selection import Selection
+    from metric_robustness.pipeline.library.progress import RunProgress
 
     out = work / f"attacked-{digest(repr((sources, attacks, metrics)).encode())[:12]}"
     with RunProgress(1) as progress:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import stat
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -120,20 +120,57 @@ def open_dataset(name: str, limit: int | None = None, frames: int | None = None)
     title = file_name(title, LONGEST_TITLE)
     reader = _Reader(crop, frames, pinned, {image: each.reference for image, each in opinions.items()})
     reader.excluded |= members.excluded
-    for unit in chosen(members.units, limit):
+    _read(reader, name, chosen(members.units, limit))
+    rates = {photo.name: opinions[photo.name].mos for photo in reader.photos if photo.name in opinions}
+    return _dataset(reader, title, rates)
+
+
+def dataset_of_files(
+    title: str,
+    files: Mapping[str, Path],
+    references: Mapping[str, Path] | None = None,
+    limit: int | None = None,
+    frames: int | None = None,
+) -> Dataset:
+    """Returns the data set of some files, with its digest as `open_dataset` would make it.
+
+    Args:
+        title: Its name.
+        files: The images and videos by their names, in file order.
+        references: The originals of all images, by the images' names; None where the images are no distorted ones.
+        limit: As `open_dataset` takes it.
+        frames: As `open_dataset` takes it.
+
+    Raises:
+        DataError: If no image can be used.
+    """
+    reader = _Reader(None, frames, {}, dict(references or {}))
+    _read(reader, title, chosen([Unit(name, {name: path}) for name, path in files.items()], limit))
+    return _dataset(reader, title, {})
+
+
+def _read(reader: _Reader, name: str, units: Iterable[Unit]) -> None:
+    """Reads the headers of units.
+
+    Raises:
+        DataError: If none holds an image that can be used.
+    """
+    for unit in units:
         reader.read(unit)
     if not reader.photos:
         first = next(iter(reader.excluded.items()), None)
         why = f"{first[0]}: {first[1]}" if first else "the folder is empty"
         raise DataError(f"{name} holds no image that can be used ({why}): give a folder with PNG or JPEG files")
+
+
+def _dataset(reader: _Reader, title: str, rates: dict[str, float]) -> Dataset:
+    """Returns what a reader has read; `rates` are people's opinions of the images."""
     lines = [f"{photo.name} {reader.digests[photo.path]}" for photo in reader.photos]
     lines += [f"{photo.name} of {reader.digests[photo.reference]}" for photo in reader.photos if photo.reference]
-    rates = {photo.name: opinions[photo.name].mos for photo in reader.photos if photo.name in opinions}
     lines += [f"{image} rated {mos!r}" for image, mos in rates.items()]
-    key = digest("\n".join([f"crop {crop}", *lines]).encode())[:16]
-    return Dataset(
-        file_name(title, LONGEST_TITLE), reader.photos, key, reader.asked, crop, reader.excluded, reader.clips, rates
-    )
+    key = digest("\n".join([f"crop {reader.crop}", *lines]).encode())[:16]
+    name = file_name(title, LONGEST_TITLE)
+    return Dataset(name, reader.photos, key, reader.asked, reader.crop, reader.excluded, reader.clips, rates)
 
 
 def photo_at(name: str, path: Path, clip: str = "", reference: Path | None = None) -> Photo:

@@ -9,9 +9,10 @@ from metric_robustness.pipeline.catalogue import lookup
 from metric_robustness.pipeline.cells.distortion import NONE, Distortion
 from metric_robustness.pipeline.cells.settings import settings_of
 from metric_robustness.pipeline.config import Preset
-from metric_robustness.pipeline.data.dataset import open_dataset
+from metric_robustness.pipeline.data.dataset import Dataset, open_dataset
 from metric_robustness.pipeline.engine.clips.runner import open_runner
 from metric_robustness.pipeline.engine.device import make_deterministic, open_device
+from metric_robustness.pipeline.engine.metric.runner import MetricRunner
 from metric_robustness.pipeline.engine.probe import probe
 from metric_robustness.pipeline.errors import DataError
 from metric_robustness.pipeline.store.open import open_store
@@ -48,12 +49,21 @@ def calibrate(name: str, preset: Preset, out: Path, device: str, store: str = ""
     distortions = settings_of(preset).distortions if entry.full_reference else (NONE,)
     for dataset in (open_dataset(each, preset.limit, preset.frames) for each in preset.datasets):
         for distortion in distortions:
-            scores, excluded = runner.clear(dataset, distortion)
-            usable = scores[scores.isfinite()]
-            if not len(usable):
-                image, reason = next(iter(excluded.items()))
-                raise DataError(f"{name} scores no image of {dataset.name}; {image}: {reason}")
-            low, high = float(usable.min()), float(usable.max())
-            found.append(ClearRange(dataset.name, dataset.digest, distortion, len(usable), low, high, excluded))
+            found.append(range_on(runner, dataset, distortion))
         probe(runner, dataset, distortions[0])
     return found
+
+
+def range_on(runner: MetricRunner, dataset: Dataset, distortion: Distortion = NONE) -> ClearRange:
+    """Returns how far a metric's scores of the clear images of a data set reach.
+
+    Raises:
+        DataError: If it cannot be built, or scores no image.
+    """
+    scores, excluded = runner.clear(dataset, distortion)
+    usable = scores[scores.isfinite()]
+    if not len(usable):
+        image, reason = next(iter(excluded.items()))
+        raise DataError(f"{runner.entry.name} scores no image of {dataset.name}; {image}: {reason}")
+    low, high = float(usable.min()), float(usable.max())
+    return ClearRange(dataset.name, dataset.digest, distortion, len(usable), low, high, excluded)

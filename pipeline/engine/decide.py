@@ -19,7 +19,7 @@ from metric_robustness.pipeline.cells.cell import NO_CLIPS, Cell, Decision, is_u
 from metric_robustness.pipeline.cells.finished import require_kept, with_what_is_there
 from metric_robustness.pipeline.cells.settings import Settings
 from metric_robustness.pipeline.cells.stamp import DatasetFacts, Stamp
-from metric_robustness.pipeline.data.dataset import Dataset, open_dataset
+from metric_robustness.pipeline.data.dataset import Dataset
 from metric_robustness.pipeline.engine.attack.passes import attack_passes, distortions_of
 from metric_robustness.pipeline.engine.attack.settings import attack_settings, attack_variants
 from metric_robustness.pipeline.engine.attack.tried import try_attacks
@@ -120,7 +120,7 @@ def open_inputs(selection: Selection, settings: Settings, *, isolated: bool) -> 
     tried = try_attacks(named, settings, isolated=isolated)
     attacks = [replace(attack, problem=tried[attack.name].problem) for attack in named]
     facts = {name: each.facts for name, each in tried.items() if not each.problem}
-    datasets = [open_dataset(name, selection.limit, selection.frames) for name in selection.datasets]
+    datasets = selection.opened()
     if not any(map(is_universal, attacks)):
         return Inputs(attacks, datasets, [], attack_facts=facts)
     train, absent = _training_sets(selection)

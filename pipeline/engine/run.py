@@ -13,7 +13,6 @@ from typing import Any
 import psutil
 import torch
 
-from metric_robustness.pipeline.catalogue import lookup
 from metric_robustness.pipeline.cells.cell import Cell
 from metric_robustness.pipeline.cells.distortion import NONE
 from metric_robustness.pipeline.cells.finished import finished, is_finished, names_there
@@ -75,7 +74,7 @@ def run(selection: Selection, settings: Settings, machine: Machine, listener: Li
         DataError: If the data cannot be used.
         TransientError: If the machine failed; a second run continues from what was finished.
     """
-    metrics = [lookup.find("metrics", name) for name in selection.metrics]
+    metrics = selection.entries()
     open_device(machine.device)
     parse_codec(settings.codec)
     sync = machine.sync()

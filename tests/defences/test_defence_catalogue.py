@@ -9,7 +9,7 @@ import pytest
 from metric_robustness.pipeline.catalogue import lookup
 from metric_robustness.pipeline.catalogue.entry import Entry
 from metric_robustness.pipeline.cli import docs_pages
-from metric_robustness.pipeline.cli.listing import listing
+from metric_robustness.pipeline.library.listing import listing
 
 DEFENCES = lookup.entries("defences")
 PURIFICATIONS = {  # those of the design's table, and small ones that run on any machine

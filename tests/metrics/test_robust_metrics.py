@@ -17,11 +17,11 @@ from metric_robustness.metrics.base import Images, Metric
 from metric_robustness.pipeline import config
 from metric_robustness.pipeline.catalogue import lookup
 from metric_robustness.pipeline.cells.settings import Settings
-from metric_robustness.pipeline.cli.listing import listing
 from metric_robustness.pipeline.contract.base import photographs
 from metric_robustness.pipeline.engine.metric.build import build_metric
 from metric_robustness.pipeline.engine.metric.objective import ImageNoise, MetricObjective
 from metric_robustness.pipeline.files import file_digest
+from metric_robustness.pipeline.library.listing import listing
 from metric_robustness.pipeline.places import CODE
 from metric_robustness.pipeline.scoring.tables.write import write_tables
 from metric_robustness.pipeline.train.recipes import TID2013_SOURCES

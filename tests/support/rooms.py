@@ -141,10 +141,10 @@ KINDS = {
     "entries": {"metrics", "attacks", "defences", "weights", "contract", "catalogue"},
     "work": {"engine", "train", "data", "cells", "store", "benchmarks"},
     "tables": {"scoring", "site"},
-    "door": {"__main__", "cli", "ci", "gitlab"},
+    "door": {"__main__", "cli", "ci", "gitlab", "library"},
 }
 LEGEND = {
-    "door": "command line and GitLab",
+    "door": "command line, notebook and GitLab",
     "work": "images to rows",
     "tables": "rows to tables and pages",
     "entries": "entries, and what is known of them",

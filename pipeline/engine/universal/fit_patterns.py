@@ -53,7 +53,7 @@ def fit_patterns(
         DataError: If a pattern cannot be fitted.
         TransientError: If the machine failed.
     """
-    (metric,) = (lookup.find("metrics", name) for name in selection.metrics)
+    (metric,) = selection.entries()
     (attack,) = (lookup.find("attacks", name) for name in selection.attacks)
     if not is_universal(attack):
         known = {name: entry for name, entry in lookup.entries("attacks").items() if is_universal(entry)}

@@ -1,0 +1,138 @@
+"""Images as a notebook has them, as a data set of the engine or as tensors.
+
+The engine reads files, so that rows are those of the command line: what is no file yet becomes an 8-bit PNG.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+from torch.utils.data import Dataset as TorchDataset
+
+from metric_robustness.metrics.base import Images
+from metric_robustness.pipeline.data.dataset import Dataset, dataset_of_files, open_dataset
+from metric_robustness.pipeline.data.images import decode, write_png
+from metric_robustness.pipeline.data.listing import files_below
+from metric_robustness.pipeline.errors import BenchError
+
+# A data set's name, a folder or a file; (N, 3, H, W) or (3, H, W) in [0, 1], or 8-bit (N, H, W, 3) or (H, W, 3); or a
+# sequence of paths, tensors, arrays, PIL images, or of tuples that begin with one, as a torch Dataset holds.
+GivenImages: TypeAlias = str | Path | Tensor | np.ndarray[Any, Any] | Image.Image | Sequence[Any] | TorchDataset[Any]
+MUST = "images must be a path, tensors or arrays of 3 channels, PIL images, or a sequence or torch Dataset of these"
+
+
+def dataset_from(
+    images: GivenImages,
+    folder: Path,
+    references: GivenImages | None = None,
+    limit: int | None = None,
+) -> Dataset:
+    """Returns the data set of some images.
+
+    Args:
+        images: The images.
+        folder: Where images that are no files are written to.
+        references: Their originals, in the same order, or in a folder under the same names.
+        limit: So many of them, always the same; None takes all.
+
+    Raises:
+        BenchError: If they are something else than images, or not as many originals as images.
+        DataError: If no image can be used.
+    """
+    if references is None and isinstance(images, str | Path):
+        return open_dataset(str(images), limit)
+    files = _files(images, folder / "images")
+    title = Path(images).expanduser().resolve().name if isinstance(images, str | Path) else "images"
+    return dataset_of_files(title, files, _originals(files, references, folder / "references"), limit)
+
+
+def tensors_from(images: GivenImages) -> Images:
+    """Returns images of equal size as (N, 3, H, W) float32 on the 256 levels; tensors stay on their device.
+
+    Raises:
+        BenchError: If they are something else than images, or of several sizes.
+    """
+    found = [_tensor(each) for each in _each(images)]
+    if len(sizes := {tuple(each.shape) for each in found}) != 1:
+        raise BenchError(
+            f"images must be of one size, and at least one; got {len(sizes)} sizes: attack them one by one"
+        )
+    return torch.stack(found)
+
+
+def _files(images: GivenImages, folder: Path) -> dict[str, Path]:
+    """Returns the files of images by name, in order; writes those that are no files yet."""
+    if isinstance(images, str | Path):
+        path = Path(images).expanduser()
+        if not path.exists():
+            raise BenchError(f"{path} must be a folder or a file; nothing is there: correct the path")
+        return files_below(path).files if path.is_dir() else {path.name: path}
+    found: dict[str, Path] = {}
+    for index, each in enumerate(_each(images)):
+        if isinstance(each, str | Path):
+            path = Path(each).expanduser()
+            name = path.name if path.name not in found else f"{index:04}-{path.name}"
+        else:
+            name = f"{index:04}.png"
+            path = folder / name
+            write_png(_tensor(each), path)
+        found[name] = path
+    return found
+
+
+def _originals(files: Mapping[str, Path], references: GivenImages | None, folder: Path) -> dict[str, Path] | None:
+    """Returns the original of each image by the image's name."""
+    if references is None:
+        return None
+    found = _files(references, folder)
+    if isinstance(references, str | Path) and Path(references).expanduser().is_dir():
+        if absent := [name for name in files if name not in found]:
+            raise BenchError(f"references must hold an original of each image; {absent[0]} has none: add {absent[0]}")
+        return {name: found[name] for name in files}
+    if len(found) != len(files):
+        raise BenchError(f"references must be as many as images, {len(files)}; got {len(found)}: give each its own")
+    return dict(zip(files, found.values(), strict=True))
+
+
+def _each(images: GivenImages) -> Iterable[Any]:
+    """Yields one image after the other; of a tuple, as a torch Dataset holds, the first part."""
+    if isinstance(images, str | Path | Image.Image):
+        return [images]
+    if isinstance(images, Tensor | np.ndarray):
+        if images.ndim not in {3, 4}:
+            raise BenchError(f"{MUST}; got shape {tuple(images.shape)}")
+        return list(images) if images.ndim == 4 else [images]
+    held: Any = images
+    if not hasattr(held, "__len__") or not hasattr(held, "__getitem__"):
+        raise BenchError(f"{MUST}; got {type(images).__name__}")
+    found = (held[index] for index in range(len(held)))
+    return [each[0] if isinstance(each, tuple | list) else each for each in found]
+
+
+def _tensor(image: Any) -> Tensor:
+    """Returns one image as (3, H, W) float32 on the 256 levels, without a gradient."""
+    if isinstance(image, str | Path):
+        image = decode(Path(image).expanduser())
+    if isinstance(image, Image.Image):
+        image = np.asarray(image.convert("RGB"))
+    if isinstance(image, np.ndarray):
+        image = torch.from_numpy(image.copy())  # PyTorch warns of arrays that must not be written to
+    found = image.detach() if isinstance(image, Tensor) else torch.empty(0)
+    whole = found.dtype == torch.uint8
+    if whole and found.ndim == 3 and found.shape[-1] == 3 and found.shape[0] != 3:
+        found = found.permute(2, 0, 1)
+    if found.ndim != 3 or found.shape[0] != 3 or not (whole or found.is_floating_point()):
+        raise BenchError(f"{MUST}; got {type(image).__name__} of shape {tuple(getattr(image, 'shape', ()))}")
+    if whole:
+        return found.float() / 255
+    if not (found.min() >= 0 and found.max() <= 1):  # NaN fails as well
+        raise BenchError(
+            f"images of real numbers must lie in [0, 1]; got up to {float(found.max()):.4g}: divide by 255"
+        )
+    return found.float().mul(255).round().div(255)

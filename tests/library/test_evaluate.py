@@ -1,0 +1,245 @@
+"""An evaluation of an object: the rows of the command line, and nothing of the user's changed."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+import torch
+from scratch import ROOT, Tree, zygote
+from torch import nn
+
+import metric_robustness as mr
+from metric_robustness.metrics.base import Images, VideoMetric
+
+ATTACKS = ("adam", "fgsm")
+
+
+class Brightness(nn.Module):
+    """The metric of the file that the command line runs, as a user would write it."""
+
+    def forward(self, images):
+        return (images.square() * (1 + images.flip(3))).mean(dim=(1, 2, 3))[:, None]
+
+
+class Network(nn.Module):
+    """A small network with convolutions, a dropout and a batch norm, none of which may run as in training."""
+
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(3)
+        self.layers = nn.Sequential(nn.Conv2d(3, 6, 3), nn.BatchNorm2d(6), nn.SiLU(), nn.Dropout(0.5))
+        self.rate = nn.Linear(6, 1)
+
+    def forward(self, images):
+        return self.rate(self.layers(images).mean(dim=(2, 3)))
+
+
+class Steps(VideoMetric):
+    """How bright the frames of a clip are."""
+
+    higher_is_better = True
+    score_range = (0.0, 1.0)
+
+    def features(self, frames: Images, references: Images | None = None) -> torch.Tensor:
+        return frames.mean(dim=(1, 2, 3))[:, None]
+
+    def pool(self, features: torch.Tensor) -> torch.Tensor:
+        return features.mean(dim=(1, 2))
+
+
+def distance(images, references):
+    return (images - references).square().mean(dim=(1, 2, 3))
+
+
+@pytest.fixture(scope="module")
+def report(photos):
+    """Returns the report of a network on six small photographs, its scores' range measured on them."""
+    return mr.evaluate(
+        Network(), photos, higher_is_better=True, attacks=["ifgsm", "adam"], budgets=(2, 10), progress=False
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("metric", "facts"),
+    [
+        (Brightness(), {"name": "my_brightness", "higher_is_better": True, "score_range": (0, 1)}),
+        (distance, {"name": "my_distance", "higher_is_better": False, "score_range": (0, 0.01)}),
+    ],
+    ids=["module", "function of two"],
+)
+def test_rows_are_those_of_the_command_line(laboratory, photos, tmp_path, metric, facts):
+    name = facts["name"].removeprefix("my_")
+    words = ("run", "--metrics", name, "--attacks", ",".join(ATTACKS), "--preset", "smoke", "--budgets", "1,4")
+    told = laboratory.call(*words, "--dataset", photos, "--limit", 6, "--out", tmp_path / "ran")
+    assert told.returncode == 0, told.stderr
+    mr.evaluate(metric, photos, **facts, attacks=ATTACKS, budgets=(1, 4), out=tmp_path / "called", progress=False)
+    for attack in ATTACKS:
+        ran = (tmp_path / "ran" / name / f"{attack}.csv").read_bytes()
+        assert ran.count(b"\n") > 6
+        assert (tmp_path / "called" / facts["name"] / f"{attack}.csv").read_bytes() == ran
+
+
+@pytest.mark.slow
+@pytest.mark.whole
+def test_rows_and_tables_of_a_network_are_those_of_the_command_line(photos, tmp_path):
+    """A module around our small CNN against the file of the small CNN, in this checkout."""
+    words = ["run", "--metrics", "small_cnn", "--attacks", "adam", "--preset", "smoke", "--budgets", "4"]
+    words += ["--dataset", str(photos), "--limit", "6", "--out", str(tmp_path / "ran")]
+    assert zygote().call(words, ROOT, Tree.environment({})).returncode == 0
+    network = mr.metric("small_cnn")
+    report = mr.evaluate(
+        nn.Sequential(network, nn.Unflatten(0, (-1, 1))),
+        photos,
+        higher_is_better=True,
+        score_range=network.score_range,
+        name="mine",
+        attacks="adam",
+        budgets=[4],
+        out=tmp_path / "called",
+        progress=False,
+    )
+    ran, called = (tmp_path / "ran" / "small_cnn" / "adam.csv", tmp_path / "called" / "mine" / "adam.csv")
+    assert called.read_bytes() == ran.read_bytes()
+    assert len(report.rows) == 12
+    compared = report.compare("small_cnn").table.set_index("metric")
+    assert compared.loc["mine", ["low", "high", "within 4/255"]].equals(
+        compared.loc["small_cnn", ["low", "high", "within 4/255"]]
+    )
+
+
+def test_the_users_module_and_random_numbers_stay_as_they_are(photos):
+    network = Network().train()
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    state = torch.random.get_rng_state()
+    mr.evaluate(network, photos, higher_is_better=True, attacks="fgsm", limit=2, progress=False)
+    assert network.training
+    assert all(each.requires_grad for each in network.parameters())
+    assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
+    assert torch.equal(torch.random.get_rng_state(), state)
+
+
+def test_a_range_that_is_not_given_is_that_of_the_clear_scores(report):
+    clear = report.rows.loc[report.rows["variant"] == "", "clear"]
+    scale = report.standing.scale
+    assert (scale.low, scale.high) == (pytest.approx(clear.min(), rel=1e-5), pytest.approx(clear.max(), rel=1e-5))
+    assert f"score_range was measured on 6 clear images: {scale.low:.6g} to {scale.high:.6g}" in report.notes
+
+
+def test_a_report_is_text_a_table_and_a_page(report):
+    assert set(report.rows["attack"]) == {"adam", "ifgsm"}
+    assert list(report.curve["budget"]) == [2, 10]
+    assert report.curve["gain"].is_monotonic_increasing
+    assert report.curve["gain"].iloc[-1] == report.worst.value
+    assert repr(report).startswith("network on photos0, 6 images: attacks move the score by ")
+    assert "an illustration, not a ranking to cite" in repr(report)
+    page = report._repr_html_()
+    assert page.count("<img") == 4  # the curve, and the image before, after, and the difference
+    assert "<script" not in page
+
+
+def test_the_example_is_the_image_that_was_moved_by_the_median(report):
+    example = report.example
+    rows = report.rows[(report.rows["variant"] == "") & (report.rows["image"] == example.image)]
+    (row,) = rows[rows["attack"] == example.attack].itertuples()
+    assert (row.clear, row.attacked) == example.scores
+    change = example.attacked - example.clear
+    assert change.abs().max().item() == pytest.approx(row.linf, abs=1e-6)
+    assert change.square().mean().item() == pytest.approx(row.mse, rel=1e-4)
+    gains = report.rows[report.rows["variant"] == ""].assign(gain=lambda rows: rows["attacked"] - rows["clear"])
+    assert (gains.groupby("image")["gain"].max() <= row.attacked - row.clear).sum() == 3
+
+
+def test_defences_have_rows_and_a_table(photos):
+    report = mr.evaluate(
+        Brightness(),
+        photos,
+        higher_is_better=True,
+        score_range=(0, 1),
+        attacks="fgsm",
+        defences="jpeg",
+        limit=2,
+        progress=False,
+    )
+    defended = report.rows[report.rows["defence"] == "jpeg"]
+    assert len(defended) == 2
+    assert defended["attacked_defended"].notna().all()
+    assert set(report.defences["defence"]) == {"none", "jpeg"}
+
+
+def test_a_defended_module_is_attacked_through_its_defence(photos):
+    given = {"score_range": (0, 1), "higher_is_better": True, "attacks": "fgsm", "limit": 2, "progress": False}
+    report = mr.evaluate(mr.defend(Brightness(), "jpeg"), photos, **given)
+    assert report.standing.metric == "brightness+jpeg"
+    assert report.rows["psnr_defended"].notna().all()
+
+
+def test_a_metric_of_clips_rates_clips(tmp_path):
+    frames = (torch.rand(3, 3, 16, 16, generator=torch.Generator().manual_seed(0)) * 255).to(torch.uint8)
+    luma = b"".join(b"FRAME\n" + frame[0].numpy().tobytes() + bytes([128]) * 128 for frame in frames)
+    (tmp_path / "clip.y4m").write_bytes(b"YUV4MPEG2 W16 H16 F25:1 Ip A1:1 C420jpeg\n" + luma)
+    report = mr.evaluate(Steps(), tmp_path / "clip.y4m", attacks="fgsm", progress=False)
+    (row,) = report.rows.itertuples()
+    assert row.image == "clip.y4m"
+    assert row.attacked > row.clear
+    assert report.example is None
+
+
+@pytest.mark.parametrize(
+    ("call", "told"),
+    [
+        (lambda: mr.evaluate(Brightness(), "sample"), "higher_is_better must be given"),
+        (lambda: mr.evaluate("britness", "sample"), "no metric is named 'britness'"),
+        (
+            lambda: mr.evaluate("psnr", "sample", score_range=(0, 1)),
+            "psnr of the catalogue declares score_range itself",
+        ),
+        (lambda: mr.evaluate(Brightness(), "nowhere", higher_is_better=True), "no data set or folder is named"),
+        (lambda: mr.evaluate(Brightness(), "sample", higher_is_better=True, name="psnr"), "name must be new; psnr is"),
+        (
+            lambda: mr.evaluate(Brightness(), "sample", higher_is_better=True, attacks="fgms"),
+            "no attack is named 'fgms'",
+        ),
+        (lambda: mr.evaluate(Brightness(), "sample", higher_is_better=True, budgets=[0.5]), "--budgets must be whole"),
+        (
+            lambda: mr.evaluate(Brightness(), "sample", higher_is_better=True, score_range=(1, 0)),
+            "score_range must be (low, high)",
+        ),
+        (lambda: mr.evaluate(Brightness(), "sample", higher_is_better=True, device="tpu"), "must be cpu or cuda"),
+        (
+            lambda: mr.evaluate(7, "sample"),
+            "the metric must be a name of the catalogue, a module or a function; got int",
+        ),
+        (lambda: mr.evaluate(distance, "sample", higher_is_better=False), "score_range must be given for distance"),
+        (
+            lambda: mr.evaluate(lambda images: images.mean(), "sample", higher_is_better=True, limit=1),
+            "the metric must return one score per image, shape (1,) or (1, 1); got ()",
+        ),
+        (
+            lambda: mr.evaluate(lambda images: images.sum(dim=(1, 2, 3)) * 0, "sample", higher_is_better=True, limit=2),
+            "score_range must be given: the metric's scores of 2 clear images are all 0",
+        ),
+        (lambda: mr.attack(Brightness(), torch.rand(1, 3, 16, 16), "fgsm", stepz=3), "fgsm has no setting 'stepz'"),
+        (
+            lambda: mr.attack(Brightness(), torch.rand(1, 3, 16, 16), "cumulative_uap"),
+            "attack must be of single images",
+        ),
+        (lambda: mr.catalogue("metric"), "what must be one of metrics, attacks, defences, datasets; got 'metric'"),
+        (lambda: mr.defend(Brightness(), "jpge"), "no defence is named 'jpge'"),
+        (lambda: mr.metric("ssmi"), "no metric is named 'ssmi'"),
+    ],
+)
+def test_a_mistake_is_a_value_error_of_one_line(call, told):
+    with pytest.raises(ValueError, match=re.escape(told)) as error:
+        call()
+    assert "\n" not in str(error.value)
+
+
+def test_progress_is_that_of_the_command_line(photos, capsys):
+    mr.evaluate(Brightness(), photos, higher_is_better=True, attacks="fgsm", limit=1, score_range=(0, 1))
+    assert "1 cells to run, 0 up to date" in capsys.readouterr().err
+    mr.evaluate(
+        Brightness(), photos, higher_is_better=True, attacks="fgsm", limit=1, score_range=(0, 1), progress=False
+    )
+    assert capsys.readouterr().err == ""
