@@ -124,6 +124,8 @@ def run(
     print_leaderboard(board, out)
     for image, reason in summary.excluded.items():
         err.print(f"excluded: {image}: {reason}", markup=False, soft_wrap=True)
+    for remark, files in summary.remarks.items():
+        err.print(f"{remark}: {files} {'file' if files == 1 else 'files'}", markup=False, soft_wrap=True)
     if untrained:
         err.print(f"not run, for want of --train: {', '.join(untrained)}", markup=False, soft_wrap=True)
     err.print(f"rows and tables are in {out_folder}", markup=False, soft_wrap=True)

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from metric_robustness.pipeline.config import DatasetConfig
 from metric_robustness.pipeline.data import pins
+from metric_robustness.pipeline.data.formats import suffixes
 from metric_robustness.pipeline.errors import BenchError, DataError
 from metric_robustness.pipeline.files import digest
 
-IMAGES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".ppm"}
 VIDEOS = {".y4m", ".mp4", ".mkv", ".avi", ".mov", ".webm"}
+MOST_REMARKS = 20  # suffixes named one by one
 
 
 class Unit(NamedTuple):
@@ -72,15 +74,42 @@ def require_all(name: str, about: DatasetConfig, units: list[Unit]) -> None:
         )
 
 
-def units_below(folder: Path) -> list[Unit]:
-    """Returns the photographs and videos of a folder and those below it, sorted."""
-    return [Unit(file, {file: path}) for file, path in files_below(folder).items()]
+class Listing(NamedTuple):
+    """What lies in a folder and those below it."""
+
+    files: dict[str, Path]  # images and videos by their names, sorted; links to nowhere, too
+    unread: Counter[str]  # suffix of other files, in lower case -> how many there are
+
+    @property
+    def units(self) -> list[Unit]:
+        """Returns the photographs and videos."""
+        return [Unit(file, {file: path}) for file, path in self.files.items()]
+
+    @property
+    def remarks(self) -> dict[str, int]:
+        """Returns what is to be said of the other files, once per suffix, each with a count."""
+        common = dict(self.unread.most_common(MOST_REMARKS))
+        said = {f"not read: {suffix or 'without a suffix'}": count for suffix, count in sorted(common.items())}
+        rest = self.unread.total() - sum(common.values())
+        return said | ({"not read: further suffixes": rest} if rest else {})
+
+
+def listing(folder: Path) -> Listing:
+    """Returns what lies in a folder and those below it."""
+    read, files, unread = suffixes().keys() | VIDEOS, {}, Counter[str]()
+    for path in sorted(folder.rglob("*")):
+        if path.name.startswith(".") or path.is_dir():
+            continue
+        if (suffix := path.suffix.lower()) in read:
+            files[as_text(path.relative_to(folder))] = path
+        else:
+            unread[as_text(Path(suffix)) if suffix else ""] += 1
+    return Listing(files, unread)
 
 
 def files_below(folder: Path) -> dict[str, Path]:
     """Returns the paths of all images and videos by their names; includes links to nowhere."""
-    found = (path for path in sorted(folder.rglob("*")) if not path.name.startswith(".") and not path.is_dir())
-    return {as_text(path.relative_to(folder)): path for path in found if path.suffix.lower() in IMAGES | VIDEOS}
+    return listing(folder).files
 
 
 def as_text(path: Path) -> str:

@@ -48,11 +48,13 @@ class Summary:
         statuses: How many cells ended with each status.
         reasons: Why a cell failed or was skipped, by (metric, attack).
         excluded: Why no cell could use an image, by the image.
+        remarks: What else happened to files, and to how many.
     """
 
     statuses: Counter[str] = field(default_factory=Counter)
     reasons: dict[tuple[str, str], str] = field(default_factory=dict)
     excluded: dict[str, str] = field(default_factory=dict)
+    remarks: Counter[str] = field(default_factory=Counter)
 
     def add(self, cell: Cell, status: str, reason: str) -> None:
         """Counts a cell."""

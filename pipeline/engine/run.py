@@ -76,6 +76,8 @@ def run(selection: Selection, settings: Settings, machine: Machine, listener: Li
         require_same_data(cells, machine.out)
         require_key(cells, key)
         summary = Summary(excluded={image: why for each in inputs.datasets for image, why in each.excluded.items()})
+        for each in inputs.datasets:
+            summary.remarks.update(each.remarks)
         jobs: dict[str, Job] = {}
         for cell in cells:
             job = jobs.setdefault(cell.metric.name, Job([], inputs, machine, selection.preset))

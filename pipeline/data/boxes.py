@@ -1,0 +1,57 @@
+"""What a file says of its colours and Pillow does not pass on: chunks of PNG, boxes of AVIF and JPEG 2000."""
+
+from __future__ import annotations
+
+import os
+import struct
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+PARENTS = {b"meta": 4, b"iprp": 0, b"ipco": 0, b"jp2h": 0}  # boxes that hold boxes, after so many bytes of their own
+
+
+def png_chunk(path: Path, wanted: bytes) -> bytes | None:
+    """Returns a chunk that stands before the pixels of a PNG file; None if there is none."""
+    with path.open("rb") as file:
+        file.seek(8)
+        while len(head := file.read(8)) == 8:
+            length, kind = struct.unpack(">I4s", head)
+            if kind == wanted:
+                return file.read(length)
+            if kind == b"IDAT":
+                return None
+            file.seek(length + 4, os.SEEK_CUR)
+    return None
+
+
+def colour_boxes(path: Path) -> list[bytes]:
+    """Returns what the `colr` boxes of an AVIF or JPEG 2000 file hold; none for a bare codestream."""
+    with path.open("rb") as file:
+        end = file.seek(0, os.SEEK_END)
+        file.seek(0)
+        return [body for kind, body in _boxes(file, end) if kind == b"colr"]
+
+
+def _boxes(file: BinaryIO, end: int) -> Iterator[tuple[bytes, bytes]]:
+    while file.tell() + 8 <= end:
+        start = file.tell()
+        size, kind = struct.unpack(">I4s", file.read(8))
+        if size == 1:
+            size = int.from_bytes(file.read(8), "big")
+        stop = min(start + size if size else end, end)
+        if stop <= file.tell():
+            return
+        if kind in PARENTS:
+            file.seek(PARENTS[kind], os.SEEK_CUR)
+            yield from _boxes(file, stop)
+        elif kind == b"colr":
+            yield kind, file.read(stop - file.tell())
+        file.seek(stop)
+
+
+def codestream_size(path: Path) -> bytes:
+    """Returns the SIZ segment of a JPEG 2000 file, which says how many bits its samples have; empty if there is none."""
+    data = path.read_bytes()
+    start = data.find(b"\xff\x4f\xff\x51")
+    return data[start + 4 : start + 6 + int.from_bytes(data[start + 4 : start + 6], "big")] if start >= 0 else b""
