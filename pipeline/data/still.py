@@ -131,6 +131,8 @@ def _require_known_tiff(image: Any, _: Path) -> None:
     _require(extra in {(), (1,), (2,)}, f"its extra samples, {extra} in TIFF, are not known here: save it as RGB")
     _require(16 not in bits or kind != WHITE_IS_ZERO, "16 bits with white as 0 are not known here: save it as PNG")
     _require(16 not in bits or kind != CMYK, "CMYK inks of 16 bits are not known here: save it as RGB")
+    planes = tags.get(TAGS.PlanarConfiguration, 1) == 2 and len(bits) > 1
+    _require(16 not in bits or not planes, "16 bits in one plane per channel are not known here: save it as PNG")
     _require(not tags.get(TAGS.NewSubfileType, 0) & 1, "its first picture is a preview of another: save it as PNG")
     if kind == YCBCR:
         usual = all(
