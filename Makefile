@@ -28,6 +28,9 @@ docs/page.png: page
 docs/rooms.svg: $(READY) $(shell find pipeline benchmarks -name '*.py') tests/support/rooms.py
 	$(BIN)/python tests/support/rooms.py $@
 
+docs/inputs.md: $(READY) $(wildcard tests/support/*_cases.py) tests/support/inputs_page.py
+	$(BIN)/python tests/support/inputs_page.py $@
+
 results: benchmark
 	cp build/demo/scores.csv build/demo/leaderboard.md build/demo/leaderboard.csv build/demo/leaderboard.json results/
 

@@ -51,7 +51,7 @@ def _boxes(file: BinaryIO, end: int) -> Iterator[tuple[bytes, bytes]]:
 
 
 def codestream_size(path: Path) -> bytes:
-    """Returns the SIZ segment of a JPEG 2000 file, which says how many bits its samples have; empty if there is none."""
+    """Returns the SIZ segment of a JPEG 2000 file, which says how many bits samples have; empty if there is none."""
     data = path.read_bytes()
     start = data.find(b"\xff\x4f\xff\x51") + 4
     return data[start : start + int.from_bytes(data[start : start + 2], "big")] if start >= 4 else b""

@@ -10,7 +10,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from PIL import ExifTags, Image
+from PIL import ExifTags, ImageFile
 
 from metric_robustness.pipeline.data.boxes import colour_boxes, png_chunk
 from metric_robustness.pipeline.data.formats import rawmode_of
@@ -39,7 +39,7 @@ class Space(NamedTuple):
     name: str = ""  # empty: the profile's own
 
 
-def conversion_of(image: Image.Image, path: Path) -> Conversion | None:
+def conversion_of(image: ImageFile.ImageFile, path: Path) -> Conversion | None:
     """Returns how to bring an opened image, whose pixels are not read yet, to sRGB; None if it is sRGB.
 
     Raises:
@@ -64,7 +64,7 @@ def _conversion(profile: bytes, name: str) -> Conversion:
     return Conversion(profile, name)
 
 
-def _space_of(image: Image.Image, path: Path) -> Space | None:
+def _space_of(image: ImageFile.ImageFile, path: Path) -> Space | None:
     """Returns the space that a file names; None for sRGB, or where it names none."""
     if image.format == "PNG" and (codes := png_chunk(path, b"cICP")) is not None:
         if len(codes) != 4 or codes[2] or codes[3] != 1:
@@ -98,7 +98,7 @@ def _space_by_numbers(primaries: Primaries, gamma: float | None, name: str) -> S
     return None if usual and primaries.near(SRGB) else Space(profile_of(primaries, gamma), name)
 
 
-def _png(image: Image.Image, _: Path) -> Space | None:
+def _png(image: ImageFile.ImageFile, _: Path) -> Space | None:
     gamma, corners = image.info.get("gamma"), image.info.get("chromaticity")
     if "srgb" in image.info or (gamma is None and corners is None):
         return None
@@ -118,13 +118,13 @@ def _tiff(image: Any, _: Path) -> Space | None:
     return _space_by_numbers(_primaries(corners), None, "its chromaticities")
 
 
-def _avif(_: Image.Image, path: Path) -> Space | None:
+def _avif(_: ImageFile.ImageFile, path: Path) -> Space | None:
     codes = {struct.unpack(">HH", body[4:8]) for body in colour_boxes(path) if body[:4] == b"nclx"}
     spaces = [space for each in sorted(codes) if (space := _space_by_code(*each))]
     return spaces[0] if spaces else None
 
 
-def _jpeg2000(_: Image.Image, path: Path) -> Space | None:
+def _jpeg2000(_: ImageFile.ImageFile, path: Path) -> Space | None:
     for body in colour_boxes(path):
         if body[0] == 2:
             return Space(body[3:])
@@ -134,7 +134,7 @@ def _jpeg2000(_: Image.Image, path: Path) -> Space | None:
     return None
 
 
-def _bmp(_: Image.Image, path: Path) -> Space | None:
+def _bmp(_: ImageFile.ImageFile, path: Path) -> Space | None:
     with path.open("rb") as file:
         head = file.read(122)
     if int.from_bytes(head[14:18], "little") >= 108:  # versions 4 and 5 have a colour space, the others none
@@ -144,13 +144,13 @@ def _bmp(_: Image.Image, path: Path) -> Space | None:
     return None
 
 
-def _qoi(_: Image.Image, path: Path) -> Space | None:
+def _qoi(_: ImageFile.ImageFile, path: Path) -> Space | None:
     with path.open("rb") as file:
         linear = file.read(14)[13]
     return Space(profile_of(SRGB, 1.0), "linear light") if linear else None
 
 
-def _exif(image: Image.Image) -> Space | None:
+def _exif(image: ImageFile.ImageFile) -> Space | None:
     """Returns Adobe RGB for the photograph of a camera that says so by the file's kind only, as DCF has it."""
     if "exif" not in image.info:
         return None
@@ -170,6 +170,6 @@ def _require_no_hdr(profile: bytes) -> None:
     """Refuses a profile that says by the numbers of H.273 that it is of HDR."""
     for place in range(132, min(132 + 12 * int.from_bytes(profile[128:132], "big"), len(profile) - 11), 12):
         name, start, size = struct.unpack(">4sII", profile[place : place + 12])
-        if name == b"cicp" and size >= 12 and (codes := profile[start + 8 : start + 10]) and codes[1:]:
-            if codes[1] in HDR or codes[0] == BT2020:
-                _space_by_code(*codes)
+        codes = profile[start + 8 : start + 10]
+        if name == b"cicp" and size >= 12 and len(codes) == 2 and (codes[1] in HDR or codes[0] == BT2020):
+            _space_by_code(*codes)

@@ -10,7 +10,7 @@ from pathlib import Path
 from metric_robustness.pipeline import config
 from metric_robustness.pipeline.data import pins
 from metric_robustness.pipeline.data.opinions import Opinion, csv_of, read_opinions
-from metric_robustness.pipeline.data.still import Still, StillError
+from metric_robustness.pipeline.data.still import MOST_PIXELS, Still, StillError, too_large
 from metric_robustness.pipeline.data.still import examine as examine_still
 from metric_robustness.pipeline.data.units import VIDEOS, Unit, as_text, chosen, listing, require_all, units_of
 from metric_robustness.pipeline.data.video import Video, VideoError, examine
@@ -18,7 +18,6 @@ from metric_robustness.pipeline.errors import BenchError, DataError, suggestion
 from metric_robustness.pipeline.files import digest, file_digest
 
 SMALLEST = 7  # the window of SSIM
-MOST_PIXELS = 2**25  # just enough for 8K UHD, 33,177,600
 
 
 @dataclass(frozen=True)
@@ -239,7 +238,7 @@ def _still(file: Path) -> Still:
 def _usable(height: int, width: int, crop: int | None) -> tuple[int, int]:
     """Returns height and width after the crop; raises where the image is too large or too small."""
     if width * height > MOST_PIXELS:
-        raise _UnusableError(f"{width}x{height} is over the limit of {MOST_PIXELS:,} pixels: cut or scale it")
+        raise _UnusableError(too_large(width, height))
     if crop is not None:
         width, height = min(width, crop), min(height, crop)
     if min(width, height) < SMALLEST:

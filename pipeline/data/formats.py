@@ -35,7 +35,7 @@ def formats_of(suffix: str) -> tuple[str, ...]:
     return known if own is None or own in known else (*known, own)
 
 
-def rawmode_of(image: Image.Image) -> str:
+def rawmode_of(image: ImageFile.ImageFile) -> str:
     """Returns how the samples of an opened image lie in its file, in Pillow's words, as RGB;16B; empty if unknown."""
     args = image.tile[0].args if image.tile else ()
     first = args[0] if isinstance(args, tuple) and args else args

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageFile, ImageOps, UnidentifiedImageError
 
 from metric_robustness.pipeline.data import wide
 from metric_robustness.pipeline.data.boxes import codestream_size
@@ -24,6 +24,7 @@ from metric_robustness.pipeline.data.spaces import ColourError, Conversion
 
 Pixels = npt.NDArray[np.uint8]  # (H, W, 3)
 
+MOST_PIXELS = 2**25  # just enough for 8K UHD, 33,177,600
 EIGHT_BITS = {"1", "L", "LA", "La", "P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr"}
 WIDE_GREY = {("PNG", "I;16"), ("TIFF", "I;16"), ("TIFF", "I;16B"), ("JPEG2000", "I;16"), ("PPM", "I")}
 UNBOUNDED = {"F": "floating-point pixels", "I": "integer pixels of more than 8 bits"}  # by the letter of Pillow's mode
@@ -31,6 +32,10 @@ WHITE_IS_ZERO, CMYK, YCBCR = 0, 5, 6  # photometric interpretations of TIFF
 COEFFICIENTS, SUBSAMPLING, REFERENCE = 529, 530, 532  # tags of TIFF
 TAGS = ExifTags.Base
 TRANSPARENT = "it is transparent in places: flatten it first"
+
+
+# What Pillow warns of, we refuse or read; Python's lines would stand between ours. Set once, since threads decode.
+warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
 
 
 class StillError(ValueError):
@@ -56,6 +61,7 @@ def examine(path: Path) -> Still:
         warnings.simplefilter("ignore")
         warnings.filterwarnings("error", "(?i).*corrupt EXIF.*")  # the photograph may lie on its side
         with _opened(path, "cannot be read: ") as image:
+            _require(image.width * image.height <= MOST_PIXELS, too_large(*image.size))  # before anything is decoded
             conversion = _understood(image, path)
             width, height = _size(image)
             frames = 1 if image.format == "MPO" else getattr(image, "n_frames", 1)  # MPO: a photo with a preview
@@ -93,7 +99,12 @@ def decode(path: Path) -> Pixels:
         return np.asarray(conversion.of(picture.convert(conversion.mode)))
 
 
-def _in_full(image: Image.Image, path: Path, clear: int | tuple[int, ...] | None) -> Image.Image:
+def too_large(width: int, height: int) -> str:
+    """Returns what to say of a picture of too many pixels."""
+    return f"{width}x{height} is over the limit of {MOST_PIXELS:,} pixels: cut or scale it"
+
+
+def _in_full(image: ImageFile.ImageFile, path: Path, clear: int | tuple[int, ...] | None) -> Image.Image:
     """Returns 16-bit colour rounded to 8, upright."""
     orientation = image.getexif().get(TAGS.Orientation, 1)
     coarse = ImageOps.exif_transpose(image)  # first, since it finds what is damaged
@@ -106,7 +117,7 @@ def _in_full(image: Image.Image, path: Path, clear: int | tuple[int, ...] | None
     return fine
 
 
-def _understood(image: Image.Image, path: Path) -> Conversion | None:
+def _understood(image: ImageFile.ImageFile, path: Path) -> Conversion | None:
     """Returns how the colours of an opened image are converted; refuses what is not understood by its header."""
     if image.mode not in EIGHT_BITS and (image.format, image.mode) not in WIDE_GREY:
         kind = UNBOUNDED.get(image.mode[:1])
@@ -144,7 +155,7 @@ def _require_known_tiff(image: Any, _: Path) -> None:
         _require(whole, "its YCbCr is subsampled without compression, not known here: save it as RGB")
 
 
-def _require_known_jpeg2000(image: Image.Image, path: Path) -> None:
+def _require_known_jpeg2000(image: ImageFile.ImageFile, path: Path) -> None:
     components = codestream_size(path)[38:]
     bits = {(size & 127) + 1 if size < 128 else 0 for size in components[::3]}
     known = {16} if image.mode == "I;16" else {8}
@@ -152,11 +163,11 @@ def _require_known_jpeg2000(image: Image.Image, path: Path) -> None:
     _require(set(components[1::3] + components[2::3]) == {1}, "its channels differ in size: save it as PNG")
 
 
-def _require_known_dds(image: Image.Image, _: Path) -> None:
+def _require_known_dds(image: ImageFile.ImageFile, _: Path) -> None:
     _require("BC6" not in str(image.tile[0].args), "its pixels of half floats have no known range: save it as PNG")
 
 
-def _require_known_gif(image: Image.Image, _: Path) -> None:
+def _require_known_gif(image: ImageFile.ImageFile, _: Path) -> None:
     whole = image.tile[0].extents == (0, 0, *image.size)
     _require(whole, "its picture covers a part of the canvas only: flatten it first")
 
@@ -170,15 +181,15 @@ _FURTHER = {
 
 
 def _size(image: Any) -> tuple[int, int]:
-    """Returns width and height as seen upright; only a TIFF's size is turned by Pillow, and by one of its tags alone."""
-    size = image.size
+    """Returns width and height as seen upright; Pillow turns only the size of a TIFF, by one of its tags alone."""
+    size: tuple[int, int] = image.size
     if image.format == "TIFF":
         size = image.tag_v2[TAGS.ImageWidth], image.tag_v2[TAGS.ImageLength]
     turned = image.getexif().get(TAGS.Orientation, 1) in {5, 6, 7, 8}
     return size[::-1] if turned else size
 
 
-def _clear_value(image: Image.Image) -> int | tuple[int, ...] | None:
+def _clear_value(image: ImageFile.ImageFile) -> int | tuple[int, ...] | None:
     """Returns the colour that stands for transparent, if a PNG names one; puts it on the scale that Pillow has."""
     value = image.info.get("transparency")
     if image.format != "PNG" or image.mode == "P" or value is None:
@@ -191,7 +202,7 @@ def _clear_value(image: Image.Image) -> int | tuple[int, ...] | None:
     return found
 
 
-def _is_wide(image: Image.Image) -> bool:
+def _is_wide(image: ImageFile.ImageFile) -> bool:
     """Tells whether an opened image has samples of 16 bits."""
     return rawmode_of(image).endswith((";16B", ";16L", ";16N")) or image.mode.startswith("I")
 
@@ -202,7 +213,7 @@ def _require(fulfilled: bool, otherwise: str) -> None:
 
 
 @contextmanager
-def _opened(path: Path, said: str = "") -> Iterator[Image.Image]:
+def _opened(path: Path, said: str = "") -> Iterator[ImageFile.ImageFile]:
     """Opens a file; turns whatever goes wrong in reading it into one line, which begins with `said`."""
     try:
         with Image.open(path, formats=formats_of(path.suffix)) as image:

@@ -39,8 +39,9 @@ def read_wide(path: Path, kind: str) -> Wide:
     if name not in CHANNELS:
         raise WideError(f"its 16-bit samples are {frame.format.name}, not known here: save it with 8 bits")
     plane = frame.planes[0]
-    lines = np.frombuffer(plane, ">u2" if order == "be" else "<u2").reshape(frame.height, plane.line_size // 2)
-    return lines[:, : frame.width * CHANNELS[name]].reshape(frame.height, frame.width, -1).astype(np.uint16)
+    lines = np.frombuffer(bytes(plane), ">u2" if order == "be" else "<u2").reshape(frame.height, plane.line_size // 2)
+    samples: Wide = lines[:, : frame.width * CHANNELS[name]].reshape(frame.height, frame.width, -1).astype(np.uint16)
+    return samples
 
 
 def opaque(wide: Wide, clear: int | tuple[int, ...] | None) -> bool:

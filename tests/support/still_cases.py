@@ -13,15 +13,28 @@ from pathlib import PurePath
 from typing import Any
 
 import numpy as np
-from PIL import Image, ImageCms, TiffImagePlugin
+from PIL import Image, ImageCms
 from still_files import adobe_rgb, chunk, grey_profile, icc, ink_profile, png, qoi, text, tiff
 
 DRAWN = np.random.default_rng(7)
 RGB = DRAWN.integers(0, 256, (12, 17, 3), dtype=np.uint8)
 GREY = RGB[..., 0]
 WIDE = DRAWN.integers(0, 65536, (12, 17, 4)).astype(np.uint16)
-SOFT = np.asarray(Image.fromarray(DRAWN.integers(110, 170, (3, 4, 3), dtype=np.uint8)).resize((34, 24), Image.Resampling.BICUBIC))
+SOFT = np.asarray(
+    Image.fromarray(DRAWN.integers(110, 170, (3, 4, 3), dtype=np.uint8)).resize((34, 24), Image.Resampling.BICUBIC)
+)
 RAMP = np.tile(np.arange(256, dtype=np.uint8), (8, 1))
+# What a viewer does with the stored picture, as Exif's table of rows and columns says.
+UPRIGHT = {
+    1: lambda p: p,
+    2: lambda p: p[:, ::-1],
+    3: lambda p: p[::-1, ::-1],
+    4: lambda p: p[::-1],
+    5: lambda p: p.swapaxes(0, 1),
+    6: lambda p: p[::-1].swapaxes(0, 1),
+    7: lambda p: p[::-1, ::-1].swapaxes(0, 1),
+    8: lambda p: p[:, ::-1].swapaxes(0, 1),
+}
 TRANSPARENT = "it is transparent in places: flatten it first"
 
 
@@ -111,7 +124,7 @@ def srgb() -> bytes:
 
 def cases() -> list[Case]:
     """Returns all cases."""
-    makers = (plain, depths, transparency, orientations, profiles, numbers, tiffs, others, moving)
+    makers = (plain, depths, transparency, orientations, profiles, numbers, tiffs, tiff_colours, others, moving)
     return [case for make in makers for case in make()]
 
 
@@ -120,8 +133,16 @@ def plain() -> Iterator[Case]:
     photo, grey = Image.fromarray(RGB), Image.fromarray(GREY)
     palette = photo.quantize(32)
     read = "read as it is"
-    exact = {".png": "PNG", ".apng": "PNG", ".tif": "TIFF", ".tiff": "TIFF", ".bmp": "BMP", ".dib": "DIB", ".ppm": "PPM"}
-    exact |= {".pnm": "PPM", ".tga": "TGA", ".pcx": "PCX", ".sgi": "SGI", ".im": "IM", ".ico": "ICO", ".dds": "DDS"}
+    exact = {
+        ".png": "PNG",
+        ".apng": "PNG",
+        ".tif": "TIFF",
+        ".tiff": "TIFF",
+        ".bmp": "BMP",
+        ".dib": "DIB",
+        ".ppm": "PPM",
+    }
+    exact |= {".pnm": "PPM", ".tga": "TGA", ".pcx": "PCX", ".sgi": "SGI", ".ico": "ICO", ".dds": "DDS"}
     for suffix, kind in exact.items():
         options = {"sizes": [photo.size]} if kind == "ICO" else {}
         yield Case(kind, "8-bit RGB", "", f"a{suffix}", saved(photo, kind, **options), RGB, read)
@@ -137,7 +158,14 @@ def plain() -> Iterator[Case]:
         yield Case("JPEG", "8-bit colour, lossy", "", f"a{suffix}", data, SOFT, "read", 4)
     data = saved(soft, "AVIF", quality=100, subsampling="4:4:4")
     yield Case("AVIF", "8-bit colour, lossy", "", "a.avif", data, SOFT, "read", 4)
-    for suffix, kind in {".png": "PNG", ".tif": "TIFF", ".bmp": "BMP", ".pgm": "PPM", ".tga": "TGA", ".jp2": "JPEG2000"}.items():
+    for suffix, kind in {
+        ".png": "PNG",
+        ".tif": "TIFF",
+        ".bmp": "BMP",
+        ".pgm": "PPM",
+        ".tga": "TGA",
+        ".jp2": "JPEG2000",
+    }.items():
         yield Case(kind, "8-bit grey", "", f"grey{suffix}", saved(grey, kind), three(GREY), "three equal channels")
     right = np.asarray(palette.convert("RGB"))
     for suffix, kind in {".png": "PNG", ".gif": "GIF", ".tif": "TIFF", ".bmp": "BMP", ".pcx": "PCX"}.items():
@@ -151,8 +179,18 @@ def depths() -> Iterator[Case]:
         top = 2**bits - 1
         values = GREY >> (8 - bits)
         right = three(values * (255 // top))
-        yield Case("PNG", "1-, 2-, 4-bit grey", "", f"grey{bits}.png", lambda v=values, b=bits: png(v, b), right, scaled)
-        yield Case("PNG", "palette", "", f"palette{bits}.png", lambda v=values, b=bits: png(v, b, palette=RGB[0].tobytes()[: 3 * 2**b]), RGB[0][values], "its colours")
+        yield Case(
+            "PNG", "1-, 2-, 4-bit grey", "", f"grey{bits}.png", lambda v=values, b=bits: png(v, b), right, scaled
+        )
+        yield Case(
+            "PNG",
+            "palette",
+            "",
+            f"palette{bits}.png",
+            lambda v=values, b=bits: png(v, b, palette=RGB[0].tobytes()[: 3 * 2**b]),
+            RGB[0][values],
+            "its colours",
+        )
     told = "round(v / 257)"
     for mode, channels in {"16-bit grey": 1, "16-bit RGB": 3}.items():
         values = WIDE[..., :channels]
@@ -180,7 +218,9 @@ def depths() -> Iterator[Case]:
     why = "16 bits of colour in SGI are not known here: save it as PNG"
     yield Case("SGI", "16-bit RGB", "", "wide.sgi", saved(Image.fromarray(RGB), "SGI", bpc=2), why)
     ranges = "integer pixels of more than 8 bits have no known range: save it with 8 or 16 bits"
-    yield Case("TIFF", "32-bit integers", "", "int32.tif", saved(Image.fromarray(GREY.astype(np.int32)), "TIFF"), ranges)
+    yield Case(
+        "TIFF", "32-bit integers", "", "int32.tif", saved(Image.fromarray(GREY.astype(np.int32)), "TIFF"), ranges
+    )
     why = "floating-point pixels have no known range: save it with 8 or 16 bits"
     floating = Image.fromarray(GREY.astype(np.float32))
     yield Case("TIFF", "floating point", "", "float.tif", saved(floating, "TIFF"), why)
@@ -211,7 +251,12 @@ def transparency() -> Iterator[Case]:
     full, dropped = np.full((12, 17), 255, np.uint8), "its alpha is dropped"
     some = full.copy()
     some[3, 4] = 254
-    lossless = {".png": ("PNG", {}), ".tif": ("TIFF", {}), ".webp": ("WEBP", {"lossless": True, "exact": True}), ".tga": ("TGA", {})}
+    lossless = {
+        ".png": ("PNG", {}),
+        ".tif": ("TIFF", {}),
+        ".webp": ("WEBP", {"lossless": True, "exact": True}),
+        ".tga": ("TGA", {}),
+    }
     for suffix, (kind, options) in lossless.items():
         for alpha, tags, right in ((full, "opaque", RGB), (some, "transparent in places", TRANSPARENT)):
             data = saved(Image.fromarray(np.dstack([RGB, alpha])), kind, **options)
@@ -225,7 +270,15 @@ def transparency() -> Iterator[Case]:
             right = eight(values) if values.shape[2] == 3 else three(eight(values[..., 0]))
             told = f"{dropped}, round(v / 257)"
             name = f"wide{colours.shape[2]}{tags[:6]}"
-            yield Case("PNG", mode, tags, f"{name}.png", lambda c=colours: png(c, 16), right if alpha is wide_full else TRANSPARENT, told)
+            yield Case(
+                "PNG",
+                mode,
+                tags,
+                f"{name}.png",
+                lambda c=colours: png(c, 16),
+                right if alpha is wide_full else TRANSPARENT,
+                told,
+            )
             if mode == "16-bit RGBA":
                 tiff_tags = {258: (3, (16,) * 4), 262: (3, (2,)), 277: (3, (4,)), 338: (3, (2,))}
                 data = lambda c=colours, t=tiff_tags: tiff(c.astype("<u2").tobytes(), 17, 12, t)  # noqa: E731
@@ -254,27 +307,18 @@ def transparency() -> Iterator[Case]:
 
 def orientations() -> Iterator[Case]:
     """Yields the eight orientations in every container that has them."""
-    # What a viewer does with the stored picture, as Exif's table of rows and columns says.
-    upright = {
-        1: lambda p: p,
-        2: lambda p: p[:, ::-1],
-        3: lambda p: p[::-1, ::-1],
-        4: lambda p: p[::-1],
-        5: lambda p: p.swapaxes(0, 1),
-        6: lambda p: p[::-1].swapaxes(0, 1),
-        7: lambda p: p[::-1, ::-1].swapaxes(0, 1),
-        8: lambda p: p[:, ::-1].swapaxes(0, 1),
-    }
     kinds = {"PNG": (".png", {}, 0), "TIFF": (".tif", {}, 0), "WEBP": (".webp", {"lossless": True}, 0)}
     kinds |= {"JPEG": (".jpg", {"quality": 100, "subsampling": 0}, 4)}
     kinds |= {"AVIF": (".avif", {"quality": 100, "subsampling": "4:4:4"}, 3)}
-    for number, turn in upright.items():
+    for number, turn in UPRIGHT.items():
         for kind, (suffix, options, within) in kinds.items():
             exif = Image.Exif()
             exif[274] = number
             right = turn(SOFT if within else RGB)
             data = saved(Image.fromarray(SOFT if within else RGB), kind, exif=exif, **options)
-            yield Case(kind, "8-bit colour", "orientation 1 to 8", f"turned{number}{suffix}", data, right, "upright", within)
+            yield Case(
+                kind, "8-bit colour", "orientation 1 to 8", f"turned{number}{suffix}", data, right, "upright", within
+            )
         right = turn(eight(WIDE[..., :3]))
         tags = {258: (3, (16,) * 3), 262: (3, (2,)), 277: (3, (3,)), 274: (3, (number,))}
         data = lambda t=tags: tiff(WIDE[..., :3].astype("<u2").tobytes(), 17, 12, t)  # noqa: E731
@@ -294,7 +338,9 @@ def profiles() -> Iterator[Case]:
         data = saved(photo, kind, icc_profile=srgb(), **options)
         yield Case(kind, "8-bit RGB", "a profile of sRGB", f"srgb{suffix}", data, RGB, "read as it is")
         data = saved(photo, kind, icc_profile=adobe_rgb(), **options)
-        yield Case(kind, "8-bit RGB", "a profile of another space", f"adobe{suffix}", data, AS_ADOBE, to_srgb, 1, "test")
+        yield Case(
+            kind, "8-bit RGB", "a profile of another space", f"adobe{suffix}", data, AS_ADOBE, to_srgb, 1, "test"
+        )
     soft = Image.fromarray(SOFT)
     as_adobe = levels((SOFT / 255) ** (563 / 256) @ FROM_ADOBE.T)
     for kind, suffix, options in (("JPEG", ".jpg", {"subsampling": 0}), ("AVIF", ".avif", {"subsampling": "4:4:4"})):
@@ -309,14 +355,18 @@ def profiles() -> Iterator[Case]:
     right = levels((three(GREY) / 255) ** 1.8008)
     yield Case("PNG", "8-bit grey", "a profile of grey", "grey_icc.png", data, right, to_srgb, 1, "test")
     why = "its colour profile is for L and its pixels are RGB: save it as sRGB"
-    yield Case("PNG", "8-bit RGB", "a profile of grey", "wrong.png", saved(photo, "PNG", icc_profile=grey_profile(1.8)), why)
+    yield Case(
+        "PNG", "8-bit RGB", "a profile of grey", "wrong.png", saved(photo, "PNG", icc_profile=grey_profile(1.8)), why
+    )
     why = "its colour profile is for CMYK and its pixels are RGB: save it as sRGB"
     yield Case("PNG", "8-bit RGB", "a profile of CMYK", "inks.png", saved(photo, "PNG", icc_profile=ink_profile()), why)
     why = "its colour profile is damaged: save it as sRGB"
     data = lambda: png(RGB, before=chunk(b"iCCP", b"name\0\0" + b"no zlib"))  # noqa: E731
     yield Case("PNG", "8-bit RGB", "a damaged profile", "damaged.png", data, why)
     why = "its colour profile cannot be read (cannot open profile from string): convert it to sRGB"
-    yield Case("TIFF", "8-bit RGB", "a damaged profile", "damaged.tif", saved(photo, "TIFF", icc_profile=b"none" * 40), why)
+    yield Case(
+        "TIFF", "8-bit RGB", "a damaged profile", "damaged.tif", saved(photo, "TIFF", icc_profile=b"none" * 40), why
+    )
     why = "its colour profile is of Lab: convert it to sRGB"
     lab = ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")).tobytes()
     yield Case("PNG", "8-bit RGB", "a profile of Lab", "lab.png", saved(photo, "PNG", icc_profile=lab), why)
@@ -359,18 +409,76 @@ def numbers() -> Iterator[Case]:
         ("cICP of PQ", code(9, 16, 0, 1), HDR.format("PQ"), "", ""),
         ("cICP of HLG", code(9, 18, 0, 1), HDR.format("HLG"), "", ""),
         ("cICP of BT.2020", code(9, 14, 0, 1), HDR.format("BT.2020"), "", ""),
-        ("cICP of another space", code(4, 4, 0, 1), "its colours, primaries 4 and curve 4 in H.273, are not known here", "", ""),
-        ("cICP of narrow range", code(1, 13, 0, 0), "its cICP chunk does not say RGB of full range: save it as sRGB", "", ""),
-        ("cHRM that is no space", corners(0, 0, 0, 0, 0, 0, 0, 0), "its chromaticities or its gamma belong to no colour space: convert it to sRGB", "", ""),
+        (
+            "cICP of another space",
+            code(4, 4, 0, 1),
+            "its colours, primaries 4 and curve 4 in H.273, are not known here",
+            "",
+            "",
+        ),
+        (
+            "cICP of narrow range",
+            code(1, 13, 0, 0),
+            "its cICP chunk does not say RGB of full range: save it as sRGB",
+            "",
+            "",
+        ),
+        (
+            "cHRM that is no space",
+            corners(0, 0, 0, 0, 0, 0, 0, 0),
+            "its chromaticities or its gamma belong to no colour space: convert it to sRGB",
+            "",
+            "",
+        ),
     ):
         name = "".join(letter for letter in tags if letter.isalnum())
-        yield Case("PNG", "8-bit RGB", tags, f"{name}.png", lambda b=before: png(RGB, before=b), right, told, bool(source), source)
+        yield Case(
+            "PNG",
+            "8-bit RGB",
+            tags,
+            f"{name}.png",
+            lambda b=before: png(RGB, before=b),
+            right,
+            told,
+            bool(source),
+            source,
+        )
     right = levels(eight(WIDE[..., :3]) / 255)
     data = lambda: png(WIDE[..., :3], 16, gamma(100000))  # noqa: E731
-    yield Case("PNG", "16-bit RGB", "gAMA 1, linear light", "linear16.png", data, right, "rounded to 8 bits, then converted", 1, "its gAMA")
+    yield Case(
+        "PNG",
+        "16-bit RGB",
+        "gAMA 1, linear light",
+        "linear16.png",
+        data,
+        right,
+        "rounded to 8 bits, then converted",
+        1,
+        "its gAMA",
+    )
     right = three(levels(GREY / 255))
-    yield Case("PNG", "8-bit grey", "gAMA 1, linear light", "linear.png", lambda: png(GREY, before=gamma(100000)), right, to_srgb, 1, "its gAMA")
-    yield Case("QOI", "8-bit RGB", "linear light", "linear.qoi", lambda: qoi(RGB, linear=True), AS_LINEAR, to_srgb, 1, "linear light")
+    yield Case(
+        "PNG",
+        "8-bit grey",
+        "gAMA 1, linear light",
+        "linear.png",
+        lambda: png(GREY, before=gamma(100000)),
+        right,
+        to_srgb,
+        1,
+        "its gAMA",
+    )
+    yield Case(
+        "QOI",
+        "8-bit RGB",
+        "linear light",
+        "linear.qoi",
+        lambda: qoi(RGB, linear=True),
+        AS_LINEAR,
+        to_srgb,
+        1,
+        "linear light",
+    )
     avif = saved(Image.fromarray(SOFT), "AVIF", quality=100, subsampling="4:4:4")
     as_p3 = levels(light(SOFT) @ FROM_P3.T)
     for tags, codes, right, source in (
@@ -381,7 +489,17 @@ def numbers() -> Iterator[Case]:
     ):
         data = lambda c=codes: avif().replace(b"nclx\0\1\0\r", b"nclx" + struct.pack(">HH", *c))  # noqa: E731
         told = to_srgb if source else "read"
-        yield Case("AVIF", "8-bit colour, lossy", tags, f"nclx{codes[0]}{codes[1]}.avif", data, right, told, 6 if source else 3, source)
+        yield Case(
+            "AVIF",
+            "8-bit colour, lossy",
+            tags,
+            f"nclx{codes[0]}{codes[1]}.avif",
+            data,
+            right,
+            told,
+            6 if source else 3,
+            source,
+        )
     jp2 = saved(Image.fromarray(RGB), "JPEG2000")
     plain_colour = b"colr\1\0\0\0\0\0\x10"
     data = lambda: jp2().replace(plain_colour, plain_colour[:-1] + b"\x12")  # noqa: E731
@@ -391,9 +509,26 @@ def numbers() -> Iterator[Case]:
     camera[0x8769] = {0xA001: 65535, 0xA005: {1: "R03", 2: b"0100"}}
     right = levels((SOFT / 255) ** (563 / 256) @ FROM_ADOBE.T)
     data = saved(Image.fromarray(SOFT), "JPEG", quality=100, subsampling=0, exif=camera)
-    yield Case("JPEG", "8-bit colour, lossy", "Exif's R03, a camera's Adobe RGB", "r03.jpg", data, right, to_srgb, 5, "Adobe RGB (Exif)")
+    yield Case(
+        "JPEG",
+        "8-bit colour, lossy",
+        "Exif's R03, a camera's Adobe RGB",
+        "r03.jpg",
+        data,
+        right,
+        to_srgb,
+        5,
+        "Adobe RGB (Exif)",
+    )
     data = lambda: bmp_with_space(b"DEBM")  # noqa: E731  # MBED
-    yield Case("BMP", "8-bit RGB", "a colour space of its own", "own.bmp", data, "it has a colour space of its own: save it as sRGB")
+    yield Case(
+        "BMP",
+        "8-bit RGB",
+        "a colour space of its own",
+        "own.bmp",
+        data,
+        "it has a colour space of its own: save it as sRGB",
+    )
     yield Case("BMP", "8-bit RGB", "sRGB in its header", "srgb.bmp", lambda: bmp_with_space(b"BGRs"), RGB, as_is)
 
 
@@ -404,62 +539,127 @@ def bmp_with_space(kind: bytes) -> bytes:
     return b"BM" + struct.pack("<IHHI", 14 + 108 + len(pixels), 0, 0, 14 + 108) + head.ljust(108, b"\0") + pixels
 
 
+COLOUR = {258: (3, (8, 8, 8)), 262: (3, (2,)), 277: (3, (3,))}  # the tags of an RGB file
+
+
+def stored(samples: np.ndarray, tags: dict[int, Any]) -> Callable[[], bytes]:
+    """Returns a function that writes a TIFF file."""
+    return lambda: tiff(samples.tobytes(), 17, 12, tags)
+
+
+def of_tiff(  # noqa: PLR0917  # in the order of the table
+    mode: str, tags: str, name: str, data: Callable[[], bytes], right: Any, told: str = ""
+) -> Case:
+    """Returns a case of TIFF."""
+    return Case("TIFF", mode, tags, f"{name}.tif", data, right, told)
+
+
 def tiffs() -> Iterator[Case]:
     """Yields what TIFF says by its tags."""
-    base = {258: (3, (8, 8, 8)), 262: (3, (2,)), 277: (3, (3,))}
-    of = lambda samples, tags: lambda: tiff(samples.tobytes(), 17, 12, tags)  # noqa: E731
     one = {258: (3, (8,)), 277: (3, (1,))}
-    row = lambda mode, tags, name, data, right, told="": Case("TIFF", mode, tags, f"{name}.tif", data, right, told)  # noqa: E731
-    yield row("8-bit grey", "white is 0", "white", of(255 - GREY, one | {262: (3, (0,))}), three(GREY), "inverted")
+    yield of_tiff(
+        "8-bit grey", "white is 0", "white", stored(255 - GREY, one | {262: (3, (0,))}), three(GREY), "inverted"
+    )
     wide = {258: (3, (16,)), 277: (3, (1,)), 262: (3, (0,))}
     why = "16 bits with white as 0 are not known here: save it as PNG"
-    yield row("16-bit grey", "white is 0", "white16", of(WIDE[..., 0], wide), why)
+    yield of_tiff("16-bit grey", "white is 0", "white16", stored(WIDE[..., 0], wide), why)
     signed = one | {262: (3, (1,)), 339: (3, (2,))}
-    yield row("8-bit grey", "signed samples", "signed", of(GREY, signed), "its samples are signed: their range is not known")
+    yield of_tiff(
+        "8-bit grey",
+        "signed samples",
+        "signed",
+        stored(GREY, signed),
+        "its samples are signed: their range is not known",
+    )
     signed = {258: (3, (16,)), 277: (3, (1,)), 262: (3, (1,)), 339: (3, (2,))}
     why = "integer pixels of more than 8 bits have no known range: save it with 8 or 16 bits"
-    yield row("16-bit grey", "signed samples", "signed16", of(WIDE[..., 0], signed), why)
+    yield of_tiff("16-bit grey", "signed samples", "signed16", stored(WIDE[..., 0], signed), why)
     twelve = {258: (3, (12,)), 277: (3, (1,)), 262: (3, (1,))}
     why = "its samples have 12 bits: save it with 8 or 16 bits"
-    yield row("12-bit grey", "", "twelve", lambda: tiff(bytes(26 * 12), 17, 12, twelve), why)
+    yield of_tiff("12-bit grey", "", "twelve", lambda: tiff(bytes(26 * 12), 17, 12, twelve), why)
     four = {258: (3, (8,) * 4), 262: (3, (2,)), 277: (3, (4,))}
     full = np.dstack([RGB, np.full_like(GREY, 255)])
     some = np.dstack([RGB, GREY])
     for kind, tags in ((1, "associated alpha"), (2, "unassociated alpha")):
-        yield row("8-bit RGBA", tags, f"alpha{kind}", of(full, four | {338: (3, (kind,))}), RGB, "opaque alpha is dropped")
-        yield row("8-bit RGBA", tags, f"clear{kind}", of(some, four | {338: (3, (kind,))}), TRANSPARENT)
-    yield row("four 8-bit channels", "no word on the fourth", "unsaid", of(some, four), TRANSPARENT)
+        word = four | {338: (3, (kind,))}
+        yield of_tiff("8-bit RGBA", f"{tags}, opaque", f"alpha{kind}", stored(full, word), RGB, "its alpha is dropped")
+        yield of_tiff("8-bit RGBA", f"{tags}, transparent in places", f"clear{kind}", stored(some, word), TRANSPARENT)
+    yield of_tiff("four 8-bit channels", "no word on the fourth", "unsaid", stored(some, four), TRANSPARENT)
     why = "its extra samples, (0,) in TIFF, are not known here: save it as RGB"
-    yield row("8-bit RGB and a channel", "extra sample without a meaning", "extra", of(full, four | {338: (3, (0,))}), why)
+    yield of_tiff(
+        "8-bit RGB and a channel", "extra sample without a meaning", "extra", stored(full, four | {338: (3, (0,))}), why
+    )
     planes = np.ascontiguousarray(RGB.transpose(2, 0, 1))
     size = 17 * 12
     strips = {284: (3, (2,)), 273: (4, (8, 8 + size, 8 + 2 * size)), 279: (4, (size,) * 3)}
-    yield row("8-bit RGB", "one plane per channel", "planar", of(planes, base | strips), RGB, "read as it is")
+    yield of_tiff("8-bit RGB", "one plane per channel", "planar", stored(planes, COLOUR | strips), RGB, "read as it is")
     wide_planes = np.ascontiguousarray(WIDE[..., :3].transpose(2, 0, 1))
     strips = {284: (3, (2,)), 273: (4, (8, 8 + 2 * size, 8 + 4 * size)), 279: (4, (2 * size,) * 3)}
-    planar = base | strips | {258: (3, (16,) * 3)}
+    planar = COLOUR | strips | {258: (3, (16,) * 3)}
     why = "16 bits in one plane per channel are not known here: save it as PNG"
-    yield row("16-bit RGB", "one plane per channel", "planar16", of(wide_planes, planar), why)
-    yield row("8-bit RGB", "a preview of another picture", "preview", of(RGB, base | {254: (4, (1,))}), "its first picture is a preview of another: save it as PNG")
-    yield row("8-bit RGB", "a transfer function", "transfer", of(RGB, base | {301: (3, tuple(range(0, 65536, 256)))}), "it has a transfer function of its own: save it as sRGB")
+    yield of_tiff("16-bit RGB", "one plane per channel", "planar16", stored(wide_planes, planar), why)
+    yield of_tiff(
+        "8-bit RGB",
+        "a preview of another picture",
+        "preview",
+        stored(RGB, COLOUR | {254: (4, (1,))}),
+        "its first picture is a preview of another: save it as PNG",
+    )
+
+
+def tiff_colours() -> Iterator[Case]:
+    """Yields what TIFF says of its colours by its tags."""
+    yield of_tiff(
+        "8-bit RGB",
+        "a transfer function",
+        "transfer",
+        stored(RGB, COLOUR | {301: (3, tuple(range(0, 65536, 256)))}),
+        "it has a transfer function of its own: save it as sRGB",
+    )
     p3 = {318: (5, (3127, 10000, 329, 1000)), 319: (5, (68, 100, 32, 100, 265, 1000, 69, 100, 15, 100, 6, 100))}
-    yield Case("TIFF", "8-bit RGB", "chromaticities of Display P3", "p3.tif", of(RGB, base | p3), AS_P3, "converted to sRGB", 1, "its chromaticities")
-    ycbcr = base | {262: (3, (6,))}
+    yield Case(
+        "TIFF",
+        "8-bit RGB",
+        "chromaticities of Display P3",
+        "p3.tif",
+        stored(RGB, COLOUR | p3),
+        AS_P3,
+        "converted to sRGB",
+        1,
+        "its chromaticities",
+    )
+    ycbcr = COLOUR | {262: (3, (6,))}
     luma = np.asarray(Image.fromarray(RGB).convert("YCbCr"))
     centred = luma.astype(float) - (0, 128, 128)
     matrix = np.array([[1, 0, 1.402], [1, -0.344136, -0.714136], [1, 1.772, 0]])
     right = (centred @ matrix.T).round().clip(0, 255).astype(np.uint8)
-    data = of(luma, ycbcr | {530: (3, (1, 1))})
+    data = stored(luma, ycbcr | {530: (3, (1, 1))})
     yield Case("TIFF", "8-bit YCbCr", "not subsampled", "ycbcr.tif", data, right, "converted as in JPEG", 1)
     why = "its YCbCr is subsampled without compression, not known here: save it as RGB"
-    yield row("8-bit YCbCr", "no word on subsampling, so 2:2", "ycbcr22", of(luma, ycbcr), why)
+    yield of_tiff("8-bit YCbCr", "no word on subsampling, so 2:2", "ycbcr22", stored(luma, ycbcr), why)
     bt709 = {529: (5, (2126, 10000, 7152, 10000, 722, 10000)), 530: (3, (1, 1))}
-    yield row("8-bit YCbCr", "coefficients of BT.709", "ycbcr709", of(luma, ycbcr | bt709), "its YCbCr is not that of JPEG: save it as RGB")
-    yield row("8-bit L*a*b*", "", "lab", of(RGB, base | {262: (3, (8,))}), "pixels of the kind LAB are not known here: save it as RGB")
+    yield of_tiff(
+        "8-bit YCbCr",
+        "coefficients of BT.709",
+        "ycbcr709",
+        stored(luma, ycbcr | bt709),
+        "its YCbCr is not that of JPEG: save it as RGB",
+    )
+    yield of_tiff(
+        "8-bit L*a*b*",
+        "",
+        "lab",
+        stored(RGB, COLOUR | {262: (3, (8,))}),
+        "pixels of the kind LAB are not known here: save it as RGB",
+    )
     inks = {258: (3, (16,) * 4), 262: (3, (5,)), 277: (3, (4,))}
-    yield row("16-bit CMYK", "", "cmyk16", of(WIDE, inks), "CMYK inks of 16 bits are not known here: save it as RGB")
+    yield of_tiff(
+        "16-bit CMYK", "", "cmyk16", stored(WIDE, inks), "CMYK inks of 16 bits are not known here: save it as RGB"
+    )
     five = {258: (3, (8,) * 5), 262: (3, (1,)), 277: (3, (5,))}
-    yield row("five channels of grey", "", "five", of(np.dstack([some, GREY]), five), "cannot identify image file it")
+    yield of_tiff(
+        "five channels of grey", "", "five", stored(np.dstack([RGB, GREY, GREY]), five), "cannot identify image file it"
+    )
 
 
 def others() -> Iterator[Case]:
@@ -467,9 +667,21 @@ def others() -> Iterator[Case]:
     gif = saved(Image.fromarray(GREY).quantize(8), "GIF")
     right = "its picture covers a part of the canvas only: flatten it first"
     # The canvas, at byte 6, grows; the picture in it stays.
-    yield Case("GIF", "palette", "smaller than its canvas", "part.gif", lambda: gif()[:6] + struct.pack("<HH", 40, 30) + gif()[10:], right)
+    yield Case(
+        "GIF",
+        "palette",
+        "smaller than its canvas",
+        "part.gif",
+        lambda: gif()[:6] + struct.pack("<HH", 40, 30) + gif()[10:],
+        right,
+    )
+    bomb = lambda: png(RGB, before=chunk(b"iCCP", text(b"x", bytes(2**26))))  # noqa: E731
+    why = "Decompressed data too large for PngImagePlugin.MAX_TEXT_CHUNK"
+    yield Case("PNG", "8-bit RGB", "a profile that grows to over 1 MiB", "bomb.png", bomb, why)
     drawing = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 50 50\n%%EndComments\nshowpage\n"
-    yield Case("PostScript named .png", "a drawing", "", "drawing.png", lambda: drawing, "cannot identify image file it")
+    yield Case(
+        "PostScript named .png", "a drawing", "", "drawing.png", lambda: drawing, "cannot identify image file it"
+    )
 
 
 def moving() -> Iterator[Case]:
@@ -482,6 +694,3 @@ def moving() -> Iterator[Case]:
     data = saved(phone, "MPO", save_all=True, append_images=[phone.resize((17, 12))], quality=100, subsampling=0)
     for suffix in (".jpg", ".mpo"):
         yield Case("JPEG (MPO)", "a photograph with a preview", "", f"phone{suffix}", data, SOFT, "the photograph", 4)
-
-
-assert TiffImagePlugin.OPEN_INFO  # the list of TIFF's layouts that `tiffs` goes through

@@ -48,7 +48,9 @@ def text(keyword: bytes, profile: bytes) -> bytes:
 LETTERS = {3: "H", 4: "I", 5: "I", 7: "B"}
 
 
-def tiff(samples: bytes, width: int, height: int, tags: dict[int, tuple[int, tuple[int, ...]]], order: str = "<") -> bytes:
+def tiff(
+    samples: bytes, width: int, height: int, tags: dict[int, tuple[int, tuple[int, ...]]], order: str = "<"
+) -> bytes:
     """Returns an uncompressed TIFF file of one strip.
 
     Args:
@@ -88,9 +90,8 @@ def icc(space: bytes, parts: dict[bytes, bytes], pcs: bytes = b"XYZ ", kind: byt
     parts = {b"desc": b"desc\0\0\0\0" + struct.pack(">I", 5) + b"test\0" + bytes(78), **parts}
     table, body, offset = struct.pack(">I", len(parts)), b"", 132 + 12 * len(parts)
     for name, data in parts.items():
-        data += bytes(-len(data) % 4)
         table += struct.pack(">4sII", name, offset + len(body), len(data))
-        body += data
+        body += data + bytes(-len(data) % 4)
     head = struct.pack(">I4sI4s4s4s12x4s", offset + len(body), b"", 0x02400000, kind, space, pcs, b"acsp")
     white = struct.pack(">3i", 63190, 65536, 54061)  # D50
     return head.ljust(68, b"\0") + white + bytes(48) + table + body
@@ -106,7 +107,11 @@ def _curve(gamma: float) -> bytes:
 
 def adobe_rgb() -> bytes:
     """Returns a profile with the colorants that Adobe published, of D50, and its exponent 563/256."""
-    colorants = {b"r": (0.60974, 0.31111, 0.01947), b"g": (0.20528, 0.62567, 0.06087), b"b": (0.14919, 0.06322, 0.74457)}
+    colorants = {
+        b"r": (0.60974, 0.31111, 0.01947),
+        b"g": (0.20528, 0.62567, 0.06087),
+        b"b": (0.14919, 0.06322, 0.74457),
+    }
     parts = {b"wtpt": _xyz(0.9505, 1, 1.0891)}
     parts |= {name + b"XYZ": _xyz(*numbers) for name, numbers in colorants.items()}
     return icc(b"RGB ", parts | {name + b"TRC": _curve(563 / 256) for name in colorants})
