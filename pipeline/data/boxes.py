@@ -6,23 +6,24 @@ import os
 import struct
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO
 
 PARENTS = {b"meta": 4, b"iprp": 0, b"ipco": 0, b"jp2h": 0}  # boxes that hold boxes, after so many bytes of their own
 
 
-def png_chunk(path: Path, wanted: bytes) -> bytes | None:
-    """Returns a chunk that stands before the pixels of a PNG file; None if there is none."""
-    with path.open("rb") as file:
-        file.seek(8)
-        while len(head := file.read(8)) == 8:
-            length, kind = struct.unpack(">I4s", head)
-            if kind == wanted:
-                return file.read(length)
-            if kind == b"IDAT":
-                return None
-            file.seek(length + 4, os.SEEK_CUR)
-    return None
+def png_chunk(file: IO[bytes], wanted: bytes) -> bytes | None:
+    """Returns a chunk that stands before the pixels of an open PNG file; None if there is none. Leaves its place."""
+    place, found = file.tell(), None
+    file.seek(8)
+    while len(head := file.read(8)) == 8:
+        length, kind = struct.unpack(">I4s", head)
+        if kind == wanted:
+            found = file.read(length)
+        if kind in {wanted, b"IDAT"}:
+            break
+        file.seek(length + 4, os.SEEK_CUR)
+    file.seek(place)
+    return found
 
 
 def colour_boxes(path: Path) -> list[bytes]:
@@ -33,7 +34,7 @@ def colour_boxes(path: Path) -> list[bytes]:
         return [body for kind, body in _boxes(file, end) if kind == b"colr"]
 
 
-def _boxes(file: BinaryIO, end: int) -> Iterator[tuple[bytes, bytes]]:
+def _boxes(file: IO[bytes], end: int) -> Iterator[tuple[bytes, bytes]]:
     while file.tell() + 8 <= end:
         start = file.tell()
         size, kind = struct.unpack(">I4s", file.read(8))

@@ -66,7 +66,7 @@ def _conversion(profile: bytes, name: str) -> Conversion:
 
 def _space_of(image: ImageFile.ImageFile, path: Path) -> Space | None:
     """Returns the space that a file names; None for sRGB, or where it names none."""
-    if image.format == "PNG" and (codes := png_chunk(path, b"cICP")) is not None:
+    if image.format == "PNG" and image.fp and (codes := png_chunk(image.fp, b"cICP")) is not None:
         if len(codes) != 4 or codes[2] or codes[3] != 1:
             raise ColourError("its cICP chunk does not say RGB of full range: save it as sRGB")
         return _space_by_code(*codes[:2])

@@ -83,10 +83,11 @@ def decode(path: Path) -> Pixels:
     with _opened(path) as image:
         conversion = _understood(image, path)
         clear = _clear_value(image)
+        picture: Image.Image = image
         if _is_wide(image) and not image.mode.startswith("I"):
             picture = _in_full(image, path, clear)
         else:
-            picture = ImageOps.exif_transpose(image)
+            ImageOps.exif_transpose(image, in_place=True)
             if picture.mode.startswith("I"):
                 samples = np.asarray(picture).astype(np.uint16)[..., None]
                 _require(wide.opaque(samples, clear), TRANSPARENT)
@@ -95,7 +96,7 @@ def decode(path: Path) -> Pixels:
                 picture = picture.convert("LA" if picture.mode == "La" else "RGBA")
                 _require(picture.getchannel("A").getextrema() == (255, 255), TRANSPARENT)
         if conversion is None:
-            return np.asarray(picture.convert("RGB"))
+            return np.asarray(picture if picture.mode == "RGB" else picture.convert("RGB"))
         return np.asarray(conversion.of(picture.convert(conversion.mode)))
 
 
@@ -107,13 +108,13 @@ def too_large(width: int, height: int) -> str:
 def _in_full(image: ImageFile.ImageFile, path: Path, clear: int | tuple[int, ...] | None) -> Image.Image:
     """Returns 16-bit colour rounded to 8, upright."""
     orientation = image.getexif().get(TAGS.Orientation, 1)
-    coarse = ImageOps.exif_transpose(image)  # first, since it finds what is damaged
+    ImageOps.exif_transpose(image, in_place=True)  # first, since it finds what is damaged
     samples = wide.read_wide(path, str(image.format))
     _require(wide.opaque(samples, clear), TRANSPARENT)
     fine = wide.rounded(samples)
     fine.getexif()[TAGS.Orientation] = orientation
-    fine = ImageOps.exif_transpose(fine)
-    wide.require_same(fine, coarse)
+    ImageOps.exif_transpose(fine, in_place=True)
+    wide.require_same(fine, image)
     return fine
 
 
