@@ -26,6 +26,23 @@ def png_chunk(file: IO[bytes], wanted: bytes) -> bytes | None:
     return found
 
 
+def png_may_be_turned(file: IO[bytes]) -> bool:
+    """Tells whether an open PNG file holds Exif or text, which may turn it, or does not end as it must.
+
+    Pillow decodes the whole file to find such chunks behind the pixels; their heads tell as much.
+    """
+    place, file_says = file.tell(), True
+    file.seek(8)
+    while len(head := file.read(8)) == 8:
+        length, kind = struct.unpack(">I4s", head)
+        if kind in {b"eXIf", b"iTXt", b"tEXt", b"zTXt", b"IEND"}:
+            file_says = kind != b"IEND"
+            break
+        file.seek(length + 4, os.SEEK_CUR)
+    file.seek(place)
+    return file_says
+
+
 def colour_boxes(path: Path) -> list[bytes]:
     """Returns what the `colr` boxes of an AVIF or JPEG 2000 file hold; none for a bare codestream."""
     with path.open("rb") as file:

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from PIL import ExifTags, Image, ImageFile, ImageOps, UnidentifiedImageError
 
 from metric_robustness.pipeline.data import wide
-from metric_robustness.pipeline.data.boxes import codestream_size
+from metric_robustness.pipeline.data.boxes import codestream_size, png_may_be_turned
 from metric_robustness.pipeline.data.colour import conversion_of
 from metric_robustness.pipeline.data.formats import formats_of, rawmode_of
 from metric_robustness.pipeline.data.spaces import ColourError, Conversion
@@ -184,6 +184,8 @@ _FURTHER = {
 def _size(image: Any) -> tuple[int, int]:
     """Returns width and height as seen upright; Pillow turns only the size of a TIFF, by one of its tags alone."""
     size: tuple[int, int] = image.size
+    if image.format == "PNG" and image.fp and not png_may_be_turned(image.fp):
+        return size
     if image.format == "TIFF":
         size = image.tag_v2[TAGS.ImageWidth], image.tag_v2[TAGS.ImageLength]
     turned = image.getexif().get(TAGS.Orientation, 1) in {5, 6, 7, 8}
