@@ -37,6 +37,9 @@ docs/commands.md: $(READY) $(shell find pipeline/cli -name '*.py')
 docs/library.ipynb: $(READY)
 	PYTHONPATH=. $(BIN)/python tests/support/notebook.py $@
 
+docs/inputs.md: $(READY) $(wildcard tests/support/*_cases.py) tests/support/inputs_page.py
+	$(BIN)/python tests/support/inputs_page.py $@
+
 results: benchmark
 	cp build/demo/scores.csv build/demo/leaderboard.md build/demo/leaderboard.csv build/demo/leaderboard.json results/
 

@@ -48,13 +48,14 @@ class AttackFacts(_Frozen):
 
 
 class DatasetFacts(_Frozen):
-    """Which images were asked for, and which of them gave no row and why."""
+    """Which images were asked for, which of them gave no row and why, and what else is to be said of the files."""
 
     name: str
     digest: str
     images: int
     clips: int = 0  # how many clips they are frames of
     excluded: dict[str, str] = {}  # image -> reason
+    remarks: dict[str, int] = {}  # what else happened to files, as a conversion of their colours -> to how many
 
 
 class Probe(_Frozen):

@@ -73,6 +73,8 @@ def _fit_and_tell(selection: Selection, settings: Settings, machine: Machine, ke
         stamp = fitted.stamp
         for image, reason in stamp.train.excluded.items():
             err.print(f"excluded: {image}: {reason}", markup=False, soft_wrap=True)
+        for remark, files in stamp.train.remarks.items():
+            err.print(f"{remark}: {files} {'file' if files == 1 else 'files'}", markup=False, soft_wrap=True)
         enlarged = f", {len(stamp.enlarged)} of {stamp.train.images} images enlarged" if stamp.enlarged else ""
         out.print(
             f"{fitted.file}: loss {stamp.loss[0]:.4f} to {stamp.loss[-1]:.4f} in {len(stamp.loss)} steps, "

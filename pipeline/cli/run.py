@@ -151,6 +151,8 @@ def run(
     )
     kept = [f"{' '.join(cell)} keeps its earlier rows: {summary.reasons[cell]}" for cell in sorted(summary.kept)]
     print_folded(kept, "the lines above")
+    for remark, files in summary.remarks.items():
+        err.print(f"{remark}: {files} {'file' if files == 1 else 'files'}", markup=False, soft_wrap=True)
     if untrained:
         err.print(f"not run, for want of --train: {', '.join(untrained)}", markup=False, soft_wrap=True)
     err.print(f"rows and tables are in {out_folder}", markup=False, soft_wrap=True)

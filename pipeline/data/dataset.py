@@ -3,26 +3,25 @@
 from __future__ import annotations
 
 import stat
-import warnings
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-
-from PIL import Image, UnidentifiedImageError
 
 from metric_robustness.pipeline import config
 from metric_robustness.pipeline.data import pins
 from metric_robustness.pipeline.data.colours import VideoError
 from metric_robustness.pipeline.data.listing import VIDEOS, as_text
 from metric_robustness.pipeline.data.opinions import Opinion, csv_of, read_opinions
-from metric_robustness.pipeline.data.units import Members, Unit, chosen, require_all, units_below, units_of
+from metric_robustness.pipeline.data.still import MOST_PIXELS, Still, StillError, too_large
+from metric_robustness.pipeline.data.still import examine as examine_still
+from metric_robustness.pipeline.data.units import Members, Unit, chosen, require_all, units_of
 from metric_robustness.pipeline.data.video import Video, examine
 from metric_robustness.pipeline.errors import BenchError, DataError, suggestion
 from metric_robustness.pipeline.files import digest, file_digest, file_name
 
 LONGEST_TITLE = 100  # bytes of a data set's name: it becomes a part of names of files
 SMALLEST = 7  # the window of SSIM
-MOST_PIXELS = 2**25  # just enough for 8K UHD, 33,177,600
 KINDS = {
     stat.S_IFIFO: "a pipe",
     stat.S_IFSOCK: "a socket",
@@ -30,7 +29,6 @@ KINDS = {
     stat.S_IFBLK: "a device",
     stat.S_IFDIR: "a folder",
 }
-ORIENTATION = 0x0112  # EXIF tag; its values 5 to 8 turn the image by a quarter
 
 
 @dataclass(frozen=True)
@@ -58,6 +56,7 @@ class Dataset:
     excluded: dict[str, str] = field(default_factory=dict)  # image, or whole clip -> reason
     asked_clips: int = 0  # how many clips there were to read
     opinions: dict[str, float] = field(default_factory=dict)  # image -> mean opinion score, higher is better
+    remarks: dict[str, int] = field(default_factory=dict)  # what else happened to files -> to how many
 
     @property
     def distorted(self) -> bool:
@@ -108,7 +107,7 @@ def open_dataset(name: str, limit: int | None = None, frames: int | None = None)
     pinned: dict[str, str] = {}
     if rated := csv_of(name):
         opinions = read_opinions(rated)
-        members = Members([Unit(image, {image: each.image}) for image, each in opinions.items()], {})
+        members = Members([Unit(image, {image: each.image}) for image, each in opinions.items()], {}, {})
         title = as_text(Path(rated.stem))
     elif name in known:
         about = known[name]
@@ -120,6 +119,7 @@ def open_dataset(name: str, limit: int | None = None, frames: int | None = None)
     title = file_name(title, LONGEST_TITLE)
     reader = _Reader(crop, frames, pinned, {image: each.reference for image, each in opinions.items()})
     reader.excluded |= members.excluded
+    reader.remarks.update(members.remarks)
     _read(reader, name, chosen(members.units, limit))
     rates = {photo.name: opinions[photo.name].mos for photo in reader.photos if photo.name in opinions}
     return _dataset(reader, title, rates)
@@ -170,7 +170,8 @@ def _dataset(reader: _Reader, title: str, rates: dict[str, float]) -> Dataset:
     lines += [f"{image} rated {mos!r}" for image, mos in rates.items()]
     key = digest("\n".join([f"crop {reader.crop}", *lines]).encode())[:16]
     name = file_name(title, LONGEST_TITLE)
-    return Dataset(name, reader.photos, key, reader.asked, reader.crop, reader.excluded, reader.clips, rates)
+    remarks = dict(reader.remarks)
+    return Dataset(name, reader.photos, key, reader.asked, reader.crop, reader.excluded, reader.clips, rates, remarks)
 
 
 def photo_at(name: str, path: Path, clip: str = "", reference: Path | None = None) -> Photo:
@@ -180,7 +181,8 @@ def photo_at(name: str, path: Path, clip: str = "", reference: Path | None = Non
         DataError: If it cannot be used; the message names it.
     """
     try:
-        height, width = _usable(*_size(path), None)
+        size = _still(path)
+        height, width = _usable(size.height, size.width, None)
     except _UnusableError as reason:
         raise DataError(f"{path} {reason}: restore it") from None
     return Photo(name, path, height, width, clip, reference=reference)
@@ -194,7 +196,7 @@ def _members_at(name: str, known: dict[str, config.DatasetConfig]) -> Members:
     if path.is_dir():
         return units_below(path)
     file = as_text(Path(path.name))
-    return Members([Unit(file, {file: path})], {})
+    return Members([Unit(file, {file: path})], {}, {})
 
 
 class _Reader:
@@ -207,6 +209,7 @@ class _Reader:
         self.photos: list[Photo] = []
         self.digests: dict[Path, str] = {}
         self.excluded: dict[str, str] = {}
+        self.remarks: Counter[str] = Counter()
         self.asked = self.clips = 0
 
     def read(self, unit: Unit) -> None:
@@ -238,8 +241,11 @@ class _Reader:
             height, width = _usable(video.height, video.width, self.crop)
             numbers = range(video.frames if self.frames is None else min(video.frames, self.frames))
             return [Photo(f"{image}#{number:04}", file, height, width, image, number) for number in numbers]
-        height, width = _usable(*_size(file), self.crop)
+        size = _still(file)
+        height, width = _usable(size.height, size.width, self.crop)
         self._hash(image, file)
+        if size.converted:
+            self.remarks[f"converted to sRGB from {size.converted}"] += 1
         return [Photo(image, file, height, width, clip, reference=self._original(image, height, width))]
 
     def _original(self, image: str, height: int, width: int) -> Path | None:
@@ -248,7 +254,8 @@ class _Reader:
         if file is None:
             return None
         _require_file(file)
-        if (size := _usable(*_size(file), self.crop)) != (height, width):
+        original = _still(file)
+        if (size := _usable(original.height, original.width, self.crop)) != (height, width):
             raise _UnusableError(f"is {width}x{height}, and its reference {size[1]}x{size[0]}")
         if file not in self.digests:
             self.digests[file] = file_digest(file)
@@ -285,36 +292,21 @@ def _examined(file: Path) -> Video:
         raise _UnusableError(str(error)) from None
 
 
-def _size(file: Path) -> tuple[int, int]:
-    """Returns height and width after EXIF rotation, from the header alone."""
+def _still(file: Path) -> Still:
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            with Image.open(file) as image:
-                width, height = image.size
-                frames = 1 if image.format == "MPO" else getattr(image, "n_frames", 1)  # MPO: a photo with a preview
-                if image.getexif().get(ORIENTATION, 1) in {5, 6, 7, 8}:
-                    width, height = height, width
+        return examine_still(file)
     except FileNotFoundError:
         raise _UnusableError("the file is missing") from None
-    except (OSError, SyntaxError, ValueError, UnidentifiedImageError, Image.DecompressionBombError) as error:
-        raise _UnusableError(f"cannot be read: {_short(error, file)}") from None
-    if frames > 1:
-        raise _UnusableError(f"holds {frames} frames: extract them as PNG")
-    return height, width
+    except StillError as error:
+        raise _UnusableError(str(error)) from None
 
 
 def _usable(height: int, width: int, crop: int | None) -> tuple[int, int]:
     """Returns height and width after the crop; raises where the image is too large or too small."""
     if width * height > MOST_PIXELS:
-        raise _UnusableError(f"{width}x{height} is over the limit of {MOST_PIXELS:,} pixels: cut or scale it")
+        raise _UnusableError(too_large(width, height))
     if crop is not None:
         width, height = min(width, crop), min(height, crop)
     if min(width, height) < SMALLEST:
         raise _UnusableError(f"{width}x{height} is smaller than {SMALLEST}x{SMALLEST} pixels")
     return height, width
-
-
-def _short(error: Exception, file: Path) -> str:
-    """Returns an error's first line without the path, which differs between machines."""
-    return str(error).partition("\n")[0].replace(repr(str(file)), "it").replace(str(file), "it")

@@ -13,10 +13,11 @@ from typing import TypeVar
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps
+from PIL import Image
 
 from metric_robustness.metrics.base import Images
 from metric_robustness.pipeline.cells.distortion import NONE, Distortion
+from metric_robustness.pipeline.data import still
 from metric_robustness.pipeline.data.dataset import Photo
 from metric_robustness.pipeline.data.video import Pixels, Reel
 from metric_robustness.pipeline.files import write_atomically
@@ -98,28 +99,13 @@ def _reel(path: Path) -> Reel:
 
 
 def decode(path: Path, crop: int | None = None) -> Pixels:
-    """Reads an image file as 8-bit RGB, upright.
-
-    Grey and palette images become RGB, 16 bits are rounded to 8, an opaque alpha channel is dropped.
+    """Reads an image file as 8-bit sRGB, upright, and cuts out the central square of side `crop`.
 
     Raises:
-        ValueError: If it is transparent somewhere, since its background is unknown, or has floating-point pixels.
-        OSError: If the file is damaged or truncated.
+        StillError: If it cannot be used.
+        FileNotFoundError: If it is not there.
     """
-    with Image.open(path) as opened:
-        image = ImageOps.exif_transpose(opened)
-        if image.mode.startswith("I") or image.mode == "F":
-            if image.mode == "F":
-                raise ValueError("floating-point pixels have no known range: save it with 8 or 16 bits")
-            grey = np.asarray(image, dtype=np.float64)
-            image = Image.fromarray((grey / 257).round().clip(0, 255).astype(np.uint8))
-        if image.has_transparency_data:
-            rgba = image.convert("RGBA")
-            if rgba.getchannel("A").getextrema() != (255, 255):
-                raise ValueError("it is transparent in places: flatten it first")
-            image = rgba
-        pixels = np.asarray(image.convert("RGB"))
-    return _cropped(pixels, crop)
+    return _cropped(still.decode(path), crop)
 
 
 def _cropped(pixels: Pixels, crop: int | None) -> Pixels:

@@ -4,28 +4,38 @@ from __future__ import annotations
 
 import os
 import re
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from metric_robustness.pipeline.data.formats import suffixes
 from metric_robustness.pipeline.data.written import written_by_us
 
-IMAGES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".ppm"}
 VIDEOS = {  # what FFmpeg names so by the containers that video.py lets it open
     *(".mp4", ".m4v", ".mov", ".qt", ".3gp", ".3g2", ".f4v", ".mkv", ".webm", ".avi", ".y4m", ".flv", ".wmv", ".asf"),
     *(".ts", ".mts", ".m2ts", ".m2t", ".mpg", ".mpeg", ".mpe", ".vob", ".m2v", ".m1v", ".ogv", ".mxf"),
 }
-READ = IMAGES | VIDEOS
+MOST_REMARKS = 20  # suffixes named one by one
 # Control characters, line ends, what turns the direction of text, and stand-ins for bytes that are no UTF-8.
 CONTROL = "\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff"
 ODD = re.compile(rf"[{CONTROL}\\]")
 
 
 class Listing(NamedTuple):
-    """The images and videos of a folder, sorted, and the folders below it that are left out, each with the reason."""
+    """What lies in a folder and those below it."""
 
-    files: dict[str, Path]  # by the name below the folder, with "/"; links to nowhere are among them
-    excluded: dict[str, str]
+    files: dict[str, Path]  # images and videos, sorted, by the name with "/"; links to nowhere are among them
+    excluded: dict[str, str]  # folders that are left out, each with the reason
+    unread: Counter[str]  # suffix of other files, in lower case -> how many there are
+
+    @property
+    def remarks(self) -> dict[str, int]:
+        """Returns what is to be said of the other files, once per suffix, each with a count."""
+        common = dict(self.unread.most_common(MOST_REMARKS))
+        said = {f"not read: {suffix or 'without a suffix'}": count for suffix, count in sorted(common.items())}
+        rest = self.unread.total() - sum(common.values())
+        return said | ({"not read: further suffixes": rest} if rest else {})
 
 
 def files_below(folder: Path) -> Listing:
@@ -35,7 +45,7 @@ def files_below(folder: Path) -> Listing:
     """
     walk = _Walk(folder)
     found = sorted(walk.files(), key=lambda path: path.split("/"))
-    return Listing({as_text(Path(path)): folder / path for path in found}, walk.excluded)
+    return Listing({as_text(Path(path)): folder / path for path in found}, walk.excluded, walk.unread)
 
 
 def as_text(path: Path) -> str:
@@ -61,6 +71,8 @@ class _Walk:
     def __init__(self, folder: Path) -> None:
         self.folder = str(folder)
         self.excluded: dict[str, str] = {}
+        self.unread: Counter[str] = Counter()
+        self._read = suffixes().keys() | VIDEOS
         self._seen: set[tuple[int, int]] = set()  # device and number of each folder
         self._todo: list[tuple[str, bool]] = [("", False)]  # folders, each with whether a run wrote the one above
         self._links: list[str] = []  # linked folders, which are followed when all else is read
@@ -102,8 +114,12 @@ class _Walk:
                     self._links.append(inner)
                 else:
                     self._todo.append((inner, bool(ours)))
-            elif os.path.splitext(entry.name)[1].lower() in READ:  # noqa: PTH122  # a Path takes five times as long
+                continue
+            suffix = os.path.splitext(entry.name)[1].lower()  # noqa: PTH122  # a Path takes five times as long
+            if suffix in self._read:
                 yield inner
+            else:
+                self.unread[as_text(Path(suffix)) if suffix else ""] += 1
 
     def _holds_all(self, link: str) -> bool:
         return Path(self.folder).resolve().is_relative_to(Path(self.folder, link).resolve())

@@ -25,10 +25,11 @@ class Unit(NamedTuple):
 
 
 class Members(NamedTuple):
-    """The units of a data set, and the folders that are left out of it, each with the reason."""
+    """The units of a data set, and what else lies in its folder."""
 
     units: list[Unit]
-    excluded: dict[str, str]
+    excluded: dict[str, str]  # folders that are left out, each with the reason
+    remarks: dict[str, int]  # what is to be said of files that are not read -> how many
 
 
 def units_of(name: str, about: DatasetConfig) -> Members:
@@ -41,7 +42,7 @@ def units_of(name: str, about: DatasetConfig) -> Members:
         BenchError: If the data set is not on this machine.
     """
     folder = about.folder()
-    excluded: dict[str, str] = {}
+    excluded, remarks = dict[str, str](), dict[str, int]()
     if pinned := pins.read(name):
         files = {file: folder / file for file in pinned}
     elif not folder.is_dir():
@@ -53,13 +54,14 @@ def units_of(name: str, about: DatasetConfig) -> Members:
     elif about.files:
         files = {file: folder / file for file in about.files}
     else:
-        files, excluded = files_below(folder)
+        listed = files_below(folder)
+        files, excluded, remarks = listed.files, listed.excluded, listed.remarks
     if about.clips == "folders":
         clips: dict[str, dict[str, Path]] = {}
         for file, path in files.items():
             clips.setdefault(str(PurePosixPath(file).parent), {})[file] = path
-        return Members([Unit(clip, frames) for clip, frames in clips.items()], excluded)
-    return Members(_one_each(files), excluded)
+        return Members([Unit(clip, frames) for clip, frames in clips.items()], excluded, remarks)
+    return Members(_one_each(files), excluded, remarks)
 
 
 def require_all(name: str, about: DatasetConfig, units: list[Unit]) -> None:
@@ -81,7 +83,7 @@ def require_all(name: str, about: DatasetConfig, units: list[Unit]) -> None:
 def units_below(folder: Path) -> Members:
     """Returns the photographs and videos of a folder and those below it, sorted."""
     listed = files_below(folder)
-    return Members(_one_each(listed.files), listed.excluded)
+    return Members(_one_each(listed.files), listed.excluded, listed.remarks)
 
 
 def chosen(units: list[Unit], count: int | None) -> list[Unit]:

@@ -82,6 +82,7 @@ def dataset_facts(dataset: Dataset) -> DatasetFacts:
         images=dataset.asked,
         clips=dataset.asked_clips,
         excluded=dataset.excluded,
+        remarks=dataset.remarks,
     )
 
 

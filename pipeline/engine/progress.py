@@ -53,12 +53,14 @@ class Summary:
         reasons: Why a cell failed or was skipped, by (metric, attack).
         excluded: By image, or other file, and the reason: the metrics that have no row of it; none stands for all.
         kept: The failed and skipped cells of `reasons` whose earlier rows lie in the folder.
+        remarks: What else happened to files, and to how many.
     """
 
     statuses: Counter[str] = field(default_factory=Counter)
     reasons: dict[tuple[str, str], str] = field(default_factory=dict)
     excluded: dict[tuple[str, str], set[str]] = field(default_factory=dict)
     kept: set[tuple[str, str]] = field(default_factory=set)
+    remarks: Counter[str] = field(default_factory=Counter)
 
     def add(self, cell: Cell, status: str, reason: str) -> None:
         """Counts a cell."""

@@ -88,6 +88,8 @@ def run(selection: Selection, settings: Settings, machine: Machine, listener: Li
         require_key(cells, key)
         summary = Summary(excluded={named: set() for each in inputs.datasets for named in each.excluded.items()})
         again: Counter[str] = Counter()
+        for each in inputs.datasets:
+            summary.remarks.update(each.remarks)
         jobs: dict[str, Job] = {}
         for cell in cells:
             job = jobs.setdefault(cell.metric.name, Job([], inputs, machine, selection.preset))

@@ -18,7 +18,8 @@ from functools import cache
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from metric_robustness.pipeline.data.listing import CONTROL, IMAGES
+from metric_robustness.pipeline.data.formats import suffixes
+from metric_robustness.pipeline.data.listing import CONTROL
 from metric_robustness.pipeline.data.written import MANIFEST, NEEDED
 from metric_robustness.pipeline.errors import BenchError, DataError
 from metric_robustness.pipeline.files import digest, file_digest, write_atomically
@@ -220,6 +221,6 @@ def _require_listed(folder: Path, images: Iterable[SavedImage], others: set[Path
     listed = {(folder / name).resolve() for image in images for name in (image.file, image.clear, image.reference)}
     for path in sorted(folder.rglob("*")):
         nearest = next(parent for parent in path.parents if parent in others)
-        shown = path.suffix.lower() in IMAGES and not path.name.startswith(".")  # hidden: being written
+        shown = path.suffix.lower() in suffixes() and not path.name.startswith(".")  # hidden: being written
         if nearest == folder and shown and path.resolve() not in listed:
             raise DataError(f"{path} is not in {MANIFEST}: take it away, or add its row")

@@ -208,6 +208,7 @@ class FitRun:
                 digest=dataset.digest,
                 images=dataset.asked,
                 excluded=dataset.excluded | progress.excluded,
+                remarks=dataset.remarks,
             ),
             enlarged=progress.enlarged,
             loss=progress.loss,

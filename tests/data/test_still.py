@@ -1,0 +1,86 @@
+"""Still images: every case of docs/inputs.md gives the right pixels, or is refused by name."""
+
+from __future__ import annotations
+
+import contextlib
+
+import numpy as np
+import pytest
+from inputs_page import PAGE, filled
+from PIL import Image
+from still_cases import Case, cases
+
+from metric_robustness.pipeline.data.dataset import open_dataset
+from metric_robustness.pipeline.data.formats import suffixes
+from metric_robustness.pipeline.data.still import StillError, decode, examine
+from metric_robustness.pipeline.engine.decide import dataset_facts
+
+CASES = cases()
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.container}-{case.name}")
+def test_a_file_gives_the_right_pixels_or_is_refused_by_name(tmp_path, case: Case):
+    path = tmp_path / case.name
+    path.write_bytes(case.data())
+    if isinstance(case.right, str):
+        with pytest.raises(StillError) as refused:
+            examine(path) and decode(path)
+        assert str(refused.value).removeprefix("cannot be read: ") == case.right
+        return
+    found, still = decode(path), examine(path)
+    assert (still.height, still.width) == found.shape[:2] == case.right.shape[:2]
+    worst = int(np.abs(found.astype(int) - case.right).max())
+    assert worst <= case.within
+    assert still.converted == case.converted
+
+
+def test_whatever_pillow_reads_and_writes_is_read_by_its_suffix(tmp_path):
+    """Pillow's registry decides, so the suffixes of a format that it learns are read without a change here."""
+    Image.init()
+    unread = set()
+    for suffix, kind in Image.registered_extensions().items():
+        if kind not in Image.SAVE or (kind not in Image.OPEN and kind != "MPO"):
+            continue
+        path = tmp_path / f"{kind}{suffix}"
+        for mode in ("RGB", "1"):  # some formats are black and white only
+            with contextlib.suppress(OSError, ValueError):
+                Image.new(mode, (32, 32), 1).save(path, kind)
+                break
+        if suffix not in suffixes():
+            unread.add(kind)
+        elif path.exists():
+            assert min(decode(path).shape[:2]) >= 32, path  # an icon holds larger ones, too
+    assert unread == {"EPS", "GRIB", "HDF5", "WMF", "BUFR"} & set(Image.SAVE)  # drawings, and stubs that read nothing
+
+
+def test_files_that_are_not_read_and_colours_that_are_converted_are_told_with_a_count(tmp_path):
+    for name in ("a.heic", "b.HEIC", "notes.txt", "README"):
+        (tmp_path / name).touch()
+    for case in CASES:
+        if case.name in {"cHRMofDisplayP3.png", "cICPofDisplayP3.png", "adobe.png", "adobe.tif", "srgb.png"}:
+            (tmp_path / case.name).write_bytes(case.data())
+    dataset = open_dataset(str(tmp_path))
+    assert dataset.remarks == {
+        "converted to sRGB from Display P3": 1,
+        "converted to sRGB from its cHRM": 1,
+        "converted to sRGB from test": 2,
+        "not read: .heic": 2,
+        "not read: .txt": 1,
+        "not read: without a suffix": 1,
+    }
+    assert (dataset.asked, dataset.excluded) == (5, {})
+    assert dataset_facts(dataset).remarks == dataset.remarks
+
+
+def test_many_suffixes_are_not_named_one_by_one(tmp_path):
+    Image.new("RGB", (9, 9)).save(tmp_path / "a.png")
+    for number in range(50):
+        (tmp_path / f"frame.{number:04}").touch()
+    remarks = open_dataset(str(tmp_path)).remarks
+    assert len(remarks) == 21
+    assert remarks["not read: further suffixes"] == 30
+
+
+def test_the_page_shows_the_cases_as_they_are():
+    page = PAGE.read_text(encoding="utf-8")
+    assert page == filled(page), "run make docs/inputs.md"
