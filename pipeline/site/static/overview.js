@@ -27,8 +27,8 @@
         x: { label: "rank →", domain: [1, Math.max(2, ranked.length)], ticks: d3.ticks(1, ranked.length, 10).filter(Number.isInteger), tickFormat: "d", grid: true, inset: 8 },
         y: { label: null, domain: ranked.map((each) => each.metric), tickFormat: (name) => (name.length > 17 ? `${name.slice(0, 16)}…` : name) },
         marks: [
-          Plot.link(ranked.filter((each) => each.ranks), { x1: (each) => each.ranks[0], x2: (each) => each.ranks[1], y: "metric", stroke: "var(--blue)", strokeWidth: 2.5 }),
-          Plot.dot(ranked, { x: "rank", y: "metric", fill: "var(--orange)", r: 4.5, title: (each) => `${each.metric}: rank ${each.rank}${each.ranks ? `, ${each.ranks.join(" to ")} in 95 % of the resamples` : ""}`, tip: true }),
+          Plot.link(ranked.filter((each) => each.ranks), { x1: (each) => each.ranks[0], x2: (each) => each.ranks[1], y: "metric", stroke: "var(--clear)", strokeWidth: 2.5 }),
+          Plot.dot(ranked, { x: "rank", y: "metric", fill: "var(--attacked)", r: 4.5, title: (each) => `${each.metric}: rank ${each.rank}${each.ranks ? `, ${each.ranks.join(" to ")} in 95 % of the resamples` : ""}`, tip: true }),
         ],
       };
     },
@@ -45,9 +45,9 @@
         y: { label: "↑ worst-case gain, smaller is more robust", grid: true, nice: true, zero: true },
         r: { type: "log", range: [4, 13] },
         marks: [
-          Plot.ruleX(rated.filter((each) => finite(...each.gain)), { x: "srocc", y1: (each) => each.gain[1], y2: (each) => each.gain[2], stroke: "var(--blue)", strokeOpacity: 0.6 }),
-          Plot.dot(rated.filter((each) => finite(each.seconds)), { x: "srocc", y: (each) => each.gain[0], r: milliseconds, fill: "var(--orange)", fillOpacity: 0.75, title: about, tip: true }),
-          Plot.dot(rated.filter((each) => !finite(each.seconds)), { x: "srocc", y: (each) => each.gain[0], r: 4, stroke: "var(--orange)", title: about, tip: true }),
+          Plot.ruleX(rated.filter((each) => finite(...each.gain)), { x: "srocc", y1: (each) => each.gain[1], y2: (each) => each.gain[2], stroke: "var(--clear)", strokeOpacity: 0.6 }),
+          Plot.dot(rated.filter((each) => finite(each.seconds)), { x: "srocc", y: (each) => each.gain[0], r: milliseconds, fill: "var(--attacked)", fillOpacity: 0.75, title: about, tip: true }),
+          Plot.dot(rated.filter((each) => !finite(each.seconds)), { x: "srocc", y: (each) => each.gain[0], r: 4, stroke: "var(--attacked)", title: about, tip: true }),
           ...labels(rated, (each) => each.srocc, 9),
         ],
       };
@@ -63,8 +63,8 @@
         x: { type: "log", label: "milliseconds per image and pass →", grid: true, nice: true, ticks: 5, tickFormat: "~g" },
         y: { label: "↑ worst-case gain, smaller is more robust", grid: true, nice: true, zero: true },
         marks: [
-          Plot.ruleX(timed.filter((each) => finite(...each.gain)), { x: milliseconds, y1: (each) => each.gain[1], y2: (each) => each.gain[2], stroke: "var(--blue)", strokeOpacity: 0.6 }),
-          Plot.dot(timed, { x: milliseconds, y: (each) => each.gain[0], fill: "var(--orange)", r: 4.5, title: (each) => `${each.metric}: gain ${each.gain[0].toFixed(3)}, ${milliseconds(each).toPrecision(3)} ms`, tip: true }),
+          Plot.ruleX(timed.filter((each) => finite(...each.gain)), { x: milliseconds, y1: (each) => each.gain[1], y2: (each) => each.gain[2], stroke: "var(--clear)", strokeOpacity: 0.6 }),
+          Plot.dot(timed, { x: milliseconds, y: (each) => each.gain[0], fill: "var(--attacked)", r: 4.5, title: (each) => `${each.metric}: gain ${each.gain[0].toFixed(3)}, ${milliseconds(each).toPrecision(3)} ms`, tip: true }),
           ...labels(timed, milliseconds, 7, true),
         ],
       };

@@ -9,7 +9,7 @@
 
   function scores(figure, attack, unit, { edges, clear, attacked, settings }) {
     const steps = (counts, what) => counts.map((count, i) => ({ x1: edges[i], x2: edges[i + 1], count, what }));
-    const marks = [["clear", clear, "var(--blue)", "none"], ["attacked", attacked, "var(--orange)", "4 3"]];
+    const marks = [["clear", clear, "var(--clear)", "none"], ["attacked", attacked, "var(--attacked)", "4 3"]];
     draw(figure, `Histogram of the scores before and after ${attack}`, {
       x: { label: "score →" },
       y: { label: settings > 1 ? `↑ ${unit}s, times settings` : `↑ ${unit}s`, grid: true, ticks: d3.ticks(0, d3.max([...clear, ...attacked]), 6).filter(Number.isInteger), tickFormat: "d" },
@@ -35,7 +35,7 @@
       y: { label: "↑ gain", grid: true, nice: true },
       marks: [
         Plot.ruleY([0]),
-        Plot.dot(known, { x: (point) => point[index], y: (point) => point[2], stroke: "var(--blue)", fill: "var(--blue)", fillOpacity: 0.3, r: 3, tip: true }),
+        Plot.dot(known, { x: (point) => point[index], y: (point) => point[2], stroke: "var(--clear)", fill: "var(--clear)", fillOpacity: 0.3, r: 3, tip: true }),
       ],
     });
   }
