@@ -18,6 +18,7 @@ from metric_robustness.pipeline.scoring.board.records import BUDGET
 from metric_robustness.pipeline.scoring.board.standing import Standing
 from metric_robustness.pipeline.scoring.read.cells import StoredCell, find_cells, read_cell
 from metric_robustness.pipeline.scoring.scores.defences import defended
+from metric_robustness.pipeline.scoring.scores.effects import LEVEL_ERROR
 from metric_robustness.pipeline.scoring.scores.ranges import read_ranges
 from metric_robustness.pipeline.scoring.tables.write import about_defences
 from metric_robustness.pipeline.site import downloads
@@ -185,7 +186,7 @@ def _proofs(view: MetricView) -> Iterator[Proof]:
     for section, standing in view.places:
         for attack, exhibits in view.exhibits.get(section.dataset, {}).items():
             for exhibit in exhibits:
-                if exhibit.clear and standing.scale and exhibit.linf <= BUDGET:
+                if exhibit.clear and standing.scale and exhibit.linf <= BUDGET + LEVEL_ERROR:
                     before, after = standing.scale(np.array([exhibit.clear_score, exhibit.attacked_score]))
                     yield Proof(float(after - before), view.facts.name, attack, exhibit)
 

@@ -14,6 +14,8 @@ from metric_robustness.pipeline.files import write_atomically
 from metric_robustness.pipeline.scoring.board.flags import EXPLANATIONS
 from metric_robustness.pipeline.scoring.board.leaderboard import FEW, Section
 from metric_robustness.pipeline.scoring.board.records import CONTROL
+from metric_robustness.pipeline.scoring.board.standing import Standing
+from metric_robustness.pipeline.scoring.scores.curve import SHARE
 from metric_robustness.pipeline.scoring.scores.effects import Effect
 from metric_robustness.pipeline.scoring.scores.robustness import SCORES
 from metric_robustness.pipeline.scoring.tables.format import budget_with_ends, digits, with_margin
@@ -67,6 +69,7 @@ class Pages:
             "levels": levels,
             "named": lambda name, values: (name, values.get(name)),
             "others": others,
+            "often_worst": often_worst,
             "panel": panel,
             "points": points,
             "shade": shade,
@@ -87,6 +90,7 @@ class Pages:
             "most_compared": MOST_COMPARED,
             "neighbours": neighbours,
             "scores": SCORES,
+            "share": SHARE,
             "formulas": _formulas(),
             "shades": SHADES,
             **shared,
@@ -138,6 +142,12 @@ def agreement(opinions: dict[str, float] | None) -> str:
         return "n/a"
     values = [opinions[f"srocc_{moment}"] for moment in ("clear", "attacked")]
     return " → ".join("n/a" if math.isnan(value) else f"{value:.3f}" for value in values)
+
+
+def often_worst(standing: Standing, attack: str) -> bool:
+    """Returns whether no other attack was the worst on more of a metric's images."""
+    counts = standing.effects.worst_on
+    return counts.get(attack, 0) > 0 and counts[attack] == max(counts.values())
 
 
 def split_margin(text: str) -> tuple[str, str]:
