@@ -32,6 +32,6 @@ function nameInto(svg, points) {
     const place = places.find(([left, middle]) => free([left, middle - HIGH / 2, left + width, middle + HIGH / 2]));
     if (!place) continue;
     taken.push([place[0], place[1] - HIGH / 2, place[0] + width, place[1] + HIGH / 2]);
-    d3.select(svg).append("text").attr("x", place[0]).attr("y", place[1]).attr("dy", "0.32em").attr("fill", "var(--ink)").attr("font-size", 11).text(name);
+    d3.select(svg).append("text").attr("x", place[0]).attr("y", place[1]).attr("dy", "0.32em").attr("text-anchor", "start").attr("fill", "var(--ink)").attr("font-size", 11).text(name);
   }
 }

@@ -1,4 +1,4 @@
-// A metric's page: histograms and scatter plots of the chosen attack.
+// A metric's page: histograms and scatter plots of the chosen attack, which stands in the address (#attack=ifgsm).
 "use strict";
 {
   const data = JSON.parse(document.getElementById("data").textContent);
@@ -54,8 +54,14 @@
       part.querySelector("[role=status]").textContent =
         `Solid blue: clear, dashed orange: attacked. A point is ${unit === "image" ? "an image" : "a clip"}${profile.settings > 1 ? ` under one of ${profile.settings} training sets and amplitudes` : ""}: ${profile.points.length}${some}.${unchanged}`;
     };
+    const read = () => {
+      const wanted = new URLSearchParams(location.hash.slice(1)).get("attack");
+      if ([...select.options].some((option) => option.value === wanted)) select.value = wanted;
+    };
     part.hidden = false;
-    select.addEventListener("change", show);
+    select.addEventListener("change", () => { location.replace(`#${new URLSearchParams({ attack: select.value })}`); show(); });
+    addEventListener("hashchange", () => { read(); show(); });
+    read();
     new ResizeObserver(show).observe(part);
   }
 }
