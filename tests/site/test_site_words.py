@@ -1,4 +1,4 @@
-"""What the pages say of the numbers: the sentence at the head, the chip beside a number, neighbours, excluded images."""
+"""What the pages say of the numbers: the sentence at the head, the chip beside one, neighbours, excluded images."""
 
 import pytest
 

@@ -27,6 +27,7 @@
       const about = (each) => `${each.metric}: gain ${each.gain[0].toFixed(3)}, SROCC ${each.srocc.toFixed(3)}${finite(each.seconds) ? `, ${milliseconds(each).toPrecision(3)} ms` : ""}`;
       return rated.length && {
         named: { metrics: rated, x: (each) => each.srocc },
+        insetLeft: 14,
         height: 380,
         marginBottom: 40,
         marginLeft: 56,
@@ -46,6 +47,7 @@
       const timed = metrics.filter((each) => finite(each.seconds, each.gain[0]));
       return timed.length && {
         named: { metrics: timed, x: milliseconds },
+        insetLeft: 14,
         height: 380,
         marginBottom: 40,
         marginLeft: 56,

@@ -17,10 +17,15 @@
 
   const value = (name) => controls.elements[name]?.value ?? "";
   const initial = Object.fromEntries(FIELDS.map((name) => [name, value(name)]));
+  const put = (name, wanted) => {
+    const control = controls.elements[name];
+    if (control instanceof RadioNodeList) for (const radio of control) radio.checked = radio.value === wanted;  // its value cannot be ""
+    else control.value = wanted;
+  };
   const choose = (name, wanted) => {
     if (!(name in initial)) return;
-    controls.elements[name].value = wanted;
-    if (value(name) !== wanted) controls.elements[name].value = initial[name];  // the address asks for what is not here
+    put(name, wanted);
+    if (value(name) !== wanted) put(name, initial[name]);  // the address asks for what is not here
   };
 
   const boards = [...document.querySelectorAll("section.board")].map((section) => {
