@@ -12,7 +12,8 @@ from metric_robustness.pipeline.scoring.scores.effects import Effect
 
 SCORE = "absolute_gain"  # what dots and heat maps show
 END = 1.5  # of the metric's range, where an axis ends: beside a longer one the others would lie on one spot
-STEPS = (0.01, 0.02, 0.05, 0.1, 0.25, 0.5)  # between two ticks of an axis
+LEAST = 0.1  # of the metric's range, that an axis shows: on a shorter one a firm metric would look like a weak one
+STEPS = (0.02, 0.05, 0.1, 0.25, 0.5)  # between two ticks of an axis
 TICKS = 5  # at most, beside the first
 SHADES = (0.01, 0.05, 0.1, 0.25, 0.5)  # absolute values from which a value is one shade more alarming
 
@@ -31,6 +32,8 @@ class Axis:
         ends = [end for each in effects if each for end in (each.scores[SCORE], *each.intervals[SCORE])]
         known = [0.0, *(end for end in ends if math.isfinite(end))]
         low, high = max(min(known), -END), min(max(known), END)
+        if high - low < LEAST:
+            low, high = (low, LEAST) if high > 0 or low == 0 else (-LEAST, high)
         step = next((step for step in STEPS if high - low <= TICKS * step), STEPS[-1])
         low, high = step * math.floor(round(low / step, 6)), step * math.ceil(round(high / step, 6))
         return cls(low, high if low < high else low + step, step)

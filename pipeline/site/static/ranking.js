@@ -89,6 +89,7 @@
     }
     applying = false;
     for (const name of ["family", "access"]) controls.elements[name].disabled = view !== "";  // their columns are hidden
+    controls.querySelector("[type=reset]").hidden = sort === SORT && FIELDS.every((name) => value(name) === initial[name]);
     document.getElementById("count").textContent = `${shown} of ${all} metrics`;
   }
 
