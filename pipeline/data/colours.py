@@ -64,7 +64,8 @@ class Kind(NamedTuple):
 def kind_of(frame: VideoFrame) -> Kind:
     """Returns the kind of a frame."""
     size = (frame.height, frame.width)
-    return Kind(frame.format.name, colours_of(frame), frame.interlaced_frame, _display(frame), size)
+    display = _display(frame) if frame.key_frame else b""  # it changes nowhere else, and takes long to read
+    return Kind(frame.format.name, colours_of(frame), frame.interlaced_frame, display, size)
 
 
 def colours_of(source: VideoFrame | VideoCodecContext) -> Colours:

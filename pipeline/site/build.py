@@ -3,24 +3,31 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from metric_robustness.pipeline.cells.stamp import AttackFacts, MetricFacts, Stamp, read_stamp
 from metric_robustness.pipeline.errors import BenchError
 from metric_robustness.pipeline.files import write_atomically
 from metric_robustness.pipeline.scoring.board.leaderboard import Leaderboard, Section
+from metric_robustness.pipeline.scoring.board.records import BUDGET
 from metric_robustness.pipeline.scoring.board.standing import Standing
 from metric_robustness.pipeline.scoring.read.cells import StoredCell, find_cells, read_cell
 from metric_robustness.pipeline.scoring.scores.defences import defended
+from metric_robustness.pipeline.scoring.scores.effects import LEVEL_ERROR
 from metric_robustness.pipeline.scoring.scores.ranges import read_ranges
 from metric_robustness.pipeline.scoring.tables.write import about_defences
 from metric_robustness.pipeline.site import downloads
 from metric_robustness.pipeline.site.accuracy import Accuracy, accuracy
 from metric_robustness.pipeline.site.addresses import address
+from metric_robustness.pipeline.site.controls import controls
 from metric_robustness.pipeline.site.defence_maps import defence_maps
+from metric_robustness.pipeline.site.excluded import ExcludedImage, excluded_images
 from metric_robustness.pipeline.site.gallery import Exhibit, Gallery, Preview
 from metric_robustness.pipeline.site.pages import Pages
 from metric_robustness.pipeline.site.points import estimate
@@ -51,6 +58,17 @@ class MetricView:
     exhibits: dict[str, dict[str, list[Exhibit]]] = field(default_factory=dict)  # data set -> attack -> images
     patterns: dict[str, list[Preview]] = field(default_factory=dict)  # universal attack -> a pattern per training set
     profiles: dict[str, dict[str, Any]] = field(default_factory=dict)  # data set -> attack -> what the plots draw
+    excluded: dict[str, list[ExcludedImage]] = field(default_factory=dict)  # data set -> images that do not count
+
+
+@dataclass(frozen=True)
+class Proof:
+    """The image that the front page shows: how far an attack moved a metric on it."""
+
+    gain: float
+    metric: str
+    attack: str
+    exhibit: Exhibit
 
 
 def write_site(board: Leaderboard, source: Path, out: Path, ranges: Path | None = None) -> None:
@@ -80,17 +98,20 @@ def write_site(board: Leaderboard, source: Path, out: Path, ranges: Path | None 
     )
     gallery = Gallery(source)
     speeds: dict[str, Speed] = {}
+    proof: Proof | None = None
     for facts, paths in _metrics(stamped):
         cells = [read_cell(path) for path in paths]  # of one metric at a time: those of all would take much memory
         if timed := speed(cells):
             speeds[facts.name] = timed
         view = _metric(facts, board, cells, gallery)
+        proof = max([proof, *_proofs(view)], key=lambda one: one.gain if one else -math.inf)
         for name, patterns in view.patterns.items():
             attacks[name].patterns += patterns
         pages.write(address("metrics", facts.name), "metric.html", view=view, data=view.profiles)
     for name, attack in attacks.items():
         pages.write(address("attacks", name), "attack.html", view=attack)
-    pages.write("index.html", "ranking.html", views=list(views(board)))
+    shown = list(views(board))
+    pages.write("index.html", "ranking.html", views=shown, controls=controls(board, shown), proof=proof)
     pages.write("heatmap.html", "heatmap.html")
     pages.write("attacks.html", "attacks.html", attacks=attacks)
     rated = [accuracy(board, section) for section in board.sections]
@@ -152,6 +173,7 @@ def _metric(facts: MetricFacts, board: Leaderboard, cells: list[StoredCell], gal
         for standing in section.standings:
             if standing.metric == facts.name:
                 view.places.append((section, standing))
+                view.excluded[section.dataset] = excluded_images(cells, section.dataset)
                 _look_at_rows(view, section, standing, cells, gallery)
     for cell in cells:
         if cell.stamp and not cell.stamp.settings.get("overrides") and (patterns := gallery.patterns(cell)):
@@ -172,6 +194,16 @@ def _look_at_rows(
         view.profiles.setdefault(section.dataset, {}).setdefault(cell.attack, profile(rows, standing.scale))
         if shown := gallery.of(cell, gained):
             view.exhibits.setdefault(section.dataset, {})[cell.attack] = shown
+
+
+def _proofs(view: MetricView) -> Iterator[Proof]:
+    """Yields the images of a metric that were attacked within the whole budget, and are there before and after."""
+    for section, standing in view.places:
+        for attack, exhibits in view.exhibits.get(section.dataset, {}).items():
+            for exhibit in exhibits:
+                if exhibit.clear and standing.scale and exhibit.linf <= BUDGET + LEVEL_ERROR:
+                    before, after = standing.scale(np.array([exhibit.clear_score, exhibit.attacked_score]))
+                    yield Proof(float(after - before), view.facts.name, attack, exhibit)
 
 
 def _points(board: Leaderboard, speeds: dict[str, Speed], rated: Sequence[Accuracy | None]) -> list[dict[str, Any]]:

@@ -35,6 +35,7 @@ class Exhibit:
     image: str
     clear_score: float  # in the metric's own unit
     attacked_score: float
+    linf: float  # the largest change of a channel value, in [0, 1]
     width: int
     height: int
     attacked: str
@@ -119,7 +120,9 @@ class Gallery:
             paths |= {"clear": self._keep(before), "difference": self._keep(change.clip(0, 255).astype(np.uint8))}
         height, width = shown.shape[:2]
         cropped = shown.shape != attacked.shape
-        return Exhibit(row["image"], row["clear"], row["attacked"], width, height, **paths, cropped=cropped)
+        return Exhibit(
+            row["image"], row["clear"], row["attacked"], row["linf"], width, height, cropped=cropped, **paths
+        )
 
     def _keep(self, pixels: Pixels) -> str:
         """Returns the path of an image in the site; equal images share a file."""

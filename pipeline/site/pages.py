@@ -3,21 +3,29 @@
 from __future__ import annotations
 
 import math
+import re
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
 
 from metric_robustness.pipeline.files import write_atomically
-from metric_robustness.pipeline.scoring.board.flags import EXPLANATIONS, Flag
-from metric_robustness.pipeline.scoring.board.leaderboard import FEW
+from metric_robustness.pipeline.scoring.board.flags import EXPLANATIONS
+from metric_robustness.pipeline.scoring.board.leaderboard import FEW, Section
 from metric_robustness.pipeline.scoring.board.records import CONTROL
+from metric_robustness.pipeline.scoring.board.standing import Standing
+from metric_robustness.pipeline.scoring.scores.curve import SHARE
 from metric_robustness.pipeline.scoring.scores.effects import Effect
 from metric_robustness.pipeline.scoring.scores.robustness import SCORES
 from metric_robustness.pipeline.scoring.tables.format import budget_with_ends, digits, with_margin
 from metric_robustness.pipeline.site.addresses import address
-from metric_robustness.pipeline.site.drawing import SCORE, SHADES, Axis, shade
-from metric_robustness.pipeline.site.points import points
+from metric_robustness.pipeline.site.doubts import by_code, chip
+from metric_robustness.pipeline.site.drawing import SCORE, SHADES, Axis, Panel, shade
+from metric_robustness.pipeline.site.gallery import AMPLIFIED
+from metric_robustness.pipeline.site.headline import headline
+from metric_robustness.pipeline.site.neighbours import neighbours
+from metric_robustness.pipeline.site.points import others, points
 from metric_robustness.pipeline.site.views import WHOLE
 
 HERE = Path(__file__).parent
@@ -51,17 +59,27 @@ class Pages:
         }
         self.environment.filters |= {
             "agreement": agreement,
+            "breakable": breakable,
+            "chip": chip,
             "digits": digits,
             "estimate": lambda found: with_margin(found.value, found[1:]),
             "exact": exact,
             "gain": gain,
+            "headline": headline,
+            "levels": levels,
             "named": lambda name, values: (name, values.get(name)),
+            "others": others,
+            "often_worst": often_worst,
+            "panel": panel,
             "points": points,
             "shade": shade,
             "sortable": sortable,
+            "split_ends": lambda text: text.partition(" (")[0],
+            "split_margin": split_margin,
         }
         self.environment.globals |= {
             "address": address,
+            "amplified": AMPLIFIED,
             "axis_over": Axis.over,
             "by_code": by_code,
             "control": CONTROL,
@@ -70,7 +88,9 @@ class Pages:
             "whole": WHOLE,
             "explanations": EXPLANATIONS,
             "most_compared": MOST_COMPARED,
+            "neighbours": neighbours,
             "scores": SCORES,
+            "share": SHARE,
             "formulas": _formulas(),
             "shades": SHADES,
             **shared,
@@ -124,9 +144,28 @@ def agreement(opinions: dict[str, float] | None) -> str:
     return " → ".join("n/a" if math.isnan(value) else f"{value:.3f}" for value in values)
 
 
-def by_code(flags: list[Flag]) -> dict[str, list[Flag]]:
-    """Returns a metric's flags by their code, in the order in which the codes first occur."""
-    found: dict[str, list[Flag]] = {}
-    for flag in flags:
-        found.setdefault(flag.code, []).append(flag)
-    return found
+def often_worst(standing: Standing, attack: str) -> bool:
+    """Returns whether no other attack was the worst on more of a metric's images."""
+    counts = standing.effects.worst_on
+    return counts.get(attack, 0) > 0 and counts[attack] == max(counts.values())
+
+
+def split_margin(text: str) -> tuple[str, str]:
+    """Returns a number and its margin, which "" stands for if it is not known."""
+    value, _, margin = text.partition(" ±")
+    return value, margin
+
+
+def breakable(name: str) -> Markup:
+    """Returns a name that a narrow column may break after an underscore, a plus or a hyphen."""
+    return Markup("<wbr>").join(re.split(r"(?<=[_+-])", name))
+
+
+def levels(eps: float) -> str:
+    """Returns an attack's budget in words: "10/255", or "no limit" for one that may change a pixel at will."""
+    return "no limit" if eps >= 1 else f"{255 * eps:.3g}/255"
+
+
+def panel(section: Section) -> Panel:
+    """Returns the panel that the curves of a section share."""
+    return Panel.over(curve for standing in section.standings if (curve := standing.effects.curve))

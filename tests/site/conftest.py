@@ -10,6 +10,7 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import urlparse
 
 import pytest
+from PIL import Image
 from playwright.sync_api import sync_playwright
 from run_folder import restamp
 
@@ -110,3 +111,27 @@ def black_box():
         restamp(path, lambda told: told["attack"].update(access="black"))
 
     return change
+
+
+@pytest.fixture
+def rich(run_folder, make_row):
+    """Writes a run that fills every part of the pages: curves, falls, flags, pictures, defences, excluded images."""
+    within = {2: (0.1, 0.2), 10: (0.3, 0.4)}
+    for metric, by in {"weak": 2, "strong": 1, "middling": 1.5}.items():
+        gains = {budget: [by * gain for gain in both] for budget, both in within.items()}
+        run_folder.curve(metric, gains, asked=3, excluded={"broken.png": "not an image"})
+        run_folder.cell(metric, "noise", [0.01, 0.0])
+        run_folder.cell(metric, "fgsm", [-0.1 * by, -0.2], settings={"goal": "worse", "eps": 1.0})
+        run_folder.spared(metric, "square", access="black")
+    run_folder.cell("likeness", "ifgsm", [0.3, 0.2], kind="FR")
+    run_folder.without_rows("weak", "madc", "failed", "out of memory")
+    for folder, colour in (("_clear/original", "teal"), ("none/default/ifgsm/weak/default", "navy")):
+        for name in ("a.png", "b.png"):
+            file = run_folder.path / "images" / folder / f"{name}.png"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            Image.new("RGB", (60, 40), colour).save(file)
+    scores = {"clear_defended": 0.4, "attacked_defended": 0.5, "psnr_defended": 40.0, "ssim_defended": 0.9}
+    for metric in ("weak", "strong"):
+        rows = [make_row(name, 0.4, 0.7, defence="jpeg", **scores) for name in ("a.png", "b.png")]
+        run_folder.cell(metric, "ifgsm", rows=rows, label="ifgsm+defended", asked=2)
+    return run_folder

@@ -21,6 +21,7 @@ from metric_robustness.pipeline.site.addresses import address
 from metric_robustness.pipeline.site.build import require_own_pages
 from metric_robustness.pipeline.site.downloads import citation
 from metric_robustness.pipeline.site.drawing import Axis, shade
+from metric_robustness.pipeline.site.gallery import AMPLIFIED
 from metric_robustness.pipeline.site.profile import POINTS, profile
 from metric_robustness.pipeline.site.speed import speed
 
@@ -57,7 +58,7 @@ def test_the_same_cells_give_the_same_bytes_and_old_pages_go(filled, build, tmp_
     assert after == first
     shutil.copytree(filled.path, tmp_path / "elsewhere")
     assert contents(build(tmp_path / "elsewhere", "other")) == first
-    assert {"index.html", "metrics/weak.html", "attacks/ifgsm.html", "rows.zip", "assets/style.css"} <= first.keys()
+    assert {"index.html", "metrics/weak.html", "attacks/ifgsm.html", "rows.zip", "assets/tokens.css"} <= first.keys()
     assert "defences.html" not in first
 
 
@@ -160,19 +161,24 @@ def test_addresses_stay_below_their_folder_and_apart(name, expected):
     assert expected or found != address("metrics", re.sub(r"[^a-z0-9]+", "-", name))
 
 
-def test_an_axis_holds_zero_and_ends_at_a_whole_range():
+def test_an_axis_holds_zero_and_tells_what_lies_beyond_it():
     assert Axis(-1, 1).at(0) == 50
     assert Axis(-1, 1).at(-7) == 0
     assert Axis(-1, 1).at(7) == 100
-    assert (Axis.over([]).low, Axis.over([]).high) == (0, 1)
+    assert Axis(-1, 1).beyond(7)
+    assert not Axis(-1, 1).beyond(-1)
+    assert Axis.over([]).low == 0 < Axis.over([]).high
+    assert Axis(-0.5, 1, 0.5).ticks == [(0, "-0.5"), (33.33, "0"), (66.67, "0.5"), (100, "1")]
+    assert Axis(-0.5, 1, 0.5).pitch == 33.333
 
 
-def test_the_axis_spans_the_intervals(filled, build):
+def test_the_axis_spans_the_intervals_from_tick_to_tick(filled, build):
     site = build(filled.path)
     board = json.loads((site / "leaderboard.json").read_text(encoding="utf-8"))
     (section,) = board["sections"]
     highest = max(metric["worst_case"]["absolute_gain"]["high"] for metric in section["metrics"])
-    assert f"0.00 to {highest:.2f}" in text(site / "index.html")
+    (end,) = re.findall(r"Gain, from 0 to ([\d.]+)", (site / "index.html").read_text(encoding="utf-8"))
+    assert highest <= float(end) < highest + 0.1
 
 
 @pytest.mark.parametrize(
@@ -255,15 +261,15 @@ def shown(site):
     return re.findall(r'<img src="\.\./(gallery/[0-9a-f]+\.png)" width="(\d+)" height="(\d+)"[^>]*alt="([^"]*)"', page)
 
 
-def test_the_gallery_shows_clear_attacked_and_ten_times_the_difference(pictures, build):
+def test_the_gallery_shows_clear_attacked_and_the_amplified_difference(pictures, build):
     site = build(pictures.path)
     images = shown(site)
     assert [alt.split()[0] for *_, alt in images if "before" in alt] == ["c.png", "b.png", "a.png"]
     assert [(int(width), int(height)) for _, width, height, _ in images[:3]] == [(384, 384)] * 3
     for path, _, _, alt in images:
         pixels = np.asarray(Image.open(site / path))
-        if "ten times" in alt:
-            assert (pixels == 128 + 50).all()
+        if f"{AMPLIFIED} times" in alt:
+            assert (pixels == 128 + 5 * AMPLIFIED).all()
     assert not any("secret" in alt for *_, alt in images)
     assert "the middle of a larger image" in text(site / "metrics" / "blur.html")
 

@@ -1,4 +1,4 @@
-// A metric's page: histograms and scatter plots of the chosen attack.
+// A metric's page: histograms and scatter plots of the chosen attack, which stands in the address (#attack=ifgsm).
 "use strict";
 {
   const data = JSON.parse(document.getElementById("data").textContent);
@@ -9,7 +9,7 @@
 
   function scores(figure, attack, unit, { edges, clear, attacked, settings }) {
     const steps = (counts, what) => counts.map((count, i) => ({ x1: edges[i], x2: edges[i + 1], count, what }));
-    const marks = [["clear", clear, "var(--blue)", "none"], ["attacked", attacked, "var(--orange)", "4 3"]];
+    const marks = [["clear", clear, "var(--clear)", "none"], ["attacked", attacked, "var(--attacked)", "4 3"]];
     draw(figure, `Histogram of the scores before and after ${attack}`, {
       x: { label: "score →" },
       y: { label: settings > 1 ? `↑ ${unit}s, times settings` : `↑ ${unit}s`, grid: true, ticks: d3.ticks(0, d3.max([...clear, ...attacked]), 6).filter(Number.isInteger), tickFormat: "d" },
@@ -35,7 +35,7 @@
       y: { label: "↑ gain", grid: true, nice: true },
       marks: [
         Plot.ruleY([0]),
-        Plot.dot(known, { x: (point) => point[index], y: (point) => point[2], stroke: "var(--blue)", fill: "var(--blue)", fillOpacity: 0.3, r: 3, tip: true }),
+        Plot.dot(known, { x: (point) => point[index], y: (point) => point[2], stroke: "var(--clear)", fill: "var(--clear)", fillOpacity: 0.3, r: 3, tip: true }),
       ],
     });
   }
@@ -54,8 +54,14 @@
       part.querySelector("[role=status]").textContent =
         `Solid blue: clear, dashed orange: attacked. A point is ${unit === "image" ? "an image" : "a clip"}${profile.settings > 1 ? ` under one of ${profile.settings} training sets and amplitudes` : ""}: ${profile.points.length}${some}.${unchanged}`;
     };
+    const read = () => {
+      const wanted = new URLSearchParams(location.hash.slice(1)).get("attack");
+      if ([...select.options].some((option) => option.value === wanted)) select.value = wanted;
+    };
     part.hidden = false;
-    select.addEventListener("change", show);
+    select.addEventListener("change", () => { location.replace(`#${new URLSearchParams({ attack: select.value })}`); show(); });
+    addEventListener("hashchange", () => { read(); show(); });
+    read();
     new ResizeObserver(show).observe(part);
   }
 }

@@ -4,6 +4,8 @@
 {
   const controls = document.getElementById("controls");
   const FIELDS = ["q", "type", "set", "family", "access", "defence", "budget", "direction"].filter((name) => controls.elements[name]);
+  const FILTERS = ["set", "family", "access", "defence"];  // which lie folded away
+  const filters = controls.querySelector("details");
   const SORT = "rank:asc";
   let sort = SORT;
   let applying = false;
@@ -12,6 +14,19 @@
   const order = (sign) => (a, b) => (a === "") - (b === "") || sign * (a - b) || 0;
   DataTable.ext.type.order["number-asc"] = order(1);
   DataTable.ext.type.order["number-desc"] = order(-1);
+
+  const value = (name) => controls.elements[name]?.value ?? "";
+  const initial = Object.fromEntries(FIELDS.map((name) => [name, value(name)]));
+  const put = (name, wanted) => {
+    const control = controls.elements[name];
+    if (control instanceof RadioNodeList) for (const radio of control) radio.checked = radio.value === wanted;  // its value cannot be ""
+    else control.value = wanted;
+  };
+  const choose = (name, wanted) => {
+    if (!(name in initial)) return;
+    put(name, wanted);
+    if (value(name) !== wanted) put(name, initial[name]);  // the address asks for what is not here
+  };
 
   const boards = [...document.querySelectorAll("section.board")].map((section) => {
     const element = section.querySelector("table");
@@ -33,24 +48,18 @@
     return { section, heads, table };
   });
 
-  const value = (name) => controls.elements[name]?.value ?? "";
-  const clear = (name) => { if (controls.elements[name]) controls.elements[name].value = ""; };
-
   function read() {
     const state = new URLSearchParams(location.hash.slice(1));
-    for (const name of FIELDS) {
-      const control = controls.elements[name];
-      control.value = state.get(name) ?? "";
-      if (control.selectedIndex === -1) control.value = "";  // the address asks for an option that is not here
-    }
-    if (value("direction")) clear("budget");  // falls are known within the whole budget only
+    for (const name of FIELDS) choose(name, state.get(name) ?? initial[name]);
+    if (value("direction")) choose("budget", "");  // falls are known within the whole budget only
     sort = state.get("sort") ?? SORT;
+    if (FILTERS.some((name) => value(name) !== initial[name])) filters.open = true;  // a link shows why it shows little
     apply();
   }
 
   function keep() {
     const state = new URLSearchParams();
-    for (const name of FIELDS) if (value(name)) state.set(name, value(name));
+    for (const name of FIELDS) if (value(name) !== initial[name]) state.set(name, value(name));
     if (sort !== SORT) state.set("sort", sort);
     const address = `#${state}`;
     if (address !== (location.hash || "#")) location.replace(address);  // hashchange then calls read
@@ -65,7 +74,7 @@
     let all = 0;
     applying = true;
     for (const { section, heads, table } of boards) {
-      section.hidden = (type && section.dataset.kind !== type) || (set && section.dataset.set !== set);
+      section.hidden = (type && type !== "all" && section.dataset.kind !== type) || (set && section.dataset.set !== set);
       for (const told of section.querySelectorAll(".caption [data-view]")) told.hidden = told.dataset.view !== view;
       columns(heads, table, view, family, access);
       table.search(q);
@@ -80,21 +89,24 @@
     }
     applying = false;
     for (const name of ["family", "access"]) controls.elements[name].disabled = view !== "";  // their columns are hidden
+    controls.querySelector("[type=reset]").hidden = sort === SORT && FIELDS.every((name) => value(name) === initial[name]);
     document.getElementById("count").textContent = `${shown} of ${all} metrics`;
   }
 
-  // Shows the columns of the chosen budget and direction, and those that are of none. Of attacks and families shows the
-  // worst case of each family. Once a family or an access is chosen, shows the attacks that match instead; a family
-  // chosen without an access also keeps its worst case.
+  // Shows the columns of the chosen budget and direction, and those that are of none. Of the others shows what the reader
+  // asks for: the worst case of each family or of one, every attack or those of one family, of one access or of any.
+  // Details come with the first of them.
   function columns(heads, table, view, family, access) {
     const rows = table.rows().nodes().toArray();  // with those that the search has taken out of the page
+    const asks = {
+      detail: () => Boolean(family || access),
+      family: (own) => !access && (family === "each" || family === own),
+      attack: (own, head) => (family === "*" || family === own || (Boolean(access) && (!family || family === "each"))) && (!access || access === head.dataset.access),
+    };
     heads.forEach((head, index) => {
-      const { attack, family: own } = head.dataset;
-      const ofFamily = !family || family === "*" || family === own;
-      const unasked = attack === undefined
-        ? Boolean(access) || !ofFamily || family === "*"
-        : !(family || access) || !ofFamily || (Boolean(access) && head.dataset.access !== access);
-      const hidden = (head.dataset.view ?? view) !== view || (own !== undefined && unasked);
+      const { dataset } = head;
+      const kind = ["detail", "attack", "family"].find((name) => name in dataset);
+      const hidden = (dataset.view ?? view) !== view || (kind !== undefined && !asks[kind](dataset.family, head));
       if (head.hidden === hidden) return;
       head.hidden = hidden;
       for (const row of rows) row.cells[index].hidden = hidden;
@@ -102,14 +114,14 @@
   }
 
   controls.addEventListener("input", ({ target }) => {
-    if (target.value && target.name === "direction") clear("budget");
-    if (target.value && target.name === "budget") clear("direction");
+    if (target.value && target.name === "direction") choose("budget", "");
+    if (target.value && target.name === "budget") choose("direction", "");
     keep();
   });
   controls.addEventListener("submit", (event) => event.preventDefault());
   controls.addEventListener("reset", (event) => {
     event.preventDefault();
-    for (const name of FIELDS) controls.elements[name].value = "";
+    for (const name of FIELDS) choose(name, initial[name]);
     sort = SORT;
     keep();
   });

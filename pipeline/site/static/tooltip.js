@@ -11,7 +11,7 @@
   const show = (badge) => {
     tip.textContent = badge.dataset.tip;
     badge.setAttribute("aria-describedby", "tip");
-    tip.showPopover();
+    if (!tip.matches(":popover-open")) tip.showPopover();
     const at = badge.getBoundingClientRect();
     const below = at.bottom + 6 + tip.offsetHeight < innerHeight;
     tip.style.inset = "auto";
@@ -27,5 +27,9 @@
     });
   }
   document.addEventListener("keydown", ({ key }) => key === "Escape" && hide());
-  addEventListener("scroll", hide, true);
+  addEventListener("scroll", () => {
+    const focused = document.activeElement.closest("[data-tip]");
+    if (focused && tip.matches(":popover-open")) show(focused);  // focus itself scrolls to what is out of sight
+    else hide();
+  }, true);
 }
