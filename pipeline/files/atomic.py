@@ -19,13 +19,14 @@ OTHER_OUT = "choose another --out"  # what to do where an output folder cannot b
 WRITING = ".writing"  # how the name of a file ends that is being written, or was when its process was killed
 
 
-def write_atomically(path: Path, content: str | bytes, remedy: str = OTHER_OUT) -> None:
+def write_atomically(path: Path, content: str | bytes, remedy: str = OTHER_OUT, *, parts: Path | None = None) -> None:
     """Writes a file so that a reader, or a power cut, sees the old content or the new, never a part.
 
     Args:
         path: The file; folders that are missing are made.
         content: What it will hold.
         remedy: What the message says to do where the folder may not be written to.
+        parts: The folder of the unfinished file, on the same file system; None: that of the file.
 
     Raises:
         TransientError: If the disk is full.
@@ -34,7 +35,9 @@ def write_atomically(path: Path, content: str | bytes, remedy: str = OTHER_OUT) 
     data = content.encode(errors="surrogateescape") if isinstance(content, str) else content
     with plain_errors(path, remedy):
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, part = _begin(path)
+        if parts:
+            parts.mkdir(exist_ok=True)
+        handle, part = _begin(parts or path.parent, path.name)
         try:
             with os.fdopen(handle, "wb") as file:
                 file.write(data)
@@ -47,13 +50,13 @@ def write_atomically(path: Path, content: str | bytes, remedy: str = OTHER_OUT) 
             raise
 
 
-def _begin(path: Path) -> tuple[int, Path]:
-    """Makes a hidden file beside another one, which the umask applies to; returns its handle and path.
+def _begin(folder: Path, name: str) -> tuple[int, Path]:
+    """Makes a hidden file, which the umask applies to; returns its handle and path.
 
     It is locked as long as it is open, so that `remove_leftovers` can tell it from one whose process was killed.
     """
     while True:
-        part = path.with_name(f".{path.name[:40]}.{secrets.token_hex(4)}{WRITING}")
+        part = folder / f".{name[:40]}.{secrets.token_hex(4)}{WRITING}"
         handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
         with suppress(OSError):  # a file system without locks: nobody removes what is not locked there
             fcntl.flock(handle, fcntl.LOCK_EX)

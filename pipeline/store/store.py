@@ -107,7 +107,8 @@ class FolderStore(Store):
     """
 
     def __init__(self, root: Path) -> None:
-        self.root = root
+        self.root, self.parts = root, root / ".parts"
+        remove_leftovers(self.parts)
 
     def _get(self, place: Place) -> bytes | None:
         with plain_errors(self._path(place)):
@@ -119,8 +120,7 @@ class FolderStore(Store):
                 raise RefusedError(f"{place} in the store is a folder: remove {self._path(place)}") from None
 
     def _put(self, place: Place, packed: bytes) -> None:
-        remove_leftovers(self._path(place).parent)
-        write_atomically(self._path(place), packed)
+        write_atomically(self._path(place), packed, parts=self.parts)
 
     def _path(self, place: Place) -> Path:
         return self.root / place.kind / place.key[:2] / place.key / place.name
