@@ -77,7 +77,7 @@ def check(
 ) -> None:
     """Checks entries against the contract: what each must do, what was seen, what to change. Exit code 3 on failure."""
     from metric_robustness.pipeline.ci.changes import changed_since
-    from metric_robustness.pipeline.contract import check_entry
+    from metric_robustness.pipeline.contract.apart import checking, result_of
 
     if bool(names) == bool(since):
         given = "both" if names else "neither"
@@ -87,8 +87,8 @@ def check(
     if since and not changed:
         err.print("no metric, attack or defence changed")
     for entry in changed or [lookup.find_anywhere(name) for name in names or []]:
-        with err.status(f"checking {entry.name}"):
-            results = check_entry(entry, device)
+        with checking(entry, device) as work, err.status(f"checking {entry.name}"):
+            results = result_of(work)
         broken |= any(result.status == "failed" for result in results)
         if as_json:
             print(json.dumps({"name": entry.name, "checks": [result._asdict() for result in results]}))
@@ -100,6 +100,11 @@ def check(
         for result in results:
             table.add_row(marks[result.status], result.promise, plain(result.seen))
         out.print(table)
+        failures = [result.change for result in results if result.status == "failed"]
+        if failures:
+            again = places.with_own_command(f"python -m pipeline check {entry.name}")
+            then = f"then {failures[1]}; and again: " if len(failures) > 1 else "then: "
+            out.print(f"1. in {entry.file}: {failures[0]}\n2. {then}{again}", markup=False)
     if broken:
         raise typer.Exit(Exit.FAILED)
 

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
+from metric_robustness.pipeline import tokens
 from metric_robustness.pipeline.catalogue import lookup
 from metric_robustness.pipeline.cells.cell import Cell
 from metric_robustness.pipeline.cells.distortion import NONE
@@ -100,7 +101,7 @@ def run(selection: Selection, settings: Settings, machine: Machine, listener: Li
             for job in todo:
                 run_metric(job, sync, on_event)
         else:
-            in_processes([partial(run_alone, job) for job in todo], machine.jobs, on_event)
+            in_processes([partial(run_alone, job, tokens.hide()) for job in todo], machine.jobs, on_event)
     return summary
 
 
@@ -114,8 +115,9 @@ class Job:
     preset: str
 
 
-def run_alone(job: Job, on_event: OnEvent) -> None:
-    """Runs the cells of one metric in a process of its own, which opens the result store itself."""
+def run_alone(job: Job, hidden: dict[str, str], on_event: OnEvent) -> None:
+    """Runs the cells of one metric in a process of its own, which opens the result store itself, with our token."""
+    tokens.hide(hidden)
     run_metric(job, job.machine.sync(), on_event)
 
 
