@@ -14,7 +14,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from metric_robustness.pipeline import places
 from metric_robustness.pipeline.catalogue import lookup
 from metric_robustness.pipeline.catalogue.entry import Entry
-from metric_robustness.pipeline.errors import BenchError, suggestion
+from metric_robustness.pipeline.errors import BenchError, invalid, suggestion
 
 FILE = Path(__file__).with_name("benchmark.yml")
 
@@ -227,7 +227,7 @@ def load() -> Config:
     try:
         return Config.model_validate(yaml.safe_load(FILE.read_text(encoding="utf-8")))
     except (yaml.YAMLError, ValidationError) as error:
-        raise BenchError(f"{FILE.name} must be valid: {' '.join(str(error).split())}") from error
+        raise BenchError(f"{FILE.name} must be valid: {invalid(error)}") from error
 
 
 def data_folder() -> Path:

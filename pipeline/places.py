@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import tomllib
+from importlib import metadata
 from pathlib import Path
 
 from metric_robustness.pipeline.errors import BenchError
@@ -15,6 +17,13 @@ PROJECT = "METRIC_ROBUSTNESS_PROJECT"  # the variable by which worker processes 
 def in_checkout() -> bool:
     """Tells whether the code that runs lies in a checkout, not in an installed package."""
     return (CODE / PACKAGE / "__init__.py").is_file()
+
+
+def version() -> str:
+    """Returns the version of the code that runs."""
+    if in_checkout():
+        return str(tomllib.loads((CODE / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"])
+    return metadata.version(PACKAGE)
 
 
 def with_own_command(text: str) -> str:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import math
 import time
-from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import Lock
@@ -20,7 +20,8 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 
-from metric_robustness.pipeline.terminal import HEARTBEAT, err
+from metric_robustness.pipeline.cli.pace import Pace, in_words
+from metric_robustness.pipeline.terminal import HEARTBEAT, counted, err
 
 if TYPE_CHECKING:
     from metric_robustness.pipeline.engine.progress import Event
@@ -35,11 +36,7 @@ class RunProgress:
     """Shows how a run goes on: a live bar on a terminal; elsewhere a line per cell and a heartbeat."""
 
     def __init__(self, jobs: int) -> None:
-        self.jobs = jobs
-        self.ahead: dict[str, int] = {}  # metric -> passes over an image
-        self.passed: defaultdict[str, int] = defaultdict(int)
-        self.spent: defaultdict[str, float] = defaultdict(float)
-        self.latest: dict[str, float] = {}  # metric -> time of its last event
+        self.jobs, self.pace = jobs, Pace(time.monotonic())
         self.printed = time.monotonic()
         self.progress = Progress(
             BarColumn(bar_width=30),
@@ -57,26 +54,22 @@ class RunProgress:
     def __exit__(self, *_: object) -> None:
         self.progress.stop()
 
-    def begin(self, work: dict[str, int], cells: int, done: int) -> None:
+    def begin(self, work: dict[tuple[str, str], int], cells: int, done: int) -> None:
         """Begins the bar.
 
         Args:
-            work: How many passes over an image each metric has ahead.
+            work: How many passes over an image lie ahead, by metric and attack.
             cells: How many cells have to be run.
             done: How many are up to date already.
         """
-        self.ahead = dict(work)
+        self.pace.begin(work, time.monotonic())
         self.progress.update(self.task, total=cells)
-        self._print(f"{cells} cells to run, {done} up to date")
+        self._print(f"{counted(cells, 'cell')} to run, {done} up to date")
 
     def on_event(self, event: Event) -> None:
         """Moves the bar, or prints a line."""
         now = time.monotonic()
-        self.spent[event.metric] += now - self.latest.get(event.metric, self.printed)
-        self.latest[event.metric] = now
-        self.passed[event.metric] += event.work
-        if event.what != "clear":
-            self.ahead[event.metric] -= event.work
+        self.pace.hear(event, now)
         label = f"{event.metric} {event.what}"
         if event.status:
             self.progress.advance(self.task)
@@ -88,13 +81,8 @@ class RunProgress:
 
     def left(self) -> str:
         """Returns the estimated time left, from the pace of each metric so far."""
-        pace = {metric: self.spent[metric] / passed for metric, passed in self.passed.items() if passed}
-        if not pace:
-            return "estimating the time left"
-        typical = sum(pace.values()) / len(pace)
-        seconds = sum(max(work, 0) * pace.get(metric, typical) for metric, work in self.ahead.items())
-        minutes, seconds = divmod(round(seconds / self.jobs), 60)
-        return f"{minutes}:{seconds:02} left"
+        seconds = self.pace.left(time.monotonic())
+        return "estimating the time left" if seconds is None else f"{in_words(seconds / self.jobs)} left"
 
     def _print(self, line: str) -> None:
         self.progress.console.print(line, markup=False, soft_wrap=True)
@@ -110,13 +98,11 @@ class FitProgress:
             TextColumn("{task.description}"),
             BarColumn(bar_width=30),
             MofNCompleteColumn(),
-            TextColumn("steps, loss {task.fields[loss]},"),
-            TimeRemainingColumn(),
-            TextColumn("left"),
+            TextColumn("steps{task.fields[loss]}{task.fields[left]}"),
             console=err,
             disable=not err.is_terminal,
         )
-        self.task = self.progress.add_task(label, total=None, loss="")
+        self.task = self.progress.add_task(label, total=None, loss="", left="")
 
     def __enter__(self) -> Callable[[FitStep], None]:
         self.progress.start()
@@ -127,13 +113,14 @@ class FitProgress:
 
     def hear(self, step: FitStep) -> None:
         """Moves the bar, or prints a line."""
-        self.progress.update(self.task, completed=step.done, total=step.total, loss=f"{step.loss:.4f}")
+        loss = f", loss {step.loss:.4f}" if math.isfinite(step.loss) else ""  # a resumed fit begins without one
+        seconds = self.progress.tasks[0].time_remaining
+        left = f", {in_words(seconds)} left" if seconds else ""
+        self.progress.update(self.task, completed=step.done, total=step.total, loss=loss, left=left)
         now = time.monotonic()
         if not err.is_terminal and (not self.printed or now - self.printed > HEARTBEAT):
             self.printed = now
-            left = self.progress.tasks[0].time_remaining
-            rest = f", {left / 60:.0f} minutes left" if left else ""
-            err.print(f"{self.label}: {step.done} of {step.total} steps{rest}", markup=False, soft_wrap=True)
+            err.print(f"{self.label}: {step.done} of {step.total} steps{left}", markup=False, soft_wrap=True)
 
 
 class TrainingBar:

@@ -11,7 +11,7 @@ import typer
 from metric_robustness.pipeline import config
 from metric_robustness.pipeline.catalogue import lookup
 from metric_robustness.pipeline.cells.settings import parse_budgets, parse_overrides, settings_of
-from metric_robustness.pipeline.cli.options import register
+from metric_robustness.pipeline.cli.options import RESULTS, register
 from metric_robustness.pipeline.cli.progress import RunProgress
 from metric_robustness.pipeline.errors import BenchError, Exit
 from metric_robustness.pipeline.terminal import err, out
@@ -19,7 +19,7 @@ from metric_robustness.pipeline.terminal import err, out
 
 def add_to(app: typer.Typer) -> None:
     """Adds the commands to the command line."""
-    register(app, run, "run --metrics ssim,niqe --attacks fgsm,ifgsm --dataset photos --out out")
+    register(app, RESULTS, run, "run --metrics ssim,niqe --attacks fgsm,ifgsm --dataset photos --out out")
 
 
 def run(

@@ -102,12 +102,17 @@ def require_quiet(watch: Watch, when: str, again: Callable[[], object] | None = 
     return "nothing changed"
 
 
-def require_no_draws(work: Callable[[], object]) -> None:
-    """Raises BrokenPromiseError if an entry draws from, or seeds, a random state that all entries share."""
+def draws(work: Callable[[], object]) -> list[str]:
+    """Returns the random states of all entries that a call draws from, or seeds."""
     draw()
     watch = Watch(RANDOM)
     work()
-    changed = watch.changed()
+    return watch.changed()
+
+
+def require_no_draws(work: Callable[[], object]) -> None:
+    """Raises BrokenPromiseError if an entry draws from, or seeds, a random state that all entries share."""
+    changed = draws(work)
     require(not changed, f"it seeds or draws from {', '.join(changed)}: draw from a torch.Generator of its own")
 
 

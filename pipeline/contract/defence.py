@@ -150,6 +150,7 @@ def check_defence(entry: Entry, device: torch.device) -> Iterator[Check]:
         look = DefenceCheck(entry.name, defence, device)
         valid, quiet = f"return finite images in [0, 1], of the same size unless it says otherwise{of}", f"{QUIET}{of}"
         root, steady = (valid, quiet), f"be deterministic, given its noise{of}"
+        untouched = f"leave its input untouched{of}"
         yield from kept(
             [
                 Promise(valid, look.valid),
@@ -159,8 +160,10 @@ def check_defence(entry: Entry, device: torch.device) -> Iterator[Check]:
                     f"give the same image alone, in a batch and in another order{of}", look.independent, (*root, steady)
                 ),
                 Promise(f"be random if and only if it says so{of}", look.random, (*root, steady)),
-                Promise(f"leave its input untouched{of}", look.untouched, root),
-                Promise(f"pass a gradient, or let attacks go straight through{of}", look.attackable, root),
+                Promise(untouched, look.untouched, root),
+                Promise(
+                    f"pass a gradient, or let attacks go straight through{of}", look.attackable, (*root, untouched)
+                ),
                 Promise(f"show the same as the clear images once aligned{of}", look.aligned, root),
             ]
         )

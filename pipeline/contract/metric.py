@@ -18,10 +18,10 @@ from metric_robustness.pipeline.contract.base import (
     BrokenPromiseError,
     Check,
     Promise,
+    draws,
     kept,
     photographs,
     require,
-    require_no_draws,
     require_quiet,
 )
 from metric_robustness.pipeline.contract.distortions import LEVELS, distorted, flattened
@@ -40,7 +40,7 @@ UNTOUCHED = "leave its input untouched"
 APART = "tell photographs from distorted ones"
 DETERMINISTIC = "be deterministic"
 GRADIENT = "pass a finite, non-zero gradient to the images"
-ROOT = (FINITE, UNTOUCHED, QUIET)  # without which nothing else can be judged
+ROOT = (FINITE, UNTOUCHED, QUIET, DETERMINISTIC)  # without which nothing else can be judged
 
 
 class MetricCheck:
@@ -154,12 +154,13 @@ class MetricCheck:
         if self.metric.random:
             return "declared random = True"
         first, second = (self.usual() for _ in range(2))
+        differ = "" if torch.equal(first, second) else f"scores differ by {(first - second).abs().max().item():.2g}"
+        seen = differ or (f"it seeds or draws from {', '.join(drawn)}" if (drawn := draws(self.usual)) else "")
         require(
-            torch.equal(first, second),
-            f"scores differ by {(first - second).abs().max().item():.2g}{self.in_training()}draw nothing at random "
-            "(dropout functions need training=False), or write random = True",
+            not seen,
+            f"{seen}{self.in_training()}draw nothing at random (dropout functions need training=False), or from a "
+            "torch.Generator of its own, or write random = True",
         )
-        require_no_draws(self.usual)
         return "equal bits"
 
     def in_training(self) -> str:
@@ -299,12 +300,10 @@ def check_metric(look: MetricCheck) -> Iterator[Check]:
             Promise(FINITE, look.finite),
             Promise(UNTOUCHED, look.untouched, (FINITE,)),
             Promise(QUIET, look.quiet, (FINITE,)),
+            Promise(DETERMINISTIC, look.deterministic, (FINITE, UNTOUCHED, QUIET)),
             Promise(APART, look.tells_apart, ROOT),
             Promise("score photographs within its score_range, or close to it", look.ranged, told),
-            Promise(DETERMINISTIC, look.deterministic, ROOT),
-            Promise(
-                "give the same score alone, in a batch and in another order", look.independent, (*ROOT, DETERMINISTIC)
-            ),
+            Promise("give the same score alone, in a batch and in another order", look.independent, ROOT),
             Promise(GRADIENT, look.gradient, told),
             Promise("rise along its gradient", look.climbs, slope),
             Promise("stay finite on a flat image", look.flat, slope),

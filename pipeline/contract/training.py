@@ -107,13 +107,14 @@ def check_training(training: RobustTraining, of: str, device: torch.device) -> I
     """
     look = TrainingCheck(training, device)
     teaches, quiet = f"return a loss with a gradient to every weight{of}", f"{QUIET}{of}"
+    untouched = f"leave its input untouched{of}"
     yield from kept(
         [
             Promise(teaches, look.teaches),
             Promise(quiet, look.quiet, (teaches,)),
-            Promise(f"be deterministic, given its generator{of}", look.repeats, (teaches, quiet)),
-            Promise(f"leave its input untouched{of}", look.untouched, (teaches, quiet)),
-            Promise(f"return what falls as a metric learns{of}", look.improves, (teaches, quiet)),
+            Promise(untouched, look.untouched, (teaches, quiet)),
+            Promise(f"be deterministic, given its generator{of}", look.repeats, (teaches, quiet, untouched)),
+            Promise(f"return what falls as a metric learns{of}", look.improves, (teaches, quiet, untouched)),
         ]
     )
 

@@ -48,6 +48,7 @@ from metric_robustness.pipeline.engine.workers import in_processes
 from metric_robustness.pipeline.errors import DataError
 from metric_robustness.pipeline.files import digest, folder_lock, write_atomically
 from metric_robustness.pipeline.store.sync import Sync
+from metric_robustness.pipeline.terminal import counted
 
 
 def run(selection: Selection, settings: Settings, machine: Machine, listener: Listener, *, key: str = "") -> Summary:
@@ -148,7 +149,9 @@ def run_metric(job: Job, sync: Sync, on_event: OnEvent) -> None:
             continue
         _finish(runner, cell, job, result)
         excluded = sum(map(len, result.excluded.values()))
-        on_event(Event(entry.name, cell.attack.name, 0, "done", f"{excluded} images excluded" if excluded else ""))
+        on_event(
+            Event(entry.name, cell.attack.name, 0, "done", f"{counted(excluded, 'image')} excluded" if excluded else "")
+        )
 
 
 def _finish(runner: MetricRunner, cell: Cell, job: Job, result: CellResult) -> None:

@@ -14,7 +14,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from metric_robustness.pipeline.catalogue.weight_paths import hub_file
-from metric_robustness.pipeline.errors import BenchError
+from metric_robustness.pipeline.errors import BenchError, invalid
 from metric_robustness.pipeline.weights.network import HUB, hub
 
 FILE = Path(__file__).with_name("manifest.yml")
@@ -113,6 +113,4 @@ def _load(path: Path, _changed: int) -> _Manifest:
     except yaml.YAMLError as error:
         raise BenchError(f"{path.name} must be YAML; got {' '.join(str(error).split())}: correct it") from error
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))
-        raise BenchError(f"{path.name} must follow its form; at {where}: {first['msg']}: correct it") from error
+        raise BenchError(f"{path.name} must follow its form; got {invalid(error)}: correct it") from error
