@@ -7,7 +7,7 @@ from scratch import BRIGHTNESS
 
 from metric_robustness.pipeline import tokens
 
-SECRET = "glpat-0123456789abcdef"
+SECRET = "glpat-" + "0123456789abcdef"
 SPY = BRIGHTNESS.replace(
     "\nclass", "\nimport os\n\nSEEN = sorted(name for name in os.environ if name.startswith('OF_'))\n\n\nclass"
 )

@@ -20,7 +20,7 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 
-from metric_robustness.pipeline.cli.pace import Pace, in_words
+from metric_robustness.pipeline.engine.pace import Pace, in_words
 from metric_robustness.pipeline.terminal import HEARTBEAT, counted, err
 
 if TYPE_CHECKING:

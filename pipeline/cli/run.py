@@ -80,7 +80,12 @@ def run(
     from metric_robustness.pipeline.engine.machine import Machine
     from metric_robustness.pipeline.engine.run import run as run_cells
     from metric_robustness.pipeline.engine.selection import Selection
-    from metric_robustness.pipeline.scoring.tables.write import print_leaderboard, write_tables
+    from metric_robustness.pipeline.scoring.tables.write import (
+        print_defences,
+        print_leaderboard,
+        what_defences_did,
+        write_tables,
+    )
 
     chosen = config.load().preset(preset)
     if train:
@@ -122,6 +127,7 @@ def run(
     with err.status("scoring"):
         board = write_tables([out_folder], out_folder)
     print_leaderboard(board, out)
+    print_defences(*what_defences_did([out_folder]), out)
     for image, reason in summary.excluded.items():
         err.print(f"excluded: {image}: {reason}", markup=False, soft_wrap=True)
     if untrained:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -44,6 +45,7 @@ def show(
     """Shows the leaderboard, a metric's profile, an attack's gains, or two metrics side by side."""
     from metric_robustness.pipeline.scoring.tables.board_file import read_board
     from metric_robustness.pipeline.scoring.tables.show import ordered, rendered
+    from metric_robustness.pipeline.scoring.tables.write import print_defences, what_defences_did
 
     names, source = _apart(names or [], folder)
     parts = ordered(read_board(source), names, budget, worse=worse)
@@ -54,6 +56,9 @@ def show(
     for part in parts:
         for line in rendered(part):
             console.print(line)
+    if not (names or budget or worse):
+        with suppress(BenchError):  # a folder of tables alone has no rows
+            print_defences(*what_defences_did([source]), console)
     _say_from(source)
 
 

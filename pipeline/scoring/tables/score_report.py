@@ -168,13 +168,17 @@ def _fixed(
     if cell.stamp:
         return fixed_scale(cell.stamp, ranges)
     scale = measured_scale(cell.metric, ranges, higher_is_better=higher_is_better)
-    if scale is None and (entry := lookup.entries("metrics").get(cell.metric)) and not entry.problem:
+    if (
+        scale is None
+        and scaling == "fixed"
+        and (entry := lookup.entries("metrics").get(cell.metric))
+        and not entry.problem
+    ):
         better = higher_is_better and bool(entry.fields["higher_is_better"])
-        scale = ScoreScale(*entry.fields["score_range"], better, "declared")
         low, high = entry.fields["score_range"]
-        notes.append(
-            f"{_where(cell)}: range {low:g} to {high:g}, {'higher' if better else 'lower'} is better: declared"
-        )
+        scale = ScoreScale(low, high, better, "declared")
+        word = "higher" if better else "lower"
+        notes.append(f"{_where(cell)}: scaled by the declared range, {low:g} to {high:g}, {word} is better")
     if scale is None and scaling == "fixed":
         raise BenchError(
             f"the range of {cell.metric} must be known for fixed scaling; {cell.path.name} has no stamp, and no "

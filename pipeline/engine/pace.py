@@ -15,9 +15,8 @@ FIRST = 10  # seconds without an estimate, which would be of the start only
 class Pace:
     """The seconds of a pass, by metric and by what it is for: clear scores or an attack.
 
-    The first event of a metric holds its loading, so it counts only until there is another. An attack that did not begin
-    yet is taken to be as fast as the fastest that did: attacks with few passes for an image have the image's own costs
-    in each pass, and most of what lies ahead are attacks with many.
+    The first event of a metric holds its loading, so it does not count. An attack that did not begin yet is taken to be as fast as the fastest that did: attacks with few passes for an image have the image's own
+    costs in each pass, and most of what lies ahead are attacks with many.
     """
 
     def __init__(self, now: float) -> None:
@@ -25,7 +24,6 @@ class Pace:
         self.ahead: Counter[tuple[str, str]] = Counter()  # passes over an image, by metric and attack
         self.passed: defaultdict[tuple[str, str], int] = defaultdict(int)
         self.spent: defaultdict[tuple[str, str], float] = defaultdict(float)
-        self.first: dict[str, float] = {}  # metric -> seconds per pass of its first event
         self.latest: dict[str, float] = {}  # metric -> time of its last event
 
     def begin(self, work: dict[tuple[str, str], int], now: float) -> None:
@@ -35,23 +33,18 @@ class Pace:
     def hear(self, event: Event, now: float) -> None:
         """Counts an event, at a time in seconds."""
         place = event.metric, event.what
-        seconds = now - self.latest.get(event.metric, self.begun)
+        seconds = now - self.latest.get(event.metric, now)
         self.latest[event.metric] = now
         self.ahead[place] -= event.work
-        if not event.work or seconds < AT_ONCE:
-            return
-        if event.metric in self.first:
+        if event.work and seconds > AT_ONCE:
             self.passed[place] += event.work
             self.spent[place] += seconds
-        else:
-            self.first[event.metric] = seconds / event.work
 
     def left(self, now: float) -> float | None:
         """Returns the seconds left for one process; None while nothing can be said."""
         known = {place: self.spent[place] / passed for place, passed in self.passed.items()}
-        fastest = dict(self.first)
-        for metric in {metric for metric, _ in known}:
-            fastest[metric] = min(pace for (of, _), pace in known.items() if of == metric)
+        metrics = {metric for metric, _ in known}
+        fastest = {metric: min(pace for (of, _), pace in known.items() if of == metric) for metric in metrics}
         if not fastest or now - self.begun < FIRST:
             return None
         typical = sum(fastest.values()) / len(fastest)
