@@ -15,8 +15,9 @@ FIRST = 10  # seconds without an estimate, which would be of the start only
 class Pace:
     """The seconds of a pass, by metric and by what it is for: clear scores or an attack.
 
-    The first event of a metric holds its loading, so it does not count. An attack that did not begin yet is taken to be as fast as the fastest that did: attacks with few passes for an image have the image's own
-    costs in each pass, and most of what lies ahead are attacks with many.
+    The first event of a metric holds its loading, so it does not count. An attack that did not begin yet is taken to be
+    as fast as the fastest that did: attacks with few passes for an image have the image's own costs in each pass, and
+    most of what lies ahead are attacks with many.
     """
 
     def __init__(self, now: float) -> None:

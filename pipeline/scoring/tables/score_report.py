@@ -168,12 +168,8 @@ def _fixed(
     if cell.stamp:
         return fixed_scale(cell.stamp, ranges)
     scale = measured_scale(cell.metric, ranges, higher_is_better=higher_is_better)
-    if (
-        scale is None
-        and scaling == "fixed"
-        and (entry := lookup.entries("metrics").get(cell.metric))
-        and not entry.problem
-    ):
+    entry = lookup.entries("metrics").get(cell.metric) if scale is None and scaling == "fixed" else None
+    if entry and not entry.problem:
         better = higher_is_better and bool(entry.fields["higher_is_better"])
         low, high = entry.fields["score_range"]
         scale = ScoreScale(low, high, better, "declared")
