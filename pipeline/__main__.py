@@ -33,22 +33,36 @@ from metric_robustness.pipeline.cli import (
 from metric_robustness.pipeline.cli.data import data
 from metric_robustness.pipeline.cli.gitlab import gitlab
 from metric_robustness.pipeline.cli.image import image
+from metric_robustness.pipeline.cli.options import BEHIND, HERE
 from metric_robustness.pipeline.cli.weights import weights
 from metric_robustness.pipeline.errors import BenchError, Exit
-from metric_robustness.pipeline.terminal import err
+from metric_robustness.pipeline.terminal import err, out
+
+PROGRAM = "metric-robustness"  # what an installation calls this
 
 app = typer.Typer(
     help="Measures how far adversarial attacks can move image- and video-quality metrics.",
     no_args_is_help=True,
-    add_completion=False,
+    add_completion=Path(sys.argv[0]).name == PROGRAM,  # a shell completes programs, not `python -m pipeline`
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
 )
 
-for group in (entries, run, fit, scores, docs_pages, doctor, calibrate, train, plan, results, review):
+for group in (entries, run, scores, fit, train, calibrate, doctor, docs_pages, plan, results, review):
     group.add_to(app)
-for name, commands in {"weights": weights, "data": data, "image": image, "gitlab": gitlab}.items():
-    app.add_typer(commands, name=name)
+for name, (commands, panel) in {
+    "weights": (weights, HERE),
+    "data": (data, HERE),
+    "image": (image, BEHIND),
+    "gitlab": (gitlab, BEHIND),
+}.items():
+    app.add_typer(commands, name=name, rich_help_panel=panel)
+
+
+def _print_version(wanted: bool) -> None:  # Typer calls it so
+    if wanted:
+        out.print(f"{PROGRAM} {places.version()}", markup=False)
+        raise typer.Exit
 
 
 @app.callback()
@@ -67,6 +81,9 @@ def choose_project(
             "the same.",
         ),
     ] = None,
+    version: Annotated[  # its callback prints it
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
 ) -> None:
     """Takes the options that stand before the command."""
     if project is not None:

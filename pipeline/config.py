@@ -13,7 +13,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from metric_robustness.pipeline import places
 from metric_robustness.pipeline.catalogue import lookup
 from metric_robustness.pipeline.catalogue.entry import Entry
-from metric_robustness.pipeline.errors import BenchError, suggestion
+from metric_robustness.pipeline.errors import BenchError, invalid, suggestion
 from metric_robustness.pipeline.files import parse_yaml
 
 FILE = Path(__file__).with_name("benchmark.yml")
@@ -227,7 +227,7 @@ def load() -> Config:
     try:
         return Config.model_validate(parse_yaml(FILE))
     except ValidationError as error:
-        raise BenchError(f"{FILE.name} must be valid: {' '.join(str(error).split())}") from error
+        raise BenchError(f"{FILE.name} must be valid: {invalid(error)}") from error
 
 
 def data_folder() -> Path:

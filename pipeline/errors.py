@@ -52,6 +52,16 @@ class TransientError(BenchError):
     exit_code = Exit.TRANSIENT
 
 
+def invalid(error: Any) -> str:
+    """Returns where a file breaks its form and how, of a ValidationError of pydantic; the first line of any other."""
+    if not hasattr(error, "errors"):
+        return " ".join(str(error).split())[:200]
+    first = error.errors()[0]
+    where = ".".join(map(str, first["loc"]))
+    said = first["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, ")
+    return f"{said} (at {where})" if where else str(said)
+
+
 def suggestion(name: str, known: dict[str, Any]) -> str:
     """Returns the end of a message about an unknown name: similar names, or else all known ones."""
     close = difflib.get_close_matches(name.lower(), known, n=3)

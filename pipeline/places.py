@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import tomllib
 from functools import cache
+from importlib import metadata
 from importlib.metadata import EntryPoint, entry_points
 from importlib.util import find_spec
 from pathlib import Path
@@ -20,6 +22,13 @@ INCLUDE = "METRIC_ROBUSTNESS_INCLUDE"  # and of --include; folders are separated
 def in_checkout() -> bool:
     """Tells whether the code that runs lies in a checkout, not in an installed package."""
     return (CODE / PACKAGE / "__init__.py").is_file()
+
+
+def version() -> str:
+    """Returns the version of the code that runs."""
+    if in_checkout():
+        return str(tomllib.loads((CODE / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"])
+    return metadata.version(PACKAGE)
 
 
 def with_own_command(text: str) -> str:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from importlib.util import find_spec
+from typing import Literal
 
 from rich.console import Console
 from rich.markup import escape
+from rich.table import Table
 
 from metric_robustness.pipeline.errors import printable
 
@@ -22,6 +24,39 @@ def print_folded(lines: Sequence[str], where: str) -> None:
         err.print(line, markup=False, soft_wrap=True)
     if len(lines) > SHOWN:
         err.print(f"and {len(lines) - SHOWN} more: see {where}", markup=False, soft_wrap=True)
+
+
+WIDE = 1000  # columns of text that goes to a file or another program, which cuts no line
+LEAST = 15  # columns that a title keeps
+SHORT = 12  # columns that a word keeps, however narrow the terminal is
+
+
+def answers() -> Console:
+    """Returns where tables are printed: as wide as the terminal, and as wide as they are where there is none."""
+    return out if out.is_terminal else Console(width=WIDE, highlight=False)
+
+
+def folding(columns: dict[str, int], right: tuple[str, ...] = ()) -> Table:
+    """Returns a table without lines that folds what has no room, the widest column first; only titles are cut.
+
+    Args:
+        columns: How wide each column is, by its heading.
+        right: The columns of numbers.
+    """
+    table = Table(box=None, pad_edge=False)
+    room = answers().width - sum(width + 2 for name, width in columns.items() if name != "title")
+    for name, width in columns.items():
+        if name == "title":  # readers know an entry by its other columns, and pages and wide terminals show it whole
+            table.add_column(name, no_wrap=True, overflow="ellipsis", max_width=max(room, LEAST))
+        else:
+            justify: Literal["left", "right"] = "right" if name in right else "left"
+            table.add_column(name, no_wrap=width <= SHORT, overflow="fold", justify=justify)
+    return table
+
+
+def counted(count: int, noun: str) -> str:
+    """Returns how many there are of something whose plural ends in s: 1 cell, 2 cells."""
+    return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
 def plain(value: object) -> str:

@@ -8,9 +8,11 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
 
-from metric_robustness.pipeline import places
+from metric_robustness.pipeline import places, tokens
 from metric_robustness.pipeline.catalogue import weight_paths
 from metric_robustness.pipeline.errors import DataError
+
+INSTALL = "install the package that it is in, or remove the import"
 
 
 class DefendedAs(NamedTuple):
@@ -89,13 +91,16 @@ class Entry:
         """
         if self.problem:
             raise DataError(self.problem)
+        tokens.hide()
         if self.bare:
             return self.bare.load()
         try:
             return _class_of(self._module())
         except ImportError as error:
-            raise DataError(f"{self.folder}/{self.name}.py does not import: {error}: install what it needs") from error
-        except Exception as error:  # a contributor's file may raise anything, and must not stop the other entries
+            raise DataError(f"{self.folder}/{self.name}.py does not import: {error}: {INSTALL}") from error
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # a contributor's file may raise anything, even SystemExit
             raise DataError(f"{self.folder}/{self.name}.py does not import: {type(error).__name__}: {error}") from error
 
     def missing_weights(self) -> list[str]:

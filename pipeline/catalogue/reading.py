@@ -34,6 +34,7 @@ class Rule(NamedTuple):
     field: str
     allows: Callable[[Any], bool]
     must_be: str
+    example: str = ""  # what may stand behind the `=`
 
 
 def _of_type(kind: type, *fields: str) -> list[Rule]:
@@ -63,11 +64,13 @@ OPTIONAL = (  # for fields that an entry may lack
 )
 REQUIRED = {  # for fields that everything else relies on, by the entry's folder
     "metrics": (
-        Rule("higher_is_better", lambda value: isinstance(value, bool), "True or False, written out"),
-        Rule("score_range", _is_range, "(low, high), two numbers written out, the first below the second"),
+        Rule("higher_is_better", lambda value: isinstance(value, bool), "True or False, written out", "True"),
+        Rule(
+            "score_range", _is_range, "(low, high), two numbers written out, the first below the second", "(0.0, 1.0)"
+        ),
     ),
     "attacks": (
-        Rule("access", lambda value: value in ("white", "black"), '"white" or "black"'),
+        Rule("access", lambda value: value in ("white", "black"), '"white" or "black"', '"white"'),
         Rule("family", lambda value: isinstance(value, str), 'one of those in attacks/base.py, such as "sign"'),
     ),
     "defences": (),
@@ -81,7 +84,7 @@ def read(path: Path) -> Entry:
         return _read(path)
     except (SyntaxError, ValueError, BenchError, _InvalidError) as error:  # ValueError: the file is not UTF-8
         where = f" (line {error.lineno})" if isinstance(error, SyntaxError) else ""
-        reason = error.msg if isinstance(error, SyntaxError) else error
+        reason = f"{error.msg}: correct the line" if isinstance(error, SyntaxError) else error
         return Entry(name=name, folder=folder, problem=f"{folder}/{name}.py{where}: {reason}")
 
 
@@ -141,9 +144,11 @@ def _require_metadata(folder: str, fields: dict[str, Any]) -> None:
     """Raises unless the required fields are there as literals, and all fields are what their rules ask for."""
     for rule in (*REQUIRED.get(folder, ()), *(rule for rule in OPTIONAL if rule.field in fields)):
         if rule.field not in fields:
-            raise _InvalidError(f"{rule.field} must be {rule.must_be}; got no literal: add it to the class")
+            remedy = f"write {rule.field} = {rule.example}, or what it is, into the class" if rule.example else "add it"
+            raise _InvalidError(f"{rule.field} must be {rule.must_be}; got no literal: {remedy}")
         if not rule.allows(fields[rule.field]):
-            raise _InvalidError(f"{rule.field} must be {rule.must_be}; got {fields[rule.field]!r}: correct it")
+            remedy = f"write {rule.field} = {rule.example}, or what it is" if rule.example else "correct it"
+            raise _InvalidError(f"{rule.field} must be {rule.must_be}; got {fields[rule.field]!r}: {remedy}")
     for what in ("variant", "preset"):
         for name in fields.get(f"{what}s", {}):
             if not isinstance(name, str) or not NAME.fullmatch(name):

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from metric_robustness.pipeline.config import Preset
 from metric_robustness.pipeline.data.dataset import Dataset, open_dataset
-from metric_robustness.pipeline.errors import BenchError, DataError
+from metric_robustness.pipeline.errors import BenchError, DataError, invalid
 
 
 class Held(BaseModel):
@@ -84,5 +84,4 @@ def read_inventory(path: Path) -> Inventory:
     try:
         return Inventory.model_validate_json(path.read_bytes())
     except (OSError, ValidationError) as error:
-        what = " ".join(str(error).split())[:200]
-        raise DataError(f"{path} must be what `inventory --out` wrote; got {what}: run it again") from error
+        raise DataError(f"{path} must be what `inventory --out` wrote; got {invalid(error)}: run it again") from error

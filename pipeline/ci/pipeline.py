@@ -16,6 +16,7 @@ from metric_robustness.pipeline.ci.plan import Capacity, Plan, Scope, make_plan
 from metric_robustness.pipeline.ci.plan_file import to_json
 from metric_robustness.pipeline.files import write_atomically
 from metric_robustness.pipeline.store.open import open_store
+from metric_robustness.pipeline.terminal import counted
 
 
 class Pipeline(NamedTuple):
@@ -30,8 +31,8 @@ class Pipeline(NamedTuple):
         """Returns the numbers of cells, jobs and hours in words."""
         kinds = Counter(job.runner for job in self.jobs)
         spread = ", ".join(f"{count} on {runner}" for runner, count in sorted(kinds.items()))
-        jobs = f"{len(self.jobs)} jobs" + (f" ({spread})" if self.jobs else "")
-        return f"{len(self.plan.cells)} cells; {jobs}, about {self.plan.hours:.1f} hours"
+        jobs = counted(len(self.jobs), "job") + (f" ({spread})" if self.jobs else "")
+        return f"{counted(len(self.plan.cells), 'cell')}; {jobs}, about {self.plan.hours:.1f} hours"
 
     def write(self, folder: Path) -> None:
         """Writes the child pipelines and plan.json."""

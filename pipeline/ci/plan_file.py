@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from metric_robustness.pipeline.ci.inventory import Inventory
 from metric_robustness.pipeline.ci.plan import Plan
-from metric_robustness.pipeline.errors import DataError
+from metric_robustness.pipeline.errors import DataError, invalid
 
 
 class _PlanModel(BaseModel):
@@ -67,5 +67,4 @@ def read_plan(path: Path) -> PlanFile:
     try:
         return PlanFile.model_validate_json(path.read_bytes())
     except (OSError, ValidationError) as error:
-        what = " ".join(str(error).split())[:200]
-        raise DataError(f"{path} must be what `plan --out` wrote; got {what}: plan again") from error
+        raise DataError(f"{path} must be what `plan --out` wrote; got {invalid(error)}: plan again") from error

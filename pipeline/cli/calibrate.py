@@ -11,7 +11,7 @@ import typer
 
 from metric_robustness.pipeline import config
 from metric_robustness.pipeline.catalogue.entry import Entry
-from metric_robustness.pipeline.cli.options import Device, Preset, StoreAddress, register
+from metric_robustness.pipeline.cli.options import OWN, Device, Preset, StoreAddress, register
 from metric_robustness.pipeline.errors import DataError, Exit
 from metric_robustness.pipeline.files import write_atomically
 from metric_robustness.pipeline.terminal import err, out
@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 
 def add_to(app: typer.Typer) -> None:
     """Adds the commands to the command line."""
-    register(app, calibrate, "calibrate --metrics all --dataset nips2017 --out build/nips --ranges results/ranges.csv")
+    register(
+        app, OWN, calibrate, "calibrate --metrics all --dataset nips2017 --out build/nips --ranges results/ranges.csv"
+    )
 
 
 def calibrate(

@@ -10,7 +10,7 @@ import typer
 
 from metric_robustness.pipeline.cli.options import Json
 from metric_robustness.pipeline.errors import BenchError, Exit
-from metric_robustness.pipeline.terminal import err, out
+from metric_robustness.pipeline.terminal import answers, err, folding, out
 
 if TYPE_CHECKING:
     from metric_robustness.pipeline.config import DatasetConfig
@@ -26,15 +26,12 @@ Names = Annotated[list[str] | None, typer.Argument(help="Data sets of benchmark.
 def list_datasets(names: Names = None, as_json: Json = False) -> None:
     """Lists data sets: how many images the benchmark takes, whether they are here, which hashes are known."""
     from rich.markup import escape
-    from rich.table import Table
 
     found = _records(names)
     if as_json:
         print(json.dumps(found, indent=1))
         return
-    table = Table(box=None, pad_edge=False)
-    for column in ("name", "images", "", "hashes", "title"):
-        table.add_column(column, no_wrap=column != "title", justify="right" if column == "images" else "left")
+    table = folding({"name": 12, "images": 7, "": 7, "hashes": 22, "title": 80}, right=("images",))
     for row in found:
         table.add_row(
             row["name"],
@@ -43,7 +40,7 @@ def list_datasets(names: Names = None, as_json: Json = False) -> None:
             _known(row),
             escape(row["title"]),
         )
-    out.print(table)
+    answers().print(table)
 
 
 @data.command(epilog="Example: python -m pipeline data where coco")

@@ -13,7 +13,7 @@ from metric_robustness.pipeline import places
 from metric_robustness.pipeline.catalogue.entry import Entry
 from metric_robustness.pipeline.catalogue.lookup import entries
 from metric_robustness.pipeline.cli.attack_table import COLUMNS, HEAD, attack_row, count_attacks, formulas
-from metric_robustness.pipeline.cli.options import register
+from metric_robustness.pipeline.cli.options import BEHIND, register
 from metric_robustness.pipeline.cli.robust_table import robust_training
 from metric_robustness.pipeline.files import write_atomically
 from metric_robustness.pipeline.terminal import out
@@ -163,7 +163,7 @@ def page_of(folder: str) -> Page:
 
 def add_to(app: typer.Typer) -> None:
     """Adds the commands to the command line."""
-    register(app, catalogue, "catalogue")
+    register(app, BEHIND, catalogue, "catalogue")
 
 
 def catalogue() -> None:

@@ -11,14 +11,14 @@ import typer
 from rich.table import Table
 
 from metric_robustness.pipeline.catalogue import lookup
-from metric_robustness.pipeline.cli.options import Json, register
+from metric_robustness.pipeline.cli.options import HERE, Json, register
 from metric_robustness.pipeline.library.listing import listing
 from metric_robustness.pipeline.terminal import out, plain
 
 
 def add_to(app: typer.Typer) -> None:
     """Adds the commands to the command line."""
-    register(app, doctor, "doctor --json")
+    register(app, HERE, doctor, "doctor --json")
 
 
 def doctor(as_json: Json = False) -> None:

@@ -11,23 +11,23 @@ from rich.table import Table
 from metric_robustness.pipeline import places
 from metric_robustness.pipeline.catalogue import lookup
 from metric_robustness.pipeline.catalogue.syntax import FOLDERS
-from metric_robustness.pipeline.cli.options import Json, register
+from metric_robustness.pipeline.cli.options import OWN, RESULTS, Json, register
 from metric_robustness.pipeline.errors import BenchError, Exit
-from metric_robustness.pipeline.terminal import err, out, plain
+from metric_robustness.pipeline.terminal import answers, counted, err, folding, out, plain
 
 ARTICLE = {"metrics": "a metric", "attacks": "an attack", "defences": "a defence"}
 LEFT_TO_JSON = {
     "metrics": ("gradient", "cost", "smallest", "needs"),
     "defences": ("presets", "needs"),
 }  # columns that a terminal has no room for
-Folder = Literal["metrics", "attacks", "defences", "datasets"]
+Folder = Literal["metrics", "attacks", "defences", "datasets", "data"]
 
 
 def add_to(app: typer.Typer) -> None:
     """Adds the commands to the command line."""
-    register(app, list_entries, "list metrics --filter NR", "list")
-    register(app, new, "new metric sharpness")
-    register(app, check, "check ssim ifgsm")
+    register(app, RESULTS, list_entries, "list metrics --filter NR", "list")
+    register(app, OWN, new, "new metric sharpness")
+    register(app, OWN, check, "check ssim ifgsm")
 
 
 def list_entries(
@@ -38,23 +38,22 @@ def list_entries(
     """Lists metrics, attacks, defences and data sets: title, kind, direction, range, access and needs."""
     from metric_robustness.pipeline.library.listing import listing
 
+    what = "datasets" if what == "data" else what
     folders: tuple[str, ...] = (what,) if what else (*FOLDERS, "datasets")
     found = {folder: listing(folder, filter_by) for folder in folders}
     if as_json:
         print(json.dumps(found[what] if what else found, indent=1))
         return
+    console = answers()
     for folder, rows in found.items():
         shown = [column for column in (rows[0] if rows else {}) if column not in LEFT_TO_JSON.get(folder, ())]
-        out.print(f"[italic]{len(rows)} {folder}")  # above the table: a table without rows does not show its title
-        table = Table(box=None, pad_edge=False)
-        widths = {column: max(len(column), *(len(_text(row[column])) for row in rows)) for column in shown}
-        room = out.width - sum(width + 2 for column, width in widths.items() if column != "title")
-        for column in shown:  # on a narrow terminal only the title is shortened
-            limit = max(room, 15) if column == "title" else None
-            table.add_column(column, no_wrap=True, overflow="ellipsis", max_width=limit)
+        console.print(
+            f"[italic]{_count(len(rows), folder)}"
+        )  # above the table: a table without rows does not show its title
+        table = folding({column: max(len(column), *(len(_text(row[column])) for row in rows)) for column in shown})
         for row in rows:
             table.add_row(*(plain(_text(row[column])) for column in shown))
-        out.print(table)
+        console.print(table)
 
 
 def new(
@@ -70,7 +69,9 @@ def new(
 
 
 def check(
-    names: Annotated[list[str] | None, typer.Argument(help="Metrics, attacks or defences.")] = None,
+    names: Annotated[
+        list[str] | None, typer.Argument(help="Metrics, attacks or defences.", autocompletion=_names)
+    ] = None,
     since: Annotated[str, typer.Option(help="Instead of names: all that changed since this commit.")] = "",
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
     as_json: Json = False,
@@ -104,8 +105,22 @@ def check(
         for result in results:
             table.add_row(marks[result.status], result.promise, plain(result.seen))
         out.print(table)
+        failures = [result.change for result in results if result.status == "failed"]
+        if failures:
+            again = places.with_own_command(f"python -m pipeline check {entry.name}")
+            then = f"then {failures[1]}; and again: " if len(failures) > 1 else "then: "
+            out.print(f"1. in {entry.file}: {failures[0]}\n2. {then}{again}", markup=False)
     if broken:
         raise typer.Exit(Exit.FAILED)
+
+
+def _names(incomplete: str) -> list[str]:
+    """Returns the names of entries that begin so, for the shell."""
+    return [name for folder in FOLDERS for name in lookup.entries(folder) if name.startswith(incomplete)]
+
+
+def _count(rows: int, folder: str) -> str:
+    return counted(rows, "data set" if folder == "datasets" else folder.removesuffix("s"))
 
 
 def _text(value: object) -> str:

@@ -10,7 +10,7 @@ import typer
 
 from metric_robustness.pipeline import config
 from metric_robustness.pipeline.cells.settings import Settings, parse_overrides, settings_of
-from metric_robustness.pipeline.cli.options import register
+from metric_robustness.pipeline.cli.options import OWN, register
 from metric_robustness.pipeline.cli.progress import FitProgress
 from metric_robustness.pipeline.errors import BenchError
 from metric_robustness.pipeline.terminal import err, out
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 def add_to(app: typer.Typer) -> None:
     """Adds the commands to the command line."""
-    register(app, fit, "fit optimized_uap niqe --train photos --out build/photos")
+    register(app, OWN, fit, "fit optimized_uap niqe --train photos --out build/photos")
 
 
 def fit(

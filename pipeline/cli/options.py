@@ -16,6 +16,13 @@ Device = Annotated[str, typer.Option(help="cpu or cuda.")]
 Since = Annotated[str, typer.Option(help="The hash of the commit to compare with.")]
 
 
-def register(app: typer.Typer, command: Callable[..., object], example: str, name: str | None = None) -> None:
-    """Adds a command under its function's name, or another; its help ends with the example."""
-    app.command(name, epilog=places.with_own_command(f"Example: python -m pipeline {example}"))(command)
+# The groups of commands in the help; each stands where its first command is added.
+RESULTS, OWN, HERE, BEHIND = "Run and look", "Entries of your own", "This machine", "Behind the benchmark: pages and CI"
+
+
+def register(
+    app: typer.Typer, group: str, command: Callable[..., object], example: str, name: str | None = None
+) -> None:
+    """Adds a command to a group of the help, under its function's name or another; its help ends with the example."""
+    example = places.with_own_command(f"Example: python -m pipeline {example}")
+    app.command(name, epilog=example, rich_help_panel=group)(command)

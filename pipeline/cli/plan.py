@@ -10,7 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from metric_robustness.pipeline import config
-from metric_robustness.pipeline.cli.options import Device, Preset, StoreAddress, register
+from metric_robustness.pipeline.cli.options import BEHIND, Device, Preset, StoreAddress, register
 from metric_robustness.pipeline.errors import BenchError
 from metric_robustness.pipeline.terminal import err, out
 
@@ -22,8 +22,8 @@ Chosen = Annotated[str, typer.Option(help="Run these only: names with commas, or
 
 def add_to(app: typer.Typer) -> None:
     """Adds the commands to the command line."""
-    register(app, inventory, "inventory --preset nightly --out inventory.json")
-    register(app, plan, "plan --preset nightly --store build/store --out build/plan --dry-run")
+    register(app, BEHIND, inventory, "inventory --preset nightly --out inventory.json")
+    register(app, BEHIND, plan, "plan --preset nightly --store build/store --out build/plan --dry-run")
 
 
 def inventory(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,6 +20,7 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 
+from metric_robustness.pipeline.engine.pace import in_words
 from metric_robustness.pipeline.terminal import HEARTBEAT, err
 
 if TYPE_CHECKING:
@@ -38,13 +40,11 @@ class FitProgress:
             TextColumn("{task.description}"),
             BarColumn(bar_width=30),
             MofNCompleteColumn(),
-            TextColumn("steps, loss {task.fields[loss]},"),
-            TimeRemainingColumn(),
-            TextColumn("left"),
+            TextColumn("steps{task.fields[loss]}{task.fields[left]}"),
             console=err,
             disable=not err.is_terminal,
         )
-        self.task = self.progress.add_task(label, total=None, loss="")
+        self.task = self.progress.add_task(label, total=None, loss="", left="")
 
     def __enter__(self) -> Callable[[FitStep], None]:
         self.progress.start()
@@ -55,13 +55,14 @@ class FitProgress:
 
     def hear(self, step: FitStep) -> None:
         """Moves the bar, or prints a line."""
-        self.progress.update(self.task, completed=step.done, total=step.total, loss=f"{step.loss:.4f}")
+        loss = f", loss {step.loss:.4f}" if math.isfinite(step.loss) else ""  # a resumed fit begins without one
+        seconds = self.progress.tasks[0].time_remaining
+        left = f", {in_words(seconds)} left" if seconds else ""
+        self.progress.update(self.task, completed=step.done, total=step.total, loss=loss, left=left)
         now = time.monotonic()
         if not err.is_terminal and (not self.printed or now - self.printed > HEARTBEAT):
             self.printed = now
-            left = self.progress.tasks[0].time_remaining
-            rest = f", {left / 60:.0f} minutes left" if left else ""
-            err.print(f"{self.label}: {step.done} of {step.total} steps{rest}", markup=False, soft_wrap=True)
+            err.print(f"{self.label}: {step.done} of {step.total} steps{left}", markup=False, soft_wrap=True)
 
 
 class TrainingBar:

@@ -7,16 +7,18 @@ from typing import Annotated
 
 import typer
 
-from metric_robustness.pipeline.cli.options import StoreAddress, register
-from metric_robustness.pipeline.terminal import err, out
+from metric_robustness.pipeline.cli.options import BEHIND, RESULTS, StoreAddress, register
+from metric_robustness.pipeline.terminal import counted, err, out
 
 
 def add_to(app: typer.Typer) -> None:
     """Adds the commands to the command line."""
-    register(app, aggregate, "aggregate --plan build/plan/plan.json --store build/store --out build/tables")
-    register(app, publish, "publish build/tables --url https://gitlab.example.org --project group/robustness")
-    register(app, fetch, "fetch --url https://gitlab.example.org --project group/robustness --raw --out leaderboard")
-    register(app, share, "share build/made/images --out build/attacked-photographs")
+    register(app, BEHIND, aggregate, "aggregate --plan build/plan/plan.json --store build/store --out build/tables")
+    register(app, BEHIND, publish, "publish build/tables --url https://gitlab.example.org --project group/robustness")
+    register(
+        app, RESULTS, fetch, "fetch --url https://gitlab.example.org --project group/robustness --raw --out leaderboard"
+    )
+    register(app, RESULTS, share, "share build/made/images --out build/attacked-photographs")
 
 
 def aggregate(
@@ -40,7 +42,7 @@ def aggregate(
     print_leaderboard(found.board, out)
     err.print(f"the tables are in {out_folder}", markup=False, soft_wrap=True)
     if found.failed:
-        err.print(f"{len(found.failed)} cells failed: the tables name them, with the reasons")
+        err.print(f"{counted(len(found.failed), 'cell')} failed: the tables say why")
 
 
 def publish(
@@ -80,7 +82,7 @@ def fetch(
 
     require_no_other_rows(out_folder)
     found = download(ref, raw=raw, out=out_folder, url=url, project=project, shown=downloading)
-    files = f"{len(found.files)} files, {found.new} of them new, are in {out_folder}"
+    files = f"{counted(len(found.files), 'file')}, {found.new} of them new, in {out_folder}"
     out.print(files + (f"; the rows are in {found.rows}" if found.rows else ""), markup=False, soft_wrap=True)
 
 

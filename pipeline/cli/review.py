@@ -10,7 +10,7 @@ import typer
 
 from metric_robustness.pipeline import config, places
 from metric_robustness.pipeline.catalogue.syntax import FOLDERS
-from metric_robustness.pipeline.cli.options import Device, Since, register
+from metric_robustness.pipeline.cli.options import BEHIND, Device, Since, register
 from metric_robustness.pipeline.errors import BenchError, Exit
 from metric_robustness.pipeline.terminal import err, out
 
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
 def add_to(app: typer.Typer) -> None:
     """Adds the commands to the command line."""
-    register(app, note, "note build/smoke/note.md")
-    register(app, changed, "changed --since HASH")
-    register(app, smoke, "smoke --since HASH --out build/smoke")
+    register(app, BEHIND, note, "note build/smoke/note.md")
+    register(app, BEHIND, changed, "changed --since HASH")
+    register(app, BEHIND, smoke, "smoke --since HASH --out build/smoke")
 
 
 def note(

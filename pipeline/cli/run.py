@@ -11,15 +11,15 @@ import typer
 from metric_robustness.pipeline import config
 from metric_robustness.pipeline.catalogue import lookup
 from metric_robustness.pipeline.cells.settings import parse_budgets, parse_overrides, settings_of
-from metric_robustness.pipeline.cli.options import register
+from metric_robustness.pipeline.cli.options import RESULTS, register
 from metric_robustness.pipeline.errors import BenchError, Exit
 from metric_robustness.pipeline.library.progress import RunProgress
-from metric_robustness.pipeline.terminal import err, out, print_folded
+from metric_robustness.pipeline.terminal import counted, err, out, print_folded
 
 
 def add_to(app: typer.Typer) -> None:
     """Adds the commands to the command line."""
-    register(app, run, "run --metrics ssim,niqe --attacks fgsm,ifgsm --dataset photos --out out")
+    register(app, RESULTS, run, "run --metrics ssim,niqe --attacks fgsm,ifgsm --dataset photos --out out")
 
 
 def run(
@@ -88,7 +88,12 @@ def run(
     from metric_robustness.pipeline.engine.run import run as run_cells
     from metric_robustness.pipeline.engine.selection import Selection
     from metric_robustness.pipeline.isolation.starter import starter
-    from metric_robustness.pipeline.scoring.tables.write import print_leaderboard, write_tables
+    from metric_robustness.pipeline.scoring.tables.write import (
+        print_defences,
+        print_leaderboard,
+        what_defences_did,
+        write_tables,
+    )
 
     chosen = config.load().preset(preset)
     if train:
@@ -141,6 +146,7 @@ def run(
     with err.status("scoring"):
         board = write_tables([out_folder], out_folder)
     print_leaderboard(board, out)
+    print_defences(*what_defences_did([out_folder]), out)
     ran = set(selection.metrics)
     print_folded(
         [
@@ -152,7 +158,7 @@ def run(
     kept = [f"{' '.join(cell)} keeps its earlier rows: {summary.reasons[cell]}" for cell in sorted(summary.kept)]
     print_folded(kept, "the lines above")
     for remark, files in summary.remarks.items():
-        err.print(f"{remark}: {files} {'file' if files == 1 else 'files'}", markup=False, soft_wrap=True)
+        err.print(f"{remark}: {counted(files, 'file')}", markup=False, soft_wrap=True)
     if untrained:
         err.print(f"not run, for want of --train: {', '.join(untrained)}", markup=False, soft_wrap=True)
     err.print(f"rows and tables are in {out_folder}", markup=False, soft_wrap=True)

@@ -10,7 +10,7 @@ import typer
 
 from metric_robustness.pipeline.catalogue.lookup import find
 from metric_robustness.pipeline.cells.settings import Settings, parse_overrides
-from metric_robustness.pipeline.cli.options import register
+from metric_robustness.pipeline.cli.options import OWN, register
 from metric_robustness.pipeline.errors import BenchError, DataError
 from metric_robustness.pipeline.files import digest
 from metric_robustness.pipeline.terminal import out
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 def add_to(app: typer.Typer) -> None:
     """Adds the commands to the command line."""
-    register(app, train, "train small_cnn --images data/kodak24 --out small_cnn.safetensors")
-    register(app, tradeoff, "tradeoff small_cnn+gradient_norm:0,1e-6,1e-5 --images data/kodak24 --out t.csv")
+    register(app, OWN, train, "train small_cnn --images data/kodak24 --out small_cnn.safetensors")
+    register(app, OWN, tradeoff, "tradeoff small_cnn+gradient_norm:0,1e-6,1e-5 --images data/kodak24 --out t.csv")
 
 
 def train(

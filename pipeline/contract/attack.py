@@ -11,7 +11,19 @@ from metric_robustness.attacks.base import Attack, Universal
 from metric_robustness.metrics.base import FullReference, Images, NoReference, Scores
 from metric_robustness.pipeline.catalogue.entry import Entry
 from metric_robustness.pipeline.cells.settings import Settings
-from metric_robustness.pipeline.contract.base import BrokenPromiseError, Check, checked, photographs, require
+from metric_robustness.pipeline.contract.base import (
+    QUIET,
+    BrokenPromiseError,
+    Check,
+    Promise,
+    checked,
+    kept,
+    photographs,
+    require,
+    require_no_draws,
+    require_quiet,
+)
+from metric_robustness.pipeline.contract.state import SETTINGS, Watch
 from metric_robustness.pipeline.contract.universal import FitCheck
 from metric_robustness.pipeline.engine.attack.settings import attack_variants
 from metric_robustness.pipeline.engine.metric.objective import ImageNoise, MetricObjective
@@ -71,6 +83,7 @@ class AttackCheck:
     """
 
     def __init__(self, name: str, attack: Attack, device: torch.device) -> None:
+        self.watch = Watch(SETTINGS)
         self.name, self.attack, self.device = name, attack, device
         self.metric = Contrast().to(device)
         self.images = photographs(49, 67).to(device)
@@ -97,6 +110,10 @@ class AttackCheck:
         except PermissionError as error:
             raise BrokenPromiseError(str(error)) from error
         return f'access = "{self.attack.access}"'
+
+    def quiet(self) -> str:
+        """Checks that attacking changes nothing that other entries share."""
+        return require_quiet(self.watch, "as it attacks,", lambda: self.result([0]))
 
     def raises(self) -> str:
         """Checks that the objective rises for every image, after rounding to 8 bits; a control need not raise it."""
@@ -129,6 +146,7 @@ class AttackCheck:
     def repeats(self) -> str:
         """Checks that equal noise gives equal bits."""
         require(torch.equal(self.result([0, 1]), self.result([0, 1])), "runs differ: draw from `noise`, and only there")
+        require_no_draws(lambda: self.result([0, 1]))
         return "equal bits"
 
     def untouched(self) -> str:
@@ -175,14 +193,21 @@ def check_attack(entry: Entry, device: torch.device) -> Iterator[Check]:
             look = AttackCheck(entry.name, attack.at(max(attack.amplitudes), fit.pattern), device)
         else:
             look = AttackCheck(entry.name, attack, device)
-        (access,) = checked(f'ask for gradients only when access = "white"{of}', look.honest)
-        yield access
-        if access.status == "failed":
-            continue  # the other checks would fail for the same reason
-        yield from checked(f"raise the objective after rounding to 8 bits{of}", look.raises)
-        yield from checked(f"stay within eps and [0, 1]{of}", look.stays)
-        yield from checked(f"give the same image alone, in a batch and in another order{of}", look.independent)
-        yield from checked(f"be deterministic{of}", look.repeats)
-        yield from checked(f"leave its input untouched{of}", look.untouched)
-        yield from checked(f"do nothing with eps = 0{of}", look.nothing)
-        yield from checked(f"spend the queries and gradients it declares{of}", look.spends)
+        access, quiet = f'ask for gradients only when access = "white"{of}', f"{QUIET}{of}"
+        root = (access, quiet)
+        steady = f"be deterministic{of}"
+        yield from kept(
+            [
+                Promise(access, look.honest),
+                Promise(quiet, look.quiet, (access,)),
+                Promise(steady, look.repeats, root),
+                Promise(
+                    f"give the same image alone, in a batch and in another order{of}", look.independent, (*root, steady)
+                ),
+                Promise(f"raise the objective after rounding to 8 bits{of}", look.raises, root),
+                Promise(f"stay within eps and [0, 1]{of}", look.stays, root),
+                Promise(f"leave its input untouched{of}", look.untouched, root),
+                Promise(f"do nothing with eps = 0{of}", look.nothing, root),
+                Promise(f"spend the queries and gradients it declares{of}", look.spends, root),
+            ]
+        )

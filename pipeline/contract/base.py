@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from typing import Literal, NamedTuple
 
 import torch
 
 from metric_robustness.metrics.base import Images
+from metric_robustness.pipeline.contract.advice import advice, raised
+from metric_robustness.pipeline.contract.state import RANDOM, SETTINGS, Watch, draw
 from metric_robustness.pipeline.data.dataset import open_dataset
 from metric_robustness.pipeline.data.images import decode, to_tensor
 from metric_robustness.pipeline.data.video import Pixels
-from metric_robustness.pipeline.engine.batching import one_line
 
 
 class Check(NamedTuple):
@@ -20,7 +21,20 @@ class Check(NamedTuple):
 
     promise: str  # completes "a metric must ..."
     status: Literal["passed", "failed", "skipped"]
-    seen: str  # what the check observed; of a failure also what to change
+    seen: str  # what the check observed; of a failure also what to change, after the last colon
+
+    @property
+    def change(self) -> str:
+        """Returns what a failure says to change."""
+        return self.seen.rpartition(": ")[2]
+
+
+class Promise(NamedTuple):
+    """A promise, and how it is looked at."""
+
+    words: str  # completes "a metric must ..."
+    look: Callable[[], str]  # returns what it saw; raises BrokenPromiseError where the promise is broken
+    after: tuple[str, ...] = ()  # promises without which the look would only fail for the same reason
 
 
 def failed(promise: str, seen: str) -> Check:
@@ -43,8 +57,63 @@ def checked(promise: str, look: Callable[[], str]) -> Iterator[Check]:
         yield Check(promise, "passed", look())
     except BrokenPromiseError as broken:
         yield failed(promise, str(broken))
-    except Exception as error:  # a contributor's code may raise anything  # noqa: BLE001
-        yield failed(promise, f"raised {one_line(error)}: make it work on this input")
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # a contributor's code may raise anything, or call sys.exit  # noqa: BLE001
+        yield failed(promise, f"{raised(error)}: {advice(error)}")
+
+
+def kept(promises: Iterable[Promise]) -> Iterator[Check]:
+    """Yields the result of each promise; where one is broken, those that it would break with it are only counted."""
+    broken: set[str] = set()
+    waiting = 0
+    for promise in promises:
+        if broken & set(promise.after):
+            waiting += 1
+            continue
+        for check in checked(promise.words, promise.look):
+            yield check
+            if check.status == "failed":
+                broken.add(promise.words)
+    if waiting:
+        yield skipped(f"keep {waiting} further promise{'s' * (waiting > 1)}", "once the above is mended")
+
+
+QUIET = "leave the process as it found it"
+
+
+def require_quiet(watch: Watch, when: str, again: Callable[[], object] | None = None) -> str:
+    """Raises BrokenPromiseError if an entry changed what all entries share; puts it back.
+
+    Args:
+        watch: Began before the entry's code was called.
+        when: Is part of the message.
+        again: Calls the code once more: what libraries change as they are imported, they change at the first call only.
+    """
+    changed = watch.changed()
+    if again and not changed:
+        watch = Watch(SETTINGS)
+        again()
+        changed = watch.changed()
+    require(
+        not changed,
+        f"{when} it changes {', '.join(changed)} for all that runs after it: remove that, or undo it before it ends",
+    )
+    return "nothing changed"
+
+
+def draws(work: Callable[[], object]) -> list[str]:
+    """Returns the random states of all entries that a call draws from, or seeds."""
+    draw()
+    watch = Watch(RANDOM)
+    work()
+    return watch.changed()
+
+
+def require_no_draws(work: Callable[[], object]) -> None:
+    """Raises BrokenPromiseError if an entry draws from, or seeds, a random state that all entries share."""
+    changed = draws(work)
+    require(not changed, f"it seeds or draws from {', '.join(changed)}: draw from a torch.Generator of its own")
 
 
 def require(holds: bool, otherwise: str) -> None:
@@ -54,12 +123,18 @@ def require(holds: bool, otherwise: str) -> None:
 
 
 @cache
+def decoded() -> list[Pixels]:
+    """Returns the sample photographs, (H, W, 3) of 8 bits."""
+    return [decode(photo.path) for photo in open_dataset("sample").photos]
+
+
+@cache
 def photographs(height: int, width: int, count: int = 3) -> Images:
     """Returns central crops of the sample photographs, float32 RGB in [0, 1], (count, 3, height, width).
 
     A photograph that is smaller than the crop is repeated in both directions.
     """
-    return to_tensor([_crop(decode(photo.path), height, width) for photo in open_dataset("sample").photos[:count]])
+    return to_tensor([_crop(pixels, height, width) for pixels in decoded()[:count]])
 
 
 def _crop(pixels: Pixels, height: int, width: int) -> Pixels:

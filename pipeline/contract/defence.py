@@ -9,7 +9,18 @@ import torch
 
 from metric_robustness.defences.base import Defence, Images, RobustTraining
 from metric_robustness.pipeline.catalogue.entry import Entry
-from metric_robustness.pipeline.contract.base import BrokenPromiseError, Check, checked, photographs, require
+from metric_robustness.pipeline.contract.base import (
+    QUIET,
+    BrokenPromiseError,
+    Check,
+    Promise,
+    kept,
+    photographs,
+    require,
+    require_no_draws,
+    require_quiet,
+)
+from metric_robustness.pipeline.contract.state import SETTINGS, Watch
 from metric_robustness.pipeline.contract.training import check_training
 from metric_robustness.pipeline.engine.metric.build import build_defences
 from metric_robustness.pipeline.engine.metric.objective import ImageNoise
@@ -29,6 +40,7 @@ class DefenceCheck:
     """
 
     def __init__(self, name: str, defence: Defence, device: torch.device) -> None:
+        self.watch = Watch(SETTINGS)
         self.name, self.defence = name, defence
         self.images = photographs(*SIZES[defence.cost]).to(device)
 
@@ -61,6 +73,10 @@ class DefenceCheck:
             raise BrokenPromiseError(str(error)) from error
         return f"{found.shape[3]}x{found.shape[2]} of {self.images.shape[3]}x{self.images.shape[2]}; a black image too"
 
+    def quiet(self) -> str:
+        """Checks that purifying changes nothing that other entries share."""
+        return require_quiet(self.watch, "as it purifies,", lambda: self.purified([0]))
+
     def independent(self) -> str:
         """Checks that an image becomes the same alone, in a batch and in another order."""
         alone = torch.cat([self.first, self.purified([1]), self.purified([2])])
@@ -72,6 +88,7 @@ class DefenceCheck:
     def repeats(self) -> str:
         """Checks that equal noise gives equal bits."""
         require(torch.equal(self.first, self.purified([0])), "runs differ: draw from `noise`, and only there")
+        require_no_draws(lambda: self.purified([0]))
         return "equal bits"
 
     def random(self) -> str:
@@ -131,13 +148,22 @@ def check_defence(entry: Entry, device: torch.device) -> Iterator[Check]:
             yield from check_training(defence, of, device)
             continue
         look = DefenceCheck(entry.name, defence, device)
-        (valid,) = checked(f"return finite images in [0, 1], of the same size unless it says otherwise{of}", look.valid)
-        yield valid
-        if valid.status == "failed":
-            continue  # the other checks would fail for the same reason
-        yield from checked(f"give the same image alone, in a batch and in another order{of}", look.independent)
-        yield from checked(f"be deterministic, given its noise{of}", look.repeats)
-        yield from checked(f"be random if and only if it says so{of}", look.random)
-        yield from checked(f"leave its input untouched{of}", look.untouched)
-        yield from checked(f"pass a gradient, or let attacks go straight through{of}", look.attackable)
-        yield from checked(f"show the same as the clear images once aligned{of}", look.aligned)
+        valid, quiet = f"return finite images in [0, 1], of the same size unless it says otherwise{of}", f"{QUIET}{of}"
+        root, steady = (valid, quiet), f"be deterministic, given its noise{of}"
+        untouched = f"leave its input untouched{of}"
+        yield from kept(
+            [
+                Promise(valid, look.valid),
+                Promise(quiet, look.quiet, (valid,)),
+                Promise(steady, look.repeats, root),
+                Promise(
+                    f"give the same image alone, in a batch and in another order{of}", look.independent, (*root, steady)
+                ),
+                Promise(f"be random if and only if it says so{of}", look.random, (*root, steady)),
+                Promise(untouched, look.untouched, root),
+                Promise(
+                    f"pass a gradient, or let attacks go straight through{of}", look.attackable, (*root, untouched)
+                ),
+                Promise(f"show the same as the clear images once aligned{of}", look.aligned, root),
+            ]
+        )

@@ -2,56 +2,172 @@
 
 from __future__ import annotations
 
-import io
+import math
+import random
 from collections.abc import Iterator
+from functools import cached_property
 
 import numpy as np
 import torch
-from PIL import Image, ImageFilter
 
-from metric_robustness.metrics.base import Images, Metric, Scores, VideoMetric
+from metric_robustness.metrics.base import Images, Metric, Scores
 from metric_robustness.pipeline.catalogue.entry import Entry
-from metric_robustness.pipeline.contract.base import Check, checked, photographs, require
-from metric_robustness.pipeline.data.images import to_tensor
-from metric_robustness.pipeline.data.video import Pixels
+from metric_robustness.pipeline.contract.advice import NO_GRADIENT, raised
+from metric_robustness.pipeline.contract.base import (
+    QUIET,
+    BrokenPromiseError,
+    Check,
+    Promise,
+    draws,
+    kept,
+    photographs,
+    require,
+    require_quiet,
+)
+from metric_robustness.pipeline.contract.distortions import LEVELS, distorted, flattened
+from metric_robustness.pipeline.contract.faults import parts_in_training, require_scores
+from metric_robustness.pipeline.contract.sizes import ANY_SIZE, Sizes
+from metric_robustness.pipeline.contract.state import SETTINGS, Watch
 from metric_robustness.pipeline.engine.metric.build import build_metric
 
 TOLERANCE = 1e-4  # of the score range: what a batch may change
-FRAMES, STEP = 4, 2  # frames of a clip, and the pixels that it moves from one frame to the next
-LEVELS = {"blur": (1, 2, 4), "noise": (8, 20, 45), "JPEG": (40, 15, 5)}  # sigma in pixels, sigma of 255, quality
+# A gain is counted in parts of the range. The metrics that we have leave it by less than a tenth on these images; half
+# of it beyond an end, a gain reads 1.5 times too large, and where scores fill a hundredth, a hundred times too small.
+FAR, NARROW = 0.5, 0.01
+
+FINITE = "return one finite score per image"
+UNTOUCHED = "leave its input untouched"
+APART = "tell photographs from distorted ones"
+DETERMINISTIC = "be deterministic"
+GRADIENT = "pass a finite, non-zero gradient to the images"
+ROOT = (FINITE, UNTOUCHED, QUIET, DETERMINISTIC)  # without which nothing else can be judged
 
 
 class MetricCheck:
     """The checks of one metric, on photographs. Each returns what it saw, and raises where a promise is broken."""
 
     def __init__(self, entry: Entry, device: torch.device) -> None:
+        self.watch = Watch(SETTINGS)
         self.entry, self.device = entry, device
         self.metric: Metric = build_metric(entry, device)
         low, high = self.metric.score_range
         self.span = high - low
         self.size = max(self.metric.smallest, 128)
         self.images = self.material(self.size, self.size)
-        self.distorted = (self.images * 0.9 + 0.05).clamp(0, 1)  # not equal to the references
+        self.distorted = flattened(self.images)  # not equal to the references
+        self.scored = Sizes(self.score_size)
 
     def material(self, height: int, width: int) -> Images:
         """Returns photographs of a size, (3, 3, height, width)."""
         return photographs(height, width).to(self.device)
 
     def score(self, images: Images, references: Images | None = None) -> Scores:
-        """Returns the scores, one image at a time where the metric asks for that."""
+        """Returns the scores, one image at a time where the metric asks for that; random ones from the same draws."""
         if not self.metric.full_reference:
             references = None
         if not self.metric.batch_dependent or len(images) == 1:
+            if self.metric.random:
+                seed_all()
             scores: Scores = self.metric(images, references)
             return scores
         alone = [slice(index, index + 1) for index in range(len(images))]
         return torch.cat([self.score(images[i], None if references is None else references[i]) for i in alone])
 
+    def usual(self) -> Scores:
+        """Returns the scores of the photographs, distorted a little."""
+        with torch.no_grad():
+            return self.score(self.distorted, self.images)
+
+    @cached_property
+    def ladder_scores(self) -> dict[str, list[Scores]]:
+        """Returns the scores of the photographs at each level of each distortion."""
+        with torch.no_grad():
+            return {
+                kind: [self.score(distorted(self.images, kind, level), self.images) for level in levels]
+                for kind, levels in LEVELS.items()
+            }
+
     def finite(self) -> str:
         """Checks that every image has one finite score."""
-        scores = self.score(self.distorted, self.images)
+        count = 1 if self.metric.batch_dependent else len(self.images)
+        given = self.distorted[:count].clone()
+        references = self.images[:count].clone() if self.metric.full_reference else None
+        try:
+            found: object = self.metric._scores(given, references)  # forward would say less of what is wrong with it
+        except Exception as error:
+            if side := self.scored.larger(self.size):
+                raise BrokenPromiseError(
+                    f"{raised(error)} at {self.size}x{self.size}; it needs {side} pixels: write smallest = {side}"
+                ) from error
+            raise
+        require_scores(found, count)
+        scores = self.score(self.distorted.clone(), self.images.clone())
         require(bool(scores.isfinite().all()), f"got {scores.tolist()}: return finite scores")
         return ", ".join(f"{score:.4g}" for score in scores.tolist())
+
+    def untouched(self) -> str:
+        """Checks that the input stays as it was."""
+        images, references = self.distorted.clone(), self.images.clone()
+        self.score(images, references)
+        same = torch.equal(images, self.distorted) and torch.equal(references, self.images)
+        require(
+            same, "it writes into the images it was given: begin with images = images.clone(), or write images * 255"
+        )
+        return "unchanged"
+
+    def quiet(self) -> str:
+        """Checks that building the metric and scoring change nothing that other entries share."""
+        return require_quiet(self.watch, "as it is built or scores,", self.usual)
+
+    def tells_apart(self) -> str:
+        """Checks that blur, noise and JPEG change the score at all, and leave it finite."""
+        low, high = self.seen()
+        require(
+            low < high,
+            f"each has the score {low:.4g}: use the images, and multiply them by 255 if it is written for 8-bit values",
+        )
+        return f"{low:.4g} to {high:.4g}"
+
+    def seen(self) -> tuple[float, float]:
+        """Returns the least and the largest score of the photographs, distorted and not."""
+        scores = torch.cat([self.usual(), *(each for level in self.ladder_scores.values() for each in level)])
+        require(bool(scores.isfinite().all()), "a blurred, noisy or JPEG image has none: return finite scores")
+        return scores.min().item(), scores.max().item()
+
+    def ranged(self) -> str:
+        """Checks that scores of photographs fill the declared range, or leave it by a little only."""
+        low, high = self.seen()
+        least, most = self.metric.score_range
+        beyond, filled = max(least - low, high - most) / self.span, (high - low) / self.span
+        where = f"{low:.4g} to {high:.4g}"
+        remedy = "write score_range = ({}, {})".format(*outward(low, high))
+        require(beyond <= FAR, f"scores go from {where}, far outside the declared {least:g} to {most:g}: {remedy}")
+        require(
+            filled >= NARROW,
+            f"scores go from {where}, {filled:.1%} of the declared {least:g} to {most:g}: {remedy}, or multiply the "
+            "images by 255 if it is written for 8-bit values",
+        )
+        return f"{where} of {least:g} to {most:g}"
+
+    def deterministic(self) -> str:
+        """Checks that a second call returns the same bits, and draws nothing that others draw."""
+        if self.metric.random:
+            return "declared random = True"
+        first, second = (self.usual() for _ in range(2))
+        differ = "" if torch.equal(first, second) else f"scores differ by {(first - second).abs().max().item():.2g}"
+        seen = differ or (f"it seeds or draws from {', '.join(drawn)}" if (drawn := draws(self.usual)) else "")
+        require(
+            not seen,
+            f"{seen}{self.in_training()}draw nothing at random (dropout functions need training=False), or from a "
+            "torch.Generator of its own, or write random = True",
+        )
+        return "equal bits"
+
+    def in_training(self) -> str:
+        """Returns how a message goes on to what is to be changed: past the parts in train mode, if there are any."""
+        if not (parts := parts_in_training(self.metric)):
+            return ": "
+        return f"; {', '.join(parts)} in train mode: never call train(), keep networks as attributes or in ModuleList, "
 
     def independent(self) -> str:
         """Checks that an image has the same score alone, in a batch and in another order."""
@@ -63,20 +179,10 @@ class MetricCheck:
         off = max((together - alone).abs().max().item(), (together - turned).abs().max().item()) / self.span
         require(
             off <= TOLERANCE,
-            f"scores differ by {off:.2g} of the range: take no statistics over the batch, or batch_dependent = True",
+            f"scores differ by {off:.2g} of the range{self.in_training()}take no statistics over the batch, or write "
+            "batch_dependent = True",
         )
         return f"differs by {off:.1g} of the range"
-
-    def deterministic(self) -> str:
-        """Checks that a second call returns the same bits."""
-        if self.metric.random:
-            return "declared random = True"
-        first, second = (self.score(self.distorted, self.images) for _ in range(2))
-        require(
-            torch.equal(first, second),
-            f"scores differ by {(first - second).abs().max().item():.2g}: draw nothing at random, or random = True",
-        )
-        return "equal bits"
 
     def gradient(self) -> str:
         """Checks that a finite gradient that is not zero reaches the images."""
@@ -84,11 +190,15 @@ class MetricCheck:
             return "declared differentiable = False"
         images = self.distorted.clone().requires_grad_()
         scores = self.score(images, self.images)
-        require(scores.requires_grad, "none: something detaches it; keep to tensors, or differentiable = False")
-        (slope,) = torch.autograd.grad(scores.sum(), images)
+        require(scores.requires_grad, f"no gradient reaches the images: {NO_GRADIENT}")
+        (slope,) = torch.autograd.grad(scores.sum(), images, allow_unused=True)
+        require(slope is not None, f"no gradient reaches the images: {NO_GRADIENT}")
         require(bool(slope.isfinite().all()), "not finite: guard square roots, logarithms and divisions against zero")
         sizes = slope.abs().flatten(1).amax(dim=1)
-        require(bool((sizes > 0).all()), "zero everywhere: rounding or clipping stops it, or differentiable = False")
+        require(
+            bool((sizes > 0).all()),
+            "zero everywhere: write differentiable = False, or replace rounding, clipping and comparisons",
+        )
         return f"largest {sizes.max().item() / self.span:.2g} of the range"
 
     def climbs(self) -> str:
@@ -103,7 +213,11 @@ class MetricCheck:
             with torch.no_grad():
                 stepped = self.score((self.distorted + step * slope.sign()).clamp(0, 1), self.images)
             gains.append((stepped - scores.detach()).mean().item() / self.span)
-        require(max(gains) > 0, f"the score moves by {max(gains):.2g} of the range: part of the gradient is missing")
+        require(
+            max(gains) > 0,
+            f"the score moves by {max(gains):.2g} of the range, since part of the gradient is missing: detach nothing "
+            "between images and score, or write differentiable = False",
+        )
         return f"raises it by {max(gains):.2g} of the range"
 
     def flat(self) -> str:
@@ -114,20 +228,30 @@ class MetricCheck:
         if self.metric.differentiable:
             (slope,) = torch.autograd.grad(scores.sum(), images, allow_unused=True)
             require(
-                slope is not None and bool(slope.isfinite().all()), "the gradient is not finite: guard against zero"
+                slope is not None and bool(slope.isfinite().all()),
+                "the gradient is not finite: add a small number below the root, in the logarithm or to the divisor",
             )
         return f"score {scores.item():.4g}"
 
     def sizes(self) -> str:
         """Checks that odd sizes are scored, and the smallest that the metric declares."""
         least = self.metric.smallest
-        for height, width in ((least, least), (least + 1, least + 33), (self.size | 1, self.size + 18)):
-            images = self.material(height, width)
-            scores = self.score((images * 0.9 + 0.05).clamp(0, 1), images)
-            require(
-                bool(scores.isfinite().all()), f"not finite at {height}x{width}: set `smallest` to the side it needs"
-            )
+        if fault := self.scored.fault(least):
+            raise BrokenPromiseError(self.scored.remedy(least, fault, self.size))
+        height, width = self.size | 1, self.size + 18
+        if fault := self.scored.fault_at(height, width):
+            raise BrokenPromiseError(f"{fault} at {height}x{width}: {ANY_SIZE}")
         return f"from {least}x{least}"
+
+    def score_size(self, height: int, width: int) -> Scores:
+        """Returns the scores of photographs of a size."""
+        images = self.material(height, width)
+        with torch.no_grad():
+            return self.score(flattened(images), images)
+
+    def of_clips(self) -> list[Promise]:
+        """Returns what only a video metric promises."""
+        return []
 
     def refuses(self) -> str:
         """Checks that values in [0, 255] raise an error, since they would give a wrong score unnoticed."""
@@ -141,91 +265,51 @@ class MetricCheck:
     def ladder(self) -> str:
         """Checks that ever stronger blur, noise and JPEG move the score the declared way."""
         sign = 1 if self.metric.higher_is_better else -1
-        falls = {}
-        for kind, levels in LEVELS.items():
-            with torch.no_grad():
-                scores = [self.score(distorted(self.images, kind, level), self.images) for level in levels]
-            falls[kind] = sign * (scores[0] - scores[-1]).mean().item() / self.span
-        shown = ", ".join(f"{kind} {fall:+.2f}" for kind, fall in falls.items())
-        require(
-            sum(fall > 0 for fall in falls.values()) * 2 > len(falls),
-            f"quality falls by {shown} of the range: turn higher_is_better round",
-        )
-        return f"quality falls by {shown} of the range"
+        falls = {
+            kind: sign * (scores[0] - scores[-1]).mean().item() / self.span
+            for kind, scores in self.ladder_scores.items()
+        }
+        shown = f"quality falls by {', '.join(f'{kind} {fall:+.2f}' for kind, fall in falls.items())} of the range"
+        if 2 * sum(fall > 0 for fall in falls.values()) > len(falls):
+            return shown
+        turned = 2 * sum(fall < 0 for fall in falls.values()) > len(falls)
+        remedy = f"write higher_is_better = {not self.metric.higher_is_better}"
+        require(False, f"{shown}: {remedy if turned else 'score two of the three as worse, as observers do'}")
+        return ""
 
 
-class ClipCheck(MetricCheck):
-    """The checks of one video metric, on photographs that move."""
-
-    metric: VideoMetric
-
-    def material(self, height: int, width: int) -> Images:
-        """Returns clips in which a camera pans over photographs, (3, FRAMES, 3, height, width)."""
-        wide = photographs(height, width + STEP * (FRAMES - 1)).to(self.device)
-        return torch.stack([wide[..., STEP * i : STEP * i + width] for i in range(FRAMES)], dim=1)
-
-    def frames_independent(self) -> str:
-        """Checks that the features of a frame do not depend on its neighbours, since clips are scored in parts."""
-        clip, references = self.distorted[0], self.images[0] if self.metric.full_reference else None
-        with torch.no_grad():
-            together = self.metric.features(clip, references)
-            parts = []
-            for i in range(FRAMES):
-                seen = slice(max(i - self.metric.reference_context, 0), i + 1)
-                parts.append(self.metric.features(clip[i : i + 1], None if references is None else references[seen]))
-            scores = self.metric.pool(torch.stack([together, torch.cat(parts)]))
-        off = (scores[0] - scores[1]).abs().item() / self.span
-        require(
-            off <= TOLERANCE,
-            f"scored frame by frame, a clip differs by {off:.2g} of the range: take what other frames give in `pool`, "
-            "or declare reference_context",
-        )
-        return f"differs by {off:.1g} of the range"
+def seed_all() -> None:
+    """Seeds the random states that all share, so that a random metric is compared on the same draws."""
+    torch.manual_seed(0)
+    np.random.seed(0)
+    random.seed(0)
 
 
-def distorted(images: Images, kind: str, level: int) -> Images:
-    """Returns images, or the frames of clips, each distorted by itself."""
-    clear = [
-        np.asarray((image * 255).round().byte().permute(1, 2, 0).cpu())
-        for image in images.reshape(-1, *images.shape[-3:])
-    ]
-    return to_tensor([distort(pixels, kind, level) for pixels in clear]).reshape(images.shape).to(images.device)
+def outward(low: float, high: float) -> tuple[float, float]:
+    """Returns a range with two digits of its width, and its ends not within the scores."""
+    digits = 1 - math.floor(math.log10(high - low)) if high > low else 0
+    step = 10.0**-digits
+    return round(math.floor(low / step) * step, digits), round(math.ceil(high / step) * step, digits)
 
 
-def distort(pixels: Pixels, kind: str, level: int) -> Pixels:
-    """Returns an image, (H, W, 3) of 8 bits, blurred, with noise or compressed as JPEG.
-
-    Args:
-        pixels: The image.
-        kind: blur, noise, or JPEG.
-        level: The standard deviation of the blur in pixels, that of the noise in 1/255, or the JPEG quality.
-    """
-    image = Image.fromarray(pixels)
-    if kind == "blur":
-        return np.asarray(image.filter(ImageFilter.GaussianBlur(level)))
-    if kind == "noise":
-        noise = np.random.default_rng(0).normal(0, level, pixels.shape)
-        return (pixels + noise).round().clip(0, 255).astype(np.uint8)
-    buffer = io.BytesIO()
-    image.save(buffer, "JPEG", quality=level)
-    return np.asarray(Image.open(buffer))
-
-
-def check_metric(entry: Entry, device: torch.device) -> Iterator[Check]:
-    """Yields what a metric must do and what the check saw.
-
-    Raises:
-        BenchError: If the metric cannot be built.
-    """
-    look = ClipCheck(entry, device) if entry.kind == "video" else MetricCheck(entry, device)
-    yield from checked("return one finite score per image", look.finite)
-    yield from checked("give the same score alone, in a batch and in another order", look.independent)
-    yield from checked("be deterministic", look.deterministic)
-    yield from checked("pass a finite, non-zero gradient to the images", look.gradient)
-    yield from checked("rise along its gradient", look.climbs)
-    yield from checked("stay finite on a flat image", look.flat)
-    yield from checked("accept odd sizes from its smallest on", look.sizes)
-    if isinstance(look, ClipCheck):
-        yield from checked("give a frame the same features whatever its neighbours", look.frames_independent)
-    yield from checked("refuse images outside [0, 1]", look.refuses)
-    yield from checked("move the declared way with blur, noise and JPEG", look.ladder)
+def check_metric(look: MetricCheck) -> Iterator[Check]:
+    """Yields what a metric must do and what the check saw."""
+    told, slope = (*ROOT, APART), (*ROOT, APART, GRADIENT)
+    yield from kept(
+        [
+            Promise(FINITE, look.finite),
+            Promise(UNTOUCHED, look.untouched, (FINITE,)),
+            Promise(QUIET, look.quiet, (FINITE,)),
+            Promise(DETERMINISTIC, look.deterministic, (FINITE, UNTOUCHED, QUIET)),
+            Promise(APART, look.tells_apart, ROOT),
+            Promise("score photographs within its score_range, or close to it", look.ranged, told),
+            Promise("give the same score alone, in a batch and in another order", look.independent, ROOT),
+            Promise(GRADIENT, look.gradient, told),
+            Promise("rise along its gradient", look.climbs, slope),
+            Promise("stay finite on a flat image", look.flat, slope),
+            Promise("accept odd sizes from its smallest on", look.sizes, ROOT),
+            *look.of_clips(),
+            Promise("refuse images outside [0, 1]", look.refuses, ROOT),
+            Promise("move the declared way with blur, noise and JPEG", look.ladder, told),
+        ]
+    )

@@ -9,7 +9,8 @@ from torch import Tensor, nn
 from torch.nn.functional import mse_loss
 
 from metric_robustness.defences.base import Images, RobustTraining
-from metric_robustness.pipeline.contract.base import Check, checked, photographs, require
+from metric_robustness.pipeline.contract.base import QUIET, Check, Promise, kept, photographs, require, require_quiet
+from metric_robustness.pipeline.contract.state import SETTINGS, Watch
 
 STEPS = 12
 
@@ -35,6 +36,7 @@ class TrainingCheck:
     """
 
     def __init__(self, training: RobustTraining, device: torch.device) -> None:
+        self.watch = Watch(SETTINGS)
         self.training, self.device = training, device
         self.images = photographs(64, 80).to(device)
         self.labels = torch.tensor([20.0, 50.0, 80.0], device=device)
@@ -61,6 +63,10 @@ class TrainingCheck:
         reached = [slope is not None and bool(slope.isfinite().all()) for slope in slopes]
         require(all(reached), "some weights have no finite gradient: detach nothing that they made")
         return f"loss {loss.item():.4g}"
+
+    def quiet(self) -> str:
+        """Checks that the loss changes nothing that other entries share."""
+        return require_quiet(self.watch, "as it trains,", lambda: self.loss(self.student(), self.images))
 
     def repeats(self) -> str:
         """Checks that an equal generator gives equal bits."""
@@ -100,10 +106,17 @@ def check_training(training: RobustTraining, of: str, device: torch.device) -> I
         device: Where to compute.
     """
     look = TrainingCheck(training, device)
-    yield from checked(f"return a loss with a gradient to every weight{of}", look.teaches)
-    yield from checked(f"be deterministic, given its generator{of}", look.repeats)
-    yield from checked(f"leave its input untouched{of}", look.untouched)
-    yield from checked(f"return what falls as a metric learns{of}", look.improves)
+    teaches, quiet = f"return a loss with a gradient to every weight{of}", f"{QUIET}{of}"
+    untouched = f"leave its input untouched{of}"
+    yield from kept(
+        [
+            Promise(teaches, look.teaches),
+            Promise(quiet, look.quiet, (teaches,)),
+            Promise(untouched, look.untouched, (teaches, quiet)),
+            Promise(f"be deterministic, given its generator{of}", look.repeats, (teaches, quiet, untouched)),
+            Promise(f"return what falls as a metric learns{of}", look.improves, (teaches, quiet, untouched)),
+        ]
+    )
 
 
 def _error(qualities: Tensor, wanted: Tensor) -> Tensor:

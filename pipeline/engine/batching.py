@@ -139,7 +139,7 @@ def out_of_memory(error: Exception) -> bool:
     return isinstance(error, torch.OutOfMemoryError | MemoryError) or "can't allocate memory" in str(error)
 
 
-def one_line(error: Exception) -> str:
+def one_line(error: BaseException) -> str:
     """Returns an error's type and the first line of its message."""
     message = printable(str(error).strip().partition("\n")[0])
     return f"{type(error).__name__}: {message}" if message else type(error).__name__

@@ -216,18 +216,19 @@ def require_key(cells: list[Cell], key: str) -> None:
         )
 
 
-def work_ahead(cells: list[Cell], inputs: Inputs) -> dict[str, int]:
-    """Returns how many passes over an image each metric has ahead."""
-    work: Counter[str] = Counter()
+def work_ahead(cells: list[Cell], inputs: Inputs) -> dict[tuple[str, str], int]:
+    """Returns how many passes over an image lie ahead, by metric and attack."""
+    work: Counter[tuple[str, str]] = Counter()
     for cell in cells:
+        place = cell.metric.name, cell.attack.name
         attacks = attack_variants(cell.attack, cell.settings)
         stand_ins = {name: {dataset.name: torch.zeros(()) for dataset in inputs.train} for name in attacks}
         for dataset in inputs.datasets:
             distortions = distortions_of(cell.metric, dataset, cell.settings)
             due = attack_passes(cell, attacks, distortions, stand_ins)
-            work[cell.metric.name] += len(dataset.photos) * sum(current.work for current in due)
+            work[place] += len(dataset.photos) * sum(current.work for current in due)
         for attack in attacks.values():
             if isinstance(attack, Universal):
                 sizes = [len(dataset.photos) for dataset in inputs.train]
-                work[cell.metric.name] += 3 * sum(size * attack.passes(size) for size in sizes)
+                work[place] += 3 * sum(size * attack.passes(size) for size in sizes)
     return dict(work)

@@ -37,8 +37,8 @@ OnEvent: TypeAlias = Callable[[Event], None]
 class Listener(Protocol):
     """Follows a run; the terminal's progress is one."""
 
-    def begin(self, work: dict[str, int], cells: int, done: int) -> None:
-        """Gets how many passes over an image each metric has ahead, and how many cells the run has."""
+    def begin(self, work: dict[tuple[str, str], int], cells: int, done: int) -> None:
+        """Gets how many passes over an image lie ahead, by metric and attack, and how many cells the run has."""
 
     def on_event(self, event: Event) -> None:
         """Gets each event."""

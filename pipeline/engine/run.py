@@ -56,7 +56,7 @@ from metric_robustness.pipeline.isolation.starter import starter
 from metric_robustness.pipeline.isolation.watch import LostError, Watched, call, watch
 from metric_robustness.pipeline.isolation.worker import Runnable
 from metric_robustness.pipeline.store.sync import Sync
-from metric_robustness.pipeline.terminal import err
+from metric_robustness.pipeline.terminal import counted, err
 
 
 def run(selection: Selection, settings: Settings, machine: Machine, listener: Listener, *, key: str = "") -> Summary:
@@ -153,14 +153,14 @@ class Job:
     preset: str
 
 
-def _work_ahead(cells: list[Cell], inputs: Inputs, machine: Machine) -> dict[str, int]:
-    """Returns what each metric has ahead; 0 where the attacks' own code cannot tell it: their cells will say why."""
+def _work_ahead(cells: list[Cell], inputs: Inputs, machine: Machine) -> dict[tuple[str, str], int]:
+    """Returns what each cell has ahead; 0 where the attacks' own code cannot tell it: their cells will say why."""
     if not machine.isolated:
         return work_ahead(cells, inputs)
     try:
         return call("the attacks", work_ahead, cells, inputs)
     except LostError:
-        return {cell.metric.name: 0 for cell in cells}
+        return {(cell.metric.name, cell.attack.name): 0 for cell in cells}
 
 
 def _watched(job: Job, at_once: int, on_event: OnEvent) -> Watched:
@@ -221,7 +221,7 @@ def run_metric(job: Job, sync: Sync, on_event: OnEvent) -> None:
         _finish(runner, cell, job, result)
         on_unit()
         excluded = {image: why for images in result.excluded.values() for image, why in images.items()}
-        told = f"{len(excluded)} images excluded" if excluded else ""
+        told = f"{counted(len(excluded), 'image')} excluded" if excluded else ""
         on_event(Event(entry.name, cell.attack.name, 0, "done", told, excluded))
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
@@ -25,6 +24,7 @@ from metric_robustness.pipeline.gitlab.server import (
 )
 from metric_robustness.pipeline.gitlab.unpack import unpack
 from metric_robustness.pipeline.terminal import err
+from metric_robustness.pipeline.tokens import token
 
 JOB = "aggregate"
 FOLDER = "public"  # of the artifacts
@@ -77,7 +77,7 @@ def fetch(
         TransientError: If the server stays away, or the disk is full.
     """
     check_branch(ref)
-    variable = next((name for name in TOKENS if os.environ.get(name, "").strip()), "")
+    variable = next((name for name in TOKENS if token(name)), "")
     source = connect(variable, url=url, project=project) if variable else connect_anonymously(url=url, project=project)
     for count in range(ANSWERS):
         if count:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 
 from gitlab.v4.objects import Project, ProjectMergeRequest, ProjectMergeRequestNote
@@ -10,6 +9,7 @@ from gitlab.v4.objects import Project, ProjectMergeRequest, ProjectMergeRequestN
 from metric_robustness.pipeline.errors import BenchError, TransientError
 from metric_robustness.pipeline.gitlab.server import connect, pause, plain_server_errors
 from metric_robustness.pipeline.terminal import err
+from metric_robustness.pipeline.tokens import token
 
 TOKEN = "BENCHMARK_NOTE_TOKEN"  # noqa: S105  # the variable's name
 MARKER = "<!-- metric-robustness: this note is kept up to date by the pipeline -->"
@@ -36,7 +36,7 @@ def post(markdown: str, merge_request: int, *, url: str = "", project: str = "")
     """
     if merge_request < 1:
         raise BenchError(f"a merge request must have a number from 1; got {merge_request}: give CI_MERGE_REQUEST_IID")
-    if not os.environ.get(TOKEN, "").strip():
+    if not token(TOKEN):
         return f"no note: {TOKEN} is not set; the table is among the job's artifacts"
     source = connect(TOKEN, url=url, project=project)
     body = to_body(markdown)

@@ -16,6 +16,7 @@ from gitlab.v4.objects import Project
 from metric_robustness.pipeline.errors import BenchError, DataError, TransientError
 from metric_robustness.pipeline.gitlab import push
 from metric_robustness.pipeline.gitlab.server import check_branch, connect, pause, plain_server_errors, said
+from metric_robustness.pipeline.tokens import token
 
 TOKEN = "BENCHMARK_PUBLISH_TOKEN"  # noqa: S105  # the variable's name
 FOLDER = "results"
@@ -82,9 +83,9 @@ def publish(
     check_branch(branch)
     wanted = read_tables(tables)
     text = f"{message.replace(SKIP, '').strip()}\n\n{SKIP}"
-    if os.environ.get(TOKEN):
+    if token(TOKEN):
         return _retrying(lambda: _commit(connect(TOKEN, url=url, project=project), branch, wanted, text), branch)
-    if os.environ.get("CI_JOB_TOKEN"):
+    if token("CI_JOB_TOKEN"):
         address = repository or f"{os.environ.get('CI_PROJECT_URL', '')}.git"
         return _retrying(lambda: _push(address, branch, wanted, text), branch)
     raise BenchError(

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 from metric_robustness.pipeline.errors import BenchError, TransientError
 from metric_robustness.pipeline.gitlab.server import NotAllowedError
+from metric_robustness.pipeline.tokens import token
 
 AUTHOR, EMAIL = "metric-robustness", "metric-robustness@noreply.invalid"
 TIMEOUT = 300  # seconds for one command of git
@@ -124,7 +125,7 @@ def _environment(address: str) -> dict[str, str]:
     settings = {"core.hooksPath": os.devnull, "credential.helper": "", "http.followRedirects": "false", "gc.auto": "0"}
     parts = urlsplit(address)
     if parts.scheme in {"http", "https"}:
-        basic = base64.b64encode(f"gitlab-ci-token:{os.environ.get('CI_JOB_TOKEN', '').strip()}".encode()).decode()
+        basic = base64.b64encode(f"gitlab-ci-token:{token('CI_JOB_TOKEN')}".encode()).decode()
         settings[f"http.{parts.scheme}://{parts.netloc}/.extraHeader"] = f"Authorization: Basic {basic}"
     environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
     environment |= {"LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0", "GIT_CONFIG_COUNT": str(len(settings))}

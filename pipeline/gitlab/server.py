@@ -19,6 +19,7 @@ from requests.adapters import HTTPAdapter
 from urllib3.util import Retry
 
 from metric_robustness.pipeline.errors import BenchError, TransientError
+from metric_robustness.pipeline.tokens import token
 
 TRIES = 5
 PAUSE = 0.5  # seconds before the third try, doubled before each later one
@@ -52,14 +53,14 @@ def connect(token_variable: str, *, url: str = "", project: str = "") -> Project
     Raises:
         BenchError: If the token, the address or the project is missing or malformed.
     """
-    token = os.environ.get(token_variable, "").strip()
-    if not token:
+    secret = token(token_variable)
+    if not secret:
         raise BenchError(
             f"{token_variable} must hold a token for the GitLab project; it is not set: see docs/gitlab.md"
         )
-    if not TOKEN.fullmatch(token):  # the error of requests would quote it
+    if not TOKEN.fullmatch(secret):  # the error of requests would quote it
         raise BenchError(f"{token_variable} must be a token of one line; it has blanks in it: set it again")
-    return _open(token_variable, token, url, project)
+    return _open(token_variable, secret, url, project)
 
 
 def connect_anonymously(*, url: str = "", project: str = "") -> Project:

@@ -14,6 +14,7 @@ from rich.table import Table
 
 from metric_robustness.pipeline.errors import BenchError
 from metric_robustness.pipeline.gitlab.server import connect, plain_server_errors
+from metric_robustness.pipeline.tokens import token
 
 TOKEN = "GITLAB_TOKEN"  # noqa: S105  # the variable's name
 SCHEDULE = "nightly benchmark"  # its description, by which the next setup finds it
@@ -194,7 +195,7 @@ def _protected(project: Project, branch: str) -> SetupStep:
 
 def _secret(project: Project, secret: Secret) -> SetupStep:
     """Returns the step of a variable; never shows its token."""
-    given = os.environ.get(secret.name, "").strip()
+    given = token(secret.name)
     wanted = "set, masked" + (", protected" if secret.protected else "")
     flags = {"masked": True, "protected": secret.protected}
     what = secret.name

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-from metric_robustness.pipeline.terminal import HEARTBEAT, err, live
+from metric_robustness.pipeline.engine.pace import Pace, in_words
+from metric_robustness.pipeline.terminal import HEARTBEAT, counted, err, live
 
 if TYPE_CHECKING:
     from metric_robustness.pipeline.engine.progress import Event
@@ -18,11 +18,7 @@ class RunProgress:
     """Shows how a run goes on: a live bar where there can be one; elsewhere a line per cell and a heartbeat."""
 
     def __init__(self, jobs: int) -> None:
-        self.jobs = jobs
-        self.ahead: dict[str, int] = {}  # metric -> passes over an image
-        self.passed: defaultdict[str, int] = defaultdict(int)
-        self.spent: defaultdict[str, float] = defaultdict(float)
-        self.latest: dict[str, float] = {}  # metric -> time of its last event
+        self.jobs, self.pace = jobs, Pace(time.monotonic())
         self.printed = time.monotonic()
         self.progress = Progress(
             BarColumn(bar_width=30),
@@ -40,26 +36,22 @@ class RunProgress:
     def __exit__(self, *_: object) -> None:
         self.progress.stop()
 
-    def begin(self, work: dict[str, int], cells: int, done: int) -> None:
+    def begin(self, work: dict[tuple[str, str], int], cells: int, done: int) -> None:
         """Begins the bar.
 
         Args:
-            work: How many passes over an image each metric has ahead.
+            work: How many passes over an image lie ahead, by metric and attack.
             cells: How many cells have to be run.
             done: How many are up to date already.
         """
-        self.ahead = dict(work)
+        self.pace.begin(work, time.monotonic())
         self.progress.update(self.task, total=cells)
-        self._print(f"{cells} cells to run, {done} up to date")
+        self._print(f"{counted(cells, 'cell')} to run, {done} up to date")
 
     def on_event(self, event: Event) -> None:
         """Moves the bar, or prints a line."""
         now = time.monotonic()
-        self.spent[event.metric] += now - self.latest.get(event.metric, self.printed)
-        self.latest[event.metric] = now
-        self.passed[event.metric] += event.work
-        if event.what != "clear":
-            self.ahead[event.metric] -= event.work
+        self.pace.hear(event, now)
         label = f"{event.metric} {event.what}".rstrip()
         if event.status:
             self.progress.advance(self.task)
@@ -73,13 +65,8 @@ class RunProgress:
 
     def left(self) -> str:
         """Returns the estimated time left, from the pace of each metric so far."""
-        pace = {metric: self.spent[metric] / passed for metric, passed in self.passed.items() if passed}
-        if not pace:
-            return "estimating the time left"
-        typical = sum(pace.values()) / len(pace)
-        seconds = sum(max(work, 0) * pace.get(metric, typical) for metric, work in self.ahead.items())
-        minutes, seconds = divmod(round(seconds / self.jobs), 60)
-        return f"{minutes}:{seconds:02} left"
+        seconds = self.pace.left(time.monotonic())
+        return "estimating the time left" if seconds is None else f"{in_words(seconds / self.jobs)} left"
 
     def _print(self, line: str) -> None:
         self.progress.console.print(line, markup=False, soft_wrap=True)
@@ -94,7 +81,7 @@ class Unheard:
 
     def __exit__(self, *_: object) -> None: ...
 
-    def begin(self, work: dict[str, int], cells: int, done: int) -> None:
+    def begin(self, work: dict[tuple[str, str], int], cells: int, done: int) -> None:
         """Ignores it."""
 
     def on_event(self, event: Event) -> None:

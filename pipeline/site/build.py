@@ -18,10 +18,8 @@ from metric_robustness.pipeline.scoring.board.leaderboard import Leaderboard, Se
 from metric_robustness.pipeline.scoring.board.records import BUDGET
 from metric_robustness.pipeline.scoring.board.standing import Standing
 from metric_robustness.pipeline.scoring.read.cells import StoredCell, find_cells, read_cell
-from metric_robustness.pipeline.scoring.scores.defences import defended
 from metric_robustness.pipeline.scoring.scores.effects import LEVEL_ERROR
-from metric_robustness.pipeline.scoring.scores.ranges import read_ranges
-from metric_robustness.pipeline.scoring.tables.write import about_defences
+from metric_robustness.pipeline.scoring.tables.write import what_defences_did
 from metric_robustness.pipeline.site import downloads
 from metric_robustness.pipeline.site.accuracy import Accuracy, accuracy
 from metric_robustness.pipeline.site.addresses import address
@@ -89,7 +87,8 @@ def write_site(board: Leaderboard, source: Path, out: Path, ranges: Path | None 
     write_atomically(out / "rows.zip", downloads.zip_rows([path for path, _ in found], source))
     write_atomically(out / "citation.bib", citation)
     attacks = _attacks(board, stamped.values())
-    defences = list(defence_maps(defended(about_defences([source]), read_ranges(ranges))))
+    lines, missing = what_defences_did([source], ranges)
+    defences = list(defence_maps(lines))
     pages = Pages(
         out,
         board=board,
@@ -111,7 +110,9 @@ def write_site(board: Leaderboard, source: Path, out: Path, ranges: Path | None 
     for name, attack in attacks.items():
         pages.write(address("attacks", name), "attack.html", view=attack)
     shown = list(views(board))
-    pages.write("index.html", "ranking.html", views=shown, controls=controls(board, shown), proof=proof)
+    pages.write(
+        "index.html", "ranking.html", views=shown, controls=controls(board, shown), proof=proof, without_bare=missing
+    )
     pages.write("heatmap.html", "heatmap.html")
     pages.write("attacks.html", "attacks.html", attacks=attacks)
     rated = [accuracy(board, section) for section in board.sections]

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import re
 from pathlib import Path
 
 from metric_robustness.pipeline.errors import BenchError
 from metric_robustness.pipeline.store.signature import Signature
 from metric_robustness.pipeline.store.store import FolderStore, Store
+from metric_robustness.pipeline.tokens import token
 
 API = re.compile(r"(?P<url>https?://[^\s]+?)/api/v4/projects/(?P<project>[^/\s]+)/?")
 TOKENS = ("CI_JOB_TOKEN", "GITLAB_TOKEN")  # the first that is set is used
@@ -24,7 +24,7 @@ def open_store(address: str) -> Store:
         BenchError: If it is neither, no token is set for the project, or the key cannot be used.
     """
     store = _open(address)
-    store.signature = Signature.of()
+    store.signature = Signature.of_environment()
     return store
 
 
@@ -33,7 +33,7 @@ def _open(address: str) -> Store:
         from metric_robustness.pipeline.gitlab.server import connect  # noqa: PLC0415
         from metric_robustness.pipeline.store.gitlab_packages import PackageStore  # noqa: PLC0415  # a folder needs no client of GitLab
 
-        variable = next((name for name in TOKENS if os.environ.get(name)), TOKENS[0])
+        variable = next((name for name in TOKENS if token(name)), TOKENS[0])
         return PackageStore(connect(variable, url=found["url"], project=found["project"]))
     if "://" in address or not address.strip():
         raise BenchError(

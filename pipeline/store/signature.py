@@ -7,11 +7,10 @@ object without a signature counts as not there; where it is not, as on a laptop,
 from __future__ import annotations
 
 import hmac
-import os
 import re
-from collections.abc import Mapping
 
 from metric_robustness.pipeline.errors import BenchError
+from metric_robustness.pipeline.tokens import token
 
 VARIABLE = "BENCHMARK_STORE_KEY"
 KEY = re.compile(r"[0-9a-zA-Z_-]{32,}")
@@ -29,13 +28,13 @@ class Signature:
         self.keys = keys
 
     @classmethod
-    def of(cls, environment: Mapping[str, str] = os.environ) -> Signature:
+    def of_environment(cls) -> Signature:
         """Returns the signature that the variable stands for, one key or several with commas.
 
         Raises:
             BenchError: If a key is too short, or holds other signs.
         """
-        text = environment.get(VARIABLE, "").strip()
+        text = token(VARIABLE)
         keys = tuple(key.strip() for key in text.split(",")) if text else ()
         if not all(map(KEY.fullmatch, keys)):
             raise BenchError(

@@ -12,6 +12,7 @@ from threading import Event
 from typing import NamedTuple
 from urllib.parse import quote
 
+from metric_robustness.pipeline import tokens
 from metric_robustness.pipeline.errors import BenchError, DataError, Exit, TransientError
 from metric_robustness.pipeline.files import file_digest
 from metric_robustness.pipeline.weights import sums
@@ -308,7 +309,7 @@ def token() -> str:
     """Returns the user's token of the Hugging Face hub, or nothing."""
     from huggingface_hub import get_token  # noqa: PLC0415  # half a second
 
-    return get_token() or ""
+    return tokens.token("HF_TOKEN") or get_token() or ""
 
 
 def _failure(need: Need, error: BenchError) -> FetchResult:

@@ -13,7 +13,7 @@ from urllib.parse import quote
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from metric_robustness.pipeline.catalogue.weight_paths import hub_file
-from metric_robustness.pipeline.errors import BenchError
+from metric_robustness.pipeline.errors import BenchError, invalid
 from metric_robustness.pipeline.files import parse_yaml
 from metric_robustness.pipeline.weights.network import HUB, hub
 
@@ -111,6 +111,4 @@ def _load(path: Path, _changed: int) -> _Manifest:
     try:
         return _Manifest.model_validate(parse_yaml(path))
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))
-        raise BenchError(f"{path.name} must follow its form; at {where}: {first['msg']}: correct it") from error
+        raise BenchError(f"{path.name} must follow its form; got {invalid(error)}: correct it") from error

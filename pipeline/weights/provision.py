@@ -22,7 +22,8 @@ def missing(entry: Entry) -> str:
     if entry.network.trained and entry.network.fields["weights"][-1] in absent:
         return f"{entry.network.name} was not trained yet: see python -m pipeline train --help"
     if any(weight.startswith("weights/") for weight in absent):
-        return f"{absent[0]} is missing from the checkout: restore it with git"
+        lost = next(weight for weight in absent if weight.startswith("weights/"))
+        return f"{lost} is missing from the checkout: put the file into {entry.folder}/weights, or restore it with git"
     if reason := offline():
         names = " ".join(part.name for part in entry.parts)
         return (

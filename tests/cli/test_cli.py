@@ -71,7 +71,7 @@ def test_list_tells_kind_direction_range_access_and_needs(laboratory):
     assert lines["distance"][:3] == ["distance", "FR", "lower"]
     assert lines["noise"][:4] == ["noise", "base", "black", "control"]
     assert [lines[count][1] for count in "40"] == ["metrics", "defences"]
-    assert {"18 attacks", "7 datasets"} <= set(answer.stdout.splitlines())
+    assert {"18 attacks", "7 data sets"} <= set(answer.stdout.splitlines())
 
 
 def test_list_filters_and_prints_json(laboratory):
@@ -110,7 +110,7 @@ def test_check_tells_what_to_change_and_fails(tree):
     file.write_text(file.read_text().replace("higher_is_better = True", "higher_is_better = False"))
     answer = tree.call("check", "wrong_way", "fgsm")
     assert answer.returncode == 3
-    assert "turn higher_is_better round" in " ".join(answer.stdout.split())
+    assert "write higher_is_better = " in " ".join(answer.stdout.split())
     assert "attacks/fgsm.py" in answer.stdout
     told = [json.loads(line) for line in tree.call("check", "wrong_way", "--json").stdout.splitlines()]
     assert {check["status"] for check in told[0]["checks"]} == {"passed", "failed"}

@@ -19,6 +19,10 @@ COMPANIONS = "give the same score alone, in a batch and in another order"
 DETERMINISTIC = "be deterministic"
 GRADIENT = "pass a finite, non-zero gradient to the images"
 CLIMBS = "rise along its gradient"
+APART = "tell photographs from distorted ones"
+RANGE = "score photographs within its score_range, or close to it"
+QUIET = "leave the process as it found it"
+ENDS = "be checked to the end"
 FLAT = "stay finite on a flat image"
 SIZES = "accept odd sizes from its smallest on"
 STRANGERS = "give a frame the same features whatever its neighbours"
@@ -51,27 +55,32 @@ METRIC = """
             error = (images - references).square().mean(dim=(1, 2, 3))
             return -10 * (error + 1e-6).log10()
 """
-EVERYTHING_SCORED = {FINITE, COMPANIONS, DETERMINISTIC, GRADIENT, CLIMBS, FLAT, SIZES, DIRECTION}
 BROKEN_METRICS = {
     "sound": ("", "", set()),
-    "one_score_per_batch": ("log10()", "log10().mean()", EVERYTHING_SCORED),
+    "one_score_per_batch": ("log10()", "log10().mean()", {FINITE}),
     "mean_of_the_batch": ("log10()", "log10().mean().expand(len(error))", {COMPANIONS}),
     "less_the_batch_mean": ("(error + 1e-6)", "(error - 0.1 * error.mean() + 1e-3)", {COMPANIONS}),
     "by_place_in_the_batch": ("log10()", "log10() + torch.arange(len(error))", {COMPANIONS}),
-    "random": ("log10()", "log10() + torch.rand(len(error))", {COMPANIONS, DETERMINISTIC}),
+    "random": ("log10()", "log10() + torch.rand(len(error))", {DETERMINISTIC}),
     "declared_random": (
         "(10.0, 50.0)",
         "(10.0, 50.0)\n        random = True\n\n        def _scores(self, images, references):"
         "\n            return super()._scores(images, references) + 1e-3 * torch.rand(len(images))",
         set(),
     ),
-    "detached": ("(images -", "(images.detach() -", {GRADIENT, CLIMBS, FLAT}),
+    "detached": ("(images -", "(images.detach() -", {GRADIENT}),
     "half_detached": ("log10()", "log10().detach() + 5 * error", {CLIMBS}),
-    "rounded": ("error =", "images = (images * 255).round() / 255\n            error =", {GRADIENT, CLIMBS}),
-    "upside_down": ("-10", "10", {DIRECTION}),
+    "rounded": ("error =", "images = (images * 255).round() / 255\n            error =", {GRADIENT}),
+    "upside_down": ("-10", "10", {RANGE, DIRECTION}),
     "nan_on_flat": ("log10()", "log10() + 0 / images.var(dim=(1, 2, 3))", {FLAT}),
     "infinite_slope_on_flat": ("log10()", "log10() + 0.1 * images.var(dim=(1, 2, 3)).sqrt()", {FLAT}),
-    "nan": ("log10()", "log10() * float('nan')", EVERYTHING_SCORED),
+    "nan": ("log10()", "log10() * float('nan')", {FINITE}),
+    "writes_into_its_input": ("error =", "images.mul_(0.9)\n            error =", {UNTOUCHED}),
+    "same_for_all": ("log10()", "log10() * 0 + 20", {APART}),
+    "seeds": ("error =", "torch.manual_seed(1)\n            error =", {DETERMINISTIC}),
+    "another_unit": ("-10 *", "-1000 *", {RANGE}),
+    "ten_percent_too_far": ("(10.0, 50.0)", "(17.0, 50.0)", set()),
+    "a_thousandth_of_its_range": ("(10.0, 50.0)", "(0.0, 5000.0)", {RANGE}),
     "even_sides_only": ("(images -", "(images.unflatten(3, (-1, 2)).flatten(3) -", {SIZES}),
     "own_forward": (
         "        def score",
@@ -115,7 +124,7 @@ BROKEN_CLIP_METRICS = {
     ),
     "context_not_declared": ("reference_context = 1", "reference_context = 0", {STRANGERS}),
     "mean_of_the_batch": ("mean(dim=1)\n", "mean(dim=1).mean().expand(len(features))\n", {COMPANIONS}),
-    "one_frame_only": ("mean(dim=1)\n", "mean(dim=1).detach() + 0 * features[:, 0, 0]\n", {GRADIENT, CLIMBS}),
+    "one_frame_only": ("mean(dim=1)\n", "mean(dim=1).detach() + 0 * features[:, 0, 0]\n", {GRADIENT}),
 }
 
 ATTACK = """
@@ -158,7 +167,7 @@ BROKEN_ATTACKS = {
     "random": (
         "return images",
         "return images + torch.rand_like(images) * self.eps",
-        {ATTACK_COMPANIONS, DETERMINISTIC},
+        {DETERMINISTIC},
     ),
     "in_place": (
         "clear = images.clone()",
@@ -173,6 +182,7 @@ BROKEN_ATTACKS = {
     "divides_by_its_budget": ("self.eps / 4", "self.eps**2 / self.eps / 4", {NOTHING}),
     "black_with_gradients": ('"white"', '"black"', {HONEST}),
     "spends_more": ("range(4)", "range(5)", {SPENDS}),
+    "changes_threads": ("clear = images", "torch.set_num_threads(3)\n            clear = images", {QUIET}),
     "no_formula": ("formula =", "wording =", {FORMULA}),
     "formula_of_two_lines": ("clip(y + (eps / 4)", "clip(y\\n + (eps / 4)", {FORMULA}),
     "no_source": ("https://example.org", "a shelf", {SOURCE}),
@@ -180,6 +190,24 @@ BROKEN_ATTACKS = {
     "no_budget": ("def budget", "def costs", {LOADS}),
     "does_not_import": ("import torch", "import torch\nimport no_such_package", {LOADS}),
 }
+
+# What an entry may not change, each with a line that changes it.
+SHARED = {
+    "default dtype": "torch.set_default_dtype(torch.float64)",
+    "grad mode": "torch.set_grad_enabled(False)",
+    "deterministic": "torch.backends.cudnn.benchmark = True",
+    "threads": "torch.set_num_threads(3)",
+    "working directory": "os.chdir('/')",
+    "environment (OF_MINE)": "os.environ['OF_MINE'] = '1'",
+    "warnings filters": "warnings.simplefilter('ignore')",
+    "error handling": "np.seterr(all='raise')",
+}
+BROKEN_AT_IMPORT = SHARED | {
+    "torch's random": "torch.manual_seed(3)",
+    "NumPy's random": "np.random.seed(3)",
+    "Python's random": "random.seed(3)",
+}
+SCORES = "            return -10"
 
 
 @pytest.fixture(scope="module")
@@ -197,6 +225,13 @@ def verdicts(tmp_path_factory):
             assert old in text
             file = tree.write(f"{place}_{name}.py", text.replace(old, new, 1) if old else text)
             names.append(file.stem)
+    for number, line in enumerate(BROKEN_AT_IMPORT.values()):
+        started = "import os, random, warnings\n    import numpy as np\n    import torch\n"
+        text = METRIC.replace("import torch\n", started)
+        names.append(
+            tree.write(f"metrics/i_{number}.py", text.replace("\n\n    class", f"\n\n    {line}\n\n    class")).stem
+        )
+        names.append(tree.write(f"metrics/c_{number}.py", text.replace(SCORES, f"            {line}\n{SCORES}")).stem)
     told = tree.call("check", *names, "--json")
     assert told.returncode == 3, told.stderr
     return {found["name"]: found["checks"] for found in map(json.loads, told.stdout.splitlines())}
@@ -244,6 +279,14 @@ def test_a_broken_video_metric_fails_what_it_breaks_and_nothing_else(verdicts, n
 @pytest.mark.parametrize("name", BROKEN_ATTACKS)
 def test_a_broken_attack_fails_what_it_breaks_and_nothing_else(verdicts, name):
     assert red(verdicts[f"a_{name}"]) == BROKEN_ATTACKS[name][2], verdicts[f"a_{name}"]
+
+
+@pytest.mark.parametrize("state", BROKEN_AT_IMPORT)
+@pytest.mark.parametrize("when", ["imported", "scores"])
+def test_an_entry_that_changes_what_all_share_is_told_what(verdicts, state, when):
+    checks = verdicts[f"{'i' if when == 'imported' else 'c'}_{list(BROKEN_AT_IMPORT).index(state)}"]
+    assert red(checks) == {QUIET if state in SHARED or when == "imported" else DETERMINISTIC}, checks
+    assert [state in check["seen"] for check in checks if check["status"] == "failed"] == [True]
 
 
 def test_every_promise_is_broken_by_someone(verdicts):

@@ -18,6 +18,7 @@ DETERMINISTIC = "be deterministic, given its noise"
 RANDOM = "be random if and only if it says so"
 UNTOUCHED = "leave its input untouched"
 GRADIENT = "pass a gradient, or let attacks go straight through"
+QUIET = "leave the process as it found it"
 ALIGNED = "show the same as the clear images once aligned"
 LOADS = "be one file with a title, one class and literal metadata, that loads"
 
@@ -54,7 +55,7 @@ BROKEN = {  # name: old code, new code, the promises that it breaks, a part of t
     "own_generator": (
         "images * self.share",
         "images * self.share + 0.01 * torch.rand_like(images)",
-        {BATCH, DETERMINISTIC, RANDOM},
+        {DETERMINISTIC},
         "draw from `noise`, and only there",
     ),
     "random_and_silent": (
@@ -64,7 +65,13 @@ BROKEN = {  # name: old code, new code, the promises that it breaks, a part of t
         "another draw changes it",
     ),
     "said_to_be_random": ("presets = {}", "random = True", {RANDOM}, "another draw changes nothing"),
-    "in_place": ("images * self.share", "images.mul_(0.9)", {UNTOUCHED, GRADIENT}, "a copy"),
+    "in_place": ("images * self.share", "images.mul_(0.9)", {UNTOUCHED}, "a copy"),
+    "changes_threads": (
+        "images * self.share",
+        "images if torch.set_num_threads(3) else images * self.share",
+        {QUIET},
+        "torch's number of threads",
+    ),
     "rounds": ("images * self.share", "images.round()", {GRADIENT}, "declare differentiable = False"),
     "detached": ("images * self.share", "images.detach()", {GRADIENT}, "declare differentiable = False"),
     "infinite_slope": ("images * self.share", "(images - images.amin()).sqrt()", {GRADIENT}, "not finite"),
@@ -115,5 +122,5 @@ def test_every_defence_keeps_the_contract(entry: Entry) -> None:
     checks = check_entry(entry)
     assert [check for check in checks if check.status == "failed"] == []
     assert any(check.status == "skipped" for check in checks) == bool(entry.missing_weights())
-    presets, promises = len(entry.fields["presets"]), 4 if entry.kind == "training" else 7
+    presets, promises = len(entry.fields["presets"]), 5 if entry.kind == "training" else 8
     assert entry.missing_weights() or len(checks) == 1 + promises * (1 + presets)

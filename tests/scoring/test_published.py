@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from metric_robustness.pipeline.catalogue import lookup
 from metric_robustness.pipeline.errors import BenchError
 from metric_robustness.pipeline.scoring.read.rows import read_rows
 from metric_robustness.pipeline.scoring.scores.robustness import robustness, subset_scale, terms
@@ -48,8 +49,18 @@ def test_without_a_range_scaling_is_by_subset_and_says_so(published, tmp_path):
     report = score_paths([path], ranges=none)
     assert report.to_json() == score_paths([path], "subset").to_json()
     assert any("no range is known" in note for note in report.notes)
+    unknown = tmp_path / "ifgsm_nobodys_test.csv"
+    unknown.write_bytes(path.read_bytes())
     with pytest.raises(BenchError, match="--scaling subset"):
-        score_paths([path], "fixed", ranges=none)
+        score_paths([unknown], "fixed", ranges=none)
+
+
+def test_fixed_scaling_takes_the_declared_range_where_none_was_measured(published, tmp_path):
+    report = score_paths([published / "ifgsm_maniqa_test.csv"], "fixed", ranges=tmp_path / "ranges.csv")
+    got = json.loads(report.to_json())["ifgsm|NIPS"]
+    low, high = lookup.find("metrics", "maniqa").fields["score_range"]
+    assert got["absolute_gain"] == pytest.approx((got["attacked_mean"] - got["clear_mean"]) / (high - low))
+    assert any(f"declared range, {low:g} to {high:g}, higher is better" in note for note in report.notes)
 
 
 def test_a_measured_range_is_used(published, tmp_path):

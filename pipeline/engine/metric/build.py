@@ -27,7 +27,9 @@ def build_defences(entry: Entry) -> dict[str, Defence]:
         return {"": default} | {name: replace(default, **changes) for name, changes in default.presets.items()}
     except BenchError:
         raise
-    except Exception as error:  # whatever a contributor's code raises costs only its own cells
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # whatever a contributor's code raises, sys.exit too, costs only its own cells
         raise DataError(f"{entry.name} cannot be built: {one_line(error)}") from error
 
 
@@ -93,5 +95,7 @@ def build_metric(entry: Entry, device: torch.device) -> Metric:
         return metric
     except BenchError:
         raise
-    except Exception as error:  # whatever a contributor's code raises costs only its own cells
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # whatever a contributor's code raises, sys.exit too, costs only its own cells
         raise DataError(f"{entry.name} cannot be built: {one_line(error)}") from error

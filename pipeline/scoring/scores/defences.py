@@ -99,6 +99,26 @@ def defended(cells: Iterable[StoredCell], ranges: Ranges) -> list[Defended]:
     return sorted(_flagged({line.case: line for line in lines}), key=lambda line: _order(line.case))
 
 
+def without_bare(cells: Iterable[StoredCell]) -> list[str]:
+    """Returns a line for each defended metric whose rows cannot be compared with the bare metric's: what to run."""
+    usable = [cell for cell in cells if cell.status == "done" and cell.stamp]
+    bare = {
+        (cell.metric, dataset)
+        for cell in usable
+        for dataset in (*cell.rows["dataset"].unique(), *cell.defended["dataset"].unique())
+    }
+    lines = {}
+    for cell in usable:
+        metric, _, defence = cell.metric.rpartition("+")
+        lost = [dataset for dataset in cell.rows["dataset"].unique() if metric and (metric, dataset) not in bare]
+        if lost:
+            lines[metric, defence] = (
+                f"{cell.metric} on {', '.join(lost)}: the bare metric was not run, so what the defence is worth is "
+                f"unknown: add run --metrics {metric} --attacks {cell.attack}, with the same --dataset and --out"
+            )
+    return list(lines.values())
+
+
 def _attacked(case: Case) -> tuple[str, ...]:
     return (case.metric, case.attack, case.dataset)
 

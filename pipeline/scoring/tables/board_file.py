@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,16 @@ OF_METRIC = {"worst_on", "curve", "fall_rank", "fall", "swing", "spared"}
 
 
 def default_folder() -> Path:
-    """Returns the folder of the newest tables below build/, or results/ where there are none."""
-    built = sorted((places.project() / "build").glob("*/leaderboard.json"), key=lambda file: file.stat().st_mtime_ns)
-    return built[-1].parent if built else places.results()
+    """Returns the one folder of tables below build/, or results/ where there is none.
+
+    Raises:
+        BenchError: If there are several: the newest need not be the one that is meant.
+    """
+    built = sorted(file.parent for file in (places.project() / "build").glob("*/leaderboard.json"))
+    if len(built) > 1:
+        named = ", ".join(os.path.relpath(folder) for folder in built)
+        raise BenchError(f"there must be one folder to read; there are {named}: name one with --from")
+    return built[0] if built else places.results()
 
 
 def read_board(folder: Path) -> Facts:

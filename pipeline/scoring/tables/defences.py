@@ -5,7 +5,11 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
 
 from metric_robustness.pipeline.scoring.scores.defences import NONE, Case, CertifiedInterval, Clean, Defended, Opinions
 from metric_robustness.pipeline.scoring.tables.format import digits, with_margin
@@ -51,18 +55,40 @@ def defences_csv(lines: Sequence[Defended]) -> str:
     return text.getvalue()
 
 
-def defences_md(lines: Sequence[Defended]) -> str:
-    """Returns defences.md, for people: a table per metric, data set and attack, best defence first."""
+def defences_md(lines: Sequence[Defended], missing: Sequence[str] = ()) -> str:
+    """Returns defences.md, for people: a table per metric, data set and attack, best defence first; what is missing."""
     parts = ["# Defences"]
-    for place in dict.fromkeys(map(_table_of, lines)):
-        own = [line for line in lines if _table_of(line) == place]
-        parts.append("## {} on {}, attacked by {}".format(*place[:3]) + (f" ({place[3]})" if place[3] else ""))
+    for title, own in _tables(lines):
+        parts.append(f"## {title}")
         rated = any(not math.isnan(line.opinions.srocc_clear) for line in own)
         header = [*HEADER, *(RATED if rated else ()), ""]
         parts.append(table(header, _rows(own, rated=rated)))
         parts += [_certificate(line) for line in own if line.certificate.radius >= 0]
+    if missing:
+        parts += ["## What is missing", "\n".join(f"- {line}" for line in missing)]
     parts += ["## What the numbers mean", MEANING]
     return "\n\n".join(part.strip("\n") for part in parts) + "\n"
+
+
+def print_defences(lines: Sequence[Defended], missing: Sequence[str], console: Console) -> None:
+    """Prints the columns of defences.md that a terminal has room for, and what is missing."""
+    for title, own in _tables(lines):
+        console.print(Text(title, style="bold"))
+        shown = Table(box=None, pad_edge=False)
+        for heading in (*HEADER[:3], HEADER[4]):
+            shown.add_column(heading, justify="left" if heading == "defence" else "right", overflow="fold")
+        for defence, unaware, aware, _, clean, *_ in _rows(own, rated=False):
+            shown.add_row(Text(defence), unaware, aware, clean)
+        console.print(shown)
+    for line in missing:
+        console.print(Text(line, style="yellow"), soft_wrap=True)
+
+
+def _tables(lines: Sequence[Defended]) -> Iterator[tuple[str, list[Defended]]]:
+    """Yields the heading and the lines of each table."""
+    for place in dict.fromkeys(map(_table_of, lines)):
+        title = "{} on {}, attacked by {}".format(*place[:3]) + (f" ({place[3]})" if place[3] else "")
+        yield title, [line for line in lines if _table_of(line) == place]
 
 
 def _table_of(line: Defended) -> tuple[str, ...]:

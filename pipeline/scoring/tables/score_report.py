@@ -14,6 +14,7 @@ import pandas as pd
 from rich.table import Table
 from rich.text import Text
 
+from metric_robustness.pipeline.catalogue import lookup
 from metric_robustness.pipeline.errors import BenchError, DataError
 from metric_robustness.pipeline.scoring.read.cells import StoredCell, read_cells
 from metric_robustness.pipeline.scoring.scores.ranges import Ranges, fixed_scale, measured_scale, read_ranges
@@ -167,10 +168,17 @@ def _fixed(
     if cell.stamp:
         return fixed_scale(cell.stamp, ranges)
     scale = measured_scale(cell.metric, ranges, higher_is_better=higher_is_better)
+    entry = lookup.entries("metrics").get(cell.metric) if scale is None and scaling == "fixed" else None
+    if entry and not entry.problem:
+        better = higher_is_better and bool(entry.fields["higher_is_better"])
+        low, high = entry.fields["score_range"]
+        scale = ScoreScale(low, high, better, "declared")
+        word = "higher" if better else "lower"
+        notes.append(f"{_where(cell)}: scaled by the declared range, {low:g} to {high:g}, {word} is better")
     if scale is None and scaling == "fixed":
         raise BenchError(
-            f"the range of {cell.metric} must be known for fixed scaling; {cell.path.name} has no stamp: "
-            "add --scaling subset"
+            f"the range of {cell.metric} must be known for fixed scaling; {cell.path.name} has no stamp, and no "
+            "metric has this name: add --scaling subset"
         )
     if scale is None:
         notes.append(f"{_where(cell)}: no range is known, so it is scored with --scaling subset")

@@ -42,7 +42,7 @@ def new_table(*headings: str) -> Table:
     """Returns a table without rows."""
     table = Table(box=None, pad_edge=False)
     for heading in headings:
-        table.add_column(heading, justify="right" if heading in NUMBERS else "left")
+        table.add_column(heading, justify="right" if heading in NUMBERS else "left", overflow="fold")
     return table
 
 

@@ -32,9 +32,9 @@ def _table(section: Section, columns: str) -> Table:
     names = list(getattr(section, columns))
     table = Table(box=None)
     table.add_column("rank", justify="right")
-    table.add_column("metric")
+    table.add_column("metric", overflow="fold")
     for heading in ("worst case", *names):
-        table.add_column(heading, justify="right")
+        table.add_column(heading, justify="right", overflow="fold")
     for standing in section.standings:
         worst = standing.effects.worst
         of: Mapping[str, Effect] = getattr(standing.effects, columns)

@@ -13,15 +13,15 @@ from metric_robustness.pipeline.scoring.board.leaderboard import Leaderboard, bu
 from metric_robustness.pipeline.scoring.board.record_cache import read_records
 from metric_robustness.pipeline.scoring.processes import Processes
 from metric_robustness.pipeline.scoring.read.cells import StoredCell, find_cells, read_cell
-from metric_robustness.pipeline.scoring.scores.defences import defended
+from metric_robustness.pipeline.scoring.scores.defences import Defended, defended, without_bare
 from metric_robustness.pipeline.scoring.scores.ranges import read_ranges
 from metric_robustness.pipeline.scoring.tables.csv_json import leaderboard_csv, leaderboard_json, scores_csv
-from metric_robustness.pipeline.scoring.tables.defences import defences_csv, defences_md
+from metric_robustness.pipeline.scoring.tables.defences import defences_csv, defences_md, print_defences
 from metric_robustness.pipeline.scoring.tables.excluded import excluded_csv
 from metric_robustness.pipeline.scoring.tables.markdown import to_markdown
 from metric_robustness.pipeline.scoring.tables.terminal import print_leaderboard
 
-__all__ = ["about_defences", "print_leaderboard", "write_tables"]
+__all__ = ["about_defences", "print_defences", "print_leaderboard", "what_defences_did", "write_tables"]
 
 
 def write_tables(folders: Sequence[Path], out: Path, ranges: Path | None = None) -> Leaderboard:
@@ -49,9 +49,11 @@ def write_tables(folders: Sequence[Path], out: Path, ranges: Path | None = None)
     write_atomically(out / "leaderboard.md", to_markdown(board))
     write_atomically(out / "leaderboard.csv", leaderboard_csv(board))
     write_atomically(out / "leaderboard.json", leaderboard_json(board))
-    if lines := defended(about_defences(folders), read_ranges(ranges)):
+    lines, missing = what_defences_did(folders, ranges)
+    if lines:
         write_atomically(out / "defences.csv", defences_csv(lines))
-        write_atomically(out / "defences.md", defences_md(lines))
+    if lines or missing:
+        write_atomically(out / "defences.md", defences_md(lines, missing))
     return board
 
 
@@ -60,6 +62,12 @@ def require_no_other_rows(out: Path, folders: Sequence[Path] = ()) -> None:
     own = {folder.resolve() for folder in folders}
     if out.resolve() not in own and any(map(read_stamp, out.glob("[!.]*/[!.]*.json"))):
         raise BenchError(f"{out} holds the rows of another run, whose tables it keeps: choose another --out")
+
+
+def what_defences_did(folders: Sequence[Path], ranges: Path | None = None) -> tuple[list[Defended], list[str]]:
+    """Returns the lines of the tables of defences, and what must be run for those that are missing."""
+    cells = about_defences(folders)
+    return defended(cells, read_ranges(ranges)), without_bare(cells)
 
 
 def about_defences(folders: Sequence[Path]) -> list[StoredCell]:
