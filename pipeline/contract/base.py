@@ -13,7 +13,7 @@ from metric_robustness.pipeline.contract.advice import advice, raised
 from metric_robustness.pipeline.contract.state import RANDOM, SETTINGS, Watch, draw
 from metric_robustness.pipeline.data.dataset import open_dataset
 from metric_robustness.pipeline.data.images import decode, to_tensor
-from metric_robustness.pipeline.data.video import Pixels
+from metric_robustness.pipeline.data.videos.video import Pixels
 
 
 class Check(NamedTuple):

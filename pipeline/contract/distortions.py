@@ -9,7 +9,7 @@ from PIL import Image, ImageFilter
 
 from metric_robustness.metrics.base import Images
 from metric_robustness.pipeline.data.images import to_tensor
-from metric_robustness.pipeline.data.video import Pixels
+from metric_robustness.pipeline.data.videos.video import Pixels
 
 LEVELS = {"blur": (1, 2, 4), "noise": (8, 20, 45), "JPEG": (40, 15, 5)}  # sigma in pixels, sigma of 255, quality
 

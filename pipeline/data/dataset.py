@@ -10,13 +10,13 @@ from pathlib import Path
 
 from metric_robustness.pipeline import config
 from metric_robustness.pipeline.data import pins
-from metric_robustness.pipeline.data.colours import VideoError
 from metric_robustness.pipeline.data.listing import VIDEOS, as_text
 from metric_robustness.pipeline.data.opinions import Opinion, csv_of, read_opinions
-from metric_robustness.pipeline.data.still import MOST_PIXELS, Still, StillError, too_large
-from metric_robustness.pipeline.data.still import examine as examine_still
+from metric_robustness.pipeline.data.stills.still import MOST_PIXELS, Still, StillError, too_large
+from metric_robustness.pipeline.data.stills.still import examine as examine_still
 from metric_robustness.pipeline.data.units import Members, Unit, chosen, require_all, units_below, units_of
-from metric_robustness.pipeline.data.video import Video, examine
+from metric_robustness.pipeline.data.videos.colours import VideoError
+from metric_robustness.pipeline.data.videos.video import Video, examine
 from metric_robustness.pipeline.errors import BenchError, DataError, suggestion
 from metric_robustness.pipeline.files import digest, file_digest, file_name
 

@@ -17,9 +17,9 @@ from PIL import Image
 
 from metric_robustness.metrics.base import Images
 from metric_robustness.pipeline.cells.distortion import NONE, Distortion
-from metric_robustness.pipeline.data import still
 from metric_robustness.pipeline.data.dataset import Photo
-from metric_robustness.pipeline.data.video import Pixels, Reel
+from metric_robustness.pipeline.data.stills import still
+from metric_robustness.pipeline.data.videos.video import Pixels, Reel
 from metric_robustness.pipeline.files import write_atomically
 
 Item = TypeVar("Item")

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from metric_robustness.pipeline.data.formats import suffixes
+from metric_robustness.pipeline.data.stills.formats import suffixes
 from metric_robustness.pipeline.data.written import written_by_us
 
 VIDEOS = {  # what FFmpeg names so by the containers that video.py lets it open

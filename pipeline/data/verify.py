@@ -10,10 +10,10 @@ from pathlib import Path
 from metric_robustness.pipeline import config
 from metric_robustness.pipeline.config import DatasetConfig
 from metric_robustness.pipeline.data import pins
-from metric_robustness.pipeline.data.colours import VideoError
 from metric_robustness.pipeline.data.listing import VIDEOS, files_below
 from metric_robustness.pipeline.data.units import chosen, units_of
-from metric_robustness.pipeline.data.video import examine
+from metric_robustness.pipeline.data.videos.colours import VideoError
+from metric_robustness.pipeline.data.videos.video import examine
 from metric_robustness.pipeline.errors import BenchError, DataError, suggestion
 from metric_robustness.pipeline.files import file_digest
 

@@ -23,9 +23,8 @@ class Machine:
         checkpoint_every: Seconds of a fit that a kill may cost.
         save_images: Whether attacked images are written, with a manifest.
         replace: Whether finished rows of other images or settings may be replaced.
-        isolated: Whether each metric has a process of its own, which its code may end or spoil; in this process
-            `jobs` counts as 1.
-        patience: Seconds in which such a process must report something, be it one finished batch.
+        patience: Seconds in which a metric's worker must report something, be it one finished batch. None: there are no
+            workers, whose process contributed code may end or spoil; all is done in this one, one after the other.
     """
 
     out: Path
@@ -37,8 +36,12 @@ class Machine:
     checkpoint_every: float = 30
     save_images: bool = False
     replace: bool = False
-    isolated: bool = True
-    patience: float = 86400
+    patience: float | None = 86400
+
+    @property
+    def isolated(self) -> bool:
+        """Tells whether each metric has a process of its own."""
+        return self.patience is not None
 
     def sync(self) -> Sync:
         """Opens the store: once in every process."""

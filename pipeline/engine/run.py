@@ -20,8 +20,8 @@ from metric_robustness.pipeline.cells.proof import proof_of
 from metric_robustness.pipeline.cells.row import to_csv
 from metric_robustness.pipeline.cells.settings import Settings
 from metric_robustness.pipeline.cells.stamp import Probe, Stamp, Status, excluded_of, read_stamp, stamp_of
-from metric_robustness.pipeline.data.codecs import parse as parse_codec
 from metric_robustness.pipeline.data.dataset import Dataset
+from metric_robustness.pipeline.data.videos.codecs import parse as parse_codec
 from metric_robustness.pipeline.engine.cell import CellResult, CellRun
 from metric_robustness.pipeline.engine.clips.runner import open_runner
 from metric_robustness.pipeline.engine.decide import (
@@ -119,7 +119,7 @@ def run(selection: Selection, settings: Settings, machine: Machine, listener: Li
                     write_cell(cell, machine, sync, _stamp(cell, "failed", event.reason, job))
             listener.on_event(event)
 
-        if machine.isolated:
+        if machine.patience is not None:
             starter().prepare(slow_imports(job.cells[0].metric for job in todo))
             at_once = machine.jobs if len(todo) > 1 else 1
             watch([_watched(job, at_once, on_event) for job in todo], at_once, machine.patience)

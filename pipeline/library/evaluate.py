@@ -128,7 +128,7 @@ def evaluate(
         said.append(told)
     attack_names = [each.name for each in chosen.entries("attacks", names)]
     task = Evaluation(
-        entry, dataset, attack_names, settings_of(chosen), Machine(folder, where, isolated=False), progress
+        entry, dataset, attack_names, settings_of(chosen), Machine(folder, where, patience=None), progress
     )
     summary = task.run()
     if not summary.statuses["done"]:

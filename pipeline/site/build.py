@@ -60,7 +60,7 @@ class MetricView:
 
 
 @dataclass(frozen=True)
-class Proof:
+class WorstImage:
     """The image that the front page shows: how far an attack moved a metric on it."""
 
     gain: float
@@ -97,7 +97,7 @@ def write_site(board: Leaderboard, source: Path, out: Path, ranges: Path | None 
     )
     gallery = Gallery(source)
     speeds: dict[str, Speed] = {}
-    proof: Proof | None = None
+    proof: WorstImage | None = None
     for facts, paths in _metrics(stamped):
         cells = [read_cell(path) for path in paths]  # of one metric at a time: those of all would take much memory
         if timed := speed(cells):
@@ -197,14 +197,14 @@ def _look_at_rows(
             view.exhibits.setdefault(section.dataset, {})[cell.attack] = shown
 
 
-def _proofs(view: MetricView) -> Iterator[Proof]:
+def _proofs(view: MetricView) -> Iterator[WorstImage]:
     """Yields the images of a metric that were attacked within the whole budget, and are there before and after."""
     for section, standing in view.places:
         for attack, exhibits in view.exhibits.get(section.dataset, {}).items():
             for exhibit in exhibits:
                 if exhibit.clear and standing.scale and exhibit.linf <= BUDGET + LEVEL_ERROR:
                     before, after = standing.scale(np.array([exhibit.clear_score, exhibit.attacked_score]))
-                    yield Proof(float(after - before), view.facts.name, attack, exhibit)
+                    yield WorstImage(float(after - before), view.facts.name, attack, exhibit)
 
 
 def _points(board: Leaderboard, speeds: dict[str, Speed], rated: Sequence[Accuracy | None]) -> list[dict[str, Any]]:

@@ -36,8 +36,7 @@ class Exhibit:
     clear_score: float  # in the metric's own unit
     attacked_score: float
     linf: float  # the largest change of a channel value, in [0, 1]
-    width: int
-    height: int
+    size: tuple[int, int]  # width and height, in pixels
     attacked: str
     clear: str = ""  # empty where the clear image was not saved
     difference: str = ""
@@ -121,7 +120,7 @@ class Gallery:
         height, width = shown.shape[:2]
         cropped = shown.shape != attacked.shape
         return Exhibit(
-            row["image"], row["clear"], row["attacked"], row["linf"], width, height, cropped=cropped, **paths
+            row["image"], row["clear"], row["attacked"], row["linf"], (width, height), cropped=cropped, **paths
         )
 
     def _keep(self, pixels: Pixels) -> str:

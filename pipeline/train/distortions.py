@@ -14,7 +14,7 @@ from PIL import Image, ImageEnhance
 from torch.nn.functional import conv2d, pad
 from torchvision.transforms.functional import gaussian_blur
 
-from metric_robustness.pipeline.data.video import Pixels
+from metric_robustness.pipeline.data.videos.video import Pixels
 
 Distortion: TypeAlias = Callable[[Pixels, float, np.random.Generator], Pixels]
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from metric_robustness.pipeline.data.dataset import Photo, open_dataset
 from metric_robustness.pipeline.data.images import decode
-from metric_robustness.pipeline.data.video import Pixels
+from metric_robustness.pipeline.data.videos.video import Pixels
 from metric_robustness.pipeline.errors import DataError
 from metric_robustness.pipeline.files import digest
 from metric_robustness.pipeline.train.recipes import TID2013_SOURCES

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from metric_robustness.pipeline.catalogue.lookup import find
 from metric_robustness.pipeline.data.images import to_tensor
-from metric_robustness.pipeline.data.video import Pixels
+from metric_robustness.pipeline.data.videos.video import Pixels
 from metric_robustness.pipeline.errors import DataError
 from metric_robustness.pipeline.files import digest, read_sealed, write_sealed
 from metric_robustness.pipeline.train.distortions import distort_to, draw_kind

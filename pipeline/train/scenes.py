@@ -12,7 +12,7 @@ from collections.abc import Mapping
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
-from metric_robustness.pipeline.data.video import Pixels
+from metric_robustness.pipeline.data.videos.video import Pixels
 from metric_robustness.pipeline.train.distortions import rounded
 
 FINER = 2  # scenes are drawn so many times larger, for smooth edges

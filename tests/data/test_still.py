@@ -11,8 +11,8 @@ from PIL import Image
 from still_cases import Case, cases
 
 from metric_robustness.pipeline.data.dataset import open_dataset
-from metric_robustness.pipeline.data.formats import suffixes
-from metric_robustness.pipeline.data.still import StillError, decode, examine
+from metric_robustness.pipeline.data.stills.formats import suffixes
+from metric_robustness.pipeline.data.stills.still import StillError, decode, examine
 from metric_robustness.pipeline.engine.decide import dataset_facts
 
 CASES = cases()

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from video_inputs import CASES, MARK, PAGE, SHADES, Case, Shade, picture, table, write
 
-from metric_robustness.pipeline.data.codecs import encode, parse
-from metric_robustness.pipeline.data.colours import VideoError
-from metric_robustness.pipeline.data.video import Reel, examine
+from metric_robustness.pipeline.data.videos.codecs import encode, parse
+from metric_robustness.pipeline.data.videos.colours import VideoError
+from metric_robustness.pipeline.data.videos.video import Reel, examine
 
 THREADS = (1, 2, 8)
 

@@ -22,9 +22,9 @@ from PIL import Image
 from still_cases import UPRIGHT, cases
 
 from metric_robustness.pipeline.data.dataset import open_dataset
-from metric_robustness.pipeline.data.formats import suffixes
 from metric_robustness.pipeline.data.images import load_batch
-from metric_robustness.pipeline.data.still import examine
+from metric_robustness.pipeline.data.stills.formats import suffixes
+from metric_robustness.pipeline.data.stills.still import examine
 from metric_robustness.pipeline.errors import DataError
 
 PACKAGES = ("skimage", "matplotlib", "PIL", "pandas", "scipy", "networkx", "sympy")

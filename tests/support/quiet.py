@@ -37,5 +37,5 @@ def run_quietly(
 ) -> Quiet:
     """Runs metrics; `selection` are further fields of the Selection. Returns the listener."""
     listener = Quiet()
-    run(Selection(metrics, **selection), settings, Machine(out, save_images=save_images, isolated=False), listener)
+    run(Selection(metrics, **selection), settings, Machine(out, save_images=save_images, patience=None), listener)
     return listener

@@ -10,8 +10,8 @@ import av
 import numpy as np
 from video_inputs import CONTAINERS, write
 
-from metric_robustness.pipeline.data.colours import VideoError, to_rgb
-from metric_robustness.pipeline.data.video import Reel, examine
+from metric_robustness.pipeline.data.videos.colours import VideoError, to_rgb
+from metric_robustness.pipeline.data.videos.video import Reel, examine
 
 ROUNDS = 5  # mutants of each container
 COMPARED = 30  # frames of a video whose pixels are compared; all are counted

@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 from tiny import TINY
 
-from metric_robustness.pipeline.data.video import Pixels
+from metric_robustness.pipeline.data.videos.video import Pixels
 from metric_robustness.pipeline.errors import BenchError, DataError
 from metric_robustness.pipeline.train import samples as making
 from metric_robustness.pipeline.train.distortions import ratio

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from metric_robustness.pipeline.data.video import Pixels
+from metric_robustness.pipeline.data.videos.video import Pixels
 from metric_robustness.pipeline.train.photographs import Photographs
 from metric_robustness.pipeline.train.scenes import scene
 

@@ -23,10 +23,10 @@ from metric_robustness.metrics.base import Images, VideoMetric
 from metric_robustness.pipeline.catalogue.entry import Entry
 from metric_robustness.pipeline.cells.cell import clear_key
 from metric_robustness.pipeline.cells.distortion import Distortion
-from metric_robustness.pipeline.data.codecs import Codec, as_pixels, encode
 from metric_robustness.pipeline.data.dataset import Dataset
 from metric_robustness.pipeline.data.images import Batch, ahead, load_batch, to_tensor
-from metric_robustness.pipeline.data.video import Reel, examine
+from metric_robustness.pipeline.data.videos.codecs import Codec, as_pixels, encode
+from metric_robustness.pipeline.data.videos.video import Reel, examine
 from metric_robustness.pipeline.engine.batching import attempt
 from metric_robustness.pipeline.engine.clips.windows import Showing, Window, windows
 from metric_robustness.pipeline.engine.metric.runner import MetricRunner

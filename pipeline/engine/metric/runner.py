@@ -16,9 +16,9 @@ from metric_robustness.metrics.base import Images, Metric, Scores
 from metric_robustness.pipeline.catalogue.entry import Entry
 from metric_robustness.pipeline.cells.cell import clear_key
 from metric_robustness.pipeline.cells.distortion import NONE, Distortion
-from metric_robustness.pipeline.data.codecs import parse, recompressed
 from metric_robustness.pipeline.data.dataset import Dataset, Photo
 from metric_robustness.pipeline.data.images import Batch, ahead, load_recent
+from metric_robustness.pipeline.data.videos.codecs import parse, recompressed
 from metric_robustness.pipeline.engine.batching import BatchRule, Parts
 from metric_robustness.pipeline.engine.checkpoint import Checkpoint
 from metric_robustness.pipeline.engine.metric.build import build_defences, build_metric

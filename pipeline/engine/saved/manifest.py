@@ -18,8 +18,8 @@ from functools import cache
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from metric_robustness.pipeline.data.formats import suffixes
 from metric_robustness.pipeline.data.listing import CONTROL
+from metric_robustness.pipeline.data.stills.formats import suffixes
 from metric_robustness.pipeline.data.written import MANIFEST, NEEDED
 from metric_robustness.pipeline.errors import BenchError, DataError
 from metric_robustness.pipeline.files import digest, file_digest, write_atomically

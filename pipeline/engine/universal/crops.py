@@ -16,7 +16,7 @@ from metric_robustness.metrics.base import Images
 from metric_robustness.pipeline.cells.distortion import Distortion
 from metric_robustness.pipeline.data.dataset import Dataset, Photo
 from metric_robustness.pipeline.data.images import ahead, decode, distorted_by, to_tensor
-from metric_robustness.pipeline.data.video import Pixels
+from metric_robustness.pipeline.data.videos.video import Pixels
 from metric_robustness.pipeline.engine.metric.objective import seed
 
 MEMORY = 2**31  # bytes of crops that stay in memory; further ones are decoded again in every epoch

@@ -16,11 +16,11 @@ import numpy as np
 import numpy.typing as npt
 from PIL import ExifTags, Image, ImageFile, ImageOps, UnidentifiedImageError
 
-from metric_robustness.pipeline.data import wide
-from metric_robustness.pipeline.data.boxes import codestream_size, png_may_be_turned
-from metric_robustness.pipeline.data.colour import conversion_of
-from metric_robustness.pipeline.data.formats import formats_of, rawmode_of
-from metric_robustness.pipeline.data.spaces import ColourError, Conversion
+from metric_robustness.pipeline.data.stills import wide
+from metric_robustness.pipeline.data.stills.boxes import codestream_size, png_may_be_turned
+from metric_robustness.pipeline.data.stills.colour import conversion_of
+from metric_robustness.pipeline.data.stills.formats import formats_of, rawmode_of
+from metric_robustness.pipeline.data.stills.spaces import ColourError, Conversion
 
 Pixels = npt.NDArray[np.uint8]  # (H, W, 3)
 

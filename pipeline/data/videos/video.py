@@ -18,7 +18,7 @@ import numpy.typing as npt
 from av.stream import Disposition, Stream
 from av.video.frame import VideoFrame
 
-from metric_robustness.pipeline.data.colours import (
+from metric_robustness.pipeline.data.videos.colours import (
     VideoError,
     colours_of,
     kind_of,
@@ -27,7 +27,7 @@ from metric_robustness.pipeline.data.colours import (
     to_rgb,
     upright_size,
 )
-from metric_robustness.pipeline.data.whole import Packets, cut_short
+from metric_robustness.pipeline.data.videos.whole import Packets, cut_short
 
 Pixels = npt.NDArray[np.uint8]  # (H, W, 3)
 

@@ -11,9 +11,9 @@ import numpy as np
 from av.video.reformatter import ColorRange
 
 from metric_robustness.metrics.base import Images
-from metric_robustness.pipeline.data.colours import EXACT, HIGH_DEFINITION, MATRICES, left_sited
 from metric_robustness.pipeline.data.images import compress, to_tensor
-from metric_robustness.pipeline.data.video import Pixels
+from metric_robustness.pipeline.data.videos.colours import EXACT, HIGH_DEFINITION, MATRICES, left_sited
+from metric_robustness.pipeline.data.videos.video import Pixels
 from metric_robustness.pipeline.errors import BenchError
 
 JPEG = "jpeg"

@@ -12,9 +12,9 @@ from typing import Any, NamedTuple
 
 from PIL import ExifTags, ImageFile
 
-from metric_robustness.pipeline.data.boxes import colour_boxes, png_chunk
-from metric_robustness.pipeline.data.formats import rawmode_of
-from metric_robustness.pipeline.data.spaces import (
+from metric_robustness.pipeline.data.stills.boxes import colour_boxes, png_chunk
+from metric_robustness.pipeline.data.stills.formats import rawmode_of
+from metric_robustness.pipeline.data.stills.spaces import (
     ADOBE_RGB,
     DISPLAY_P3,
     SRGB,

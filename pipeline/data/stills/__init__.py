@@ -1,0 +1,1 @@
+"""Still images: which files hold one, and their pixels in sRGB."""
