@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from metric_robustness.pipeline.catalogue.entry import Entry
     from metric_robustness.pipeline.cells.cell import Cell
 
-PROTOCOL = 3  # raise it when a number, or a name in rows or stamps, changes its meaning: every cell is run again
+PROTOCOL = 4  # raise it when a number, or a name in rows or stamps, changes its meaning: every cell is run again
 
 Status = Literal["done", "failed", "skipped"]
 
