@@ -36,13 +36,22 @@ class Exhibit:
     clear_score: float  # in the metric's own unit
     attacked_score: float
     linf: float  # the largest change of a channel value, in [0, 1]
-    width: int
-    height: int
+    size: tuple[int, int]  # width and height, in pixels
     attacked: str
     clear: str = ""  # empty where the clear image was not saved
     difference: str = ""
     cropped: bool = False
     setting: str = ""  # of a universal pattern: what it was fitted on, and its amplitude
+
+    @property
+    def width(self) -> int:
+        """Returns how wide the pictures are, in pixels."""
+        return self.size[0]
+
+    @property
+    def height(self) -> int:
+        """Returns how high they are, in pixels."""
+        return self.size[1]
 
 
 @dataclass(frozen=True)
@@ -121,7 +130,7 @@ class Gallery:
         height, width = shown.shape[:2]
         cropped = shown.shape != attacked.shape
         return Exhibit(
-            row["image"], row["clear"], row["attacked"], row["linf"], width, height, cropped=cropped, **paths
+            row["image"], row["clear"], row["attacked"], row["linf"], (width, height), cropped=cropped, **paths
         )
 
     def _keep(self, pixels: Pixels) -> str:
