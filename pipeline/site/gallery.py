@@ -43,6 +43,16 @@ class Exhibit:
     cropped: bool = False
     setting: str = ""  # of a universal pattern: what it was fitted on, and its amplitude
 
+    @property
+    def width(self) -> int:
+        """Returns how wide the pictures are, in pixels."""
+        return self.size[0]
+
+    @property
+    def height(self) -> int:
+        """Returns how high they are, in pixels."""
+        return self.size[1]
+
 
 @dataclass(frozen=True)
 class Preview:
