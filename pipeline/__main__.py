@@ -98,7 +98,8 @@ def main() -> NoReturn:
     """Runs the command line; a user's mistake is one line and an exit code, never a traceback."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")  # a file's name may hold what the terminal cannot show
+            with suppress(OSError):  # a stream that the caller opened in a way that cannot be changed
+                stream.reconfigure(errors="backslashreplace")  # a file's name may hold what the terminal cannot show
     try:
         code = app(standalone_mode=False)
         sys.stdout.flush()  # here, where a full disk can still be told
