@@ -117,7 +117,7 @@ def open_inputs(selection: Selection, settings: Settings, *, isolated: bool) -> 
         return Inputs(
             list(saved), datasets, [], attack_facts={each.name: attack_settings(each, settings) for each in saved}
         )
-    named = [lookup.find("attacks", name) for name in selection.attacks]
+    named = [lookup.find("attacks", name) for name in dict.fromkeys(selection.attacks)]
     tried = try_attacks(named, settings, isolated=isolated)
     attacks = [replace(attack, problem=tried[attack.name].problem) for attack in named]
     facts = {name: each.facts for name, each in tried.items() if not each.problem}

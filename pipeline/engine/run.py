@@ -57,6 +57,8 @@ def run(selection: Selection, settings: Settings, machine: Machine, listener: Li
     open_device(machine.device)
     parse_codec(settings.codec)
     sync = machine.sync()
+    if machine.isolated:
+        starter()  # before the folder is locked: what it forks would hold the lock for ever
     with folder_lock(machine.out):
         there, inputs = finished(machine.out), open_inputs(selection, settings, isolated=machine.isolated)
         if not key:
@@ -98,17 +100,22 @@ def run(selection: Selection, settings: Settings, machine: Machine, listener: Li
                     write_cell(cell, machine, sync, stamp_now(cell, "failed", event.reason, job))
             listener.on_event(event)
 
-        if machine.patience is not None:
-            starter().prepare(slow_imports(job.cells[0].metric for job in todo))
-            at_once = machine.jobs if len(todo) > 1 else 1
-            watch([_watched(job, at_once, on_event) for job in todo], at_once, machine.patience)
-        else:
-            for job in todo:
-                run_metric(job, sync, on_event)
+        _run_jobs(todo, machine, sync, on_event)
         _require_there(cells, machine)
         still = {(csv.parent.name, csv.stem) for csv in finished(machine.out)}
         summary.kept = still & summary.reasons.keys()
     return summary
+
+
+def _run_jobs(todo: list[Job], machine: Machine, sync: Sync, on_event: OnEvent) -> None:
+    """Runs the cells of each metric, in workers or in this process."""
+    if machine.patience is None:
+        for job in todo:
+            run_metric(job, sync, on_event)
+        return
+    starter().prepare(slow_imports(job.cells[0].metric for job in todo))
+    at_once = machine.jobs if len(todo) > 1 else 1
+    watch([_watched(job, at_once, on_event) for job in todo], at_once, machine.patience)
 
 
 def _require_there(cells: list[Cell], machine: Machine) -> None:

@@ -38,12 +38,13 @@ class Selection:
     preset: str = ""
 
     def entries(self) -> list[Entry]:
-        """Returns the metrics.
+        """Returns the metrics, each once.
 
         Raises:
             BenchError: If there is none of a name.
         """
-        return [each if isinstance(each, Entry) else lookup.find("metrics", each) for each in self.metrics]
+        found = [each if isinstance(each, Entry) else lookup.find("metrics", each) for each in self.metrics]
+        return list({each.name: each for each in found}.values())
 
     def opened(self) -> list[Dataset]:
         """Returns the images.

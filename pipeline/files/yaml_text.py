@@ -27,7 +27,7 @@ def parse_yaml(path: Path) -> Any:
             )
         return yaml.safe_load(text)
     except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
-        raise BenchError(f"{path.name} must be valid: {' '.join(str(error).split())}: correct it") from error
+        raise BenchError(f"{path.name} must be YAML; got {' '.join(str(error).split())}: correct it") from error
 
 
 def _count(node: yaml.Node, known: dict[int, float]) -> float:

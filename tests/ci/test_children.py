@@ -114,7 +114,7 @@ def test_our_own_tests_run_on_any_runner_and_have_no_token():
         '$CI_PIPELINE_SOURCE == "merge_request_event"',
         '$CI_PIPELINE_SOURCE == "push"',
     }
-    for target in ("lint", "test", "docs"):
+    for target in ("lint", "test"):
         job = shared | document[target]
         assert job["script"] == [f"make {target}"]
         assert job["needs"] == []  # neither the job image nor its token

@@ -170,7 +170,7 @@ MISTAKES: dict[str, tuple[Edit, *tuple[Step, ...]]] = {
     ),
     "syntax": ({"def score(": "def score(("}, Step("correct the line", {"def score((": "def score("})),
     "exit": (before(ERROR, EXIT), Step("raise ValueError", {EXIT: "pass"})),
-    "exit_at_once": (before(ERROR, EXIT_AT_ONCE), Step("never call os._exit", {EXIT_AT_ONCE: "pass"})),
+    "exit_at_once": (before(ERROR, EXIT_AT_ONCE), Step("take sys.exit or os._exit out", {EXIT_AT_ONCE: "pass"})),
     "exit_at_import": ({"class Mine": f"{EXIT}\n\n\n    class Mine"}, Step("raise ValueError", {EXIT: "pass"})),
     "forward_only": ({"def score(": "def forward("}, Step("name the function score", {"def forward(": "def score("})),
 }

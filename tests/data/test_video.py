@@ -14,7 +14,7 @@ from video_inputs import ALL, CONTAINERS, COUNT, FFV1, HEIGHT, WIDTH, Y4M, frame
 from metric_robustness.pipeline.cells.distortion import Distortion
 from metric_robustness.pipeline.data.dataset import open_dataset
 from metric_robustness.pipeline.data.images import load_batch, pixels_of
-from metric_robustness.pipeline.data.units import VIDEOS
+from metric_robustness.pipeline.data.listing import VIDEOS
 from metric_robustness.pipeline.data.videos.colours import VideoError
 from metric_robustness.pipeline.data.videos.video import Reel, examine
 from metric_robustness.pipeline.errors import DataError

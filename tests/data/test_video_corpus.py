@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from video_mutants import verdict, verdicts_of_mutants
 
-from metric_robustness.pipeline.data.units import VIDEOS
+from metric_robustness.pipeline.data.listing import VIDEOS
 
 PATIENCE = 120  # seconds; a hang would last for ever
 

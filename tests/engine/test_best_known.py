@@ -11,7 +11,7 @@ from PIL import Image
 from quiet import run_quietly
 
 from metric_robustness.pipeline.cells.settings import Settings
-from metric_robustness.pipeline.engine.saved.manifest import NAME, NEEDED
+from metric_robustness.pipeline.engine.saved.manifest import MANIFEST, NEEDED
 from metric_robustness.pipeline.files import file_digest
 from metric_robustness.pipeline.scoring.tables.write import write_tables
 from metric_robustness.pipeline.site.build import write_site
@@ -44,7 +44,7 @@ def send_in(folder: Path, photos: Path, images: dict[str, np.ndarray], attack: s
         clear.write_bytes((photos / f"{name}.png").read_bytes())
         told = (f"{name}.png", file_digest(folder / f"{name}.png"), clear.name, file_digest(clear), attack)
         lines.append(dict(zip(NEEDED, told, strict=True)) | {"dataset": photos.name, "image": f"{name}.png"})
-    with (folder / NAME).open("w", newline="") as file:
+    with (folder / MANIFEST).open("w", newline="") as file:
         writer = csv.DictWriter(file, list(lines[0]))
         writer.writeheader()
         writer.writerows(lines)
@@ -101,11 +101,11 @@ def test_what_cannot_count_is_named_and_costs_the_others_nothing(out, photos, st
     folder = send_in(tmp_path / "sent", photos, far)
     Image.open(folder / "clear_c.png").transpose(Image.Transpose.FLIP_LEFT_RIGHT).save(folder / "clear_c.png")
     Image.fromarray(strong["d"][:-1].astype(np.uint8)).save(folder / "d.png")
-    text = (folder / NAME).read_text().splitlines()
+    text = (folder / MANIFEST).read_text().splitlines()
     rows = list(csv.DictReader(text))
     for row in rows:
         row |= {"sha256": file_digest(folder / row["file"]), "clear_sha256": file_digest(folder / row["clear"])}
-    with (folder / NAME).open("w", newline="") as file:
+    with (folder / MANIFEST).open("w", newline="") as file:
         writer = csv.DictWriter(file, list(rows[0]))
         writer.writeheader()
         writer.writerows(rows)

@@ -147,7 +147,7 @@ def test_a_fit_on_few_images_goes_over_them_until_it_has_its_least_steps(attack,
     assert len(stamp.loss) == told[-1].total == steps
     assert stamp.settings["least_steps"] == least
     patterns_of(bench_of(fit, tmp_path / "again"), cell, [train], lambda what, work: done.append(work))
-    assert {"bright": sum(done)} == work_ahead([cell], Inputs([cell.attack], [], [train]))
+    assert {("bright", attack): sum(done)} == work_ahead([cell], Inputs([cell.attack], [], [train]))
 
 
 @pytest.mark.parametrize("attack", ["cumulative_uap", "optimized_uap", "generative_uap"])

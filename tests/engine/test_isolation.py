@@ -145,7 +145,7 @@ def test_a_metric_that_changes_its_process_changes_no_row_of_another_and_is_told
 
 
 def test_check_names_an_entry_that_ends_its_process_and_goes_on_with_the_others(wild):
-    ended = {"exits": EXITED, "exits_at_import": EXITED, "absent": EXITED, "faults": FAULT}
+    ended = {"exits_hard": EXITED, "exits_at_import": EXITED, "absent": EXITED, "faults": FAULT}
     told = wild.call("check", *ended, "brightness", "--json")
     assert told.returncode == 3, told.stderr
     found = {each["name"]: each["checks"] for each in map(json.loads, told.stdout.splitlines())}

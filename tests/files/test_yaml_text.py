@@ -28,5 +28,5 @@ def test_aliases_that_repeat_without_end_are_refused(tmp_path, text):
 def test_what_is_no_yaml_is_told_in_one_line(tmp_path, content):
     file = tmp_path / "a.yml"
     file.write_bytes(content)
-    with pytest.raises(BenchError, match=r"^a.yml must be valid: .*: correct it$"):
+    with pytest.raises(BenchError, match=r"^a.yml must be YAML; got .*: correct it$"):
         parse_yaml(file)

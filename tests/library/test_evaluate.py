@@ -238,7 +238,7 @@ def test_a_mistake_is_a_value_error_of_one_line(call, told):
 
 def test_progress_is_that_of_the_command_line(photos, capsys):
     mr.evaluate(Brightness(), photos, higher_is_better=True, attacks="fgsm", limit=1, score_range=(0, 1))
-    assert "1 cells to run, 0 up to date" in capsys.readouterr().err
+    assert "1 cell to run, 0 up to date" in capsys.readouterr().err
     mr.evaluate(
         Brightness(), photos, higher_is_better=True, attacks="fgsm", limit=1, score_range=(0, 1), progress=False
     )

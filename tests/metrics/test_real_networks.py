@@ -21,7 +21,7 @@ from metric_robustness.pipeline.catalogue import lookup
 from metric_robustness.pipeline.cells.settings import Settings
 from metric_robustness.pipeline.contract import check_entry
 from metric_robustness.pipeline.contract.base import photographs
-from metric_robustness.pipeline.contract.metric import distort
+from metric_robustness.pipeline.contract.distortions import distort
 from metric_robustness.pipeline.data.dataset import open_dataset
 from metric_robustness.pipeline.data.images import load_batch, to_tensor
 from metric_robustness.pipeline.engine.attack.settings import attack_variants

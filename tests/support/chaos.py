@@ -18,6 +18,7 @@ import tempfile
 import time
 import traceback
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
@@ -109,6 +110,7 @@ def call(words: list[str], *, largest: int | None = None, lifetime: float = PATI
     with tempfile.TemporaryFile() as said:
         child = os.fork()
         if child == 0:
+            os.setsid()
             signal.setitimer(signal.ITIMER_REAL, lifetime)  # nothing handles its signal, so it kills
             if largest is not None:
                 resource.setrlimit(resource.RLIMIT_FSIZE, (largest, largest))
@@ -120,8 +122,18 @@ def call(words: list[str], *, largest: int | None = None, lifetime: float = PATI
             finally:
                 os._exit(code)  # whatever happened: the child must not go on with the campaign
         _, status = os.waitpid(child, 0)
+        end_group(child)
         said.seek(0)
         return Told(os.waitstatus_to_exitcode(status), said.read().decode(errors="replace"))
+
+
+def end_group(leader: int) -> None:
+    """Kills what a call that was killed left running, its workers, and waits until they are gone."""
+    with suppress(ProcessLookupError):
+        os.killpg(leader, signal.SIGKILL)
+        for _ in range(500):
+            time.sleep(0.01)
+            os.killpg(leader, 0)
 
 
 def executed(words: list[str]) -> int:
