@@ -35,6 +35,7 @@ from metric_robustness.pipeline.files import folder_lock
 from metric_robustness.pipeline.isolation.starter import starter
 from metric_robustness.pipeline.isolation.watch import LostError, Watched, call, watch
 from metric_robustness.pipeline.isolation.worker import Runnable
+from metric_robustness.pipeline.store.sync import Sync
 from metric_robustness.pipeline.terminal import err
 
 
