@@ -242,7 +242,10 @@ def campaign(trials: int, seed: int, folder: Path, chosen: list[str]) -> dict[st
     """Makes trials, kind by kind in turn; prints every fault. Returns by kind how many of each were counted."""
     random = Random(seed)
     known = {name: each for name, each in scenarios(folder).items() if not chosen or name in chosen}
-    stages = {name: Stage.of(each, folder / name, random, 0 if each.without else 12) for name, each in known.items()}
+    stages = {
+        name: Stage.of(each, folder / name, random, 0 if each.without else min(12, 2 * trials))
+        for name, each in known.items()
+    }
     kinds = [
         (stage, how)
         for stage in stages.values()
