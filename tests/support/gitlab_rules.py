@@ -61,16 +61,10 @@ def statuses(jobs: Mapping[str, Job], exits: Mapping[str, int]) -> dict[str, Sta
     for job in sorted(jobs.values(), key=lambda each: each.stage):
         before = [name for name, each in jobs.items() if each.stage < job.stage] if job.needs is None else job.needs
         ended = [found[name] for name in before if name in found]
-        if job.needs is None and any(found.get(name) in {"manual", "waiting"} for name in before):
-            blocked = any(
-                found[name] != "manual" or not jobs[name].allow_failure
-                for name in before
-                if name in found and found[name] in {"manual", "waiting"}
-            )
-            if blocked:
-                found[job.name] = "waiting"
-                continue
-        if job.when == "manual":
+        held = [name for name in before if found.get(name) == "waiting" or _blocks(jobs.get(name), found.get(name))]
+        if held and job.needs is None:
+            found[job.name] = "waiting"
+        elif job.when == "manual":
             found[job.name] = "manual"
         elif job.when != "always" and any(status in {"failed", "skipped"} for status in ended):
             found[job.name] = "skipped"
@@ -81,9 +75,14 @@ def statuses(jobs: Mapping[str, Job], exits: Mapping[str, int]) -> dict[str, Sta
 
 def pipeline_status(jobs: Mapping[str, Job], ended: Mapping[str, Status]) -> str:
     """Returns success, failed, or blocked, as a pipeline's list shows it."""
-    if any(status == "manual" and not jobs[name].allow_failure for name, status in ended.items()):
+    if any(_blocks(jobs[name], status) for name, status in ended.items()):
         return "blocked"
     return "failed" if "failed" in ended.values() else "success"
+
+
+def _blocks(job: Job | None, status: Status | None) -> bool:
+    """Tells whether a job is manual, was not started, and may not be passed by."""
+    return job is not None and status == "manual" and not job.allow_failure
 
 
 def _end(job: Job, code: int) -> Status:
