@@ -9,7 +9,7 @@ from pathlib import Path
 from metric_robustness.pipeline.cells.cell import Cell
 from metric_robustness.pipeline.cells.distortion import Distortion
 from metric_robustness.pipeline.cells.settings import Settings
-from metric_robustness.pipeline.cells.stamp import DatasetFacts, Stamp, read_stamp
+from metric_robustness.pipeline.cells.stamp import DatasetFacts, Stamp
 from metric_robustness.pipeline.errors import BenchError
 
 REMEDY = "choose another --out, or add --replace"
@@ -23,7 +23,7 @@ def finished(out: Path) -> dict[Path, Stamp]:
 
 def is_finished(csv: Path) -> Stamp | None:
     """Returns the stamp of a cell that has finished rows; None for any other."""
-    stamp = read_stamp(csv.with_suffix(".json"))
+    stamp = Stamp.read(csv.with_suffix(".json"))
     return stamp if stamp and stamp.status == "done" and csv.is_file() else None
 
 

@@ -9,29 +9,22 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
-
 from metric_robustness.pipeline.catalogue.entry import Entry
 from metric_robustness.pipeline.cells.cell import Cell, is_universal
 from metric_robustness.pipeline.cells.distortion import NONE, Distortion
+from metric_robustness.pipeline.cells.sealed_model import SealedModel
 from metric_robustness.pipeline.cells.settings import Settings
 from metric_robustness.pipeline.cells.stamp import PROTOCOL, DatasetFacts
 from metric_robustness.pipeline.files import (
-    SealError,
     digest,
     file_name,
-    plain_errors,
-    seal_json,
-    unseal_json,
 )
 
 NEVER = "never fitted"
 
 
-class FitStamp(BaseModel):
+class FitStamp(SealedModel):
     """Stands beside every pattern: what it was made from, and how the fit went."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings")
 
     metric: str
     metric_fingerprint: str
@@ -48,31 +41,6 @@ class FitStamp(BaseModel):
     finished: str  # when, in UTC
     key: str
     sha256: str  # of the pattern's file
-
-    def to_json(self) -> str:
-        """Returns the stamp as indented JSON, with its seal as the last field."""
-        return seal_json(self.model_dump_json(indent=1))
-
-
-def parse_fit_stamp(content: bytes) -> FitStamp | None:
-    """Returns the stamp that some bytes hold; None if they hold none, or its seal does not hold."""
-    try:
-        return FitStamp.model_validate_json(unseal_json(content))
-    except (SealError, ValidationError):
-        return None
-
-
-def read_fit_stamp(path: Path) -> FitStamp | None:
-    """Returns a stamp; None if there is none, or its seal does not hold.
-
-    Raises:
-        BenchError: If the file may not be read.
-    """
-    with plain_errors(path):
-        try:
-            return parse_fit_stamp(path.read_bytes())
-        except (FileNotFoundError, IsADirectoryError):
-            return None
 
 
 @dataclass(frozen=True)
@@ -113,7 +81,7 @@ class Fit:
     def staleness(self, out: Path) -> str:
         """Returns why the pattern in a folder cannot be used, or nothing when it can."""
         file = self.file(out)
-        stamp = read_fit_stamp(file.with_suffix(".json"))
+        stamp = FitStamp.read(file.with_suffix(".json"))
         if stamp is None:
             return "its stamp is damaged or gone" if file.exists() else NEVER
         reasons = {
@@ -127,7 +95,7 @@ class Fit:
 
     def read(self, out: Path) -> bytes | None:
         """Returns the content of the pattern's file; None unless it is the one that was stamped."""
-        stamp = read_fit_stamp(self.file(out).with_suffix(".json"))
+        stamp = FitStamp.read(self.file(out).with_suffix(".json"))
         try:
             content = self.file(out).read_bytes()
         except OSError:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple
 
-from metric_robustness.pipeline.cells.stamp import Stamp, read_stamp
+from metric_robustness.pipeline.cells.stamp import Stamp
 from metric_robustness.pipeline.files import file_digest, plain_errors
 
 
@@ -28,7 +28,7 @@ def proof_of(csv: Path) -> Proof:
         BenchError: If one of the files may not be read.
     """
     path = csv.with_suffix(".json")
-    stamp = read_stamp(path)
+    stamp = Stamp.read(path)
     if stamp is None:
         return Proof(None, f"{path.name} is not a sealed stamp" if path.exists() else f"{path.name} is not there")
     if stamp.status != "done":

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
-from metric_robustness.pipeline.files import SealError, plain_errors, seal_json, unseal_json
+from metric_robustness.pipeline.cells.sealed_model import SealedModel
 
 if TYPE_CHECKING:
     from metric_robustness.pipeline.catalogue.entry import Entry
@@ -75,7 +74,7 @@ class Probe(_Frozen):
     free_best: float | None = None  # median over the images of the best score that a search without limit reached
 
 
-class Stamp(_Frozen):
+class Stamp(SealedModel):
     """Stands beside every cell's CSV; alone where a cell failed or was skipped."""
 
     status: Status
@@ -99,31 +98,6 @@ class Stamp(_Frozen):
     machine: dict[str, str] = {}  # device, host, package versions, image digest
     commit: str = ""
     finished: str = ""  # when, in UTC
-
-    def to_json(self) -> str:
-        """Returns the stamp as indented JSON, with its seal as the last field."""
-        return seal_json(self.model_dump_json(indent=1))
-
-
-def parse_stamp(content: bytes) -> Stamp | None:
-    """Returns the stamp that some bytes hold; None if they hold none, or its seal does not hold."""
-    try:
-        return Stamp.model_validate_json(unseal_json(content))
-    except (SealError, ValidationError):
-        return None
-
-
-def read_stamp(path: Path) -> Stamp | None:
-    """Returns the stamp of a file; None if there is none, or its seal does not hold.
-
-    Raises:
-        BenchError: If the file may not be read.
-    """
-    with plain_errors(path):
-        try:
-            return parse_stamp(path.read_bytes())
-        except (FileNotFoundError, IsADirectoryError):
-            return None
 
 
 def excluded_of(stamp: Stamp) -> dict[str, str]:

@@ -14,7 +14,7 @@ from metric_robustness.pipeline.cells.cell import Cell
 from metric_robustness.pipeline.cells.finished import finished, require_kept
 from metric_robustness.pipeline.cells.proof import proof_of
 from metric_robustness.pipeline.cells.settings import settings_of
-from metric_robustness.pipeline.cells.stamp import DatasetFacts, Stamp, Status, read_stamp, stamp_of
+from metric_robustness.pipeline.cells.stamp import DatasetFacts, Stamp, Status, stamp_of
 from metric_robustness.pipeline.ci.history import History, Past, to_csv
 from metric_robustness.pipeline.ci.plan_file import PlanFile, PlannedCell
 from metric_robustness.pipeline.config import Preset
@@ -144,7 +144,7 @@ def _ranges(rows: Path) -> list[Measured]:
     """Returns the range of each no-reference metric's clear scores, on the first data set that has enough images."""
     measured: dict[str, Measured] = {}
     for path in find_cells([rows]):
-        stamp = read_stamp(path.with_suffix(".json"))
+        stamp = Stamp.read(path.with_suffix(".json"))
         if stamp is None or stamp.metric.name in measured or stamp.rows < FEW or not _rates_alone(stamp.metric.name):
             continue
         found = read_cell(path).rows

@@ -12,7 +12,7 @@ from metric_robustness.pipeline.cells.cell import NO_CLIPS, Cell, Decision, clea
 from metric_robustness.pipeline.cells.distortion import NONE
 from metric_robustness.pipeline.cells.fit import Fit, fits_of
 from metric_robustness.pipeline.cells.settings import settings_of
-from metric_robustness.pipeline.cells.stamp import Stamp, parse_stamp
+from metric_robustness.pipeline.cells.stamp import Stamp
 from metric_robustness.pipeline.ci.estimates import RESERVE, cell_memory, cell_seconds, fit_seconds, known_of
 from metric_robustness.pipeline.ci.history import History
 from metric_robustness.pipeline.ci.inventory import Inventory
@@ -195,7 +195,7 @@ def _reasons(cells: list[Cell], store: Store, history: History) -> dict[str, str
     reasons = {}
     for cell in cells:
         content = found.get(places[cell.key]) if cell.key in places else None
-        stamp = parse_stamp(content) if isinstance(content, bytes) else None
+        stamp = Stamp.parse(content) if isinstance(content, bytes) else None
         past = pasts[cell.key]
         if stamp:
             reasons[cell.key] = cell.why_stale(stamp)

@@ -10,7 +10,7 @@ from metric_robustness.pipeline.cells.cell import Cell
 from metric_robustness.pipeline.cells.finished import finished, names_there
 from metric_robustness.pipeline.cells.proof import proof_of
 from metric_robustness.pipeline.cells.settings import Settings
-from metric_robustness.pipeline.cells.stamp import excluded_of, read_stamp
+from metric_robustness.pipeline.cells.stamp import Stamp, excluded_of
 from metric_robustness.pipeline.data.videos.codecs import parse as parse_codec
 from metric_robustness.pipeline.engine.decide import (
     Inputs,
@@ -81,7 +81,7 @@ def run(selection: Selection, settings: Settings, machine: Machine, listener: Li
                 again[reason] += cell.csv(machine.out) in there
                 continue
             summary.add(cell, action, reason)
-            if action == "done" and (stamp := read_stamp(cell.csv(machine.out).with_suffix(".json"))):
+            if action == "done" and (stamp := Stamp.read(cell.csv(machine.out).with_suffix(".json"))):
                 summary.exclude(cell.metric.name, excluded_of(stamp))
             if action != "done":
                 write_cell(cell, machine, sync, stamp_now(cell, action, reason, job))

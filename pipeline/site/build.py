@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from metric_robustness.pipeline.cells.stamp import AttackFacts, MetricFacts, Stamp, read_stamp
+from metric_robustness.pipeline.cells.stamp import AttackFacts, MetricFacts, Stamp
 from metric_robustness.pipeline.errors import BenchError
 from metric_robustness.pipeline.files import write_atomically
 from metric_robustness.pipeline.scoring.board.leaderboard import Leaderboard, Section
@@ -81,7 +81,7 @@ def write_site(board: Leaderboard, source: Path, out: Path, ranges: Path | None 
     Raises:
         BenchError: If `out` cannot be written to.
     """
-    found = [(path, read_stamp(path.with_suffix(".json"))) for path in find_cells([source])]
+    found = [(path, Stamp.read(path.with_suffix(".json"))) for path in find_cells([source])]
     stamped = {path: stamp for path, stamp in found if stamp}
     citation = downloads.citation(stamped.values())
     write_atomically(out / "rows.zip", downloads.zip_rows([path for path, _ in found], source))

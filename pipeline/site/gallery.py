@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from metric_robustness.pipeline.cells.cell import image_file, images_folder
-from metric_robustness.pipeline.cells.fit import read_fit_stamp
+from metric_robustness.pipeline.cells.fit import FitStamp
 from metric_robustness.pipeline.files import digest
 from metric_robustness.pipeline.scoring.read.cells import StoredCell
 
@@ -103,7 +103,7 @@ class Gallery:
         """
         found = []
         for path in sorted((self.source / "fits" / cell.metric).glob("*.json")):
-            fit, pixels = read_fit_stamp(path), _read(path.with_suffix(".png"))
+            fit, pixels = FitStamp.read(path), _read(path.with_suffix(".png"))
             if fit is None or pixels is None or cell.stamp is None or fit.variant:
                 continue
             metric, attack = cell.stamp.metric, cell.stamp.attack

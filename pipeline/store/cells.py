@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from metric_robustness.pipeline.cells.cell import Cell
-from metric_robustness.pipeline.cells.fit import Fit, parse_fit_stamp
-from metric_robustness.pipeline.cells.stamp import Stamp, parse_stamp
+from metric_robustness.pipeline.cells.fit import Fit, FitStamp
+from metric_robustness.pipeline.cells.stamp import Stamp
 from metric_robustness.pipeline.files import digest, write_atomically
 from metric_robustness.pipeline.store.store import Place, RefusedError, Store
 
@@ -69,7 +69,7 @@ def holds_patterns(store: Store, fits: Iterable[Fit]) -> dict[str, bool]:
     """Returns for each fit's key whether its pattern is in the store."""
     wanted = [_fit_stamp_place(fit) for fit in fits]
     found = store.read_all(wanted)
-    stamps = {place: parse_fit_stamp(content) for place, content in found.items() if isinstance(content, bytes)}
+    stamps = {place: FitStamp.parse(content) for place, content in found.items() if isinstance(content, bytes)}
     return {place.key: (stamp := stamps.get(place)) is not None and stamp.key == place.key for place in wanted}
 
 
@@ -82,7 +82,7 @@ def restore_pattern(store: Store, fit: Fit, out: Path) -> bool:
     stamp, pattern = store.read(_fit_stamp_place(fit)), store.read(_pattern_place(fit))
     if stamp is None or pattern is None:
         return False
-    found = parse_fit_stamp(stamp)
+    found = FitStamp.parse(stamp)
     if found is None or found.key != fit.key or found.sha256 != digest(pattern):
         raise RefusedError(f"{_pattern_place(fit)} in the store is not what was stamped: it is fitted again")
     write_atomically(fit.file(out), pattern)
@@ -107,7 +107,7 @@ def _fit_stamp_place(fit: Fit) -> Place:
 def _checked_stamp(content: bytes | None, cell: Cell) -> Stamp | None:
     if content is None:
         return None
-    stamp = parse_stamp(content)
+    stamp = Stamp.parse(content)
     if stamp is None:
         raise RefusedError(f"{_stamp_place(cell)} in the store is no stamp: it is computed again")
     if (stamp.key, stamp.metric.name, stamp.attack.name) != (cell.key, cell.metric.name, cell.attack.name):

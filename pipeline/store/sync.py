@@ -7,7 +7,7 @@ from pathlib import Path
 
 from metric_robustness.pipeline.cells.cell import Cell
 from metric_robustness.pipeline.cells.fit import Fit
-from metric_robustness.pipeline.cells.stamp import Stamp, read_stamp
+from metric_robustness.pipeline.cells.stamp import Stamp
 from metric_robustness.pipeline.errors import TransientError
 from metric_robustness.pipeline.files import write_atomically
 from metric_robustness.pipeline.store import cells as stored
@@ -54,7 +54,7 @@ class Sync:
             there = stored.read_stamp(self.store, cell)
         except RefusedError:
             there = None
-        stamp = read_stamp(cell.csv(out).with_suffix(".json"))
+        stamp = Stamp.read(cell.csv(out).with_suffix(".json"))
         if stamp and (there is None or there.status != "done"):
             stored.write_cell(self.store, cell, stamp, cell.csv(out).read_text(encoding="utf-8"))
 

@@ -13,8 +13,6 @@ from metric_robustness.pipeline.cells.stamp import (
     DatasetFacts,
     MetricFacts,
     Stamp,
-    parse_stamp,
-    read_stamp,
 )
 from metric_robustness.pipeline.files import digest, seal_json
 
@@ -50,9 +48,9 @@ def csv(tmp_path):
 
 
 def test_a_stamp_is_read_as_it_was_written(csv):
-    assert read_stamp(csv.with_suffix(".json")) == stamp()
+    assert Stamp.read(csv.with_suffix(".json")) == stamp()
     infinite = stamp(metric=stamp().metric.model_copy(update={"score_range": (0, float("inf"))}))
-    assert parse_stamp(infinite.to_json().encode()) == infinite
+    assert Stamp.parse(infinite.to_json().encode()) == infinite
 
 
 def test_a_finished_cell_counts_with_its_key(csv):
@@ -63,7 +61,7 @@ def test_a_finished_cell_counts_with_its_key(csv):
 @pytest.mark.parametrize("damage", [b"", b"{", b"null", b"[]", b"\xff\xfe", b'{"status": "done"}', b"\0" * 400])
 def test_a_damaged_stamp_is_no_stamp(csv, damage):
     csv.with_suffix(".json").write_bytes(damage)
-    assert read_stamp(csv.with_suffix(".json")) is None
+    assert Stamp.read(csv.with_suffix(".json")) is None
     assert not proof_of(csv).holds
 
 
@@ -71,10 +69,10 @@ def test_a_stamp_with_an_unknown_field_or_value_is_no_stamp(csv):
     about = json.loads(stamp().to_json())
     del about["seal"]
     csv.with_suffix(".json").write_text(seal_json(json.dumps(about, indent=1)))
-    assert read_stamp(csv.with_suffix(".json")) == stamp()
+    assert Stamp.read(csv.with_suffix(".json")) == stamp()
     for changed in ({**about, "surprise": 1}, {**about, "status": "perhaps"}, {**about, "rows": "many"}):
         csv.with_suffix(".json").write_text(seal_json(json.dumps(changed, indent=1)))
-        assert read_stamp(csv.with_suffix(".json")) is None
+        assert Stamp.read(csv.with_suffix(".json")) is None
 
 
 @pytest.mark.parametrize(

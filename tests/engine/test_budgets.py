@@ -15,7 +15,7 @@ from metric_robustness.metrics.base import Images, NoReference, Scores
 from metric_robustness.pipeline.catalogue import lookup
 from metric_robustness.pipeline.cells.cell import Cell
 from metric_robustness.pipeline.cells.settings import Settings
-from metric_robustness.pipeline.cells.stamp import read_stamp
+from metric_robustness.pipeline.cells.stamp import Stamp
 from metric_robustness.pipeline.scoring.board.consistency import records
 from metric_robustness.pipeline.scoring.board.leaderboard import Section, build
 from metric_robustness.pipeline.scoring.read.cells import find_cells, read_cell
@@ -126,7 +126,7 @@ def test_the_budgets_are_part_of_the_key_of_what_they_change_alone():
 
 
 def test_a_metric_whose_gradients_lead_further_is_spared_and_stays_so(made, photos, monkeypatch):
-    stamp = read_stamp(made / "sloped" / "square.json")
+    stamp = Stamp.read(made / "sloped" / "square.json")
     assert stamp is not None
     assert (stamp.status, stamp.rows) == ("done", 0)
     assert "gradients lead further: tried on 1 image, adam" in stamp.spared[photos.name]

@@ -17,7 +17,7 @@ from metric_robustness.defences.base import Aligned, Defence
 from metric_robustness.metrics.base import FullReference, Metric, NoReference
 from metric_robustness.pipeline.catalogue import lookup
 from metric_robustness.pipeline.cells.settings import Settings
-from metric_robustness.pipeline.cells.stamp import read_stamp
+from metric_robustness.pipeline.cells.stamp import Stamp
 from metric_robustness.pipeline.engine.metric.defended import DRAWS, DefendedMetric
 from metric_robustness.pipeline.engine.metric.objective import MetricObjective
 from metric_robustness.pipeline.errors import BenchError
@@ -232,10 +232,10 @@ def test_defended_rows_are_what_metric_and_defence_give_by_hand(judged):
 def test_what_a_defence_alone_takes_is_in_the_stamp_and_in_the_tables(judged):
     told = {(line["defence"], line["setting"]): line["seconds"] for line in lines(judged / "defences.csv")}
     assert told.pop(("none", "undefended")) == ""
-    unaware = read_stamp(judged / "small_cnn" / "ifgsm+defended.json").purifying
+    unaware = Stamp.read(judged / "small_cnn" / "ifgsm+defended.json").purifying
     assert set(unaware) == {"flip", "jpeg", "random_noise", "resize"}
     for (defence, setting), seconds in told.items():
-        aware = read_stamp(judged / f"small_cnn+{defence}" / "ifgsm.json")
+        aware = Stamp.read(judged / f"small_cnn+{defence}" / "ifgsm.json")
         assert float(seconds) == (unaware if setting == "non-adaptive" else aware.purifying)[defence] > 0
         assert aware.seconds[""] > 3 * aware.purifying[defence]  # a run purifies three images, and does more
     assert "ms/image" in (judged / "defences.md").read_text()

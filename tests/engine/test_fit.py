@@ -17,7 +17,7 @@ from PIL import Image
 from metric_robustness.metrics.base import FullReference, Images, NoReference, Scores
 from metric_robustness.pipeline.catalogue import lookup
 from metric_robustness.pipeline.cells.cell import Cell
-from metric_robustness.pipeline.cells.fit import Fit, fits_of, read_fit_stamp
+from metric_robustness.pipeline.cells.fit import Fit, FitStamp, fits_of
 from metric_robustness.pipeline.cells.settings import Settings
 from metric_robustness.pipeline.config import Preset
 from metric_robustness.pipeline.data.dataset import Dataset, open_dataset
@@ -120,7 +120,7 @@ def silent(*_: object) -> None:
 def test_a_pattern_is_stored_with_a_preview_and_a_stamp_and_used_again(train, tmp_path):
     fit = fit_of(Bright, train=train)
     pattern = pattern_of(bench_of(fit, tmp_path), fit, train, silent)
-    stamp = read_fit_stamp(fit.file(tmp_path).with_suffix(".json"))
+    stamp = FitStamp.read(fit.file(tmp_path).with_suffix(".json"))
     assert (stamp.metric_fingerprint, stamp.attack_fingerprint) == (fit.metric.fingerprint, fit.attack.fingerprint)
     assert (stamp.train.digest, stamp.train.images, stamp.train.excluded) == (train.digest, 6, {})
     assert stamp.settings["crop"] == 16
@@ -143,7 +143,7 @@ def test_a_fit_on_few_images_goes_over_them_until_it_has_its_least_steps(attack,
     cell = cell_of(local_entry(Bright), attack, Settings(variants=False, overrides=overrides), train=train)
     (fit,), told, done = fits_of(cell), [], []
     pattern_of(bench_of(fit, tmp_path), fit, train, told.append)
-    stamp = read_fit_stamp(fit.file(tmp_path).with_suffix(".json"))
+    stamp = FitStamp.read(fit.file(tmp_path).with_suffix(".json"))
     assert len(stamp.loss) == told[-1].total == steps
     assert stamp.settings["least_steps"] == least
     patterns_of(bench_of(fit, tmp_path / "again"), cell, [train], lambda what, work: done.append(work))
@@ -156,7 +156,7 @@ def test_every_attack_lowers_the_loss_of_a_metric_of_either_direction(attack, ma
     settings = replace(SMALL, overrides=SMALL.overrides | {"epochs": "12"})
     fit = fit_of(made, attack, settings, train=train)
     pattern = pattern_of(bench_of(fit, tmp_path), fit, train, silent)
-    stamp = read_fit_stamp(fit.file(tmp_path).with_suffix(".json"))
+    stamp = FitStamp.read(fit.file(tmp_path).with_suffix(".json"))
     assert sum(stamp.loss[-2:]) < sum(stamp.loss[:2])  # an epoch has two steps
     assert pattern.abs().max() <= stamp.settings["eps"] + 1e-6
 
@@ -184,7 +184,7 @@ def test_a_pattern_of_something_else_is_refused_and_fitted_again(train, tmp_path
     pattern_of(bench_of(other, tmp_path), other, train, told.append)
     assert reason in capsys.readouterr().err
     assert told[-1].done == told[-1].total == 8
-    assert read_fit_stamp(fit.file(tmp_path).with_suffix(".json")).key == other.key
+    assert FitStamp.read(fit.file(tmp_path).with_suffix(".json")).key == other.key
 
 
 @pytest.mark.parametrize("suffix", [".safetensors", ".json"])
@@ -240,7 +240,7 @@ def test_an_image_without_a_score_is_named_and_the_others_are_fitted(photos, tmp
     fit = fit_of(OddOnDark, train=train)
     pattern = pattern_of(bench_of(fit, tmp_path), fit, train, silent)
     assert pattern.isfinite().all()
-    excluded = read_fit_stamp(fit.file(tmp_path).with_suffix(".json")).train.excluded
+    excluded = FitStamp.read(fit.file(tmp_path).with_suffix(".json")).train.excluded
     assert "dark.png" in excluded
     assert excluded["dark.png"] == "its score was nan in the fit"
     assert "torn.png" in excluded

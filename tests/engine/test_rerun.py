@@ -13,7 +13,7 @@ from quiet import Quiet, run_quietly
 from metric_robustness.pipeline.catalogue import lookup
 from metric_robustness.pipeline.cells.distortion import Distortion
 from metric_robustness.pipeline.cells.settings import Settings
-from metric_robustness.pipeline.cells.stamp import read_stamp
+from metric_robustness.pipeline.cells.stamp import Stamp
 from metric_robustness.pipeline.engine.machine import Machine
 from metric_robustness.pipeline.engine.run import run
 from metric_robustness.pipeline.engine.selection import Selection
@@ -104,7 +104,7 @@ def test_other_images_of_the_same_name_are_refused_before_anything_runs(tmp_path
         run(asked, PLAIN, Machine(out), Quiet())
     assert cells(out) == before
     run(asked, PLAIN, Machine(out, replace=True), Quiet())
-    stamp = read_stamp(out / "ssim" / "noise.json")
+    stamp = Stamp.read(out / "ssim" / "noise.json")
     assert stamp is not None
     assert stamp.rows == (limit or 3)
     assert cells(out) != before

@@ -17,7 +17,7 @@ from metric_robustness.pipeline.__main__ import app
 from metric_robustness.pipeline.catalogue import lookup
 from metric_robustness.pipeline.cells.distortion import Distortion
 from metric_robustness.pipeline.cells.settings import Settings
-from metric_robustness.pipeline.cells.stamp import read_stamp
+from metric_robustness.pipeline.cells.stamp import Stamp
 from metric_robustness.pipeline.data.images import decode, to_tensor
 from metric_robustness.pipeline.data.written import MANIFEST
 from metric_robustness.pipeline.engine.metric.build import build_metric
@@ -81,7 +81,7 @@ def test_the_manifest_names_every_image_with_its_hashes_scores_and_settings(made
         assert line["clear_sha256"] == file_digest(folder / line["clear"])
         assert (decode(folder / line["clear"]) == decode(made / "photos" / name)).all()
         assert (line["clear_score"], line["attacked_score"]) == (rows[name]["clear"], rows[name]["attacked"])
-        assert line["key"] == read_stamp(made / "out" / "small_cnn" / "fgsm.json").key
+        assert line["key"] == Stamp.read(made / "out" / "small_cnn" / "fgsm.json").key
         assert json.loads(line["settings"])["eps"] == pytest.approx(10 / 255)
     through = lines(made / "out" / "images" / "flip" / "default" / "fgsm" / "small_cnn" / MANIFEST)
     assert {(line["metric"], line["defence"]) for line in through} == {("small_cnn", "flip")}
@@ -189,7 +189,7 @@ def test_two_images_for_one_place_are_excluded_and_cost_the_others_nothing(copy,
         "deep/three.png",
     }
     assert len(lines(tmp_path / "out" / "small_cnn" / "fgsm@gmsd.csv")) == 6
-    (facts,) = read_stamp(tmp_path / "out" / "small_cnn" / "fgsm@small_cnn.json").datasets
+    (facts,) = Stamp.read(tmp_path / "out" / "small_cnn" / "fgsm@small_cnn.json").datasets
     assert facts.excluded.keys() == {"one.png"}
     assert facts.excluded["one.png"].endswith("are the same attack on it, and differ")
 

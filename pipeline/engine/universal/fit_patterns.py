@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from metric_robustness.pipeline.catalogue import lookup
 from metric_robustness.pipeline.cells.cell import Cell, is_universal
-from metric_robustness.pipeline.cells.fit import Fit, FitStamp, fits_of, read_fit_stamp
+from metric_robustness.pipeline.cells.fit import Fit, FitStamp, fits_of
 from metric_robustness.pipeline.cells.settings import Settings
 from metric_robustness.pipeline.engine.device import make_deterministic, open_device
 from metric_robustness.pipeline.engine.machine import Machine
@@ -79,6 +79,6 @@ def fit_patterns(
             with show(fit) as on_step:
                 pattern = pattern_of(runner, fit, train[fit.train], on_step, every=machine.checkpoint_every)
             file = fit.file(machine.out)
-            stamp = read_fit_stamp(file.with_suffix(".json"))
+            stamp = FitStamp.read(file.with_suffix(".json"))
             if stamp:
                 yield Fitted(file, stamp, pattern.square().mean().sqrt().item(), pattern.abs().max().item())

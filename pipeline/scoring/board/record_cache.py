@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from metric_robustness.pipeline.cells.stamp import Stamp, read_stamp
+from metric_robustness.pipeline.cells.stamp import Stamp
 from metric_robustness.pipeline.errors import BenchError
 from metric_robustness.pipeline.files import digest, read_sealed, write_sealed
 from metric_robustness.pipeline.scoring.board.flags import Flag
@@ -162,7 +162,7 @@ def _of_folder(cells: Sequence[Path], ranges: Ranges, cache: Path | None) -> lis
     before = CachedRecords.load(cache) if cache else CachedRecords()
     found: dict[Path, tuple[str, list[Record]]] = {}
     for path in cells:
-        stamp = read_stamp(path.with_suffix(".json"))
+        stamp = Stamp.read(path.with_suffix(".json"))
         key = _key(path, stamp, ranges)
         same = key and before.keys.get(path.name) == key
         found[path] = (key, before.records(path, stamp) if same else list(of_cell(read_cell(path), ranges)))

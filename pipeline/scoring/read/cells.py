@@ -11,7 +11,7 @@ from typing import Literal
 import pandas as pd
 
 from metric_robustness.pipeline.cells.proof import proof_of
-from metric_robustness.pipeline.cells.stamp import Stamp, read_stamp
+from metric_robustness.pipeline.cells.stamp import Stamp
 from metric_robustness.pipeline.errors import BenchError
 from metric_robustness.pipeline.scoring.read.rows import ExcludedRow, RowsError, no_rows, read_rows
 
@@ -122,7 +122,7 @@ def _find(path: Path) -> Iterator[Path]:
     if path.is_dir():
         found = {file.with_suffix(".csv") for file in path.glob("[!.]*/[!.]*.*") if file.suffix in {".csv", ".json"}}
         found |= {file for file in path.glob("[!.]*.csv") if file.stem not in TABLES}
-        found |= {file.with_suffix(".csv") for file in path.glob("[!.]*.json") if read_stamp(file)}
+        found |= {file.with_suffix(".csv") for file in path.glob("[!.]*.json") if Stamp.read(file)}
         if not found:
             raise BenchError(f"{path} must hold cells, METRIC/ATTACK.csv; got none: run with --out {path} first")
         yield from found

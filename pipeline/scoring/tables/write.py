@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from metric_robustness.pipeline.cells.stamp import read_stamp
+from metric_robustness.pipeline.cells.stamp import Stamp
 from metric_robustness.pipeline.errors import BenchError
 from metric_robustness.pipeline.files import write_atomically
 from metric_robustness.pipeline.scoring.board.consistency import together
@@ -60,7 +60,7 @@ def write_tables(folders: Sequence[Path], out: Path, ranges: Path | None = None)
 def require_no_other_rows(out: Path, folders: Sequence[Path] = ()) -> None:
     """Raises BenchError if a folder holds cells, and is none of `folders`: tables of others would replace its own."""
     own = {folder.resolve() for folder in folders}
-    if out.resolve() not in own and any(map(read_stamp, out.glob("[!.]*/[!.]*.json"))):
+    if out.resolve() not in own and any(map(Stamp.read, out.glob("[!.]*/[!.]*.json"))):
         raise BenchError(f"{out} holds the rows of another run, whose tables it keeps: choose another --out")
 
 
