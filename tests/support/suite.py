@@ -12,6 +12,7 @@ LONGEST = (
     "tests/ci/test_pipeline.py",
     "tests/metrics/test_real_networks.py",
     "tests/metrics/test_strong_suite_on_networks.py",
+    "tests/engine/test_chaos.py",
     "tests/engine/test_run.py",
     "tests/ci/test_aggregate.py",
     "tests/metrics/test_structure.py",
