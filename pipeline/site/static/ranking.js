@@ -9,6 +9,7 @@
   const SORT = "rank:asc";
   let sort = SORT;
   let applying = false;
+  let kept = "";
 
   // Sorts by number; rows without one come last in both directions.
   const order = (sign) => (a, b) => (a === "") - (b === "") || sign * (a - b) || 0;
@@ -50,6 +51,7 @@
 
   function read() {
     const state = new URLSearchParams(location.hash.slice(1));
+    kept = "";
     for (const name of FIELDS) choose(name, state.get(name) ?? initial[name]);
     if (value("direction")) choose("budget", "");  // falls are known within the whole budget only
     sort = state.get("sort") ?? SORT;
@@ -61,9 +63,9 @@
     const state = new URLSearchParams();
     for (const name of FIELDS) if (value(name) !== initial[name]) state.set(name, value(name));
     if (sort !== SORT) state.set("sort", sort);
-    const address = `#${state}`;
-    if (address !== (location.hash || "#")) location.replace(address);  // hashchange then calls read
-    else apply();
+    kept = `#${state}`;
+    if (kept !== (location.hash || "#")) location.replace(kept);
+    apply();  // at once, not with hashchange, which comes later: nobody shall read the old columns under a new answer
   }
 
   function apply() {
@@ -126,6 +128,7 @@
     keep();
   });
   addEventListener("hashchange", () => {
+    if (location.hash === kept) return;  // it comes from keep
     if (!location.hash || location.hash.includes("=")) read();  // "#main" is the link that skips to the content
   });
   controls.hidden = false;
