@@ -37,8 +37,8 @@ docs/commands.md: $(READY) $(shell find pipeline/cli -name '*.py')
 docs/library.ipynb: $(READY)
 	PYTHONPATH=. $(BIN)/python tests/support/notebook.py $@
 
-docs/inputs.md: $(READY) $(wildcard tests/support/*_cases.py) tests/support/inputs_page.py
-	$(BIN)/python tests/support/inputs_page.py $@
+docs/inputs.md: $(READY) $(wildcard tests/support/inputs/*.py)
+	$(BIN)/python tests/support/inputs/inputs_page.py $@
 
 results: benchmark
 	cp build/demo/scores.csv build/demo/leaderboard.md build/demo/leaderboard.csv build/demo/leaderboard.json results/
@@ -58,7 +58,7 @@ test-fast: $(READY)
 # Damages files, kills runs and fills disks, as often as TRIALS says; what is wanted is 0 faults.
 TRIALS ?= 200
 chaos: $(READY)
-	PYTHONPATH=. OMP_NUM_THREADS=1 $(BIN)/python tests/support/chaos.py --trials $(TRIALS)
+	PYTHONPATH=.:tests/support OMP_NUM_THREADS=1 $(BIN)/python tests/support/chaos/chaos.py --trials $(TRIALS)
 
 lint: $(READY)
 	$(BIN)/ruff check .

@@ -50,6 +50,7 @@ def test_a_command_that_a_page_shows_exists_with_its_options(page, line):
         command.make_context("command", words, parent=context)
 
 
+@pytest.mark.whole
 def test_the_reference_of_commands_is_that_of_the_command_line(tmp_path):
     made = tmp_path / "commands.md"
     arguments = ["metric_robustness.pipeline.__main__", "utils", "docs", "--name", "python -m pipeline"]
@@ -57,6 +58,7 @@ def test_the_reference_of_commands_is_that_of_the_command_line(tmp_path):
     assert made.read_text() == (ROOT / "docs" / "commands.md").read_text(), "make docs/commands.md writes it"
 
 
+@pytest.mark.whole
 def test_the_site_is_built_and_every_link_leads_somewhere(tmp_path):
     command = [BIN / "mkdocs", "build", "--strict", "--quiet", "--site-dir", tmp_path]
     told = subprocess.run(command, check=False, capture_output=True, text=True, cwd=ROOT)

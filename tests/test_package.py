@@ -23,6 +23,7 @@ FOLDERS = ("metrics", "attacks", "defences", "pipeline")
 # ---------------------------------------------------------------- one name
 
 
+@pytest.mark.whole
 def test_nothing_imports_a_short_name():
     """A module imported under two names is loaded twice; isinstance() fails between the classes of the two copies."""
     found = []
@@ -34,6 +35,7 @@ def test_nothing_imports_a_short_name():
     assert found == []
 
 
+@pytest.mark.whole
 def test_the_command_of_a_checkout_loads_nothing_under_a_short_name():
     told = subprocess.run(
         [sys.executable, "-X", "importtime", "-m", "pipeline", "list", "attacks"],

@@ -143,6 +143,7 @@ def test_an_installed_package_that_declares_no_folder_is_named(here, tmp_path):
     assert "got odd_package.quality" in line
 
 
+@pytest.mark.whole
 def test_entries_of_an_included_folder_are_listed_and_found_as_the_variable_says(here, tmp_path, monkeypatch):
     folder = write(tmp_path / "ours", {"metrics/dim.py": BRIGHTNESS.lstrip(), "attacks/push.py": PUSH})
     listed = json.loads(here("--include", folder, "list", "--json").stdout)

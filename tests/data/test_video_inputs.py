@@ -52,4 +52,4 @@ def test_a_codec_gives_chroma_back_where_it_was(tmp_path, codec):
 
 
 def test_the_docs_tell_what_the_cases_show():
-    assert PAGE.read_text(encoding="utf-8").partition(MARK)[2] == table(), "python tests/support/video_inputs.py"
+    assert PAGE.read_text(encoding="utf-8").partition(MARK)[2] == table(), "python tests/support/inputs/video_inputs.py"

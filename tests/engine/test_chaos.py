@@ -16,9 +16,9 @@ SCENARIOS = ("images,saved", "clips", "universal", "store")
 @pytest.mark.parametrize("scenarios", SCENARIOS)
 def test_no_disturbance_changes_a_result(scenarios):
     told = subprocess.run(
-        [sys.executable, "tests/support/chaos.py", "--trials", "3", "--only", scenarios],
+        [sys.executable, "tests/support/chaos/chaos.py", "--trials", "3", "--only", scenarios],
         cwd=ROOT,
-        env=os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
+        env=os.environ | {"PYTHONPATH": f"{ROOT}:{ROOT}/tests/support", "OMP_NUM_THREADS": "1"},
         capture_output=True,
         text=True,
         check=False,

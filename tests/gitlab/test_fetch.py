@@ -210,7 +210,7 @@ def test_a_file_that_is_not_what_was_announced_is_refused(gitlab: GitLabServer, 
     assert not (tmp_path / "scores.csv").exists()
 
 
-@pytest.mark.parametrize(("status", "headers"), [(429, {"Retry-After": "1"}), (502, {}), (503, {})])
+@pytest.mark.parametrize(("status", "headers"), [(429, {"Retry-After": "0"}), (502, {}), (503, {})])
 def test_a_busy_or_failing_server_ends_well(
     gitlab: GitLabServer, tmp_path: Path, status: int, headers: dict[str, str]
 ) -> None:

@@ -88,7 +88,7 @@ def test_a_note_that_is_too_long_is_cut(gitlab: GitLabServer) -> None:
     assert post("x" * (LONGEST + 1), 3) == "note up to date"
 
 
-@pytest.mark.parametrize(("status", "headers"), [(429, {"Retry-After": "1"}), (502, {}), (503, {})])
+@pytest.mark.parametrize(("status", "headers"), [(429, {"Retry-After": "0"}), (502, {}), (503, {})])
 def test_a_busy_or_failing_server_ends_well(gitlab: GitLabServer, status: int, headers: dict[str, str]) -> None:
     gitlab.fail(2, status, headers=headers)
     gitlab.fail(1, status, method="POST", headers=headers)

@@ -174,7 +174,7 @@ def test_the_table_shows_no_token(gitlab: GitLabServer) -> None:
 
 
 def test_a_failing_server_ends_well(gitlab: GitLabServer) -> None:
-    gitlab.fail(1, 429, headers={"Retry-After": "1"})
+    gitlab.fail(1, 429, headers={"Retry-After": "0"})
     gitlab.fail(2, 502, method="GET|PUT")
     carry_out(plan_setup())
     assert [step for step in plan_setup() if step.change] == []

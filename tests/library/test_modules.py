@@ -27,6 +27,7 @@ def images():
     return torch.rand(3, 3, 40, 36, generator=torch.Generator().manual_seed(0)).mul(255).round().div(255)
 
 
+@pytest.mark.whole
 def test_looking_at_the_catalogue_loads_no_torch():
     code = f"import sys, {PACKAGE} as mr; mr.catalogue(); assert 'evaluate' in dir(mr); print('torch' in sys.modules)"
     told = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)

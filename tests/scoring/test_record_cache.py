@@ -95,6 +95,7 @@ def test_a_cache_file_holds_nothing_that_could_run_code(filled):
         assert {array.dtype.kind for array in (file[name] for name in file.files)} == {"u", "f"}
 
 
+@pytest.mark.whole
 def test_several_processes_write_what_one_does(filled):
     with Processes(processors=2, worth=0) as processes:
         found = together(read_records([filled.path], {}, processes))

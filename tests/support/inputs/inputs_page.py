@@ -13,7 +13,7 @@ from typing import Protocol
 
 import still_cases
 
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "inputs.md"
+PAGE = Path(__file__).resolve().parents[3] / "docs" / "inputs.md"
 
 
 class Row(Protocol):

@@ -16,7 +16,7 @@ import av
 import numpy as np
 
 if __name__ == "__main__":
-    sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+    sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
 
 from PIL import Image
 from still_cases import UPRIGHT, cases

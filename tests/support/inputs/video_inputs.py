@@ -415,8 +415,8 @@ def write_page() -> None:
     PAGE.write_text(text + mark + table(), encoding="utf-8")
 
 
-PAGE = Path(__file__).parents[2] / "docs" / "inputs_videos.md"
-MARK = "<!-- tables: python tests/support/video_inputs.py writes them -->\n"
+PAGE = Path(__file__).parents[3] / "docs" / "inputs_videos.md"
+MARK = "<!-- tables: python tests/support/inputs/video_inputs.py writes them -->\n"
 NAMES = {1: "BT.709", 5: "BT.601 (625 lines)", 6: "BT.601 (525 lines)"}
 
 if __name__ == "__main__":
