@@ -13,10 +13,12 @@ from typing import Any
 
 from metric_robustness.attacks.base import Attack
 from metric_robustness.pipeline.catalogue import lookup
+from metric_robustness.pipeline.catalogue.entry import Entry
 from metric_robustness.pipeline.cells.cell import Cell
 from metric_robustness.pipeline.cells.distortion import NONE
 from metric_robustness.pipeline.data.dataset import Dataset
 from metric_robustness.pipeline.data.images import Batch
+from metric_robustness.pipeline.engine.attack.settings import attack_variants
 from metric_robustness.pipeline.engine.batching import attempt
 from metric_robustness.pipeline.engine.metric.objective import ImageNoise, MetricObjective
 from metric_robustness.pipeline.engine.metric.runner import MetricRunner
@@ -40,18 +42,28 @@ def not_needed(runner: MetricRunner, cell: Cell, dataset: Dataset) -> str:
     distortion = cell.settings.distortions[0] if cell.metric.full_reference else NONE
     most = max(1, min(MOST, len(dataset.photos) // QUARTER))
     images = [image for image in few_images(runner, dataset, distortion, most) if image.photos]
-    gains = {name: _mean_gain(runner, name, changes, images) for name, changes in scouts.items()}
-    own = gains.pop(cell.attack.name)
+    goals = sorted({attack.goal for attack in attack_variants(cell.attack, cell.settings).values()})
+    tried = [_tried(runner, cell.attack, goal, images) for goal in goals]
+    if not all(tried):
+        return ""
+    count = f"{len(images)} image{'' if len(images) == 1 else 's'}"
+    return f"gradients lead further: tried on {count}, {'; '.join(tried)}"
+
+
+def _tried(runner: MetricRunner, entry: Entry, goal: str, images: list[Batch]) -> str:
+    """Returns what each scout gained towards a goal, if the attack stays far behind; nothing if it does not."""
+    scouts = entry.fields["scout"]
+    gains = {name: _mean_gain(runner, name, changes | {"goal": goal}, images) for name, changes in scouts.items()}
+    own = gains.pop(entry.name)
     known = {name: gain for name, gain in gains.items() if gain is not None}
     if own is None or not known or own > NEAR * max(known.values()):
         return ""
     told = ", ".join(f"{name} {gain:.3f}" for name, gain in known.items())
-    count = f"{len(images)} image{'' if len(images) == 1 else 's'}"
-    return f"gradients lead further: tried on {count}, {told}, {cell.attack.name} {own:.3f}"
+    return f"{'downwards ' if goal == 'worse' else ''}{told}, {entry.name} {own:.3f}"
 
 
 def _mean_gain(runner: MetricRunner, name: str, changes: Mapping[str, Any], images: list[Batch]) -> float | None:
-    """Returns the mean gain of an attack with some settings, in parts of the range; None if it failed everywhere."""
+    """Returns the mean gain of an attack towards its goal, in parts of the range; None if it failed everywhere."""
     attack: Attack = lookup.find("attacks", name).load()(**changes)
     tried = [attempt(partial(_gain, runner, attack, name, image)) for image in images]
     gains = [gain for gain in tried if not isinstance(gain, str)]
@@ -59,8 +71,9 @@ def _mean_gain(runner: MetricRunner, name: str, changes: Mapping[str, Any], imag
 
 
 def _gain(runner: MetricRunner, attack: Attack, name: str, batch: Batch) -> float:
-    """Returns how far the attack raises the score of one image, in parts of the range."""
+    """Returns how far the attack moves the score of one image towards its goal, in parts of the range."""
     images, references = runner.on_device(batch)
     objective = MetricObjective(runner.metric, references, access=attack.access)
     attacked = attack.rounded(attack(images, objective, ImageNoise(name, [batch.photos[0].name])), images)
-    return (objective(attacked) - objective(images)).item()
+    towards = attack.aim(objective)
+    return (towards(attacked) - towards(images)).item()

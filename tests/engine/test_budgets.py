@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,9 @@ from metric_robustness.pipeline.catalogue import lookup
 from metric_robustness.pipeline.cells.cell import Cell
 from metric_robustness.pipeline.cells.settings import Settings
 from metric_robustness.pipeline.cells.stamp import Stamp
+from metric_robustness.pipeline.data.dataset import open_dataset
+from metric_robustness.pipeline.engine.metric.runner import MetricRunner
+from metric_robustness.pipeline.engine.scout import not_needed
 from metric_robustness.pipeline.scoring.board.consistency import records
 from metric_robustness.pipeline.scoring.board.leaderboard import Section, build
 from metric_robustness.pipeline.scoring.read.cells import find_cells, read_cell
@@ -123,6 +127,22 @@ def test_the_budgets_are_part_of_the_key_of_what_they_change_alone():
         for attack in (adam, fgsm)
     }
     assert {name: len(each) for name, each in keys.items()} == {"adam": 2, "fgsm": 1}
+
+
+@pytest.mark.parametrize(
+    ("metric", "settings", "told"),
+    [
+        (Sloped, {"overrides": {"goal": "worse"}}, r"tried on 1 image, downwards adam 0\.\d+, square 0\.\d+"),
+        (Sloped, {"variants": True}, r"tried on 1 image, adam 0\.\d+, square 0\.\d+; downwards adam 0.*, square 0\.\d+"),
+        (Stepped, {"overrides": {"goal": "worse"}}, ""),
+    ],
+    ids=["downwards", "both directions", "misleading downwards"],
+)
+def test_a_scout_tries_the_directions_that_the_cell_asks_for(photos, tmp_path, metric, settings, told):
+    entry, square = local_entry(metric), lookup.find("attacks", "square")
+    cell = Cell(entry, square, {}, Settings(**({"variants": False} | settings)))
+    why = not_needed(MetricRunner(entry, tmp_path, torch.device("cpu")), cell, open_dataset(str(photos)))
+    assert re.fullmatch(f"gradients lead further: {told}" if told else "", why)
 
 
 def test_a_metric_whose_gradients_lead_further_is_spared_and_stays_so(made, photos, monkeypatch):

@@ -26,6 +26,9 @@ def profile_lines(part: Facts) -> Iterator[Text | Table]:
     sure = metric["rank_interval"]
     among = f", {sure[0]} to {sure[1]} in 95 % of the resamples" if sure else ""
     yield Text(f"rank {metric['rank'] or 'n/a'}{among}; worst case {gain(metric['worst_case'])}")
+    if best := metric["best_known"]:
+        by = ", ".join(f"{name} on {count}" for name, count in best["by"].items())
+        yield Text(f"best known {gain(best)} by images that were sent in: {by}; they do not rank")
     if metric["curve"]:
         yield from _curve_lines(metric["curve"])
     if metric["fall"]:

@@ -13,6 +13,8 @@ from quiet import run_quietly
 from metric_robustness.pipeline.cells.settings import Settings
 from metric_robustness.pipeline.engine.saved.manifest import MANIFEST, NEEDED
 from metric_robustness.pipeline.files import file_digest
+from metric_robustness.pipeline.scoring.tables.board_file import read_board
+from metric_robustness.pipeline.scoring.tables.show import ordered, rendered
 from metric_robustness.pipeline.scoring.tables.write import write_tables
 from metric_robustness.pipeline.site.build import write_site
 
@@ -85,6 +87,8 @@ def test_images_that_beat_the_suite_stand_beside_it_by_name_and_do_not_rank(out,
     assert best.effect.scores["absolute_gain"] > before.effects.worst.scores["absolute_gain"] + 0.1
     assert best.origins == {"someone": 4}
     assert "someone (4)" in (out / "leaderboard.md").read_text()
+    shown = [str(line) for part in ordered(read_board(out), ["small_cnn"], None, worse=False) for line in rendered(part)]
+    assert any("by images that were sent in: someone on 4; they do not rank" in line for line in shown)
     write_site(write_tables([out], tmp_path / "site"), out, tmp_path / "site")
     assert 'title="sent in: someone"' in (tmp_path / "site" / "index.html").read_text()
     assert "someone on 4" in (tmp_path / "site" / "metrics" / "small_cnn.html").read_text()
