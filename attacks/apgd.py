@@ -26,7 +26,7 @@ class APGD(Attack):
     formula = "x ← project(x + .75·(project(x + η·sign ∇J(x)) - x) + .25·(x - last x)), η halved at checkpoints"
     differs = "not in the base benchmark; the paper begins at random, and judges unrounded images"
 
-    steps: int = 50
+    steps: int = 30
     momentum: float = 0.75  # the share of a step that is new; the rest repeats the one before
     small_steps: int = 0  # sign steps of eps / 40 after the search, from the clear image
 

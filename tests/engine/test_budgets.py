@@ -133,7 +133,11 @@ def test_the_budgets_are_part_of_the_key_of_what_they_change_alone():
     ("metric", "settings", "told"),
     [
         (Sloped, {"overrides": {"goal": "worse"}}, r"tried on 1 image, downwards adam 0\.\d+, square 0\.\d+"),
-        (Sloped, {"variants": True}, r"tried on 1 image, adam 0\.\d+, square 0\.\d+; downwards adam 0.*, square 0\.\d+"),
+        (
+            Sloped,
+            {"variants": True},
+            r"tried on 1 image, adam 0\.\d+, square 0\.\d+; downwards adam 0.*, square 0\.\d+",
+        ),
         (Stepped, {"overrides": {"goal": "worse"}}, ""),
     ],
     ids=["downwards", "both directions", "misleading downwards"],

@@ -87,7 +87,9 @@ def test_images_that_beat_the_suite_stand_beside_it_by_name_and_do_not_rank(out,
     assert best.effect.scores["absolute_gain"] > before.effects.worst.scores["absolute_gain"] + 0.1
     assert best.origins == {"someone": 4}
     assert "someone (4)" in (out / "leaderboard.md").read_text()
-    shown = [str(line) for part in ordered(read_board(out), ["small_cnn"], None, worse=False) for line in rendered(part)]
+    shown = [
+        str(line) for part in ordered(read_board(out), ["small_cnn"], None, worse=False) for line in rendered(part)
+    ]
     assert any("by images that were sent in: someone on 4; they do not rank" in line for line in shown)
     write_site(write_tables([out], tmp_path / "site"), out, tmp_path / "site")
     assert 'title="sent in: someone"' in (tmp_path / "site" / "index.html").read_text()
