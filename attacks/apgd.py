@@ -5,7 +5,7 @@ Croce, Hein. Reliable evaluation of adversarial robustness with an ensemble of d
 The step begins with 2 eps and is halved at checkpoints where fewer than 75 % of the steps since the last one raised the
 objective, or where neither the step nor the best value changed since then. Differences: each image has its own step,
 the search begins at the clear image without a random start, and what is returned is the best image after rounding to 8
-bits. `thorough` takes twice the steps, and then sign steps of eps / 40, which follow a gradient that turns quickly.
+bits. `thorough` takes 100 steps, and then sign steps of eps / 40, which follow a gradient that turns quickly.
 """
 
 from collections.abc import Iterator

@@ -22,8 +22,7 @@ pytestmark = pytest.mark.slow
 NAME = "photograph.png"
 SEARCH = AdamAttack(steps=300)
 STARTS = 3  # the clear image, and two at random within eps
-# What the suite reaches of three searches of 300 steps. On these networks every further step still helps.
-LEAST = {"eonss": 0.8, "cnniqa_live": 0.9, "vmaf": 0.9}
+LEAST = {"eonss": 0.88}  # what the suite reaches of three searches of 300 steps, where it is not .95: every step still helps
 
 
 def images_of(metric) -> tuple[Tensor, Tensor | None]:
