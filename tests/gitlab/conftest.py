@@ -1,4 +1,4 @@
-"""A checkout whose image is built, and the Docker Engine that builds it."""
+"""A job of a GitLab; a checkout whose image is built, and the Docker Engine that builds it."""
 
 from __future__ import annotations
 
@@ -9,6 +9,24 @@ from pathlib import Path
 import pytest
 from docker_engine import Engine, running
 from scratch import ROOT
+
+from metric_robustness.pipeline.gitlab import server as connection
+
+TOKENS = ("BENCHMARK_NOTE_TOKEN", "BENCHMARK_PUBLISH_TOKEN", "CI_JOB_TOKEN", "GITLAB_TOKEN")
+
+
+@pytest.fixture
+def as_job(monkeypatch):
+    """Returns the function that makes the test a job of a server, with these tokens and no others."""
+
+    def begin(server, **tokens):
+        for name in TOKENS:
+            monkeypatch.delenv(name, raising=False)
+        for name, value in (server.environment | tokens).items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.setattr(connection, "PAUSE", 0.01)
+
+    return begin
 
 
 @pytest.fixture
