@@ -28,6 +28,7 @@ TORCHLESS = (
     "pipeline.library.listing",
 )
 MOST_FILES = 20  # in a folder, without its subfolders
+MOST_LINES = 400  # in a Python file
 MOST_PARAMETERS = 7
 MOST_FIELDS = 10
 FORMATS = {  # dataclasses that may have more fields than that, and why
@@ -146,6 +147,15 @@ def test_no_folder_holds_more_files_than_one_can_survey():
         if file.name != "__init__.py" and file.relative_to(ROOT).parts[0] not in ENTRIES:
             own[str(file.parent.relative_to(ROOT))].append(file.name)
     assert {folder: len(names) for folder, names in own.items() if len(names) > MOST_FILES} == {}
+
+
+def test_no_file_has_more_lines_than_one_can_read_at_once():
+    lengths = {
+        str(file.relative_to(ROOT)): len(file.read_text(encoding="utf-8").splitlines())
+        for file in [*files(), *(ROOT / "tests").rglob("*.py")]
+    }
+    assert {"pipeline/errors.py", "tests/test_rooms.py"} <= lengths.keys()
+    assert {file: lines for file, lines in lengths.items() if lines > MOST_LINES} == {}
 
 
 def test_no_two_classes_have_one_name():

@@ -16,7 +16,7 @@ from metric_robustness.pipeline.contract.attack import check_attack
 from metric_robustness.pipeline.contract.base import QUIET, BrokenPromiseError, Check, failed, require_quiet, skipped
 from metric_robustness.pipeline.contract.clip import ClipCheck
 from metric_robustness.pipeline.contract.defence import check_defence
-from metric_robustness.pipeline.contract.metric import MetricCheck, check_metric
+from metric_robustness.pipeline.contract.metric import MetricCheck
 from metric_robustness.pipeline.contract.state import RANDOM, SETTINGS, Watch
 from metric_robustness.pipeline.engine.device import make_deterministic, open_device
 from metric_robustness.pipeline.errors import BenchError
@@ -113,4 +113,5 @@ def _checks(entry: Entry, device: torch.device) -> Iterator[Check]:
             return check_attack(entry, device)
         case "defences":
             return check_defence(entry, device)
-    return check_metric(ClipCheck(entry, device) if entry.kind == "video" else MetricCheck(entry, device))
+    look = ClipCheck(entry, device) if entry.kind == "video" else MetricCheck(entry, device)
+    return look.results()

@@ -12,24 +12,22 @@ from metric_robustness.metrics.base import FullReference, Images, NoReference, S
 from metric_robustness.pipeline.catalogue.entry import Entry
 from metric_robustness.pipeline.cells.settings import Settings
 from metric_robustness.pipeline.contract.base import (
+    CLOSE,
+    NAMES,
     QUIET,
     BrokenPromiseError,
     Check,
-    Promise,
+    Checks,
     checked,
-    kept,
     photographs,
+    promises,
     require,
     require_no_draws,
     require_quiet,
 )
-from metric_robustness.pipeline.contract.state import SETTINGS, Watch
 from metric_robustness.pipeline.contract.universal import FitCheck
 from metric_robustness.pipeline.engine.attack.settings import attack_variants
 from metric_robustness.pipeline.engine.metric.objective import ImageNoise, MetricObjective
-
-NAMES = ["first.png", "second.png", "third.png"]
-CLOSE = 1e-5  # the most that other images of a batch may change a pixel in [0, 1]
 
 
 def has_formula(entry: Entry) -> str:
@@ -76,14 +74,11 @@ class Sameness(FullReference):
         return 1 - (images - references).square().mean(dim=(1, 2, 3))
 
 
-class AttackCheck:
-    """The checks of one attack with one set of settings, on photographs of an odd size.
-
-    Each returns what it saw, and raises where the entry breaks a promise.
-    """
+class AttackCheck(Checks):
+    """The checks of one attack with one set of settings, on photographs of an odd size."""
 
     def __init__(self, name: str, attack: Attack, device: torch.device) -> None:
-        self.watch = Watch(SETTINGS)
+        super().__init__()
         self.name, self.attack, self.device = name, attack, device
         self.metric = Contrast().to(device)
         self.images = photographs(49, 67).to(device)
@@ -103,6 +98,7 @@ class AttackCheck:
         noise = ImageNoise(self.name, [NAMES[i] for i in index])
         return (attack or self.attack)(images, self.objective(images), noise)
 
+    @promises('ask for gradients only when access = "white"')
     def honest(self) -> str:
         """Checks that the attack asks for gradients only if it declares itself white-box."""
         try:
@@ -111,10 +107,31 @@ class AttackCheck:
             raise BrokenPromiseError(str(error)) from error
         return f'access = "{self.attack.access}"'
 
+    @promises(QUIET, honest)
     def quiet(self) -> str:
         """Checks that attacking changes nothing that other entries share."""
         return require_quiet(self.watch, "as it attacks,", lambda: self.result([0]))
 
+    ROOT = (honest, quiet)  # without which nothing else can be judged
+
+    @promises("be deterministic", *ROOT)
+    def repeats(self) -> str:
+        """Checks that equal noise gives equal bits."""
+        require(torch.equal(self.result([0, 1]), self.result([0, 1])), "runs differ: draw from `noise`, and only there")
+        require_no_draws(lambda: self.result([0, 1]))
+        return "equal bits"
+
+    @promises("give the same image alone, in a batch and in another order", *ROOT, repeats)
+    def independent(self) -> str:
+        """Checks that an image becomes the same alone, in a batch and in another order."""
+        together = self.result([0, 1, 2])
+        alone = torch.cat([self.result([i]) for i in range(3)])
+        turned = self.result([2, 1, 0]).flip(0)
+        off = max((together - alone).abs().max().item(), (together - turned).abs().max().item())
+        require(off <= CLOSE, f"pixels differ by {off:.2g}: keep norms, sums and decisions per image")
+        return f"pixels differ by {off:.1g}"
+
+    @promises("raise the objective after rounding to 8 bits", *ROOT)
     def raises(self) -> str:
         """Checks that the objective rises for every image, after rounding to 8 bits; a control need not raise it."""
         value = self.attack.aim(self.objective(self.images))
@@ -126,6 +143,7 @@ class AttackCheck:
         require(min(gains) > 0, f"it moves by {shown} of the range: go up the gradient, and survive rounding to 8 bits")
         return f"by {shown} of the range"
 
+    @promises("stay within eps and [0, 1]", *ROOT)
     def stays(self) -> str:
         """Checks that images stay within eps and [0, 1], even if the author replaced parts of the base class."""
         found = self.result([0, 1, 2])
@@ -134,21 +152,7 @@ class AttackCheck:
         require(bool((found >= 0).all() and (found <= 1).all()), "values leave [0, 1]: project")
         return f"largest change {change * 255:.1f}/255 of {self.attack.eps * 255:.1f}/255"
 
-    def independent(self) -> str:
-        """Checks that an image becomes the same alone, in a batch and in another order."""
-        together = self.result([0, 1, 2])
-        alone = torch.cat([self.result([i]) for i in range(3)])
-        turned = self.result([2, 1, 0]).flip(0)
-        off = max((together - alone).abs().max().item(), (together - turned).abs().max().item())
-        require(off <= CLOSE, f"pixels differ by {off:.2g}: keep norms, sums and decisions per image")
-        return f"pixels differ by {off:.1g}"
-
-    def repeats(self) -> str:
-        """Checks that equal noise gives equal bits."""
-        require(torch.equal(self.result([0, 1]), self.result([0, 1])), "runs differ: draw from `noise`, and only there")
-        require_no_draws(lambda: self.result([0, 1]))
-        return "equal bits"
-
+    @promises("leave its input untouched", *ROOT)
     def untouched(self) -> str:
         """Checks that the input stays as it was."""
         given = self.images.clone()
@@ -156,12 +160,14 @@ class AttackCheck:
         require(torch.equal(given, self.images), "it writes into the images it was given: work on a copy")
         return "unchanged"
 
+    @promises("do nothing with eps = 0", *ROOT)
     def nothing(self) -> str:
         """Checks that eps = 0 changes nothing."""
         found = self.result([0, 1, 2], replace(self.attack, eps=0.0))
         require(torch.equal(found, self.images), "the image changes: scale every step by eps, or leave it to project")
         return "unchanged"
 
+    @promises("spend the queries and gradients it declares", *ROOT)
     def spends(self) -> str:
         """Checks that the attack spends the queries and gradients that it declares."""
         objective = self.objective(self.images)
@@ -193,21 +199,4 @@ def check_attack(entry: Entry, device: torch.device) -> Iterator[Check]:
             look = AttackCheck(entry.name, attack.at(max(attack.amplitudes), fit.pattern), device)
         else:
             look = AttackCheck(entry.name, attack, device)
-        access, quiet = f'ask for gradients only when access = "white"{of}', f"{QUIET}{of}"
-        root = (access, quiet)
-        steady = f"be deterministic{of}"
-        yield from kept(
-            [
-                Promise(access, look.honest),
-                Promise(quiet, look.quiet, (access,)),
-                Promise(steady, look.repeats, root),
-                Promise(
-                    f"give the same image alone, in a batch and in another order{of}", look.independent, (*root, steady)
-                ),
-                Promise(f"raise the objective after rounding to 8 bits{of}", look.raises, root),
-                Promise(f"stay within eps and [0, 1]{of}", look.stays, root),
-                Promise(f"leave its input untouched{of}", look.untouched, root),
-                Promise(f"do nothing with eps = 0{of}", look.nothing, root),
-                Promise(f"spend the queries and gradients it declares{of}", look.spends, root),
-            ]
-        )
+        yield from look.results(of)

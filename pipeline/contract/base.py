@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from functools import cache
-from typing import Literal, NamedTuple
+from collections.abc import Callable, Iterator
+from functools import cache, partial
+from inspect import isfunction
+from typing import Literal, NamedTuple, TypeVar
 
 import torch
 
@@ -29,12 +30,33 @@ class Check(NamedTuple):
         return self.seen.rpartition(": ")[2]
 
 
+Look = Callable[..., str]  # a method that returns what it saw; raises BrokenPromiseError where the promise is broken
+Method = TypeVar("Method", bound=Look)
+
+
 class Promise(NamedTuple):
-    """A promise, and how it is looked at."""
+    """A promise that a method looks at."""
 
     words: str  # completes "a metric must ..."
-    look: Callable[[], str]  # returns what it saw; raises BrokenPromiseError where the promise is broken
-    after: tuple[str, ...] = ()  # promises without which the look would only fail for the same reason
+    after: frozenset[Look]  # looks at promises without which this one would only fail for the same reason
+
+
+PROMISES: dict[Look, Promise] = {}
+
+
+def promises(words: str, *after: Look) -> Callable[[Method], Method]:
+    """Makes a method of `Checks` the look at a promise.
+
+    Args:
+        words: Complete "a metric must ...".
+        after: The methods above it that look at promises without which it would only fail for the same reason.
+    """
+
+    def register(look: Method) -> Method:
+        PROMISES[look] = Promise(words, frozenset(after))
+        return look
+
+    return register
 
 
 def failed(promise: str, seen: str) -> Check:
@@ -63,23 +85,43 @@ def checked(promise: str, look: Callable[[], str]) -> Iterator[Check]:
         yield failed(promise, f"{raised(error)}: {advice(error)}")
 
 
-def kept(promises: Iterable[Promise]) -> Iterator[Check]:
-    """Yields the result of each promise; where one is broken, those that it would break with it are only counted."""
-    broken: set[str] = set()
-    waiting = 0
-    for promise in promises:
-        if broken & set(promise.after):
-            waiting += 1
-            continue
-        for check in checked(promise.words, promise.look):
-            yield check
-            if check.status == "failed":
-                broken.add(promise.words)
-    if waiting:
-        yield skipped(f"keep {waiting} further promise{'s' * (waiting > 1)}", "once the above is mended")
+class Checks:
+    """The checks of one entry, of which each look at a promise is a method, in the order of the class.
+
+    Attributes:
+        watch: Began before the entry's code was called.
+    """
+
+    def __init__(self) -> None:
+        self.watch = Watch(SETTINGS)
+
+    def results(self, of: str = "") -> Iterator[Check]:
+        """Yields the result of each promise; where one is broken, those that it would break with it are only counted.
+
+        Args:
+            of: The words that end every promise and name the settings.
+        """
+        broken: set[Look] = set()
+        waiting = 0
+        methods = [name for part in reversed(type(self).__mro__) for name in vars(part)]
+        for look in (getattr(type(self), name) for name in dict.fromkeys(methods)):
+            if not isfunction(look) or look not in PROMISES:
+                continue
+            promise = PROMISES[look]
+            if broken & promise.after:
+                waiting += 1
+                continue
+            for check in checked(f"{promise.words}{of}", partial(look, self)):
+                yield check
+                if check.status == "failed":
+                    broken.add(look)
+        if waiting:
+            yield skipped(f"keep {waiting} further promise{'s' * (waiting > 1)}", "once the above is mended")
 
 
 QUIET = "leave the process as it found it"
+NAMES = ["first.png", "second.png", "third.png"]  # of the photographs
+CLOSE = 1e-5  # the most that other images of a batch may change a pixel in [0, 1]
 
 
 def require_quiet(watch: Watch, when: str, again: Callable[[], object] | None = None) -> str:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 
 from metric_robustness.metrics.base import Images, VideoMetric
-from metric_robustness.pipeline.contract.base import Promise, photographs, require
-from metric_robustness.pipeline.contract.metric import ROOT, TOLERANCE, MetricCheck
+from metric_robustness.pipeline.contract.base import photographs, promises, require
+from metric_robustness.pipeline.contract.metric import TOLERANCE, MetricCheck
 
 FRAMES, STEP = 4, 2  # frames of a clip, and the pixels that it moves from one frame to the next
 
@@ -21,10 +21,7 @@ class ClipCheck(MetricCheck):
         wide = photographs(height, width + STEP * (FRAMES - 1)).to(self.device)
         return torch.stack([wide[..., STEP * i : STEP * i + width] for i in range(FRAMES)], dim=1)
 
-    def of_clips(self) -> list[Promise]:
-        """Returns what only a video metric promises."""
-        return [Promise("give a frame the same features whatever its neighbours", self.frames_independent, ROOT)]
-
+    @promises("give a frame the same features whatever its neighbours", *MetricCheck.ROOT)
     def frames_independent(self) -> str:
         """Checks that the features of a frame do not depend on its neighbours, since clips are scored in parts."""
         clip, references = self.distorted[0], self.images[0] if self.metric.full_reference else None

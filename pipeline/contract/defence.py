@@ -10,37 +10,33 @@ import torch
 from metric_robustness.defences.base import Defence, Images, RobustTraining
 from metric_robustness.pipeline.catalogue.entry import Entry
 from metric_robustness.pipeline.contract.base import (
+    CLOSE,
+    NAMES,
     QUIET,
     BrokenPromiseError,
     Check,
-    Promise,
-    kept,
+    Checks,
     photographs,
+    promises,
     require,
     require_no_draws,
     require_quiet,
 )
-from metric_robustness.pipeline.contract.state import SETTINGS, Watch
-from metric_robustness.pipeline.contract.training import check_training
+from metric_robustness.pipeline.contract.training import TrainingCheck
 from metric_robustness.pipeline.engine.metric.build import build_defences
 from metric_robustness.pipeline.engine.metric.objective import ImageNoise
 
-NAMES = ["first.png", "second.png", "third.png"]
 SIZES = {
     "light": (97, 111),
     "heavy": (29, 35),
 }  # odd; small for diffusion, which takes hundreds of passes
-CLOSE = 1e-5  # the most that other images of a batch may change a pixel in [0, 1]
 
 
-class DefenceCheck:
-    """The checks of one defence with one set of settings, on photographs of an odd size.
-
-    Each returns what it saw, and raises where the entry breaks a promise.
-    """
+class DefenceCheck(Checks):
+    """The checks of one defence with one set of settings, on photographs of an odd size."""
 
     def __init__(self, name: str, defence: Defence, device: torch.device) -> None:
-        self.watch = Watch(SETTINGS)
+        super().__init__()
         self.name, self.defence = name, defence
         self.images = photographs(*SIZES[defence.cost]).to(device)
 
@@ -63,6 +59,7 @@ class DefenceCheck:
         """Returns the first photograph, purified alone."""
         return self.purified([0])
 
+    @promises("return finite images in [0, 1], of the same size unless it says otherwise")
     def valid(self) -> str:
         """Checks that images are finite, in [0, 1] and of the right size; `Defence.__call__` raises if they are not."""
         try:
@@ -73,10 +70,21 @@ class DefenceCheck:
             raise BrokenPromiseError(str(error)) from error
         return f"{found.shape[3]}x{found.shape[2]} of {self.images.shape[3]}x{self.images.shape[2]}; a black image too"
 
+    @promises(QUIET, valid)
     def quiet(self) -> str:
         """Checks that purifying changes nothing that other entries share."""
         return require_quiet(self.watch, "as it purifies,", lambda: self.purified([0]))
 
+    ROOT = (valid, quiet)  # without which nothing else can be judged
+
+    @promises("be deterministic, given its noise", *ROOT)
+    def repeats(self) -> str:
+        """Checks that equal noise gives equal bits."""
+        require(torch.equal(self.first, self.purified([0])), "runs differ: draw from `noise`, and only there")
+        require_no_draws(lambda: self.purified([0]))
+        return "equal bits"
+
+    @promises("give the same image alone, in a batch and in another order", *ROOT, repeats)
     def independent(self) -> str:
         """Checks that an image becomes the same alone, in a batch and in another order."""
         alone = torch.cat([self.first, self.purified([1]), self.purified([2])])
@@ -85,12 +93,7 @@ class DefenceCheck:
         require(off <= CLOSE, f"pixels differ by {off:.2g}: take nothing from the other images")
         return f"pixels differ by {off:.1g}"
 
-    def repeats(self) -> str:
-        """Checks that equal noise gives equal bits."""
-        require(torch.equal(self.first, self.purified([0])), "runs differ: draw from `noise`, and only there")
-        require_no_draws(lambda: self.purified([0]))
-        return "equal bits"
-
+    @promises("be random if and only if it says so", *ROOT, repeats)
     def random(self) -> str:
         """Checks that other noise gives another image if and only if the defence declares itself random."""
         with torch.no_grad():
@@ -99,6 +102,7 @@ class DefenceCheck:
         require(differs == self.defence.random, f"another draw changes {'it' if differs else 'nothing'}: declare that")
         return f"random = {differs}"
 
+    @promises("leave its input untouched", *ROOT)
     def untouched(self) -> str:
         """Checks that the input stays as it was."""
         given = self.images[[0]].clone()
@@ -107,6 +111,7 @@ class DefenceCheck:
         require(torch.equal(given, self.images[[0]]), "it writes into the images it was given: work on a copy")
         return "unchanged"
 
+    @promises("pass a gradient, or let attacks go straight through", *ROOT, untouched)
     def attackable(self) -> str:
         """Checks that an adaptive attack has a gradient, or can take the defence for the identity."""
         if not self.defence.differentiable:
@@ -126,6 +131,7 @@ class DefenceCheck:
         require(share > 0, "no gradient reaches the images: declare differentiable = False")
         return f"reaches {share:.0%} of the values"
 
+    @promises("show the same as the clear images once aligned", *ROOT)
     def aligned(self) -> str:
         """Checks that `align` returns batches of one size, and that purified clear images correlate with clear ones."""
         found = self.defence.align(self.together, self.images, self.noise([0, 1, 2]))
@@ -145,25 +151,6 @@ def check_defence(entry: Entry, device: torch.device) -> Iterator[Check]:
     for preset, defence in build_defences(entry).items():
         of = f" (preset {preset})" if preset else ""
         if isinstance(defence, RobustTraining):  # a training does not change images
-            yield from check_training(defence, of, device)
-            continue
-        look = DefenceCheck(entry.name, defence, device)
-        valid, quiet = f"return finite images in [0, 1], of the same size unless it says otherwise{of}", f"{QUIET}{of}"
-        root, steady = (valid, quiet), f"be deterministic, given its noise{of}"
-        untouched = f"leave its input untouched{of}"
-        yield from kept(
-            [
-                Promise(valid, look.valid),
-                Promise(quiet, look.quiet, (valid,)),
-                Promise(steady, look.repeats, root),
-                Promise(
-                    f"give the same image alone, in a batch and in another order{of}", look.independent, (*root, steady)
-                ),
-                Promise(f"be random if and only if it says so{of}", look.random, (*root, steady)),
-                Promise(untouched, look.untouched, root),
-                Promise(
-                    f"pass a gradient, or let attacks go straight through{of}", look.attackable, (*root, untouched)
-                ),
-                Promise(f"show the same as the clear images once aligned{of}", look.aligned, root),
-            ]
-        )
+            yield from TrainingCheck(defence, device).results(of)
+        else:
+            yield from DefenceCheck(entry.name, defence, device).results(of)

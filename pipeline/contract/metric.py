@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Iterator
 from functools import cached_property
 
 import numpy as np
@@ -16,18 +15,16 @@ from metric_robustness.pipeline.contract.advice import NO_GRADIENT, raised
 from metric_robustness.pipeline.contract.base import (
     QUIET,
     BrokenPromiseError,
-    Check,
-    Promise,
+    Checks,
     draws,
-    kept,
     photographs,
+    promises,
     require,
     require_quiet,
 )
 from metric_robustness.pipeline.contract.distortions import LEVELS, distorted, flattened
 from metric_robustness.pipeline.contract.faults import parts_in_training, require_scores
 from metric_robustness.pipeline.contract.sizes import ANY_SIZE, Sizes
-from metric_robustness.pipeline.contract.state import SETTINGS, Watch
 from metric_robustness.pipeline.engine.metric.build import build_metric
 
 TOLERANCE = 1e-4  # of the score range: what a batch may change
@@ -35,19 +32,12 @@ TOLERANCE = 1e-4  # of the score range: what a batch may change
 # of it beyond an end, a gain reads 1.5 times too large, and where scores fill a hundredth, a hundred times too small.
 FAR, NARROW = 0.5, 0.01
 
-FINITE = "return one finite score per image"
-UNTOUCHED = "leave its input untouched"
-APART = "tell photographs from distorted ones"
-DETERMINISTIC = "be deterministic"
-GRADIENT = "pass a finite, non-zero gradient to the images"
-ROOT = (FINITE, UNTOUCHED, QUIET, DETERMINISTIC)  # without which nothing else can be judged
 
-
-class MetricCheck:
-    """The checks of one metric, on photographs. Each returns what it saw, and raises where a promise is broken."""
+class MetricCheck(Checks):
+    """The checks of one metric, on photographs."""
 
     def __init__(self, entry: Entry, device: torch.device) -> None:
-        self.watch = Watch(SETTINGS)
+        super().__init__()
         self.entry, self.device = entry, device
         self.metric: Metric = build_metric(entry, device)
         low, high = self.metric.score_range
@@ -87,6 +77,7 @@ class MetricCheck:
                 for kind, levels in LEVELS.items()
             }
 
+    @promises("return one finite score per image")
     def finite(self) -> str:
         """Checks that every image has one finite score."""
         count = 1 if self.metric.batch_dependent else len(self.images)
@@ -105,6 +96,7 @@ class MetricCheck:
         require(bool(scores.isfinite().all()), f"got {scores.tolist()}: return finite scores")
         return ", ".join(f"{score:.4g}" for score in scores.tolist())
 
+    @promises("leave its input untouched", finite)
     def untouched(self) -> str:
         """Checks that the input stays as it was."""
         images, references = self.distorted.clone(), self.images.clone()
@@ -115,40 +107,12 @@ class MetricCheck:
         )
         return "unchanged"
 
+    @promises(QUIET, finite)
     def quiet(self) -> str:
         """Checks that building the metric and scoring change nothing that other entries share."""
         return require_quiet(self.watch, "as it is built or scores,", self.usual)
 
-    def tells_apart(self) -> str:
-        """Checks that blur, noise and JPEG change the score at all, and leave it finite."""
-        low, high = self.seen()
-        require(
-            low < high,
-            f"each has the score {low:.4g}: use the images, and multiply them by 255 if it is written for 8-bit values",
-        )
-        return f"{low:.4g} to {high:.4g}"
-
-    def seen(self) -> tuple[float, float]:
-        """Returns the least and the largest score of the photographs, distorted and not."""
-        scores = torch.cat([self.usual(), *(each for level in self.ladder_scores.values() for each in level)])
-        require(bool(scores.isfinite().all()), "a blurred, noisy or JPEG image has none: return finite scores")
-        return scores.min().item(), scores.max().item()
-
-    def ranged(self) -> str:
-        """Checks that scores of photographs fill the declared range, or leave it by a little only."""
-        low, high = self.seen()
-        least, most = self.metric.score_range
-        beyond, filled = max(least - low, high - most) / self.span, (high - low) / self.span
-        where = f"{low:.4g} to {high:.4g}"
-        remedy = "write score_range = ({}, {})".format(*outward(low, high))
-        require(beyond <= FAR, f"scores go from {where}, far outside the declared {least:g} to {most:g}: {remedy}")
-        require(
-            filled >= NARROW,
-            f"scores go from {where}, {filled:.1%} of the declared {least:g} to {most:g}: {remedy}, or multiply the "
-            "images by 255 if it is written for 8-bit values",
-        )
-        return f"{where} of {least:g} to {most:g}"
-
+    @promises("be deterministic", finite, untouched, quiet)
     def deterministic(self) -> str:
         """Checks that a second call returns the same bits, and draws nothing that others draw."""
         if self.metric.random:
@@ -169,6 +133,41 @@ class MetricCheck:
             return ": "
         return f"; {', '.join(parts)} in train mode: never call train(), keep networks as attributes or in ModuleList, "
 
+    ROOT = (finite, untouched, quiet, deterministic)  # without which nothing else can be judged
+
+    @promises("tell photographs from distorted ones", *ROOT)
+    def tells_apart(self) -> str:
+        """Checks that blur, noise and JPEG change the score at all, and leave it finite."""
+        low, high = self.seen()
+        require(
+            low < high,
+            f"each has the score {low:.4g}: use the images, and multiply them by 255 if it is written for 8-bit values",
+        )
+        return f"{low:.4g} to {high:.4g}"
+
+    def seen(self) -> tuple[float, float]:
+        """Returns the least and the largest score of the photographs, distorted and not."""
+        scores = torch.cat([self.usual(), *(each for level in self.ladder_scores.values() for each in level)])
+        require(bool(scores.isfinite().all()), "a blurred, noisy or JPEG image has none: return finite scores")
+        return scores.min().item(), scores.max().item()
+
+    @promises("score photographs within its score_range, or close to it", *ROOT, tells_apart)
+    def ranged(self) -> str:
+        """Checks that scores of photographs fill the declared range, or leave it by a little only."""
+        low, high = self.seen()
+        least, most = self.metric.score_range
+        beyond, filled = max(least - low, high - most) / self.span, (high - low) / self.span
+        where = f"{low:.4g} to {high:.4g}"
+        remedy = "write score_range = ({}, {})".format(*outward(low, high))
+        require(beyond <= FAR, f"scores go from {where}, far outside the declared {least:g} to {most:g}: {remedy}")
+        require(
+            filled >= NARROW,
+            f"scores go from {where}, {filled:.1%} of the declared {least:g} to {most:g}: {remedy}, or multiply the "
+            "images by 255 if it is written for 8-bit values",
+        )
+        return f"{where} of {least:g} to {most:g}"
+
+    @promises("give the same score alone, in a batch and in another order", *ROOT)
     def independent(self) -> str:
         """Checks that an image has the same score alone, in a batch and in another order."""
         if self.metric.random:
@@ -184,6 +183,7 @@ class MetricCheck:
         )
         return f"differs by {off:.1g} of the range"
 
+    @promises("pass a finite, non-zero gradient to the images", *ROOT, tells_apart)
     def gradient(self) -> str:
         """Checks that a finite gradient that is not zero reaches the images."""
         if not self.metric.differentiable:
@@ -201,6 +201,7 @@ class MetricCheck:
         )
         return f"largest {sizes.max().item() / self.span:.2g} of the range"
 
+    @promises("rise along its gradient", *ROOT, tells_apart, gradient)
     def climbs(self) -> str:
         """Checks that a small step along the gradient raises the score: a wrong gradient would not."""
         if not self.metric.differentiable:
@@ -220,6 +221,7 @@ class MetricCheck:
         )
         return f"raises it by {max(gains):.2g} of the range"
 
+    @promises("stay finite on a flat image", *ROOT, tells_apart, gradient)
     def flat(self) -> str:
         """Checks that score and gradient of a flat grey image are finite: such images occur."""
         images = torch.full_like(self.images[:1], 128 / 255).requires_grad_(self.metric.differentiable)
@@ -233,6 +235,7 @@ class MetricCheck:
             )
         return f"score {scores.item():.4g}"
 
+    @promises("accept odd sizes from its smallest on", *ROOT)
     def sizes(self) -> str:
         """Checks that odd sizes are scored, and the smallest that the metric declares."""
         least = self.metric.smallest
@@ -249,10 +252,7 @@ class MetricCheck:
         with torch.no_grad():
             return self.score(flattened(images), images)
 
-    def of_clips(self) -> list[Promise]:
-        """Returns what only a video metric promises."""
-        return []
-
+    @promises("refuse images outside [0, 1]", *ROOT)
     def refuses(self) -> str:
         """Checks that values in [0, 255] raise an error, since they would give a wrong score unnoticed."""
         try:
@@ -262,6 +262,7 @@ class MetricCheck:
         require(False, "it accepts them: do not override `forward`, write `score`")
         return ""
 
+    @promises("move the declared way with blur, noise and JPEG", *ROOT, tells_apart)
     def ladder(self) -> str:
         """Checks that ever stronger blur, noise and JPEG move the score the declared way."""
         sign = 1 if self.metric.higher_is_better else -1
@@ -290,26 +291,3 @@ def outward(low: float, high: float) -> tuple[float, float]:
     digits = 1 - math.floor(math.log10(high - low)) if high > low else 0
     step = 10.0**-digits
     return round(math.floor(low / step) * step, digits), round(math.ceil(high / step) * step, digits)
-
-
-def check_metric(look: MetricCheck) -> Iterator[Check]:
-    """Yields what a metric must do and what the check saw."""
-    told, slope = (*ROOT, APART), (*ROOT, APART, GRADIENT)
-    yield from kept(
-        [
-            Promise(FINITE, look.finite),
-            Promise(UNTOUCHED, look.untouched, (FINITE,)),
-            Promise(QUIET, look.quiet, (FINITE,)),
-            Promise(DETERMINISTIC, look.deterministic, (FINITE, UNTOUCHED, QUIET)),
-            Promise(APART, look.tells_apart, ROOT),
-            Promise("score photographs within its score_range, or close to it", look.ranged, told),
-            Promise("give the same score alone, in a batch and in another order", look.independent, ROOT),
-            Promise(GRADIENT, look.gradient, told),
-            Promise("rise along its gradient", look.climbs, slope),
-            Promise("stay finite on a flat image", look.flat, slope),
-            Promise("accept odd sizes from its smallest on", look.sizes, ROOT),
-            *look.of_clips(),
-            Promise("refuse images outside [0, 1]", look.refuses, ROOT),
-            Promise("move the declared way with blur, noise and JPEG", look.ladder, told),
-        ]
-    )

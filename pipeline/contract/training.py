@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import mse_loss
 
 from metric_robustness.defences.base import Images, RobustTraining
-from metric_robustness.pipeline.contract.base import QUIET, Check, Promise, kept, photographs, require, require_quiet
-from metric_robustness.pipeline.contract.state import SETTINGS, Watch
+from metric_robustness.pipeline.contract.base import (
+    QUIET,
+    Checks,
+    photographs,
+    promises,
+    require,
+    require_quiet,
+)
 
 STEPS = 12
 
@@ -29,14 +33,11 @@ class Student(nn.Module):
         return 50 + 50 * rated.squeeze(1)
 
 
-class TrainingCheck:
-    """The checks of one robust training with one set of settings, on a small metric and photographs.
-
-    Each returns what it saw, and raises where the entry breaks a promise.
-    """
+class TrainingCheck(Checks):
+    """The checks of one robust training with one set of settings, on a small metric and photographs."""
 
     def __init__(self, training: RobustTraining, device: torch.device) -> None:
-        self.watch = Watch(SETTINGS)
+        super().__init__()
         self.training, self.device = training, device
         self.images = photographs(64, 80).to(device)
         self.labels = torch.tensor([20.0, 50.0, 80.0], device=device)
@@ -52,6 +53,7 @@ class TrainingCheck:
         generator = torch.Generator().manual_seed(0)
         return self.training.loss(student, images, self.labels, _error, generator)
 
+    @promises("return a loss with a gradient to every weight")
     def teaches(self) -> str:
         """Checks that the loss is one finite number, with a finite gradient to every weight."""
         student = self.student()
@@ -64,16 +66,12 @@ class TrainingCheck:
         require(all(reached), "some weights have no finite gradient: detach nothing that they made")
         return f"loss {loss.item():.4g}"
 
+    @promises(QUIET, teaches)
     def quiet(self) -> str:
         """Checks that the loss changes nothing that other entries share."""
         return require_quiet(self.watch, "as it trains,", lambda: self.loss(self.student(), self.images))
 
-    def repeats(self) -> str:
-        """Checks that an equal generator gives equal bits."""
-        first, second = (self.loss(self.student(), self.images) for _ in range(2))
-        require(torch.equal(first, second), "losses differ: draw from `generator`, and only there")
-        return "equal bits"
-
+    @promises("leave its input untouched", teaches, quiet)
     def untouched(self) -> str:
         """Checks that the images stay as they were."""
         given = self.images.clone()
@@ -82,6 +80,14 @@ class TrainingCheck:
         require(same, "it changes the images it was given: work on a copy")
         return "unchanged"
 
+    @promises("be deterministic, given its generator", teaches, quiet, untouched)
+    def repeats(self) -> str:
+        """Checks that an equal generator gives equal bits."""
+        first, second = (self.loss(self.student(), self.images) for _ in range(2))
+        require(torch.equal(first, second), "losses differ: draw from `generator`, and only there")
+        return "equal bits"
+
+    @promises("return what falls as a metric learns", teaches, quiet, untouched)
     def improves(self) -> str:
         """Checks that the loss falls within some steps."""
         student = self.student()
@@ -95,28 +101,6 @@ class TrainingCheck:
             losses.append(loss.item())
         require(losses[-1] < losses[0], f"{losses[0]:.4g}, then {losses[-1]:.4g}: return what is to be lowered")
         return f"{losses[0]:.4g}, then {losses[-1]:.4g}"
-
-
-def check_training(training: RobustTraining, of: str, device: torch.device) -> Iterator[Check]:
-    """Yields what a robust training must do and what the check saw.
-
-    Args:
-        training: The training, with its settings.
-        of: The words that end every promise and name the settings.
-        device: Where to compute.
-    """
-    look = TrainingCheck(training, device)
-    teaches, quiet = f"return a loss with a gradient to every weight{of}", f"{QUIET}{of}"
-    untouched = f"leave its input untouched{of}"
-    yield from kept(
-        [
-            Promise(teaches, look.teaches),
-            Promise(quiet, look.quiet, (teaches,)),
-            Promise(untouched, look.untouched, (teaches, quiet)),
-            Promise(f"be deterministic, given its generator{of}", look.repeats, (teaches, quiet, untouched)),
-            Promise(f"return what falls as a metric learns{of}", look.improves, (teaches, quiet, untouched)),
-        ]
-    )
 
 
 def _error(qualities: Tensor, wanted: Tensor) -> Tensor:

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from inputs_page import PAGE, filled
 from PIL import Image
-from still_cases import Case, cases
+from still_case import Case
+from still_cases import cases
 
 from metric_robustness.pipeline.data.dataset import open_dataset
 from metric_robustness.pipeline.data.stills.formats import suffixes

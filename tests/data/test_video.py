@@ -9,7 +9,8 @@ import av
 import numpy as np
 import pytest
 from av.stream import Disposition
-from video_inputs import ALL, CONTAINERS, COUNT, FFV1, HEIGHT, WIDTH, Y4M, frame_of, picture, write
+from video_clips import COUNT, HEIGHT, WIDTH, frame_of, picture, write
+from video_kinds import ALL, CONTAINERS, FFV1, Y4M
 
 from metric_robustness.pipeline.cells.distortion import Distortion
 from metric_robustness.pipeline.data.dataset import open_dataset

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from video_inputs import CASES, MARK, PAGE, SHADES, Case, Shade, picture, table, write
+from video_clips import picture, write
+from video_inputs import CASES, MARK, PAGE, Case, table
+from video_shades import SHADES, Shade
 
 from metric_robustness.pipeline.data.videos.codecs import encode, parse
 from metric_robustness.pipeline.data.videos.colours import VideoError

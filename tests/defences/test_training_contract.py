@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from metric_robustness.defences.base import RobustTraining
-from metric_robustness.pipeline.contract.training import check_training
+from metric_robustness.pipeline.contract.training import TrainingCheck
 
 TEACHES, REPEATS = "return a loss with a gradient to every weight", "be deterministic, given its generator"
 UNTOUCHED, IMPROVES = "leave its input untouched", "return what falls as a metric learns"
@@ -72,7 +72,7 @@ class Rising(Sound):
     ],
 )
 def test_a_broken_training_fails_what_it_breaks(kind: type[RobustTraining], broken: set[str], message: str) -> None:
-    checks = list(check_training(kind(), "", torch.device("cpu")))
+    checks = list(TrainingCheck(kind(), torch.device("cpu")).results())
     red = [check for check in checks if check.status == "failed"]
     assert kind is not Sound or len(checks) == 5
     assert {check.promise for check in red} == broken

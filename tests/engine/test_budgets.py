@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import csv
 import re
 from pathlib import Path
 
 import pytest
 import torch
+from csv_lines import lines
 from local_entry import local_entry
 from PIL import Image
 from quiet import run_quietly
@@ -84,11 +84,6 @@ def made(photos, tmp_path_factory) -> Path:
     return out
 
 
-def rows_of(path: Path) -> list[dict[str, str]]:
-    with path.open(newline="") as file:
-        return list(csv.DictReader(file))
-
-
 def gain(row: dict[str, str]) -> float:
     return float(row["attacked"]) - float(row["clear"])
 
@@ -98,7 +93,7 @@ def sections_of(out: Path) -> list[Section]:
 
 
 def test_each_search_stays_within_its_budget_and_reaches_the_known_optimum(made):
-    rows = rows_of(made / "sloped" / "adam.csv")
+    rows = lines(made / "sloped" / "adam.csv")
     slope = torch.linspace(-1, 2, SIZE[0]).abs().mean().item()
     for budget in (*BUDGETS, 10):
         own = [row for row in rows if row["variant"] == ("" if budget == 10 else f"eps={budget}/255")]
@@ -109,7 +104,7 @@ def test_each_search_stays_within_its_budget_and_reaches_the_known_optimum(made)
 
 
 def test_a_search_within_a_budget_costs_a_share_of_the_first_one(made):
-    rows = rows_of(made / "sloped" / "adam.csv")
+    rows = lines(made / "sloped" / "adam.csv")
     spent = {row["variant"]: int(row["gradients"]) for row in rows}
     first = spent.pop("")
     assert set(spent) == {f"eps={budget}/255" for budget in BUDGETS}
@@ -117,7 +112,7 @@ def test_a_search_within_a_budget_costs_a_share_of_the_first_one(made):
 
 
 def test_only_a_search_goes_on_within_smaller_budgets(made):
-    assert {row["variant"] for row in rows_of(made / "sloped" / "ifgsm.csv")} == {""}
+    assert {row["variant"] for row in lines(made / "sloped" / "ifgsm.csv")} == {""}
 
 
 def test_the_budgets_are_part_of_the_key_of_what_they_change_alone():
@@ -166,7 +161,7 @@ def test_a_metric_whose_gradients_lead_further_is_spared_and_stays_so(made, phot
 
 
 def test_a_metric_whose_gradients_mislead_is_searched_on_all_images_and_flagged(made):
-    rows = rows_of(made / "stepped" / "square.csv")
+    rows = lines(made / "stepped" / "square.csv")
     assert len([row for row in rows if not row["variant"]]) == 6
     (section,) = [each for each in sections_of(made) if each.gradients]
     stepped = next(standing for standing in section.standings if standing.metric == "stepped")
@@ -196,7 +191,7 @@ def test_curves_never_fall(made):
 def test_saved_images_of_a_budget_are_found_by_their_rows(photos, tmp_path):
     run_quietly(["psnr"], tmp_path / "out", WITHIN, attacks=["adam"], datasets=[str(photos)], save_images=True)
     folder = tmp_path / "out" / "images" / "none" / "default" / "adam" / "psnr"
-    lines = rows_of(folder / "manifest.csv")
-    assert {line["variant"] for line in lines} == {"", *(f"eps={budget}/255" for budget in BUDGETS)}
-    assert len({line["file"] for line in lines}) == len(lines) == 6 * 5
-    assert all((folder / line["file"]).is_file() for line in lines)
+    saved = lines(folder / "manifest.csv")
+    assert {line["variant"] for line in saved} == {"", *(f"eps={budget}/255" for budget in BUDGETS)}
+    assert len({line["file"] for line in saved}) == len(saved) == 6 * 5
+    assert all((folder / line["file"]).is_file() for line in saved)

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import skimage
 import torch
+from csv_lines import lines
 from PIL import Image
 from scratch import BRIGHTNESS, DISTANCE, Tree
 from torch import Tensor
@@ -103,8 +104,7 @@ def run(tree: Tree, out: Path, data: Path, *options, metrics="moving", attacks="
 
 
 def rows(out: Path, cell: str) -> list[dict[str, str]]:
-    with (out / f"{cell}.csv").open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
+    return lines(out / f"{cell}.csv")
 
 
 class Pooled(VideoMetric):

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import csv
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 import torch
+from csv_lines import lines
 from PIL import Image
 from quiet import run_quietly
 from toy_defences import Mirrored, Shaken
@@ -199,11 +199,6 @@ def judged(tmp_path_factory) -> Path:
     run_quietly([f"small_cnn+{name}" for name in defences], out, **ifgsm)
     write_tables([out], out)
     return out
-
-
-def lines(path: Path) -> list[dict[str, str]]:
-    with path.open(newline="") as file:
-        return list(csv.DictReader(file))
 
 
 def test_one_attack_is_judged_behind_every_defence(judged):

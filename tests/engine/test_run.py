@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import csv
 import json
 import os
 import shutil
@@ -13,6 +12,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from csv_lines import lines
 from PIL import Image
 from scratch import BRIGHTNESS, Tree
 
@@ -38,8 +38,7 @@ def written(out: Path) -> dict[str, int]:
 
 
 def rows(out: Path, cell: str) -> list[dict[str, str]]:
-    with (out / f"{cell}.csv").open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
+    return lines(out / f"{cell}.csv")
 
 
 def stamp(out: Path, cell: str) -> dict:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import csv
 import math
 from pathlib import Path
 
 import pytest
 import torch
+from csv_lines import lines
 from PIL import Image
 from quiet import run_quietly
 
@@ -84,11 +84,6 @@ def judged(tmp_path_factory) -> Path:
     run_quietly(["small_cnn+median_smoothing-n100"], folder / "out", save_images=True, **fgsm)
     write_tables([folder / "out"], folder / "out")
     return folder / "out"
-
-
-def lines(path: Path) -> list[dict[str, str]]:
-    with path.open(newline="") as file:
-        return list(csv.DictReader(file))
 
 
 def test_rows_hold_the_interval_and_the_attack_s_own_norm(judged):

@@ -8,14 +8,13 @@ import subprocess
 import sys
 import time
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from gitlab_server import GitLabServer
 
 from metric_robustness.pipeline.errors import BenchError, DataError, TransientError
-from metric_robustness.pipeline.gitlab import server as connection
 from metric_robustness.pipeline.gitlab import unpack as unpacking
 from metric_robustness.pipeline.gitlab.fetch import fetch
 from metric_robustness.pipeline.gitlab.unpack import unpack
@@ -44,13 +43,9 @@ def artifacts(version: str = "1", rows: bytes = b"") -> dict[str, bytes]:
 
 
 @pytest.fixture
-def gitlab(monkeypatch: pytest.MonkeyPatch) -> Iterator[GitLabServer]:
+def gitlab(as_job: Callable[..., None]) -> Iterator[GitLabServer]:
     with GitLabServer(public=True) as server:
-        for name, value in server.environment.items():
-            monkeypatch.setenv(name, value)
-        for name in ("GITLAB_TOKEN", "CI_JOB_TOKEN"):
-            monkeypatch.delenv(name, raising=False)
-        monkeypatch.setattr(connection, "PAUSE", 0.01)
+        as_job(server)
         server.put_artifacts(artifacts())
         yield server
 

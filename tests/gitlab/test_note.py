@@ -1,25 +1,20 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 from gitlab_server import GitLabServer
 
 from metric_robustness.pipeline.errors import BenchError, TransientError
-from metric_robustness.pipeline.gitlab import server as connection
 from metric_robustness.pipeline.gitlab.note import LONGEST, MARKER, post, to_body
 
 TABLE = "| metric | gain |\n| --- | --- |\n| niqe | 0.1 |\n"
 
 
 @pytest.fixture
-def gitlab(monkeypatch: pytest.MonkeyPatch) -> Iterator[GitLabServer]:
+def gitlab(as_job: Callable[..., None]) -> Iterator[GitLabServer]:
     with GitLabServer() as server:
-        for name, value in server.environment.items():
-            monkeypatch.setenv(name, value)
-        monkeypatch.setenv("BENCHMARK_NOTE_TOKEN", server.API)
-        monkeypatch.setenv("CI_JOB_TOKEN", server.JOB)
-        monkeypatch.setattr(connection, "PAUSE", 0.01)
+        as_job(server, BENCHMARK_NOTE_TOKEN=server.API, CI_JOB_TOKEN=server.JOB)
         yield server
 
 

@@ -4,14 +4,13 @@ import base64
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from gitlab_server import GitLabServer
 
 from metric_robustness.pipeline.errors import BenchError, DataError, TransientError
-from metric_robustness.pipeline.gitlab import server as connection
 from metric_robustness.pipeline.gitlab.publish import publish
 from metric_robustness.pipeline.gitlab.server import check_branch
 
@@ -50,13 +49,9 @@ def tables(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def gitlab(monkeypatch: pytest.MonkeyPatch) -> Iterator[GitLabServer]:
+def gitlab(as_job: Callable[..., None]) -> Iterator[GitLabServer]:
     with GitLabServer(files=BEFORE) as server:
-        for name, value in server.environment.items():
-            monkeypatch.setenv(name, value)
-        monkeypatch.setenv("BENCHMARK_PUBLISH_TOKEN", server.API)
-        monkeypatch.delenv("CI_JOB_TOKEN", raising=False)
-        monkeypatch.setattr(connection, "PAUSE", 0.01)
+        as_job(server, BENCHMARK_PUBLISH_TOKEN=server.API)
         yield server
 
 
@@ -272,14 +267,10 @@ def commit_as_another(bare: Path, files: dict[str, bytes], folder: Path) -> None
 
 
 @pytest.fixture
-def pushing(bare: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[GitLabServer]:
+def pushing(bare: Path, as_job: Callable[..., None]) -> Iterator[GitLabServer]:
     """Returns a server of a project that a job token may push to; there is no other token."""
     with GitLabServer(repository=bare) as server:
-        for name, value in server.environment.items():
-            monkeypatch.setenv(name, value)
-        monkeypatch.delenv("BENCHMARK_PUBLISH_TOKEN", raising=False)
-        monkeypatch.setenv("CI_JOB_TOKEN", server.JOB)
-        monkeypatch.setattr(connection, "PAUSE", 0.01)
+        as_job(server, CI_JOB_TOKEN=server.JOB)
         server.state.settings["ci_push_repository_for_job_token_allowed"] = True
         yield server
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -22,13 +22,9 @@ PLACE = Place("cells", "0123456789abcdef", "rows.csv")
 
 
 @pytest.fixture
-def gitlab(monkeypatch: pytest.MonkeyPatch) -> Iterator[GitLabServer]:
+def gitlab(as_job: Callable[..., None]) -> Iterator[GitLabServer]:
     with GitLabServer() as server:
-        for name, value in server.environment.items():
-            monkeypatch.setenv(name, value)
-        monkeypatch.setenv("CI_JOB_TOKEN", server.JOB)
-        monkeypatch.setenv("GITLAB_TOKEN", server.API)
-        monkeypatch.setattr(connection, "PAUSE", 0.01)
+        as_job(server, CI_JOB_TOKEN=server.JOB, GITLAB_TOKEN=server.API)
         yield server
 
 

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from io import StringIO
 
 import pytest
@@ -9,21 +9,15 @@ from gitlab_server import GitLabServer
 from rich.console import Console
 
 from metric_robustness.pipeline.errors import BenchError
-from metric_robustness.pipeline.gitlab import server as connection
 from metric_robustness.pipeline.gitlab.setup import Nightly, carry_out, plan_setup, to_table
 
 PUBLISH, NOTE = "glpat-publish-0123456789", "glpat-note-0123456789"
 
 
 @pytest.fixture
-def gitlab(monkeypatch: pytest.MonkeyPatch) -> Iterator[GitLabServer]:
+def gitlab(as_job: Callable[..., None]) -> Iterator[GitLabServer]:
     with GitLabServer() as server:
-        for name, value in server.environment.items():
-            monkeypatch.setenv(name, value)
-        monkeypatch.setenv("GITLAB_TOKEN", server.API)
-        monkeypatch.setenv("BENCHMARK_PUBLISH_TOKEN", PUBLISH)
-        monkeypatch.setenv("BENCHMARK_NOTE_TOKEN", NOTE)
-        monkeypatch.setattr(connection, "PAUSE", 0.01)
+        as_job(server, GITLAB_TOKEN=server.API, BENCHMARK_PUBLISH_TOKEN=PUBLISH, BENCHMARK_NOTE_TOKEN=NOTE)
         yield server
 
 

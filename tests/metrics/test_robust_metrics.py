@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 from dataclasses import replace
 from functools import cache
@@ -10,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from csv_lines import lines
 from PIL import Image
 from quiet import run_quietly
 
@@ -119,11 +119,6 @@ def run_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     run_quietly(["small_cnn+gradient_norm"], out, **ifgsm)
     write_tables([out], out)
     return out
-
-
-def lines(path: Path) -> list[dict[str, str]]:
-    with path.open(newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
 
 
 def test_one_run_shows_the_trained_metric_under_attacks_on_the_bare_one(run_folder: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import threading
 from functools import partial
@@ -10,6 +9,8 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import urlparse
 
 import pytest
+from needed import absent
+from page_text import HOSTILE
 from PIL import Image
 from playwright.sync_api import sync_playwright
 from run_folder import restamp
@@ -31,10 +32,7 @@ def chromium():
     """Returns a browser that talks to nobody; tests/tools.sh installs it."""
     program = next(filter(None, map(shutil.which, NAMES)), None)
     if program is None:
-        message = f"the pages need a browser, {' or '.join(NAMES)}: run make test as root, or install one"
-        if os.environ.get("CI") == "true":
-            pytest.fail(message)
-        pytest.skip(message)
+        absent(f"the pages need a browser, {' or '.join(NAMES)}: run make test as root, or install one")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=program, args=["--no-sandbox", "--disable-gpu", "--no-first-run", *OFFLINE]
@@ -135,3 +133,29 @@ def rich(run_folder, make_row):
         rows = [make_row(name, 0.4, 0.7, defence="jpeg", **scores) for name in ("a.png", "b.png")]
         run_folder.cell(metric, "ifgsm", rows=rows, label="ifgsm+defended", asked=2)
     return run_folder
+
+
+@pytest.fixture
+def varied(run_folder, make_row, black_box):
+    """Returns a run with NR and FR metrics, a defended one, two data sets, a black-box attack and a hostile name."""
+    for metric, by in {"calm": 0.1, "calm+jpeg": 0.05, "wild": 0.4, HOSTILE: 0.2}.items():
+        run_folder.cell(metric, "ifgsm", [by, by + 0.05, by - 0.02], seconds={"": 6.0})
+        black_box(run_folder.cell(metric, "madc", [by / 2, by / 2 + 0.01, by / 3]))
+        run_folder.cell(metric, "noise", [0.01, -0.01, 0.0])
+    run_folder.cell("likeness", "ifgsm", [0.3, 0.2, 0.1], kind="FR")
+    reason = f"CUDA {HOSTILE} out of memory"
+    stamp = run_folder.stamp("likeness", "madc", asked=3, kind="FR", status="failed", reason=reason)
+    (run_folder.path / "likeness" / "madc.json").write_text(stamp.to_json(), encoding="utf-8")
+    for folder in ("_clear/original", "none/default/ifgsm/calm/default"):
+        file = run_folder.path / "images" / folder / "a.png.png"
+        file.parent.mkdir(parents=True)
+        Image.new("RGB", (384, 200), "teal").save(file)
+    rows = [make_row(f"{i}.png", 0.5, 0.5 + 0.1 * i, dataset="other") for i in range(3)]
+    run_folder.cell("elsewhere", "ifgsm", rows=rows, datasets=("other",))
+    return run_folder
+
+
+@pytest.fixture
+def site(varied, build):
+    """Returns the site of that run; a file of tests may put another in its place."""
+    return build(varied.path)

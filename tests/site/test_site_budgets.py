@@ -6,6 +6,7 @@ import re
 
 import pytest
 from playwright.sync_api import expect
+from ranking_page import answer, board, headings, metrics_of, state, unfold
 from run_folder import restamp
 
 NUMBERS = "rows => rows.map(row => [...row.cells].filter(cell => !cell.hidden).map(cell => cell.dataset.order))"
@@ -65,52 +66,30 @@ def metrics(site):
     return {metric["metric"]: metric for metric in sections[0]["metrics"]}
 
 
-def board(page):
-    return page.locator("section.board").first
-
-
-def headings(page):
-    return board(page).locator("thead th:visible .dt-column-title").all_inner_texts()
-
-
 def lines(page):
     """Returns the numbers of the rows that are shown, by heading, from top to bottom."""
     rows = board(page).locator("tbody tr").evaluate_all(NUMBERS)
-    return [dict(zip(headings(page), row, strict=True)) for row in rows]
-
-
-def metrics_of(page):
-    """Returns the metrics that are shown, from top to bottom."""
-    return board(page).locator("tbody tr th a")
+    return [dict(zip(headings(board(page)), row, strict=True)) for row in rows]
 
 
 def chosen(page, question):
     return page.locator(f"#controls input[name={question}]:checked")
 
 
-def answer(page, question, value):
-    """Chooses one of the answers that are all seen at once."""
-    page.locator(f"#controls input[name={question}][value='{value}']").check()
-
-
 def family(page, name):
     """Chooses which columns stand beside the worst case; the filters lie folded away."""
-    page.locator("#controls summary").click()
+    unfold(page)
     page.get_by_label("Family").select_option(name)
-
-
-def state(page):
-    return page.evaluate("location.hash.slice(1)")
 
 
 @pytest.mark.parametrize("budget", ["2", "4"])
 def test_within_a_smaller_budget_rank_and_gain_are_those_of_the_leaderboard(site, metrics, browse, budget):
     page = browse(site / "index.html", "#family=each")
-    expect(metrics_of(page)).to_have_text(["firm", "whole", "soon", "late"])
-    assert set(headings(page)) >= OF_THE_WHOLE_BUDGET
+    expect(metrics_of(board(page))).to_have_text(["firm", "whole", "soon", "late"])
+    assert set(headings(board(page))) >= OF_THE_WHOLE_BUDGET
     answer(page, "budget", budget)
-    expect(metrics_of(page)).to_have_text(["firm", "late", "soon", "whole"])
-    assert headings(page)[:3] == ["rank", "metric", f"gain within {budget}/255"]
+    expect(metrics_of(board(page))).to_have_text(["firm", "late", "soon", "whole"])
+    assert headings(board(page))[:3] == ["rank", "metric", f"gain within {budget}/255"]
     for line in lines(page)[:-1]:
         curve = metrics[line["metric"]]["curve"]
         assert int(line["rank"]) == curve["ranks"][budget]
@@ -125,8 +104,8 @@ def test_beside_a_smaller_budget_stands_nothing_of_the_whole_one(site, metrics, 
     answer(page, "budget", "2")
     caption = board(page).locator(".caption")
     expect(caption).to_contain_text("worst case within 2/255", use_inner_text=True)
-    assert not OF_THE_WHOLE_BUDGET & set(headings(page))
-    assert not {"ifgsm", "square"} & set(headings(page))
+    assert not OF_THE_WHOLE_BUDGET & set(headings(board(page)))
+    assert not {"ifgsm", "square"} & set(headings(board(page)))
     assert page.get_by_label("Family").is_disabled()
     text = caption.inner_text()
     assert "within 10/255." not in text
@@ -134,30 +113,30 @@ def test_beside_a_smaller_budget_stands_nothing_of_the_whole_one(site, metrics, 
     assert board(page).locator("td.rank small:visible").count() == 0  # the interval of a rank
     answer(page, "budget", "")
     expect(caption).to_contain_text("worst case within 10/255.", use_inner_text=True)
-    assert {"ifgsm", "square"} <= set(headings(page))
+    assert {"ifgsm", "square"} <= set(headings(board(page)))
     assert state(page) == "family=*"
 
 
 def test_the_address_keeps_budget_and_sort(site, browse):
     page = browse(site / "index.html", "#sort=r_score:asc")
-    order = metrics_of(page).all_inner_texts()
+    order = metrics_of(board(page)).all_inner_texts()
     answer(page, "budget", "2")
     assert "budget=2" in state(page)
-    expect(metrics_of(page)).to_have_text(["firm", "late", "soon", "whole"])  # there is no R-score to sort by
+    expect(metrics_of(board(page))).to_have_text(["firm", "late", "soon", "whole"])  # there is no R-score to sort by
     page.reload()
     expect(chosen(page, "budget")).to_have_value("2")
-    expect(metrics_of(page)).to_have_text(["firm", "late", "soon", "whole"])
+    expect(metrics_of(board(page))).to_have_text(["firm", "late", "soon", "whole"])
     answer(page, "budget", "")
-    expect(metrics_of(page)).to_have_text(order)
+    expect(metrics_of(board(page))).to_have_text(order)
     answer(page, "budget", "2")
     heading = board(page).locator("th:visible", has_text="gain within 2/255")
     heading.click()
     heading.click()
-    expect(metrics_of(page)).to_have_text(["soon", "late", "firm", "whole"])
+    expect(metrics_of(board(page))).to_have_text(["soon", "late", "firm", "whole"])
     assert "sort=gain%3Adesc" in state(page)
     page.get_by_role("button", name="Clear").click()
     assert state(page) == ""
-    expect(metrics_of(page)).to_have_text(["firm", "whole", "soon", "late"])
+    expect(metrics_of(board(page))).to_have_text(["firm", "whole", "soon", "late"])
     page.goto((site / "index.html").as_uri() + "#budget=3")
     expect(chosen(page, "budget")).to_have_value("")
 
@@ -167,20 +146,20 @@ def test_direction_worse_shows_falls_within_the_whole_budget(site, metrics, brow
     answer(page, "direction", "worse")
     expect(chosen(page, "budget")).to_have_value("")
     assert state(page) == "direction=worse"
-    expect(metrics_of(page)).to_have_text(["late", "whole", "soon", "firm"])
+    expect(metrics_of(board(page))).to_have_text(["late", "whole", "soon", "firm"])
     for line in lines(page)[:-1]:
         metric = metrics[line["metric"]]
         assert int(line["rank"]) == metric["fall_rank"]
         assert float(line["largest fall"]) == metric["fall"]["absolute_gain"]["value"] < 0
         assert float(line["swing"]) == metric["swing"]["value"]
     assert lines(page)[-1]["largest fall"] == lines(page)[-1]["swing"] == ""
-    assert not OF_THE_WHOLE_BUDGET & set(headings(page))
+    assert not OF_THE_WHOLE_BUDGET & set(headings(board(page)))
     page.reload()
-    expect(metrics_of(page)).to_have_text(["late", "whole", "soon", "firm"])
+    expect(metrics_of(board(page))).to_have_text(["late", "whole", "soon", "firm"])
     answer(page, "budget", "4")
     assert state(page) == "budget=4"
     page.goto((site / "index.html").as_uri() + "#budget=2&direction=worse")
-    expect(metrics_of(page)).to_have_text(["late", "whole", "soon", "firm"])
+    expect(metrics_of(board(page))).to_have_text(["late", "whole", "soon", "firm"])
     expect(chosen(page, "budget")).to_have_value("")
 
 
@@ -188,7 +167,7 @@ def test_a_control_without_anything_to_choose_is_not_there(run_folder, build, br
     run_folder.cell("calm", "ifgsm", [0.1, 0.2])
     page = browse(build(run_folder.path) / "index.html", "#budget=2&direction=worse")
     assert page.locator("#controls input[type=radio]").count() == 0
-    assert headings(page)[:3] == ["rank", "metric", "gain, worst case"]
+    assert headings(board(page))[:3] == ["rank", "metric", "gain, worst case"]
 
 
 def test_rows_that_the_search_took_out_change_their_columns_too(site, metrics, browse):
@@ -196,7 +175,7 @@ def test_rows_that_the_search_took_out_change_their_columns_too(site, metrics, b
     answer(page, "budget", "2")
     expect(board(page).locator(".caption")).to_contain_text("worst case within 2/255", use_inner_text=True)
     page.get_by_label("Search").fill("")
-    expect(metrics_of(page)).to_have_count(4)
+    expect(metrics_of(board(page))).to_have_count(4)
     assert {line["metric"]: line["rank"] for line in lines(page)} == {
         name: str(metric["curve"]["ranks"]["2"] if metric["curve"] else "") for name, metric in metrics.items()
     }
@@ -214,7 +193,7 @@ def test_mean_over_budgets_and_smallest_budget_stand_beside_the_whole_one(site, 
     assert float(lines(page)[0]["budget for 0.1"]) == math.inf
     heading = board(page).locator("th:visible", has_text="budget for 0.1")
     heading.click()
-    expect(metrics_of(page)).to_have_text(
+    expect(metrics_of(board(page))).to_have_text(
         ["soon", "late", "firm", "whole"]
     )  # "> 10" is larger than any number, "n/a" is none
     assert "> 10" in board(page).locator("tbody tr").nth(2).inner_text()

@@ -1,10 +1,10 @@
-"""The libraries in pipeline/scoring/site/vendor are what package-lock.json names, byte by byte."""
+"""The libraries in pipeline/site/vendor are what package-lock.json names, byte by byte."""
 
 import json
-import os
 from pathlib import Path
 
 import pytest
+from needed import absent
 
 ROOT = Path(__file__).resolve().parents[2]
 VENDOR = ROOT / "pipeline" / "site" / "vendor"
@@ -18,12 +18,9 @@ LIBRARIES = {
 
 @pytest.fixture(scope="module")
 def modules():
-    absent = [name for name in LIBRARIES if not (MODULES / name).is_dir()]
-    if absent:
-        message = f"node_modules must hold {', '.join(absent)}: run npm ci"
-        if os.environ.get("CI") == "true":
-            pytest.fail(message)
-        pytest.skip(message)
+    missing = [name for name in LIBRARIES if not (MODULES / name).is_dir()]
+    if missing:
+        absent(f"node_modules must hold {', '.join(missing)}: run npm ci")
     return MODULES
 
 

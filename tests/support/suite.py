@@ -26,7 +26,6 @@ LONGEST = (
     "tests/metrics/test_fragments.py",
     "tests/metrics/test_universal_gain.py",
     "tests/metrics/test_against_pyiqa.py",
-    "tests/site/test_site_browser.py",
     "tests/attacks/test_attack_contract.py",
     "tests/train/test_loop.py",
 )

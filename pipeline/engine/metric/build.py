@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 
 import torch
@@ -22,15 +24,9 @@ def build_defences(entry: Entry) -> dict[str, Defence]:
     Raises:
         DataError: If it does not load, its weights cannot be used, or a preset names no field.
     """
-    try:
+    with _named(entry):
         default: Defence = entry.load()()
         return {"": default} | {name: replace(default, **changes) for name, changes in default.presets.items()}
-    except BenchError:
-        raise
-    except KeyboardInterrupt:
-        raise
-    except BaseException as error:  # whatever a contributor's code raises, sys.exit too, costs only its own cells
-        raise DataError(f"{entry.name} cannot be built: {one_line(error)}") from error
 
 
 def lay_out(metric: Metric) -> None:
@@ -85,7 +81,7 @@ def build_metric(entry: Entry, device: torch.device) -> Metric:
     Raises:
         DataError: If it cannot be built; names it.
     """
-    try:
+    with _named(entry):
         metric: Metric = entry.load()()
         if entry.network.trained:
             load_trained(metric, entry.network)
@@ -93,9 +89,14 @@ def build_metric(entry: Entry, device: torch.device) -> Metric:
         if device.type == "cpu":
             lay_out(metric)
         return metric
-    except BenchError:
+
+
+@contextmanager
+def _named(entry: Entry) -> Iterator[None]:
+    """Makes what a contributor's code raises, sys.exit too, an error that names its entry: it costs only its cells."""
+    try:
+        yield
+    except (BenchError, KeyboardInterrupt):
         raise
-    except KeyboardInterrupt:
-        raise
-    except BaseException as error:  # whatever a contributor's code raises, sys.exit too, costs only its own cells
+    except BaseException as error:
         raise DataError(f"{entry.name} cannot be built: {one_line(error)}") from error

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from csv_lines import lines
 from PIL import Image, ImageFilter
 from quiet import run_quietly
 from scipy import stats
@@ -34,11 +35,6 @@ def study(folder: Path) -> tuple[Path, Path]:
     paired.write_text("image,mos,reference\n" + "".join(f"{name},{mos},clear.png\n" for name, mos in RATES.items()))
     alone.write_text("image,mos\n" + "".join(f"{name},{mos}\n" for name, mos in RATES.items()))
     return paired, alone
-
-
-def lines(path: Path) -> list[dict[str, str]]:
-    with path.open(newline="") as file:
-        return list(csv.DictReader(file))
 
 
 @pytest.fixture(scope="module")

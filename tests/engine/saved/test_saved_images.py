@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from csv_lines import lines
 from PIL import Image
 from quiet import run_quietly
 
@@ -29,11 +30,6 @@ from metric_robustness.pipeline.files import file_digest
 from metric_robustness.pipeline.scoring.tables.write import write_tables
 
 JPEG = Settings(variants=False, distortions=(Distortion(50), Distortion(20)))
-
-
-def lines(path: Path) -> list[dict[str, str]]:
-    with path.open(newline="") as file:
-        return list(csv.DictReader(file))
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 
-from gitlab_endpoints import Answer, Call
+from gitlab_routes import Answer, Call
 
 
 def serve_git(call: Call) -> Answer:

@@ -30,6 +30,9 @@ class Note:
     edits: int = 0
 
 
+BOT = 7  # the user behind the private tokens
+
+
 class ApiError(Exception):
     """An answer that reports an error."""
 

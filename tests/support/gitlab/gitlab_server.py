@@ -21,9 +21,10 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import parse_qsl, urlsplit
 
-from gitlab_endpoints import BOT, Answer, Call, respond
+from gitlab_endpoints import respond
 from gitlab_git import serve_git
-from gitlab_project import Commit, Note, ProjectState, Repository
+from gitlab_project import BOT, Commit, Note, ProjectState, Repository
+from gitlab_routes import Answer, Call
 
 
 class Request(NamedTuple):

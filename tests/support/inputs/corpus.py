@@ -19,7 +19,8 @@ if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
 
 from PIL import Image
-from still_cases import UPRIGHT, cases
+from still_cases import cases
+from still_turned import UPRIGHT
 
 from metric_robustness.pipeline.data.dataset import open_dataset
 from metric_robustness.pipeline.data.images import load_batch

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import av
 import numpy as np
-from video_inputs import CONTAINERS, write
+from video_clips import write
+from video_kinds import CONTAINERS
 
 from metric_robustness.pipeline.data.videos.colours import VideoError, to_rgb
 from metric_robustness.pipeline.data.videos.video import Reel, examine

@@ -1,0 +1,63 @@
+"""No cell gives a blank page or a wrong number: few images, no rows, damaged rows, rows of other settings."""
+
+import json
+import math
+import re
+
+from page_text import text
+
+
+def test_one_image_has_numbers_without_intervals(run_folder, build):
+    run_folder.cell("blur", "ifgsm", [0.25])
+    page = text(build(run_folder.path) / "metrics" / "blur.html")
+    assert "0.250" in page
+    assert "±" not in page
+    assert "One image tells nothing about others" in page
+    assert "nan" not in page
+
+
+def test_without_any_rows_the_reasons_are_shown(run_folder, build):
+    run_folder.without_rows("blur", "ifgsm", "failed", "CUDA is gone")
+    run_folder.without_rows("blur", "madc", "skipped", "no gradient")
+    site = build(run_folder.path)
+    for page in (text(site / "index.html"), text(site / "metrics" / "blur.html")):
+        assert "CUDA is gone" in page
+        assert "n/a" in page or "there is no number" in page
+        assert "Rank 1" not in page
+    for name in ("heatmap.html", "plots.html", "attacks.html", "downloads.html", "about.html"):
+        assert len(text(site / name)) > 100
+
+
+def test_cells_that_no_stamp_vouches_for_make_no_section(run_folder, build):
+    run_folder.cell("blur", "ifgsm").with_suffix(".json").unlink()
+    page = text(build(run_folder.path) / "index.html")
+    assert "No cell is on the leaderboard" in page
+    assert "no stamp stands beside ifgsm.csv" in page
+
+
+def test_damaged_and_infinite_rows_are_named_and_never_counted(run_folder, build, make_row):
+    rows = [make_row("a.png", 0.5, 0.6), make_row("b.png", 0.5, math.inf), make_row("c.png", math.nan, 0.7)]
+    run_folder.cell("blur", "ifgsm", rows=rows)
+    run_folder.cell("blur", "madc").write_text("damaged", encoding="utf-8")
+    site = build(run_folder.path)
+    page = text(site / "metrics" / "blur.html")
+    assert "b.png (attacked is inf)" in page
+    assert "c.png (clear is nan)" in page
+    assert "madc.csv is not what was stamped" in page
+    assert "0.100" in page
+    data = re.search(r'id="data">(.*?)</script>', (site / "metrics" / "blur.html").read_text(encoding="utf-8"))
+    assert json.loads(data[1])["sample"]["ifgsm"]["images"] == 1
+
+
+def test_an_infinite_score_is_told_in_words_not_drawn(run_folder, build, make_row):
+    run_folder.cell(rows=[make_row("a.png", 0.0, 1.2), make_row("b.png", 0.5, 0.6)])
+    assert "-inf" in text(build(run_folder.path) / "metrics" / "blur.html")
+
+
+def test_runs_with_other_settings_do_not_reach_the_profile(run_folder, build, make_row):
+    run_folder.cell("blur", "ifgsm", [0.1, 0.2])
+    rows = [make_row("a.png", 0.1, 0.9, variant="steps=20")]
+    run_folder.cell("blur", "ifgsm", rows=rows, label="ifgsm+steps=20", overrides={"steps": "20"})
+    page = (build(run_folder.path) / "metrics" / "blur.html").read_text(encoding="utf-8")
+    data = json.loads(re.search(r'id="data">(.*?)</script>', page)[1])
+    assert data["sample"]["ifgsm"]["images"] == 2
