@@ -20,9 +20,7 @@ from metric_robustness.pipeline.cells.stamp import Probe, Stamp, Status, stamp_o
 from metric_robustness.pipeline.data.dataset import Dataset
 from metric_robustness.pipeline.engine.cell import CellResult, CellRun
 from metric_robustness.pipeline.engine.clips.runner import open_runner
-from metric_robustness.pipeline.engine.decide import (
-    Inputs,
-)
+from metric_robustness.pipeline.engine.decide import Inputs
 from metric_robustness.pipeline.engine.device import (
     begin_memory,
     commit,

@@ -21,9 +21,7 @@ from metric_robustness.pipeline.engine.decide import (
     require_key,
     work_ahead,
 )
-from metric_robustness.pipeline.engine.device import (
-    open_device,
-)
+from metric_robustness.pipeline.engine.device import open_device
 from metric_robustness.pipeline.engine.machine import Machine
 from metric_robustness.pipeline.engine.metric_job import Job, run_alone, run_metric, stamp_now, write_cell
 from metric_robustness.pipeline.engine.progress import Event, Listener, OnEvent, Summary
@@ -68,44 +66,76 @@ def run(selection: Selection, settings: Settings, machine: Machine, listener: Li
             require_names(inputs.datasets, machine.out)
         cells = beside(cells_of(metrics, inputs, settings), there, machine, key)
         require_key(cells, key)
-        summary = Summary(excluded={named: set() for each in inputs.datasets for named in each.excluded.items()})
-        again: Counter[str] = Counter()
-        for each in inputs.datasets:
-            summary.remarks.update(each.remarks)
-        jobs: dict[str, Job] = {}
+        ledger = Ledger(inputs, machine, sync, selection.preset)
         for cell in cells:
-            job = jobs.setdefault(cell.metric.name, Job([], inputs, machine, selection.preset))
-            action, reason = decide(cell, inputs, machine, sync)
-            if action == "run":
-                job.cells.append(cell)
-                again[reason] += cell.csv(machine.out) in there
-                continue
-            summary.add(cell, action, reason)
-            if action == "done" and (stamp := Stamp.read(cell.csv(machine.out).with_suffix(".json"))):
-                summary.exclude(cell.metric.name, excluded_of(stamp))
-            if action != "done":
-                write_cell(cell, machine, sync, stamp_now(cell, action, reason, job))
-        todo = [job for job in jobs.values() if job.cells]
-        ahead = [cell for job in todo for cell in job.cells]
-        listener.begin(_work_ahead(ahead, inputs, machine), len(ahead), summary.statuses["done"])
-        for reason, count in (+again).items():
+            ledger.enter(cell, replaces=cell.csv(machine.out) in there)
+        ahead = [cell for job in ledger.jobs for cell in job.cells]
+        listener.begin(_work_ahead(ahead, inputs, machine), len(ahead), ledger.summary.statuses["done"])
+        for reason, count in ledger.replaced.items():
             err.print(f"{count} of them replace finished rows: {reason}", markup=False, soft_wrap=True)
 
         def on_event(event: Event) -> None:
-            if event.status:
-                job = jobs[event.metric]
-                (cell,) = (each for each in job.cells if each.attack.name == event.what)
-                summary.add(cell, event.status, event.reason)
-                summary.exclude(event.metric, event.excluded or {})
-                if event.status == "failed":
-                    write_cell(cell, machine, sync, stamp_now(cell, "failed", event.reason, job))
+            ledger.note(event)
             listener.on_event(event)
 
-        _run_jobs(todo, machine, sync, on_event)
+        _run_jobs(ledger.jobs, machine, sync, on_event)
         _require_there(cells, machine)
         still = {(csv.parent.name, csv.stem) for csv in finished(machine.out)}
-        summary.kept = still & summary.reasons.keys()
-    return summary
+        ledger.summary.kept = still & ledger.summary.reasons.keys()
+    return ledger.summary
+
+
+class Ledger:
+    """What becomes of each cell of a run: a job's, or done or left out already; and in the end, how each ended.
+
+    Attributes:
+        summary: How the cells ended so far.
+        replaced: Why finished rows are computed again, and how many cells for each reason.
+    """
+
+    def __init__(self, inputs: Inputs, machine: Machine, sync: Sync, preset: str) -> None:
+        self.inputs, self.machine, self.sync, self.preset = inputs, machine, sync, preset
+        self.summary = Summary(excluded={named: set() for each in inputs.datasets for named in each.excluded.items()})
+        for each in inputs.datasets:
+            self.summary.remarks.update(each.remarks)
+        self.replaced: Counter[str] = Counter()
+        self._jobs: dict[str, Job] = {}
+
+    @property
+    def jobs(self) -> list[Job]:
+        """Returns what is to be run, a job for each metric."""
+        return [job for job in self._jobs.values() if job.cells]
+
+    def enter(self, cell: Cell, *, replaces: bool) -> None:
+        """Adds a cell to its metric's job, or settles it at once.
+
+        Args:
+            cell: A cell of the run.
+            replaces: Whether the folder holds finished rows of it.
+        """
+        job = self._jobs.setdefault(cell.metric.name, Job([], self.inputs, self.machine, self.preset))
+        action, reason = decide(cell, self.inputs, self.machine, self.sync)
+        if action == "run":
+            job.cells.append(cell)
+            if replaces:
+                self.replaced[reason] += 1
+            return
+        self.summary.add(cell, action, reason)
+        if action != "done":
+            write_cell(cell, self.machine, self.sync, stamp_now(cell, action, reason, job))
+        elif stamp := Stamp.read(cell.csv(self.machine.out).with_suffix(".json")):
+            self.summary.exclude(cell.metric.name, excluded_of(stamp))
+
+    def note(self, event: Event) -> None:
+        """Settles the cell that an event says has ended; a job stamps only those that gave rows."""
+        if not event.status:
+            return
+        job = self._jobs[event.metric]
+        (cell,) = (each for each in job.cells if each.attack.name == event.what)
+        self.summary.add(cell, event.status, event.reason)
+        self.summary.exclude(event.metric, event.excluded or {})
+        if event.status == "failed":
+            write_cell(cell, self.machine, self.sync, stamp_now(cell, "failed", event.reason, job))
 
 
 def _run_jobs(todo: list[Job], machine: Machine, sync: Sync, on_event: OnEvent) -> None:
