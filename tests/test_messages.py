@@ -9,7 +9,7 @@ from rich.console import Console
 
 from metric_robustness.pipeline.engine.batching import one_line
 from metric_robustness.pipeline.errors import BenchError, DataError
-from metric_robustness.pipeline.scoring.tables.markdown import plain, table
+from metric_robustness.pipeline.scoring.tables.markdown_text import plain, table
 from metric_robustness.pipeline.terminal import plain as on_terminal
 
 HOSTILE = "red \x1b[31m bell \x07 back \r turned \u202e end"

@@ -13,7 +13,7 @@ from metric_robustness.pipeline.errors import DataError
 from metric_robustness.pipeline.scoring.board.leaderboard import Leaderboard, Section
 from metric_robustness.pipeline.scoring.board.standing import Standing
 from metric_robustness.pipeline.scoring.tables.format import with_margin
-from metric_robustness.pipeline.scoring.tables.markdown import plain, table
+from metric_robustness.pipeline.scoring.tables.markdown_text import plain, table
 
 NEIGHBOURS = 2  # rows of the leaderboard on either side of a new one
 

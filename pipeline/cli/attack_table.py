@@ -82,7 +82,7 @@ def attack_row(entry: Entry) -> tuple[str, ...]:
 
 def formulas() -> str:
     """Returns the page's second table."""
-    from metric_robustness.pipeline.scoring.tables.markdown import table
+    from metric_robustness.pipeline.scoring.tables.markdown_text import table
 
     known = [entry for entry in entries("attacks").values() if not entry.problem]
     columns = ("formula", "source", "differs")

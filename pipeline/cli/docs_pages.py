@@ -39,7 +39,7 @@ class Page:
     @property
     def text(self) -> str:
         """Returns the page's text, from the entries' files as they are now."""
-        from metric_robustness.pipeline.scoring.tables.markdown import table
+        from metric_robustness.pipeline.scoring.tables.markdown_text import table
 
         usable = [entry for entry in entries(self.folder).values() if self.takes(entry)]
         shown = table(self.columns, [self.row(entry) for entry in usable], links=True)

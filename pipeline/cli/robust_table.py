@@ -68,7 +68,7 @@ cp build/robust/leaderboard.csv docs/robust_training_board.csv
 
 def robust_training() -> str:
     """Returns the section of docs/defences.md, with the costs if they were measured."""
-    from metric_robustness.pipeline.scoring.tables.markdown import table
+    from metric_robustness.pipeline.scoring.tables.markdown_text import table
 
     trained = [entry for entry in entries("metrics").values() if entry.trained and entry.defence]
     rows = [
@@ -93,7 +93,7 @@ def costs(points: Path) -> str:
     """Returns the table of a trade-off, a line per training and strength; empty where there is no file."""
     if not points.is_file():
         return ""
-    from metric_robustness.pipeline.scoring.tables.markdown import table
+    from metric_robustness.pipeline.scoring.tables.markdown_text import table
 
     with points.open(encoding="utf-8", newline="") as file:
         found = list(csv.DictReader(file))
@@ -125,7 +125,7 @@ def strong(board: Path) -> str:
     if not board.is_file():
         return ""
     from metric_robustness.pipeline.scoring.tables.format import with_margin
-    from metric_robustness.pipeline.scoring.tables.markdown import table
+    from metric_robustness.pipeline.scoring.tables.markdown_text import table
 
     with board.open(encoding="utf-8", newline="") as file:
         lines = list(csv.DictReader(file))

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from metric_robustness.pipeline.scoring.scores.defences import NONE, Case, CertifiedInterval, Clean, Defended, Opinions
 from metric_robustness.pipeline.scoring.tables.format import digits, with_margin
-from metric_robustness.pipeline.scoring.tables.markdown import table
+from metric_robustness.pipeline.scoring.tables.markdown_text import table
 
 COLUMNS = (
     *Case._fields,

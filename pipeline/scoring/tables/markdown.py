@@ -3,25 +3,19 @@
 from __future__ import annotations
 
 import math
-import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 
 from metric_robustness.pipeline.cells.row import BUDGET_VARIANT
-from metric_robustness.pipeline.errors import printable
 from metric_robustness.pipeline.scoring.board.leaderboard import Leaderboard, Section
 from metric_robustness.pipeline.scoring.board.records import CONTROL
 from metric_robustness.pipeline.scoring.board.standing import Standing
 from metric_robustness.pipeline.scoring.scores.effects import Effect
 from metric_robustness.pipeline.scoring.scores.robustness import SCORES
 from metric_robustness.pipeline.scoring.tables.format import budget_with_ends, with_margin
+from metric_robustness.pipeline.scoring.tables.markdown_text import plain, table
 
 # "R-score", which also stands for "R-score as printed".
 HIGHER = min((score.title for score in SCORES.values() if score.higher_is_better), key=len)
-MARKUP = re.compile(r"[|`\[]")
-EMPHASIS = re.compile(r"[*~]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")  # an underscore within a word is none
-PERSON = re.compile("@")  # GitLab would notify a user of that name
-# What GitLab would make a link of, too: #issue, !merge request, $snippet, %milestone, addresses.
-REFERENCE = re.compile(r"@|[#!$%](?=\w)|:(?=//)|\bwww(?=\.)")
 MEANING = (
     "- Absolute gain: how far an attack raised the score, in parts of the metric's range (0.1 is a tenth); ± is half "
     "of the 95 % bootstrap interval over clips. 64 images tell a gain to about 10 %, 250 to about 5 %.\n"
@@ -48,7 +42,13 @@ def to_markdown(board: Leaderboard) -> str:
 
 
 def _section(section: Section) -> Iterator[str]:
+    """Yields what is told of a section: its heading, then each part that has something to tell."""
     yield f"## {section.title}"
+    for part in (_ranking, _best_known, _curves, _scores, _falls, _variants, _agreement, _spared, _flags):
+        yield from part(section)
+
+
+def _ranking(section: Section) -> Iterator[str]:
     yield "Absolute gain:"
     attacks = [name + (f" ({CONTROL})" if family == CONTROL else "") for name, family in section.attacks.items()]
     yield table(
@@ -64,6 +64,9 @@ def _section(section: Section) -> Iterator[str]:
             for standing in section.standings
         ],
     )
+
+
+def _best_known(section: Section) -> Iterator[str]:
     known = [(standing, best) for standing in section.standings if (best := standing.effects.best_known)]
     if known:
         yield (
@@ -81,83 +84,12 @@ def _section(section: Section) -> Iterator[str]:
                 for standing, best in known
             ],
         )
-    if section.budgets:
-        yield from _curves(section)
-    yield "All scores of the worst case:"
-    yield table(
-        ["rank", "metric", "images", *(score.title for score in SCORES.values()), "scaled by"],
-        [
-            [
-                str(standing.rank or "n/a"),
-                standing.metric,
-                str(standing.effects.worst.n),
-                *(
-                    with_margin(standing.effects.worst.scores[name], standing.effects.worst.intervals[name])
-                    for name in SCORES
-                ),
-                f"{standing.scale.low:.6g} to {standing.scale.high:.6g}, {standing.scale.source}",
-            ]
-            for standing in section.standings
-            if standing.effects.worst and standing.scale
-        ],
-    )
-    fallen = sorted((each.ranks.fall or math.inf, each.metric, each) for each in section.standings if each.swing)
-    if fallen:
-        yield (
-            "Worse: how far attacks that are to lower the score do so within 10/255 (absolute gain, the smallest fall "
-            "first), and how far a score can be moved at all:"
-        )
-        yield table(
-            ["rank", "metric", "largest fall", "largest rise", "swing"],
-            [
-                [
-                    str(standing.ranks.fall or "n/a"),
-                    standing.metric,
-                    f"**{_gain(standing.effects.fall)}**",
-                    _gain(standing.effects.worst),
-                    with_margin(standing.swing.value, standing.swing[1:]) if standing.swing else "n/a",
-                ]
-                for *_, standing in fallen
-            ],
-        )
-    named = {name for standing in section.standings for name in standing.effects.variants}
-    variants = sorted(name for name in named if not BUDGET_VARIANT.fullmatch(name.partition(":")[2]))
-    if variants:
-        yield "Other settings (absolute gain; of the worst case where they stay within 10/255):"
-        yield table(
-            ["metric", *variants],
-            [
-                [standing.metric, *(_gain(standing.effects.variants.get(name)) for name in variants)]
-                for standing in section.standings
-            ],
-        )
-    rated = [standing for standing in section.standings if standing.opinions]
-    if rated:
-        yield "Agreement with the opinions of people, who saw the clear images (SROCC / PLCC, 1 is best):"
-        yield table(
-            ["metric", "clear", *section.attacks],
-            [[standing.metric, *_opinions(standing, section.attacks)] for standing in rated],
-        )
-    spared = [
-        f"- {standing.metric}: {attack}: {plain(reason)}"
-        for standing in section.standings
-        for attack, reason in standing.spared.items()
-    ]
-    if spared:
-        yield "Spared, since they were not needed:"
-        yield "\n".join(spared)
-    flags = [f"- {standing.metric}: {plain(str(flag))}" for standing in section.standings for flag in standing.flags]
-    if flags:
-        yield "To be read with care:"
-        yield "\n".join(flags)
-
-
-def _found(section: Section, standing: Standing, effects: Mapping[str, Effect], name: str) -> str:
-    return _gain(effects[name]) if name in effects else standing.absent(section.attacks_of(name))
 
 
 def _curves(section: Section) -> Iterator[str]:
     """Yields the table of the security curves."""
+    if not section.budgets:
+        return
     yield (
         "Within smaller budgets (absolute gain of the worst case, and the rank there); the mean over all budgets; and "
         "the smallest budget, in 255ths, that moves the score by a tenth of its range, with its 95 % interval:"
@@ -180,6 +112,92 @@ def _curves(section: Section) -> Iterator[str]:
     )
 
 
+def _scores(section: Section) -> Iterator[str]:
+    yield "All scores of the worst case:"
+    yield table(
+        ["rank", "metric", "images", *(score.title for score in SCORES.values()), "scaled by"],
+        [
+            [
+                str(standing.rank or "n/a"),
+                standing.metric,
+                str(worst.n),
+                *(with_margin(worst.scores[name], worst.intervals[name]) for name in SCORES),
+                f"{standing.scale.low:.6g} to {standing.scale.high:.6g}, {standing.scale.source}",
+            ]
+            for standing in section.standings
+            if (worst := standing.effects.worst) and standing.scale
+        ],
+    )
+
+
+def _falls(section: Section) -> Iterator[str]:
+    fallen = sorted((each.ranks.fall or math.inf, each.metric, each) for each in section.standings if each.swing)
+    if fallen:
+        yield (
+            "Worse: how far attacks that are to lower the score do so within 10/255 (absolute gain, the smallest fall "
+            "first), and how far a score can be moved at all:"
+        )
+        yield table(
+            ["rank", "metric", "largest fall", "largest rise", "swing"],
+            [
+                [
+                    str(standing.ranks.fall or "n/a"),
+                    standing.metric,
+                    f"**{_gain(standing.effects.fall)}**",
+                    _gain(standing.effects.worst),
+                    with_margin(standing.swing.value, standing.swing[1:]) if standing.swing else "n/a",
+                ]
+                for *_, standing in fallen
+            ],
+        )
+
+
+def _variants(section: Section) -> Iterator[str]:
+    named = {name for standing in section.standings for name in standing.effects.variants}
+    variants = sorted(name for name in named if not BUDGET_VARIANT.fullmatch(name.partition(":")[2]))
+    if variants:
+        yield "Other settings (absolute gain; of the worst case where they stay within 10/255):"
+        yield table(
+            ["metric", *variants],
+            [
+                [standing.metric, *(_gain(standing.effects.variants.get(name)) for name in variants)]
+                for standing in section.standings
+            ],
+        )
+
+
+def _agreement(section: Section) -> Iterator[str]:
+    rated = [standing for standing in section.standings if standing.opinions]
+    if rated:
+        yield "Agreement with the opinions of people, who saw the clear images (SROCC / PLCC, 1 is best):"
+        yield table(
+            ["metric", "clear", *section.attacks],
+            [[standing.metric, *_opinions(standing, section.attacks)] for standing in rated],
+        )
+
+
+def _spared(section: Section) -> Iterator[str]:
+    spared = [
+        f"- {standing.metric}: {attack}: {plain(reason)}"
+        for standing in section.standings
+        for attack, reason in standing.spared.items()
+    ]
+    if spared:
+        yield "Spared, since they were not needed:"
+        yield "\n".join(spared)
+
+
+def _flags(section: Section) -> Iterator[str]:
+    flags = [f"- {standing.metric}: {plain(str(flag))}" for standing in section.standings for flag in standing.flags]
+    if flags:
+        yield "To be read with care:"
+        yield "\n".join(flags)
+
+
+def _found(section: Section, standing: Standing, effects: Mapping[str, Effect], name: str) -> str:
+    return _gain(effects[name]) if name in effects else standing.absent(section.attacks_of(name))
+
+
 def _opinions(standing: Standing, attacks: Iterable[str]) -> Iterator[str]:
     """Yields the correlations of clear scores, then those of scores under each attack."""
     first = next(iter(standing.opinions.values()))
@@ -199,28 +217,3 @@ def _gaps(board: Leaderboard) -> str:
 
 def _gain(effect: Effect | None) -> str:
     return with_margin(effect.scores["absolute_gain"], effect.intervals["absolute_gain"]) if effect else "n/a"
-
-
-def table(header: Sequence[str], rows: Sequence[Sequence[str]], *, links: bool = False) -> str:
-    """Returns a Markdown table of texts, in which * and _ still mean emphasis; other signs of Markdown mean nothing.
-
-    Args:
-        header: The columns' titles.
-        rows: Texts.
-        links: Whether addresses may become links.
-    """
-    lines = [header, ["---"] * len(header), *rows]
-    return "\n".join("| " + " | ".join(_cell(cell, links=links) for cell in line) + " |" for line in lines)
-
-
-def plain(text: str) -> str:
-    """Returns text in one line that Markdown takes as text: names and reasons come from contributors."""
-    return EMPHASIS.sub(r"\\\g<0>", _cell(text, links=False))
-
-
-def _cell(text: str, *, links: bool) -> str:
-    line = " ".join(printable(text).split())
-    for sign, written in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;")):
-        line = line.replace(sign, written)
-    line = MARKUP.sub(r"\\\g<0>", line)
-    return (PERSON if links else REFERENCE).sub("\\g<0>\u2060", line)  # a word joiner
