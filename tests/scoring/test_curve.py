@@ -133,6 +133,16 @@ def test_metrics_rank_within_each_budget(run_folder):
     assert (found["early"].rank, found["late"].rank) == (1, 2)
 
 
+def test_where_only_a_smaller_budget_was_run_metrics_rank_within_it_alone(run_folder):
+    run_folder.curve("calm", {4: [0.1, 0.2]})
+    run_folder.curve("wild", {4: [0.3, 0.2]})
+    assert {name: standing.ranks.within for name, standing in of(run_folder).items()} == {
+        "calm": {4: 1},
+        "wild": {4: 2},
+    }
+    assert {standing.rank for standing in of(run_folder).values()} == {None}
+
+
 def test_without_a_budget_that_others_have_there_is_no_curve_but_a_rank(run_folder):
     run_folder.curve("whole", {4: [0.1, 0.1], 8: [0.1, 0.2], 10: [0.3, 0.3]})
     run_folder.curve("part", {8: [0.1, 0.1], 10: [0.2, 0.2]})

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from itertools import product
 
 from metric_robustness.pipeline.scoring.board.records import CONTROL, Record
-from metric_robustness.pipeline.scoring.board.standing import Demands, Ranks, Standing, standing_of
+from metric_robustness.pipeline.scoring.board.standing import LARGEST, Demands, Ranks, Standing, standing_of
 from metric_robustness.pipeline.scoring.processes import Processes
 from metric_robustness.pipeline.scoring.scores.effects import Effect
 from metric_robustness.pipeline.scoring.scores.ranking import ranking
@@ -188,26 +188,30 @@ def _ranked(
 
     Args:
         standings: In the order of their worst cases, those that are not ranked last.
-        whole: The metrics that are ranked.
+        whole: The metrics that are ranked within the whole budget. Within smaller ones all are that have a curve, since
+            it wants every attack there.
         intervals: Where each of them stands in 95 % of the resamples.
     """
-    able = [standing for standing in standings if standing.metric in whole]
-    curves = {each.metric: each.effects.curve.effects for each in able if each.effects.curve}
-    budgets = {budget for effects in curves.values() for budget in effects}
-    within = {budget: _places({name: _gain(effects[budget]) for name, effects in curves.items()}) for budget in budgets}
-    falls = _places({each.metric: -_gain(each.effects.fall) for each in able if each.effects.fall})
+    curves = {each.metric: each.effects.curve.effects for each in standings if each.effects.curve}
+    within = {
+        budget: _places(
+            {name: _gain(each[budget]) for name, each in curves.items() if budget < LARGEST or name in whole}
+        )
+        for budget in {budget for effects in curves.values() for budget in effects}
+    }
+    falls = _places(
+        {each.metric: -_gain(each.effects.fall) for each in standings if each.metric in whole and each.effects.fall}
+    )
     return [
         replace(
             standing,
             ranks=Ranks(
-                place,
+                place if standing.metric in whole else None,
                 intervals.get(standing.metric),
-                {budget: within[budget][standing.metric] for budget in curves.get(standing.metric, ())},
+                {budget: places[standing.metric] for budget, places in within.items() if standing.metric in places},
                 falls.get(standing.metric),
             ),
         )
-        if standing.metric in whole
-        else standing
         for place, standing in enumerate(standings, 1)
     ]
 
