@@ -19,7 +19,6 @@ except ImportError as gone:  # a checkout without its links
 
 from metric_robustness.pipeline.cli import (
     calibrate,
-    docs_pages,
     doctor,
     entries,
     fit,
@@ -34,6 +33,7 @@ from metric_robustness.pipeline.cli.data import data
 from metric_robustness.pipeline.cli.gitlab import gitlab
 from metric_robustness.pipeline.cli.image import image
 from metric_robustness.pipeline.cli.options import BEHIND, HERE
+from metric_robustness.pipeline.cli.pages import docs_pages
 from metric_robustness.pipeline.cli.weights import weights
 from metric_robustness.pipeline.errors import BenchError, Exit
 from metric_robustness.pipeline.terminal import err, out
