@@ -23,7 +23,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from gitlab_endpoints import BOT, Answer, Call, respond
 from gitlab_git import serve_git
-from gitlab_project import Commit, Note, ProjectState, Repository
+from gitlab_project import Commit, Note, PackageFile, ProjectState, Repository
 
 
 class Request(NamedTuple):
@@ -135,7 +135,7 @@ class GitLabServer:
         return self.state.notes
 
     @property
-    def packages(self) -> dict[tuple[str, str, str], list[bytes]]:
+    def packages(self) -> dict[tuple[str, str, str], list[PackageFile]]:
         """Returns the uploads by (package, version, file), oldest first."""
         return self.state.packages
 
