@@ -13,7 +13,7 @@ from metric_robustness.pipeline.terminal import counted, err, out
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from metric_robustness.pipeline.store.prune import Share
+    from metric_robustness.pipeline.store.prune import StorePart
 
 store = typer.Typer(no_args_is_help=True, help="The result store: what may go from it.")
 
@@ -51,7 +51,7 @@ def prune(
     opened = open_store(address)
     with err.status("listing the store"):
         found = plan_prune(opened, wanted, datetime.now(UTC), Retention(unfinished_days, unwanted_days))
-    out.print(_table(found.shares))
+    out.print(_table(found.parts))
     freed = f"{counted(len(found.going), 'upload')}, {sum(upload.size for upload in found.going) / 1e6:.1f} MB"
     if not yes:
         out.print(f"would free {freed}: nothing was removed, --yes does it", markup=False, soft_wrap=True)
@@ -61,12 +61,12 @@ def prune(
     out.print(f"freed {freed}", markup=False, soft_wrap=True)
 
 
-def _table(shares: list[Share]) -> Table:
+def _table(parts: list[StorePart]) -> Table:
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False)
     for column in ("", "kind", "uploads", "MB", "why"):
         table.add_column(column, justify="right" if column in {"uploads", "MB"} else "left", overflow="fold")
-    for kind, goes, reason, uploads, size in shares:
+    for kind, goes, reason, uploads, size in parts:
         table.add_row("[yellow]goes" if goes else "[green]stays", kind, str(uploads), f"{size / 1e6:.1f}", reason)
     return table

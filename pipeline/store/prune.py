@@ -42,7 +42,7 @@ class Fate(NamedTuple):
     reason: str
 
 
-class Share(NamedTuple):
+class StorePart(NamedTuple):
     """The uploads of one kind that have one fate for one reason."""
 
     kind: Kind
@@ -66,15 +66,15 @@ class Prune:
         return [fate.upload for fate in self.fates if fate.goes]
 
     @property
-    def shares(self) -> list[Share]:
+    def parts(self) -> list[StorePart]:
         """Returns how many uploads and bytes go or stay, by kind and reason; those that go stand first."""
         count: Counter[tuple[Kind, bool, str]] = Counter()
         size: Counter[tuple[Kind, bool, str]] = Counter()
         for upload, goes, reason in self.fates:
             count[upload.place.kind, goes, reason] += 1
             size[upload.place.kind, goes, reason] += upload.size
-        ordered = sorted(count, key=lambda share: (not share[1], share[0], share[2]))
-        return [Share(*share, count[share], size[share]) for share in ordered]
+        ordered = sorted(count, key=lambda part: (not part[1], part[0], part[2]))
+        return [StorePart(*part, count[part], size[part]) for part in ordered]
 
     def carry_out(self, store: Store) -> None:
         """Notes since when results are unwanted, then removes what goes; may be repeated where it was interrupted.
@@ -119,16 +119,16 @@ def plan_prune(
         for place in newest
         if wanted is not None and place.kind in RESULTS and place[:2] not in wanted
     }
-    judge = _Judge(wanted, unwanted, now, today, retention)
+    rules = _Rules(wanted, unwanted, now, today, retention)
     fates = [
-        judge.of(upload) if upload is newest[upload.place] else Fate(upload, True, "replaced by a newer upload")
+        rules.of(upload) if upload is newest[upload.place] else Fate(upload, True, "replaced by a newer upload")
         for upload in uploads
     ]
     since = before if wanted is None else unwanted
     return Prune(fates, since, noted=since == before)
 
 
-class _Judge(NamedTuple):
+class _Rules(NamedTuple):
     wanted: AbstractSet[tuple[Kind, str]] | None
     unwanted: Mapping[str, str]
     now: datetime

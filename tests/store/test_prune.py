@@ -58,8 +58,8 @@ def put(store: Store, server: GitLabServer) -> Put:
     return write
 
 
-def shares(found: Prune) -> set[tuple[str, bool, str, int]]:
-    return {(share.kind, share.goes, share.reason, share.uploads) for share in found.shares}
+def parts(found: Prune) -> set[tuple[str, bool, str, int]]:
+    return {(part.kind, part.goes, part.reason, part.uploads) for part in found.parts}
 
 
 def held(store: Store) -> set[Place]:
@@ -70,7 +70,7 @@ def test_unfinished_work_goes_after_two_weeks_unless_the_plan_continues_it(store
     for number, days in ((1, 13.9), (2, 14.1), (3, 400)):
         put(*places("unfinished", number), days)
     found = plan_prune(store, {("unfinished", key(3))}, NOW)
-    assert shares(found) == {
+    assert parts(found) == {
         ("unfinished", False, "work of the last 14 days", 1),
         ("unfinished", True, "unfinished for 14 days", 1),
         ("unfinished", False, "the plan continues it", 1),
@@ -93,7 +93,7 @@ def test_a_result_goes_once_no_plan_wanted_it_for_90_days_however_old_it_is(stor
     assert plan_prune(store, wanted, NOW + timedelta(days=89)).going == []
     plan_prune(store, wanted | {("fits", key(2))}, NOW + timedelta(days=50)).carry_out(store)  # wanted again: from anew
     late = plan_prune(store, wanted, NOW + timedelta(days=90))
-    assert {(share.kind, share.reason) for share in late.shares if share.goes} - {
+    assert {(part.kind, part.reason) for part in late.parts if part.goes} - {
         ("unwanted", "replaced by a newer upload")  # GitLab keeps it, a folder does not
     } == {
         ("cells", "wanted by no plan for 90 days"),
@@ -110,7 +110,7 @@ def test_without_a_plan_results_stay_and_the_days_go_on(store, put):
     put(places("clear", 1)[0], 500)
     plan_prune(store, set(), NOW).carry_out(store)
     found = plan_prune(store, None, NOW + timedelta(days=100))
-    assert ("clear", False, "no --plan says what is wanted", 1) in shares(found)
+    assert ("clear", False, "no --plan says what is wanted", 1) in parts(found)
     found.carry_out(store)
     assert [upload.place for upload in plan_prune(store, set(), NOW + timedelta(days=100)).going] == places("clear", 1)
 
@@ -120,7 +120,7 @@ def test_uploads_that_a_newer_one_replaced_go_and_the_newest_is_read(server):
     for content in (b"first", b"second", b"third"):
         store.write(places("unfinished", 1)[0], content)
     found = plan_prune(store, None, NOW)
-    assert shares(found) == {
+    assert parts(found) == {
         ("unfinished", True, "replaced by a newer upload", 2),
         ("unfinished", False, "work of the last 14 days", 1),
     }

@@ -51,7 +51,8 @@ class Call:
     @property
     def writes(self) -> bool:
         """Tells whether the request may change something."""
-        return self.method not in {"GET", "HEAD"}
+        asks = self.path == "/api/graphql" and b"mutation" not in self.body
+        return self.method not in {"GET", "HEAD"} and not asks
 
 
 Endpoint = Callable[[Call], Answer]
@@ -75,6 +76,8 @@ def respond(call: Call) -> Answer:
         _check_token(call)
         if call.path == "/api/v4/user":
             return _user(call)
+        if call.path == "/api/graphql":
+            return _graphql(call)
         rest = _below_project(call)
         method = "GET" if call.method == "HEAD" else call.method
         for wanted, pattern, job, endpoint in ROUTES:
@@ -99,6 +102,23 @@ def _user(call: Call) -> Answer:
     if call.who not in {"private", "read"}:
         raise ApiError(401, "401 Unauthorized")
     return _ok({"id": BOT, "username": "project_42_bot", "name": "publisher"})
+
+
+def _graphql(call: Call) -> Answer:
+    """Answers the two questions about the cleanup policy of packages; GraphQL reports errors with the status 200."""
+    state, query = call.server.state, str(call.data["query"])
+    if call.who not in {"private", "read"} or call.data["variables"] != {"path": call.server.project_path}:
+        return _ok({"data": {"project": None}})
+    if "updatePackagesCleanupPolicy" not in query:
+        return _ok(
+            {"data": {"project": {"packagesCleanupPolicy": {"keepNDuplicatedPackageFiles": state.package_files}}}}
+        )
+    if call.who == "read":
+        return _ok(
+            {"data": {"updatePackagesCleanupPolicy": None}, "errors": [{"message": "The resource is not there"}]}
+        )
+    state.package_files = re.findall(r"keepNDuplicatedPackageFiles: (\w+)", query)[0]
+    return _ok({"data": {"updatePackagesCleanupPolicy": {"errors": []}}})
 
 
 def _below_project(call: Call) -> str:
@@ -478,42 +498,66 @@ def put_project(call: Call) -> Answer:
 
 
 def _check_variable(data: dict[str, object]) -> None:
-    if data.get("masked") and not MASKABLE.fullmatch(str(data.get("value", ""))):
+    if data.get("masked") and not data.get("hidden") and not MASKABLE.fullmatch(str(data.get("value", ""))):
         raise ApiError(400, {"value": ["is invalid"]})
 
 
 @route("GET", "/variables")
 def list_variables(call: Call) -> Answer:
-    return _paged(call, list(call.server.state.variables.values()))
+    return _paged(call, call.server.state.variables)
 
 
 @route("POST", "/variables")
 def post_variable(call: Call) -> Answer:
     data = {"protected": False, "masked": False, "raw": False, "environment_scope": "*", **call.data}
-    if data["key"] in call.server.state.variables:
+    if _same(call, data["key"], data["environment_scope"]):
         raise ApiError(400, {"key": [f"({data['key']}) has already been taken"]})
     _check_variable(data)
-    call.server.state.variables[str(data["key"])] = data
+    call.server.state.variables.append(data)
     return _ok(data, 201)
+
+
+def _same(call: Call, key: object, scope: object) -> list[dict[str, object]]:
+    """Returns the variables of a key, and of a scope where one is given."""
+    return [
+        each
+        for each in call.server.state.variables
+        if each["key"] == key and scope in (None, each["environment_scope"])
+    ]
+
+
+def _variable(call: Call) -> dict[str, object]:
+    """Returns the variable that the address and the filter mean; several are refused, as GitLab does."""
+    found = _same(call, call.found["key"], call.query.get("filter[environment_scope]"))
+    if len(found) > 1:
+        raise ApiError(
+            409, "There are multiple variables with provided parameters. Please use 'filter[environment_scope]'"
+        )
+    if not found:
+        raise ApiError(404, "404 Variable Not Found")
+    return found[0]
 
 
 @route("GET", "/variables/:key")
 def get_variable(call: Call) -> Answer:
-    return _ok(_held(call.server.state.variables, call.found["key"]))
+    return _ok(_variable(call))
 
 
 @route("PUT", "/variables/:key")
 def put_variable(call: Call) -> Answer:
-    held = _held(call.server.state.variables, call.found["key"])
-    _check_variable({**held, **call.data})
-    held.update(call.data)
+    held = _variable(call)
+    new = {name: value for name, value in call.data.items() if not name.startswith("filter")}
+    _check_variable({**held, **new})
+    if [each for each in _same(call, held["key"], new.get("environment_scope", "")) if each is not held]:
+        raise ApiError(400, {"key": [f"({held['key']}) has already been taken"]})
+    held.update(new)
     return _ok(held)
 
 
 @route("DELETE", "/variables/:key")
 def delete_variable(call: Call) -> Answer:
-    _held(call.server.state.variables, call.found["key"])
-    del call.server.state.variables[call.found["key"]]
+    held = _variable(call)
+    call.server.state.variables[:] = [each for each in call.server.state.variables if each is not held]
     return Answer(204, b"", {})
 
 

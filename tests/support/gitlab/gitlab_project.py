@@ -115,7 +115,8 @@ class ProjectState:
     last_id: int = 0  # of a package or a file
     notes: list[Note] = field(default_factory=list)
     artifacts: dict[tuple[str, str], dict[str, bytes]] = field(default_factory=dict)  # (ref, job)
-    variables: dict[str, dict[str, object]] = field(default_factory=dict)
+    variables: list[dict[str, object]] = field(default_factory=list)  # one for each key and environment scope
+    package_files: str = "ALL_PACKAGE_FILES"  # how many of one name the cleanup policy keeps
     schedules: dict[int, dict[str, object]] = field(default_factory=dict)
     protected: dict[str, dict[str, object]] = field(default_factory=dict)
     job_token_scope: bool = False
@@ -149,6 +150,10 @@ class ProjectState:
         created = (datetime.now(UTC) - timedelta(days=days)).isoformat(timespec="milliseconds")
         upload = PackageFile(self.next_id(), content, created.replace("+00:00", "Z"))
         self.packages.setdefault((name, version, file), []).append(upload)
+
+    def variable(self, key: str, scope: str = "*") -> dict[str, object]:
+        """Returns a CI/CD variable."""
+        return next(each for each in self.variables if (each["key"], each["environment_scope"]) == (key, scope))
 
     @property
     def quick_actions(self) -> list[str]:

@@ -35,6 +35,7 @@ class Request(NamedTuple):
     token: str
     status: int
     headers: dict[str, str]
+    writes: bool  # whether it could have changed something
 
 
 @dataclass
@@ -141,7 +142,7 @@ class GitLabServer:
 
     def writes(self) -> list[Request]:
         """Returns the requests that could have changed something."""
-        return [request for request in self.requests if request.method not in {"GET", "HEAD"}]
+        return [request for request in self.requests if request.writes]
 
     def tokens(self) -> set[str]:
         """Returns the kinds of token that were used."""
@@ -243,7 +244,9 @@ class _Handler(BaseHTTPRequestHandler):
             with self.gitlab.lock:
                 answer = respond(call)
         headers = {name.lower(): value for name, value in self.headers.items()}
-        self.gitlab.requests.append(Request(self.command, parts.path, query, token, answer.status, headers))
+        self.gitlab.requests.append(
+            Request(self.command, parts.path, query, token, answer.status, headers, call.writes)
+        )
         if answer.status == 0:
             self.close_connection = True
         else:
