@@ -10,7 +10,7 @@ import typer
 
 from metric_robustness.pipeline.cli.options import Json
 from metric_robustness.pipeline.errors import BenchError, Exit
-from metric_robustness.pipeline.terminal import err, out
+from metric_robustness.pipeline.terminal import err, out, plain
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -164,7 +164,6 @@ def _end(results: list[FetchResult]) -> None:
 
 def _table(found: list[dict[str, Any]]) -> Table:
     """Returns the records as a table, in which licences are numbered."""
-    from rich.markup import escape
     from rich.table import Table
 
     numbers = {text: number for number, text in _licences(found).items()}
@@ -181,7 +180,7 @@ def _table(found: list[dict[str, Any]]) -> Table:
             numbers[record["licence"]],
             f"{first} +{len(others)}" if others else first,
             "" if record["size"] is None else f"{record['size'] / 1e6:.1f}",
-            escape(record["name"]) + (" and all beside it" if record["whole_repository"] else ""),
+            plain(record["name"]) + (" and all beside it" if record["whole_repository"] else ""),
         )
     return table
 

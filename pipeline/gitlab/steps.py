@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-from rich.markup import escape
 from rich.table import Table
+
+from metric_robustness.pipeline.terminal import plain
 
 
 class SetupStep(NamedTuple):
@@ -25,5 +26,5 @@ def to_table(steps: list[SetupStep]) -> Table:
         table.add_column(column, overflow="fold", no_wrap=column == "setting")
     for step in steps:
         mark = "[yellow]change" if step.change else "[green]✓" if step.now == step.wanted else "-"
-        table.add_row(mark, *(escape(text) for text in (step.what, step.now, step.wanted)))
+        table.add_row(mark, *(plain(text) for text in (step.what, step.now, step.wanted)))
     return table

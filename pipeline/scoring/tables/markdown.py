@@ -20,8 +20,8 @@ HIGHER = min((score.title for score in SCORES.values() if score.higher_is_better
 MARKUP = re.compile(r"[|`\[]")
 EMPHASIS = re.compile(r"[*~]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")  # an underscore within a word is none
 PERSON = re.compile("@")  # GitLab would notify a user of that name
-# What GitLab would make a link of, too: #issue, !merge request, $snippet, %milestone, addresses.
-REFERENCE = re.compile(r"@|[#!$%](?=\w)|:(?=//)|\bwww(?=\.)")
+# What GitLab would make a link of, too: #issue, !merge request, $snippet, %milestone, ~label, addresses.
+REFERENCE = re.compile(r"@|[#!$%~](?=[\w\"])|:(?=//)|\bwww(?=\.)")
 MEANING = (
     "- Absolute gain: how far an attack raised the score, in parts of the metric's range (0.1 is a tenth); ± is half "
     "of the 95 % bootstrap interval over clips. 64 images tell a gain to about 10 %, 250 to about 5 %.\n"
