@@ -51,6 +51,9 @@ def prune(
     opened = open_store(address)
     with err.status("listing the store"):
         found = plan_prune(opened, wanted, datetime.now(UTC), Retention(unfinished_days, unwanted_days))
+    if not found.fates:
+        out.print(f"{address} holds nothing of a result store", markup=False, soft_wrap=True)
+        return
     out.print(_table(found.parts))
     freed = f"{counted(len(found.going), 'upload')}, {sum(upload.size for upload in found.going) / 1e6:.1f} MB"
     if not yes:

@@ -352,6 +352,8 @@ def prune(tree: Tree, *arguments: str) -> subprocess.CompletedProcess[str]:
 def test_a_prune_leaves_what_the_plan_needs_and_takes_what_it_needs_no_more(bench):
     plan(bench)
     run_all(bench)
+    nothing = bench.call("store", "prune", "--store", "another", "--yes")
+    assert (nothing.returncode, nothing.stdout) == (0, "another holds nothing of a result store\n")
     plan(bench)  # now the cells are done, and nothing continues their unfinished work
     before = contents(bench.root / "store")
     shown = prune(bench)
