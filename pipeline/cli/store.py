@@ -41,6 +41,8 @@ def prune(
     """
     from datetime import datetime
 
+    from rich.filesize import decimal
+
     from metric_robustness.pipeline.ci.history import read_history
     from metric_robustness.pipeline.ci.plan_file import read_plan
     from metric_robustness.pipeline.ci.wanted import wanted_by
@@ -55,7 +57,7 @@ def prune(
         out.print(f"{address} holds nothing of a result store", markup=False, soft_wrap=True)
         return
     out.print(_table(found.parts))
-    freed = f"{counted(len(found.going), 'upload')}, {sum(upload.size for upload in found.going) / 1e6:.1f} MB"
+    freed = f"{counted(len(found.going), 'upload')}, {decimal(sum(upload.size for upload in found.going))}"
     if not yes:
         out.print(f"would free {freed}: nothing was removed, --yes does it", markup=False, soft_wrap=True)
         return
@@ -65,11 +67,12 @@ def prune(
 
 
 def _table(parts: list[StorePart]) -> Table:
+    from rich.filesize import decimal
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False)
-    for column in ("", "kind", "uploads", "MB", "why"):
-        table.add_column(column, justify="right" if column in {"uploads", "MB"} else "left", overflow="fold")
+    for column in ("", "kind", "uploads", "size", "why"):
+        table.add_column(column, justify="right" if column in {"uploads", "size"} else "left", overflow="fold")
     for kind, goes, reason, uploads, size in parts:
-        table.add_row("[yellow]goes" if goes else "[green]stays", kind, str(uploads), f"{size / 1e6:.1f}", reason)
+        table.add_row("[yellow]goes" if goes else "[green]stays", kind, str(uploads), decimal(size), reason)
     return table
