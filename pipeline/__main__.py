@@ -19,7 +19,6 @@ except ImportError as gone:  # a checkout without its links
 
 from metric_robustness.pipeline.cli import (
     calibrate,
-    docs_pages,
     doctor,
     entries,
     fit,
@@ -34,6 +33,8 @@ from metric_robustness.pipeline.cli.data import data
 from metric_robustness.pipeline.cli.gitlab import gitlab
 from metric_robustness.pipeline.cli.image import image
 from metric_robustness.pipeline.cli.options import BEHIND, HERE
+from metric_robustness.pipeline.cli.pages import docs_pages
+from metric_robustness.pipeline.cli.store import store
 from metric_robustness.pipeline.cli.weights import weights
 from metric_robustness.pipeline.errors import BenchError, Exit
 from metric_robustness.pipeline.terminal import err, out
@@ -54,6 +55,7 @@ for name, (commands, panel) in {
     "weights": (weights, HERE),
     "data": (data, HERE),
     "image": (image, BEHIND),
+    "store": (store, BEHIND),
     "gitlab": (gitlab, BEHIND),
 }.items():
     app.add_typer(commands, name=name, rich_help_panel=panel)

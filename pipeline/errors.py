@@ -19,8 +19,13 @@ class Exit(IntEnum):
     STOPPED = 130  # Ctrl-C
 
 
-# What an address says to whom alone it may concern: USER:PASSWORD@ and token=...
-SECRET = re.compile(r"(?<=://)[^/\s@]+(?=@)|(?<=token=)[^&\s'\"]+|(?<=password=)[^&\s'\"]+", re.IGNORECASE)
+# What only its owner may read: USER:PASSWORD@ and token=... of an address, and, wherever they stand, tokens that GitLab
+# (glpat-, glcbt- and the like), the Hugging Face hub and GitHub have given a form to be found by.
+SECRET = re.compile(
+    r"(?<=://)[^/\s@]+(?=@)|(?<=token=)[^&\s'\"]+|(?<=password=)[^&\s'\"]+"
+    r"|\bgl(?:pat|cbt|dt|rt|rtr|ptt|ft|soat|imt|agent|oas|ffct|wt)-[\w-]{8,}|\bhf_[a-z0-9]{16,}|\bgh[oprsu]_[a-z0-9]{16,}",
+    re.IGNORECASE,
+)
 
 
 def printable(text: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from importlib.util import find_spec
-from typing import Literal
+from typing import Any, Literal
 
 from rich.console import Console
 from rich.markup import escape
@@ -12,8 +12,17 @@ from rich.table import Table
 
 from metric_robustness.pipeline.errors import printable
 
-out = Console(highlight=False)
-err = Console(stderr=True, highlight=False)
+
+class Terminal(Console):
+    """Prints texts that quote others, such as reasons and file names, without what a terminal would obey."""
+
+    def print(self, *objects: Any, **options: Any) -> None:
+        """Prints; what is no text, as a table, was made of `plain` texts."""
+        super().print(*(printable(each) if isinstance(each, str) else each for each in objects), **options)
+
+
+out = Terminal(highlight=False)
+err = Terminal(stderr=True, highlight=False)
 SHOWN = 12  # lines of a list
 HEARTBEAT = 60  # seconds between lines of long work; CI kills a job that prints nothing for an hour
 
@@ -33,7 +42,7 @@ SHORT = 12  # columns that a word keeps, however narrow the terminal is
 
 def answers() -> Console:
     """Returns where tables are printed: as wide as the terminal, and as wide as they are where there is none."""
-    return out if out.is_terminal else Console(width=WIDE, highlight=False)
+    return out if out.is_terminal else Terminal(width=WIDE, highlight=False)
 
 
 def folding(columns: dict[str, int], right: tuple[str, ...] = ()) -> Table:

@@ -49,8 +49,8 @@ def _is_range(value: Any) -> bool:
     return False
 
 
-def _holds_text(value: Any) -> bool:
-    return type(value) is tuple and all(isinstance(item, str) for item in value)
+def _holds_names(value: Any) -> bool:
+    return type(value) is tuple and all(isinstance(item, str) and item.isprintable() for item in value)
 
 
 OPTIONAL = (  # for fields that an entry may lack
@@ -58,8 +58,8 @@ OPTIONAL = (  # for fields that an entry may lack
     *_of_type(int, "smallest", "gpu_memory", "reference_context"),
     *_of_type(str, "trained_on", "licence", "verified", "suite", "formula", "differs", "source"),
     *_of_type(dict, "variants", "presets", "narrower", "scout"),
-    Rule("weights", _holds_text, "of type tuple, of names"),
-    Rule("needs", _holds_text, "of type tuple, of names"),
+    Rule("weights", _holds_names, "of type tuple, of names"),
+    Rule("needs", _holds_names, "of type tuple, of names"),
     Rule("cost", lambda value: value in ("light", "heavy"), '"light" or "heavy"'),
 )
 REQUIRED = {  # for fields that everything else relies on, by the entry's folder

@@ -21,6 +21,7 @@ from metric_robustness.pipeline.cells.stamp import PROTOCOL, Stamp
 from metric_robustness.pipeline.errors import BenchError
 from metric_robustness.pipeline.files import digest, file_name
 
+PROBE = 2  # raise it when a measurement of the probe changes
 NO_CLIPS = "it rates clips, and the data sets hold none"
 
 
@@ -180,3 +181,8 @@ def clear_key(metric: Entry, dataset: str, distortion: Distortion, codec: str = 
     before = distortion.setting if metric.full_reference else None
     parts = [PROTOCOL, metric.fingerprint, dataset, before, *([codec] if codec else [])]
     return digest(json.dumps(parts).encode())[:32]
+
+
+def probe_key(metric: Entry, dataset: str, distortion: Distortion) -> str:
+    """Returns the hash of everything that the probe of a metric on a data set depends on; see `clear_key`."""
+    return digest(f"{clear_key(metric, dataset, distortion)} probe {PROBE}".encode())[:32]

@@ -8,17 +8,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from metric_robustness.pipeline import config
 from metric_robustness.pipeline.catalogue import lookup
 from metric_robustness.pipeline.cells.cell import Cell
 from metric_robustness.pipeline.cells.finished import finished, require_kept
 from metric_robustness.pipeline.cells.proof import proof_of
-from metric_robustness.pipeline.cells.settings import settings_of
 from metric_robustness.pipeline.cells.stamp import DatasetFacts, Stamp, Status, stamp_of
 from metric_robustness.pipeline.ci.history import History, Past, to_csv
-from metric_robustness.pipeline.ci.plan_file import PlanFile, PlannedCell
-from metric_robustness.pipeline.config import Preset
-from metric_robustness.pipeline.errors import DataError
+from metric_robustness.pipeline.ci.plan_file import PlanFile, PlannedCell, cell_of
 from metric_robustness.pipeline.files import file_digest, write_atomically
 from metric_robustness.pipeline.scoring.board.leaderboard import FEW, Leaderboard
 from metric_robustness.pipeline.scoring.read.cells import find_cells, read_cell
@@ -61,8 +57,7 @@ def aggregate(plan: PlanFile, store: Store, before: History, rows: Path, tables:
         DataError: If the checkout is not the one that the plan was made from, or no cell has ended.
         TransientError: If the store cannot be reached.
     """
-    preset = config.load().preset(plan.preset)
-    cells = {planned.key: _cell(planned, plan, preset) for planned in plan.cells}
+    cells = {planned.key: cell_of(planned, plan) for planned in plan.cells}
     require_kept(cells.values(), finished(rows), rows, "choose another --rows")
     stamps = stored.read_stamps(store, cells.values())
     history = []
@@ -78,17 +73,6 @@ def aggregate(plan: PlanFile, store: Store, before: History, rows: Path, tables:
     write_site(board, rows, tables, tables / "ranges.csv")
     write_atomically(tables / "SHA256SUMS", _sums(tables))
     return Gathered(board, history)
-
-
-def _cell(planned: PlannedCell, plan: PlanFile, preset: Preset) -> Cell:
-    """Returns a planned cell, which must have the key that it was planned with."""
-    metric, attack = lookup.find("metrics", planned.metric), lookup.find("attacks", planned.attack)
-    cell = Cell(metric, attack, plan.inventory.digests, settings_of(preset), plan.inventory.trained_on)
-    if cell.key != planned.key:
-        raise DataError(
-            f"the plan must be of this checkout; {planned.metric} {planned.attack} was planned from another: plan again"
-        )
-    return cell
 
 
 def _restore(

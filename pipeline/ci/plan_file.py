@@ -7,6 +7,10 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from metric_robustness.pipeline import config
+from metric_robustness.pipeline.catalogue import lookup
+from metric_robustness.pipeline.cells.cell import Cell
+from metric_robustness.pipeline.cells.settings import settings_of
 from metric_robustness.pipeline.ci.inventory import Inventory
 from metric_robustness.pipeline.ci.plan import Plan
 from metric_robustness.pipeline.errors import DataError, invalid
@@ -68,3 +72,19 @@ def read_plan(path: Path) -> PlanFile:
         return PlanFile.model_validate_json(path.read_bytes())
     except (OSError, ValidationError) as error:
         raise DataError(f"{path} must be what `plan --out` wrote; got {invalid(error)}: plan again") from error
+
+
+def cell_of(planned: PlannedCell, plan: PlanFile) -> Cell:
+    """Returns a planned cell, with the key that it was planned with.
+
+    Raises:
+        DataError: If the checkout is not the one that the plan was made from.
+    """
+    metric, attack = lookup.find("metrics", planned.metric), lookup.find("attacks", planned.attack)
+    settings = settings_of(config.load().preset(plan.preset))
+    cell = Cell(metric, attack, plan.inventory.digests, settings, plan.inventory.trained_on)
+    if cell.key != planned.key:
+        raise DataError(
+            f"the plan must be of this checkout; {planned.metric} {planned.attack} was planned from another: plan again"
+        )
+    return cell

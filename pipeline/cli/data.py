@@ -10,7 +10,7 @@ import typer
 
 from metric_robustness.pipeline.cli.options import Json
 from metric_robustness.pipeline.errors import BenchError, Exit
-from metric_robustness.pipeline.terminal import answers, err, folding, out
+from metric_robustness.pipeline.terminal import answers, err, folding, out, plain
 
 if TYPE_CHECKING:
     from metric_robustness.pipeline.config import DatasetConfig
@@ -25,8 +25,6 @@ Names = Annotated[list[str] | None, typer.Argument(help="Data sets of benchmark.
 @data.command("list", epilog="Example: python -m pipeline data list")
 def list_datasets(names: Names = None, as_json: Json = False) -> None:
     """Lists data sets: how many images the benchmark takes, whether they are here, which hashes are known."""
-    from rich.markup import escape
-
     found = _records(names)
     if as_json:
         print(json.dumps(found, indent=1))
@@ -38,7 +36,7 @@ def list_datasets(names: Names = None, as_json: Json = False) -> None:
             f"{row['images']:,}",
             "[green]here" if row["here"] else "[yellow]missing",
             _known(row),
-            escape(row["title"]),
+            plain(row["title"]),
         )
     answers().print(table)
 

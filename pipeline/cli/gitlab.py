@@ -35,7 +35,8 @@ def setup(
 
     GITLAB_TOKEN must be that of a maintainer, with the scope api.
     """
-    from metric_robustness.pipeline.gitlab.setup import Nightly, carry_out, plan_setup, to_table
+    from metric_robustness.pipeline.gitlab.setup import Nightly, carry_out, plan_setup
+    from metric_robustness.pipeline.gitlab.steps import to_table
 
     with err.status("reading the project"):
         steps = plan_setup(url=url, project=project, nightly=Nightly(cron, timezone, {"PRESET": preset}), push=job_push)

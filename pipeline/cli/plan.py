@@ -6,13 +6,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.markup import escape
 from rich.table import Table
 
 from metric_robustness.pipeline import config
 from metric_robustness.pipeline.cli.options import BEHIND, Device, Preset, StoreAddress, register
 from metric_robustness.pipeline.errors import BenchError
-from metric_robustness.pipeline.terminal import err, out
+from metric_robustness.pipeline.terminal import err, out, plain
 
 if TYPE_CHECKING:
     from metric_robustness.pipeline.ci.plan import Plan
@@ -86,5 +85,5 @@ def _show(plan: Plan, *, dry_run: bool) -> None:
     for column in ("cells", "decision", "reason"):
         table.add_column(column, justify="right" if column == "cells" else "left")
     for (action, reason), count in sorted(plan.counts.items()):
-        table.add_row(str(count), action, escape(reason))
+        table.add_row(str(count), action, plain(reason))
     out.print(table)

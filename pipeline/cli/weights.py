@@ -10,7 +10,7 @@ import typer
 
 from metric_robustness.pipeline.cli.options import Json
 from metric_robustness.pipeline.errors import BenchError, Exit
-from metric_robustness.pipeline.terminal import err, out
+from metric_robustness.pipeline.terminal import err, out, plain
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from metric_robustness.pipeline.weights.fetching import FetchResult
 
 weights = typer.Typer(
-    no_args_is_help=True, help="The weight files of the metrics: list, fetch, verify, mirror, import."
+    no_args_is_help=True, help="The weight files of the metrics: list, fetch, verify, unpin, mirror, import."
 )
 
 Names = Annotated[
@@ -63,8 +63,8 @@ def fetch(
 ) -> None:
     """Fetches weight files to where the metrics look for them. What is here already is checked and kept.
 
-    The first download of a file whose sha256 is not known is trusted; its sha256 is pinned on this machine, and later
-    downloads are checked against it.
+    The first download of a file whose sha256 is not known is opened, and trusted if its reader takes it; its sha256 is
+    pinned on this machine, and later downloads are checked against it, until `weights unpin` takes the pin back.
     """
     from metric_robustness.pipeline.cli.progress import FetchBars
     from metric_robustness.pipeline.weights.declared import choose
@@ -104,6 +104,20 @@ def verify(names: Names = None, as_json: Json = False) -> None:
     err.print(f"{len(verdicts) - bad} of {len(verdicts)} files are right, {len(chosen) - len(here)} are not here")
     if bad:
         raise typer.Exit(Exit.FAILED)
+
+
+@weights.command(epilog="Example: python -m pipeline weights unpin maniqa")
+def unpin(
+    names: Annotated[list[str], typer.Argument(help="Metrics, or files as the list names them.")],
+) -> None:
+    """Takes back what the first download of a file pinned, for a file that its authors have replaced.
+
+    The file stays until `weights fetch --anew`, which pins what it then gets.
+    """
+    from metric_robustness.pipeline.weights.pins import unpin as take_back
+
+    for name in take_back(names):
+        out.print(f"{name} is pinned no more", markup=False, soft_wrap=True)
 
 
 @weights.command(epilog="Example: python -m pipeline weights mirror /data/weights lpips dists")
@@ -150,7 +164,6 @@ def _end(results: list[FetchResult]) -> None:
 
 def _table(found: list[dict[str, Any]]) -> Table:
     """Returns the records as a table, in which licences are numbered."""
-    from rich.markup import escape
     from rich.table import Table
 
     numbers = {text: number for number, text in _licences(found).items()}
@@ -167,7 +180,7 @@ def _table(found: list[dict[str, Any]]) -> Table:
             numbers[record["licence"]],
             f"{first} +{len(others)}" if others else first,
             "" if record["size"] is None else f"{record['size'] / 1e6:.1f}",
-            escape(record["name"]) + (" and all beside it" if record["whole_repository"] else ""),
+            plain(record["name"]) + (" and all beside it" if record["whole_repository"] else ""),
         )
     return table
 

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import torch
 
 from metric_robustness.metrics.base import Images
-from metric_robustness.pipeline.cells.cell import clear_key
+from metric_robustness.pipeline.cells.cell import probe_key
 from metric_robustness.pipeline.cells.distortion import Distortion
 from metric_robustness.pipeline.cells.stamp import Probe
 from metric_robustness.pipeline.data.dataset import Dataset
@@ -21,10 +21,9 @@ from metric_robustness.pipeline.data.images import Batch, load_batch
 from metric_robustness.pipeline.engine.batching import attempt
 from metric_robustness.pipeline.engine.metric.objective import MetricObjective
 from metric_robustness.pipeline.engine.metric.runner import MetricRunner
-from metric_robustness.pipeline.files import digest, exclusive, read_sealed, write_sealed
+from metric_robustness.pipeline.files import exclusive, read_sealed, write_sealed
 from metric_robustness.pipeline.store.store import Place
 
-VERSION = 2  # raise it when a measurement changes
 MOST = 4  # images
 NEAR = (0.25 / 255, 1 / 16 / 255, 1 / 255)  # steps along the gradient; it must be right on one of them
 NOISE = 1 / 255  # of the pixels without gradient
@@ -55,7 +54,7 @@ def probe(runner: MetricRunner, dataset: Dataset, distortion: Distortion) -> Pro
     """
     if runner.entry.kind == "video" or runner.entry.purified:
         return None
-    key = digest(f"{clear_key(runner.entry, dataset.digest, distortion)} probe {VERSION}".encode())[:32]
+    key = probe_key(runner.entry, dataset.digest, distortion)
     path, place = runner.scratch(f"clear-{key}.probe"), Place("clear", key, "probe")
     with exclusive(path.with_suffix(".lock")):
         runner.sync.bring(place, path)

@@ -9,12 +9,14 @@ from typing import BinaryIO, NamedTuple
 import gitlab
 import requests
 from gitlab.exceptions import GitlabError
+from urllib3.exceptions import HTTPError
 
 from metric_robustness.pipeline.errors import TransientError
 from metric_robustness.pipeline.files import file_digest, move_into_place, plain_errors
+from metric_robustness.pipeline.files.arrival import pieces
 from metric_robustness.pipeline.gitlab.server import TRIES, pause
 
-CHUNK = 1 << 14  # bytes; those of an incomplete chunk are lost when the connection breaks
+CHUNK = 1 << 18  # bytes
 BEYOND_END = 416  # HTTP status
 OnProgress = Callable[[int, int | None], None]  # takes the bytes that have arrived, and of how many if known
 
@@ -53,7 +55,7 @@ class ResumableDownload:
 
         Raises:
             ChangedError: If the whole file has another hash.
-            TransientError: If it breaks off again and again without a further byte, or the disk is full.
+            TransientError: If it breaks off again and again without a further byte, is too slow, or the disk is full.
             BenchError: If the server refuses.
         """
         with plain_errors(self.part):
@@ -64,7 +66,7 @@ class ResumableDownload:
             before = self._size()
             try:
                 whole, reason = self._continue(), "the connection closed early"
-            except requests.RequestException as error:
+            except (requests.RequestException, HTTPError) as error:
                 whole, reason = False, type(error).__name__
             if whole and file_digest(self.part) != self.wanted.sha256:
                 self.part.unlink()
@@ -107,7 +109,7 @@ class ResumableDownload:
             with self.part.open("r+b") as file:
                 file.truncate(start)
                 file.seek(start)
-                for chunk in answer.iter_content(CHUNK):
+                for chunk in pieces(answer.raw, CHUNK, self.file.name):
                     self._write(file, chunk)
                     self.on_progress(file.tell(), whole)
         return whole is None or self._size() == whole

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import os
-import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from gitlab.exceptions import GitlabError
 from gitlab.v4.objects import Project, ProjectPipelineSchedule
-from rich.markup import escape
-from rich.table import Table
 
 from metric_robustness.pipeline.errors import BenchError
+from metric_robustness.pipeline.gitlab.package_files import package_files_step
+from metric_robustness.pipeline.gitlab.secrets import SECRETS, secret_step
 from metric_robustness.pipeline.gitlab.server import connect, plain_server_errors
-from metric_robustness.pipeline.tokens import token
+from metric_robustness.pipeline.gitlab.steps import SetupStep
 
 TOKEN = "GITLAB_TOKEN"  # noqa: S105  # the variable's name
 SCHEDULE = "nightly benchmark"  # its description, by which the next setup finds it
@@ -52,36 +51,12 @@ SETTINGS = (
 PUSH = Setting("ci_push_repository_for_job_token_allowed", "jobs may push", True, (True,))
 
 
-class Secret(NamedTuple):
-    """A CI/CD variable with a token or a key, taken from the environment variable of the same name."""
-
-    name: str
-    protected: bool  # whether only protected branches see it
-    make: Callable[[], str] | None = None  # a new one, where none is given
-
-
-SECRETS = (
-    Secret("BENCHMARK_PUBLISH_TOKEN", protected=True),
-    Secret("BENCHMARK_STORE_KEY", protected=True, make=lambda: secrets.token_hex(32)),  # signs the result store
-    Secret("BENCHMARK_NOTE_TOKEN", protected=False),
-)
-
-
 class Nightly(NamedTuple):
     """When the benchmark runs, and what."""
 
     cron: str = "0 1 * * *"
     timezone: str = "UTC"
     variables: Mapping[str, str] = {"PRESET": "nightly"}
-
-
-class SetupStep(NamedTuple):
-    """One setting: what it is and what it will be."""
-
-    what: str
-    now: str
-    wanted: str
-    change: Callable[[], object] | None = None  # None: nothing has to change, or the API cannot change it
 
 
 def plan_setup(
@@ -111,8 +86,9 @@ def plan_setup(
             *(_setting(found, setting) for setting in (*SETTINGS, *([PUSH] if push else []))),
             _job_token(found),
             _protected(found, branch),
-            *(_secret(found, secret) for secret in SECRETS),
+            *(secret_step(found, secret) for secret in SECRETS),
             *_schedule(found, branch, nightly or Nightly()),
+            package_files_step(found),
             SetupStep("Pages", _value_of(found, "pages_access_level"), "as it is"),
         ]
 
@@ -129,17 +105,6 @@ def carry_out(steps: list[SetupStep]) -> int:
         with plain_server_errors(what):
             change()
     return len(changes)
-
-
-def to_table(steps: list[SetupStep]) -> Table:
-    """Returns the steps as a table for a terminal."""
-    table = Table(box=None, pad_edge=False)
-    for column in ("", "setting", "is", "will be"):
-        table.add_column(column, overflow="fold", no_wrap=column == "setting")
-    for step in steps:
-        mark = "[yellow]change" if step.change else "[green]✓" if step.now == step.wanted else "-"
-        table.add_row(mark, *(escape(text) for text in (step.what, step.now, step.wanted)))
-    return table
 
 
 def _setting(project: Project, setting: Setting) -> SetupStep:
@@ -191,29 +156,6 @@ def _protected(project: Project, branch: str) -> SetupStep:
         project.protectedbranches.create({"name": branch, "allow_force_push": False, **levels})
 
     return SetupStep(what, "open", "protected", change)
-
-
-def _secret(project: Project, secret: Secret) -> SetupStep:
-    """Returns the step of a variable; never shows its token."""
-    given = token(secret.name)
-    wanted = "set, masked" + (", protected" if secret.protected else "")
-    flags = {"masked": True, "protected": secret.protected}
-    what = secret.name
-    held = next((each for each in project.variables.list(iterator=True) if each.key == secret.name), None)
-    if held is None:
-        if not given and secret.make:
-            given = secret.make()
-        if not given:
-            return SetupStep(what, "missing", "missing: export it and run again")
-        new = {"key": secret.name, "value": given, "raw": True, **flags}
-        return SetupStep(what, "missing", wanted, lambda: project.variables.create(new))
-    now = "set" + (", masked" if held.masked else "") + (", protected" if held.protected else "")
-    value = given or held.value  # GitLab keeps the value of a hidden variable to itself
-    same = now == wanted and (not given or held.value is None or held.value == given)
-    if same or value is None:
-        return SetupStep(what, now, now)
-    shown = wanted if held.value == value else f"{wanted}, new value"
-    return SetupStep(what, now, shown, lambda: project.variables.update(secret.name, {"value": value, **flags}))
 
 
 def _schedule(project: Project, branch: str, nightly: Nightly) -> list[SetupStep]:

@@ -9,21 +9,24 @@ from __future__ import annotations
 import re
 import zlib
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
-from typing import Literal, NamedTuple, final
+from typing import Literal, NamedTuple, final, get_args
 
 from metric_robustness.pipeline.errors import BenchError, DataError
 from metric_robustness.pipeline.files import SealError, plain_errors, remove_leftovers, sealed, unseal, write_atomically
 from metric_robustness.pipeline.store.signature import Signature
 
-# Finished cells, checkpoints of unfinished ones, scores of clear images, fitted patterns, digests of job images.
-Kind = Literal["cells", "unfinished", "clear", "fits", "images"]
+# Finished cells, checkpoints of unfinished ones, scores of clear images, fitted patterns, digests of job images, notes
+# since when nobody wants a result.
+Kind = Literal["cells", "unfinished", "clear", "fits", "images", "unwanted"]
 PLACE = re.compile(r"[a-z]+/[0-9a-f]{16,64}/[a-z][a-z.]*")
 MIB = 2**20
+STAMP = "stamp.json"  # removed first: rows without a stamp do not count, and a stamp without rows is an error
 # The most that an object may hold, by its name: planning reads all stamps, and a few bytes may inflate to gigabytes.
-LARGEST = {"stamp.json": 16 * MIB, "probe": MIB}
+LARGEST = {STAMP: 16 * MIB, "probe": MIB}
 LARGEST_OTHER = 2048 * MIB  # rows, checkpoints, patterns
 CONNECTIONS = 16
 
@@ -41,6 +44,15 @@ class Place(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.kind}/{self.key}/{self.name}"
+
+
+class Upload(NamedTuple):
+    """One version of an object. A place may hold several: GitLab's registry keeps what a newer upload replaces."""
+
+    place: Place
+    size: int  # bytes, as stored
+    when: float  # it was uploaded, in seconds since 1970
+    name: str  # by which the store tells it from other versions
 
 
 class Store(ABC):
@@ -91,6 +103,24 @@ class Store(ABC):
             return dict(zip(wanted, pool.map(read, wanted), strict=True))
 
     @abstractmethod
+    def uploads(self) -> list[Upload]:
+        """Returns all that the store holds, of each place the oldest version first; foreign files are not listed.
+
+        Raises:
+            BenchError: If the store may not be listed.
+            TransientError: If it cannot be reached.
+        """
+
+    @abstractmethod
+    def remove(self, uploads: Sequence[Upload]) -> None:
+        """Removes uploads of one kind and key; those that are gone already are no error, and newer ones stay.
+
+        Raises:
+            BenchError: If they may not be removed.
+            TransientError: If the store cannot be reached.
+        """
+
+    @abstractmethod
     def _get(self, place: Place) -> bytes | None:
         """Returns the bytes stored at a place, or None."""
 
@@ -121,6 +151,23 @@ class FolderStore(Store):
 
     def _put(self, place: Place, packed: bytes) -> None:
         write_atomically(self._path(place), packed, parts=self.parts)
+
+    def uploads(self) -> list[Upload]:
+        found = []
+        for kind in get_args(Kind):
+            for file in sorted((self.root / kind).glob("*/*/*")):
+                place = Place(kind, file.parent.name, file.name)
+                if PLACE.fullmatch(str(place)) and file == self._path(place) and file.is_file():
+                    facts = file.stat()
+                    found.append(Upload(place, facts.st_size, facts.st_mtime, str(facts.st_mtime_ns)))
+        return found
+
+    def remove(self, uploads: Sequence[Upload]) -> None:
+        for upload in sorted(uploads, key=lambda upload: upload.place.name != STAMP):
+            file = self._path(upload.place)
+            with plain_errors(file), suppress(FileNotFoundError):
+                if str(file.stat().st_mtime_ns) == upload.name:  # else somebody has written it since it was listed
+                    file.unlink()
 
     def _path(self, place: Place) -> Path:
         return self.root / place.kind / place.key[:2] / place.key / place.name

@@ -12,6 +12,7 @@ from metric_robustness.pipeline.catalogue.weight_paths import hub_file, main_rev
 from metric_robustness.pipeline.files import exclusive, move_into_place, replace_link, write_atomically
 from metric_robustness.pipeline.weights import sums
 from metric_robustness.pipeline.weights.declared import Need
+from metric_robustness.pipeline.weights.opening import PART
 from metric_robustness.pipeline.weights.sums import OTHER_FOLDER
 
 UNKNOWN_REVISION = "0" * 40  # for a hub file whose commit is not known: it came from a mirror, or was imported
@@ -57,8 +58,8 @@ class Caches:
     def part(self, need: Need) -> Path:
         if need.name.startswith("huggingface/"):
             wanted = hub_file(need.name)
-            return wanted.folder / "blobs" / f".{wanted.file.replace('/', '--')}.part"
-        return need.path.with_name(f".{need.path.name}.part")
+            return wanted.folder / "blobs" / f".{wanted.file.replace('/', '--')}{PART}"
+        return need.path.with_name(f".{need.path.name}{PART}")
 
     def accept(self, need: Need, part: Path, sha256: str, revision: str) -> None:
         if not need.name.startswith("huggingface/"):
@@ -93,7 +94,7 @@ class MirrorFolder:
         return self.folder / need.name
 
     def part(self, need: Need) -> Path:
-        return self.path(need).with_name(f".{self.path(need).name}.part")
+        return self.path(need).with_name(f".{self.path(need).name}{PART}")
 
     def accept(self, need: Need, part: Path, sha256: str, revision: str) -> None:
         move_into_place(part, self.path(need), OTHER_FOLDER)

@@ -31,7 +31,8 @@ def download(source: FileSource, part: Path, expected: Expected, on_progress: On
 
     Raises:
         DataError: If the server refuses, or sends another file; `part` is then deleted.
-        TransientError: If it breaks off again and again, the server asks for a long wait, or the disk is full.
+        TransientError: If it breaks off again and again, is too slow, the server asks for a long wait, or the disk is
+            full.
         StoppedError: If `stop` was set.
     """
     retries, fresh = Retries(source.where, stop), False
@@ -50,7 +51,7 @@ def download(source: FileSource, part: Path, expected: Expected, on_progress: On
             return sha256
         discard(part)
         if began == 0 or fresh:
-            raise DataError(f"{refusal} from {source.where}: it is refused; get the file elsewhere, or try a mirror")
+            raise DataError(f"{refusal} from {source.where}: it is refused; {expected.remedy}")
         fresh = True  # an earlier try may have left a part of another version: start from the beginning
 
 

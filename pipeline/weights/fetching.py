@@ -18,9 +18,10 @@ from metric_robustness.pipeline.files import file_digest
 from metric_robustness.pipeline.weights import sums
 from metric_robustness.pipeline.weights.declared import Need
 from metric_robustness.pipeline.weights.destinations import Caches, Destination
-from metric_robustness.pipeline.weights.download import Retries, StoppedError, download
+from metric_robustness.pipeline.weights.download import Retries, StoppedError, discard, download
 from metric_robustness.pipeline.weights.integrity import Expected, expected
 from metric_robustness.pipeline.weights.network import forbidden_by
+from metric_robustness.pipeline.weights.opening import open_all
 from metric_robustness.pipeline.weights.repositories import members_in_mirror, members_on_hub
 from metric_robustness.pipeline.weights.sources import (
     Announced,
@@ -190,9 +191,9 @@ class Fetcher:
                 return _failure(need, error)
 
     def one(self, need: Need, *extra: FileSource) -> FetchResult:
-        """Fetches one file, from the sources given or else from the mirror and its own server."""
+        """Fetches one file, from the sources given, whose files were opened, or else from the mirror and its server."""
         try:
-            return self._one(need, extra or tuple(self.sources(need)))
+            return self._one(need, extra or tuple(self.sources(need)), opened=bool(extra))
         except BenchError as error:
             return _failure(need, error)
         except StoppedError:
@@ -206,7 +207,7 @@ class Fetcher:
             hub_token = token() if need.weight.on_hub else ""
             yield UrlSource(need.weight.url, is_hub=need.weight.on_hub, token=hub_token)
 
-    def _one(self, need: Need, sources: tuple[FileSource, ...]) -> FetchResult:
+    def _one(self, need: Need, sources: tuple[FileSource, ...], *, opened: bool) -> FetchResult:
         if need.weight.own and not need.here:
             raise DataError(f"{need.name} is missing from the checkout: restore it with git")
         if need.weight.own or (not self.anew and self._right(need, sources)):
@@ -219,9 +220,9 @@ class Fetcher:
         with self.destination.lock(need):
             if not self.anew and self._right(need, sources):
                 return FetchResult(need, "here")  # another process was quicker
-            return self._first_that_serves(need, sources)
+            return self._first_that_serves(need, sources, opened=opened)
 
-    def _first_that_serves(self, need: Need, sources: tuple[FileSource, ...]) -> FetchResult:
+    def _first_that_serves(self, need: Need, sources: tuple[FileSource, ...], *, opened: bool) -> FetchResult:
         reasons: list[BenchError] = []
         for source in sources:
             try:
@@ -230,13 +231,13 @@ class Fetcher:
                         f"{need.name} is not here, and {variable} forbids to ask the network: run python -m pipeline "
                         f"weights fetch {need.entries[0]} where there is one, or name a mirror's folder with --mirror"
                     )
-                return self._take(need, source, [str(reason) for reason in reasons])
+                return self._take(need, source, [str(reason) for reason in reasons], opened=opened)
             except BenchError as error:
                 reasons.append(error)
         transient = any(isinstance(error, TransientError) for error in reasons)
         raise (TransientError if transient else type(reasons[-1]))("; ".join(map(str, reasons)))
 
-    def _take(self, need: Need, source: FileSource, notes: list[str]) -> FetchResult:
+    def _take(self, need: Need, source: FileSource, notes: list[str], *, opened: bool) -> FetchResult:
         announced = self._announced(source)
         must = self._expected(need, announced)
         self._require_room(need, announced.size or must.size)
@@ -247,6 +248,8 @@ class Fetcher:
 
         part = self.destination.part(need)
         sha256 = download(source, part, must, on_progress, self.stop)
+        if not (must.known or opened):
+            _require_readable(need, source, part)
         self.destination.accept(need, part, sha256, announced.revision)
         stand_in = need.weight.equivalents.get(sha256, "")  # not pinned: the declared file may replace it
         if self.destination.lists_all or not (need.weight.sha256 or stand_in):
@@ -303,6 +306,21 @@ class Fetcher:
 
     def _begun(self, need: Need) -> bool:
         return self.destination.part(need).is_file()
+
+
+def _require_readable(need: Need, source: FileSource, part: Path) -> None:
+    """Opens a file whose hash nobody knows, before its hash is pinned: a page that says sorry would be, too.
+
+    Raises:
+        DataError: If its reader refuses it; the part is then deleted.
+    """
+    for _, found in open_all([part]):
+        if found.problem:
+            discard(part)
+            raise DataError(
+                f"{need.name} from {source.where} {found.problem}: it is refused and not pinned; get the file "
+                "elsewhere, or try a mirror"
+            )
 
 
 def token() -> str:

@@ -19,6 +19,7 @@ class Expected(NamedTuple):
     size: int | None = None
     says: str = ""  # who says so, for messages
     equivalents: tuple[str, ...] = ()  # other files that serve as well
+    remedy: str = "get the file elsewhere, or try a mirror"
 
     @property
     def known(self) -> bool:
@@ -52,9 +53,10 @@ def expected(weight: Weight, pin: str, pins: Path, announced: Announced | None =
     says = "the manifest" if weight.sha256 else f"pinned in {pins} at the first download" if pin else "as announced"
     known = weight.sha256 or pin
     found = Expected(weight.name, known, weight.prefix, weight.size, says, tuple(weight.equivalents))
-    if claim.sha256 and (refusal := found.refusal(claim.sha256)):
-        remedy = (
-            f"if the change is meant, remove its line from {pins}" if pin and not weight.sha256 else "get it elsewhere"
+    if pin and not weight.sha256:
+        found = found._replace(
+            remedy=f"if the change is meant, run python -m pipeline weights unpin {weight.name}; else {found.remedy}"
         )
-        raise DataError(f"{refusal}, as its source announces: it is refused; {remedy}")
+    if claim.sha256 and (refusal := found.refusal(claim.sha256)):
+        raise DataError(f"{refusal}, as its source announces: it is refused; {found.remedy}")
     return found._replace(sha256=claim.sha256) if claim.sha256 else found

@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+PART = ".part"  # behind the name of a file that is still collected
 TORCHSCRIPT = "TorchScript"  # a program in a restricted language: safer than a pickle, but more than tensors
 NEEDS_MORE = re.compile(r"(?:GLOBAL|Unsupported class) ([\w.]+)")
 
@@ -50,12 +51,28 @@ def _import_root() -> Path:
 
 def open_file(path: Path) -> Opened:
     """Returns what one file holds, or why it cannot be read."""
-    reader = READERS.get(path.suffix, _torch if path.suffix in TORCH else _bytes)
+    suffix = Path(path.name.removesuffix(PART)).suffix
+    reader = READERS.get(suffix, _torch if suffix in TORCH else _bytes)
     try:
-        return reader(path)
+        found = reader(path)
     except Exception as error:  # noqa: BLE001  # readers raise all kinds of exceptions on damaged files
         lines = str(error).strip().splitlines() or [type(error).__name__]
-        return Opened(problem=f"cannot be read: {lines[0][:200]}")
+        found = Opened(problem=f"cannot be read: {lines[0][:200]}")
+    what = _mistaken(path) if found.problem else ""
+    return Opened(problem=f"cannot be read: it {what}") if what else found
+
+
+def _mistaken(path: Path) -> str:
+    """Returns what a file is that its reader refuses, where servers send such in its place; empty for any other."""
+    with path.open("rb") as file:
+        head = file.read(512).lstrip()
+    if not path.stat().st_size:
+        return "is empty"
+    if head[:9].lower().startswith((b"<!doctype", b"<html", b"<?xml")):
+        return "is a web page"
+    if head.startswith(b"\x1f\x8b"):
+        return "is a gzip archive"
+    return "ends too early" if head.startswith(b"PK\x03\x04") and not zipfile.is_zipfile(path) else ""
 
 
 def _torch(path: Path) -> Opened:
@@ -115,7 +132,7 @@ def _json(path: Path) -> Opened:
 
 
 def _bytes(path: Path) -> Opened:
-    return Opened("bytes") if path.stat().st_size else Opened(problem="is empty")
+    return Opened(problem=f"cannot be read: it {what}") if (what := _mistaken(path)) else Opened("bytes")
 
 
 TORCH = {".pt", ".pth", ".pkl", ".bin", ".ckpt", ".tar"}

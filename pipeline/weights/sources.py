@@ -16,6 +16,7 @@ import requests
 import urllib3
 
 from metric_robustness.pipeline.errors import BenchError, DataError
+from metric_robustness.pipeline.files.arrival import pieces
 
 CHUNK = 1 << 18  # bytes
 TIMEOUT = (10, 30)  # seconds to connect, and between two pieces
@@ -147,7 +148,7 @@ class UrlSource:
             size = answer.headers.get("Content-Length", "")
             whole = begin + int(size) if size.isdigit() else None
             version = answer.headers.get("ETag", "")
-            yield Stream(begin, whole, "" if version.startswith("W/") else version, _chunks(answer))
+            yield Stream(begin, whole, "" if version.startswith("W/") else version, _chunks(answer, self.url))
 
     def _ask(self, method: str, url: str, headers: dict[str, str]) -> requests.Response:
         """Sends a request.
@@ -215,10 +216,8 @@ def _first(answer: requests.Response) -> int:
     return int(first) if first.isdigit() else -1
 
 
-def _chunks(answer: requests.Response) -> Iterator[bytes]:
-    """Yields pieces as they arrive; to wait for full ones would lose the bytes before a break."""
+def _chunks(answer: requests.Response, where: str) -> Iterator[bytes]:
     try:
-        while piece := answer.raw.read1(CHUNK):
-            yield piece
+        yield from pieces(answer.raw, CHUNK, where)
     except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
         raise ConnectionBrokenError(reason(error)) from error

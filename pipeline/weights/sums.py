@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from pathlib import Path
 
 from metric_robustness.pipeline.catalogue.weight_paths import torch_home
@@ -30,7 +31,9 @@ def parse(text: str, name: str) -> dict[str, str]:
         if match:
             found[match[2]] = match[1]
         elif line.strip():
-            raise BenchError(f"{name} must hold lines of sha256sum; got {line[:100]!r} in line {number}: correct it")
+            raise BenchError(
+                f"{name} must hold lines of sha256sum; got {line[:100]!r} in line {number}: correct or remove it"
+            )
     return found
 
 
@@ -54,8 +57,22 @@ def record(file: Path, name: str, sha256: str) -> None:
     if read(file).get(name) == sha256:
         return
     with exclusive(file.with_name(f".{file.name}.lock"), OTHER_FOLDER):
-        sums = read(file) | {name: sha256}
-        write_atomically(file, "".join(f"{sums[key]}  {key}\n" for key in sorted(sums)), OTHER_FOLDER)
+        _write(file, read(file) | {name: sha256})
+
+
+def forget(file: Path, names: Collection[str]) -> None:
+    """Removes the sums of files; several processes may change the list at once.
+
+    Raises:
+        TransientError: If the disk is full.
+        BenchError: If a line is damaged, or the folder may not be written to.
+    """
+    with exclusive(file.with_name(f".{file.name}.lock"), OTHER_FOLDER):
+        _write(file, {name: sha256 for name, sha256 in read(file).items() if name not in names})
+
+
+def _write(file: Path, sums: dict[str, str]) -> None:
+    write_atomically(file, "".join(f"{sums[key]}  {key}\n" for key in sorted(sums)), OTHER_FOLDER)
 
 
 def pins_file() -> Path:

@@ -11,8 +11,8 @@ from metric_robustness.pipeline.catalogue import lookup
 from metric_robustness.pipeline.catalogue.budget import budget
 from metric_robustness.pipeline.catalogue.entry import Entry
 from metric_robustness.pipeline.cells.settings import Settings
-from metric_robustness.pipeline.cli import docs_pages
-from metric_robustness.pipeline.cli.attack_table import attack_row
+from metric_robustness.pipeline.cli.pages import docs_pages
+from metric_robustness.pipeline.cli.pages.attack_table import attack_row
 from metric_robustness.pipeline.engine.attack.settings import attack_variants
 
 ATTACKS = lookup.entries("attacks")

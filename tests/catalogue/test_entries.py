@@ -192,6 +192,7 @@ def test_a_fingerprint_does_not_depend_on_another_entry_or_where_the_checkout_li
         ('"weights/contrast.bin"', '"contrast.bin"', "must begin with weights/"),
         ('"weights/contrast.bin"', '"huggingface/a.bin"', "huggingface/OWNER/REPOSITORY/FILE"),
         ('("weights/contrast.bin", "hub/pyiqa/large.pth")', '"hub/a.pth"', "weights must be of type tuple"),
+        ('"weights/contrast.bin"', '"hub/pyiqa/\\x1b[31m.pth"', "weights must be of type tuple, of names"),
         ("    weights", '    smallest = "32"\n    weights', "smallest must be of type int"),
         ("    weights", '    differentiable = "no"\n    weights', "differentiable must be of type bool"),
         ("    weights", '    cost = "dear"\n    weights', 'cost must be "light" or "heavy"'),

@@ -21,6 +21,10 @@ from metric_robustness.pipeline.files import digest
 from metric_robustness.pipeline.store import cells as stored
 
 INVENTORY = Inventory(datasets={"sample": Held(digest="0123456789abcdef", images=4)})
+TRAINED = Inventory(
+    datasets=INVENTORY.datasets,
+    train={"coco": Held(digest="c" * 16, images=9), "voc2012": Held(digest="d" * 16, images=9)},
+)
 PRESET = Preset(variants=False)
 RUNNERS = {"rtx3090": Runner(gpus=2, memory=24), "a6000": Runner(gpus=1, memory=48)}
 

@@ -342,3 +342,40 @@ def test_a_planned_fit_is_made_by_its_job_and_its_pattern_used_by_the_cell_s(ben
     name = "fits/brightness/optimized_uap-sample.json"
     assert (bench.root / "cells" / name).read_bytes() == (bench.root / "fitted" / name).read_bytes()
     assert plan(bench)["brightness optimized_uap"]["action"] == "done"
+
+
+def prune(tree: Tree, *arguments: str) -> subprocess.CompletedProcess[str]:
+    days = ("--unfinished-days", "0", "--unwanted-days", "0")
+    return tree.call("store", "prune", "--store", "store", "--plan", "plan/plan.json", *days, *arguments)
+
+
+def test_a_prune_leaves_what_the_plan_needs_and_takes_what_it_needs_no_more(bench):
+    plan(bench)
+    run_all(bench)
+    nothing = bench.call("store", "prune", "--store", "another", "--yes")
+    assert (nothing.returncode, nothing.stdout) == (0, "another holds nothing of a result store\n")
+    plan(bench)  # now the cells are done, and nothing continues their unfinished work
+    before = contents(bench.root / "store")
+    shown = prune(bench)
+    assert (shown.returncode, contents(bench.root / "store")) == (0, before)
+    assert "nothing was removed, --yes does it" in shown.stdout
+    told = prune(bench, "--yes")
+    assert (told.returncode, "freed " in told.stdout) == (0, True), told.stderr
+    after = contents(bench.root / "store")
+    assert {name.partition("/")[0] for name in before.keys() - after.keys()} <= {"unfinished"}
+    assert {name.partition("/")[0] for name in after} == {"cells", "clear"}
+    assert {cell["action"] for cell in plan(bench).values()} == {"done"}
+    assert not written(bench)["jobs"]  # no clear scores are missing
+
+    bench.write("metrics/brightness.py", BRIGHTNESS.replace("mean(", "amax("))
+    told = prune(bench)
+    assert (told.returncode, "the plan must be of this checkout" in told.stderr) == (3, True)
+    plan(bench)
+    assert prune(bench, "--yes").returncode == 0
+    gone = {name.partition("/")[0] for name in after.keys() - contents(bench.root / "store").keys()}
+    assert gone == {"cells", "clear"}
+    found = plan(bench)
+    assert {name: cell["action"] for name, cell in found.items() if "distance" in name} == {
+        "distance fgsm": "done",
+        "distance noise": "done",
+    }

@@ -72,5 +72,27 @@ def test_a_night_is_shown_to_all_and_a_run_by_hand_once_somebody_says_so():
     assert pipeline_status(jobs, ended) == "blocked"  # so that artifacts of the latest success are not its own
 
 
+def test_a_night_that_made_tables_prunes_the_store_and_nothing_waits_for_that():
+    nightly = jobs_of(MAIN, KINDS["schedule"])
+    for kind, variables in KINDS.items():
+        assert ("prune" in jobs_of(MAIN, variables)) == (kind == "schedule")
+    ended = statuses(nightly, {"prune": 3})
+    assert (ended["publish"], ended["prune"], ended["pages"]) == ("success", "allowed", "success")
+    assert pipeline_status(nightly, ended) == "success"
+    assert statuses(nightly, {"aggregate": 1})["prune"] == "skipped"
+
+
+def test_no_artifact_is_kept_for_ever():
+    described = {**MAIN, **loaded((CODE / "pipeline" / "ci" / "child.yml").read_text(encoding="utf-8"))}
+    kept = {name: job.get("artifacts", {}) for name, job in described.items() if isinstance(job, dict)}
+    assert "never" not in {artifacts.get("expire_in") for artifacts in kept.values()}
+    assert kept["aggregate"]["expire_in"] == "90 days"
+
+
+def test_only_the_job_that_publishes_is_in_the_environment_of_its_token():
+    inside = {name: job["environment"] for name, job in MAIN.items() if isinstance(job, dict) and "environment" in job}
+    assert inside == {"publish": {"name": "publish", "action": "access"}}  # access: publishing is no deployment
+
+
 def test_a_fork_reaches_neither_a_gpu_nor_a_token():
-    assert not {"gpu-smoke", "note", "plan", "publish", "image-build"} & jobs_of(MAIN, KINDS["fork"]).keys()
+    assert not {"gpu-smoke", "note", "plan", "publish", "prune", "image-build"} & jobs_of(MAIN, KINDS["fork"]).keys()

@@ -107,7 +107,7 @@ def test_a_night_runs_every_pair_as_its_own_job_and_commits_once(project, server
     plan = planned(project)
     assert cells_of(pipeline) == set(plan["jobs"]) == CELLS | {f"calibrate {metric}" for metric in METRICS}
     assert pipeline.named("FAIL") == set(), pipeline.output
-    assert {"inventory", "plan", *SHARDS, "aggregate", "publish", "pages"} <= pipeline.named("PASS")
+    assert {"inventory", "plan", *SHARDS, "aggregate", "publish", "prune", "pages"} <= pipeline.named("PASS")
     assert not {"check", "smoke", "gpu-smoke", "note", "lint", "test"} & pipeline.jobs.keys()
 
     (commit,) = server.commits

@@ -8,9 +8,9 @@ import pytest
 from planning import (
     ARGUMENTS,
     HOSTILE,
-    INVENTORY,
     PRESET,
     RUNNERS,
+    TRAINED,
     attack,
     decisions,
     loaded,
@@ -34,12 +34,6 @@ from metric_robustness.pipeline.store.store import FolderStore, Place
 
 def uap(name: str, **fields: object) -> Entry:
     return attack(name, family="universal", **fields)
-
-
-TRAINED = Inventory(
-    datasets=INVENTORY.datasets,
-    train={"coco": Held(digest="c" * 16, images=9), "voc2012": Held(digest="d" * 16, images=9)},
-)
 
 
 def keep_pattern(store: FolderStore, fit: Fit) -> None:

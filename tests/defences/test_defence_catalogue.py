@@ -8,7 +8,7 @@ import pytest
 
 from metric_robustness.pipeline.catalogue import lookup
 from metric_robustness.pipeline.catalogue.entry import Entry
-from metric_robustness.pipeline.cli import docs_pages
+from metric_robustness.pipeline.cli.pages import docs_pages
 from metric_robustness.pipeline.library.listing import listing
 
 DEFENCES = lookup.entries("defences")

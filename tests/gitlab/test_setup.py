@@ -9,7 +9,8 @@ from gitlab_server import GitLabServer
 from rich.console import Console
 
 from metric_robustness.pipeline.errors import BenchError
-from metric_robustness.pipeline.gitlab.setup import Nightly, carry_out, plan_setup, to_table
+from metric_robustness.pipeline.gitlab.setup import Nightly, carry_out, plan_setup
+from metric_robustness.pipeline.gitlab.steps import to_table
 
 PUBLISH, NOTE = "glpat-publish-0123456789", "glpat-note-0123456789"
 
@@ -47,10 +48,17 @@ def test_an_empty_project_is_set_up(gitlab: GitLabServer) -> None:
     (schedule,) = state.schedules.values()
     assert (schedule["cron"], schedule["ref"], schedule["active"]) == ("0 1 * * *", "refs/heads/main", True)
     assert schedule["variables"] == []  # the pipeline's own preset is nightly, and nobody may set another here
-    kept = {key: (each["value"], each["masked"], each["protected"]) for key, each in state.variables.items()}
+    kept = {
+        each["key"]: (each["value"], each["masked"], each["protected"], each["environment_scope"])
+        for each in state.variables
+    }
     key, *how = kept.pop("BENCHMARK_STORE_KEY")
-    assert (len(key), *how) == (64, True, True)  # made here, since nobody gave one
-    assert kept == {"BENCHMARK_PUBLISH_TOKEN": (PUBLISH, True, True), "BENCHMARK_NOTE_TOKEN": (NOTE, True, False)}
+    assert (len(key), *how) == (64, True, True, "*")  # made here, since nobody gave one
+    assert kept == {
+        "BENCHMARK_PUBLISH_TOKEN": (PUBLISH, True, True, "publish"),
+        "BENCHMARK_NOTE_TOKEN": (NOTE, True, False, "*"),
+    }
+    assert state.package_files == "ONE_PACKAGE_FILE"
     assert state.protected["main"]["push_access_levels"] == [{"access_level": 40}]
     assert state.job_token_scope
 
@@ -86,15 +94,54 @@ def test_stricter_settings_of_people_are_left_alone(gitlab: GitLabServer) -> Non
         "pages_access_level": "public",
     }
     gitlab.state.settings.update(stricter)
+    gitlab.state.package_files = "TEN_PACKAGE_FILES"
+    note = {"key": "BENCHMARK_NOTE_TOKEN", "value": NOTE, "masked": True, "protected": True, "environment_scope": "*"}
+    gitlab.state.variables.append(note)
     gitlab.state.protected["main"] = {"name": "main", "push_access_levels": [{"access_level": 0}]}
     carry_out(plan_setup())
     assert gitlab.state.settings | stricter == gitlab.state.settings
     assert gitlab.state.protected["main"]["push_access_levels"] == [{"access_level": 0}]
+    assert gitlab.state.package_files == "TEN_PACKAGE_FILES"
+    assert gitlab.state.variable("BENCHMARK_NOTE_TOKEN")["protected"]
+
+
+def scoped(gitlab: GitLabServer, *scopes: str, **more: object) -> None:
+    """Replaces the publish token by one that jobs of these environments see."""
+    how = {"key": "BENCHMARK_PUBLISH_TOKEN", "value": PUBLISH, "masked": True, "protected": True} | more
+    gitlab.state.variables[:] = [each for each in gitlab.state.variables if each["key"] != how["key"]] + [
+        {**how, "environment_scope": scope} for scope in scopes
+    ]
+
+
+@pytest.mark.parametrize("scopes", [("*",), ("*", "publish"), ("production",), ("publish", "production", "*")])
+def test_a_publish_token_that_other_jobs_see_is_moved_to_the_environment_of_its_job(
+    gitlab: GitLabServer, scopes: tuple[str, ...]
+) -> None:
+    carry_out(plan_setup())
+    scoped(gitlab, *scopes)
+    (step,) = [step for step in plan_setup() if step.change]
+    assert (step.what, step.wanted) == ("BENCHMARK_PUBLISH_TOKEN", "set, masked, protected, for publish")
+    carry_out([step])
+    (held,) = [each for each in gitlab.state.variables if each["key"] == "BENCHMARK_PUBLISH_TOKEN"]
+    assert (held["value"], held["environment_scope"]) == (PUBLISH, "publish")
+    assert not [step for step in plan_setup() if step.change]
+
+
+def test_a_hidden_token_is_moved_without_its_value(gitlab: GitLabServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    carry_out(plan_setup())
+    scoped(gitlab, "*", value=None, hidden=True)
+    monkeypatch.delenv("BENCHMARK_PUBLISH_TOKEN")
+    carry_out(plan_setup())
+    assert gitlab.state.variable("BENCHMARK_PUBLISH_TOKEN", "publish")["value"] is None
+    assert not [step for step in plan_setup() if step.change]
 
 
 def test_a_setting_that_this_gitlab_does_not_know_is_not_sent(gitlab: GitLabServer) -> None:
     del gitlab.state.settings["ci_allow_fork_pipelines_to_run_in_parent_project"]
+    gitlab.state.package_files = None
     steps = plan_setup(push=True)
+    (policy,) = [step for step in steps if step.what == "replaced package files"]
+    assert (policy.now, policy.change) == ("not known here", None)
     (step,) = [step for step in steps if step.what == "pipelines of forks run here"]
     assert (step.now, step.change) == ("not known here", None)
 
@@ -103,18 +150,19 @@ def test_what_differs_is_brought_back(gitlab: GitLabServer) -> None:
     carry_out(plan_setup())
     gitlab.state.schedules[1] |= {"cron": "0 5 * * *", "active": False}
     gitlab.state.schedules[1]["variables"] = [{"key": "PRESET", "value": "smoke"}]
-    gitlab.state.variables["BENCHMARK_PUBLISH_TOKEN"] |= {"protected": False}
-    gitlab.state.variables["BENCHMARK_NOTE_TOKEN"] |= {"value": "glpat-old-one-0123"}
-    gitlab.state.variables["OTHER"] = {"key": "OTHER", "value": "x", "masked": False, "protected": False}
+    gitlab.state.variable("BENCHMARK_PUBLISH_TOKEN", "publish")["protected"] = False
+    gitlab.state.variable("BENCHMARK_NOTE_TOKEN")["value"] = "glpat-old-one-0123"
+    other = {"key": "OTHER", "value": "x", "masked": False, "protected": False, "environment_scope": "*"}
+    gitlab.state.variables.append(other)
     steps = plan_setup()
     assert [(step.what, step.now, step.wanted) for step in steps if step.change] == [
-        ("BENCHMARK_PUBLISH_TOKEN", "set, masked", "set, masked, protected"),
+        ("BENCHMARK_PUBLISH_TOKEN", "set, masked, for publish", "set, masked, protected, for publish"),
         ("BENCHMARK_NOTE_TOKEN", "set, masked", "set, masked, new value"),
         ("nightly benchmark", "0 5 * * * UTC on main, switched off", "0 1 * * * UTC on main"),
         ("nightly benchmark: PRESET", "smoke", "nightly"),
     ]
     carry_out(steps)
-    assert gitlab.state.variables["BENCHMARK_NOTE_TOKEN"]["value"] == NOTE
+    assert gitlab.state.variable("BENCHMARK_NOTE_TOKEN")["value"] == NOTE
     assert len(gitlab.state.schedules) == 1
     assert [step for step in plan_setup() if step.change] == []
 
@@ -142,16 +190,16 @@ def test_a_token_that_is_given_nowhere_is_named_and_one_that_is_there_is_kept(
     carry_out(plan_setup())
     monkeypatch.delenv("BENCHMARK_PUBLISH_TOKEN")
     monkeypatch.delenv("BENCHMARK_NOTE_TOKEN")
-    del gitlab.state.variables["BENCHMARK_NOTE_TOKEN"]
+    gitlab.state.variables.remove(gitlab.state.variable("BENCHMARK_NOTE_TOKEN"))
     steps = {step.what: step for step in plan_setup()}
-    assert steps["BENCHMARK_PUBLISH_TOKEN"].now == "set, masked, protected"
+    assert steps["BENCHMARK_PUBLISH_TOKEN"].now == "set, masked, protected, for publish"
     assert steps["BENCHMARK_NOTE_TOKEN"].wanted == "missing: export it and run again"
     assert not [step for step in steps.values() if step.change]
 
 
 def test_a_hidden_variable_is_left_alone(gitlab: GitLabServer) -> None:
     carry_out(plan_setup())
-    gitlab.state.variables["BENCHMARK_PUBLISH_TOKEN"]["value"] = None
+    gitlab.state.variable("BENCHMARK_PUBLISH_TOKEN", "publish")["value"] = None
     assert [step for step in plan_setup() if step.change] == []
 
 

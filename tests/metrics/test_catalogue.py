@@ -9,7 +9,7 @@ from pyiqa.default_model_configs import DEFAULT_CONFIGS
 
 from metric_robustness.pipeline.catalogue import lookup
 from metric_robustness.pipeline.catalogue.entry import Entry, weights_path
-from metric_robustness.pipeline.cli import docs_pages
+from metric_robustness.pipeline.cli.pages import docs_pages
 from metric_robustness.pipeline.library.listing import listing
 
 METRICS = lookup.entries("metrics")

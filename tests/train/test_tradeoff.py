@@ -12,7 +12,7 @@ from tiny import SOURCES
 
 from metric_robustness.metrics.base import NoReference
 from metric_robustness.pipeline.catalogue import lookup
-from metric_robustness.pipeline.cli.robust_table import POINTS, costs
+from metric_robustness.pipeline.cli.pages.robust_table import POINTS, costs
 from metric_robustness.pipeline.cli.train import tradeoff
 from metric_robustness.pipeline.errors import BenchError
 from metric_robustness.pipeline.train.photographs import Photographs

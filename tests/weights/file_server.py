@@ -44,10 +44,12 @@ class Fault:
 class FileServer:
     """Serves files by name."""
 
-    def __init__(self, files: dict[str, bytes], *, ranges: bool = True, tags: bool = True, pace: float = 0) -> None:
+    def __init__(
+        self, files: dict[str, bytes], *, ranges: bool = True, tags: bool = True, pace: float = 0, piece: int = 1 << 16
+    ) -> None:
         self.files = dict(files)
         self.ranges, self.tags = ranges, tags
-        self.pace = pace  # seconds between two pieces
+        self.pace, self.piece = pace, piece  # seconds between two pieces, and their bytes
         self.faults: dict[str, list[Fault]] = {}
         self.requests: list[Request] = []
         self.sums: dict[str, str] = {}  # what the hub announces instead of a file's own
@@ -148,8 +150,8 @@ def _handler(server: FileServer) -> type[BaseHTTPRequestHandler]:
             if cut is not None:
                 rest, self.close_connection = rest[:cut], True
             try:
-                for begin in range(0, len(rest), 1 << 16):
-                    self.wfile.write(rest[begin : begin + (1 << 16)])
+                for begin in range(0, len(rest), server.piece):
+                    self.wfile.write(rest[begin : begin + server.piece])
                     if server.pace:
                         time.sleep(server.pace)
             except OSError:

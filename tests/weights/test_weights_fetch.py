@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import email.utils
+import gzip
 import os
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
+from threading import Event
 
 import pytest
 import yaml
-from file_server import COMMIT, Fault
-from torch_files import checkpoint
+from file_server import COMMIT, Fault, FileServer
+from torch_files import checkpoint, plain_trap, touched, trap
 from weights_site import HUB, METRIC, ON_HUB, PINNED, PLAIN, Site, sha256
+
+from metric_robustness.pipeline.errors import TransientError
+from metric_robustness.pipeline.files import arrival
+from metric_robustness.pipeline.weights.download import download
+from metric_robustness.pipeline.weights.integrity import Expected
+from metric_robustness.pipeline.weights.sources import UrlSource
 
 
 def body(site: Site, name: str) -> bytes:
@@ -362,3 +370,80 @@ def loaded(site: Site) -> bytes:
     environment = os.environ | site.environment | {"HF_HUB_OFFLINE": "1"}
     told = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
     return Path(told.stdout.strip()).read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("sent", "what"),
+    [
+        (lambda: b"<!DOCTYPE html><html>Sorry</html>", "cannot be read: it is a web page"),
+        (lambda: b"", "cannot be read: it is empty"),
+        (lambda: checkpoint(1)[:50_000], "cannot be read: it ends too early"),
+        (lambda: gzip.compress(checkpoint(1)), "cannot be read: it is a gzip archive"),
+        (trap, "holds more than tensors"),
+        (plain_trap, "is not tensors only"),
+    ],
+    ids=["page", "empty", "short", "gzip", "trap", "plain trap"],
+)
+def test_what_is_no_file_of_weights_is_refused_before_it_is_pinned(site, sent, what):
+    site.server.faults["plain.pth"] = [Fault(body=sent())]
+    answer = site.call("fetch", "plain")
+    assert answer.returncode == 3
+    [line] = errors(answer.stderr)
+    assert line.startswith(f"error: known, plain: {PLAIN} from {site.server.address}/plain.pth {what}"), line
+    assert "it is refused and not pinned" in line
+    assert (site.pins, site.path(PLAIN).exists(), leftovers(site)) == ("", False, [])
+    assert not touched().exists()
+    assert site.call("fetch", "plain").returncode == 0
+    assert site.pins == f"{sha256(body(site, PLAIN))}  {PLAIN}\n"
+
+
+def test_a_pin_can_be_taken_back(site):
+    assert site.call("fetch", "plain", "named").returncode == 0
+    site.server.files["plain.pth"] = checkpoint(9)
+    refused = site.call("fetch", "--anew", "plain")
+    assert f"if the change is meant, run python -m pipeline weights unpin {PLAIN}" in refused.stderr
+    told = site.call("unpin", "plain")
+    assert (told.returncode, told.stdout) == (0, f"{PLAIN} is pinned no more\n")
+    assert [line.split("  ")[1] for line in site.pins.splitlines()] == [site.named]
+    assert site.call("fetch", "--anew", "plain").returncode == 0
+    assert site.path(PLAIN).read_bytes() == checkpoint(9)
+    assert sha256(checkpoint(9)) in site.pins
+
+
+def test_a_pin_that_is_not_there_is_told_and_a_damaged_one_named(site):
+    told = site.call("unpin", "plain")
+    assert (told.returncode, "plain must have a pin; there is none in" in told.stderr) == (2, True)
+    assert site.call("fetch", "plain").returncode == 0
+    file = site.home / "torch" / "metric_robustness" / "SHA256SUMS"
+    file.write_text(f"{file.read_text()}{'0' * 63}  hub/other.pth\n")
+    for command in ("unpin", "fetch"):
+        answer = site.call(command, "plain")
+        assert answer.returncode == 2
+        [line] = errors(answer.stderr)
+        assert f"{file} must hold lines of sha256sum; got '{'0' * 63}  hub/other.pth' in line 2" in line
+
+
+def test_the_pins_of_a_whole_repository_are_taken_back_together(large):
+    assert large.call("fetch", "large").returncode == 0
+    assert len(large.pins.splitlines()) == 3
+    assert large.call("unpin", "large").returncode == 0
+    assert large.pins == ""
+
+
+def test_a_server_that_sends_a_byte_now_and_then_is_given_up_and_what_came_is_kept(tmp_path, monkeypatch):
+    monkeypatch.setattr(arrival, "WINDOW", 0.3)
+    whole = checkpoint(1)
+    expected, part = Expected("plain.pth", sha256(whole)), tmp_path / ".plain.pth.part"
+    with FileServer({"plain.pth": whole}, pace=0.05, piece=1) as server:
+        source = UrlSource(f"{server.address}/plain.pth")
+        with pytest.raises(
+            TransientError, match=r"plain\.pth must send 1024 bytes per second or more; got \d+ in"
+        ) as told:
+            download(source, part, expected, lambda *_: None, Event())
+        assert "run the same command again to continue" in str(told.value)
+        arrived = part.stat().st_size
+        assert arrived > 0
+        server.pace, server.piece = 0, 1 << 16
+        assert download(source, part, expected, lambda *_: None, Event()) == sha256(whole)
+        assert server.requests[-1].headers["Range"] == f"bytes={arrived}-"
+    assert part.read_bytes() == whole

@@ -10,8 +10,8 @@ from metric_robustness.pipeline.errors import printable
 MARKUP = re.compile(r"[|`\[]")
 EMPHASIS = re.compile(r"[*~]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")  # an underscore within a word is none
 PERSON = re.compile("@")  # GitLab would notify a user of that name
-# What GitLab would make a link of, too: #issue, !merge request, $snippet, %milestone, addresses.
-REFERENCE = re.compile(r"@|[#!$%](?=\w)|:(?=//)|\bwww(?=\.)")
+# What GitLab would make a link of, too: #issue, !merge request, $snippet, %milestone, ~label, addresses.
+REFERENCE = re.compile(r"@|[#!$%~](?=[\w\"])|:(?=//)|\bwww(?=\.)")
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]], *, links: bool = False) -> str:

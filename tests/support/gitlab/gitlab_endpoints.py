@@ -25,6 +25,8 @@ def respond(call: Call) -> Answer:
         _check_token(call)
         if call.path == "/api/v4/user":
             return _user(call)
+        if call.path == "/api/graphql":
+            return _graphql(call)
         rest = _below_project(call)
         method = "GET" if call.method == "HEAD" else call.method
         for route in ROUTES:
@@ -49,6 +51,21 @@ def _user(call: Call) -> Answer:
     if call.who not in {"private", "read"}:
         raise ApiError(401, "401 Unauthorized")
     return ok({"id": BOT, "username": "project_42_bot", "name": "publisher"})
+
+
+def _graphql(call: Call) -> Answer:
+    """Answers the two questions about the cleanup policy of packages; GraphQL reports errors with the status 200."""
+    state, query = call.server.state, str(call.data["query"])
+    if call.who not in {"private", "read"} or call.data["variables"] != {"path": call.server.project_path}:
+        return ok({"data": {"project": None}})
+    if "updatePackagesCleanupPolicy" not in query:
+        return ok(
+            {"data": {"project": {"packagesCleanupPolicy": {"keepNDuplicatedPackageFiles": state.package_files}}}}
+        )
+    if call.who == "read":
+        return ok({"data": {"updatePackagesCleanupPolicy": None}, "errors": [{"message": "The resource is not there"}]})
+    state.package_files = re.findall(r"keepNDuplicatedPackageFiles: (\w+)", query)[0]
+    return ok({"data": {"updatePackagesCleanupPolicy": {"errors": []}}})
 
 
 def _below_project(call: Call) -> str:

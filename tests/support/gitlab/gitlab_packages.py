@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from typing import Any
 
 from gitlab_answers import download, ok, paged
 from gitlab_project import ApiError
@@ -18,7 +17,7 @@ def put_package(call: Call) -> Answer:
     valid = re.fullmatch(r"[A-Za-z0-9._-]+", name) and re.fullmatch(r"[A-Za-z0-9._+~@-]+", file)
     if not valid or not re.fullmatch(r"[A-Za-z0-9._+-]{1,255}", version):
         raise ApiError(400, {"error": "package_version is invalid"})
-    call.server.packages.setdefault((name, version, file), []).append(call.body)
+    call.server.state.add_upload(name, version, file, call.body)
     return ok({"message": "201 Created"}, 201)
 
 
@@ -27,42 +26,61 @@ def get_package(call: Call) -> Answer:
     held = call.server.packages.get((call.found["name"], call.found["version"], call.found["file"]))
     if not held:
         raise ApiError(404, "404 Not Found")
-    return download(call, held[-1])
-
-
-def _package_list(server: Any) -> list[dict[str, object]]:
-    names = list(dict.fromkeys((name, version) for name, version, _ in server.packages))
-    return [
-        {"id": index, "name": name, "version": version, "package_type": "generic", "status": "default"}
-        for index, (name, version) in enumerate(names, start=1)
-    ]
+    return download(call, held[-1].content)
 
 
 @ROUTES.add("GET", "/packages", job=True)
 def list_packages(call: Call) -> Answer:
-    wanted = call.query.get("package_name", "")
-    return paged(call, [package for package in _package_list(call.server) if wanted in str(package["name"])])
+    wanted = call.query.get("package_name", "")  # GitLab's search is fuzzy
+    found = [
+        {"id": number, "name": name, "version": version, "package_type": "generic", "status": "default"}
+        for (name, version), number in call.server.state.package_ids.items()
+        if wanted in name
+    ]
+    return paged(call, found)
 
 
-@ROUTES.add("GET", "/packages/:package/package_files")
+def _package(call: Call) -> tuple[str, str]:
+    """Returns the name and version of the package with the asked number."""
+    for package, number in call.server.state.package_ids.items():
+        if str(number) == call.found["package"]:
+            return package
+    raise ApiError(404, "404 Not Found")
+
+
+@ROUTES.add("GET", "/packages/:package/package_files", job=True)
 def list_package_files(call: Call) -> Answer:
-    package = next((each for each in _package_list(call.server) if str(each["id"]) == call.found["package"]), None)
-    if package is None:
-        raise ApiError(404, "404 Not Found")
+    package = _package(call)
     files = [
-        {"id": 100 * index + upload, "package_id": package["id"], "file_name": file, "size": len(content)}
-        for index, ((name, version, file), uploads) in enumerate(call.server.packages.items())
-        for upload, content in enumerate(uploads)
-        if (name, version) == (package["name"], package["version"])
+        {
+            "id": upload.id,
+            "package_id": int(call.found["package"]),
+            "file_name": key[2],
+            "size": len(upload.content),
+            "created_at": upload.created,
+        }
+        for key, uploads in call.server.packages.items()
+        for upload in uploads
+        if key[:2] == package
     ]
     return paged(call, files)
 
 
-@ROUTES.add("DELETE", "/packages/:package")
+@ROUTES.add("DELETE", "/packages/:package", job=True)
 def delete_package(call: Call) -> Answer:
-    for package in _package_list(call.server):
-        if str(package["id"]) == call.found["package"]:
-            for key in [key for key in call.server.packages if key[:2] == (package["name"], package["version"])]:
-                del call.server.packages[key]
+    package = _package(call)
+    for key in [key for key in call.server.packages if key[:2] == package]:
+        del call.server.packages[key]
+    del call.server.state.package_ids[package]
+    return Answer(204, b"", {})
+
+
+@ROUTES.add("DELETE", "/packages/:package/package_files/:number", job=True)
+def delete_package_file(call: Call) -> Answer:
+    package = _package(call)
+    for key, uploads in call.server.packages.items():
+        kept = [upload for upload in uploads if str(upload.id) != call.found["number"]]
+        if key[:2] == package and len(kept) < len(uploads):
+            uploads[:] = kept
             return Answer(204, b"", {})
     raise ApiError(404, "404 Not Found")

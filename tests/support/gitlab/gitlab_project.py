@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,15 @@ class Note:
 
 
 BOT = 7  # the user behind the private tokens
+
+
+@dataclass(frozen=True)
+class PackageFile:
+    """One upload to the package registry."""
+
+    id: int
+    content: bytes
+    created: str  # ISO 8601
 
 
 class ApiError(Exception):
@@ -103,10 +113,13 @@ class ProjectState:
     """Everything but the repository."""
 
     public: bool
-    packages: dict[tuple[str, str, str], list[bytes]] = field(default_factory=dict)  # (name, version, file)
+    packages: dict[tuple[str, str, str], list[PackageFile]] = field(default_factory=dict)  # (name, version, file)
+    package_ids: dict[tuple[str, str], int] = field(default_factory=dict)  # (name, version)
+    last_id: int = 0  # of a package or a file
     notes: list[Note] = field(default_factory=list)
     artifacts: dict[tuple[str, str], dict[str, bytes]] = field(default_factory=dict)  # (ref, job)
-    variables: dict[str, dict[str, object]] = field(default_factory=dict)
+    variables: list[dict[str, object]] = field(default_factory=list)  # one for each key and environment scope
+    package_files: str = "ALL_PACKAGE_FILES"  # how many of one name the cleanup policy keeps
     schedules: dict[int, dict[str, object]] = field(default_factory=dict)
     protected: dict[str, dict[str, object]] = field(default_factory=dict)
     job_token_scope: bool = False
@@ -127,6 +140,23 @@ class ProjectState:
             "visibility": "private",
         }
     )
+
+    def next_id(self) -> int:
+        """Returns a number that nothing had before."""
+        self.last_id += 1
+        return self.last_id
+
+    def add_upload(self, name: str, version: str, file: str, content: bytes, days: float = 0) -> None:
+        """Keeps an upload beside earlier ones of the same name, as if it had been made some days ago."""
+        if (name, version) not in self.package_ids:
+            self.package_ids[name, version] = self.next_id()
+        created = (datetime.now(UTC) - timedelta(days=days)).isoformat(timespec="milliseconds")
+        upload = PackageFile(self.next_id(), content, created.replace("+00:00", "Z"))
+        self.packages.setdefault((name, version, file), []).append(upload)
+
+    def variable(self, key: str, scope: str = "*") -> dict[str, object]:
+        """Returns a CI/CD variable."""
+        return next(each for each in self.variables if (each["key"], each["environment_scope"]) == (key, scope))
 
     @property
     def quick_actions(self) -> list[str]:

@@ -23,7 +23,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from gitlab_endpoints import respond
 from gitlab_git import serve_git
-from gitlab_project import BOT, Commit, Note, ProjectState, Repository
+from gitlab_project import BOT, Commit, Note, PackageFile, ProjectState, Repository
 from gitlab_routes import Answer, Call
 
 
@@ -36,6 +36,7 @@ class Request(NamedTuple):
     token: str
     status: int
     headers: dict[str, str]
+    writes: bool  # whether it could have changed something
 
 
 @dataclass
@@ -136,13 +137,13 @@ class GitLabServer:
         return self.state.notes
 
     @property
-    def packages(self) -> dict[tuple[str, str, str], list[bytes]]:
+    def packages(self) -> dict[tuple[str, str, str], list[PackageFile]]:
         """Returns the uploads by (package, version, file), oldest first."""
         return self.state.packages
 
     def writes(self) -> list[Request]:
         """Returns the requests that could have changed something."""
-        return [request for request in self.requests if request.method not in {"GET", "HEAD"}]
+        return [request for request in self.requests if request.writes]
 
     def tokens(self) -> set[str]:
         """Returns the kinds of token that were used."""
@@ -244,7 +245,9 @@ class _Handler(BaseHTTPRequestHandler):
             with self.gitlab.lock:
                 answer = respond(call)
         headers = {name.lower(): value for name, value in self.headers.items()}
-        self.gitlab.requests.append(Request(self.command, parts.path, query, token, answer.status, headers))
+        self.gitlab.requests.append(
+            Request(self.command, parts.path, query, token, answer.status, headers, call.writes)
+        )
         if answer.status == 0:
             self.close_connection = True
         else:

@@ -36,42 +36,66 @@ def put_project(call: Call) -> Answer:
 
 
 def _check_variable(data: dict[str, object]) -> None:
-    if data.get("masked") and not MASKABLE.fullmatch(str(data.get("value", ""))):
+    if data.get("masked") and not data.get("hidden") and not MASKABLE.fullmatch(str(data.get("value", ""))):
         raise ApiError(400, {"value": ["is invalid"]})
 
 
 @ROUTES.add("GET", "/variables", private=True)
 def list_variables(call: Call) -> Answer:
-    return paged(call, list(call.server.state.variables.values()))
+    return paged(call, call.server.state.variables)
 
 
 @ROUTES.add("POST", "/variables")
 def post_variable(call: Call) -> Answer:
     data = {"protected": False, "masked": False, "raw": False, "environment_scope": "*", **call.data}
-    if data["key"] in call.server.state.variables:
+    if _same(call, data["key"], data["environment_scope"]):
         raise ApiError(400, {"key": [f"({data['key']}) has already been taken"]})
     _check_variable(data)
-    call.server.state.variables[str(data["key"])] = data
+    call.server.state.variables.append(data)
     return ok(data, 201)
+
+
+def _same(call: Call, key: object, scope: object) -> list[dict[str, object]]:
+    """Returns the variables of a key, and of a scope where one is given."""
+    return [
+        each
+        for each in call.server.state.variables
+        if each["key"] == key and scope in (None, each["environment_scope"])
+    ]
+
+
+def _variable(call: Call) -> dict[str, object]:
+    """Returns the variable that the address and the filter mean; several are refused, as GitLab does."""
+    found = _same(call, call.found["key"], call.query.get("filter[environment_scope]"))
+    if len(found) > 1:
+        raise ApiError(
+            409, "There are multiple variables with provided parameters. Please use 'filter[environment_scope]'"
+        )
+    if not found:
+        raise ApiError(404, "404 Variable Not Found")
+    return found[0]
 
 
 @ROUTES.add("GET", "/variables/:key", private=True)
 def get_variable(call: Call) -> Answer:
-    return ok(find(call.server.state.variables, call.found["key"]))
+    return ok(_variable(call))
 
 
 @ROUTES.add("PUT", "/variables/:key")
 def put_variable(call: Call) -> Answer:
-    held = find(call.server.state.variables, call.found["key"])
-    _check_variable({**held, **call.data})
-    held.update(call.data)
+    held = _variable(call)
+    new = {name: value for name, value in call.data.items() if not name.startswith("filter")}
+    _check_variable({**held, **new})
+    if [each for each in _same(call, held["key"], new.get("environment_scope", "")) if each is not held]:
+        raise ApiError(400, {"key": [f"({held['key']}) has already been taken"]})
+    held.update(new)
     return ok(held)
 
 
 @ROUTES.add("DELETE", "/variables/:key")
 def delete_variable(call: Call) -> Answer:
-    find(call.server.state.variables, call.found["key"])
-    del call.server.state.variables[call.found["key"]]
+    held = _variable(call)
+    call.server.state.variables[:] = [each for each in call.server.state.variables if each is not held]
     return Answer(204, b"", {})
 
 

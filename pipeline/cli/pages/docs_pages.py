@@ -12,9 +12,9 @@ import typer
 from metric_robustness.pipeline import places
 from metric_robustness.pipeline.catalogue.entry import Entry
 from metric_robustness.pipeline.catalogue.lookup import entries
-from metric_robustness.pipeline.cli.attack_table import COLUMNS, HEAD, attack_row, count_attacks, formulas
 from metric_robustness.pipeline.cli.options import BEHIND, register
-from metric_robustness.pipeline.cli.robust_table import robust_training
+from metric_robustness.pipeline.cli.pages.attack_table import COLUMNS, HEAD, attack_row, count_attacks, formulas
+from metric_robustness.pipeline.cli.pages.robust_table import robust_training
 from metric_robustness.pipeline.files import write_atomically
 from metric_robustness.pipeline.terminal import out
 

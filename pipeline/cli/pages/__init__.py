@@ -1,0 +1,1 @@
+"""The pages of the documentation that list all entries: what `catalogue` writes."""
