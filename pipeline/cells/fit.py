@@ -114,3 +114,12 @@ def fits_of(cell: Cell) -> list[Fit]:
         for name, content in cell.train.items()
         for variant in ["", *variants]
     ]
+
+
+def excluded_from_fits(cell: Cell, out: Path) -> dict[str, dict[str, str]]:
+    """Returns which images of each training set took no part in a cell's fits, each with the reason."""
+    found: dict[str, dict[str, str]] = {}
+    for fit in fits_of(cell):
+        if stamp := FitStamp.read(fit.file(out).with_suffix(".json")):
+            found.setdefault(fit.train, {}).update(stamp.train.excluded)
+    return found

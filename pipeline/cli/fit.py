@@ -71,7 +71,7 @@ def _fit_and_tell(selection: Selection, settings: Settings, machine: Machine, ke
         selection, settings, machine, lambda each: FitProgress(f"{metric} {each.label}"), key=key
     ):
         stamp = fitted.stamp
-        for image, reason in stamp.train.excluded.items():
+        for image, reason in stamp.train.passed_over.items():
             err.print(f"excluded: {image}: {reason}", markup=False, soft_wrap=True)
         for remark, files in stamp.train.remarks.items():
             err.print(f"{remark}: {files} {'file' if files == 1 else 'files'}", markup=False, soft_wrap=True)

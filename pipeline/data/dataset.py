@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import stat
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from metric_robustness.pipeline.data.listing import VIDEOS, as_text
 from metric_robustness.pipeline.data.opinions import Opinion, csv_of, read_opinions
 from metric_robustness.pipeline.data.stills.still import MOST_PIXELS, Still, StillError, too_large
 from metric_robustness.pipeline.data.stills.still import examine as examine_still
-from metric_robustness.pipeline.data.units import Members, Unit, chosen, require_all, units_below, units_of
+from metric_robustness.pipeline.data.units import Members, Unit, chosen, members_of, require_all, units_below, units_of
 from metric_robustness.pipeline.data.videos.colours import VideoError
 from metric_robustness.pipeline.data.videos.video import Video, examine
 from metric_robustness.pipeline.errors import BenchError, DataError, suggestion
@@ -57,6 +57,12 @@ class Dataset:
     asked_clips: int = 0  # how many clips there were to read
     opinions: dict[str, float] = field(default_factory=dict)  # image -> mean opinion score, higher is better
     remarks: dict[str, int] = field(default_factory=dict)  # what else happened to files -> to how many
+    unread: dict[str, str] = field(default_factory=dict)  # files that are no images, by suffix -> how many, and names
+
+    @property
+    def passed_over(self) -> dict[str, str]:
+        """Returns everything in the data set's folder that gives no row, each with the reason."""
+        return self.excluded | self.unread
 
     @property
     def distorted(self) -> bool:
@@ -107,7 +113,7 @@ def open_dataset(name: str, limit: int | None = None, frames: int | None = None)
     pinned: dict[str, str] = {}
     if rated := csv_of(name):
         opinions = read_opinions(rated)
-        members = Members([Unit(image, {image: each.image}) for image, each in opinions.items()], {}, {})
+        members = members_of({image: each.image for image, each in opinions.items()})
         title = as_text(Path(rated.stem))
     elif name in known:
         about = known[name]
@@ -118,47 +124,42 @@ def open_dataset(name: str, limit: int | None = None, frames: int | None = None)
         members, title = _members_at(name, known), as_text(Path(Path(name).expanduser().resolve().name))
     title = file_name(title, LONGEST_TITLE)
     reader = _Reader(crop, frames, pinned, {image: each.reference for image, each in opinions.items()})
-    reader.excluded |= members.excluded
-    reader.remarks.update(members.remarks)
-    _read(reader, name, chosen(members.units, limit))
+    _read(reader, name, members, limit)
     rates = {photo.name: opinions[photo.name].mos for photo in reader.photos if photo.name in opinions}
     return _dataset(reader, title, rates)
 
 
-def dataset_of_files(
-    title: str,
-    files: Mapping[str, Path],
-    references: Mapping[str, Path] | None = None,
-    limit: int | None = None,
-    frames: int | None = None,
+def dataset_of(
+    title: str, members: Members, references: Mapping[str, Path] | None = None, limit: int | None = None
 ) -> Dataset:
     """Returns the data set of some files, with its digest as `open_dataset` would make it.
 
     Args:
         title: Its name.
-        files: The images and videos by their names, in file order.
+        members: The images and videos, in file order, and what else lies beside them.
         references: The originals of all images, by the images' names; None where the images are no distorted ones.
         limit: As `open_dataset` takes it.
-        frames: As `open_dataset` takes it.
 
     Raises:
         DataError: If no image can be used.
     """
-    reader = _Reader(None, frames, {}, dict(references or {}))
-    _read(reader, title, chosen([Unit(name, {name: path}) for name, path in files.items()], limit))
+    reader = _Reader(None, None, {}, dict(references or {}))
+    _read(reader, title, members, limit)
     return _dataset(reader, title, {})
 
 
-def _read(reader: _Reader, name: str, units: Iterable[Unit]) -> None:
-    """Reads the headers of units.
+def _read(reader: _Reader, name: str, members: Members, limit: int | None) -> None:
+    """Reads the headers of so many units, and notes what lies beside them.
 
     Raises:
         DataError: If none holds an image that can be used.
     """
-    for unit in units:
+    reader.excluded |= members.excluded
+    reader.unread |= members.unread
+    for unit in chosen(members.units, limit):
         reader.read(unit)
     if not reader.photos:
-        first = next(iter(reader.excluded.items()), None)
+        first = next(iter((reader.excluded | reader.unread).items()), None)
         why = f"{first[0]}: {first[1]}" if first else "the folder is empty"
         raise DataError(f"{name} holds no image that can be used ({why}): give a folder with PNG or JPEG files")
 
@@ -170,8 +171,18 @@ def _dataset(reader: _Reader, title: str, rates: dict[str, float]) -> Dataset:
     lines += [f"{image} rated {mos!r}" for image, mos in rates.items()]
     key = digest("\n".join([f"crop {reader.crop}", *lines]).encode())[:16]
     name = file_name(title, LONGEST_TITLE)
-    remarks = dict(reader.remarks)
-    return Dataset(name, reader.photos, key, reader.asked, reader.crop, reader.excluded, reader.clips, rates, remarks)
+    return Dataset(
+        name,
+        reader.photos,
+        key,
+        reader.asked,
+        reader.crop,
+        reader.excluded,
+        reader.clips,
+        rates,
+        dict(reader.remarks),
+        reader.unread,
+    )
 
 
 def photo_at(name: str, path: Path, clip: str = "", reference: Path | None = None) -> Photo:
@@ -195,8 +206,7 @@ def _members_at(name: str, known: dict[str, config.DatasetConfig]) -> Members:
         raise BenchError(f"no data set or folder is named {name!r}: {suggestion(name, dict(known))}")
     if path.is_dir():
         return units_below(path)
-    file = as_text(Path(path.name))
-    return Members([Unit(file, {file: path})], {}, {})
+    return members_of({as_text(Path(path.name)): path})
 
 
 class _Reader:
@@ -210,6 +220,7 @@ class _Reader:
         self.digests: dict[Path, str] = {}
         self.excluded: dict[str, str] = {}
         self.remarks: Counter[str] = Counter()
+        self.unread: dict[str, str] = {}
         self.asked = self.clips = 0
 
     def read(self, unit: Unit) -> None:

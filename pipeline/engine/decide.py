@@ -83,6 +83,7 @@ def dataset_facts(dataset: Dataset) -> DatasetFacts:
         clips=dataset.asked_clips,
         excluded=dataset.excluded,
         remarks=dataset.remarks,
+        unread=dataset.unread,
     )
 
 

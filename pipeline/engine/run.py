@@ -10,7 +10,7 @@ from metric_robustness.pipeline.cells.cell import Cell
 from metric_robustness.pipeline.cells.finished import finished, names_there
 from metric_robustness.pipeline.cells.proof import proof_of
 from metric_robustness.pipeline.cells.settings import Settings
-from metric_robustness.pipeline.cells.stamp import Stamp, excluded_of
+from metric_robustness.pipeline.cells.stamp import Stamp, passed_over_of
 from metric_robustness.pipeline.data.videos.codecs import parse as parse_codec
 from metric_robustness.pipeline.engine.decide import (
     Inputs,
@@ -68,9 +68,10 @@ def run(selection: Selection, settings: Settings, machine: Machine, listener: Li
             require_names(inputs.datasets, machine.out)
         cells = beside(cells_of(metrics, inputs, settings), there, machine, key)
         require_key(cells, key)
-        summary = Summary(excluded={named: set() for each in inputs.datasets for named in each.excluded.items()})
+        opened = [*inputs.datasets, *inputs.train]
+        summary = Summary(excluded={named: set() for each in opened for named in each.passed_over.items()})
         again: Counter[str] = Counter()
-        for each in inputs.datasets:
+        for each in opened:
             summary.remarks.update(each.remarks)
         jobs: dict[str, Job] = {}
         for cell in cells:
@@ -82,7 +83,7 @@ def run(selection: Selection, settings: Settings, machine: Machine, listener: Li
                 continue
             summary.add(cell, action, reason)
             if action == "done" and (stamp := Stamp.read(cell.csv(machine.out).with_suffix(".json"))):
-                summary.exclude(cell.metric.name, excluded_of(stamp))
+                summary.exclude(cell.metric.name, passed_over_of(stamp))
             if action != "done":
                 write_cell(cell, machine, sync, stamp_now(cell, action, reason, job))
         todo = [job for job in jobs.values() if job.cells]
@@ -96,7 +97,7 @@ def run(selection: Selection, settings: Settings, machine: Machine, listener: Li
                 job = jobs[event.metric]
                 (cell,) = (each for each in job.cells if each.attack.name == event.what)
                 summary.add(cell, event.status, event.reason)
-                summary.exclude(event.metric, event.excluded or {})
+                summary.exclude(event.metric, event.excluded)
                 if event.status == "failed":
                     write_cell(cell, machine, sync, stamp_now(cell, "failed", event.reason, job))
             listener.on_event(event)

@@ -20,6 +20,8 @@ from pathlib import Path
 
 import av
 
+from metric_robustness.pipeline.data.videos.checksums import damaged_ffv1
+
 END_OF_STREAM = 4  # among the flags of an Ogg page
 TRANSPORT_PACKET = 188
 TRANSPORT = ((0, b"\x47", TRANSPORT_PACKET), (4, b"\x47", TRANSPORT_PACKET + 4))  # the second with times of arrival
@@ -149,7 +151,8 @@ class Packets:
     def __init__(self, path: Path, container: av.container.InputContainer, stream: av.VideoStream) -> None:
         self.path, self.container, self.stream, self.index = path, container, stream, stream.index
         self.pictures = 0
-        self.incomplete = False
+        self.incomplete = self.damaged = False
+        self.has_checksums = stream.codec_context.name == "ffv1" and bool(stream.codec_context.extradata)
         self.end = 0  # in bytes, of the last packet
         self.until: dict[int, int] = {}  # by stream, in units of its time base
         self.hides = stream.codec_context.name in {"vp8", "libvpx"}  # whether some packets show no picture
@@ -162,6 +165,7 @@ class Packets:
         if index == self.index:
             self.end = self.end if packet.pos is None else packet.pos + packet.size
             self.incomplete |= packet.is_corrupt
+            self.damaged |= self.has_checksums and bool(packet.size) and damaged_ffv1(bytes(packet))
             self.pictures += bool(packet.size) and not packet.is_discard and self._shows_picture(packet)
 
     def problem(self, frames: int, *, damaged: bool) -> str:
@@ -181,7 +185,7 @@ class Packets:
         told, got = self._told(), self._got()
         if told is not None and got is not None and told - got > self._slack():
             return f"is truncated: it ends after {float(got):.2f} s, and its header tells {float(told):.2f} s"
-        return "is damaged: not every packet gives a frame" if damaged or self.pictures > frames else ""
+        return "is damaged: not every packet gives a frame" if damaged or self.damaged or self.pictures > frames else ""
 
     def _told(self) -> Fraction | None:
         """Returns when the video, or in Matroska and FLV the whole file, ends by its header, in seconds."""
