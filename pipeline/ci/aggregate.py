@@ -63,7 +63,7 @@ def aggregate(plan: PlanFile, store: Store, before: History, rows: Path, tables:
     """
     preset = config.load().preset(plan.preset)
     cells = {planned.key: _cell(planned, plan, preset) for planned in plan.cells}
-    require_kept(cells.values(), finished(rows), rows, "choose another --rows")
+    require_kept(list(cells.values()), finished(rows), rows, "choose another --rows")
     stamps = stored.read_stamps(store, cells.values())
     history = []
     for planned in plan.cells:

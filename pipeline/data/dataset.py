@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import stat
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from metric_robustness.pipeline import config
@@ -42,6 +42,8 @@ class Photo:
     clip: str = ""  # the video or folder that it is a frame of; empty for a photograph
     frame: int | None = None  # its place in the video file, from 0
     reference: Path | None = None  # the original, if the image is a distorted version of one
+    sha256: str = ""  # of the file
+    reference_sha256: str = ""  # of the original's
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,13 @@ class Dataset:
             if photo.clip:
                 found.setdefault(photo.clip, []).append(photo)
         return found
+
+    def part(self, names: Iterable[str]) -> Dataset:
+        """Returns some of the images as a data set with a digest of its own."""
+        wanted = set(names)
+        photos = [photo for photo in self.photos if photo.name in wanted]
+        rates = {photo.name: self.opinions[photo.name] for photo in photos if photo.name in self.opinions}
+        return replace(self, photos=photos, opinions=rates, digest=_digest(photos, rates, self.crop))
 
     def batches(self, size_of: Callable[[int, int], int]) -> Iterator[list[Photo]]:
         """Yields batches of equal height and width, so that nothing is padded or resized.
@@ -166,15 +175,11 @@ def _read(reader: _Reader, name: str, members: Members, limit: int | None) -> No
 
 def _dataset(reader: _Reader, title: str, rates: dict[str, float]) -> Dataset:
     """Returns what a reader has read; `rates` are people's opinions of the images."""
-    lines = [f"{photo.name} {reader.digests[photo.path]}" for photo in reader.photos]
-    lines += [f"{photo.name} of {reader.digests[photo.reference]}" for photo in reader.photos if photo.reference]
-    lines += [f"{image} rated {mos!r}" for image, mos in rates.items()]
-    key = digest("\n".join([f"crop {reader.crop}", *lines]).encode())[:16]
     name = file_name(title, LONGEST_TITLE)
     return Dataset(
         name,
         reader.photos,
-        key,
+        _digest(reader.photos, rates, reader.crop),
         reader.asked,
         reader.crop,
         reader.excluded,
@@ -183,6 +188,14 @@ def _dataset(reader: _Reader, title: str, rates: dict[str, float]) -> Dataset:
         dict(reader.remarks),
         reader.unread,
     )
+
+
+def _digest(photos: list[Photo], rates: Mapping[str, float], crop: int | None) -> str:
+    """Returns the hash of the images' names and bytes, of people's opinions of them, and of the crop."""
+    lines = [f"{photo.name} {photo.sha256}" for photo in photos]
+    lines += [f"{photo.name} of {photo.reference_sha256}" for photo in photos if photo.reference]
+    lines += [f"{image} rated {mos!r}" for image, mos in rates.items()]
+    return digest("\n".join([f"crop {crop}", *lines]).encode())[:16]
 
 
 def photo_at(name: str, path: Path, clip: str = "", reference: Path | None = None) -> Photo:
@@ -217,7 +230,7 @@ class _Reader:
     ) -> None:
         self.crop, self.frames, self.pinned, self.references = crop, frames, pinned, references
         self.photos: list[Photo] = []
-        self.digests: dict[Path, str] = {}
+        self.originals: dict[Path, str] = {}  # each with its sha256
         self.excluded: dict[str, str] = {}
         self.remarks: Counter[str] = Counter()
         self.unread: dict[str, str] = {}
@@ -248,16 +261,20 @@ class _Reader:
         _require_file(file)
         if file.suffix.lower() in VIDEOS:
             video = _examined(file)
-            self._hash(image, file)
+            sha256 = self._hash(image, file)
             height, width = _usable(video.height, video.width, self.crop)
             numbers = range(video.frames if self.frames is None else min(video.frames, self.frames))
-            return [Photo(f"{image}#{number:04}", file, height, width, image, number) for number in numbers]
+            return [
+                Photo(f"{image}#{number:04}", file, height, width, image, number, sha256=sha256) for number in numbers
+            ]
         size = _still(file)
         height, width = _usable(size.height, size.width, self.crop)
-        self._hash(image, file)
+        sha256 = self._hash(image, file)
         if size.converted:
             self.remarks[f"converted to sRGB from {size.converted}"] += 1
-        return [Photo(image, file, height, width, clip, reference=self._original(image, height, width))]
+        original = self._original(image, height, width)
+        of_original = self.originals[original] if original else ""
+        return [Photo(image, file, height, width, clip, None, original, sha256, of_original)]
 
     def _original(self, image: str, height: int, width: int) -> Path | None:
         """Returns the original of a distorted image, if it has one."""
@@ -268,14 +285,15 @@ class _Reader:
         original = _still(file)
         if (size := _usable(original.height, original.width, self.crop)) != (height, width):
             raise _UnusableError(f"is {width}x{height}, and its reference {size[1]}x{size[0]}")
-        if file not in self.digests:
-            self.digests[file] = file_digest(file)
+        if file not in self.originals:
+            self.originals[file] = file_digest(file)
         return file
 
-    def _hash(self, image: str, file: Path) -> None:
-        self.digests[file] = found = file_digest(file)
+    def _hash(self, image: str, file: Path) -> str:
+        found = file_digest(file)
         if (wanted := self.pinned.get(image, found)) != found:
             raise _UnusableError(f"is another file than the data set's: its sha256 is {found}, not {wanted}")
+        return found
 
 
 class _UnusableError(Exception):

@@ -23,6 +23,7 @@ from metric_robustness.pipeline.engine.cell import CellResult, CellRun
 from metric_robustness.pipeline.engine.clips.runner import open_runner
 from metric_robustness.pipeline.engine.decide import (
     Inputs,
+    rows_to_go_on_from,
 )
 from metric_robustness.pipeline.engine.device import (
     begin_memory,
@@ -94,7 +95,10 @@ def run_metric(job: Job, sync: Sync, on_event: OnEvent) -> None:
         try:
             patterns = patterns_of(runner, cell, inputs.train, on_work)
             saving = machine.save_images
-            running = CellRun(runner, cell, on_work, save_images=saving, patterns=patterns, on_unit=on_unit)
+            earlier = rows_to_go_on_from(cell, inputs, machine)
+            running = CellRun(
+                runner, cell, on_work, save_images=saving, patterns=patterns, on_unit=on_unit, earlier=earlier
+            )
             result = running.run(inputs.datasets)
         except DataError as error:
             on_unit()

@@ -13,6 +13,7 @@ from metric_robustness.pipeline.cells.settings import Settings
 from metric_robustness.pipeline.cells.stamp import Stamp, passed_over_of
 from metric_robustness.pipeline.data.videos.codecs import parse as parse_codec
 from metric_robustness.pipeline.engine.decide import (
+    ADDED,
     Inputs,
     beside,
     cells_of,
@@ -24,6 +25,7 @@ from metric_robustness.pipeline.engine.decide import (
 from metric_robustness.pipeline.engine.device import (
     open_device,
 )
+from metric_robustness.pipeline.engine.earlier import parts_of
 from metric_robustness.pipeline.engine.machine import Machine
 from metric_robustness.pipeline.engine.metric_job import Job, run_alone, run_metric, stamp_now, write_cell
 from metric_robustness.pipeline.engine.progress import Event, Listener, OnEvent, Summary
@@ -66,7 +68,8 @@ def run(selection: Selection, settings: Settings, machine: Machine, listener: Li
             inputs = inputs.called(names_there(there))
         if machine.save_images:
             require_names(inputs.datasets, machine.out)
-        cells = beside(cells_of(metrics, inputs, settings), there, machine, key)
+        inputs = replace(inputs, parts={} if machine.replace else parts_of(inputs.datasets, there))
+        cells = beside(cells_of(metrics, inputs, settings), there, machine, key, inputs.parts)
         require_key(cells, key)
         opened = [*inputs.datasets, *inputs.train]
         summary = Summary(excluded={named: set() for each in opened for named in each.passed_over.items()})
@@ -90,7 +93,8 @@ def run(selection: Selection, settings: Settings, machine: Machine, listener: Li
         ahead = [cell for job in todo for cell in job.cells]
         listener.begin(_work_ahead(ahead, inputs, machine), len(ahead), summary.statuses["done"])
         for reason, count in (+again).items():
-            err.print(f"{count} of them replace finished rows: {reason}", markup=False, soft_wrap=True)
+            what = "go on from" if reason == ADDED else "replace"
+            err.print(f"{count} of them {what} finished rows: {reason}", markup=False, soft_wrap=True)
 
         def on_event(event: Event) -> None:
             if event.status:

@@ -165,3 +165,14 @@ def test_a_checksum_that_does_not_hold_is_damage_though_the_decoder_only_logs_it
     path.write_bytes(data)
     with pytest.raises(VideoError, match="is damaged"):
         examine(path, threads)
+
+
+@pytest.mark.parametrize(("codec", "options"), [("libx264", {"bf": "3"}), ("mpeg2video", {"bf": "2"})])
+def test_a_stream_that_ends_before_pictures_that_were_to_be_shown_is_truncated(tmp_path, codec, options):
+    path = write(tmp_path / "clip.ts", FFV1._replace(codec=codec, form="mpegts", options=options))
+    assert examine(path).frames == COUNT
+    with av.open(str(path)) as container:
+        end = [packet.pos for packet in container.demux(video=0) if packet.size][6]  # one before it is shown after it
+    path.write_bytes(path.read_bytes()[: end // 188 * 188])
+    with pytest.raises(VideoError, match="pictures lack between its last ones"):
+        examine(path)
