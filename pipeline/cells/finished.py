@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -65,7 +65,13 @@ def _variants(cell: Cell, there: bool | list[str]) -> bool | tuple[str, ...]:
     return tuple(dict.fromkeys([*own.variants, *asked.variants]))
 
 
-def require_kept(cells: Iterable[Cell], there: Mapping[Path, Stamp], out: Path, remedy: str = REMEDY) -> None:
+def require_kept(
+    cells: Sequence[Cell],
+    there: Mapping[Path, Stamp],
+    out: Path,
+    remedy: str = REMEDY,
+    parts: Container[tuple[str, str]] = (),
+) -> None:
     """Refuses a run that would replace finished rows of other images or settings, or stand beside rows of a namesake.
 
     Args:
@@ -73,21 +79,26 @@ def require_kept(cells: Iterable[Cell], there: Mapping[Path, Stamp], out: Path, 
         there: What lies finished in the folder.
         out: The folder.
         remedy: What the message says to do.
+        parts: Data sets, each with a digest that it had, of which all images are among those of today.
 
     Raises:
         BenchError: If there is such a cell.
     """
-    for reason in replaced(cells, there, out):
+    for reason in replaced(cells, there, out, parts):
         raise BenchError(f"{out} holds rows of {reason}: {remedy}")
 
 
-def replaced(cells: Iterable[Cell], there: Mapping[Path, Stamp], out: Path) -> Iterator[str]:
+def replaced(
+    cells: Sequence[Cell], there: Mapping[Path, Stamp], out: Path, parts: Container[tuple[str, str]] = ()
+) -> Iterator[str]:
     """Yields, cell by cell, of what other images or settings the finished rows are that a run would replace."""
-    namesakes = {(facts.name, facts.digest) for stamp in there.values() if not _saved(stamp) for facts in _all(stamp)}
+    own = {cell.csv(out) for cell in cells}
+    further = [stamp for csv, stamp in there.items() if csv not in own and not _saved(stamp)]
+    namesakes = {(facts.name, facts.digest) for stamp in further for facts in _all(stamp)}
     for cell in cells:
         stamp = there.get(cell.csv(out))
         here = {**cell.datasets, **cell.train}
-        if stamp and (reason := _other(cell, stamp)):
+        if stamp and (reason := _other(cell, stamp, parts)):
             yield reason
         elif not cell.attack.fields.get("saved"):
             others = [name for name, digest in sorted(namesakes) if name in here and here[name] != digest]
@@ -95,14 +106,15 @@ def replaced(cells: Iterable[Cell], there: Mapping[Path, Stamp], out: Path) -> I
                 yield f"other images that are called {others[0]}, too"
 
 
-def _other(cell: Cell, stamp: Stamp) -> str:
+def _other(cell: Cell, stamp: Stamp, parts: Container[tuple[str, str]]) -> str:
     """Returns of what other images or settings a cell's finished rows are; nothing if it is code alone that differs."""
     for kind, there, here in (("data set", stamp.datasets, cell.datasets), ("training set", stamp.train, cell.train)):
         names = sorted(facts.name for facts in there)
         if names != sorted(here):
             return f"{kind} {', '.join(names)}, and this run is of {', '.join(sorted(here)) or 'none'}"
         for facts in there:
-            if here[facts.name] != facts.digest:
+            grown = kind == "data set" and (facts.name, facts.digest) in parts
+            if here[facts.name] != facts.digest and not grown:
                 return f"other images that are called {facts.name}, too ({facts.images} files)"
     budgets = set(stamp.settings.get("budgets", ()))
     added = set(cell.budgets) - budgets

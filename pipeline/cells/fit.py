@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -15,6 +16,7 @@ from metric_robustness.pipeline.cells.distortion import NONE, Distortion
 from metric_robustness.pipeline.cells.sealed_model import SealedModel
 from metric_robustness.pipeline.cells.settings import Settings
 from metric_robustness.pipeline.cells.stamp import PROTOCOL, DatasetFacts
+from metric_robustness.pipeline.errors import BenchError
 from metric_robustness.pipeline.files import (
     digest,
     file_name,
@@ -114,3 +116,27 @@ def fits_of(cell: Cell) -> list[Fit]:
         for name, content in cell.train.items()
         for variant in ["", *variants]
     ]
+
+
+def require_patterns_kept(fits: Iterable[Fit], out: Path) -> None:
+    """Refuses fits that would replace a pattern of another training set of the same name.
+
+    Raises:
+        BenchError: If there is such a pattern in the folder.
+    """
+    for fit in fits:
+        stamp = FitStamp.read(fit.file(out).with_suffix(".json"))
+        if stamp and stamp.train.digest != fit.digest:
+            raise BenchError(
+                f"{out} holds {fit.label} of other images that are called {fit.train}, too ({stamp.train.images} "
+                "files): choose another --out, or add --replace"
+            )
+
+
+def excluded_from_fits(cell: Cell, out: Path) -> dict[str, dict[str, str]]:
+    """Returns which images of each training set took no part in a cell's fits, each with the reason."""
+    found: dict[str, dict[str, str]] = {}
+    for fit in fits_of(cell):
+        if stamp := FitStamp.read(fit.file(out).with_suffix(".json")):
+            found.setdefault(fit.train, {}).update(stamp.train.excluded)
+    return found

@@ -55,6 +55,12 @@ class DatasetFacts(_Frozen):
     clips: int = 0  # how many clips they are frames of
     excluded: dict[str, str] = {}  # image -> reason
     remarks: dict[str, int] = {}  # what else happened to files, as a conversion of their colours -> to how many
+    unread: dict[str, str] = {}  # files that are no images, by suffix, as *.heic -> how many they are, and their names
+
+    @property
+    def passed_over(self) -> dict[str, str]:
+        """Returns everything in the data set's folder that gave no row, each with the reason."""
+        return self.excluded | self.unread
 
 
 class Probe(_Frozen):
@@ -100,9 +106,9 @@ class Stamp(SealedModel):
     finished: str = ""  # when, in UTC
 
 
-def excluded_of(stamp: Stamp) -> dict[str, str]:
-    """Returns the images of all data sets that gave no row, each with the reason."""
-    return {image: reason for facts in stamp.datasets for image, reason in facts.excluded.items()}
+def passed_over_of(stamp: Stamp) -> list[tuple[str, str]]:
+    """Returns everything in all data sets and training sets that gave no row, each with the reason."""
+    return [named for facts in (*stamp.datasets, *stamp.train) for named in facts.passed_over.items()]
 
 
 def stamp_of(

@@ -58,7 +58,7 @@ def aggregate(plan: PlanFile, store: Store, before: History, rows: Path, tables:
         TransientError: If the store cannot be reached.
     """
     cells = {planned.key: cell_of(planned, plan) for planned in plan.cells}
-    require_kept(cells.values(), finished(rows), rows, "choose another --rows")
+    require_kept(list(cells.values()), finished(rows), rows, "choose another --rows")
     stamps = stored.read_stamps(store, cells.values())
     history = []
     for planned in plan.cells:

@@ -44,6 +44,9 @@ def fit(
         str, typer.Option(help="A folder, or a GitLab project's API address, to find patterns in and keep ours.")
     ] = "",
     checkpoint_every: Annotated[float, typer.Option(min=0, help="Seconds of work that a kill may cost.")] = 30,
+    replacing: Annotated[
+        bool, typer.Option("--replace", help="Replace patterns of other images that lie in --out.")
+    ] = False,
     key: Annotated[str, typer.Option(help="The key that the pattern was planned with; another one is refused.")] = "",
 ) -> None:
     """Fits the pattern of a universal attack, and of its variants, to a metric; `run --out` of the folder uses it."""
@@ -58,7 +61,7 @@ def fit(
 
     selection = Selection([metric], [attack], train=names, train_limit=limit or chosen.train_limit)
     settings = replace(settings_of(chosen), overrides=parse_overrides(overrides or []), dtype=dtype, defences=())
-    machine = Machine(out_folder, device, batch, store=store, checkpoint_every=checkpoint_every)
+    machine = Machine(out_folder, device, batch, store=store, checkpoint_every=checkpoint_every, replace=replacing)
     call(f"the fit of {attack} on {metric}", _fit_and_tell, selection, settings, machine, key)
 
 
@@ -71,7 +74,7 @@ def _fit_and_tell(selection: Selection, settings: Settings, machine: Machine, ke
         selection, settings, machine, lambda each: FitProgress(f"{metric} {each.label}"), key=key
     ):
         stamp = fitted.stamp
-        for image, reason in stamp.train.excluded.items():
+        for image, reason in stamp.train.passed_over.items():
             err.print(f"excluded: {image}: {reason}", markup=False, soft_wrap=True)
         for remark, files in stamp.train.remarks.items():
             err.print(f"{remark}: {files} {'file' if files == 1 else 'files'}", markup=False, soft_wrap=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import stat
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from metric_robustness.pipeline import config
@@ -14,7 +14,7 @@ from metric_robustness.pipeline.data.listing import VIDEOS, as_text
 from metric_robustness.pipeline.data.opinions import Opinion, csv_of, read_opinions
 from metric_robustness.pipeline.data.stills.still import MOST_PIXELS, Still, StillError, too_large
 from metric_robustness.pipeline.data.stills.still import examine as examine_still
-from metric_robustness.pipeline.data.units import Members, Unit, chosen, require_all, units_below, units_of
+from metric_robustness.pipeline.data.units import Members, Unit, chosen, members_of, require_all, units_below, units_of
 from metric_robustness.pipeline.data.videos.colours import VideoError
 from metric_robustness.pipeline.data.videos.video import Video, examine
 from metric_robustness.pipeline.errors import BenchError, DataError, suggestion
@@ -42,6 +42,8 @@ class Photo:
     clip: str = ""  # the video or folder that it is a frame of; empty for a photograph
     frame: int | None = None  # its place in the video file, from 0
     reference: Path | None = None  # the original, if the image is a distorted version of one
+    sha256: str = ""  # of the file
+    reference_sha256: str = ""  # of the original's
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,12 @@ class Dataset:
     asked_clips: int = 0  # how many clips there were to read
     opinions: dict[str, float] = field(default_factory=dict)  # image -> mean opinion score, higher is better
     remarks: dict[str, int] = field(default_factory=dict)  # what else happened to files -> to how many
+    unread: dict[str, str] = field(default_factory=dict)  # files that are no images, by suffix -> how many, and names
+
+    @property
+    def passed_over(self) -> dict[str, str]:
+        """Returns everything in the data set's folder that gives no row, each with the reason."""
+        return self.excluded | self.unread
 
     @property
     def distorted(self) -> bool:
@@ -71,6 +79,13 @@ class Dataset:
             if photo.clip:
                 found.setdefault(photo.clip, []).append(photo)
         return found
+
+    def part(self, names: Iterable[str]) -> Dataset:
+        """Returns some of the images as a data set with a digest of its own."""
+        wanted = set(names)
+        photos = [photo for photo in self.photos if photo.name in wanted]
+        rates = {photo.name: self.opinions[photo.name] for photo in photos if photo.name in self.opinions}
+        return replace(self, photos=photos, opinions=rates, digest=_digest(photos, rates, self.crop))
 
     def batches(self, size_of: Callable[[int, int], int]) -> Iterator[list[Photo]]:
         """Yields batches of equal height and width, so that nothing is padded or resized.
@@ -107,7 +122,7 @@ def open_dataset(name: str, limit: int | None = None, frames: int | None = None)
     pinned: dict[str, str] = {}
     if rated := csv_of(name):
         opinions = read_opinions(rated)
-        members = Members([Unit(image, {image: each.image}) for image, each in opinions.items()], {}, {})
+        members = members_of({image: each.image for image, each in opinions.items()})
         title = as_text(Path(rated.stem))
     elif name in known:
         about = known[name]
@@ -118,60 +133,69 @@ def open_dataset(name: str, limit: int | None = None, frames: int | None = None)
         members, title = _members_at(name, known), as_text(Path(Path(name).expanduser().resolve().name))
     title = file_name(title, LONGEST_TITLE)
     reader = _Reader(crop, frames, pinned, {image: each.reference for image, each in opinions.items()})
-    reader.excluded |= members.excluded
-    reader.remarks.update(members.remarks)
-    _read(reader, name, chosen(members.units, limit))
+    _read(reader, name, members, limit)
     rates = {photo.name: opinions[photo.name].mos for photo in reader.photos if photo.name in opinions}
     return _dataset(reader, title, rates)
 
 
-def dataset_of_files(
-    title: str,
-    files: Mapping[str, Path],
-    references: Mapping[str, Path] | None = None,
-    limit: int | None = None,
-    frames: int | None = None,
+def dataset_of(
+    title: str, members: Members, references: Mapping[str, Path] | None = None, limit: int | None = None
 ) -> Dataset:
     """Returns the data set of some files, with its digest as `open_dataset` would make it.
 
     Args:
         title: Its name.
-        files: The images and videos by their names, in file order.
+        members: The images and videos, in file order, and what else lies beside them.
         references: The originals of all images, by the images' names; None where the images are no distorted ones.
         limit: As `open_dataset` takes it.
-        frames: As `open_dataset` takes it.
 
     Raises:
         DataError: If no image can be used.
     """
-    reader = _Reader(None, frames, {}, dict(references or {}))
-    _read(reader, title, chosen([Unit(name, {name: path}) for name, path in files.items()], limit))
+    reader = _Reader(None, None, {}, dict(references or {}))
+    _read(reader, title, members, limit)
     return _dataset(reader, title, {})
 
 
-def _read(reader: _Reader, name: str, units: Iterable[Unit]) -> None:
-    """Reads the headers of units.
+def _read(reader: _Reader, name: str, members: Members, limit: int | None) -> None:
+    """Reads the headers of so many units, and notes what lies beside them.
 
     Raises:
         DataError: If none holds an image that can be used.
     """
-    for unit in units:
+    reader.excluded |= members.excluded
+    reader.unread |= members.unread
+    for unit in chosen(members.units, limit):
         reader.read(unit)
     if not reader.photos:
-        first = next(iter(reader.excluded.items()), None)
+        first = next(iter((reader.excluded | reader.unread).items()), None)
         why = f"{first[0]}: {first[1]}" if first else "the folder is empty"
         raise DataError(f"{name} holds no image that can be used ({why}): give a folder with PNG or JPEG files")
 
 
 def _dataset(reader: _Reader, title: str, rates: dict[str, float]) -> Dataset:
     """Returns what a reader has read; `rates` are people's opinions of the images."""
-    lines = [f"{photo.name} {reader.digests[photo.path]}" for photo in reader.photos]
-    lines += [f"{photo.name} of {reader.digests[photo.reference]}" for photo in reader.photos if photo.reference]
-    lines += [f"{image} rated {mos!r}" for image, mos in rates.items()]
-    key = digest("\n".join([f"crop {reader.crop}", *lines]).encode())[:16]
     name = file_name(title, LONGEST_TITLE)
-    remarks = dict(reader.remarks)
-    return Dataset(name, reader.photos, key, reader.asked, reader.crop, reader.excluded, reader.clips, rates, remarks)
+    return Dataset(
+        name,
+        reader.photos,
+        _digest(reader.photos, rates, reader.crop),
+        reader.asked,
+        reader.crop,
+        reader.excluded,
+        reader.clips,
+        rates,
+        dict(reader.remarks),
+        reader.unread,
+    )
+
+
+def _digest(photos: list[Photo], rates: Mapping[str, float], crop: int | None) -> str:
+    """Returns the hash of the images' names and bytes, of people's opinions of them, and of the crop."""
+    lines = [f"{photo.name} {photo.sha256}" for photo in photos]
+    lines += [f"{photo.name} of {photo.reference_sha256}" for photo in photos if photo.reference]
+    lines += [f"{image} rated {mos!r}" for image, mos in rates.items()]
+    return digest("\n".join([f"crop {crop}", *lines]).encode())[:16]
 
 
 def photo_at(name: str, path: Path, clip: str = "", reference: Path | None = None) -> Photo:
@@ -195,8 +219,7 @@ def _members_at(name: str, known: dict[str, config.DatasetConfig]) -> Members:
         raise BenchError(f"no data set or folder is named {name!r}: {suggestion(name, dict(known))}")
     if path.is_dir():
         return units_below(path)
-    file = as_text(Path(path.name))
-    return Members([Unit(file, {file: path})], {}, {})
+    return members_of({as_text(Path(path.name)): path})
 
 
 class _Reader:
@@ -207,9 +230,10 @@ class _Reader:
     ) -> None:
         self.crop, self.frames, self.pinned, self.references = crop, frames, pinned, references
         self.photos: list[Photo] = []
-        self.digests: dict[Path, str] = {}
+        self.originals: dict[Path, str] = {}  # each with its sha256
         self.excluded: dict[str, str] = {}
         self.remarks: Counter[str] = Counter()
+        self.unread: dict[str, str] = {}
         self.asked = self.clips = 0
 
     def read(self, unit: Unit) -> None:
@@ -237,16 +261,20 @@ class _Reader:
         _require_file(file)
         if file.suffix.lower() in VIDEOS:
             video = _examined(file)
-            self._hash(image, file)
+            sha256 = self._hash(image, file)
             height, width = _usable(video.height, video.width, self.crop)
             numbers = range(video.frames if self.frames is None else min(video.frames, self.frames))
-            return [Photo(f"{image}#{number:04}", file, height, width, image, number) for number in numbers]
+            return [
+                Photo(f"{image}#{number:04}", file, height, width, image, number, sha256=sha256) for number in numbers
+            ]
         size = _still(file)
         height, width = _usable(size.height, size.width, self.crop)
-        self._hash(image, file)
+        sha256 = self._hash(image, file)
         if size.converted:
             self.remarks[f"converted to sRGB from {size.converted}"] += 1
-        return [Photo(image, file, height, width, clip, reference=self._original(image, height, width))]
+        original = self._original(image, height, width)
+        of_original = self.originals[original] if original else ""
+        return [Photo(image, file, height, width, clip, None, original, sha256, of_original)]
 
     def _original(self, image: str, height: int, width: int) -> Path | None:
         """Returns the original of a distorted image, if it has one."""
@@ -257,14 +285,15 @@ class _Reader:
         original = _still(file)
         if (size := _usable(original.height, original.width, self.crop)) != (height, width):
             raise _UnusableError(f"is {width}x{height}, and its reference {size[1]}x{size[0]}")
-        if file not in self.digests:
-            self.digests[file] = file_digest(file)
+        if file not in self.originals:
+            self.originals[file] = file_digest(file)
         return file
 
-    def _hash(self, image: str, file: Path) -> None:
-        self.digests[file] = found = file_digest(file)
+    def _hash(self, image: str, file: Path) -> str:
+        found = file_digest(file)
         if (wanted := self.pinned.get(image, found)) != found:
             raise _UnusableError(f"is another file than the data set's: its sha256 is {found}, not {wanted}")
+        return found
 
 
 class _UnusableError(Exception):

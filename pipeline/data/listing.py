@@ -16,7 +16,8 @@ VIDEOS = {  # what FFmpeg names so by the containers that video.py lets it open
     *(".mp4", ".m4v", ".mov", ".qt", ".3gp", ".3g2", ".f4v", ".mkv", ".webm", ".avi", ".y4m", ".flv", ".wmv", ".asf"),
     *(".ts", ".mts", ".m2ts", ".m2t", ".mpg", ".mpeg", ".mpe", ".vob", ".m2v", ".m1v", ".ogv", ".mxf"),
 }
-MOST_REMARKS = 20  # suffixes named one by one
+MOST_SUFFIXES = 20  # named one by one
+MOST_NAMES = 10  # files named of one suffix: a folder may hold a text beside every image
 # Control characters, line ends, what turns the direction of text, and stand-ins for bytes that are no UTF-8.
 CONTROL = "\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff"
 ODD = re.compile(rf"[{CONTROL}\\]")
@@ -27,15 +28,7 @@ class Listing(NamedTuple):
 
     files: dict[str, Path]  # images and videos, sorted, by the name with "/"; links to nowhere are among them
     excluded: dict[str, str]  # folders that are left out, each with the reason
-    unread: Counter[str]  # suffix of other files, in lower case -> how many there are
-
-    @property
-    def remarks(self) -> dict[str, int]:
-        """Returns what is to be said of the other files, once per suffix, each with a count."""
-        common = dict(self.unread.most_common(MOST_REMARKS))
-        said = {f"not read: {suffix or 'without a suffix'}": count for suffix, count in sorted(common.items())}
-        rest = self.unread.total() - sum(common.values())
-        return said | ({"not read: further suffixes": rest} if rest else {})
+    unread: dict[str, str]  # other files by suffix, as *.heic -> how many they are, and their names
 
 
 def files_below(folder: Path) -> Listing:
@@ -45,7 +38,7 @@ def files_below(folder: Path) -> Listing:
     """
     walk = _Walk(folder)
     found = sorted(walk.files(), key=lambda path: path.split("/"))
-    return Listing({as_text(Path(path)): folder / path for path in found}, walk.excluded, walk.unread)
+    return Listing({as_text(Path(path)): folder / path for path in found}, walk.excluded, walk.unread())
 
 
 def as_text(path: Path) -> str:
@@ -71,7 +64,8 @@ class _Walk:
     def __init__(self, folder: Path) -> None:
         self.folder = str(folder)
         self.excluded: dict[str, str] = {}
-        self.unread: Counter[str] = Counter()
+        self._counts: Counter[str] = Counter()  # of files that are not read, by suffix
+        self._names: dict[str, list[str]] = {}  # of the first of them
         self._read = suffixes().keys() | VIDEOS
         self._seen: set[tuple[int, int]] = set()  # device and number of each folder
         self._todo: list[tuple[str, bool]] = [("", False)]  # folders, each with whether a run wrote the one above
@@ -119,13 +113,36 @@ class _Walk:
             if suffix in self._read:
                 yield inner
             else:
-                self.unread[as_text(Path(suffix)) if suffix else ""] += 1
+                self._pass_over(suffix, inner)
+
+    def unread(self) -> dict[str, str]:
+        """Returns the files that are not read, once per suffix, with their number and the first names."""
+        common = dict(self._counts.most_common(MOST_SUFFIXES))
+        found = {
+            as_text(Path(f"*{suffix}")) if suffix else "* without a suffix": _not_read(count, self._names[suffix])
+            for suffix, count in sorted(common.items())
+        }
+        if rest := sorted(self._counts.keys() - common.keys()):
+            names = [name for suffix in rest for name in self._names[suffix]]
+            found["* of further suffixes"] = _not_read(sum(self._counts[suffix] for suffix in rest), names)
+        return found
+
+    def _pass_over(self, suffix: str, path: str) -> None:
+        self._counts[suffix] += 1
+        if len(names := self._names.setdefault(suffix, [])) < MOST_NAMES:
+            names.append(path)
 
     def _holds_all(self, link: str) -> bool:
         return Path(self.folder).resolve().is_relative_to(Path(self.folder, link).resolve())
 
     def _leave_out(self, path: str, reason: str) -> None:
         self.excluded[as_text(Path(path or "."))] = reason
+
+
+def _not_read(count: int, paths: list[str]) -> str:
+    named = [as_text(Path(path)) for path in paths[:MOST_NAMES]]
+    more = f" and {count - len(named):,} more" if count > len(named) else ""
+    return f"{count:,} {'file is' if count == 1 else 'files are'} not read: {', '.join(named)}{more}"
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:

@@ -29,7 +29,7 @@ class Members(NamedTuple):
 
     units: list[Unit]
     excluded: dict[str, str]  # folders that are left out, each with the reason
-    remarks: dict[str, int]  # what is to be said of files that are not read -> how many
+    unread: dict[str, str]  # other files by suffix, as *.heic -> how many they are, and their names
 
 
 def units_of(name: str, about: DatasetConfig) -> Members:
@@ -42,7 +42,7 @@ def units_of(name: str, about: DatasetConfig) -> Members:
         BenchError: If the data set is not on this machine.
     """
     folder = about.folder()
-    excluded, remarks = dict[str, str](), dict[str, int]()
+    excluded, unread = dict[str, str](), dict[str, str]()
     if pinned := pins.read(name):
         files = {file: folder / file for file in pinned}
     elif not folder.is_dir():
@@ -55,13 +55,13 @@ def units_of(name: str, about: DatasetConfig) -> Members:
         files = {file: folder / file for file in about.files}
     else:
         listed = files_below(folder)
-        files, excluded, remarks = listed.files, listed.excluded, listed.remarks
+        files, excluded, unread = listed
     if about.clips == "folders":
         clips: dict[str, dict[str, Path]] = {}
         for file, path in files.items():
             clips.setdefault(str(PurePosixPath(file).parent), {})[file] = path
-        return Members([Unit(clip, frames) for clip, frames in clips.items()], excluded, remarks)
-    return Members(_one_each(files), excluded, remarks)
+        return Members([Unit(clip, frames) for clip, frames in clips.items()], excluded, unread)
+    return Members(_one_each(files), excluded, unread)
 
 
 def require_all(name: str, about: DatasetConfig, units: list[Unit]) -> None:
@@ -80,10 +80,15 @@ def require_all(name: str, about: DatasetConfig, units: list[Unit]) -> None:
         )
 
 
+def members_of(files: dict[str, Path]) -> Members:
+    """Returns single files as photographs and videos, by name."""
+    return Members(_one_each(files), {}, {})
+
+
 def units_below(folder: Path) -> Members:
     """Returns the photographs and videos of a folder and those below it, sorted."""
     listed = files_below(folder)
-    return Members(_one_each(listed.files), listed.excluded, listed.remarks)
+    return Members(_one_each(listed.files), listed.excluded, listed.unread)
 
 
 def chosen(units: list[Unit], count: int | None) -> list[Unit]:

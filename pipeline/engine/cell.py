@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from pydantic import TypeAdapter
@@ -19,6 +19,7 @@ from metric_robustness.pipeline.engine.batching import BatchRule
 from metric_robustness.pipeline.engine.checkpoint import Checkpoint
 from metric_robustness.pipeline.engine.clips.clip_pass import ClipPass, WindowRecord
 from metric_robustness.pipeline.engine.clips.means import clip_means
+from metric_robustness.pipeline.engine.earlier import Earlier
 from metric_robustness.pipeline.engine.metric.runner import MetricRunner
 from metric_robustness.pipeline.engine.progress import OnWork
 from metric_robustness.pipeline.engine.saved.read import SavedEntry
@@ -51,9 +52,11 @@ class CellResult:
     flaws: dict[str, Counter[str]] = field(default_factory=dict)
     purified: Seconds = field(default_factory=dict)
 
-    def add(self, dataset: Dataset, variant: str, records: list[UnitRecord]) -> None:
-        """Adds the records of a pass."""
-        rows = _ordered(dataset, [row for record in records for row in record["rows"]])
+    def add(
+        self, dataset: Dataset, variant: str, records: list[UnitRecord], earlier: Sequence[dict[str, str]] = ()
+    ) -> None:
+        """Adds the records of a pass, and the rows that it had earlier."""
+        rows = _ordered(dataset, [*earlier, *(row for record in records for row in record["rows"])])
         self.rows += [*rows, *clip_means(rows)]
         for record in records:
             self.excluded[dataset.name] |= record["excluded"]
@@ -61,6 +64,13 @@ class CellResult:
             add_seconds(self.purified, record["purified"])
         spent = self.seconds.get(variant, 0) + sum(record["seconds"] for record in records)
         self.seconds[variant] = round(spent, 3)
+
+    def go_on_from(self, earlier: Earlier) -> None:
+        """Begins with what the stamp of earlier rows says of them."""
+        self.seconds = dict(earlier.stamp.seconds)
+        self.flaws = {variant: Counter(flaws) for variant, flaws in earlier.stamp.flaws.items()}
+        for name in self.excluded:
+            self.excluded[name] |= earlier.excluded(name)
 
     @property
     def purifying(self) -> dict[str, float]:
@@ -78,6 +88,7 @@ class CellRun:
         save_images: Whether to write the attacked images, and what was attacked, as PNG.
         patterns: Of a universal attack, the fitted patterns.
         on_unit: Is called after every finished unit.
+        earlier: Finished rows on a part of the images, which stay.
     """
 
     def __init__(
@@ -89,14 +100,16 @@ class CellRun:
         save_images: bool = False,
         patterns: Patterns | None = None,
         on_unit: Callable[[], None] = lambda: None,
+        earlier: Earlier | None = None,
     ) -> None:
         self.runner, self.cell, self.on_work, self.patterns = runner, cell, on_work, patterns
-        self.on_unit = on_unit
+        self.on_unit, self.earlier = on_unit, earlier
         self.saver = ImageWriter(cell, runner.out) if save_images else None
         path, self.place = runner.scratch(f"{cell.label}.jsonl"), Place("unfinished", cell.key, "checkpoint")
         runner.sync.bring(self.place, path)
         batches = {"pixels": runner.rule.pixels, "most": runner.rule.most}
-        self.checkpoint = Checkpoint(path, f"{cell.key} images={save_images}", RECORD, batches)
+        after = f" after {earlier.stamp.key}" if earlier else ""
+        self.checkpoint = Checkpoint(path, f"{cell.key} images={save_images}{after}", RECORD, batches)
         # A resumed run keeps the first one's batches, since their size may change the last digit of a score.
         self.rule = BatchRule(self.checkpoint.header["pixels"], self.checkpoint.header["most"])
 
@@ -112,14 +125,18 @@ class CellRun:
         if isinstance(self.cell.attack, SavedEntry):
             for name, images in self.cell.attack.excluded.items():
                 result.excluded[name] |= images
-        result.spared = {each.name: why for each in datasets if (why := not_needed(self.runner, self.cell, each))}
+        if self.earlier:
+            result.go_on_from(self.earlier)
+        attacked = {row["dataset"] for row in self.earlier.rows} if self.earlier else set()
+        unsure = [dataset for dataset in datasets if dataset.name not in attacked]
+        result.spared = {each.name: why for each in unsure if (why := not_needed(self.runner, self.cell, each))}
         for dataset, current, passing in self._passes(datasets):
             if dataset.name in result.spared:
                 self.on_work(self.cell.attack.name, len(dataset.photos) * current.work)
                 continue
             units = passing.units()
             todo = {unit: photos for unit, photos in units.items() if not self._is_done(unit)}
-            already = sum(map(len, units.values())) - sum(map(len, todo.values()))
+            already = len(dataset.photos) - sum(map(len, todo.values()))
             if already:
                 self.on_work(self.cell.attack.name, already * current.work)
             for unit, record in passing.records(todo):
@@ -128,7 +145,9 @@ class CellRun:
                 self.checkpoint.record(unit, record)
                 self.keep()
                 self.on_unit()
-            result.add(dataset, current.variant, [self.checkpoint.done[unit] for unit in units])
+            variants = map(current.variant_of, current.trials)
+            rows = self.earlier.rows_of(dataset, variants) if self.earlier else []
+            result.add(dataset, current.variant, [self.checkpoint.done[unit] for unit in units], rows)
         if not result.rows and not result.spared:
             image, reason = next(item for images in result.excluded.values() for item in images.items())
             raise DataError(f"no image gave a row; {image}: {reason}")
@@ -151,7 +170,8 @@ class CellRun:
         at = Workplace(runner, cell, assessors, self.saver, self.rule, self.on_work, self.checkpoint, self.keep)
         open_pass = PASSES[cell.metric.kind]
         for dataset, current in self._plan(datasets):
-            yield dataset, current, open_pass(at, dataset, current)
+            new = self.earlier.new_in(dataset) if self.earlier else dataset
+            yield dataset, current, open_pass(at, new, current)
 
     def _plan(self, datasets: list[Dataset]) -> Iterator[tuple[Dataset, Pass]]:
         """Yields the passes over the data sets; for saved images, over those that the folder has of each setting."""

@@ -29,7 +29,7 @@ class ClearRange(NamedTuple):
     images: int
     low: float
     high: float
-    excluded: dict[str, str]  # image -> why it has none
+    excluded: dict[str, str]  # image, or other file -> why it has none
 
 
 def calibrate(name: str, preset: Preset, out: Path, device: str, store: str = "") -> list[ClearRange]:
@@ -66,4 +66,4 @@ def range_on(runner: MetricRunner, dataset: Dataset, distortion: Distortion = NO
         image, reason = next(iter(excluded.items()))
         raise DataError(f"{runner.entry.name} scores no image of {dataset.name}; {image}: {reason}")
     low, high = float(usable.min()), float(usable.max())
-    return ClearRange(dataset.name, dataset.digest, distortion, len(usable), low, high, excluded)
+    return ClearRange(dataset.name, dataset.digest, distortion, len(usable), low, high, dataset.passed_over | excluded)

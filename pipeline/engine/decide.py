@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Set
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +18,14 @@ from metric_robustness.pipeline.catalogue import lookup
 from metric_robustness.pipeline.catalogue.entry import Entry
 from metric_robustness.pipeline.cells.cell import NO_CLIPS, Cell, Decision, is_universal
 from metric_robustness.pipeline.cells.finished import require_kept, with_what_is_there
+from metric_robustness.pipeline.cells.fit import fits_of, require_patterns_kept
 from metric_robustness.pipeline.cells.settings import Settings
 from metric_robustness.pipeline.cells.stamp import DatasetFacts, Stamp
 from metric_robustness.pipeline.data.dataset import Dataset
 from metric_robustness.pipeline.engine.attack.passes import attack_passes, distortions_of
 from metric_robustness.pipeline.engine.attack.settings import attack_settings, attack_variants
 from metric_robustness.pipeline.engine.attack.tried import try_attacks
+from metric_robustness.pipeline.engine.earlier import Earlier, Parts, earlier_of
 from metric_robustness.pipeline.engine.machine import Machine
 from metric_robustness.pipeline.engine.saved.manifest import is_whole
 from metric_robustness.pipeline.engine.saved.read import read_saved
@@ -32,6 +35,8 @@ from metric_robustness.pipeline.errors import BenchError, DataError
 from metric_robustness.pipeline.store.sync import Sync
 from metric_robustness.pipeline.terminal import err
 from metric_robustness.pipeline.weights.provision import missing, provide
+
+ADDED = "images are added"
 
 
 @dataclass(frozen=True)
@@ -44,6 +49,7 @@ class Inputs:
         train: The training sets, if an attack is fitted.
         absent: Why one of the benchmark's own training sets is not here; empty where all are.
         attack_facts: By attack: its settings as run, and its variants; nothing of one that cannot be built.
+        parts: Data sets of finished rows in the run folder that are a part of those here.
     """
 
     attacks: list[Entry]
@@ -51,6 +57,7 @@ class Inputs:
     train: list[Dataset]
     absent: str = ""
     attack_facts: Mapping[str, dict[str, dict[str, Any]]] = field(default_factory=dict)
+    parts: Parts = field(default_factory=dict)
 
     @cached_property
     def clips(self) -> bool:
@@ -83,6 +90,7 @@ def dataset_facts(dataset: Dataset) -> DatasetFacts:
         clips=dataset.asked_clips,
         excluded=dataset.excluded,
         remarks=dataset.remarks,
+        unread=dataset.unread,
     )
 
 
@@ -159,7 +167,7 @@ def cells_of(metrics: list[Entry], inputs: Inputs, settings: Settings) -> list[C
     ]
 
 
-def beside(cells: list[Cell], there: Mapping[Path, Stamp], machine: Machine, key: str) -> list[Cell]:
+def beside(cells: list[Cell], there: Mapping[Path, Stamp], machine: Machine, key: str, parts: Parts) -> list[Cell]:
     """Returns the cells as they are run in a folder that holds finished rows: a rerun adds.
 
     Args:
@@ -167,13 +175,15 @@ def beside(cells: list[Cell], there: Mapping[Path, Stamp], machine: Machine, key
         there: What lies finished in the folder.
         machine: Says whether finished rows may be replaced.
         key: What the one cell was planned as; with one it is run as it is.
+        parts: Data sets of the finished rows that have more images now.
 
     Raises:
         BenchError: If they would replace rows of other images or settings.
     """
     if machine.replace:
         return cells
-    require_kept(cells, there, machine.out)
+    require_kept(cells, there, machine.out, parts=parts)
+    require_patterns_kept(chain.from_iterable(map(fits_of, cells)), machine.out)
     return cells if key else [with_what_is_there(cell, there, machine.out) for cell in cells]
 
 
@@ -194,11 +204,20 @@ def decide(cell: Cell, inputs: Inputs, machine: Machine, sync: Sync) -> Decision
         return Decision("done", "in the store")
     if decision.action == "done":
         sync.offer(cell, machine.out)
+    if decision.action == "run" and rows_to_go_on_from(cell, inputs, machine):
+        decision = Decision("run", ADDED)
     if decision.action == "run":
         for entry in (cell.metric, *cell.needed(), *cell.defended()):
             if reason := missing(entry) or provide(entry):
                 return Decision("skipped", reason)
     return decision
+
+
+def rows_to_go_on_from(cell: Cell, inputs: Inputs, machine: Machine) -> Earlier | None:
+    """Returns a cell's finished rows, if it has more images than they are about and differs in nothing else."""
+    if machine.replace or (machine.save_images and not _are_saved(cell, machine.out)):
+        return None
+    return earlier_of(cell, inputs.datasets, inputs.parts, machine.out)
 
 
 def _are_saved(cell: Cell, out: Path) -> bool:

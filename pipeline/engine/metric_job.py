@@ -15,12 +15,13 @@ import torch
 from metric_robustness.pipeline.cells.cell import Cell
 from metric_robustness.pipeline.cells.distortion import NONE
 from metric_robustness.pipeline.cells.finished import is_finished
+from metric_robustness.pipeline.cells.fit import excluded_from_fits
 from metric_robustness.pipeline.cells.row import to_csv
-from metric_robustness.pipeline.cells.stamp import Probe, Stamp, Status, stamp_of
+from metric_robustness.pipeline.cells.stamp import Probe, Stamp, Status, passed_over_of, stamp_of
 from metric_robustness.pipeline.data.dataset import Dataset
 from metric_robustness.pipeline.engine.cell import CellResult, CellRun
 from metric_robustness.pipeline.engine.clips.runner import open_runner
-from metric_robustness.pipeline.engine.decide import Inputs
+from metric_robustness.pipeline.engine.decide import Inputs, rows_to_go_on_from
 from metric_robustness.pipeline.engine.device import (
     begin_memory,
     commit,
@@ -91,21 +92,24 @@ def run_metric(job: Job, sync: Sync, on_event: OnEvent) -> None:
         try:
             patterns = patterns_of(runner, cell, inputs.train, on_work)
             saving = machine.save_images
-            running = CellRun(runner, cell, on_work, save_images=saving, patterns=patterns, on_unit=on_unit)
+            earlier = rows_to_go_on_from(cell, inputs, machine)
+            running = CellRun(
+                runner, cell, on_work, save_images=saving, patterns=patterns, on_unit=on_unit, earlier=earlier
+            )
             result = running.run(inputs.datasets)
         except DataError as error:
             on_unit()
             on_event(Event(entry.name, cell.attack.name, 0, "failed", str(error)))
             continue
-        _finish(runner, cell, job, result)
+        stamp = _finish(runner, cell, job, result)
         on_unit()
-        excluded = {image: why for images in result.excluded.values() for image, why in images.items()}
-        told = f"{counted(len(excluded), 'image')} excluded" if excluded else ""
-        on_event(Event(entry.name, cell.attack.name, 0, "done", told, excluded))
+        excluded = sum(map(len, result.excluded.values()))
+        told = f"{counted(excluded, 'image')} excluded" if excluded else ""
+        on_event(Event(entry.name, cell.attack.name, 0, "done", told, passed_over_of(stamp)))
 
 
-def _finish(runner: MetricRunner, cell: Cell, job: Job, result: CellResult) -> None:
-    """Writes a finished cell: the manifest of its images, its rows, and its stamp, which makes them count."""
+def _finish(runner: MetricRunner, cell: Cell, job: Job, result: CellResult) -> Stamp:
+    """Writes a finished cell: its images' manifest, its rows, and its stamp, which makes them count and is returned."""
     if job.machine.save_images:
         save_manifest(cell, job.machine.out, job.inputs.datasets, result.rows)
     csv = to_csv(result.rows)
@@ -121,10 +125,13 @@ def _finish(runner: MetricRunner, cell: Cell, job: Job, result: CellResult) -> N
         "machine": describe(runner.device),
     }
     stamp = stamp_now(cell, "done", "", job, took)
-    excluded = [part.model_copy(update={"excluded": result.excluded[part.name]}) for part in stamp.datasets]
-    stamp = stamp.model_copy(update={"datasets": excluded})
+    datasets = [part.model_copy(update={"excluded": result.excluded[part.name]}) for part in stamp.datasets]
+    fitted = excluded_from_fits(cell, job.machine.out)
+    train = [part.model_copy(update={"excluded": fitted.get(part.name, part.excluded)}) for part in stamp.train]
+    stamp = stamp.model_copy(update={"datasets": datasets, "train": train})
     write_cell(cell, job.machine, runner.sync, stamp, csv)
     runner.scratch(f"{cell.label}.jsonl").unlink(missing_ok=True)
+    return stamp
 
 
 def _probes(runner: MetricRunner, cell: Cell, datasets: list[Dataset]) -> dict[str, Probe]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple, Protocol, TypeAlias
 
@@ -28,7 +28,7 @@ class Event(NamedTuple):
     work: int  # passes over an image
     status: Literal["", "done", "failed", "skipped"] = ""
     reason: str = ""
-    excluded: Mapping[str, str] | None = None  # of a cell that is done: image -> why it has no row
+    excluded: Sequence[tuple[str, str]] = ()  # of a cell that is done: images and other files, and why they gave no row
 
 
 OnEvent: TypeAlias = Callable[[Event], None]
@@ -68,9 +68,9 @@ class Summary:
         if reason and status in {"failed", "skipped"}:
             self.reasons[cell.metric.name, cell.label] = reason
 
-    def exclude(self, metric: str, excluded: Mapping[str, str]) -> None:
+    def exclude(self, metric: str, excluded: Iterable[tuple[str, str]]) -> None:
         """Adds images without a row of a metric, each with the reason."""
-        for named in excluded.items():
+        for named in excluded:
             if self.excluded.get(named) != set():
                 self.excluded.setdefault(named, set()).add(metric)
 

@@ -10,9 +10,10 @@ from metric_robustness.pipeline.cells.cell import Cell
 from metric_robustness.pipeline.cells.finished import finished, names_there
 from metric_robustness.pipeline.cells.proof import proof_of
 from metric_robustness.pipeline.cells.settings import Settings
-from metric_robustness.pipeline.cells.stamp import Stamp, excluded_of
+from metric_robustness.pipeline.cells.stamp import Stamp, passed_over_of
 from metric_robustness.pipeline.data.videos.codecs import parse as parse_codec
 from metric_robustness.pipeline.engine.decide import (
+    ADDED,
     Inputs,
     beside,
     cells_of,
@@ -22,6 +23,7 @@ from metric_robustness.pipeline.engine.decide import (
     work_ahead,
 )
 from metric_robustness.pipeline.engine.device import open_device
+from metric_robustness.pipeline.engine.earlier import parts_of
 from metric_robustness.pipeline.engine.machine import Machine
 from metric_robustness.pipeline.engine.metric_job import Job, run_alone, run_metric, stamp_now, write_cell
 from metric_robustness.pipeline.engine.progress import Event, Listener, OnEvent, Summary
@@ -64,15 +66,17 @@ def run(selection: Selection, settings: Settings, machine: Machine, listener: Li
             inputs = inputs.called(names_there(there))
         if machine.save_images:
             require_names(inputs.datasets, machine.out)
-        cells = beside(cells_of(metrics, inputs, settings), there, machine, key)
+        inputs = replace(inputs, parts={} if machine.replace else parts_of(inputs.datasets, there))
+        cells = beside(cells_of(metrics, inputs, settings), there, machine, key, inputs.parts)
         require_key(cells, key)
         ledger = Ledger(inputs, machine, sync, selection.preset)
         for cell in cells:
-            ledger.enter(cell, replaces=cell.csv(machine.out) in there)
+            ledger.enter(cell, again=cell.csv(machine.out) in there)
         ahead = [cell for job in ledger.jobs for cell in job.cells]
         listener.begin(_work_ahead(ahead, inputs, machine), len(ahead), ledger.summary.statuses["done"])
-        for reason, count in ledger.replaced.items():
-            err.print(f"{count} of them replace finished rows: {reason}", markup=False, soft_wrap=True)
+        for reason, count in ledger.again.items():
+            what = "go on from" if reason == ADDED else "replace"
+            err.print(f"{count} of them {what} finished rows: {reason}", markup=False, soft_wrap=True)
 
         def on_event(event: Event) -> None:
             ledger.note(event)
@@ -90,15 +94,16 @@ class Ledger:
 
     Attributes:
         summary: How the cells ended so far.
-        replaced: Why finished rows are computed again, and how many cells for each reason.
+        again: Why cells that have finished rows are at work again, and how many for each reason.
     """
 
     def __init__(self, inputs: Inputs, machine: Machine, sync: Sync, preset: str) -> None:
         self.inputs, self.machine, self.sync, self.preset = inputs, machine, sync, preset
-        self.summary = Summary(excluded={named: set() for each in inputs.datasets for named in each.excluded.items()})
-        for each in inputs.datasets:
+        opened = [*inputs.datasets, *inputs.train]
+        self.summary = Summary(excluded={named: set() for each in opened for named in each.passed_over.items()})
+        for each in opened:
             self.summary.remarks.update(each.remarks)
-        self.replaced: Counter[str] = Counter()
+        self.again: Counter[str] = Counter()
         self._jobs: dict[str, Job] = {}
 
     @property
@@ -106,25 +111,25 @@ class Ledger:
         """Returns what is to be run, a job for each metric."""
         return [job for job in self._jobs.values() if job.cells]
 
-    def enter(self, cell: Cell, *, replaces: bool) -> None:
+    def enter(self, cell: Cell, *, again: bool) -> None:
         """Adds a cell to its metric's job, or settles it at once.
 
         Args:
             cell: A cell of the run.
-            replaces: Whether the folder holds finished rows of it.
+            again: Whether the folder holds finished rows of it.
         """
         job = self._jobs.setdefault(cell.metric.name, Job([], self.inputs, self.machine, self.preset))
         action, reason = decide(cell, self.inputs, self.machine, self.sync)
         if action == "run":
             job.cells.append(cell)
-            if replaces:
-                self.replaced[reason] += 1
+            if again:
+                self.again[reason] += 1
             return
         self.summary.add(cell, action, reason)
         if action != "done":
             write_cell(cell, self.machine, self.sync, stamp_now(cell, action, reason, job))
         elif stamp := Stamp.read(cell.csv(self.machine.out).with_suffix(".json")):
-            self.summary.exclude(cell.metric.name, excluded_of(stamp))
+            self.summary.exclude(cell.metric.name, passed_over_of(stamp))
 
     def note(self, event: Event) -> None:
         """Settles the cell that an event says has ended; a job stamps only those that gave rows."""
@@ -133,7 +138,7 @@ class Ledger:
         job = self._jobs[event.metric]
         (cell,) = (each for each in job.cells if each.attack.name == event.what)
         self.summary.add(cell, event.status, event.reason)
-        self.summary.exclude(event.metric, event.excluded or {})
+        self.summary.exclude(event.metric, event.excluded)
         if event.status == "failed":
             write_cell(cell, self.machine, self.sync, stamp_now(cell, "failed", event.reason, job))
 

@@ -31,6 +31,7 @@ from metric_robustness.pipeline.library.robustness_report import Comparison, Rob
 from metric_robustness.pipeline.library.rows import rows_of
 from metric_robustness.pipeline.library.undisturbed import undisturbed
 from metric_robustness.pipeline.scoring.tables.write import write_tables
+from metric_robustness.pipeline.terminal import counted
 
 SUITES = ("base", "strong", "wide")
 BUDGETS = (1, 2, 4, 8, 10)  # in 255ths; the last is the attacks' own
@@ -149,6 +150,8 @@ def notes(summary: Summary) -> Iterator[str]:
         yield f"not done: {metric} under {attack}: {reason}"
     for image, reason in summary.excluded:
         yield f"excluded: {image}: {reason}"
+    for remark, files in summary.remarks.items():
+        yield f"{remark}: {counted(files, 'file')}"
 
 
 def _joined(names: str | Iterable[str]) -> str:

@@ -5,7 +5,7 @@ The engine reads files, so that rows are those of the command line: what is no f
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -16,9 +16,9 @@ from torch import Tensor
 from torch.utils.data import Dataset as TorchDataset
 
 from metric_robustness.metrics.base import Images
-from metric_robustness.pipeline.data.dataset import Dataset, dataset_of_files, open_dataset
+from metric_robustness.pipeline.data.dataset import Dataset, dataset_of, open_dataset
 from metric_robustness.pipeline.data.images import decode, write_png
-from metric_robustness.pipeline.data.listing import files_below
+from metric_robustness.pipeline.data.units import Members, members_of, units_below
 from metric_robustness.pipeline.errors import BenchError
 
 # A data set's name, a folder or a file; (N, 3, H, W) or (3, H, W) in [0, 1], or 8-bit (N, H, W, 3) or (H, W, 3); or a
@@ -47,9 +47,10 @@ def dataset_from(
     """
     if references is None and isinstance(images, str | Path):
         return open_dataset(str(images), limit)
-    files = _files(images, folder / "images")
+    given = _members(images, folder / "images")
     title = Path(images).expanduser().resolve().name if isinstance(images, str | Path) else "images"
-    return dataset_of_files(title, files, _originals(files, references, folder / "references"), limit)
+    originals = None if references is None else _originals(given, references, folder / "references")
+    return dataset_of(title, given, originals, limit)
 
 
 def tensors_from(images: GivenImages) -> Images:
@@ -66,13 +67,13 @@ def tensors_from(images: GivenImages) -> Images:
     return torch.stack(found)
 
 
-def _files(images: GivenImages, folder: Path) -> dict[str, Path]:
-    """Returns the files of images by name, in order; writes those that are no files yet."""
+def _members(images: GivenImages, folder: Path) -> Members:
+    """Returns the files of images, in order; writes those that are no files yet."""
     if isinstance(images, str | Path):
         path = Path(images).expanduser()
         if not path.exists():
             raise BenchError(f"{path} must be a folder or a file; nothing is there: correct the path")
-        return files_below(path).files if path.is_dir() else {path.name: path}
+        return units_below(path) if path.is_dir() else members_of({path.name: path})
     found: dict[str, Path] = {}
     for index, each in enumerate(_each(images)):
         if isinstance(each, str | Path):
@@ -83,21 +84,20 @@ def _files(images: GivenImages, folder: Path) -> dict[str, Path]:
             path = folder / name
             write_png(_tensor(each), path)
         found[name] = path
-    return found
+    return members_of(found)
 
 
-def _originals(files: Mapping[str, Path], references: GivenImages | None, folder: Path) -> dict[str, Path] | None:
+def _originals(members: Members, references: GivenImages, folder: Path) -> dict[str, Path]:
     """Returns the original of each image by the image's name."""
-    if references is None:
-        return None
-    found = _files(references, folder)
+    names = [unit.name for unit in members.units]
+    found = {unit.name: unit.files[unit.name] for unit in _members(references, folder).units}
     if isinstance(references, str | Path) and Path(references).expanduser().is_dir():
-        if absent := [name for name in files if name not in found]:
+        if absent := [name for name in names if name not in found]:
             raise BenchError(f"references must hold an original of each image; {absent[0]} has none: add {absent[0]}")
-        return {name: found[name] for name in files}
-    if len(found) != len(files):
-        raise BenchError(f"references must be as many as images, {len(files)}; got {len(found)}: give each its own")
-    return dict(zip(files, found.values(), strict=True))
+        return {name: found[name] for name in names}
+    if len(found) != len(names):
+        raise BenchError(f"references must be as many as images, {len(names)}; got {len(found)}: give each its own")
+    return dict(zip(names, found.values(), strict=True))
 
 
 def _each(images: GivenImages) -> Iterable[Any]:

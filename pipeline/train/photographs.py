@@ -85,7 +85,7 @@ def _read(sources: list[str], crop: int) -> tuple[dict[str, _Image], dict[str, s
     excluded: dict[str, str] = {}
     for source in sources:
         dataset = open_dataset(source)
-        excluded |= dataset.excluded
+        excluded |= dataset.passed_over
         for photo in dataset.photos:
             name = photo.name if dataset.opinions else photo.path.name
             try:

@@ -54,7 +54,7 @@ def test_whatever_pillow_reads_and_writes_is_read_by_its_suffix(tmp_path):
     assert unread == {"EPS", "GRIB", "HDF5", "WMF", "BUFR"} & set(Image.SAVE)  # drawings, and stubs that read nothing
 
 
-def test_files_that_are_not_read_and_colours_that_are_converted_are_told_with_a_count(tmp_path):
+def test_files_that_are_not_read_are_named_and_colours_that_are_converted_are_counted(tmp_path):
     for name in ("a.heic", "b.HEIC", "notes.txt", "README"):
         (tmp_path / name).touch()
     for case in CASES:
@@ -65,21 +65,26 @@ def test_files_that_are_not_read_and_colours_that_are_converted_are_told_with_a_
         "converted to sRGB from Display P3": 1,
         "converted to sRGB from its cHRM": 1,
         "converted to sRGB from test": 2,
-        "not read: .heic": 2,
-        "not read: .txt": 1,
-        "not read: without a suffix": 1,
+    }
+    assert dataset.unread == {
+        "*.heic": "2 files are not read: a.heic, b.HEIC",
+        "*.txt": "1 file is not read: notes.txt",
+        "* without a suffix": "1 file is not read: README",
     }
     assert (dataset.asked, dataset.excluded) == (5, {})
-    assert dataset_facts(dataset).remarks == dataset.remarks
+    facts = dataset_facts(dataset)
+    assert (facts.remarks, facts.passed_over) == (dataset.remarks, dataset.unread)
 
 
-def test_many_suffixes_are_not_named_one_by_one(tmp_path):
+def test_many_files_and_many_suffixes_are_not_named_one_by_one(tmp_path):
     Image.new("RGB", (9, 9)).save(tmp_path / "a.png")
     for number in range(50):
         (tmp_path / f"frame.{number:04}").touch()
-    remarks = open_dataset(str(tmp_path)).remarks
-    assert len(remarks) == 21
-    assert remarks["not read: further suffixes"] == 30
+        (tmp_path / f"{number:02}.txt").touch()
+    unread = open_dataset(str(tmp_path)).unread
+    assert len(unread) == 21
+    assert unread["*.txt"] == f"50 files are not read: {', '.join(f'{n:02}.txt' for n in range(10))} and 40 more"
+    assert unread["* of further suffixes"].startswith("31 files are not read: frame.0019, ")
 
 
 def test_the_page_shows_the_cases_as_they_are():

@@ -151,3 +151,29 @@ def test_a_batch_of_frames_is_decoded_with_its_distorted_version(tmp_path):
         assert np.array_equal((reference * 255).round().byte().permute(1, 2, 0).numpy(), pixels_of(photo))
     assert not np.array_equal(batch.images.numpy(), batch.references.numpy())
     assert pixels_of(photos[0], 20).shape == (20, 20, 3)
+
+
+@pytest.mark.parametrize("options", [{"level": "3"}, {"level": "4", "strict": "experimental"}])
+@pytest.mark.parametrize("threads", [1, 4])
+def test_a_checksum_that_does_not_hold_is_damage_though_the_decoder_only_logs_it(tmp_path, options, threads):
+    path = write(tmp_path / "clip.mkv", FFV1._replace(options=options))
+    assert examine(path, threads) == (COUNT, HEIGHT, WIDTH)
+    data = bytearray(path.read_bytes())
+    with av.open(str(path)) as container:
+        third = [packet for packet in container.demux(video=0) if packet.size][2]
+        at = data.index(bytes(third)) + third.size // 2
+    data[at] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(VideoError, match="is damaged"):
+        examine(path, threads)
+
+
+@pytest.mark.parametrize(("codec", "options"), [("libx264", {"bf": "3"}), ("mpeg2video", {"bf": "2"})])
+def test_a_stream_that_ends_before_pictures_that_were_to_be_shown_is_truncated(tmp_path, codec, options):
+    path = write(tmp_path / "clip.ts", FFV1._replace(codec=codec, form="mpegts", options=options))
+    assert examine(path).frames == COUNT
+    with av.open(str(path)) as container:
+        end = [packet.pos for packet in container.demux(video=0) if packet.size][6]  # one before it is shown after it
+    path.write_bytes(path.read_bytes()[: end // 188 * 188])
+    with pytest.raises(VideoError, match="pictures lack between its last ones"):
+        examine(path)

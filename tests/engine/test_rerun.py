@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
@@ -92,6 +93,55 @@ def test_settings_that_would_change_finished_rows_are_refused(photos, first, sec
     with pytest.raises(BenchError, match=rf"holds rows of {told}: choose another --out, or add --replace"):
         start(second)
     start(second, replace=True)
+
+
+@pytest.mark.parametrize(
+    ("metric", "attack", "settings", "save"),
+    [
+        ("psnr", "fgsm", {"distortions": (Distortion(50), Distortion(20))}, True),
+        ("entropy", "square", {"budgets": (2, 4), "variants": True}, False),
+        ("small_cnn", "noise", {"defences": ("flip", "jpeg")}, False),
+    ],
+)
+def test_more_images_are_added_and_end_in_the_bytes_of_one_run(tmp_path, metric, attack, settings, save):
+    photos = photographs(tmp_path / "photos", 1, 6)
+    asked = Settings(**{"variants": False, "overrides": {"queries": "20"} if attack == "square" else {}} | settings)
+
+    def rows(out: Path, limit: int) -> bytes:
+        machine = Machine(out, patience=None, batch=1, save_images=save)
+        run(Selection([metric], [attack], [photos], limit=limit), asked, machine, Quiet())
+        (csv,) = (out / metric).glob("*.csv")
+        return csv.read_bytes()
+
+    once, out = rows(tmp_path / "once", 6), tmp_path / "out"
+    few = rows(out, 3)
+    (stamp,) = (out / metric).glob("*.json")
+    seconds = json.loads(stamp.read_text())["seconds"]
+    assert set(few.splitlines()) < set(once.splitlines())
+    assert rows(out, 6) == once
+    after = json.loads(stamp.read_text())
+    assert (after["datasets"][0]["images"], after["rows"]) == (6, once.count(b"\n") - 1)
+    assert all(after["seconds"][variant] > spent for variant, spent in seconds.items())
+
+
+def test_finished_rows_stay_as_they_are_when_images_are_added(out, photos):
+    csv = out / "ssim" / "noise.csv"
+    before = csv.read_text()
+    Image.new("RGB", (36, 32), (90, 120, 60)).save(Path(photos) / "new.png")
+    (Path(photos) / "notes.txt").touch()
+    listener = run_quietly(["ssim"], out, PLAIN, attacks=["noise"], datasets=[photos])
+    assert listener.cells == 1
+    assert csv.read_text().startswith(before)
+    assert csv.read_text().count("\n") == before.count("\n") + 1
+    assert run_quietly(["ssim"], out, PLAIN, attacks=["noise"], datasets=[photos]).cells == 0
+
+
+def test_more_images_are_refused_where_other_cells_would_stay_behind(out, photos):
+    run_quietly(["psnr"], out, PLAIN, attacks=["noise"], datasets=[photos])
+    Image.new("RGB", (36, 32), (90, 120, 60)).save(Path(photos) / "new.png")
+    with pytest.raises(BenchError, match="other images that are called photos, too"):
+        run_quietly(["ssim"], out, PLAIN, attacks=["noise"], datasets=[photos])
+    assert run_quietly(["ssim", "psnr"], out, PLAIN, attacks=["noise"], datasets=[photos]).cells == 2
 
 
 @pytest.mark.parametrize("metric", ["ssim", "psnr"])  # the metric that has rows, and another one beside it

@@ -3,38 +3,22 @@
 from __future__ import annotations
 
 import email.utils
-import gzip
-import os
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 from threading import Event
 
 import pytest
-import yaml
-from file_server import COMMIT, Fault, FileServer
-from torch_files import checkpoint, plain_trap, touched, trap
-from weights_site import HUB, METRIC, ON_HUB, PINNED, PLAIN, Site, sha256
+from file_server import Fault, FileServer
+from torch_files import checkpoint
+from weights_site import ON_HUB, PINNED, PLAIN, Site, body, errors, leftovers, sha256
 
 from metric_robustness.pipeline.errors import TransientError
 from metric_robustness.pipeline.files import arrival
 from metric_robustness.pipeline.weights.download import download
 from metric_robustness.pipeline.weights.integrity import Expected
 from metric_robustness.pipeline.weights.sources import UrlSource
-
-
-def body(site: Site, name: str) -> bytes:
-    return site.server.files[name.rpartition("/")[2]]
-
-
-def errors(text: str) -> list[str]:
-    return [line for line in text.splitlines() if line.startswith("error: ")]
-
-
-def leftovers(site: Site) -> list[str]:
-    return [path.name for path in site.home.rglob("*.part*")]
 
 
 def test_a_file_lands_where_its_library_looks_and_is_pinned_once(site):
@@ -276,158 +260,6 @@ def test_a_place_that_cannot_be_written_is_one_line(site, tmp_path):
         "must lie below folders; one of them is a file: choose a folder of yours, for the caches with TORCH_HOME"
         in line
     )
-
-
-def test_a_hub_file_is_found_by_the_hubs_own_library(site):
-    answer = site.call("fetch", "on_hub")
-    assert answer.returncode == 0, answer.stderr
-    assert loaded(site) == body(site, ON_HUB)
-    repository = site.home / "huggingface" / "hub" / "models--timm--net"
-    assert (repository / "refs" / "main").read_text() == COMMIT
-    assert (repository / "blobs" / sha256(body(site, ON_HUB))).is_file()
-    assert f"{sha256(body(site, ON_HUB))}  {ON_HUB}" in site.pins
-
-
-def test_a_hub_file_of_a_mirror_is_found_too(site, tmp_path):
-    mirror = tmp_path / "mirror"
-    (mirror / ON_HUB).parent.mkdir(parents=True)
-    (mirror / ON_HUB).write_bytes(body(site, ON_HUB))
-    answer = site.call("fetch", "on_hub", "--mirror", mirror, HF_HUB_OFFLINE="1")
-    assert answer.returncode == 0, answer.stderr
-    assert loaded(site) == body(site, ON_HUB)
-    assert site.server.requests == []
-
-
-def test_other_bytes_than_the_hub_announces_are_refused(site):
-    right = body(site, ON_HUB)
-    site.server.sums[HUB] = sha256(b"another file")
-    answer = site.call("fetch", "on_hub")
-    assert answer.returncode == 3
-    assert (
-        f"{ON_HUB} must have the sha256 {sha256(b'another file')} (as announced); got {sha256(right)}" in answer.stderr
-    )
-    assert not list((site.home / "huggingface").rglob(HUB))
-
-
-@pytest.fixture
-def large(site: Site) -> Site:
-    """Returns the site with a metric that needs a whole repository, and whose manifest says so."""
-    site.server.files = {"config.json": b"{}", "part-1.bin": b"one", "a/part-2.bin": b"two", "README.md": b"text"}
-    declared = "huggingface/many/parts/config.json"
-    manifest = site.tree.root / "pipeline" / "weights" / "manifest.yml"
-    known = yaml.safe_load(manifest.read_text())
-    known["files"][declared] = {"whole_repository": True}
-    manifest.write_text(yaml.safe_dump(known))
-    site.tree.write("metrics/large.py", METRIC.format(title="Large", weights=(declared,)))
-    return site
-
-
-def present(site: Site) -> dict[str, bytes]:
-    snapshot = site.home / "huggingface" / "hub" / "models--many--parts" / "snapshots"
-    return {str(path.relative_to(snapshot)): path.read_bytes() for path in snapshot.rglob("*") if path.is_file()}
-
-
-def test_a_whole_repository_is_fetched_where_one_file_stands_for_it(large):
-    answer = large.call("fetch", "large")
-    assert answer.returncode == 0, answer.stderr
-    parts = {"config.json": b"{}", "part-1.bin": b"one", "a/part-2.bin": b"two"}
-    assert present(large) == {f"{COMMIT}/{name}": data for name, data in parts.items()}
-    assert large.server.asked()[0].startswith("api/models/many/parts/tree/main")
-    assert answer.stderr.splitlines()[-2].startswith("fetched: huggingface/many/parts/config.json")
-
-
-def test_the_file_that_stands_for_a_repository_is_not_put_beside_a_gap(large):
-    large.server.faults["a/part-2.bin"] = [Fault(status=404)]
-    answer = large.call("fetch", "large")
-    assert answer.returncode == 3
-    [line] = errors(answer.stderr)
-    assert line.startswith("error: large: ")
-    assert set(present(large)) == {f"{COMMIT}/part-1.bin"}
-    assert large.call("fetch", "large").returncode == 0
-    assert set(present(large)) == {f"{COMMIT}/{name}" for name in ("config.json", "part-1.bin", "a/part-2.bin")}
-
-
-def test_a_hub_that_does_not_list_a_repository_is_one_line(large):
-    large.server.faults["api/models/many/parts/tree/main?recursive=true"] = [Fault(status=404)]
-    answer = large.call("fetch", "large")
-    assert answer.returncode == 3
-    [line] = errors(answer.stderr)
-    assert "answers 404" in line
-
-
-def test_a_whole_repository_passes_through_a_mirror(large, tmp_path):
-    assert large.call("mirror", tmp_path / "mirror", "large").returncode == 0
-    large.server.requests.clear()
-    answer = large.call("fetch", "large", "--mirror", tmp_path / "mirror", HF_HUB_OFFLINE="1")
-    assert answer.returncode == 0, answer.stderr
-    assert len(present(large)) == 3
-    assert large.server.requests == []
-
-
-def loaded(site: Site) -> bytes:
-    """Returns what the hub's library finds offline."""
-    code = "from huggingface_hub import hf_hub_download as get; print(get('timm/net', 'model.safetensors'))"
-    environment = os.environ | site.environment | {"HF_HUB_OFFLINE": "1"}
-    told = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
-    return Path(told.stdout.strip()).read_bytes()
-
-
-@pytest.mark.parametrize(
-    ("sent", "what"),
-    [
-        (lambda: b"<!DOCTYPE html><html>Sorry</html>", "cannot be read: it is a web page"),
-        (lambda: b"", "cannot be read: it is empty"),
-        (lambda: checkpoint(1)[:50_000], "cannot be read: it ends too early"),
-        (lambda: gzip.compress(checkpoint(1)), "cannot be read: it is a gzip archive"),
-        (trap, "holds more than tensors"),
-        (plain_trap, "is not tensors only"),
-    ],
-    ids=["page", "empty", "short", "gzip", "trap", "plain trap"],
-)
-def test_what_is_no_file_of_weights_is_refused_before_it_is_pinned(site, sent, what):
-    site.server.faults["plain.pth"] = [Fault(body=sent())]
-    answer = site.call("fetch", "plain")
-    assert answer.returncode == 3
-    [line] = errors(answer.stderr)
-    assert line.startswith(f"error: known, plain: {PLAIN} from {site.server.address}/plain.pth {what}"), line
-    assert "it is refused and not pinned" in line
-    assert (site.pins, site.path(PLAIN).exists(), leftovers(site)) == ("", False, [])
-    assert not touched().exists()
-    assert site.call("fetch", "plain").returncode == 0
-    assert site.pins == f"{sha256(body(site, PLAIN))}  {PLAIN}\n"
-
-
-def test_a_pin_can_be_taken_back(site):
-    assert site.call("fetch", "plain", "named").returncode == 0
-    site.server.files["plain.pth"] = checkpoint(9)
-    refused = site.call("fetch", "--anew", "plain")
-    assert f"if the change is meant, run python -m pipeline weights unpin {PLAIN}" in refused.stderr
-    told = site.call("unpin", "plain")
-    assert (told.returncode, told.stdout) == (0, f"{PLAIN} is pinned no more\n")
-    assert [line.split("  ")[1] for line in site.pins.splitlines()] == [site.named]
-    assert site.call("fetch", "--anew", "plain").returncode == 0
-    assert site.path(PLAIN).read_bytes() == checkpoint(9)
-    assert sha256(checkpoint(9)) in site.pins
-
-
-def test_a_pin_that_is_not_there_is_told_and_a_damaged_one_named(site):
-    told = site.call("unpin", "plain")
-    assert (told.returncode, "plain must have a pin; there is none in" in told.stderr) == (2, True)
-    assert site.call("fetch", "plain").returncode == 0
-    file = site.home / "torch" / "metric_robustness" / "SHA256SUMS"
-    file.write_text(f"{file.read_text()}{'0' * 63}  hub/other.pth\n")
-    for command in ("unpin", "fetch"):
-        answer = site.call(command, "plain")
-        assert answer.returncode == 2
-        [line] = errors(answer.stderr)
-        assert f"{file} must hold lines of sha256sum; got '{'0' * 63}  hub/other.pth' in line 2" in line
-
-
-def test_the_pins_of_a_whole_repository_are_taken_back_together(large):
-    assert large.call("fetch", "large").returncode == 0
-    assert len(large.pins.splitlines()) == 3
-    assert large.call("unpin", "large").returncode == 0
-    assert large.pins == ""
 
 
 def test_a_server_that_sends_a_byte_now_and_then_is_given_up_and_what_came_is_kept(tmp_path, monkeypatch):

@@ -81,3 +81,18 @@ class Site:
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_bytes(self.server.files[name.rpartition("/")[2]])
         return folder
+
+
+def body(site: Site, name: str) -> bytes:
+    """Returns what the server has of a file."""
+    return site.server.files[name.rpartition("/")[2]]
+
+
+def errors(text: str) -> list[str]:
+    """Returns the lines that tell of errors."""
+    return [line for line in text.splitlines() if line.startswith("error: ")]
+
+
+def leftovers(site: Site) -> list[str]:
+    """Returns what unfinished downloads left."""
+    return [path.name for path in site.home.rglob("*.part*")]

@@ -30,6 +30,7 @@ WIDE_GREY = {("PNG", "I;16"), ("TIFF", "I;16"), ("TIFF", "I;16B"), ("JPEG2000", 
 UNBOUNDED = {"F": "floating-point pixels", "I": "integer pixels of more than 8 bits"}  # by the letter of Pillow's mode
 WHITE_IS_ZERO, CMYK, YCBCR = 0, 5, 6  # photometric interpretations of TIFF
 COEFFICIENTS, SUBSAMPLING, REFERENCE = 529, 530, 532  # tags of TIFF
+ENTRIES = {"RGB": 3, "BGR": 3, "BGRX": 4, "RGBX": 4}  # bytes of a palette's entry, by Pillow's word for its layout
 TAGS = ExifTags.Base
 TRANSPARENT = "it is transparent in places: flatten it first"
 
@@ -82,6 +83,7 @@ def decode(path: Path) -> Pixels:
     """
     with _opened(path) as image:
         conversion = _understood(image, path)
+        _require_in_palette(image)
         clear = _clear_value(image)
         picture: Image.Image = image
         if _is_wide(image) and not image.mode.startswith("I"):
@@ -173,7 +175,29 @@ def _require_known_gif(image: ImageFile.ImageFile, _: Path) -> None:
     _require(whole, "its picture covers a part of the canvas only: flatten it first")
 
 
+def _require_known_ppm(image: ImageFile.ImageFile, path: Path) -> None:
+    _, extents, offset, args = image.tile[0]
+    if image.tile[0].codec_name != "ppm" or extents is None or not isinstance(args, tuple):
+        return  # its largest value is that of the type, or Pillow looks at each number
+    largest, count = int(args[-1]), image.width * image.height * len(image.getbands())
+    samples = np.fromfile(path, np.uint8 if largest < 256 else ">u2", count, offset=offset)
+    top = int(samples.max(initial=0))
+    _require(top <= largest, f"it is damaged: it holds the value {top}, and its header says {largest} at most")
+
+
+def _require_in_palette(image: ImageFile.ImageFile) -> None:
+    """Refuses pixels of a colour that the palette lacks: Pillow makes them black."""
+    palette = image.palette
+    if image.mode != "P" or palette is None or (width := ENTRIES.get(palette.rawmode or palette.mode)) is None:
+        return
+    size = len(palette.palette) // width  # before it is decoded: then, Pillow fills it up
+    image.load()
+    top = np.asarray(image).max()
+    _require(top < size, f"it is damaged: it holds the colour {top} of a palette of {size}")
+
+
 _FURTHER = {
+    "PPM": _require_known_ppm,
     "TIFF": _require_known_tiff,
     "JPEG2000": _require_known_jpeg2000,
     "DDS": _require_known_dds,

@@ -51,21 +51,26 @@ class Colours(NamedTuple):
     matrix: int
 
 
+class Turn(NamedTuple):
+    """How a stored frame is shown: its axes are swapped first."""
+
+    swapped: bool
+    down: int  # step, 1 or -1
+    right: int
+
+
 class Kind(NamedTuple):
-    """All that decides how a frame is read, besides its samples."""
+    """All that decides how a frame is read, besides its samples and its turn."""
 
     pixel_format: str
     colours: Colours
     interlaced: bool
-    matrix: bytes  # of its display, nine numbers of 32 bits; empty if it stands upright
     size: tuple[int, int]  # height, width, as stored
 
 
 def kind_of(frame: VideoFrame) -> Kind:
     """Returns the kind of a frame."""
-    size = (frame.height, frame.width)
-    display = _display(frame) if frame.key_frame else b""  # it changes nowhere else, and takes long to read
-    return Kind(frame.format.name, colours_of(frame), frame.interlaced_frame, display, size)
+    return Kind(frame.format.name, colours_of(frame), frame.interlaced_frame, (frame.height, frame.width))
 
 
 def colours_of(source: VideoFrame | VideoCodecContext) -> Colours:
@@ -77,7 +82,7 @@ def require_known(frame: VideoFrame) -> None:
     """Refuses a frame that cannot be shown as sRGB by what its file says.
 
     Raises:
-        VideoError: If it is transparent, interlaced, or of a pixel format, colours or a turn that are not known.
+        VideoError: If it is transparent, interlaced, or of a pixel format or colours that are not known.
     """
     layout = frame.format
     if any(component.is_alpha for component in layout.components):
@@ -90,7 +95,6 @@ def require_known(frame: VideoFrame) -> None:
     if not layout.is_rgb and colours.matrix not in {*MATRICES, UNSAID}:
         raise VideoError(f"its colour matrix, {colours.matrix} in H.273, is not known here: convert it to BT.709")
     require_like_srgb(colours)
-    _turn(frame)
 
 
 def require_like_srgb(colours: Colours) -> None:
@@ -105,11 +109,10 @@ def require_like_srgb(colours: Colours) -> None:
         raise VideoError(f"its primaries are {name}, and metrics rate sRGB: convert it to BT.709")
 
 
-def to_rgb(frame: VideoFrame) -> npt.NDArray[np.uint8]:
+def to_rgb(frame: VideoFrame, turn: Turn) -> npt.NDArray[np.uint8]:
     """Returns a frame as 8-bit RGB, upright, (H, W, 3)."""
-    swapped, down, right = _turn(frame)
     pixels = _grey(frame) if _is_limited_grey(frame) else _coloured(frame)
-    return np.ascontiguousarray((pixels.swapaxes(0, 1) if swapped else pixels)[::down, ::right])
+    return np.ascontiguousarray((pixels.swapaxes(0, 1) if turn.swapped else pixels)[:: turn.down, :: turn.right])
 
 
 def left_sited(frame: VideoFrame) -> VideoFrame:
@@ -165,11 +168,6 @@ def _grey(frame: VideoFrame) -> npt.NDArray[np.uint8]:
     return np.repeat(grey[:, :, np.newaxis], 3, axis=2)
 
 
-def upright_size(frame: VideoFrame) -> tuple[int, int]:
-    """Returns height and width as shown."""
-    return (frame.width, frame.height) if _turn(frame)[0] else (frame.height, frame.width)
-
-
 def _matrix(frame: VideoFrame) -> Colorspace:
     """Returns the colour matrix that a frame names; if it names none, the usual one for its size."""
     if frame.colorspace == UNSAID:
@@ -182,24 +180,21 @@ def _range(frame: VideoFrame) -> ColorRange:
     return ColorRange.JPEG if full else ColorRange.MPEG
 
 
-def _display(frame: VideoFrame) -> bytes:
-    found = cast(bytes | None, frame.side_data.get("DISPLAYMATRIX"))  # a buffer of PyAV's
-    return b"" if found is None else bytes(found)
+def turn_of(frame: VideoFrame) -> Turn:
+    """Returns how a frame is turned and flipped to be shown.
 
-
-def _turn(frame: VideoFrame) -> tuple[bool, int, int]:
-    """Returns how a frame is shown: whether its axes are swapped, then its steps down and to the right, each 1 or -1.
-
-    The display matrix takes a stored place (x, y) to the shown place (ax + cy, bx + dy).
+    Its memory is freed late after that, since PyAV's side data and frame refer to each other. The display matrix takes
+    a stored place (x, y) to the shown place (ax + cy, bx + dy).
 
     Raises:
         VideoError: If it does more than turn by quarters and flip.
     """
-    if not (display := _display(frame)):
-        return False, 1, 1
+    display = cast(bytes | None, frame.side_data.get("DISPLAYMATRIX"))  # a buffer of PyAV's
+    if display is None:
+        return Turn(False, 1, 1)
     a, b, _, c, d = np.frombuffer(display, np.int32)[:5].tolist()
     if a and d and not b and not c and abs(a) == abs(d):
-        return False, 1 if d > 0 else -1, 1 if a > 0 else -1
+        return Turn(False, 1 if d > 0 else -1, 1 if a > 0 else -1)
     if b and c and not a and not d and abs(b) == abs(c):
-        return True, 1 if b > 0 else -1, 1 if c > 0 else -1
+        return Turn(True, 1 if b > 0 else -1, 1 if c > 0 else -1)
     raise VideoError("its display matrix does more than turn it by quarters and flip it: encode it upright")

@@ -19,13 +19,14 @@ from av.stream import Disposition, Stream
 from av.video.frame import VideoFrame
 
 from metric_robustness.pipeline.data.videos.colours import (
+    Turn,
     VideoError,
     colours_of,
     kind_of,
     require_known,
     require_like_srgb,
     to_rgb,
-    upright_size,
+    turn_of,
 )
 from metric_robustness.pipeline.data.videos.whole import Packets, cut_short
 
@@ -33,7 +34,9 @@ Pixels = npt.NDArray[np.uint8]  # (H, W, 3)
 
 # By content, too, FFmpeg opens nothing else: a playlist or a script that is named like a video reads other files.
 DEMUXERS = ("mov", "matroska", "avi", "yuv4mpegpipe", "mpegts", "mpeg", "mpegvideo", "ogg", "flv", "asf", "mxf")
-STRICT = {"err_detect": "explode"}  # without it, decoders conceal damage, and differ in how by their number of threads
+STRICT = {
+    "err_detect": "crccheck+explode"
+}  # without it, decoders conceal damage, and differ in how by their number of threads
 
 
 class Video(NamedTuple):
@@ -52,14 +55,15 @@ def examine(path: Path, threads: int = 0) -> Video:
         threads: How many decode; 0 stands for as many as the machine has. Nothing depends on it.
 
     Raises:
-        VideoError: If it holds no frame, is truncated or damaged, changes its size, or has frames of an unknown kind.
+        VideoError: If it holds no frame, is truncated or damaged, changes its size or turn, or has frames of an unknown
+            kind.
         FileNotFoundError: If it is not there.
     """
     if path.exists() and not path.is_file():
         raise VideoError("is no regular file")  # a pipe would be waited for
     if lacks := cut_short(path):
         raise VideoError(f"is truncated: {lacks}")
-    kinds, sizes, count, damaged = set(), set(), 0, False
+    kinds, turns, count, damaged = set(), set(), 0, False
     with _opened(path, threads) as (container, stream):
         require_like_srgb(colours_of(stream.codec_context))
         packets = Packets(path, container, stream)
@@ -68,7 +72,8 @@ def examine(path: Path, threads: int = 0) -> Video:
                 if (kind := kind_of(frame)) not in kinds:
                     require_known(frame)
                     kinds.add(kind)
-                    sizes.add(upright_size(frame))
+                if not count or frame.key_frame:  # it changes nowhere else, and takes long to read
+                    turns.add(turn_of(frame))
                 damaged |= frame.is_corrupt
                 count += 1
         except av.FFmpegError:
@@ -79,9 +84,13 @@ def examine(path: Path, threads: int = 0) -> Video:
         raise VideoError(problem)
     if not count:
         raise VideoError("holds no frame")
+    if len(turns) > 1:
+        raise VideoError("changes how it is turned: cut it there")
+    sizes = {kind.size for kind in kinds}
     if len(sizes) > 1:
         raise VideoError("changes its size: " + " and ".join(f"{width}x{height}" for height, width in sorted(sizes)))
-    return Video(count, *sizes.pop())
+    height, width = sizes.pop()
+    return Video(count, width, height) if turns.pop().swapped else Video(count, height, width)
 
 
 class Reel:
@@ -92,6 +101,7 @@ class Reel:
         self.lock = Lock()
         self.frames: Iterator[VideoFrame] = iter(())
         self.passed = 0  # frames
+        self.turn: Turn | None = None  # of all frames
 
     def read(self, number: int) -> Pixels:
         """Returns a frame as 8-bit RGB; frames in order cost one pass over the file and the memory of one frame.
@@ -104,8 +114,9 @@ class Reel:
                 self.frames, self.passed = _decoded(self.path, self.threads), 0
             for frame in self.frames:
                 self.passed += 1
+                self.turn = self.turn or turn_of(frame)
                 if self.passed > number:
-                    return to_rgb(frame)
+                    return to_rgb(frame, self.turn)
         raise VideoError(f"ends before frame {number}")
 
 

@@ -15,10 +15,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from fractions import Fraction
+from itertools import pairwise
 from mmap import ACCESS_READ, mmap
 from pathlib import Path
 
 import av
+
+from metric_robustness.pipeline.data.videos.checksums import damaged_ffv1
 
 END_OF_STREAM = 4  # among the flags of an Ogg page
 TRANSPORT_PACKET = 188
@@ -149,9 +152,12 @@ class Packets:
     def __init__(self, path: Path, container: av.container.InputContainer, stream: av.VideoStream) -> None:
         self.path, self.container, self.stream, self.index = path, container, stream, stream.index
         self.pictures = 0
-        self.incomplete = False
+        self.incomplete = self.damaged = False
+        self.has_checksums = stream.codec_context.name == "ffv1" and bool(stream.codec_context.extradata)
         self.end = 0  # in bytes, of the last packet
         self.until: dict[int, int] = {}  # by stream, in units of its time base
+        self.shown: set[int] = set()  # when the video's pictures are shown
+        self.due: list[int] = []  # and when they are decoded
         self.hides = stream.codec_context.name in {"vp8", "libvpx"}  # whether some packets show no picture
 
     def add(self, packet: av.Packet[av.stream.Stream]) -> None:
@@ -162,7 +168,11 @@ class Packets:
         if index == self.index:
             self.end = self.end if packet.pos is None else packet.pos + packet.size
             self.incomplete |= packet.is_corrupt
-            self.pictures += bool(packet.size) and not packet.is_discard and self._shows_picture(packet)
+            self.damaged |= self.has_checksums and bool(packet.size) and damaged_ffv1(bytes(packet))
+            if packet.size and not packet.is_discard and self._shows_picture(packet):
+                self.pictures += 1
+                self.shown |= set() if packet.pts is None else {packet.pts}
+                self.due += [] if packet.dts is None else [packet.dts]
 
     def problem(self, frames: int, *, damaged: bool) -> str:
         """Returns why a video is not whole; empty if it is.
@@ -181,7 +191,21 @@ class Packets:
         told, got = self._told(), self._got()
         if told is not None and got is not None and told - got > self._slack():
             return f"is truncated: it ends after {float(got):.2f} s, and its header tells {float(told):.2f} s"
-        return "is damaged: not every packet gives a frame" if damaged or self.pictures > frames else ""
+        if told is None and self._lacks_picture():
+            return "is truncated: pictures lack between its last ones, which were to follow in the file"
+        return "is damaged: not every packet gives a frame" if damaged or self.damaged or self.pictures > frames else ""
+
+    def _lacks_picture(self) -> bool:
+        """Tells whether a stream ends before pictures that are shown before its last one.
+
+        Where the times of decoding have equal steps, those of showing have, too: one that none has is of a picture that
+        was cut off. Without equal steps, nobody can know.
+        """
+        steps = [later - sooner for sooner, later in pairwise(self.due)]
+        if not steps or not self.shown or min(steps) <= 0 or max(steps) - min(steps) > 1:  # times are rounded
+            return False
+        step = (self.due[-1] - self.due[0]) / len(steps)
+        return round((max(self.shown) - min(self.shown)) / step) >= len(self.shown)
 
     def _told(self) -> Fraction | None:
         """Returns when the video, or in Matroska and FLV the whole file, ends by its header, in seconds."""

@@ -209,6 +209,7 @@ class FitRun:
                 images=dataset.asked,
                 excluded=dataset.excluded | progress.excluded,
                 remarks=dataset.remarks,
+                unread=dataset.unread,
             ),
             enlarged=progress.enlarged,
             loss=progress.loss,

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from metric_robustness.pipeline.catalogue import lookup
 from metric_robustness.pipeline.cells.cell import Cell, is_universal
-from metric_robustness.pipeline.cells.fit import Fit, FitStamp, fits_of
+from metric_robustness.pipeline.cells.fit import Fit, FitStamp, fits_of, require_patterns_kept
 from metric_robustness.pipeline.cells.settings import Settings
 from metric_robustness.pipeline.engine.device import make_deterministic, open_device
 from metric_robustness.pipeline.engine.machine import Machine
@@ -49,7 +49,7 @@ def fit_patterns(
         key: What the key of one of the patterns must be; empty: anything.
 
     Raises:
-        BenchError: If a name, a setting or the device does not exist.
+        BenchError: If a name, a setting or the device does not exist, or a pattern of other images would be replaced.
         DataError: If a pattern cannot be fitted.
         TransientError: If the machine failed.
     """
@@ -74,6 +74,8 @@ def fit_patterns(
     make_deterministic()
     sync = machine.sync()
     with folder_lock(machine.out):
+        if not machine.replace:
+            require_patterns_kept(fits, machine.out)
         runner = MetricRunner(metric, machine.out, open_device(machine.device), machine.batch, sync=sync)
         for fit in fits:
             with show(fit) as on_step:

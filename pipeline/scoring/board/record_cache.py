@@ -83,7 +83,7 @@ class CachedRecords:
                 "names": self.names.setdefault(names, len(self.names)),
                 "effect": {name: getattr(scored.effect, name) for name in ("n", "scores", "intervals")},
                 "scale": asdict(scored.scale),
-                **{name: getattr(scored, name) for name in ("subset", "costs", "opinions")},
+                **{name: getattr(scored, name) for name in ("subset", "costs", "opinions", "excluded")},
             }
         return packed
 
@@ -100,7 +100,7 @@ class CachedRecords:
             pairs=pairs_by_image(*known[packed["names"]], before, after, linf),
             effect=Effect(effect["n"], effect["scores"], intervals, gains),
             scale=ScoreScale(**packed["scale"]),
-            **{name: packed[name] for name in ("subset", "costs", "opinions")},
+            **{name: packed[name] for name in ("subset", "costs", "opinions", "excluded")},
         )
 
     @classmethod

@@ -54,6 +54,7 @@ class Scored:
     subset: dict[str, float]  # scores under subset scaling
     costs: dict[str, float]  # means over the rows
     opinions: dict[str, float]  # correlations with what people think; empty where nobody rated an image
+    excluded: dict[str, str]  # image whose row cannot be used -> reason
 
 
 @dataclass(frozen=True)
@@ -235,6 +236,7 @@ def _of_rows(
         if len(rows) < (count := _count(cell, asked, first["variant"])):
             found.append(("fewer_images", f"fewer images than asked: {len(rows)} of {count}"))
         found += [("rows_missing", text) for text in _rows_missing(cell, asked, first["variant"], rows["image"])]
+    excluded = _excluded_rows(cell, first["dataset"], first["variant"])
     found += _gradient_flags(cell, first["variant"])
     found += _fit_flags(empty, rows)
     pairs = score_pairs(rows, scale)
@@ -254,6 +256,7 @@ def _of_rows(
         subset=subset,
         costs={name: float(rows[name].mean()) for name in COSTS},
         opinions=before_and_after(rows, higher_is_better=scale.higher_is_better),
+        excluded=excluded,
     )
     return replace(
         empty,
@@ -292,10 +295,14 @@ def _gradient_flags(cell: StoredCell, variant: str) -> list[tuple[str, str]]:
     ]
 
 
+def _excluded_rows(cell: StoredCell, dataset: str, variant: str) -> dict[str, str]:
+    """Returns the images whose rows cannot be used, each with the reason."""
+    return {row.image: row.reason for row in cell.excluded if (row.dataset, row.variant) == (dataset, variant)}
+
+
 def _rows_missing(cell: StoredCell, asked: DatasetFacts, variant: str, rows: Iterable[str]) -> list[str]:
     """Returns the flag that names the images without a row, if there are any."""
-    reasons = dict(asked.excluded)
-    reasons |= {row.image: row.reason for row in cell.excluded if (row.dataset, row.variant) == (asked.name, variant)}
+    reasons = asked.excluded | _excluded_rows(cell, asked.name, variant)
     there = set(rows) if reasons else set()
     gone = sorted((image, reason) for image, reason in reasons.items() if image not in there)
     if not gone:

@@ -44,12 +44,13 @@ def write_tables(folders: Sequence[Path], out: Path, ranges: Path | None = None)
         found = together(read_records(folders, read_ranges(ranges), processes))
         board = build(found, processes)
     write_atomically(out / "scores.csv", scores_csv(found))
-    if (told := excluded_csv(found)) or (out / "excluded.csv").exists():
+    cells = about_defences(folders)
+    if (told := excluded_csv(found, cells)) or (out / "excluded.csv").exists():
         write_atomically(out / "excluded.csv", told)
     write_atomically(out / "leaderboard.md", to_markdown(board))
     write_atomically(out / "leaderboard.csv", leaderboard_csv(board))
     write_atomically(out / "leaderboard.json", leaderboard_json(board))
-    lines, missing = what_defences_did(folders, ranges)
+    lines, missing = defended(cells, read_ranges(ranges)), without_bare(cells)
     if lines:
         write_atomically(out / "defences.csv", defences_csv(lines))
     if lines or missing:

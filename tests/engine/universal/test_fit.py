@@ -13,6 +13,7 @@ import pytest
 import torch
 from local_entry import local_entry
 from PIL import Image
+from quiet import Quiet
 
 from metric_robustness.metrics.base import FullReference, Images, NoReference, Scores
 from metric_robustness.pipeline.catalogue import lookup
@@ -26,6 +27,7 @@ from metric_robustness.pipeline.engine.cell import CellRun
 from metric_robustness.pipeline.engine.decide import Inputs, work_ahead
 from metric_robustness.pipeline.engine.machine import Machine
 from metric_robustness.pipeline.engine.metric.runner import MetricRunner
+from metric_robustness.pipeline.engine.run import run
 from metric_robustness.pipeline.engine.selection import Selection
 from metric_robustness.pipeline.engine.universal.fit_patterns import fit_patterns
 from metric_robustness.pipeline.engine.universal.patterns import pattern_of, patterns_of
@@ -393,3 +395,22 @@ def test_the_command_without_a_training_set_is_answered_in_one_line(laboratory):
     assert answer.returncode == 2
     assert answer.stderr.startswith("error: fit needs a training set; got none: add --train")
     assert answer.stderr.count("\n") == 1
+
+
+def test_a_pattern_of_another_training_set_of_the_same_name_is_replaced_only_when_asked(photos, tmp_path):
+    settings = replace(SMALL, variants=False, overrides=SMALL.overrides | {"crop": "32"})
+
+    def fit_again(limit: int, **where: bool) -> str:
+        asked = Selection(["small_cnn"], ["optimized_uap"], train=[str(photos)], train_limit=limit)
+        (fitted,) = fit_patterns(asked, settings, Machine(tmp_path, **where), lambda fit: nullcontext(silent))
+        return fitted.stamp.train.digest
+
+    first = fit_again(5)
+    told = r"other images that are called photos\d*, too \(5 files\): .*--replace"
+    with pytest.raises(BenchError, match=told):
+        fit_again(4)
+    asked = Selection(["small_cnn"], ["optimized_uap"], [str(photos)], train=[str(photos)], train_limit=4)
+    with pytest.raises(BenchError, match=told):
+        run(asked, settings, Machine(tmp_path, patience=None), Quiet())
+    assert fit_again(5) == first
+    assert fit_again(4, replace=True) != first

@@ -94,6 +94,13 @@ def depths() -> Iterator[Case]:
     right = np.round(odd / 1000 * 255).astype(np.uint8)
     data = lambda: b"P6 17 12 1000\n" + odd.astype(">u2").tobytes()  # noqa: E731
     yield Case("PPM", "RGB of a largest value of its own", "", "odd.ppm", data, right, scaled)
+    why = "it is damaged: it holds the colour 6 of a palette of 6"
+    yield Case("PNG", "palette", "a colour that it lacks", "few.png", lambda: png(GREY % 7, 8, b"", bytes(18)), why)
+    for kind, top, samples in (("P5", 100, b"\x64\x65"), ("P6", 1000, b"\x03\xe9")):
+        size = 12 * 17 * {"P5": 1, "P6": 6}[kind]
+        data = lambda k=kind, t=top, s=samples, n=size: f"{k} 17 12 {t}\n".encode() + s.rjust(n, b"\0")  # noqa: E731
+        why = f"it is damaged: it holds the value {top + 1}, and its header says {top} at most"
+        yield Case("PPM", f"a sample of {top + 1}", f"largest value {top}", f"over{top}.ppm", data, why)
     data = lambda: jpeg2000(WIDE[..., 0], "gray16le")  # noqa: E731
     yield Case("JPEG2000", "16-bit grey", "", "wide.jp2", data, three(eight(WIDE[..., 0])), told)
     why = "its samples have 16 bits in JPEG 2000: save it as PNG"

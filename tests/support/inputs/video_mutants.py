@@ -11,7 +11,7 @@ import numpy as np
 from video_clips import write
 from video_kinds import CONTAINERS
 
-from metric_robustness.pipeline.data.videos.colours import VideoError, to_rgb
+from metric_robustness.pipeline.data.videos.colours import VideoError, to_rgb, turn_of
 from metric_robustness.pipeline.data.videos.video import Reel, examine
 
 ROUNDS = 5  # mutants of each container
@@ -66,7 +66,7 @@ def verdict(path: Path) -> str:
         count = -1
         for count, frame in enumerate(container.decode(stream)):
             if count < COMPARED:
-                right = to_rgb(frame)
+                right = to_rgb(frame, turn_of(frame))
                 assert all(np.array_equal(reel.read(count), right) for reel in reels), f"{path.name}: {count} differs"
     assert found[0] == count + 1, f"{path.name}: {found[0]} of {count + 1} frames"
     return "read"
