@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from metric_robustness.pipeline.errors import BenchError
 from metric_robustness.pipeline.scoring.plots.board_panels import caption, estimate, sections_of
-from metric_robustness.pipeline.scoring.plots.panels import folded, small_multiples
+from metric_robustness.pipeline.scoring.plots.layout.panels import folded, small_multiples
 from metric_robustness.pipeline.scoring.plots.style import COLOURS, MARKS
 from metric_robustness.pipeline.scoring.scores.curve import SHARE
 from metric_robustness.pipeline.scoring.tables.board_file import Facts, read_board
@@ -31,9 +31,7 @@ def draw(names: Sequence[str], folder: Path, width: float) -> Figure:
     curved = [(section, [each for each in own if each["curve"]]) for section, own in sections_of(board, names)]
     curved = [(section, own) for section, own in curved if own]
     if not curved:
-        raise BenchError(
-            "there must be a security curve to draw; got none: run with --budgets 1,2,4,8"
-        )
+        raise BenchError("there must be a security curve to draw; got none: run with --budgets 1,2,4,8")
     figure, panels = small_multiples([HEIGHT] * len(curved), width, LEAST, AROUND)
     for axes, (section, own) in zip(panels, curved, strict=True):
         axes.axhline(SHARE, color="0.6", linewidth=0.7, linestyle=":", marker="", zorder=0)

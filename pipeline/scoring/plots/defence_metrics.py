@@ -8,7 +8,7 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from metric_robustness.pipeline.scoring.plots.defence_panels import PANEL, SETTINGS, beside_none, best_first, lines_of
-from metric_robustness.pipeline.scoring.plots.heat import from_zero, heat_maps
+from metric_robustness.pipeline.scoring.plots.layout.heat import from_zero, heat_maps
 
 
 def draw(names: Sequence[str], folder: Path, width: float) -> Figure:

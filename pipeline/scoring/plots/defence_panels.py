@@ -14,7 +14,7 @@ from matplotlib.artist import Artist
 from matplotlib.figure import Figure
 
 from metric_robustness.pipeline.errors import BenchError, suggestion
-from metric_robustness.pipeline.scoring.plots.panels import (
+from metric_robustness.pipeline.scoring.plots.layout.panels import (
     folded,
     legend_below,
     share_axes,

@@ -12,8 +12,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from metric_robustness.pipeline.scoring.plots.defence_panels import SETTINGS, lines_of
-from metric_robustness.pipeline.scoring.plots.labels import write_names
-from metric_robustness.pipeline.scoring.plots.panels import folded, legend_below, small_multiples
+from metric_robustness.pipeline.scoring.plots.layout.labels import write_names
+from metric_robustness.pipeline.scoring.plots.layout.panels import folded, legend_below, small_multiples
 from metric_robustness.pipeline.scoring.plots.style import COLOURS
 
 LEAST = 3.0  # inches of a panel's width

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from metric_robustness.pipeline.errors import BenchError
 from metric_robustness.pipeline.scoring.plots.defence_panels import PANEL, lines_of, maps
-from metric_robustness.pipeline.scoring.plots.heat import from_zero, heat_maps
+from metric_robustness.pipeline.scoring.plots.layout.heat import from_zero, heat_maps
 
 
 def draw(names: Sequence[str], folder: Path, width: float) -> Figure:

@@ -15,14 +15,14 @@ from matplotlib.ticker import MaxNLocator
 
 from metric_robustness.pipeline.errors import BenchError
 from metric_robustness.pipeline.scoring.plots.board_panels import sections_of
-from metric_robustness.pipeline.scoring.plots.panels import (
+from metric_robustness.pipeline.scoring.plots.layout.panels import (
     folded,
     legend_below,
     share_axes,
     side_by_side,
     small_multiples,
 )
-from metric_robustness.pipeline.scoring.plots.signed import gain_axis
+from metric_robustness.pipeline.scoring.plots.layout.signed import gain_axis
 from metric_robustness.pipeline.scoring.plots.style import look
 from metric_robustness.pipeline.scoring.tables.board_file import read_board
 

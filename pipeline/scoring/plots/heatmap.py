@@ -10,8 +10,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from metric_robustness.pipeline.scoring.plots.board_panels import caption, estimate, sections_of
-from metric_robustness.pipeline.scoring.plots.heat import heat_maps
-from metric_robustness.pipeline.scoring.plots.signed import around_zero
+from metric_robustness.pipeline.scoring.plots.layout.heat import heat_maps
+from metric_robustness.pipeline.scoring.plots.layout.signed import around_zero
 from metric_robustness.pipeline.scoring.tables.board_file import read_board
 
 

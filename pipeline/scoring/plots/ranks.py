@@ -11,7 +11,7 @@ from matplotlib.ticker import MaxNLocator
 
 from metric_robustness.pipeline.errors import BenchError
 from metric_robustness.pipeline.scoring.plots.board_panels import caption, sections_of
-from metric_robustness.pipeline.scoring.plots.panels import LINE, folded, inches, side_by_side, small_multiples
+from metric_robustness.pipeline.scoring.plots.layout.panels import LINE, folded, inches, side_by_side, small_multiples
 from metric_robustness.pipeline.scoring.plots.style import COLOURS
 from metric_robustness.pipeline.scoring.tables.board_file import read_board
 

@@ -11,9 +11,9 @@ from matplotlib.figure import Figure
 
 from metric_robustness.pipeline.errors import BenchError
 from metric_robustness.pipeline.scoring.plots.board_panels import caption, estimate, require
-from metric_robustness.pipeline.scoring.plots.labels import write_names
-from metric_robustness.pipeline.scoring.plots.panels import folded, small_multiples
-from metric_robustness.pipeline.scoring.plots.signed import gain_axis
+from metric_robustness.pipeline.scoring.plots.layout.labels import write_names
+from metric_robustness.pipeline.scoring.plots.layout.panels import folded, small_multiples
+from metric_robustness.pipeline.scoring.plots.layout.signed import gain_axis
 from metric_robustness.pipeline.scoring.tables.board_file import Facts, read_board
 
 LEAST = 3.0  # inches of a panel's width

@@ -13,8 +13,8 @@ from matplotlib.figure import Figure
 
 from metric_robustness.pipeline.errors import BenchError, suggestion
 from metric_robustness.pipeline.files import write_atomically
-from metric_robustness.pipeline.scoring.plots.crowding import crowded
 from metric_robustness.pipeline.scoring.plots.found import KINDS, Kind, module_of
+from metric_robustness.pipeline.scoring.plots.layout.crowding import crowded
 from metric_robustness.pipeline.scoring.plots.style import STYLE, UNDATED
 from metric_robustness.pipeline.scoring.plots.widths import PAGE_HEIGHT, WIDTHS, Width
 

@@ -14,10 +14,10 @@ from matplotlib.text import Text
 from run_folder import RunFolder, row
 
 from metric_robustness.pipeline.places import CODE
-from metric_robustness.pipeline.scoring.plots.crowding import crowded
 from metric_robustness.pipeline.scoring.plots.found import KINDS
-from metric_robustness.pipeline.scoring.plots.labels import write_names
-from metric_robustness.pipeline.scoring.plots.signed import number, signed_ticks
+from metric_robustness.pipeline.scoring.plots.layout.crowding import crowded
+from metric_robustness.pipeline.scoring.plots.layout.labels import write_names
+from metric_robustness.pipeline.scoring.plots.layout.signed import number, signed_ticks
 from metric_robustness.pipeline.scoring.plots.style import POINTS, STYLE, look
 from metric_robustness.pipeline.scoring.plots.widths import PAGE_HEIGHT, WIDTHS
 from metric_robustness.pipeline.scoring.plots.write import write_plot

@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.path import Path
 from matplotlib.transforms import Bbox
 
-from metric_robustness.pipeline.scoring.plots.panels import INCH, LINE, inches
+from metric_robustness.pipeline.scoring.plots.layout.panels import INCH, LINE, inches
 
 AWAY = (
     4.0,

@@ -11,8 +11,15 @@ from matplotlib.axes import Axes
 from matplotlib.colors import AsinhNorm, Normalize, to_rgb
 from matplotlib.figure import Figure
 
-from metric_robustness.pipeline.scoring.plots.panels import INCH, LINE, folded, inches, side_by_side, small_multiples
-from metric_robustness.pipeline.scoring.plots.signed import number, signed_ticks
+from metric_robustness.pipeline.scoring.plots.layout.panels import (
+    INCH,
+    LINE,
+    folded,
+    inches,
+    side_by_side,
+    small_multiples,
+)
+from metric_robustness.pipeline.scoring.plots.layout.signed import number, signed_ticks
 from metric_robustness.pipeline.scoring.plots.style import ABSENT, SHADES, SIGNED_SHADES
 
 ROOM = 4.0  # points of a cell that its number leaves free
