@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from metric_robustness.pipeline.cli.completion import any_names
 from metric_robustness.pipeline.cli.options import RESULTS, Json, register
 from metric_robustness.pipeline.errors import BenchError
 from metric_robustness.pipeline.scoring.plots.found import Kind
@@ -34,7 +35,8 @@ def add_to(app: typer.Typer) -> None:
 
 def show(
     names: Annotated[
-        list[str] | None, typer.Argument(help="A metric, an attack, or two metrics to compare; a folder.")
+        list[str] | None,
+        typer.Argument(help="A metric, an attack, or two metrics to compare; a folder.", autocompletion=any_names),
     ] = None,
     budget: Annotated[
         int | None, typer.Option(help="Rank by the worst case within this many 255ths, instead of 10.")
@@ -66,7 +68,10 @@ def show(
 def plot(
     kind: Annotated[Kind, typer.Argument(help="What to draw.")],
     out_file: Annotated[Path, typer.Option("--out", help="A .pdf, .svg or .png.")],
-    names: Annotated[list[str] | None, typer.Argument(help="Metrics; of a scatter, two attacks; a folder.")] = None,
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(help="Metrics; of a scatter, two attacks; a folder.", autocompletion=any_names),
+    ] = None,
     folder: From = None,
     width: Annotated[
         Width, typer.Option(help="As wide as a column or a page of a paper: 3.25 or 6.875 in; text has 8 points.")
