@@ -34,6 +34,9 @@ docs: $(READY)
 docs/commands.md: $(READY) $(shell find pipeline/cli -name '*.py')
 	$(BIN)/typer metric_robustness.pipeline.__main__ utils docs --name 'python -m pipeline' --title Commands --output $@
 
+docs/heatmap.svg: $(READY) results/leaderboard.json
+	$(BIN)/python -m pipeline plot heatmap --from results --out $@
+
 docs/library.ipynb: $(READY)
 	PYTHONPATH=. $(BIN)/python tests/support/notebook.py $@
 

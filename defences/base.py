@@ -123,6 +123,15 @@ class RobustTraining(Defence):
         """Returns the images unchanged."""
         return images
 
+    def fitted(self, rate: Callable[[Images], Qualities], images: Images) -> RobustTraining:
+        """Returns the training with what it measures of a metric before the first step; by default nothing.
+
+        Args:
+            rate: The metric, not yet trained, as `loss` gets it.
+            images: Some that it will be trained on, (N, 3, H, W) in [0, 1].
+        """
+        return self
+
     @abstractmethod
     def loss(
         self,

@@ -11,6 +11,7 @@ from rich.table import Table
 from metric_robustness.pipeline import places
 from metric_robustness.pipeline.catalogue import lookup
 from metric_robustness.pipeline.catalogue.syntax import FOLDERS
+from metric_robustness.pipeline.cli.completion import any_names
 from metric_robustness.pipeline.cli.options import OWN, RESULTS, Json, register
 from metric_robustness.pipeline.errors import BenchError, Exit
 from metric_robustness.pipeline.terminal import answers, counted, err, folding, out, plain
@@ -70,7 +71,7 @@ def new(
 
 def check(
     names: Annotated[
-        list[str] | None, typer.Argument(help="Metrics, attacks or defences.", autocompletion=_names)
+        list[str] | None, typer.Argument(help="Metrics, attacks or defences.", autocompletion=any_names)
     ] = None,
     since: Annotated[str, typer.Option(help="Instead of names: all that changed since this commit.")] = "",
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
@@ -112,11 +113,6 @@ def check(
             out.print(f"1. in {entry.file}: {failures[0]}\n2. {then}{again}", markup=False)
     if broken:
         raise typer.Exit(Exit.FAILED)
-
-
-def _names(incomplete: str) -> list[str]:
-    """Returns the names of entries that begin so, for the shell."""
-    return [name for folder in FOLDERS for name in lookup.entries(folder) if name.startswith(incomplete)]
 
 
 def _count(rows: int, folder: str) -> str:

@@ -11,6 +11,7 @@ import typer
 from metric_robustness.pipeline import config
 from metric_robustness.pipeline.catalogue import lookup
 from metric_robustness.pipeline.cells.settings import parse_budgets, parse_overrides, settings_of
+from metric_robustness.pipeline.cli import completion
 from metric_robustness.pipeline.cli.options import RESULTS, register
 from metric_robustness.pipeline.errors import BenchError, Exit
 from metric_robustness.pipeline.library.progress import RunProgress
@@ -24,8 +25,14 @@ def add_to(app: typer.Typer) -> None:
 
 def run(
     out_folder: Annotated[Path, typer.Option("--out", help="Where the rows and tables go; run again to continue.")],
-    metrics: Annotated[str, typer.Option(help="Names with commas, or all; default: the preset's.")] = "",
-    attacks: Annotated[str, typer.Option(help="Names with commas, or all; default: the preset's.")] = "",
+    metrics: Annotated[
+        str,
+        typer.Option(help="Names with commas, or all; default: the preset's.", autocompletion=completion.metrics),
+    ] = "",
+    attacks: Annotated[
+        str,
+        typer.Option(help="Names with commas, or all; default: the preset's.", autocompletion=completion.attacks),
+    ] = "",
     defences: Annotated[
         str,
         typer.Option(help="Defences, or DEFENCE-PRESET, with commas, or all: judge the attacked images behind each."),

@@ -9,9 +9,11 @@ from typing import Annotated, Literal
 
 import typer
 
+from metric_robustness.pipeline.cli.completion import any_names
 from metric_robustness.pipeline.cli.options import RESULTS, Json, register
 from metric_robustness.pipeline.errors import BenchError
 from metric_robustness.pipeline.scoring.plots.found import Kind
+from metric_robustness.pipeline.scoring.plots.widths import Width
 from metric_robustness.pipeline.terminal import answers, err, out
 
 From = Annotated[
@@ -28,12 +30,13 @@ def add_to(app: typer.Typer) -> None:
     register(app, RESULTS, score, "score build/demo --json")
     register(app, RESULTS, report, "report build/demo --out build/site")
     register(app, RESULTS, show, "show niqe ssim")
-    register(app, RESULTS, plot, "plot heatmap --out heatmap.pdf")
+    register(app, RESULTS, plot, "plot heatmap --width column --out heatmap.pdf")
 
 
 def show(
     names: Annotated[
-        list[str] | None, typer.Argument(help="A metric, an attack, or two metrics to compare; a folder.")
+        list[str] | None,
+        typer.Argument(help="A metric, an attack, or two metrics to compare; a folder.", autocompletion=any_names),
     ] = None,
     budget: Annotated[
         int | None, typer.Option(help="Rank by the worst case within this many 255ths, instead of 10.")
@@ -65,15 +68,24 @@ def show(
 def plot(
     kind: Annotated[Kind, typer.Argument(help="What to draw.")],
     out_file: Annotated[Path, typer.Option("--out", help="A .pdf, .svg or .png.")],
-    names: Annotated[list[str] | None, typer.Argument(help="Metrics; of a scatter, two attacks; a folder.")] = None,
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(help="Metrics; of a scatter, two attacks; a folder.", autocompletion=any_names),
+    ] = None,
     folder: From = None,
+    width: Annotated[
+        Width, typer.Option(help="As wide as a column or a page of a paper: 3.25 or 6.875 in; text has 8 points.")
+    ] = "page",
 ) -> None:
     """Draws tables for a paper: vectors, embedded fonts, colours that the colour-blind can distinguish."""
     from metric_robustness.pipeline.scoring.plots.write import write_plot
 
     names, source = _apart(names or [], folder)
-    write_plot(kind, names, source, out_file)
-    err.print(f"wrote {out_file} from {source}", markup=False, soft_wrap=True)
+    drawn = write_plot(kind, names, source, out_file, width)
+    for note in drawn.notes:
+        err.print(f"note: {note}", markup=False, soft_wrap=True)
+    size = f"{drawn.width:g} x {drawn.height:.2f} in"
+    err.print(f"wrote {out_file}, {size}, from {source}", markup=False, soft_wrap=True)
 
 
 def score(

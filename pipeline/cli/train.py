@@ -58,6 +58,7 @@ def train(
         int | None,
         typer.Option(min=64, help="Side of the crops, and of what a step sees of them; default: the recipe's."),
     ] = None,
+    rate: Annotated[float | None, typer.Option(min=0, help="Of learning; default: the recipe's.")] = None,
     attacked: Annotated[
         list[Path] | None,
         typer.Option("--attacked", help="For fcn: a folder of attacked photographs, as run --save-images writes them."),
@@ -68,12 +69,13 @@ def train(
         list[str] | None,
         typer.Option("--set", help="For METRIC+TRAINING: a setting of the training, such as strength=1e-5."),
     ] = None,
+    device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
 ) -> None:
     """Trains one of our metrics or defences on photographs. Continues if stopped."""
     recipe = replace(find_recipe(name), seed=seed)
     if samples:
         recipe = replace(recipe, samples=samples, validation=max(samples // 6, 2))
-    recipe = replace(recipe, epochs=epochs or recipe.epochs)
+    recipe = replace(recipe, epochs=epochs or recipe.epochs, rate=rate or recipe.rate)
     if crop:
         recipe = replace(recipe, crop=crop, window=crop)
     if settings:
@@ -88,7 +90,7 @@ def train(
     starter()
     if attacks:
         attacked = [*(attacked or []), attack_photographs(images, attacks.split(","), metrics.split(","), work)]
-    last = call(f"the training of {name}", _train_with_bar, recipe, images, out_file, work, attacked)
+    last = call(f"the training of {name}", _train_with_bar, recipe, images, out_file, work, attacked, device)
     out.print(f"{last.summary} on photographs held out", markup=False, soft_wrap=True)
     out.print(f"weights are in {out_file}", markup=False, soft_wrap=True)
 
@@ -110,6 +112,9 @@ def tradeoff(
     ] = Path("build/train"),
     samples: Annotated[int | None, typer.Option(min=2, help="Crops to train on; default: the recipe's.")] = None,
     epochs: Annotated[int | None, typer.Option(min=1, help="Passes over them; default: the recipe's.")] = None,
+    crop: Annotated[int | None, typer.Option(min=64, help="Side of the crops; default: the recipe's.")] = None,
+    rate: Annotated[float | None, typer.Option(min=0, help="Of learning; default: the recipe's.")] = None,
+    device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
 ) -> None:
     """Trains a metric at several strengths of a robust training, and shows what that costs. Continues if stopped."""
     if out_file.suffix != ".csv":
@@ -118,34 +123,35 @@ def tradeoff(
     from metric_robustness.pipeline.train.tradeoff import parse
     from metric_robustness.pipeline.train.tradeoff_report import write
 
-    change = {name: value for name, value in {"samples": samples, "epochs": epochs}.items() if value}
+    wanted = {"samples": samples, "epochs": epochs, "crop": crop, "window": crop, "rate": rate}
+    change = {name: value for name, value in wanted.items() if value}
     if samples:
         change["validation"] = max(samples // 6, 2)
-    points = call("a training", _trade_off_with_bar, parse(trainings), seeds, images, work, change)
+    points = call("a training", _trade_off_with_bar, parse(trainings), seeds, images, work, change, device)
     write(points, out_file)
     out.print(f"wrote {out_file} and {out_file.with_suffix('.svg')}", markup=False, soft_wrap=True)
 
 
 def _train_with_bar(
-    recipe: Recipe, images: list[str], out_file: Path, work: Path, attacked: list[Path] | None
+    recipe: Recipe, images: list[str], out_file: Path, work: Path, attacked: list[Path] | None, device: str
 ) -> Epoch:
     """Trains in a process of its own, since the code of entries runs in it."""
     from metric_robustness.pipeline.cli.progress import TrainingBar
     from metric_robustness.pipeline.train.run import train_network
 
     with TrainingBar() as bar:
-        return train_network(recipe, images, out_file, work, attacked, listener=bar)
+        return train_network(recipe, images, out_file, work, attacked, device=device, listener=bar)
 
 
 def _trade_off_with_bar(
-    trainings: dict[str, list[str]], seeds: int, images: list[str], work: Path, change: dict[str, int]
+    trainings: dict[str, list[str]], seeds: int, images: list[str], work: Path, change: dict[str, float], device: str
 ) -> list[TradeoffPoint]:
     """Trains at several strengths in a process of its own, since the code of entries runs in it."""
     from metric_robustness.pipeline.cli.progress import TrainingBar
     from metric_robustness.pipeline.train.tradeoff import trade_off
 
     with TrainingBar() as bar:
-        return trade_off(trainings, seeds, images, work, change, listener=bar)
+        return trade_off(trainings, seeds, images, work, change, device=device, listener=bar)
 
 
 def default_out(name: str) -> Path:

@@ -31,8 +31,8 @@ FOLDER = "public"  # of the artifacts
 SUMS = "SHA256SUMS"
 ROWS = "rows.zip"
 TABLES = (
-    *("leaderboard.md", "leaderboard.csv", "leaderboard.json", "scores.csv"),
-    *("cells.csv", "ranges.csv", "excluded.csv"),
+    *("leaderboard.md", "leaderboard.csv", "leaderboard.json", "leaderboard.parquet", "scores.csv", "scores.parquet"),
+    *("defences.md", "defences.csv", "defences.parquet", "cells.csv", "ranges.csv", "excluded.csv"),
 )
 TOKENS = ("GITLAB_TOKEN", "CI_JOB_TOKEN")  # the first that is set is used
 LINE = re.compile(r"([0-9a-f]{64}) [ *](\S+)")

@@ -19,6 +19,7 @@ from metric_robustness.pipeline.library.example import Example
 from metric_robustness.pipeline.scoring.board.flags import EXPLANATIONS, Flag
 from metric_robustness.pipeline.scoring.plots import curve
 from metric_robustness.pipeline.scoring.plots.style import STYLE, UNDATED
+from metric_robustness.pipeline.scoring.plots.widths import WIDTHS
 
 SIDE = 192  # pixels of the square in an image's middle that is shown; scaling down would hide small changes
 AMPLIFIED = 10  # times that a difference is enlarged
@@ -60,10 +61,10 @@ def _curve(names: Sequence[str], folder: Path) -> str:
     packed = io.BytesIO()
     with mpl.rc_context(STYLE):
         try:
-            figure = curve.draw(names, folder)
+            figure = curve.draw(names, folder, WIDTHS["page"])
         except BenchError:
             return ""
-        figure.savefig(packed, format="png", metadata=UNDATED[".png"], bbox_inches="tight", dpi=90)
+        figure.savefig(packed, format="png", metadata=UNDATED[".png"], dpi=90)
     return f"<p>{_picture(packed.getvalue(), 'security curve')}</p>"
 
 

@@ -12,9 +12,12 @@ from metric_robustness.pipeline.cells.stamp import Stamp
 FILES = {
     "leaderboard.csv": "the leaderboard, for spreadsheets",
     "leaderboard.json": "the leaderboard, for programs: every score of every column, with its interval",
+    "leaderboard.parquet": "leaderboard.csv as Parquet, with types",
     "leaderboard.md": "the leaderboard, to read",
     "scores.csv": "every score of every cell, with intervals",
+    "scores.parquet": "scores.csv as Parquet, with types",
     "defences.csv": "every defence under every attack",
+    "defences.parquet": "defences.csv as Parquet, with types",
     "excluded.csv": "every image that gave no row, with the reason",
     "ranges.csv": "measured range of every metric",
     "cells.csv": "how every cell ended, and what it took",

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from metric_robustness.metrics.base import Images
+from metric_robustness.pipeline.engine.device import open_device
 from metric_robustness.pipeline.errors import DataError
 from metric_robustness.pipeline.files import digest, read_sealed, write_sealed
 from metric_robustness.pipeline.train.recipes import Recipe
@@ -45,12 +46,21 @@ class Training:
         recipe: How to train it.
         samples: What to train on.
         validation: What to measure after each epoch.
+        device: cpu or cuda; samples stay in the computer's memory.
+
+    Raises:
+        BenchError: If the machine has no such device.
     """
 
-    def __init__(self, network: nn.Module, recipe: Recipe, samples: Samples, validation: Samples) -> None:
-        self.network, self.recipe, self.samples, self.validation = network, recipe, samples, validation
+    def __init__(
+        self, network: nn.Module, recipe: Recipe, samples: Samples, validation: Samples, device: str = "cpu"
+    ) -> None:
+        self.device = open_device(device)
+        self.network, self.recipe, self.samples, self.validation = network.to(self.device), recipe, samples, validation
         self.averaged = averaging(network, recipe.average) if recipe.average else None
         self.task = find_task(recipe)
+        begin = getattr(self.task, "begin", None)
+        self.measured: str = begin(self.network, samples) if begin else ""  # of the network before it is trained
         self.optimizer = torch.optim.AdamW(network.parameters(), lr=recipe.rate, weight_decay=recipe.decay)
         self.batches = max(len(samples.labels) // recipe.batch, 1)
         self.epochs: list[Epoch] = []
@@ -86,7 +96,8 @@ class Training:
                 raise DataError(f"the loss must be finite; got {loss} in epoch {len(self.epochs) + 1}: lower the rate")
             self.result.eval()
             with torch.no_grad():
-                figures = self.task.figures(self.result, self.validation, self.recipe.batch)
+                validation = Samples(*(part.to(self.device) for part in self.validation))
+                figures = self.task.figures(self.result, validation, self.recipe.batch)
             self.epochs.append(Epoch(loss, figures))
             if self.recipe.best and figures[self.recipe.best] == max(self.course(self.recipe.best)):
                 self.best_weights = {name: value.clone() for name, value in self.result.state_dict().items()}
@@ -137,7 +148,7 @@ class Training:
         for group in self.optimizer.param_groups:
             group["lr"] = self.recipe.rate * share
         self.optimizer.zero_grad()
-        loss = self.task.loss(self.network, images, labels, generator)
+        loss = self.task.loss(self.network, images.to(self.device), labels.to(self.device), generator)
         torch.autograd.backward(loss)
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), LARGEST_STEP)
         self.optimizer.step()
@@ -159,7 +170,7 @@ class Training:
         facts = [repr(asdict(self.recipe)), repr(self.network), *(digest(path.read_bytes()) for path in code)]
         facts.append(json.dumps(self.task.origin(), sort_keys=True))
         tensors = [*self.samples, *self.validation, *self.network.state_dict().values()]
-        return digest("\n".join([*facts, *(digest(tensor.numpy().tobytes()) for tensor in tensors)]).encode())
+        return digest("\n".join([*facts, *(digest(tensor.cpu().numpy().tobytes()) for tensor in tensors)]).encode())
 
     def _write_checkpoint(self, checkpoint: Path) -> None:
         buffer = io.BytesIO()

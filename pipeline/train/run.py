@@ -40,6 +40,7 @@ def train_network(
     work: Path,
     attacked: list[Path] | None = None,
     *,
+    device: str = "cpu",
     listener: TrainingListener | None = None,
 ) -> Epoch:
     """Trains a network and writes its weights, and beside them how they were made.
@@ -50,13 +51,14 @@ def train_network(
         out_file: Where the weights go; the description has the same name and ends in .json.
         work: Samples and checkpoints are kept there, so that the same call continues after a stop.
         attacked: Folders of attacked photographs, for the task that restores them.
+        device: cpu or cuda.
         listener: Follows the training.
 
     Returns:
         The loss and the figures of the last epoch.
 
     Raises:
-        BenchError: If a source does not exist or a folder cannot be written to.
+        BenchError: If a source or the device does not exist, or a folder cannot be written to.
         TransientError: If another training uses the work folder.
         DataError: If there are too few photographs, or the network cannot be trained, or not on these.
     """
@@ -73,7 +75,9 @@ def train_network(
             photographs = with_attacked(photographs, attacked)
         listener.begin("making samples", recipe.samples + recipe.validation)
         samples, validation = find_task(recipe).samples(photographs, recipe, work, listener.advance)
-        training = Training(start(recipe), recipe, samples, validation)
+        training = Training(start(recipe), recipe, samples, validation, device)
+        if training.measured:
+            listener.say(f"settings, and what was measured before the first step: {training.measured}")
         listener.begin(f"training {recipe.network}", recipe.epochs)
 
         def on_epoch(epoch: Epoch) -> None:
@@ -81,7 +85,7 @@ def train_network(
             listener.advance()
 
         training.run(own / "checkpoint.pt", on_epoch)
-    state = {name: value.contiguous() for name, value in training.weights.items()}
+    state = {name: value.contiguous().cpu() for name, value in training.weights.items()}
     weights = save(state)
     write_atomically(out_file, weights)
     made = _description(training, photographs) | {
@@ -127,6 +131,7 @@ def _description(training: Training, photographs: Photographs) -> dict[str, obje
             for epoch in training.epochs
         ],
         "threads": torch.get_num_threads(),
+        "device": training.device.type,
         "versions": versions(),
         "commit": commit(),
     }

@@ -37,6 +37,9 @@ class TrainingTask(Protocol):
     def figures(self, network: nn.Module, validation: Samples, batch: int) -> dict[str, float]:
         """Returns measures of the network, which is in evaluation mode, by their names."""
 
+    # A task may also have `begin(network, samples) -> str`, which is called before the first step, measures the network
+    # and returns a line for the user.
+
     def origin(self) -> dict[str, object]:
         """Returns how labels were made, for the file beside the weights."""
 

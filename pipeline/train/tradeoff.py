@@ -15,13 +15,14 @@ from metric_robustness.attacks.base import Attack
 from metric_robustness.metrics.base import Images, Metric
 from metric_robustness.pipeline.catalogue.lookup import find
 from metric_robustness.pipeline.data.images import to_tensor
+from metric_robustness.pipeline.engine.device import open_device
 from metric_robustness.pipeline.engine.metric.objective import ImageNoise, MetricObjective
 from metric_robustness.pipeline.errors import BenchError
 from metric_robustness.pipeline.files import folder_lock, read_sealed, write_sealed
 from metric_robustness.pipeline.train.loop import Epoch, Training
 from metric_robustness.pipeline.train.photographs import Photographs, gather
 from metric_robustness.pipeline.train.progress import Silent, TrainingListener
-from metric_robustness.pipeline.train.recipes import Recipe, find_recipe
+from metric_robustness.pipeline.train.recipes import find_recipe
 from metric_robustness.pipeline.train.run import start
 from metric_robustness.pipeline.train.samples import Samples
 from metric_robustness.pipeline.train.task import find_task
@@ -54,6 +55,7 @@ def trade_off(
     work: Path,
     change: dict[str, Any] | None = None,
     *,
+    device: str = "cpu",
     listener: TrainingListener | None = None,
 ) -> list[TradeoffPoint]:
     """Returns a point per training, strength and seed; takes points that the work folder already holds.
@@ -64,6 +66,7 @@ def trade_off(
         sources: Folders, files or data sets of photographs.
         work: Where samples, checkpoints and points are kept.
         change: Fields of the recipe that differ.
+        device: cpu or cuda.
         listener: Follows the trainings.
 
     Raises:
@@ -79,6 +82,7 @@ def trade_off(
     ]
     for recipe in recipes:
         find_task(recipe)  # raises for a wrong setting now, not after minutes of training
+    open_device(device)
     points = []
     listener = listener or Silent()
     with folder_lock(work / "tradeoff"):
@@ -91,7 +95,8 @@ def trade_off(
                 made[recipe.network] = find_task(recipe).samples(photographs, recipe, work, listener.advance)
         listener.begin("training", sum(recipe.epochs + 1 for recipe in recipes))
         for recipe in recipes:
-            points.append(_point(recipe, made[recipe.network], photographs, work / "tradeoff", listener))
+            training = Training(start(recipe), recipe, *made[recipe.network], device)
+            points.append(_point(training, photographs, work / "tradeoff", listener))
             listener.say(_summary(points[-1]))
     return points
 
@@ -114,12 +119,10 @@ def parse(texts: Sequence[str]) -> dict[str, list[str]]:
     return found
 
 
-def _point(
-    recipe: Recipe, samples: tuple[Samples, Samples], photographs: Photographs, folder: Path, listener: TrainingListener
-) -> TradeoffPoint:
+def _point(training: Training, photographs: Photographs, folder: Path, listener: TrainingListener) -> TradeoffPoint:
     """Returns the point of one training, from its file where that is of the same training."""
+    recipe = training.recipe
     name = f"{recipe.network}-{recipe.settings['strength']}-{recipe.seed}"
-    training = Training(start(recipe), recipe, *samples)
     if known := read_sealed(folder / f"{name}.point", f"point {training.key}"):
         listener.advance(recipe.epochs + 1)
         return TradeoffPoint(**json.loads(known))
@@ -130,7 +133,8 @@ def _point(
     training.run(folder / f"{name}.pt", on_epoch)
     metric = training.network.eval().requires_grad_(requires_grad=False)
     figures = training.epochs[-1].figures
-    measured = examine(metric, samples[1], clear_crops(photographs, recipe.crop))  # type: ignore[arg-type]  # a metric
+    crops = clear_crops(photographs, recipe.crop)
+    measured = examine(metric, training.validation, crops, training.device)  # type: ignore[arg-type]  # a metric
     point = TradeoffPoint(
         recipe.network,
         float(recipe.settings["strength"]),
@@ -144,28 +148,29 @@ def _point(
     return point
 
 
-def examine(metric: Metric, distorted: Samples, clear: Images) -> dict[str, float]:
+def examine(metric: Metric, distorted: Samples, clear: Images, device: torch.device | None = None) -> dict[str, float]:
     """Returns norm, gain and spread of a metric, as a `TradeoffPoint` has them.
 
     Args:
         metric: Frozen.
         distorted: Crops held out; gradients are measured on the first of them.
         clear: (N, 3, H, W) crops held out, which are attacked.
+        device: Where the metric is, if not on the CPU.
     """
     attack: Attack = replace(find("attacks", "ifgsm").load()(), eps=EPS)
     norms, gains = [], []
     for part in torch.split(distorted.images[:DISTORTED], TOGETHER):
-        images = (part.float() / 255).requires_grad_()
+        images = (part.to(device).float() / 255).requires_grad_()
         (gradient,) = torch.autograd.grad(quality(metric, images).sum(), images)
         norms.append(gradient.abs().sum(dim=(1, 2, 3)))
-    for part in torch.split(clear, TOGETHER):
+    for part in torch.split(clear.to(device), TOGETHER):
         names = [str(number) for number in range(len(part))]
         attacked = attack.rounded(attack(part, MetricObjective(metric), ImageNoise("ifgsm", names)), part)
         with torch.no_grad():
             gains.append(quality(metric, attacked) - quality(metric, part))
     with torch.no_grad():
         parts = torch.split(distorted.images, TOGETHER)
-        spread = torch.cat([quality(metric, part.float() / 255) for part in parts]).std()
+        spread = torch.cat([quality(metric, part.to(device).float() / 255) for part in parts]).std()
     return {
         "norm": torch.cat(norms).mean().item(),
         "gain": torch.cat(gains).mean().item(),

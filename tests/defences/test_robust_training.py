@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import copy
+from collections.abc import Callable
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -132,3 +135,37 @@ def test_one_step_of_adversarial_training_lowers_what_the_attack_gains() -> None
     loss = training.loss(network, shown, labels, error, torch.Generator().manual_seed(0))
     step_down(network, loss, 0.1)
     assert (network(before) - network(shown)).mean().item() < gain
+
+
+def unlike(wanted: Tensor) -> Callable[[Tensor, Tensor], Tensor]:
+    """Returns an error in parts of the labels' spread, as a training measures it."""
+    return lambda qualities, labels: ((qualities - labels) / wanted.std()).abs().mean()
+
+
+@pytest.mark.parametrize("scale", [0.01, 100.0])
+def test_a_strength_has_the_same_effect_whatever_the_scale_of_the_norm(scale: float) -> None:
+    """A network times a factor has the norm times that factor; the norm of both falls by the same share."""
+    network, shown = relu_network(), images()
+    drops = []
+    for factor in (1.0, scale):
+        taught = copy.deepcopy(network)
+
+        def rate(given: Tensor, taught: nn.Module = taught, factor: float = factor) -> Tensor:
+            return factor * taught(given)
+
+        labels = rate(shown).detach()
+        training = GradientNorm(strength=1e-5, step=1e-3).fitted(rate, shown)
+        assert isinstance(training, GradientNorm)
+        before = norms(rate, shown).square().mean().sqrt()
+        assert training.before == pytest.approx(before.item() / 100, rel=0.01)
+        loss = training.loss(rate, shown, labels, unlike(labels), torch.Generator())
+        step_down(taught, loss, 0.01)
+        drops.append((1 - norms(rate, shown).square().mean().sqrt() / before).item())
+    assert drops[0] > 1e-3
+    assert drops[1] == pytest.approx(drops[0], rel=0.02)
+
+
+def test_a_norm_that_is_set_is_not_measured() -> None:
+    training = GradientNorm(before=7.0)
+    assert training.fitted(relu_network(), images()) is training
+    assert AdversarialTraining().fitted(relu_network(), images()) == AdversarialTraining()

@@ -10,7 +10,9 @@ from rich.console import Console
 from metric_robustness.pipeline.scoring.scores.robustness import SCORES
 from metric_robustness.pipeline.scoring.tables.write import print_leaderboard, write_tables
 
-FILES = ("scores.csv", "leaderboard.md", "leaderboard.csv", "leaderboard.json")
+FILES = (
+    *("scores.csv", "scores.parquet", "leaderboard.md", "leaderboard.csv", "leaderboard.parquet", "leaderboard.json"),
+)
 
 
 @pytest.fixture
@@ -32,6 +34,23 @@ def test_written_again_they_are_the_same_bytes(filled):
     first = contents(filled.path)
     write_tables([filled.path], filled.path)
     assert contents(filled.path) == first
+
+
+@pytest.mark.parametrize("table", ["scores", "leaderboard"])
+def test_parquet_holds_what_the_csv_holds_with_types(filled, table):
+    write_tables([filled.path], filled.path)
+    typed = pd.read_parquet(filled.path / f"{table}.parquet")
+    plain = pd.read_csv(filled.path / f"{table}.csv", dtype=str, keep_default_na=False)
+    assert list(typed.columns) == list(plain.columns)
+    for name in typed.columns:
+        if pd.api.types.is_numeric_dtype(typed[name]):
+            pd.testing.assert_series_equal(typed[name], pd.to_numeric(plain[name]), check_dtype=False)
+        else:
+            assert list(typed[name]) == list(plain[name])
+    assert {name for name in ("metric", "flags", "n", "scale_low") if pd.api.types.is_numeric_dtype(typed[name])} == {
+        "n",
+        "scale_low",
+    }
 
 
 def test_the_order_and_the_number_of_folders_do_not_matter(filled, tmp_path):

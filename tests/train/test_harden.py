@@ -128,6 +128,31 @@ def test_a_step_with_a_large_strength_makes_the_gradient_smaller(made: tuple[Sam
     assert norms["1e-2"] < norms["0"]
 
 
+@pytest.mark.parametrize("wide", [0.01, 100.0])
+def test_a_training_is_the_same_whatever_the_range_of_the_scores(wide: float, made: tuple[Samples, Samples]) -> None:
+    """Qualities are parts of the range: in one a hundred times as wide, spread and norm are a hundredth."""
+    images = made[0].images.float() / 255
+    ends = []
+    for range_ in (1.0, wide):
+        network = start(replace(SHORT, network=NAMES[0]))
+        network.score_range = (0.0, 100.0 * range_)
+        labels = made[0].labels / range_
+        samples = tuple(part._replace(labels=part.labels / range_) for part in made)
+        taught = Training(network, replace(SHORT, network=NAMES[0], warm_up=0), *samples)
+        taught.step(images, labels, 0, torch.Generator())
+        ends.append(taught)
+        assert f"before {taught.task.training.before}" in taught.measured
+        assert taught.task.origin()["settings"]["before"] > 0
+    for name, weight in ends[0].network.state_dict().items():
+        torch.testing.assert_close(ends[1].network.state_dict()[name], weight, rtol=1e-3, atol=1e-5)
+
+
+def test_a_device_that_is_not_there_is_told(few: Photographs, work: Path, tmp_path: Path) -> None:
+    assert few
+    with pytest.raises(BenchError, match="must be cpu or cuda; got 'abacus'"):
+        train_network(replace(SHORT, network=NAMES[0]), SOURCES, tmp_path / "w.safetensors", work, device="abacus")
+
+
 def test_weights_are_written_where_the_catalogue_finds_them(
     few: Photographs, work: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -150,6 +175,7 @@ def test_weights_are_written_where_the_catalogue_finds_them(
     entry = lookup.entries("metrics")[name]
     assert entry.missing_weights() == []
     made = json.loads(default_out(name).with_suffix(".json").read_text())
+    assert made["settings"].pop("before") > 0
     assert made["settings"] == {"strength": 1e-4, "step": 0.00225}
     assert made["begun_with"].keys() == {"small_cnn", "gradient_norm"}
     assert f"SROCC {made['epochs'][-1]['srocc']:.2f}".replace("0.", ".") in entry.fields["verified"]

@@ -1,12 +1,9 @@
-"""What the plots of leaderboards share: which sections and metrics are drawn, and a panel for each."""
+"""What the plots of leaderboards share: which sections and metrics are drawn, and their captions."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from metric_robustness.pipeline.errors import BenchError, suggestion
 from metric_robustness.pipeline.scoring.tables.board_file import Facts
@@ -37,13 +34,6 @@ def require(names: Sequence[str], known: dict[str, None], what: str) -> None:
     for name in names:
         if name not in known:
             raise BenchError(f"no {what} on the leaderboard is named {name!r}: {suggestion(name, known)}")
-
-
-def panels_below(count: int, width: float, heights: Sequence[float]) -> tuple[Figure, list[Axes]]:
-    """Returns a figure with panels one below another; width and heights are in inches."""
-    figure = Figure(figsize=(width, sum(heights)), layout="constrained")
-    axes = figure.subplots(count, 1, squeeze=False, height_ratios=heights)
-    return figure, list(axes[:, 0])
 
 
 def caption(section: Facts) -> str:

@@ -10,35 +10,37 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from metric_robustness.pipeline.errors import BenchError
-from metric_robustness.pipeline.scoring.plots.board_panels import caption, estimate, panels_below, sections_of
+from metric_robustness.pipeline.scoring.plots.board_panels import caption, estimate, sections_of
+from metric_robustness.pipeline.scoring.plots.layout.panels import folded, small_multiples
 from metric_robustness.pipeline.scoring.plots.style import COLOURS, MARKS
 from metric_robustness.pipeline.scoring.scores.curve import SHARE
 from metric_robustness.pipeline.scoring.tables.board_file import Facts, read_board
 
-HEIGHT = 3.0  # of a panel, inches
-LABEL = 0.05  # of a panel's height: how far the names of two lines must be apart
+HEIGHT = 1.8  # of a panel, inches
+AROUND = 0.6  # what its title and its axis add to it
+LEAST = 3.0  # inches of its width
+MARGIN = 0.7  # inches left of its axes
+LABEL = 0.08  # of a panel's height: how far the names of two lines must be apart
 LEADER = {"arrowstyle": "-", "linewidth": 0.5, "relpos": (0, 0.5), "shrinkA": 0, "shrinkB": 2}  # to a name's left end
 OTHERS = "0.75"  # the grey of lines without a name
 
 
-def draw(names: Sequence[str], folder: Path) -> Figure:
+def draw(names: Sequence[str], folder: Path, width: float) -> Figure:
     """Draws a panel per section of the leaderboard; only as many lines have names as there are colours."""
     board = read_board(folder)
     curved = [(section, [each for each in own if each["curve"]]) for section, own in sections_of(board, names)]
     curved = [(section, own) for section, own in curved if own]
     if not curved:
-        raise BenchError(
-            "there must be a security curve to draw; got none: run a preset that has smaller budgets, such as demo"
-        )
-    figure, panels = panels_below(len(curved), 5, [HEIGHT] * len(curved))
+        raise BenchError("there must be a security curve to draw; got none: run with --budgets 1,2,4,8")
+    figure, panels = small_multiples([HEIGHT] * len(curved), width, LEAST, AROUND)
     for axes, (section, own) in zip(panels, curved, strict=True):
         axes.axhline(SHARE, color="0.6", linewidth=0.7, linestyle=":", marker="", zorder=0)
         _lines(axes, own)
         axes.set_xlim(0, section["budgets"][-1])
         axes.set_xticks([0, *section["budgets"]])
-        axes.set_xlabel("largest change of a channel, in 255ths; dotted: a tenth of the range")
-        axes.set_ylabel("absolute gain of the worst case")
-        axes.set_title(caption(section), loc="left")
+        axes.set_xlabel("largest change of a channel, in 255ths")
+        axes.set_ylabel("absolute gain of the worst case\n(dotted: a tenth of the range)")
+        axes.set_title(folded(caption(section), LEAST - MARGIN))
     return figure
 
 
@@ -92,7 +94,6 @@ def _names(axes: Axes, ends: dict[str, tuple[float, float, str]]) -> None:
             (1.04, (place - low) / (high - low)),
             textcoords="axes fraction",
             color=colour,
-            fontsize=7,
             va="center",
             arrowprops={"color": colour, **LEADER},
         )

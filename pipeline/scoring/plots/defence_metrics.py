@@ -7,18 +7,17 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from metric_robustness.pipeline.scoring.plots.defence_panels import SETTINGS, beside_none, best_first, lines_of, shaded
+from metric_robustness.pipeline.scoring.plots.defence_panels import PANEL, SETTINGS, beside_none, best_first, lines_of
+from metric_robustness.pipeline.scoring.plots.layout.heat import from_zero, heat_maps
 
 
-def draw(names: Sequence[str], folder: Path) -> Figure:
-    """Draws one heat map per setting, the best defence first."""
+def draw(names: Sequence[str], folder: Path, width: float) -> Figure:
+    """Draws one heat map per setting, each with its best defence first."""
     lines = lines_of(names, folder)
-    tables = {
-        setting: beside_none(lines, setting).pivot_table(
-            index="metric", columns="defence", values="shift", aggfunc="mean"
-        )
-        for setting in SETTINGS
-    }
-    order = best_first(lines)
-    shown = [[table.reindex(columns=order) for table in tables.values()]]
-    return shaded(shown, [""], "mean shift, in parts of the range")
+    tables = {}
+    for setting, words in SETTINGS.items():
+        chosen = beside_none(lines, setting)
+        if len(chosen):
+            table = chosen.pivot_table(index="defence", columns="metric", values="shift", aggfunc="mean")
+            tables[words] = best_first(table).T
+    return heat_maps(tables, width, "mean shift, in parts of the range", from_zero, least=PANEL)

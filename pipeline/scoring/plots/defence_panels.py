@@ -1,27 +1,38 @@
-"""What the plots of defences share: lines of defences.csv, heat maps and curves, each for both settings side by side.
+"""What the plots of defences share: lines of defences.csv, heat maps and curves, a panel per setting.
 
 The figures are those of Gushchin et al. 2024, https://arxiv.org/abs/2404.06957.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
+from matplotlib.artist import Artist
 from matplotlib.figure import Figure
 
 from metric_robustness.pipeline.errors import BenchError, suggestion
-from metric_robustness.pipeline.scoring.plots.style import COLOURS, SHADES
+from metric_robustness.pipeline.scoring.plots.layout.panels import (
+    folded,
+    legend_below,
+    share_axes,
+    side_by_side,
+    small_multiples,
+)
+from metric_robustness.pipeline.scoring.plots.style import COLOURS
 from metric_robustness.pipeline.scoring.read.cells import StoredCell, find_cells, read_cell
 from metric_robustness.pipeline.scoring.scores.defences import NONE, each_image
 from metric_robustness.pipeline.scoring.scores.ranges import read_ranges
 
 SETTINGS = {"non-adaptive": "attacks that do not know the defence", "adaptive": "attacks that know it"}
 CLEAR = "clear"
+PANEL = 3.0  # inches of a heat map's width
+LEAST = 1.6  # inches of a panel's width
+HEIGHT = 1.2
+AROUND = 0.75  # inches that its title adds to it
+TITLE = 1.2  # inches of a title, which is folded if it is longer
 MOST = 6  # defences of a panel: as many as there are colours, without black, which is the bare metric's
 NUMBERS = ("shift", "quality", "clean_shift", "srocc_clear", "srocc_attacked")  # the columns that are drawn
 
@@ -60,57 +71,41 @@ def of_metrics(names: Sequence[str], lines: pd.DataFrame) -> pd.DataFrame:
 
 
 def beside_none(lines: pd.DataFrame, setting: str) -> pd.DataFrame:
-    """Returns the lines of a setting, and those of the bare metric to compare them with."""
-    return lines[lines["setting"].isin([setting, "undefended"])]
+    """Returns the lines of a setting, and those of the bare metric to compare them with; none if it has no defence."""
+    own = lines[lines["setting"] == setting]
+    return own if own.empty else pd.concat([lines[lines["setting"] == "undefended"], own])
 
 
-def best_first(lines: pd.DataFrame) -> list[str]:
-    """Returns the bare metric, then the defences, smallest mean shift first; of its settings the worst counts."""
-    worst = lines.groupby(["defence", "setting"])["shift"].mean().groupby("defence").max()
-    return [NONE, *(str(name) for name in worst.drop(NONE, errors="ignore").sort_values(kind="stable").index)]
-
-
-def maps(lines: pd.DataFrame, value: str, on_clear: str, label: str) -> Figure:
-    """Draws a row per metric and data set, and in it a heat map per setting: defences by attacks and `clear`."""
-    shown, titles = [], []
+def maps(lines: pd.DataFrame, value: str, on_clear: str) -> dict[str, pd.DataFrame]:
+    """Returns a table per metric, data set and setting, by title: defences by attacks and `clear`, best first."""
+    tables = {}
     for (metric, dataset), own in lines.groupby(["metric", "dataset"]):
-        tables = []
-        for setting in SETTINGS:
+        for setting, words in SETTINGS.items():
             chosen = beside_none(own, setting)
-            table = chosen.pivot_table(index="defence", columns="attack", values=value, aggfunc="mean", dropna=False)
+            if chosen.empty:
+                continue
+            table = chosen.pivot_table(index="defence", columns="attack", values=value, aggfunc="mean")
+            table = best_first(table, largest=value != "shift")
             table[CLEAR] = chosen.groupby("defence")[on_clear].mean()
-            attacks = sorted(own["attack"].unique())
-            tables.append(table.reindex(index=best_first(own), columns=[*attacks, CLEAR]))
-        shown.append(tables)
-        titles.append(f"{metric}, {dataset}\n")
-    return shaded(shown, titles, label)
+            tables[f"{metric}, {dataset}, {words}"] = table
+    return tables
 
 
-def shaded(rows: Sequence[Sequence[pd.DataFrame]], titles: Sequence[str], label: str) -> Figure:
-    """Draws tables as heat maps with one scale; what was not run is white and reads n/a."""
-    heights = [max(2.4, 1.6 + 0.22 * len(tables[0])) for tables in rows]
-    width = 2.6 + 2 * max(0.42 * len(table.columns) for tables in rows for table in tables)
-    figure = Figure(figsize=(width, sum(heights)), layout="constrained")
-    panels = figure.subplots(len(rows), len(SETTINGS), squeeze=False, height_ratios=heights, sharey="row")
-    every = np.concatenate([table.to_numpy(float).ravel() for tables in rows for table in tables])
-    low, high = min(0.0, np.nanmin(every, initial=0)), max(1e-6, np.nanmax(every, initial=0))
-    for axes_of_row, tables, title in zip(panels, rows, titles, strict=True):
-        for axes, table, words in zip(axes_of_row, tables, SETTINGS.values(), strict=True):
-            _shade(axes, table, low, high)
-            axes.set_title(title + words, loc="left", fontsize=7)
-    figure.colorbar(panels[0, 0].images[0], ax=panels, label=label, shrink=0.8)
-    return figure
+def best_first(table: pd.DataFrame, *, largest: bool = False) -> pd.DataFrame:
+    """Returns a table of defences by attacks with the bare metric first, then the defences by their own mean.
 
+    The mean is taken over the attacks that all defences of the table have, since a defence that was not attacked by the
+    strongest would else come out best; over all attacks if none is common. What holds no number is left out.
 
-def _shade(axes: Axes, table: pd.DataFrame, low: float, high: float) -> None:
-    values = table.to_numpy(float)
-    axes.imshow(values, cmap=SHADES, vmin=low, vmax=high, aspect="auto")
-    axes.set_xticks(range(len(table.columns)), list(map(str, table.columns)), rotation=45, ha="right")
-    axes.set_yticks(range(len(table)), list(map(str, table.index)))
-    for (i, j), value in np.ndenumerate(values):
-        text = "n/a" if math.isnan(value) else f"{value:.2f}"
-        dark = value < (low + high) / 2  # False for nan, whose cell is white
-        axes.text(j, i, text, ha="center", va="center", fontsize=5, color="white" if dark else "black")
+    Args:
+        table: A line per defence.
+        largest: Whether the best is the largest.
+    """
+    defences = table.drop(index=NONE, errors="ignore").dropna(how="all").dropna(axis=1, how="all")
+    common = defences.dropna(axis=1)
+    means = (defences if common.empty else common).mean(axis=1).sort_values(ascending=not largest, kind="stable")
+    rows = [name for name in (NONE, *means.index) if name in table.index]
+    return table.loc[rows, defences.columns]
 
 
 def curves(
@@ -118,50 +113,41 @@ def curves(
     folder: Path,
     curve: Callable[[pd.DataFrame], tuple[Sequence[float], Sequence[float]]],
     across: str,
+    width: float,
 ) -> Figure:
-    """Draws a row per metric and data set, and in it a panel per setting: a line each for the bare metric and defences.
+    """Draws a panel per metric, data set and setting: a line each for the bare metric and the best defences.
 
     Args:
         names: The metrics, all if none is named.
         folder: The run folder.
         curve: Returns the x and the y values of a line, from what a defence did on every image.
         across: The label of the x axis.
+        width: Of the figure, in inches.
 
     Raises:
         BenchError: If a name is unknown, or there is no defence.
     """
     images = of_metrics(names, _images(folder))
-    groups = list(images.groupby(["metric", "dataset"]))
-    figure = Figure(figsize=(8, 2.6 * len(groups)), layout="constrained")
-    panels = figure.subplots(len(groups), len(SETTINGS), squeeze=False, sharex="row", sharey="row")
-    for axes_of_row, ((metric, dataset), own) in zip(panels, groups, strict=True):
-        with_defence = own[own["defence"] != NONE]
-        best = with_defence.groupby("defence")["shift"].mean().sort_values(kind="stable").index
-        for axes, (setting, words) in zip(axes_of_row, SETTINGS.items(), strict=True):
-            for place, defence in enumerate([NONE, *best[:MOST]]):
-                part = own[(own["defence"] == defence) & own["setting"].isin([setting, "undefended"])]
-                colour, line = (COLOURS[-1], "--") if defence == NONE else (COLOURS[place - 1], "-")
-                if len(part):
-                    axes.plot(*curve(part), line, color=colour, marker="", linewidth=1, label=defence)
-            axes.set_title(f"{metric}, {dataset}\n{words}", loc="left", fontsize=7)
-            axes.set_xlabel(across)
-        lines = {str(line.get_label()): line for axes in axes_of_row for line in axes.lines}
-        axes_of_row[-1].legend(
-            lines.values(),
-            lines.keys(),
-            loc="center left",
-            bbox_to_anchor=(1, 0.5),
-            frameon=False,
-            fontsize=6,
-            title=_how_many(len(best)),
-            title_fontsize=6,
-        )
-        axes_of_row[0].set_ylabel("mean shift, in parts of the range")
+    parts = {
+        f"{metric}, {dataset}, {words}": chosen
+        for (metric, dataset), own in images.groupby(["metric", "dataset"])
+        for setting, words in SETTINGS.items()
+        if len(chosen := beside_none(own, setting))
+    }
+    best = list(images[images["defence"] != NONE].groupby("defence")["shift"].mean().sort_values(kind="stable").index)
+    looks: dict[str, dict[str, Any]] = {NONE: {"color": COLOURS[-1], "linestyle": "--"}}
+    looks |= {str(name): {"color": colour} for name, colour in zip(best[:MOST], COLOURS, strict=False)}
+    figure, panels = small_multiples([HEIGHT] * len(parts), width, LEAST, AROUND)
+    lines: dict[str, Artist] = {}
+    for axes, (title, part) in zip(panels, parts.items(), strict=True):
+        for defence, style in looks.items():
+            if len(own := part[part["defence"] == defence]):
+                (lines[defence],) = axes.plot(*curve(own), marker="", linewidth=1, label=defence, **style)
+        axes.set_title(folded(title, TITLE))
+    share_axes(panels, side_by_side(len(panels), width, LEAST), folded(across, TITLE), "mean shift")
+    shown = f"the best {MOST} of {len(best)} defences" if len(best) > MOST else ""
+    legend_below(figure, {name: lines[name] for name in looks if name in lines}, shown)
     return figure
-
-
-def _how_many(defences: int) -> str:
-    return f"the best {MOST} of {defences} defences" if defences > MOST else ""
 
 
 def _images(folder: Path) -> pd.DataFrame:

@@ -14,8 +14,8 @@ from metric_robustness.pipeline.scoring.plots.defence_panels import curves
 FIFTHS = 5  # parts that images are sorted into by their clear score
 
 
-def draw(names: Sequence[str], folder: Path) -> Figure:
-    """Draws a row of panels per metric and data set, with a line per defence."""
+def draw(names: Sequence[str], folder: Path, width: float) -> Figure:
+    """Draws a panel per metric, data set and setting, with a line per defence."""
 
     def curve(own: pd.DataFrame) -> tuple[Sequence[float], Sequence[float]]:
         ordered = own.sort_values("value", kind="stable")
@@ -24,4 +24,4 @@ def draw(names: Sequence[str], folder: Path) -> Figure:
             ordered["shift"].iloc[part].mean() for part in parts
         ]
 
-    return curves(names, folder, curve, "score of the clear image, in parts of the range")
+    return curves(names, folder, curve, "score of the clear image, in parts of the range", width)

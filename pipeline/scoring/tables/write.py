@@ -1,4 +1,4 @@
-"""Writes the tables of run folders: scores.csv, leaderboard.md, .csv and .json, excluded.csv, defences.csv and .md."""
+"""Writes the tables of run folders: scores, leaderboard and defences, for people and programs, and excluded.csv."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from metric_robustness.pipeline.scoring.tables.csv_json import leaderboard_csv, 
 from metric_robustness.pipeline.scoring.tables.defences import defences_csv, defences_md, print_defences
 from metric_robustness.pipeline.scoring.tables.excluded import excluded_csv
 from metric_robustness.pipeline.scoring.tables.markdown import to_markdown
+from metric_robustness.pipeline.scoring.tables.parquet import TEXT, to_parquet
 from metric_robustness.pipeline.scoring.tables.terminal import print_leaderboard
 
 __all__ = ["about_defences", "print_defences", "print_leaderboard", "what_defences_did", "write_tables"]
@@ -43,16 +44,19 @@ def write_tables(folders: Sequence[Path], out: Path, ranges: Path | None = None)
     with Processes() as processes:
         found = together(read_records(folders, read_ranges(ranges), processes))
         board = build(found, processes)
-    write_atomically(out / "scores.csv", scores_csv(found))
+    write_atomically(out / "scores.csv", scores := scores_csv(found))
+    write_atomically(out / "scores.parquet", to_parquet(scores))
     cells = about_defences(folders)
     if (told := excluded_csv(found, cells)) or (out / "excluded.csv").exists():
         write_atomically(out / "excluded.csv", told)
     write_atomically(out / "leaderboard.md", to_markdown(board))
-    write_atomically(out / "leaderboard.csv", leaderboard_csv(board))
+    write_atomically(out / "leaderboard.csv", standings := leaderboard_csv(board))
+    write_atomically(out / "leaderboard.parquet", to_parquet(standings, TEXT | {"missing"}))
     write_atomically(out / "leaderboard.json", leaderboard_json(board))
     lines, missing = defended(cells, read_ranges(ranges)), without_bare(cells)
     if lines:
-        write_atomically(out / "defences.csv", defences_csv(lines))
+        write_atomically(out / "defences.csv", of_defences := defences_csv(lines))
+        write_atomically(out / "defences.parquet", to_parquet(of_defences))
     if lines or missing:
         write_atomically(out / "defences.md", defences_md(lines, missing))
     return board

@@ -28,8 +28,8 @@ def samples(
 
 def loss(network: nn.Module, images: Images, labels: Tensor, generator: torch.Generator) -> Tensor:
     """Returns the mean squared error of the predicted noise, in units of the strongest."""
-    sigma = STRONGEST * torch.rand(len(images), 1, 1, 1, generator=generator)
-    noise = sigma * torch.randn(images.shape, generator=generator)
+    sigma = STRONGEST * torch.rand(len(images), 1, 1, 1, generator=generator).to(images)
+    noise = sigma * torch.randn(images.shape, generator=generator).to(images)
     return mse_loss(network(images + noise) / STRONGEST, noise / STRONGEST)
 
 
@@ -38,7 +38,7 @@ def figures(network: nn.Module, validation: Samples, batch: int) -> dict[str, fl
     generator, before, after = torch.Generator().manual_seed(0), [], []
     for part in torch.split(validation.images, batch):
         images = part.float() / 255
-        noisy = (images + MEASURED_AT * torch.randn(images.shape, generator=generator)).clamp(0, 1)
+        noisy = (images + MEASURED_AT * torch.randn(images.shape, generator=generator).to(images)).clamp(0, 1)
         before.append(psnr(noisy, images))
         after.append(psnr((noisy - network(noisy)).clamp(0, 1), images))
     return {"psnr": torch.cat(after).mean().item(), "psnr_noisy": torch.cat(before).mean().item()}

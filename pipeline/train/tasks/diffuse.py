@@ -41,6 +41,6 @@ def figures(network: nn.Module, validation: Samples, batch: int) -> dict[str, fl
 
 
 def _error(network: nn.Module, images: Images, steps: Tensor, generator: torch.Generator) -> Tensor:
-    noise = torch.randn(images.shape, generator=generator)
+    steps, noise = steps.to(images.device), torch.randn(images.shape, generator=generator).to(images)
     noisy = SCHEDULE.add_noise(2 * images - 1, noise, steps)
     return mse_loss(network(noisy, steps).sample, noise)

@@ -22,6 +22,9 @@ from metric_robustness.pipeline.train.recipes import Recipe
 from metric_robustness.pipeline.train.samples import Samples
 from metric_robustness.pipeline.train.tasks import rate
 
+SPREAD = 25.0  # about small_cnn's own deviation over crops, to which all qualities are scaled in training
+MEASURED = 32  # images that a training measures the metric on before the first step
+
 
 class Hardening:
     """The task of METRIC+TRAINING.
@@ -37,6 +40,7 @@ class Hardening:
     def __init__(self, recipe: Recipe) -> None:
         self.entry = find("metrics", recipe.network)
         self.training = training(self.entry, recipe.settings)
+        self.unit = 1.0
 
     def samples(
         self, photographs: Photographs, recipe: Recipe, work: Path, on_progress: Callable[[int], None]
@@ -58,14 +62,25 @@ class Hardening:
         )
         return training, validation
 
+    def begin(self, network: nn.Module, samples: Samples) -> str:
+        """Fits the training to the metric, and returns what was measured, for the user.
+
+        The unit of qualities is chosen so that the labels, which have the spread of the metric's own, deviate by
+        `SPREAD`: loss and strength then mean the same whatever the scale of the metric's output.
+        """
+        self.unit = SPREAD / max(samples.labels.std().item(), 1e-6)
+        device = next(network.parameters()).device
+        images = samples.images[:MEASURED].to(device).float() / 255
+        self.training = self.training.fitted(self._rated(known(network).eval()), images)
+        return ", ".join(f"{name} {value}" for name, value in asdict(self.training).items())
+
+    def _rated(self, metric: Metric) -> Callable[[Images], Tensor]:
+        return lambda shown: self.unit * quality(metric, shown)
+
     def loss(self, network: nn.Module, images: Images, labels: Tensor, generator: torch.Generator) -> Tensor:
         """Returns the loss of the robust training; the metric is in evaluation mode, so that batch statistics stay."""
-        metric = known(network).eval()
-
-        def rated(shown: Images) -> Tensor:
-            return quality(metric, shown)
-
-        return self.training.loss(rated, images, labels, rate.disagreement, generator)
+        rated = self._rated(known(network).eval())
+        return self.training.loss(rated, images, self.unit * labels, rate.disagreement, generator)
 
     @staticmethod
     def figures(network: nn.Module, validation: Samples, batch: int) -> dict[str, float]:

@@ -60,8 +60,8 @@ def figures(network: nn.Module, validation: Samples, batch: int) -> dict[str, fl
 def agreement(rate: Callable[[Images], Tensor], validation: Samples, batch: int) -> dict[str, float]:
     """Returns SROCC and PLCC of a rating of the validation samples with their labels."""
     parts = torch.split(validation.images, batch)
-    scores = torch.cat([rate(part.float() / 255) for part in parts])
-    labels = validation.labels
+    scores = torch.cat([rate(part.float() / 255) for part in parts]).cpu()
+    labels = validation.labels.cpu()
     return {
         "srocc": float(spearmanr(scores, labels).statistic),
         "plcc": float(pearsonr(scores, labels).statistic),

@@ -19,7 +19,7 @@ def panel(axes: Axes) -> dict[str, Any]:
     """Returns what one panel shows."""
     legend = axes.get_legend()
     return {
-        "titles": [axes.get_title(loc) for loc in ("left", "center", "right") if axes.get_title(loc)],
+        "titles": [unfolded(axes.get_title(loc)) for loc in ("left", "center", "right") if axes.get_title(loc)],
         "axes": [axes.get_xlabel(), axes.get_ylabel()],
         "ticks": [[label.get_text() for label in axis.get_ticklabels()] for axis in (axes.xaxis, axes.yaxis)],
         "texts": [text.get_text() for text in axes.texts],
@@ -31,6 +31,11 @@ def panel(axes: Axes) -> dict[str, Any]:
         "bars": [numbers(path.vertices) for marks in axes.collections for path in marks.get_paths()],
         "images": [numbers(image.get_array()) for image in axes.images],
     }
+
+
+def unfolded(text: str) -> str:
+    """Returns a text of several lines as one."""
+    return text.replace("_\n", "_").replace("\n", " ")
 
 
 def numbers(values: Any) -> list[Any]:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from importlib import import_module
 
 import numpy as np
+import pandas as pd
 import pytest
 from drawn import shown
 from run_folder import RunFolder
@@ -22,10 +23,13 @@ from metric_robustness.pipeline.scoring.plots import (
     defence_ssim,
     defence_value,
 )
+from metric_robustness.pipeline.scoring.plots.defence_panels import best_first
 from metric_robustness.pipeline.scoring.plots.found import KINDS, module_of
+from metric_robustness.pipeline.scoring.plots.widths import WIDTHS
 from metric_robustness.pipeline.scoring.plots.write import write_plot
 from metric_robustness.pipeline.scoring.tables.write import write_tables
 
+PAGE = WIDTHS["page"]
 NAMES = ("a", "b", "c", "d", "e", "f")
 LEFT = {"jpeg": 0.2, "flip": 0.05}  # what a defence leaves of the gain of 0.4; an attack that knows it gains 0.1 more
 
@@ -95,23 +99,31 @@ def table_of(axes):
 
 
 def test_the_heat_map_shows_both_settings_side_by_side_best_first(judged):
-    unaware, aware = defence_heatmap.draw(["cnn"], judged).axes[:2]
-    defences, *_ = table_of(unaware)  # both heat maps have these rows
-    assert defences == ["none", "flip", "jpeg"]
-    for axes, setting in ((unaware, "non-adaptive"), (aware, "adaptive")):
-        _, attacks, values = table_of(axes)
-        assert attacks == ["ifgsm", "madc", "clear"]
+    unaware, aware = defence_heatmap.draw(["cnn"], judged, PAGE).axes[:2]
+    for axes, setting, run in ((unaware, "non-adaptive", ["ifgsm", "madc"]), (aware, "adaptive", ["ifgsm"])):
+        defences, attacks, values = table_of(axes)
+        assert defences == ["none", "flip", "jpeg"]
+        assert attacks == [*run, "clear"]  # nobody attacked through a defence with madc: it is left out
         known = shifts(judged, setting)
-        for (i, j), value in np.ndenumerate(values[:, :2]):
-            assert value == pytest.approx(known.get((defences[i], attacks[j]), np.nan), nan_ok=True)
-    assert np.isnan(table_of(aware)[2][1, 1])  # no run of madc through flip
-    assert "n/a" in {text.get_text() for text in aware.texts}
+        for (i, j), value in np.ndenumerate(values[:, :-1]):
+            assert value == pytest.approx(known[defences[i], attacks[j]])
     assert unaware.images[0].get_clim() == aware.images[0].get_clim()
 
 
+def test_each_panel_has_the_order_of_its_own_means_and_only_what_was_run():
+    """Over all attacks `b` would be best, since the strongest was not run on it; `c` was not run at all."""
+    table = pd.DataFrame(
+        {"weak": [0.3, 0.1, 0.2, np.nan], "strong": [0.9, 0.8, np.nan, np.nan], "bare": [0.5, np.nan, np.nan, np.nan]},
+        index=["none", "a", "b", "c"],
+    )
+    found = best_first(table)
+    assert list(found.index) == ["none", "a", "b"]
+    assert list(found.columns) == ["weak", "strong"]
+    assert list(best_first(table, largest=True).index) == ["none", "b", "a"]
+
+
 def test_metrics_by_defences_are_means_over_attacks(judged):
-    unaware = defence_metrics.draw([], judged).axes[0]
-    names, defences, values = table_of(unaware)
+    names, defences, values = table_of(defence_metrics.draw([], judged, PAGE).axes[0])
     assert (names, defences) == (["cnn", "vit"], ["none", "flip", "jpeg"])
     for (i, j), value in np.ndenumerate(values):
         known = shifts(judged, "non-adaptive", names[i])
@@ -119,13 +131,13 @@ def test_metrics_by_defences_are_means_over_attacks(judged):
 
 
 def test_the_map_of_opinions_has_clear_and_attacked_images(judged):
-    _, attacks, values = table_of(defence_srocc.draw(["cnn"], judged).axes[0])
+    _, attacks, values = table_of(defence_srocc.draw(["cnn"], judged, PAGE).axes[0])
     assert attacks[-1] == "clear"
     assert values == pytest.approx(np.ones((3, 3)))  # every score grows with the opinion here
 
 
 def test_quality_stands_against_shift(judged):
-    axes = defence_quality.draw(["cnn"], judged).axes[0]
+    axes = defence_quality.draw(["cnn"], judged, PAGE).axes[0]
     points = {line.get_label(): np.column_stack(line.get_data()) for line in axes.lines if line.get_label()[0] != "_"}
     assert points["attacks that know it"] == pytest.approx(
         np.array([[(0.7 + 30 / 80) / 2, 0.15], [(0.7 + 30 / 80) / 2, 0.3]])
@@ -134,7 +146,7 @@ def test_quality_stands_against_shift(judged):
 
 
 def test_shift_by_similarity_is_the_mean_over_images_at_least_so_similar(judged):
-    unaware, aware = defence_ssim.draw(["cnn"], judged).axes[:2]
+    unaware, aware = defence_ssim.draw(["cnn"], judged, PAGE).axes[:2]
     (line,) = [line for line in unaware.lines if line.get_label() == "flip"]
     across, up = line.get_data()
     each = LEFT["flip"] + 0.01 * np.arange(6)
@@ -144,7 +156,7 @@ def test_shift_by_similarity_is_the_mean_over_images_at_least_so_similar(judged)
 
 
 def test_shift_by_clear_score_is_the_mean_of_fifths(judged):
-    (line,) = [line for line in defence_value.draw(["cnn"], judged).axes[0].lines if line.get_label() == "jpeg"]
+    (line,) = [line for line in defence_value.draw(["cnn"], judged, PAGE).axes[0].lines if line.get_label() == "jpeg"]
     across, up = line.get_data()
     assert len(across) == 5
     assert list(across) == sorted(across)
@@ -153,7 +165,7 @@ def test_shift_by_clear_score_is_the_mean_of_fifths(judged):
 
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind.startswith("defence-")])
 def test_a_plot_of_defences_made_again_shows_the_same(judged, kind):
-    one, two = (shown(import_module(module_of(kind)).draw([], judged)) for _ in range(2))
+    one, two = (shown(import_module(module_of(kind)).draw([], judged, PAGE)) for _ in range(2))
     assert one == two
     assert any(part["lines"] or part["images"] for part in one)
 
