@@ -8,7 +8,7 @@ import torch
 from torch.nn.functional import avg_pool2d
 
 from metric_robustness.metrics.base import FullReference, Images, Scores
-from metric_robustness.metrics.luma_adapter import luma, rounded
+from metric_robustness.metrics.pixels_adapter import luma, rounded
 from metric_robustness.metrics.ssim import similarity
 
 EXPONENTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)  # finest scale first

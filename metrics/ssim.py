@@ -11,7 +11,7 @@ from torch import Tensor
 
 from metric_robustness.metrics.base import FullReference, Images, Scores
 from metric_robustness.metrics.filters_adapter import gaussian, smooth
-from metric_robustness.metrics.luma_adapter import luma, rounded
+from metric_robustness.metrics.pixels_adapter import luma, rounded
 
 SIDE, SIGMA = 11, 1.5  # of the Gaussian window
 C1, C2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2  # the paper's constants

@@ -5,7 +5,7 @@ IEEE Transactions on Image Processing 13(4), 2004. https://doi.org/10.1109/TIP.2
 """
 
 from metric_robustness.metrics.base import FullReference, Images, Scores
-from metric_robustness.metrics.luma_adapter import rounded
+from metric_robustness.metrics.pixels_adapter import rounded
 from metric_robustness.metrics.ssim import similarity
 
 
