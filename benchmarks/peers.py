@@ -59,7 +59,7 @@ def _piq(metric: str) -> PeerScore:
         module = import_module("piq.brisque")
         weights = torch.load(weights_path("hub/pyiqa/brisque_svm_weights.pth"), weights_only=True)
         weights = [part.float() for part in weights]
-        vars(module)["load_url"] = lambda *_, **__: weights  # it would ask for the file anew in every call
+        vars(module)["load_url"] = lambda *_, **__: [part.clone() for part in weights]  # read once; piq turns them
         return lambda images, _: piq.brisque(images, reduction="none").reshape(len(images))
     offered: dict[str, Any] = {
         "psnr": piq.psnr,

@@ -100,8 +100,19 @@ class _Smoothing(torch.autograd.Function):
 
 
 def _rows_and_columns(planes: Tensor, window: Tensor) -> Tensor:
-    """Filters (P, H, W) planes, as the channels of one image."""
+    """Filters (P, H, W) planes."""
+    if planes.dtype == torch.double and planes.device.type == "cpu":  # PyTorch's own convolution takes thrice the time
+        return _weighted_sum(_weighted_sum(planes, window, 1), window, 2)
     one = planes.unsqueeze(0).contiguous(memory_format=torch.channels_last)
     row = window.repeat(len(planes), 1, 1, 1)
     smoothed = conv2d(conv2d(one, row.transpose(2, 3), groups=len(planes)), row, groups=len(planes))
     return smoothed.squeeze(0).contiguous()
+
+
+def _weighted_sum(planes: Tensor, window: Tensor, dimension: int) -> Tensor:
+    """Returns the sum of shifted planes."""
+    length, (first, *others) = planes.shape[dimension] - len(window) + 1, window.tolist()
+    total = planes.narrow(dimension, 0, length) * first
+    for shift, weight in enumerate(others, start=1):
+        total.add_(planes.narrow(dimension, shift, length), alpha=weight)
+    return total

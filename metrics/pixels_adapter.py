@@ -48,7 +48,7 @@ class _Luma(torch.autograd.Function):
 
 
 def _weights(like: Tensor) -> Tensor:
-    return torch.tensor(WEIGHTS, dtype=like.dtype, device=like.device).reshape(1, 3, 1, 1)
+    return torch.tensor(WEIGHTS).to(like).reshape(1, 3, 1, 1)  # rounded to float32 first, as in pyiqa
 
 
 class _Rounding(torch.autograd.Function):
