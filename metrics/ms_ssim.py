@@ -8,7 +8,8 @@ import torch
 from torch.nn.functional import avg_pool2d
 
 from metric_robustness.metrics.base import FullReference, Images, Scores
-from metric_robustness.metrics.ssim import luma, similarity
+from metric_robustness.metrics.pixels_adapter import luma, rounded
+from metric_robustness.metrics.ssim import similarity
 
 EXPONENTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)  # finest scale first
 LEAST = 1e-12  # least similarity: a power of 0 has no gradient
@@ -23,7 +24,7 @@ class MsSsim(FullReference):
     verified = "the authors' scores of 5 images"
 
     def score(self, images: Images, references: Images) -> Scores:
-        x, y = luma(images), luma(references)
+        x, y = rounded(luma(images)), rounded(luma(references))
         score = torch.ones(len(x), dtype=x.dtype, device=x.device)
         for exponent in EXPONENTS[:-1]:
             score = score * similarity(x, y)[1].clamp(min=LEAST) ** exponent

@@ -9,9 +9,10 @@ from pyiqa.archs.niqe_arch import compute_feature
 from pyiqa.matlab_utils import blockproc, fspecial, imresize
 from pyiqa.utils.color_util import to_y_channel
 from torch import Tensor
-from torch.nn.functional import conv2d, pad
+from torch.nn.functional import pad
 
 from metric_robustness.metrics.base import Images
+from metric_robustness.metrics.filters_adapter import gaussian, smooth
 
 SIDE = 96  # of a patch, in pixels
 RADIUS, SIGMA = 3, 7 / 6  # of the Gaussian window
@@ -50,18 +51,26 @@ def moments(features: Tensor) -> tuple[Tensor, Tensor]:
     return mean, centred.transpose(1, 2) @ centred / (count - 1).clamp(min=1)
 
 
-def local_moments(image: Tensor, radius: int = RADIUS, sigma: float = SIGMA) -> tuple[Tensor, Tensor]:
-    """Returns mean and standard deviation in a Gaussian window around each pixel, (N, 1, H, W) each."""
-    offsets = torch.arange(-radius, radius + 1, dtype=image.dtype, device=image.device)
-    window = (_total(radius, sigma) ** 0.5 * torch.softmax(-(offsets**2) / (2 * sigma**2), dim=0)).repeat(2, 1, 1, 1)
-    maps = pad(torch.cat([image, image**2], dim=1), (radius,) * 4, mode="replicate")
-    mean, square = conv2d(conv2d(maps, window.transpose(2, 3), groups=2), window, groups=2).chunk(2, dim=1)
+def local_moments(
+    image: Tensor, radius: int = RADIUS, sigma: float = SIGMA, around: str = "replicate"
+) -> tuple[Tensor, Tensor]:
+    """Returns mean and standard deviation in a Gaussian window around each pixel, (N, 1, H, W) each.
+
+    Args:
+        image: (N, 1, H, W).
+        radius: Of the window, in pixels.
+        sigma: Of the Gaussian, in pixels.
+        around: What lies around the image, as `torch.nn.functional.pad` calls it.
+    """
+    window = _total(radius, sigma) ** 0.5 * gaussian(2 * radius + 1, sigma, image)
+    maps = pad(torch.stack([image, image**2]).squeeze(2), (radius,) * 4, mode=around).unsqueeze(2)
+    mean, square = smooth(maps, window)
     return mean, ((square - mean**2).abs() + torch.finfo(image.dtype).eps).sqrt()
 
 
-def normalise(image: Tensor, radius: int = RADIUS, sigma: float = SIGMA) -> Tensor:
+def normalise(image: Tensor, radius: int = RADIUS, sigma: float = SIGMA, around: str = "replicate") -> Tensor:
     """Returns (N, 1, H, W) images less their local mean, divided by their local deviation plus 1."""
-    mean, deviation = local_moments(image, radius, sigma)
+    mean, deviation = local_moments(image, radius, sigma, around)
     return (image - mean) / (deviation + 1)
 
 

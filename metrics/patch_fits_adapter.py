@@ -38,13 +38,25 @@ def asymmetric(patches: Tensor) -> Tensor:
     Returns:
         (N, C, rows, columns, 2): shape, and the mean of the left and right scale.
     """
-    left, right, spread = _HalfDeviations.apply(patches)
+    shape, left, right, factor = asymmetric_parts(patches)
+    return torch.stack([shape, (left + right) / 2 * factor], dim=-1)
+
+
+def asymmetric_parts(patches: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Returns shape, left and right deviation, and scale / deviation, (N, C, rows, columns) each, of such fits."""
+    left, right, spread = half_deviations(patches)
     with torch.no_grad():
         ratio = left / right
         spread = spread * (ratio**3 + 1) * (ratio + 1) / (ratio**2 + 1).square()
-        shapes, between, factors = (table.to(patches) for table in _grid())
+        shapes, between, factors = (table.to(patches) for table in grid())
         nearest = torch.searchsorted(between, spread)
-    return torch.stack([shapes[nearest], (left + right) / 2 * factors[nearest]], dim=-1)
+    return shapes[nearest], left, right, factors[nearest]
+
+
+def half_deviations(patches: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Returns root mean squares of values below 0 and above 0, and E[|x|]^2 / E[x^2], which has no gradient."""
+    found: tuple[Tensor, Tensor, Tensor] = _HalfDeviations.apply(patches)
+    return found
 
 
 def weibull(logs: Tensor) -> Tensor:
@@ -63,7 +75,7 @@ def weibull(logs: Tensor) -> Tensor:
 
 
 @cache
-def _grid() -> tuple[Tensor, Tensor, Tensor]:
+def grid() -> tuple[Tensor, Tensor, Tensor]:
     """Returns the grid of shapes, the midpoints of their moment ratios, and scale / deviation for each shape."""
     shapes = torch.arange(0.2, 10 + 0.001, 0.001).double()
     one, two, three = (torch.lgamma(order / shapes) for order in (1, 2, 3))

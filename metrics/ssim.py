@@ -3,18 +3,19 @@
 Wang, Bovik, Sheikh, Simoncelli: Image quality assessment: from error visibility to structural similarity,
 IEEE Transactions on Image Processing 13(4), 2004. https://doi.org/10.1109/TIP.2003.819861
 
-It computes what pyiqa's `ssim` does, with a separable window, in a tenth of the time.
+It computes what pyiqa's `ssim` does, in float32 and with a separable window.
 """
 
 import torch
-from pyiqa.archs.func_util import preprocess_rgb
 from torch import Tensor
-from torch.nn.functional import conv2d
 
 from metric_robustness.metrics.base import FullReference, Images, Scores
+from metric_robustness.metrics.filters_adapter import gaussian, smooth
+from metric_robustness.metrics.pixels_adapter import luma, rounded
 
 SIDE, SIGMA = 11, 1.5  # of the Gaussian window
 C1, C2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2  # the paper's constants
+CENTRE = 128  # is taken off first: squares of small numbers lose less to rounding
 
 
 class Ssim(FullReference):
@@ -26,23 +27,22 @@ class Ssim(FullReference):
     verified = "the authors' scores of 5 images"
 
     def score(self, images: Images, references: Images) -> Scores:
-        return similarity(luma(images), luma(references))[0]
-
-
-def luma(images: Images) -> Tensor:
-    """Returns the (N, 1, H, W) float64 luma in [0, 255], rounded as in the authors' program (with gradient 1)."""
-    rounded: Tensor = preprocess_rgb(images, True, 255)
-    return rounded.double()  # variances are differences of large numbers: float32 is too coarse
+        return similarity(rounded(luma(images)), rounded(luma(references)))[0]
 
 
 def similarity(x: Tensor, y: Tensor) -> tuple[Scores, Scores]:
-    """Returns the (N,) means of the SSIM map and of its contrast-structure part, for (N, 1, H, W) lumas in [0, 255]."""
-    offsets = torch.arange(SIDE, dtype=x.dtype, device=x.device) - SIDE // 2
-    window = torch.softmax(-(offsets**2) / (2 * SIGMA**2), dim=0).repeat(5, 1, 1, 1)
-    maps = torch.cat([x, y, x * x, y * y, x * y], dim=1)
-    maps = conv2d(conv2d(maps, window.transpose(2, 3), groups=5), window, groups=5)
-    mean_x, mean_y, square_x, square_y, product = maps.unbind(1)
-    covariance, variances = product - mean_x * mean_y, square_x - mean_x**2 + square_y - mean_y**2
-    structure = ((2 * covariance + C2) / (variances + C2)).relu()
-    ssim = (2 * mean_x * mean_y + C1) / (mean_x**2 + mean_y**2 + C1) * structure
-    return ssim.mean((1, 2)), structure.mean((1, 2))
+    """Returns the means of the SSIM map and of its contrast-structure part, both (N,).
+
+    Similarity is computed as 1 less what the images differ by, so that float32 is exact where they differ little.
+
+    Args:
+        x: (N, C, H, W) levels in [0, 255].
+        y: The levels of the references.
+    """
+    x, y = x - CENTRE, y - CENTRE
+    maps = torch.stack([x, y, (x - y).square(), x * x + y * y])
+    mean_x, mean_y, error, energy = smooth(maps, gaussian(SIDE, SIGMA, maps)).unbind()
+    gap = (mean_x - mean_y).square()
+    structure = (1 - (error - gap) / (energy - mean_x.square() - mean_y.square() + C2)).relu()
+    luminance = 1 - gap / ((mean_x + CENTRE).square() + (mean_y + CENTRE).square() + C1)
+    return (luminance * structure).mean((1, 2, 3)), structure.mean((1, 2, 3))
