@@ -54,7 +54,7 @@ def lock(machine: None) -> str:
 @pytest.fixture(scope="session")
 def inside(machine: None) -> Iterator[Corner]:
     """Yields a corner of the machine."""
-    with tempfile.TemporaryDirectory(prefix="containers-") as folder:
+    with tempfile.TemporaryDirectory(prefix="imagetests-") as folder:
         try:
             with corner(Path(folder)) as made:
                 yield made

@@ -61,7 +61,7 @@ class Corner:
     def words(self, *words: object, cwd: Path | str = "/") -> list[str]:
         """Returns the command line that runs `words` inside."""
         enter = ["nsenter", f"--target={self.first}", *NAMESPACES, "env", f"--chdir={cwd}"]
-        return [*DIES_WITH_US, *enter, *map(str, words)]
+        return [*enter, *map(str, words)]
 
     def start(self, *words: object, **environment: str) -> subprocess.Popen[bytes]:
         """Starts a server inside; what it says is appended to a file of its name in the folder."""
@@ -143,13 +143,10 @@ def _network(made: Corner) -> Iterator[None]:
             [*DIES_WITH_US, "slirp4netns", *options, str(made.first), "tap0"], stdout=log, stderr=log, pass_fds=[write]
         )
     os.close(write)
-    try:
-        with way, os.fdopen(ready, "rb") as told:
-            if told.read(1) != b"1":
-                raise RefusedError(f"no network: {(made.folder / 'slirp4netns.log').read_text()[-200:].strip()}")
-            try:
-                yield
-            finally:
-                way.kill()
-    finally:
-        way.wait()
+    with way, os.fdopen(ready, "rb") as told:
+        if told.read(1) != b"1":
+            raise RefusedError(f"no network: {(made.folder / 'slirp4netns.log').read_text()[-200:].strip()}")
+        try:
+            yield
+        finally:
+            way.kill()

@@ -32,7 +32,7 @@ def alive(word: str) -> list[psutil.Process]:
 
 
 def test_killed_tests_leave_no_process_mount_or_rule(machine):
-    with tempfile.TemporaryDirectory(prefix="containers-") as folder:
+    with tempfile.TemporaryDirectory(prefix="imagetests-") as folder:
         child = subprocess.Popen(
             [sys.executable, "-c", PROGRAM, folder, SECONDS],
             env=os.environ | {"PYTHONPATH": str(Path(__file__).parent)},
