@@ -4,7 +4,7 @@ BIN := .venv/bin
 BROWSER = $(shell command -v chromium || command -v chromium-browser || command -v google-chrome)
 READY := .venv/ready
 
-.PHONY: setup benchmark page docs results test test-fast chaos lint format bench clean
+.PHONY: setup benchmark page docs results test test-fast chaos image-check lint format bench clean
 
 setup: $(READY)
 
@@ -62,6 +62,11 @@ test-fast: $(READY)
 TRIALS ?= 200
 chaos: $(READY)
 	PYTHONPATH=.:tests/support OMP_NUM_THREADS=1 $(BIN)/python tests/support/chaos/chaos.py --trials $(TRIALS)
+
+# The job image with all packages, 8 GB, and doctor in it; BASE names another base image than the Dockerfile's.
+image-check: $(READY)
+	image=$$($(BIN)/python -m pipeline image build $(if $(BASE),--base $(BASE))) && \
+	  $(BIN)/python -m pipeline image run --gpus none --image "$$image" -- doctor
 
 lint: $(READY)
 	$(BIN)/ruff check .

@@ -40,6 +40,7 @@ REFERENCE = re.compile(
     rf"(?:{HOST}/)?{WORD}(?:/{WORD})*(?::[A-Za-z0-9_][A-Za-z0-9_.-]{{0,127}})?(?:@sha256:[0-9a-f]{{64}})?"
 )
 LONGEST = 255  # characters of a reference, as registries limit it
+COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 DEVICES = re.compile(r"all|none|[0-9A-Za-z-]+(?:,[0-9A-Za-z-]+)*")
 
 
@@ -124,11 +125,10 @@ def build(variant: Variant = "cuda", base: str = "", index: str = "", root: Path
             timeout=None,  # a step that downloads torch prints nothing for minutes
         ):
             if "error" in event:
-                raise DataError(f"image {image} cannot be built ({step}): {_one_line(event['error'])}")
-            text = _spoken(event)
-            if text.startswith("Step "):
-                step = text
-            if text:
+                raise DataError(f"image {image} cannot be built ({step}): {_fault(event)}")
+            for text in _spoken(event):
+                if text.startswith("Step "):
+                    step = text
                 err.print(text, markup=False, soft_wrap=True)
         if not client.images.list(name=image):
             raise TransientError(f"Docker stopped before image {image} was there ({step}): build it again")
@@ -200,11 +200,20 @@ def _commit(root: Path) -> str:
     return found.stdout.strip()
 
 
-def _spoken(event: dict[str, Any]) -> str:
-    """Returns what a line of the build says to people; the percentages of a download say nothing."""
-    if "status" in event:
-        return "" if event.get("progressDetail") else _one_line(event["status"])
-    return _one_line(event.get("stream", ""))
+def _spoken(event: dict[str, Any]) -> list[str]:
+    """Returns the lines that an event of the build says to people; the percentages of a download say nothing.
+
+    Docker paints red what a step writes to stderr, whether or not anybody sees it on a terminal.
+    """
+    text = event.get("stream", "" if event.get("progressDetail") else event.get("status", ""))
+    lines = (line.rstrip() for line in COLOUR.sub("", text).splitlines())
+    return [line for line in lines if line]
+
+
+def _fault(event: dict[str, Any]) -> str:
+    """Returns why a build failed; where a step did, Docker's own text repeats all of its command."""
+    code = event.get("errorDetail", {}).get("code")
+    return f"it ended with {code}, see above" if code else _one_line(event["error"])
 
 
 def _mounts(command: Sequence[str], root: Path) -> list[Any]:

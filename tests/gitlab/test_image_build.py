@@ -53,14 +53,29 @@ def test_commit_is_the_checkouts():
     assert image.build_arguments()["COMMIT"] == head.stdout.strip()
 
 
-def test_failed_step_is_named(engine, checkout):
+@pytest.mark.parametrize(
+    ("event", "told"),
+    [
+        (
+            {
+                "errorDetail": {"code": 1, "message": "The command '/bin/sh -c pip"},
+                "error": "The command '/bin/sh -c pip",
+            },
+            "it ended with 1, see above",
+        ),
+        ({"errorDetail": {"message": "no\nspace"}, "error": "no\nspace"}, "no space"),
+    ],
+)
+def test_failed_step_is_named(engine, checkout, capfd, event, told):
     engine.builds = False
     engine.build_events = [
         {"stream": "Step 8/20 : RUN pip install\n"},
-        {"errorDetail": {"message": "no\nspace"}, "error": "The command returned\na non-zero code: 1"},
+        {"stream": "\x1b[91mTraceback:\n  in <module>\n\x1b[0m"},  # as Docker paints a step's stderr
+        event,
     ]
-    with pytest.raises(DataError, match=r"Step 8/20 : RUN pip install\): The command returned a non-zero code: 1"):
+    with pytest.raises(DataError, match=rf"Step 8/20 : RUN pip install\): {told}$"):
         build(root=checkout)
+    assert capfd.readouterr().err.splitlines()[-2:] == ["Traceback:", "  in <module>"]
 
 
 def test_build_that_ends_early_is_no_success(engine, checkout):

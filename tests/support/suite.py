@@ -3,12 +3,13 @@
 # A test with one of these fixtures starts our command line, a pipeline, a browser or networks with published weights.
 WHOLE = {"chromium", "client", "flags", "laboratory", "shared_data", "site", "theatre", "tree"}
 # Nearly every test in these folders builds networks, trains them, starts processes, or measures our speed.
-WHOLE_FOLDERS = {"benchmarks", "contract", "defences", "isolation", "metrics", "train"}
+WHOLE_FOLDERS = {"benchmarks", "containers", "contract", "defences", "isolation", "metrics", "train"}
 
 
 # These files take over a quarter of a minute each, the longest first. Their tests share what they set up, so one worker
 # runs a whole file; if such a file began last, the other workers would wait for it.
 LONGEST = (
+    "tests/containers/test_containers.py",
     "tests/ci/test_pipeline.py",
     "tests/metrics/test_real_networks.py",
     "tests/metrics/test_strong_suite_on_networks.py",
