@@ -177,6 +177,8 @@ def test_every_explanation_is_one_paragraph():
 def test_a_flag_names_the_attacks_that_it_concerns():
     assert str(Flag("noise_as_strong", "no better", ("fgsm", "ifgsm"))) == "fgsm, ifgsm: no better"
     assert str(Flag("random_scores", "they move")) == "they move"
+    many = ("apgd", *(f"apgd:eps={budget}/255" for budget in (1, 2, 4, 8)), "adam", "adam:eps=1/255")
+    assert str(Flag("noise_as_strong", "no better", many)) == "apgd in 5 settings, adam, adam:eps=1/255: no better"
 
 
 @pytest.mark.parametrize(("score", "flagged"), [(3.0, False), (1e30, True), (-1e30, True)])

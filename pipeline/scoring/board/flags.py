@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -25,7 +26,18 @@ class Flag:
 
     def __str__(self) -> str:
         """Returns the text, after the attacks that it concerns."""
-        return f"{', '.join(self.attacks)}: {self.text}" if self.attacks else self.text
+        return f"{', '.join(self.concerned)}: {self.text}" if self.attacks else self.text
+
+    @property
+    def concerned(self) -> list[str]:
+        """Returns the attacks as people read them: of one with many variants how many there are, not each."""
+        names = [setting.partition(":")[0] for setting in self.attacks]
+        many = {name: count for name, count in Counter(names).items() if count > 2}
+        told = (
+            f"{name} in {many[name]} settings" if name in many else setting
+            for name, setting in zip(names, self.attacks, strict=True)
+        )
+        return list(dict.fromkeys(told))
 
 
 EXPLANATIONS: Mapping[str, Explanation] = MappingProxyType(

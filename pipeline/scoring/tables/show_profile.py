@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from rich.table import Table
 from rich.text import Text
 
+from metric_robustness.pipeline.scoring.board.flags import Flag
 from metric_robustness.pipeline.scoring.tables.board_file import Facts
 from metric_robustness.pipeline.scoring.tables.format import budget_with_ends
 from metric_robustness.pipeline.scoring.tables.show_numbers import (
@@ -37,8 +38,7 @@ def profile_lines(part: Facts) -> Iterator[Text | Table]:
     yield _attack_table(part["attacks"], metric)
     yield from spared_lines(metric["spared"])
     for flag in metric["flags"]:
-        concerned = f"{', '.join(flag['attacks'])}: " if flag["attacks"] else ""
-        yield Text(f"flag: {concerned}{flag['text']}", style="yellow")
+        yield Text(f"flag: {Flag(flag['code'], flag['text'], tuple(flag['attacks']))}", style="yellow")
 
 
 def _curve_lines(curve: Facts) -> Iterator[Text]:
