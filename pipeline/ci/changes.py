@@ -52,6 +52,8 @@ def _changes(folder: str, base: Path) -> list[Change]:
     before = lookup.entries(folder, base)
     changes = []
     for name, entry in lookup.entries(folder).items():
+        if entry.root not in {None, places.CODE}:
+            continue  # the history of this clone knows nothing of entries elsewhere
         old = before.get(name)
         if old is None:
             changes.append(Change(entry, "new"))

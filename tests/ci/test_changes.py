@@ -1,13 +1,16 @@
-"""Which files of another commit are written to the disk, to compare them with the checkout."""
+"""What changed since another commit, and which of its files are written to the disk to compare."""
 
 from __future__ import annotations
 
 import io
+import subprocess
 import tarfile
 
 import pytest
+from scratch import BRIGHTNESS, ROOT
 
-from metric_robustness.pipeline.ci.changes import write_members
+from metric_robustness.pipeline.catalogue import lookup
+from metric_robustness.pipeline.ci.changes import changed_since, write_members
 from metric_robustness.pipeline.errors import BenchError
 
 
@@ -65,3 +68,12 @@ def test_a_link_is_followed_within_the_commit_only(archive, tmp_path, kind):
     write_members(archive(members), tmp_path / "target")
     assert written(tmp_path / "target") == {"metrics/other.py": b"1", "metrics/same.py": b"1"}
     assert not any(path.is_symlink() for path in tmp_path.rglob("*"))
+
+
+def test_entries_elsewhere_are_not_of_this_clones_history(tmp_path, monkeypatch):
+    (tmp_path / "metrics").mkdir()
+    (tmp_path / "metrics" / "brightness.py").write_text(BRIGHTNESS, encoding="utf-8")
+    monkeypatch.setenv("METRIC_ROBUSTNESS_INCLUDE", str(tmp_path))
+    assert "brightness" in lookup.entries("metrics")
+    head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=ROOT, check=True, capture_output=True, text=True)
+    assert "brightness" not in {change.entry.name for change in changed_since(head.stdout.strip())}
