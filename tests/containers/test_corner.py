@@ -31,6 +31,12 @@ def alive(word: str) -> list[psutil.Process]:
     return [found for found in psutil.process_iter(["cmdline"]) if word in (found.info["cmdline"] or [])]
 
 
+def disks(folder: str) -> list[str]:
+    """Returns the loop devices whose file is in a folder; the kernel lets them go a while after their mount."""
+    loops = Path("/sys/block").glob("loop*/loop/backing_file")
+    return [file.parts[3] for file in loops if folder in file.read_text()]
+
+
 def test_killed_tests_leave_no_process_mount_or_rule(machine):
     with tempfile.TemporaryDirectory(prefix="imagetests-") as folder:
         child = subprocess.Popen(
@@ -46,12 +52,10 @@ def test_killed_tests_leave_no_process_mount_or_rule(machine):
             assert alive(first) != []
             child.kill()
         end = time.monotonic() + 30
-        while alive(SECONDS) or alive(first):
+        while alive(SECONDS) or alive(first) or disks(folder):
             assert time.monotonic() < end
             time.sleep(0.1)
         rules = subprocess.run(["iptables", "--list", "TESTS"], capture_output=True, check=False)
         assert rules.returncode != 0
         assert folder not in Path("/proc/mounts").read_text()
-        loops = Path("/sys/block").glob("loop*/loop/backing_file")
-        assert not [file for file in loops if folder in file.read_text()]
         assert not list(Path(folder, "disk").iterdir())
