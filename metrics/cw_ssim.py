@@ -47,4 +47,5 @@ def bands(images: Images) -> Tensor:
     spectrum = torch.fft.fftshift(torch.fft.fft2(levels), dim=(1, 2))
     height, width = filters.shape[1:]
     low = spectrum[:, None, top : top + height, left : left + width] * filters.to(levels)
-    return torch.fft.ifft2(torch.fft.ifftshift(low, dim=(2, 3)))
+    coefficients: Tensor = torch.fft.ifft2(torch.fft.ifftshift(low, dim=(2, 3)))
+    return coefficients

@@ -90,8 +90,8 @@ def distortion(band: Tensor, reference: Tensor, window: int) -> tuple[Tensor, Te
     """Returns gain and noise variance of the distortion in each block, (N, 2, h / 3, w / 3) each."""
     maps = torch.stack([reference, band, reference * band, reference.square(), band.square()])
     padded = pad(maps.flatten(0, 1), (window // 2,) * 4, mode="reflect")[..., BLOCK // 2 :, BLOCK // 2 :]
-    means = avg_pool2d(padded, window, stride=BLOCK).unflatten(0, maps.shape[:2])
-    x, y, product, square_x, square_y = means
+    means = avg_pool2d(padded, window, stride=BLOCK)
+    x, y, product, square_x, square_y = means.reshape(*maps.shape[:3], *means.shape[2:])
     covariance = (product - x * y) * window**2
     variance_x, variance_y = ((square_x - x.square()).relu() * window**2, (square_y - y.square()).relu() * window**2)
     gain = covariance / (variance_x + LEAST)
@@ -115,7 +115,7 @@ def statistics(band: Tensor) -> tuple[Tensor, Tensor]:
     covariance = near @ near.transpose(2, 3) / near.shape[3] - mean @ mean.transpose(2, 3)
     blocks = torch.stack([band[..., y::BLOCK, x::BLOCK] for y, x in places], dim=2)
     energy = torch.linalg.pinv(covariance) @ blocks.flatten(3)
-    energy = (energy * blocks.flatten(3)).mean(2).unflatten(2, blocks.shape[3:])
+    energy = (energy * blocks.flatten(3)).mean(2).reshape(*blocks.shape[:2], *blocks.shape[3:])
     return energy, torch.linalg.eigvalsh(covariance)[..., None, None]
 
 
