@@ -112,7 +112,7 @@ def _rows_and_columns(planes: Tensor, window: Tensor) -> Tensor:
 def _weighted_sum(planes: Tensor, window: Tensor, dimension: int) -> Tensor:
     """Returns the sum of shifted planes."""
     length, (first, *others) = planes.shape[dimension] - len(window) + 1, window.tolist()
-    total = planes.narrow(dimension, 0, length) * first
+    total: Tensor = planes.narrow(dimension, 0, length) * first
     for shift, weight in enumerate(others, start=1):
         total.add_(planes.narrow(dimension, shift, length), alpha=weight)
     return total
