@@ -45,7 +45,7 @@ class Brisque(NoReference):
         levels = rounded(luma(finite_gradient(images + 0.01 * black).double()))
         features = torch.cat([self.features(scale) for scale in (levels, halve(levels))], dim=1)
         distances = (self.scaled(features).unsqueeze(1) - self.vectors).square().sum(2)
-        scores = (-self.width * distances).exp() @ self.coefficients + self.farthest
+        scores: Tensor = (-self.width * distances).exp() @ self.coefficients + self.farthest
         return scores.nan_to_num(nan=self.farthest)  # features unlike any that it was trained on
 
     def features(self, levels: Tensor) -> Tensor:

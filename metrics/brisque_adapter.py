@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from functools import lru_cache
 
 import torch
 from torch import Tensor
 
 from metric_robustness.metrics.patch_fits_adapter import asymmetric_parts, grid, half_deviations
+from metric_robustness.metrics.pyramid_adapter import halving
 
 NEIGHBOURS = ((0, 1), (1, 0), (1, 1), (-1, 1))  # rows down and columns right of a pixel; the image is a torus
 TAPS = 8  # pixels that a halved pixel is made of, in each direction
@@ -47,21 +47,16 @@ def interleaved(*parts: Tensor) -> Tensor:
 
 def halve(image: Tensor) -> Tensor:
     """Returns (N, C, H / 2, W / 2) images, rounded up, as MATLAB's `imresize` does: bicubic, mirrored at the edges."""
-    down, across = (_halving(side).to(image) for side in image.shape[2:])
+    down, across = (halving(side, _bicubic()).to(image) for side in image.shape[2:])
     return down @ image @ across.T
 
 
-@lru_cache(maxsize=8)
-def _halving(side: int) -> Tensor:
-    """Returns the (side / 2, side) weights of pixels in halved pixels."""
+@lru_cache(maxsize=1)
+def _bicubic() -> tuple[float, ...]:
     distance = ((torch.arange(TAPS).double() - (TAPS - 1) / 2) / 2).abs()
     near, far = 1.5 * distance**3 - 2.5 * distance**2 + 1, -0.5 * distance**3 + 2.5 * distance**2 - 4 * distance + 2
     weights = torch.where(distance <= 1, near, far)
-    count = math.ceil(side / 2)
-    pixels = 2 * torch.arange(count).unsqueeze(1) + torch.arange(TAPS) - (TAPS // 2 - 1)
-    mirrored = torch.where(pixels < 0, -1 - pixels, torch.where(pixels < side, pixels, 2 * side - 1 - pixels))
-    halving = torch.zeros(count, side, dtype=torch.double)
-    return halving.scatter_add_(1, mirrored, (weights / weights.sum()).expand(count, -1))
+    return tuple((weights / weights.sum()).tolist())
 
 
 @lru_cache(maxsize=1)

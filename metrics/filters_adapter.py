@@ -88,7 +88,7 @@ class _Smoothing(torch.autograd.Function):
     def forward(context: Any, maps: Tensor, window: Tensor) -> Tensor:
         context.save_for_backward(window)
         planes = maps.flatten(0, -3)
-        parts = planes.split(AT_ONCE if maps.device.type == "cpu" else len(planes))
+        parts = torch.split(planes, AT_ONCE if maps.device.type == "cpu" else len(planes))
         smoothed = torch.cat([_rows_and_columns(part, window) for part in parts])
         return smoothed.reshape(*maps.shape[:-2], *smoothed.shape[1:])
 
@@ -105,14 +105,14 @@ def _rows_and_columns(planes: Tensor, window: Tensor) -> Tensor:
         return _weighted_sum(_weighted_sum(planes, window, 1), window, 2)
     one = planes.unsqueeze(0).contiguous(memory_format=torch.channels_last)
     row = window.repeat(len(planes), 1, 1, 1)
-    smoothed = conv2d(conv2d(one, row.transpose(2, 3), groups=len(planes)), row, groups=len(planes))
+    smoothed: Tensor = conv2d(conv2d(one, row.transpose(2, 3), groups=len(planes)), row, groups=len(planes))
     return smoothed.squeeze(0).contiguous()
 
 
 def _weighted_sum(planes: Tensor, window: Tensor, dimension: int) -> Tensor:
     """Returns the sum of shifted planes."""
     length, (first, *others) = planes.shape[dimension] - len(window) + 1, window.tolist()
-    total = planes.narrow(dimension, 0, length) * first
+    total: Tensor = planes.narrow(dimension, 0, length) * first
     for shift, weight in enumerate(others, start=1):
         total.add_(planes.narrow(dimension, shift, length), alpha=weight)
     return total

@@ -4,8 +4,7 @@
 """
 
 from metric_robustness.metrics.base import FullReference, Images, Scores
-from metric_robustness.metrics.pixels_adapter import luma
-from metric_robustness.metrics.psnr import decibels
+from metric_robustness.metrics.pixels_adapter import decibels, luma
 
 
 class Psnry(FullReference):

@@ -20,6 +20,7 @@ NEARNESS, WARMTH = 145.0, 0.001  # widths of the priors
 XYZ = ((0.4124564, 0.3575761, 0.1804375), (0.2126729, 0.7151522, 0.0721750), (0.0193339, 0.1191920, 0.9503041))
 WHITE = (0.9642119944211994, 1, 0.8251882845188288)  # D50
 LAB = ((0, 116, 0), (500, -500, 0), (0, 200, -200))
+FLAT = 5e-3  # a range of colours below this is rounding; a step of 8 bits makes over 0.05
 EPS = torch.finfo(torch.double).eps
 
 
@@ -40,15 +41,15 @@ class Saliency(nn.Module):
         colours = lab(interpolate(images, (SIDE, SIDE), mode="bilinear", align_corners=False))
         response = torch.fft.irfft2(torch.fft.rfft2(colours) * self.band)
         contrast = (response.square().sum(1, keepdim=True) + EPS).sqrt()
-        warmth = 1 - (-stretched(colours[:, 1:]).square().sum(1, keepdim=True) / WARMTH**2).exp()
+        warmth = 1 - (-stretched(colours[:, 1:], FLAT).square().sum(1, keepdim=True) / WARMTH**2).exp()
         salient = contrast * self.nearness * warmth
         return stretched(interpolate(salient, images.shape[2:], mode="bilinear", align_corners=True))
 
 
-def stretched(maps: Tensor) -> Tensor:
-    """Returns maps whose lowest value is 0 and whose highest is 1."""
+def stretched(maps: Tensor, least: float = 0.0) -> Tensor:
+    """Returns maps whose lowest value is 0 and whose highest is 1; 0 where the range is at most `least`."""
     low, high = maps.amin((2, 3), keepdim=True), maps.amax((2, 3), keepdim=True)
-    return (maps - low) / (high - low + EPS)
+    return (maps - low) / (high - low + EPS) * (high - low > least)
 
 
 def lab(images: Images) -> Tensor:

@@ -15,7 +15,6 @@ from metric_robustness.metrics.pixels_adapter import luma, rounded
 
 SIDE, SIGMA = 11, 1.5  # of the Gaussian window
 C1, C2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2  # the paper's constants
-CENTRE = 128  # is taken off first: squares of small numbers lose less to rounding
 
 
 class Ssim(FullReference):
@@ -33,16 +32,19 @@ class Ssim(FullReference):
 def similarity(x: Tensor, y: Tensor) -> tuple[Scores, Scores]:
     """Returns the means of the SSIM map and of its contrast-structure part, both (N,).
 
-    Similarity is computed as 1 less what the images differ by, so that float32 is exact where they differ little.
+    Float32 is enough, since similarity is computed as 1 less what the images differ by, and squares are taken of
+    distances from the means of the whole images.
 
     Args:
         x: (N, C, H, W) levels in [0, 255].
         y: The levels of the references.
     """
-    x, y = x - CENTRE, y - CENTRE
+    level_x, level_y = (levels.detach().mean((2, 3), keepdim=True) for levels in (x, y))
+    x, y = x - level_x, y - level_y
     maps = torch.stack([x, y, (x - y).square(), x * x + y * y])
     mean_x, mean_y, error, energy = smooth(maps, gaussian(SIDE, SIGMA, maps)).unbind()
-    gap = (mean_x - mean_y).square()
-    structure = (1 - (error - gap) / (energy - mean_x.square() - mean_y.square() + C2)).relu()
-    luminance = 1 - gap / ((mean_x + CENTRE).square() + (mean_y + CENTRE).square() + C1)
+    gap = mean_x - mean_y
+    structure = (1 - (error - gap.square()) / (energy - mean_x.square() - mean_y.square() + C2)).relu()
+    brightness = (mean_x + level_x).square() + (mean_y + level_y).square()
+    luminance = 1 - (gap + (level_x - level_y)).square() / (brightness + C1)
     return (luminance * structure).mean((1, 2, 3)), structure.mean((1, 2, 3))

@@ -19,11 +19,12 @@ LMN = ((0.06, 0.63, 0.27), (0.30, 0.04, -0.35), (0.34, -0.60, 0.17))  # of RGB: 
 SCHARR = ((-3, 0, 3), (-10, 0, 10), (-3, 0, 3))  # in 16ths
 CONSTANTS = (1.27, 386, 130, 130)  # of the similarity of saliency, gradient and chrominances
 ALPHA, BETA = 0.4, 0.02  # exponents of the gradient and of the chrominances
+NOISE = 1e-7  # of squared gradients in float32: without it, a flat area would have the slope of a steep one
 EPS = torch.finfo(torch.double).eps
 
 
 class Vsi(FullReference):
-    """Computes what pyiqa does, in float32, which changes scores by less than 1e-6."""
+    """Computes what pyiqa does, in float32, which changes scores by less than 2e-6."""
 
     higher_is_better = True
     score_range = (0.7, 1.0)
@@ -58,5 +59,5 @@ class Vsi(FullReference):
         across = maps.new_tensor(SCHARR) / 16
         with FixedFilters():
             both = conv2d(pad(maps[:, 1:2], (1,) * 4), torch.stack([across, across.T]).unsqueeze(1))
-        gradients = (both.square().sum(1, keepdim=True) + EPS).sqrt()
+        gradients = (both.square().sum(1, keepdim=True) + NOISE).sqrt()
         return torch.cat([maps[:, :1], gradients, maps[:, 2:]], dim=1)

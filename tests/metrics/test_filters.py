@@ -11,7 +11,7 @@ from torch.nn.functional import conv2d
 
 import metric_robustness.metrics.filters_adapter
 from metric_robustness.metrics.base import Metric
-from metric_robustness.metrics.filters_adapter import FixedFilters
+from metric_robustness.metrics.filters_adapter import FixedFilters, gaussian, smooth
 from metric_robustness.pipeline.catalogue import lookup
 from metric_robustness.pipeline.contract.base import photographs
 
@@ -20,7 +20,7 @@ def filtered(images: Tensor, weight: Tensor, **settings: Any) -> tuple[Tensor, T
     """Returns the output, and the gradient of a sum that weighs each output differently."""
     given = images.clone().requires_grad_()
     found = conv2d(given, weight, **settings)
-    weights = torch.linspace(-1, 1, found.numel()).reshape(found.shape)
+    weights = torch.linspace(-1, 1, found.numel(), dtype=found.dtype).reshape(found.shape)
     return found.detach(), torch.autograd.grad((found * weights).sum(), given)[0]
 
 
@@ -59,6 +59,26 @@ def test_filters_that_are_trained_keep_their_gradient() -> None:
         conv2d(torch.rand(1, 1, 8, 8), weight).sum().backward()
     assert weight.grad is not None
     assert weight.grad.abs().sum() > 0
+
+
+@pytest.mark.parametrize("dtype", [torch.float, torch.double])
+def test_a_smoothed_map_is_filtered_in_both_directions(dtype: torch.dtype) -> None:
+    maps = torch.rand(3, 4, 20, 23, dtype=dtype, generator=torch.Generator().manual_seed(6))  # more than at once
+    window = gaussian(7, 1.5, maps) * torch.linspace(0.5, 1.5, 7).to(maps)  # not symmetric, so that a turn is seen
+    alone = maps.reshape(12, 1, 20, 23)
+    wanted = filtered(alone, torch.outer(window, window)[None, None])
+    given = maps.clone().requires_grad_()
+    found = smooth(given, window)
+    weights = torch.linspace(-1, 1, found.numel(), dtype=dtype).reshape(found.shape)
+    (gradient,) = torch.autograd.grad((found * weights).sum(), given)
+    torch.testing.assert_close(found.detach(), wanted[0].reshape(found.shape), atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(gradient, wanted[1].reshape(gradient.shape), atol=1e-5, rtol=1e-5)
+
+
+def test_gradients_of_gradients_of_smoothing_are_right() -> None:
+    maps = torch.rand(2, 6, 7, dtype=torch.double, requires_grad=True)
+    window = gaussian(3, 1.0, maps.detach())
+    assert torch.autograd.gradgradcheck(lambda given: smooth(given, window).sin(), maps)
 
 
 @pytest.mark.parametrize("name", ["nlpd", "vif"])
