@@ -8,13 +8,15 @@ from analytic_metrics import Linear, Quadratic, Wavy, random_images, rounded
 from kornia.enhance import equalize_clahe
 from scipy.ndimage import gaussian_filter, generic_filter
 
+from metric_robustness.attacks.diversity_adapter import placed, pulled, shrunk
 from metric_robustness.attacks.enhance import Enhance
 from metric_robustness.attacks.ioi import IOI, contrast, high_band
 from metric_robustness.attacks.nes import NES
 from metric_robustness.attacks.stadv import StAdv, roughness, warped
+from metric_robustness.attacks.transfer import Transfer
 from metric_robustness.pipeline.engine.metric.objective import ImageNoise, MetricObjective
 
-SEARCHES = {"enhance": Enhance(), "ioi": IOI(), "nes": NES(), "stadv": StAdv()}
+SEARCHES = {"enhance": Enhance(), "ioi": IOI(), "nes": NES(), "stadv": StAdv(), "transfer": Transfer()}
 
 
 def smooth(count: int = 2, height: int = 41, width: int = 53) -> torch.Tensor:
@@ -142,3 +144,30 @@ def test_ioi_leaves_flat_areas_alone_and_reaches_what_its_mask_allows():
     gain = (Linear(weights)(attacked) - Linear(weights)(images)).item()
     assert gain == pytest.approx((IOI.step * contrast(images) * weights.abs()).sum().item(), rel=0.05)
     assert torch.equal(rounded(attacked)[..., 32:], rounded(images)[..., 32:])
+
+
+def test_gradients_of_shrunk_images_come_back_to_the_pixels_they_are_from():
+    """<placed(x), g> = <x, pulled(g)> for all x and g: the one is the other's adjoint."""
+    images, gradients = random_images(2), torch.randn(2, 3, 19, 23, generator=torch.Generator().manual_seed(0))
+    placements = [shrunk(images, 0.9, (1.0, 0.3)), None]
+    small = placed(images, placements)
+    assert (small * gradients).sum().item() == pytest.approx((images * pulled(gradients, placements)).sum().item())
+    assert torch.equal(small[1], images[1])
+    assert torch.equal(small[0, :, :2], torch.zeros(3, 2, 23))  # 17 of 19 rows, at the lower edge
+    assert set(small[0].flatten().tolist()) <= {0.0, *images[0].flatten().tolist()}
+
+
+def test_input_diversity_moves_a_metric_that_reads_every_other_pixel_more():
+    """A surrogate that skips pixels has a gradient on the others alone; another that reads those falls for it, too."""
+
+    class Skipping(Linear):
+        def __init__(self, first: int) -> None:
+            super().__init__(torch.zeros(3, 24, 32))
+            self.weights[:, first::2, first::2] = 1 / 576
+
+    images, gains = random_images(3, (24, 32)), []
+    for share in (0.0, Transfer.share):
+        attacked = found(Transfer(share=share), Skipping(0), images)
+        gains.append((Skipping(1)(attacked) - Skipping(1)(images)).mean().item())
+    assert gains[0] == pytest.approx(0, abs=1e-6)
+    assert gains[1] > 0.3 * Transfer.eps

@@ -1,4 +1,4 @@
-"""Writes the tables of run folders: scores.csv, leaderboard.md, .csv and .json, excluded.csv, defences.csv and .md."""
+"""Writes the tables of run folders: scores.csv, leaderboard, excluded.csv, transfer.csv and the tables of defences."""
 
 from __future__ import annotations
 
@@ -20,8 +20,17 @@ from metric_robustness.pipeline.scoring.tables.defences import defences_csv, def
 from metric_robustness.pipeline.scoring.tables.excluded import excluded_csv
 from metric_robustness.pipeline.scoring.tables.markdown import to_markdown
 from metric_robustness.pipeline.scoring.tables.terminal import print_leaderboard
+from metric_robustness.pipeline.scoring.tables.transfer import Transferred, transfer_csv, transfer_tables, transferred
 
-__all__ = ["about_defences", "print_defences", "print_leaderboard", "what_defences_did", "write_tables"]
+__all__ = [
+    "about_defences",
+    "print_defences",
+    "print_leaderboard",
+    "transfer_tables",
+    "what_defences_did",
+    "what_transferred",
+    "write_tables",
+]
 
 
 def write_tables(folders: Sequence[Path], out: Path, ranges: Path | None = None) -> Leaderboard:
@@ -49,12 +58,20 @@ def write_tables(folders: Sequence[Path], out: Path, ranges: Path | None = None)
     write_atomically(out / "leaderboard.md", to_markdown(board))
     write_atomically(out / "leaderboard.csv", leaderboard_csv(board))
     write_atomically(out / "leaderboard.json", leaderboard_json(board))
+    if crossed := transferred(found):
+        write_atomically(out / "transfer.csv", transfer_csv(crossed))
     lines, missing = what_defences_did(folders, ranges)
     if lines:
         write_atomically(out / "defences.csv", defences_csv(lines))
     if lines or missing:
         write_atomically(out / "defences.md", defences_md(lines, missing))
     return board
+
+
+def what_transferred(folders: Sequence[Path], ranges: Path | None = None) -> list[Transferred]:
+    """Returns the lines of transfer.csv."""
+    with Processes() as processes:
+        return transferred(together(read_records(folders, read_ranges(ranges), processes)))
 
 
 def require_no_other_rows(out: Path, folders: Sequence[Path] = ()) -> None:
