@@ -15,6 +15,7 @@ FILES = {
     "leaderboard.md": "the leaderboard, to read",
     "scores.csv": "every score of every cell, with intervals",
     "defences.csv": "every defence under every attack",
+    "order.csv": "pairs of images whose order attacks flip",
     "transfer.csv": "images that were made on one metric, scored by others",
     "excluded.csv": "every image that gave no row, with the reason",
     "ranges.csv": "measured range of every metric",

@@ -1,4 +1,4 @@
-"""Writes the tables of run folders: scores.csv, leaderboard, excluded.csv, transfer.csv and the tables of defences."""
+"""Writes the tables of run folders: scores.csv, leaderboard, order.csv, excluded.csv, transfer.csv, defences."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from metric_robustness.pipeline.scoring.processes import Processes
 from metric_robustness.pipeline.scoring.read.cells import StoredCell, find_cells, read_cell
 from metric_robustness.pipeline.scoring.scores.defences import Defended, defended, without_bare
 from metric_robustness.pipeline.scoring.scores.ranges import read_ranges
-from metric_robustness.pipeline.scoring.tables.csv_json import leaderboard_csv, leaderboard_json, scores_csv
+from metric_robustness.pipeline.scoring.tables.csv_json import leaderboard_csv, leaderboard_json, order_csv, scores_csv
 from metric_robustness.pipeline.scoring.tables.defences import defences_csv, defences_md, print_defences
 from metric_robustness.pipeline.scoring.tables.excluded import excluded_csv
 from metric_robustness.pipeline.scoring.tables.markdown import to_markdown
@@ -58,6 +58,7 @@ def write_tables(folders: Sequence[Path], out: Path, ranges: Path | None = None)
     write_atomically(out / "leaderboard.md", to_markdown(board))
     write_atomically(out / "leaderboard.csv", leaderboard_csv(board))
     write_atomically(out / "leaderboard.json", leaderboard_json(board))
+    write_atomically(out / "order.csv", order_csv(board))
     if crossed := transferred(found):
         write_atomically(out / "transfer.csv", transfer_csv(crossed))
     lines, missing = what_defences_did(folders, ranges)
