@@ -32,7 +32,7 @@ docs: $(READY)
 	$(BIN)/mkdocs build --strict
 
 docs/commands.md: $(READY) $(shell find pipeline/cli -name '*.py')
-	$(BIN)/typer metric_robustness.pipeline.__main__ utils docs --name 'python -m pipeline' --title Commands --output $@
+	PYTHONPATH=. $(BIN)/typer metric_robustness.pipeline.__main__ utils docs --name 'python -m pipeline' --title Commands --output $@
 
 docs/heatmap.svg: $(READY) results/leaderboard.json
 	$(BIN)/python -m pipeline plot heatmap --from results --out $@

@@ -28,6 +28,7 @@ from metric_robustness.pipeline.cli import (
     run,
     scores,
     train,
+    transfer,
 )
 from metric_robustness.pipeline.cli.data import data
 from metric_robustness.pipeline.cli.gitlab import gitlab
@@ -49,7 +50,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-for group in (entries, run, scores, fit, train, calibrate, doctor, docs_pages, plan, results, review):
+for group in (entries, run, transfer, scores, fit, train, calibrate, doctor, docs_pages, plan, results, review):
     group.add_to(app)
 for name, (commands, panel) in {
     "weights": (weights, HERE),

@@ -18,6 +18,8 @@ FILES = {
     "scores.parquet": "scores.csv as Parquet, with types",
     "defences.csv": "every defence under every attack",
     "defences.parquet": "defences.csv as Parquet, with types",
+    "order.csv": "pairs of images whose order attacks flip",
+    "transfer.csv": "images that were made on one metric, scored by others",
     "excluded.csv": "every image that gave no row, with the reason",
     "ranges.csv": "measured range of every metric",
     "cells.csv": "how every cell ended, and what it took",

@@ -23,6 +23,7 @@ from metric_robustness.pipeline.scoring.scores.effects import (
     worst_case,
 )
 from metric_robustness.pipeline.scoring.scores.opinions import OPINIONS
+from metric_robustness.pipeline.scoring.scores.order import Order, order_of
 from metric_robustness.pipeline.scoring.scores.robustness import ScoreScale
 from metric_robustness.pipeline.scoring.scores.statistics import Estimate, interval
 
@@ -70,6 +71,7 @@ class Effects:
     families: dict[str, Effect]
     attacks: dict[str, Effect]  # under default settings
     variants: dict[str, Effect]  # "attack:variant"
+    orders: Mapping[int, Order]  # budget -> what becomes of the images' order; empty for fewer than eight
     over_noise: dict[str, Estimate]  # attack -> its gain less that of the control of the same eps, image by image
 
 
@@ -158,6 +160,7 @@ def standing_of(
             curve=_curve(counting, worst, demands, set(spared)) if worst else None,
             fall=_fall(own, counting, demands, set(spared)),
             best_known=best_known(pairs, sent) if pairs is not None else None,
+            orders=_orders(counting, demands),
             families=families,
             attacks=default,
             variants={f"{attack}:{variant}": effects[attack, variant] for attack, variant in effects if variant},
@@ -221,6 +224,20 @@ def _fall(own: Sequence[Record], counting: Sequence[Record], demands: Demands, s
     if not counting or not demands.falls or not demands.falls - spared <= done:
         return None
     return _worst(counting, up=False)[0]
+
+
+def _orders(counting: Sequence[Record], demands: Demands) -> dict[int, Order]:
+    """Returns what the attacks do to the order of the images within each budget of the section, and the largest."""
+    pairs = _named_pairs(counting)
+    found: dict[int, Order] = {}
+    for budget in (*demands.budgets, LARGEST) if pairs else ():
+        up = worst_case(pairs, budget / 255)
+        down = (
+            worst_case(pairs, budget / 255, up=False)["after"].to_numpy() if any(r.lowers for r in counting) else None
+        )
+        if order := order_of(up["before"].to_numpy(), up["after"].to_numpy(), down):
+            found[budget] = order
+    return found
 
 
 def _over_noise(settings: Mapping[tuple[str, str], list[Record]], effects: Mapping[str, Effect]) -> dict[str, Estimate]:

@@ -7,6 +7,7 @@ import io
 import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from metric_robustness.pipeline.scoring.board.flags import EXPLANATIONS
@@ -29,6 +30,7 @@ SCORES_COLUMNS = (
     *OPINIONS,
     *("seconds", "scale_low", "scale_high", "scale_source", "flags", "status", "reason", "preset", "key", "commit"),
 )
+ORDER_COLUMNS = ("dataset", "kind", "metric", "budget", "pairs", "ties", "flipped_one", "flipped_both", "srocc")
 SCALELESS = {"scale_low": "", "scale_high": "", "scale_source": ""}
 
 
@@ -42,6 +44,21 @@ def leaderboard_csv(board: Leaderboard) -> str:
     lines = [_standing_line(section, standing) for section in board.sections for standing in section.standings]
     columns = list(dict.fromkeys(column for line in lines for column in line))
     return _csv(columns, lines)
+
+
+def order_csv(board: Leaderboard) -> str:
+    """Returns order.csv: of every metric and budget, which pairs of images flip; no line where there are too few."""
+    return _csv(
+        ORDER_COLUMNS,
+        [
+            {"dataset": section.dataset, "kind": section.kind, "metric": standing.metric, "budget": str(budget)}
+            | {"pairs": str(order.pairs), "ties": str(order.ties), "flipped_one": digits(order.one)}
+            | {"flipped_both": digits(order.both), "srocc": digits(order.srocc)}
+            for section in board.sections
+            for standing in section.standings
+            for budget, order in standing.effects.orders.items()
+        ],
+    )
 
 
 def leaderboard_json(board: Leaderboard) -> str:
@@ -187,6 +204,7 @@ def _standing(standing: Standing) -> dict[str, Any]:
         "fall_rank": standing.ranks.fall,
         "fall": _effect(standing.effects.fall) if standing.effects.fall else None,
         "swing": _estimate(standing.swing) if standing.swing else None,
+        "order": {str(budget): _plain(asdict(order)) for budget, order in standing.effects.orders.items()},
         "families": _effects(standing.effects.families),
         "attacks": _effects(standing.effects.attacks),
         "variants": _effects(standing.effects.variants),

@@ -35,6 +35,8 @@ def profile_lines(part: Facts) -> Iterator[Text | Table]:
     if metric["fall"]:
         rank = f", rank {metric['fall_rank']}" if metric["fall_rank"] else ""
         yield Text(f"largest fall {gain(metric['fall'])}{rank}; swing {margin(metric['swing'])}")
+    if orders := metric.get("order"):
+        yield from _order_lines(orders)
     yield _attack_table(part["attacks"], metric)
     yield from spared_lines(metric["spared"])
     for flag in metric["flags"]:
@@ -49,6 +51,16 @@ def _curve_lines(curve: Facts) -> Iterator[Text]:
     yield Text(f"budgets {sparkline([0, *gains], max(gains))} {told}")
     smallest = budget_with_ends(estimate_of(curve["smallest_budget"]), max(map(int, cases)))
     yield Text(f"mean over budgets {margin(curve['area'])}; a tenth of the range in {smallest} 255ths")
+
+
+def _order_lines(orders: Facts) -> Iterator[Text]:
+    """Yields which pairs of images flip within each budget."""
+    told = ", ".join(f"{each['one']:.1%} in {budget}/255" for budget, each in orders.items())
+    yield Text(f"order of images: pairs that flip when the worse image is attacked: {told}")
+    largest, last = list(orders.items())[-1]
+    both = f"when both are: {last['both']:.1%}; " if last["both"] is not None else ""
+    left = "unknown" if last["srocc"] is None else f"{last['srocc']:.2f}"
+    yield Text(f"{both}rank correlation of all images before and after: {left}, in {largest}/255")
 
 
 def _attack_table(families: Mapping[str, str], metric: Facts) -> Table:

@@ -1,4 +1,4 @@
-"""Writes the tables of run folders: scores, leaderboard and defences, for people and programs, and excluded.csv."""
+"""Writes the tables of run folders: scores, leaderboard, order of images, transfer, defences and excluded files."""
 
 from __future__ import annotations
 
@@ -15,14 +15,23 @@ from metric_robustness.pipeline.scoring.processes import Processes
 from metric_robustness.pipeline.scoring.read.cells import StoredCell, find_cells, read_cell
 from metric_robustness.pipeline.scoring.scores.defences import Defended, defended, without_bare
 from metric_robustness.pipeline.scoring.scores.ranges import read_ranges
-from metric_robustness.pipeline.scoring.tables.csv_json import leaderboard_csv, leaderboard_json, scores_csv
+from metric_robustness.pipeline.scoring.tables.csv_json import leaderboard_csv, leaderboard_json, order_csv, scores_csv
 from metric_robustness.pipeline.scoring.tables.defences import defences_csv, defences_md, print_defences
 from metric_robustness.pipeline.scoring.tables.excluded import excluded_csv
 from metric_robustness.pipeline.scoring.tables.markdown import to_markdown
 from metric_robustness.pipeline.scoring.tables.parquet import TEXT, to_parquet
 from metric_robustness.pipeline.scoring.tables.terminal import print_leaderboard
+from metric_robustness.pipeline.scoring.tables.transfer import Transferred, transfer_csv, transfer_tables, transferred
 
-__all__ = ["about_defences", "print_defences", "print_leaderboard", "what_defences_did", "write_tables"]
+__all__ = [
+    "about_defences",
+    "print_defences",
+    "print_leaderboard",
+    "transfer_tables",
+    "what_defences_did",
+    "what_transferred",
+    "write_tables",
+]
 
 
 def write_tables(folders: Sequence[Path], out: Path, ranges: Path | None = None) -> Leaderboard:
@@ -53,6 +62,9 @@ def write_tables(folders: Sequence[Path], out: Path, ranges: Path | None = None)
     write_atomically(out / "leaderboard.csv", standings := leaderboard_csv(board))
     write_atomically(out / "leaderboard.parquet", to_parquet(standings, TEXT | {"missing"}))
     write_atomically(out / "leaderboard.json", leaderboard_json(board))
+    write_atomically(out / "order.csv", order_csv(board))
+    if crossed := transferred(found):
+        write_atomically(out / "transfer.csv", transfer_csv(crossed))
     lines, missing = defended(cells, read_ranges(ranges)), without_bare(cells)
     if lines:
         write_atomically(out / "defences.csv", of_defences := defences_csv(lines))
@@ -60,6 +72,12 @@ def write_tables(folders: Sequence[Path], out: Path, ranges: Path | None = None)
     if lines or missing:
         write_atomically(out / "defences.md", defences_md(lines, missing))
     return board
+
+
+def what_transferred(folders: Sequence[Path], ranges: Path | None = None) -> list[Transferred]:
+    """Returns the lines of transfer.csv."""
+    with Processes() as processes:
+        return transferred(together(read_records(folders, read_ranges(ranges), processes)))
 
 
 def require_no_other_rows(out: Path, folders: Sequence[Path] = ()) -> None:

@@ -7,6 +7,7 @@ from itertools import product
 
 import matplotlib as mpl
 import numpy as np
+import pandas as pd
 import pytest
 import run_folder as stamps
 from matplotlib.figure import Figure
@@ -66,6 +67,11 @@ def board(tmp_path_factory):
             run.cell(metric, attack, label=f"{attack}+defended", rows=rows)
             run.cell(f"{metric}+flip", attack, rows=[row(image, 0.4, 0.7) for image in "ab"])
         write_tables([run.path], run.path)
+    pairs = pd.DataFrame(
+        product([LONG, *(f"metric{i:02d}" for i in range(15))], repeat=2), columns=["source", "target"]
+    )
+    told = pairs.assign(dataset="sample", attack="ifgsm", variant="", gain=random.normal(0.2, 0.4, len(pairs)))
+    told.to_csv(run.path / "transfer.csv", index=False)
     return run.path
 
 

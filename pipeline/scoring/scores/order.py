@@ -1,0 +1,59 @@
+"""What an attack does to the order of images by a metric: which pairs can be flipped, and what is left of the ranks.
+
+Whoever compares codecs or photographs by a metric asks for an order, not for scores.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import stats
+
+from metric_robustness.pipeline.scoring.scores.robustness import Values
+
+FEWEST = 8  # images: the order of fewer says little
+BLOCK = 256  # images that are compared with all others at a time
+
+
+@dataclass(frozen=True)
+class Order:
+    """What attacks within one budget do to the order of a set of images."""
+
+    pairs: int  # of images with unlike clear scores
+    ties: int  # pairs of images with the same clear score, which have no order to flip
+    one: float  # share of the pairs whose order flips when the worse image alone is attacked
+    both: float  # share whose order flips when the better image is lowered, too; nan where no attack was to lower one
+    srocc: float  # of the clear scores with those after the worse half was raised, and the better half lowered
+
+
+def order_of(before: Values, highest: Values, lowest: Values | None = None) -> Order | None:
+    """Returns what attacks do to the order of N images; None for fewer than eight, or if all clear scores are equal.
+
+    Args:
+        before: The clear scores, (N,), higher is better.
+        highest: The highest score that attacks reach on each image, (N,), at least the clear one.
+        lowest: The lowest score that they reach, (N,), at most the clear one; None where no attack was to lower one.
+    """
+    least = before if lowest is None else lowest
+    known = np.isfinite(before) & np.isfinite(highest) & np.isfinite(least)
+    before, highest, least = before[known], highest[known], least[known]
+    count = len(before)
+    if count < FEWEST or np.ptp(before) == 0:
+        return None
+    pairs = one = both = 0
+    for start in range(0, count, BLOCK):
+        raised = highest[start : start + BLOCK, None]
+        worse = before[start : start + BLOCK, None] < before
+        pairs += int(worse.sum())
+        one += int((worse & (raised > before)).sum())
+        both += int((worse & (raised > least)).sum())
+    swapped = np.where(before < np.median(before), highest, least)
+    return Order(
+        pairs,
+        ties=count * (count - 1) // 2 - pairs,
+        one=one / pairs,
+        both=both / pairs if lowest is not None else math.nan,
+        srocc=float(stats.spearmanr(before, swapped).statistic) if np.ptp(swapped) else math.nan,
+    )
