@@ -7,13 +7,12 @@ from typing import Any
 
 import torch
 from pyiqa.archs.fsim_arch import _construct_filters
-from pyiqa.archs.niqe_arch import compute_feature
-from pyiqa.matlab_utils import blockproc, imresize
+from pyiqa.matlab_utils import imresize
 from torch import Tensor, nn
 from torch.nn.functional import conv2d, pad
 
 from metric_robustness.metrics.base import Images
-from metric_robustness.metrics.natural_scenes_adapter import normalise
+from metric_robustness.metrics.natural_scenes_adapter import normalise, structure_features
 from metric_robustness.metrics.patch_fits_adapter import asymmetric, listed, split, weibull
 from metric_robustness.metrics.pyiqa_adapter import finite_gradient
 
@@ -51,7 +50,7 @@ class ScaleFeatures(nn.Module):
             bands.append((self._asymmetric(band), *self._derive(band)))
         responses, slopes, sizes = zip(*bands, strict=True)
         parts = (
-            blockproc(structure, self.patch, compute_feature),
+            structure_features(structure, self.patch),
             opponent_sizes,
             self._colours(images),
             opponent_slopes,

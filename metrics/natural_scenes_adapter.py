@@ -5,17 +5,18 @@ from __future__ import annotations
 from functools import cache
 
 import torch
-from pyiqa.archs.niqe_arch import compute_feature
-from pyiqa.matlab_utils import blockproc, fspecial, imresize
+from pyiqa.matlab_utils import fspecial, imresize
 from pyiqa.utils.color_util import to_y_channel
 from torch import Tensor
 from torch.nn.functional import pad
 
 from metric_robustness.metrics.base import Images
 from metric_robustness.metrics.filters_adapter import gaussian, smooth
+from metric_robustness.metrics.patch_fits_adapter import asymmetric_parts, split
 
 SIDE = 96  # of a patch, in pixels
 RADIUS, SIGMA = 3, 7 / 6  # of the Gaussian window
+NEIGHBOURS = ((0, 1), (1, 0), (1, 1), (1, -1))  # rows down and columns right of a pixel; a patch is a torus
 
 
 def luma(images: Images) -> Tensor:
@@ -30,7 +31,25 @@ def patch_features(images: Images) -> Tensor:
     full = luma(images)
     half = imresize(full / 255, scale=0.5, antialiasing=True) * 255
     scales = (full, SIDE), (half, SIDE // 2)
-    return torch.cat([blockproc(normalise(image), side, compute_feature) for image, side in scales], dim=2)
+    return torch.cat([structure_features(normalise(image), side) for image, side in scales], dim=2)
+
+
+def structure_features(structure: Tensor, side: int) -> Tensor:
+    """Returns the (N, patches, 18) parameters of patches and of products with neighbours, patches column by column.
+
+    Args:
+        structure: Normalised images, (N, 1, H, W), in whole patches.
+        side: Of a patch, in pixels.
+    """
+    patches = split(structure, side)
+    products = [patches * patches.roll(shift, (3, 5)) for shift in NEIGHBOURS]
+    shape, left, right, factor = asymmetric_parts(torch.cat([patches, *products], dim=1))
+    left, right = left * factor, right * factor
+    one, two = (torch.lgamma(order / shape) for order in (1, 2))
+    mean = (right - left) * (two - one).exp()
+    whole = torch.stack([shape[:, 0], (left[:, 0] + right[:, 0]) / 2], dim=1)
+    fits = torch.cat([whole, torch.stack([shape, mean, left, right], dim=2)[:, 1:].flatten(1, 2)], dim=1)
+    return fits.permute(0, 3, 2, 1).flatten(1, 2)
 
 
 def moments(features: Tensor) -> tuple[Tensor, Tensor]:
