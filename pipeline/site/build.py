@@ -19,7 +19,7 @@ from metric_robustness.pipeline.scoring.board.records import BUDGET
 from metric_robustness.pipeline.scoring.board.standing import Standing
 from metric_robustness.pipeline.scoring.read.cells import StoredCell, find_cells, read_cell
 from metric_robustness.pipeline.scoring.scores.effects import LEVEL_ERROR
-from metric_robustness.pipeline.scoring.tables.write import what_defences_did
+from metric_robustness.pipeline.scoring.tables.write import what_defences_did, what_transferred
 from metric_robustness.pipeline.site import downloads
 from metric_robustness.pipeline.site.accuracy import Accuracy, accuracy
 from metric_robustness.pipeline.site.addresses import address
@@ -31,6 +31,7 @@ from metric_robustness.pipeline.site.pages import Pages
 from metric_robustness.pipeline.site.points import estimate
 from metric_robustness.pipeline.site.profile import profile
 from metric_robustness.pipeline.site.speed import Speed, speed
+from metric_robustness.pipeline.site.transfer_maps import transfer_maps
 from metric_robustness.pipeline.site.views import views
 
 # Names the files of a site: the next one deletes those of them that it does not write, and nothing else.
@@ -89,11 +90,13 @@ def write_site(board: Leaderboard, source: Path, out: Path, ranges: Path | None 
     attacks = _attacks(board, stamped.values())
     lines, missing = what_defences_did([source], ranges)
     defences = list(defence_maps(lines))
+    transfers = list(transfer_maps(what_transferred([source], ranges)))
     pages = Pages(
         out,
         board=board,
         access={name: view.facts.access for name, view in attacks.items()},
         has_defences=bool(defences),
+        has_transfer=bool(transfers),
     )
     gallery = Gallery(source)
     speeds: dict[str, Speed] = {}
@@ -119,6 +122,8 @@ def write_site(board: Leaderboard, source: Path, out: Path, ranges: Path | None 
     pages.write("plots.html", "plots.html", speeds=speeds, rated=rated, data=_points(board, speeds, rated))
     if defences:
         pages.write("defences.html", "defences.html", maps=defences)
+    if transfers:
+        pages.write("transfer.html", "transfer.html", maps=transfers)
     there = {name: what for name, what in downloads.FILES.items() if (out / name).is_file()}
     pages.write("downloads.html", "downloads.html", files=there, citation=citation)
     pages.write("about.html", "about.html")
