@@ -131,6 +131,23 @@ def read_manifests(folder: Path) -> dict[Path, list[SavedImage]]:
     return found
 
 
+def unlisted(folder: Path, manifests: Mapping[Path, Iterable[SavedImage]]) -> int:
+    """Returns how many images lie below a folder where no manifest is that could name them, nor one elsewhere does."""
+    named = {
+        (own / name).resolve()
+        for own, images in manifests.items()
+        for image in images
+        for name in (image.file, image.clear, image.reference)
+    }
+    return sum(
+        path.suffix.lower() in suffixes()
+        and not path.name.startswith(".")
+        and not any(parent in manifests for parent in path.parents)
+        and path.resolve() not in named
+        for path in folder.rglob("*")
+    )
+
+
 def is_whole(folder: Path) -> bool:
     """Tells whether a folder has a manifest, and its images are those of it."""
     try:

@@ -12,8 +12,9 @@ from metric_robustness.attacks.base import Attack, Budget, Images, Noise, Object
 from metric_robustness.pipeline.catalogue.entry import Entry
 from metric_robustness.pipeline.cells.distortion import NONE
 from metric_robustness.pipeline.data.dataset import Dataset, photo_at
+from metric_robustness.pipeline.data.written import MANIFEST
 from metric_robustness.pipeline.engine.attack.passes import Pass, Trial
-from metric_robustness.pipeline.engine.saved.manifest import SavedImage, read_manifests
+from metric_robustness.pipeline.engine.saved.manifest import SavedImage, read_manifests, unlisted
 from metric_robustness.pipeline.files import digest
 
 CONTROL = "control"
@@ -74,7 +75,8 @@ def read_saved(folder: Path) -> tuple[list[SavedEntry], list[Dataset]]:
     """
     found: dict[tuple[str, ...], tuple[Path, SavedImage]] = {}
     excluded: dict[str, dict[str, dict[str, str]]] = {}  # attack -> data set -> image -> reason
-    for own, images in read_manifests(folder).items():
+    manifests = read_manifests(folder)
+    for own, images in manifests.items():
         for image in images:
             there, other = found.setdefault(image.place, (own, image))
             if (other.sha256, other.clear_sha256) != (image.sha256, image.clear_sha256):
@@ -85,10 +87,10 @@ def read_saved(folder: Path) -> tuple[list[SavedEntry], list[Dataset]]:
     for own, image in found.values():
         attacks.setdefault(image.attack_name, []).append((own, image))
         clear.setdefault(image.dataset, {}).setdefault(image.image, (own, image))
-    return (
-        [_entry(name, images, excluded.get(name, {})) for name, images in sorted(attacks.items())],
-        [dataset_of(list(images.values())) for _, images in sorted(clear.items())],
-    )
+    datasets = [dataset_of(list(images.values())) for _, images in sorted(clear.items())]
+    if datasets and (left := unlisted(folder, manifests)):
+        datasets[0].remarks[f"in no {MANIFEST}, and not scored"] = left
+    return [_entry(name, images, excluded.get(name, {})) for name, images in sorted(attacks.items())], datasets
 
 
 def dataset_of(group: list[tuple[Path, SavedImage]]) -> Dataset:

@@ -116,12 +116,14 @@ def test_what_knew_the_defence_is_told_from_what_did_not(again):
     assert found["fgsm@gmsd", "flip"] == "non-adaptive"
 
 
-def test_what_is_done_is_not_done_again_and_images_without_a_manifest_do_not_count(made, again, copy):
+def test_what_is_done_is_not_done_again_and_images_without_a_manifest_are_told_and_not_scored(made, again, copy):
     listener = run_quietly(["small_cnn", "gmsd"], again, from_images=made / "out" / "images")
     assert (listener.cells, listener.done) == (0, 6)
     (manifest,) = copy.glob("none/default/fgsm/gmsd/manifest.csv")
     manifest.unlink()
-    assert {entry.name for entry in read_saved(copy)[0]} == {"fgsm@small_cnn", "fgsm@small_cnn+flip"}
+    attacks, datasets = read_saved(copy)
+    assert {entry.name for entry in attacks} == {"fgsm@small_cnn", "fgsm@small_cnn+flip"}
+    assert "in no manifest.csv, and not scored" in datasets[0].remarks
 
 
 def test_a_run_whose_manifest_is_gone_saves_again_and_ends_in_the_same_bytes(made, tmp_path):

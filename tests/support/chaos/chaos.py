@@ -207,8 +207,8 @@ def trial(stage: Stage, how: str, where: Path, random: Random) -> Verdict:
             verdict.faults["hangs"] += 1
         elif told.code and not (scenario.before and "error: " in said):
             verdict.faults["failed"] += 1
-        elif told.code:
-            return verdict  # refused in one line, as may be
+        elif told.code or (scenario.before and "in no manifest.csv" in said):
+            return verdict  # refused in one line, as may be, or left out aloud
     if not verdict.faults:
         judge(stage, where, verdict)
     return verdict
