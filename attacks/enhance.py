@@ -2,9 +2,9 @@
 
 Siniukov, Antsiferova, Kulikov, Vatolin. Hacking VMAF and VMAF NEG: vulnerability to different preprocessing methods.
 AICCC, 2021. https://arxiv.org/abs/2107.04510
-No adversary is needed to fool a metric: an encoder's or a contestant's preprocessing does. The paper searches the
-settings of such tools by genetic algorithms. Here the search is a grid over two settings of each tool, the tool's own
-and how much of it is applied, so that every image is asked the same questions. The tools change all pixels, so the
+No adversary is needed to fool a metric: an encoder's or a contestant's preprocessing does. The paper tunes the
+settings of such tools for VMAF. Here the search is a grid over two settings of each tool, the tool's own and how much
+of it is applied, so that every image is asked the same questions. The tools change all pixels, so the
 attack sets no bound on the change of one, and the leaderboard ranks it apart.
 """
 
@@ -32,8 +32,8 @@ class Enhance(Attack):
         "unsharp masking with sigma s; the best rounded y of all tools, settings s and amounts"
     )
     differs = (
-        "not on the page. The paper tunes such tools for VMAF by a genetic algorithm over a set of videos; here each "
-        "image gets its own of a fixed grid. No eps, as for advcf, so it is ranked apart."
+        "not on the page. The paper tunes such tools for videos and VMAF; here each image gets its own of a fixed "
+        "grid. No eps, as for advcf, so it is ranked apart."
     )
 
     eps: float = 1.0

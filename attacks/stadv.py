@@ -4,8 +4,8 @@ Xiao, Zhu, Li, He, Liu, Song. Spatially transformed adversarial examples. ICLR, 
 Each pixel of the adversarial image is read, bilinearly, where its flow points to in the clear one. A smooth flow is
 hard to see though it changes pixel values much; so the attack sets no bound on the change of a pixel, and the
 leaderboard ranks it apart. The paper runs L-BFGS until a classifier is fooled, and weighs the flow's roughness as a sum
-over the image, which keeps most metrics' gains at nothing; here Adam takes a fixed number of steps, the roughness is
-a mean, and the best rounded image is kept.
+over the image; here Adam takes a fixed number of steps, the roughness is a mean, so that
+its weight means the same in every image size, and the best rounded image is kept.
 """
 
 from collections.abc import Iterator
