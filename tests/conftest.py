@@ -38,8 +38,8 @@ if SHARED.is_dir():
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Marks the tests that `make test-fast` skips, by fixture and folder, and puts the longest files first."""
     for item in items:
-        folder = item.path.relative_to(ROOT / "tests").parts[0]
-        if folder in WHOLE_FOLDERS or WHOLE & set(getattr(item, "fixturenames", ())):
+        folders = {folder.as_posix() for folder in item.path.relative_to(ROOT / "tests").parents}
+        if folders & WHOLE_FOLDERS or WHOLE & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.whole)
     turn = {file: index for index, file in enumerate(LONGEST)}
     items.sort(key=lambda item: turn.get(item.nodeid.partition("::")[0], len(turn)))

@@ -2,8 +2,19 @@
 
 # A test with one of these fixtures starts our command line, a pipeline, a browser or networks with published weights.
 WHOLE = {"chromium", "client", "flags", "laboratory", "shared_data", "site", "theatre", "tree"}
-# Nearly every test in these folders builds networks, trains them, starts processes, or measures our speed.
-WHOLE_FOLDERS = {"benchmarks", "containers", "contract", "defences", "isolation", "metrics", "train"}
+# Nearly every test in these folders builds networks, trains them, draws, starts processes, or measures our speed.
+WHOLE_FOLDERS = {
+    "benchmarks",
+    "cli",
+    "containers",
+    "contract",
+    "defences",
+    "isolation",
+    "library",
+    "metrics",
+    "scoring/plots",
+    "train",
+}
 
 
 # These files take over a quarter of a minute each, the longest first. Their tests share what they set up, so one worker
