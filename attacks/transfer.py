@@ -3,9 +3,9 @@
 Xie, Zhang, Zhou, Bai, Wang, Ren, Yuille. Improving transferability of adversarial examples with input diversity. CVPR,
 2019. https://arxiv.org/abs/1803.06978
 Each step takes its gradient at the image as it is, or shrunk to a random size and put at a random place on black, so
-that the change does not depend on how the attacked metric samples its input. `run --transfer` attacks each metric once
-and has all others score the images. Shrinking takes the nearest pixel, as in the published code; so each pixel of the
-shrunk image is one of the image's, and its gradient goes there.
+that the change does not depend on how the attacked metric samples its input. The command `transfer` attacks each metric
+once and has all others score the images. Shrinking takes the nearest pixel, as in the published code; so each pixel of
+the shrunk image is one of the image's, and its gradient goes there.
 """
 
 from dataclasses import dataclass
@@ -34,7 +34,7 @@ class Transfer(Attack):
     steps: int = 20
     decay: float = 1.0
     share: float = 0.7  # of the steps that see the image in another size
-    least_side: float = 0.9  # of of a shrunk image, in parts of the image's
+    least_side: float = 0.9  # of a shrunk image, in parts of the image's
 
     def perturb(self, images: Images, objective: Objective, noise: Noise) -> Images:
         adversarial, momentum = images, torch.zeros_like(images)
