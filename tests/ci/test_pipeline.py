@@ -22,7 +22,7 @@ from scratch import BRIGHTNESS, ROOT
 METRICS = ["gmsd", "psnr"]
 ATTACKS = ["fgsm", "mifgsm", "noise"]
 CELLS = {f"{metric} {attack}" for metric in METRICS for attack in ATTACKS}
-TABLES = {"leaderboard.md", "leaderboard.csv", "leaderboard.json", "scores.csv", "cells.csv"}
+TABLES = {"leaderboard.md", "leaderboard.csv", "leaderboard.json", "scores.csv", "order.csv", "cells.csv"}
 SHARDS = {f"shard-{index:02}" for index in range(16)}
 
 # Kills its process once, in the middle of its cell, not of its calibration; scores image by image, to have a middle.
@@ -150,9 +150,9 @@ def test_the_next_night_has_nothing_to_do_and_commits_nothing(project, server):
 
 def test_only_the_cells_of_an_edited_metric_are_run_and_a_conflict_is_solved(project, server):
     file = project.root / "metrics" / "psnr.py"
-    file.write_text(
-        file.read_text().replace("class Psnr(PyiqaFullReference):", "class Psnr(PyiqaFullReference):\n    smallest = 8")
-    )
+    text = file.read_text()
+    assert "smallest = 1\n" in text
+    file.write_text(text.replace("smallest = 1\n", "smallest = 8\n"))
     comment = project.root / "metrics" / "gmsd.py"
     comment.write_text(comment.read_text() + "\n# A comment changes no number.\n")
     project.commit("Edit a metric, and a comment in another")
