@@ -27,7 +27,7 @@ class AdamAttack(Search):
 
     narrower = {"steps": 12, "step": 0.2}
 
-    steps: int = 160
+    steps: int = 140
     step: float = 0.15  # the first one, in parts of eps
     last_step: float = 0.01  # in parts of eps
 
