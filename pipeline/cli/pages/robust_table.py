@@ -76,7 +76,7 @@ STRONG = """
 
 I-FGSM at 4/255, which the table above measures, is not the worst that can be done. These are the absolute gains within
 10/255, in parts of the range, of attacks of the base suite and of the strong one; the worst case is the largest on each
-image. Under I-FGSM `gradient_norm` is ahead of `adversarial_training` by 19 %, in the worst case by 9 %, and their
+image. Under I-FGSM `gradient_norm` is ahead of `adversarial_training` by 19 %, in the worst case by 10 %, and their
 intervals overlap. Some of the eight photographs trained these networks, so this compares attacks and ranks nothing.
 
 ```
