@@ -22,8 +22,8 @@ pytestmark = pytest.mark.slow
 NAME = "photograph.png"
 SEARCH = AdamAttack(steps=300)
 STARTS = 3  # the clear image, and two at random within eps
-# What the suite must reach of three searches of 300 steps, where it is not .95. On the first every step still helps; on all
-# three a last digit decides which hill is climbed, so processors differ. Seen: .90, .97 and .97.
+# What the suite must reach of three searches of 300 steps, where it is not .95. On the first every step still helps; on
+# all three a last digit decides which hill is climbed, so processors differ. Seen: .90, .97 and .97.
 LEAST = {"eonss": 0.85, "cnniqa_live": 0.92, "vmaf": 0.9}
 
 
