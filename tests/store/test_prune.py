@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -28,14 +28,6 @@ def key(number: int) -> str:
 def places(kind: str, number: int) -> list[Place]:
     names = {"cells": ["rows.csv", "stamp.json"], "clear": ["scores"], "fits": ["pattern.safetensors", "stamp.json"]}
     return [Place(kind, key(number), name) for name in names.get(kind, ["checkpoint"])]
-
-
-@pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[GitLabServer]:
-    monkeypatch.setattr("metric_robustness.pipeline.gitlab.server.PAUSE", 0.01)
-    with GitLabServer() as gitlab:
-        monkeypatch.setenv("CI_JOB_TOKEN", gitlab.JOB)
-        yield gitlab
 
 
 @pytest.fixture(params=["folder", "gitlab"])

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from gitlab_server import GitLabServer
 
 from metric_robustness.pipeline.errors import BenchError, TransientError
 from metric_robustness.pipeline.files import sealed
@@ -21,15 +19,6 @@ STAMP = Place("cells", KEY, "stamp.json")
 @pytest.fixture
 def store(tmp_path: Path) -> FolderStore:
     return FolderStore(tmp_path / "store")
-
-
-@pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[GitLabServer]:
-    """Returns a GitLab whose job this test plays, with short pauses before further tries."""
-    monkeypatch.setattr("metric_robustness.pipeline.gitlab.server.PAUSE", 0.01)
-    with GitLabServer() as gitlab:
-        monkeypatch.setenv("CI_JOB_TOKEN", gitlab.JOB)
-        yield gitlab
 
 
 def only_file(store: FolderStore) -> Path:

@@ -133,19 +133,9 @@ def read_manifests(folder: Path) -> dict[Path, list[SavedImage]]:
 
 def unlisted(folder: Path, manifests: Mapping[Path, Iterable[SavedImage]]) -> int:
     """Returns how many images lie below a folder where no manifest is that could name them, nor one elsewhere does."""
-    named = {
-        (own / name).resolve()
-        for own, images in manifests.items()
-        for image in images
-        for name in (image.file, image.clear, image.reference)
-    }
-    return sum(
-        path.suffix.lower() in suffixes()
-        and not path.name.startswith(".")
-        and not any(parent in manifests for parent in path.parents)
-        and path.resolve() not in named
-        for path in folder.rglob("*")
-    )
+    named = set[Path]().union(*(_named(own, images) for own, images in manifests.items()))
+    alone = (path for path in _shown(folder) if not any(parent in manifests for parent in path.parents))
+    return sum(path.resolve() not in named for path in alone)
 
 
 def is_whole(folder: Path) -> bool:
@@ -235,9 +225,22 @@ def _require_same(folder: Path, images: Iterable[SavedImage]) -> None:
 
 def _require_listed(folder: Path, images: Iterable[SavedImage], others: set[Path]) -> None:
     """Raises if an image lies in the folder that its manifest does not name."""
-    listed = {(folder / name).resolve() for image in images for name in (image.file, image.clear, image.reference)}
-    for path in sorted(folder.rglob("*")):
+    named = _named(folder, images)
+    for path in _shown(folder):
         nearest = next(parent for parent in path.parents if parent in others)
-        shown = path.suffix.lower() in suffixes() and not path.name.startswith(".")  # hidden: being written
-        if nearest == folder and shown and path.resolve() not in listed:
+        if nearest == folder and path.resolve() not in named:
             raise DataError(f"{path} is not in {MANIFEST}: take it away, or add its row")
+
+
+def _named(folder: Path, images: Iterable[SavedImage]) -> set[Path]:
+    """Returns the files that a manifest of the folder names."""
+    return {(folder / name).resolve() for image in images for name in (image.file, image.clear, image.reference)}
+
+
+def _shown(folder: Path) -> list[Path]:
+    """Returns the image files below a folder; hidden ones are being written."""
+    return [
+        path
+        for path in sorted(folder.rglob("*"))
+        if path.suffix.lower() in suffixes() and not path.name.startswith(".")
+    ]
