@@ -17,7 +17,7 @@ from needed import absent
 from PIL import Image
 from run_folder import RunFolder, row
 from scratch import BRIGHTNESS, DISTANCE, TALLY, Tree
-from suite import LONGEST, WHOLE, WHOLE_FOLDERS
+from suite import LONGEST, WHOLE, WHOLE_PLACES
 
 from metric_robustness.pipeline.cells.row import Row
 
@@ -36,19 +36,19 @@ if SHARED.is_dir():
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Marks the tests that `make test-fast` skips, by fixture and folder, and puts the longest files first."""
+    """Marks the tests that `make test-fast` skips, by fixture and place, and puts the longest files first."""
     for item in items:
-        folders = {folder.as_posix() for folder in item.path.relative_to(ROOT / "tests").parents}
-        if folders & WHOLE_FOLDERS or WHOLE & set(getattr(item, "fixturenames", ())):
+        path = item.path.relative_to(ROOT / "tests")
+        if {place.as_posix() for place in (path, *path.parents)} & WHOLE_PLACES or WHOLE & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.whole)
     turn = {file: index for index, file in enumerate(LONGEST)}
     items.sort(key=lambda item: turn.get(item.nodeid.partition("::")[0], len(turn)))
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """Skips folders of whole tests before the import, which takes as long as all the tests that remain."""
-    folder = collection_path.relative_to(ROOT).as_posix()
-    left_out = "not whole" in config.option.markexpr and folder in {f"tests/{name}" for name in WHOLE_FOLDERS}
+    """Skips places of whole tests before the import, which takes as long as all the tests that remain."""
+    place = collection_path.relative_to(ROOT).as_posix()
+    left_out = "not whole" in config.option.markexpr and place in {f"tests/{name}" for name in WHOLE_PLACES}
     return left_out or None  # None: pytest decides
 
 

@@ -1,7 +1,7 @@
 """The test suite itself: the lists behind `make test-fast` and the order of files name things that exist."""
 
 from scratch import ROOT
-from suite import LONGEST, WHOLE, WHOLE_FOLDERS
+from suite import LONGEST, WHOLE, WHOLE_PLACES
 
 
 def test_every_file_that_begins_first_is_there():
@@ -13,5 +13,5 @@ def test_every_fixture_that_makes_a_test_whole_is_there():
     assert [name for name in sorted(WHOLE) if f"\ndef {name}(" not in text] == []
 
 
-def test_every_folder_of_whole_tests_is_there():
-    assert [name for name in sorted(WHOLE_FOLDERS) if not (ROOT / "tests" / name).is_dir()] == []
+def test_every_place_of_whole_tests_is_there():
+    assert [name for name in sorted(WHOLE_PLACES) if not (ROOT / "tests" / name).exists()] == []

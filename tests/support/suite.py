@@ -2,13 +2,17 @@
 
 # A test with one of these fixtures starts our command line, a pipeline, a browser or networks with published weights.
 WHOLE = {"chromium", "client", "flags", "laboratory", "shared_data", "site", "theatre", "tree"}
-# Nearly every test in these folders builds networks, trains them, draws, starts processes, or measures our speed.
-WHOLE_FOLDERS = {
+# Nearly every test in these folders and files builds networks, trains them, draws, starts processes, measures our speed,
+# or tries every attack that there is.
+WHOLE_PLACES = {
+    "attacks/test_attack_contract.py",
     "benchmarks",
     "cli",
     "containers",
     "contract",
     "defences",
+    "engine/saved",
+    "engine/test_rerun.py",
     "isolation",
     "library",
     "metrics",
