@@ -6,41 +6,24 @@ import re
 import shlex
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import typer.main
+from scratch import ROOT
+from shown_commands import FENCED, PAGES, shown_commands
 
 from metric_robustness.pipeline.__main__ import app
 
-ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "ARCHITECTURE.md", *sorted((ROOT / "docs").glob("*.md"))]
-INLINE = re.compile(r"(?<!`)`python -m pipeline ([a-z][^`]*)`")
-IN_BLOCK = re.compile(r"^(?:\$ )?python -m pipeline ([a-z].*)$", re.MULTILINE)
 COMMANDS = typer.main.get_command(app)
-FENCED = re.compile(r"^```.*?^```", re.DOTALL | re.MULTILINE)
-PLACEHOLDER = re.compile(r"\.\.\.|\[|COMMAND|\|")  # of a line that stands for many
-
-
-def command_lines() -> Iterator[tuple[str, str]]:
-    """Yields the commands that pages show, in blocks and in running text, each with its page."""
-    for page in PAGES:
-        if page.name != "commands.md":  # it is made from the commands themselves
-            text = page.read_text(encoding="utf-8")
-            lines = [line for block in FENCED.findall(text) for line in IN_BLOCK.findall(block.replace("\\\n", " "))]
-            lines += INLINE.findall(FENCED.sub("", text))
-            for line in (" ".join(line.partition("  #")[0].split()) for line in lines):
-                if not PLACEHOLDER.search(line):
-                    yield page.name, line
 
 
 def test_readme_is_two_screens_long():
     assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) <= 150
 
 
-@pytest.mark.parametrize(("page", "line"), sorted(set(command_lines())))
+@pytest.mark.parametrize(("page", "line"), sorted(set(shown_commands())))
 def test_a_command_that_a_page_shows_exists_with_its_options(page, line):
     command, words, context = COMMANDS, shlex.split(line), None
     while words and hasattr(command, "resolve_command"):

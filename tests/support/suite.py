@@ -2,8 +2,8 @@
 
 # A test with one of these fixtures starts our command line, a pipeline, a browser or networks with published weights.
 WHOLE = {"chromium", "client", "flags", "laboratory", "shared_data", "site", "theatre", "tree"}
-# Nearly every test in these folders and files builds networks, trains them, draws, starts processes, measures our speed,
-# or tries every attack that there is.
+# Nearly every test of these folders and files builds networks, trains them, draws, starts processes, measures our
+# speed, or tries every attack that there is.
 WHOLE_PLACES = {
     "attacks/test_attack_contract.py",
     "benchmarks",
