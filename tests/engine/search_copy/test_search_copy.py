@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from metric_robustness.metrics.base import NoReference
 from metric_robustness.pipeline.engine.search_copy.agree import CopyComparison, passes
