@@ -12,7 +12,6 @@ from typer.testing import CliRunner
 from benchmarks.engine import QUICK, EngineWorkload, app, measure
 from benchmarks.speed import metric_entry
 
-
 # Published weights do not lie in the repository; where they are missing, the benchmark leaves their networks out, too.
 HERE = [workload for workload in QUICK if not metric_entry(workload.metric).missing_weights()]
 
