@@ -78,8 +78,9 @@ class Elpips(FullReference):
         mask = cache(lambda _, shape: _mask(len(changes), shape, lost).to(images.device))
 
         def dropout(name: str, maps: Tensor) -> Tensor:
-            alike = maps.unflatten(0, (len(changes), -1))
-            return (alike * mask(name, maps.shape[1:])[:, None]).flatten(0, 1)
+            alike = maps.reshape(len(changes), -1, *maps.shape[1:])
+            left: Tensor = alike * mask(name, maps.shape[1:])[:, None]
+            return left.flatten(0, 1)
 
         with torch.no_grad():
             wanted = list(self.features(torch.cat([change(references) for change in changes]), dropout))

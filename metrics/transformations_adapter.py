@@ -6,8 +6,8 @@ https://arxiv.org/abs/1906.03973
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from itertools import permutations
-from typing import NamedTuple
 
 import torch
 from torch.nn.functional import avg_pool2d, pad
@@ -21,7 +21,8 @@ ORDERS = tuple(permutations(range(3)))  # of the colours
 TURNS: tuple[tuple[int, ...], ...] = ((), (2,), (3,), (2, 3))  # axes that a flip turns round
 
 
-class Transformation(NamedTuple):
+@dataclass(frozen=True)
+class Transformation:
     """A random change of an image and of its reference."""
 
     scale: int  # the image becomes so many times smaller

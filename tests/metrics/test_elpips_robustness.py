@@ -1,4 +1,4 @@
-"""E-LPIPS under the strong suite: an attack that averages over its draws takes less off its distances than off LPIPS's."""
+"""E-LPIPS under the strong suite: an attack that averages over draws hides less of a distortion than from LPIPS."""
 
 from __future__ import annotations
 
