@@ -7,9 +7,13 @@ import torch
 from published import load, torch_home
 from torch import Tensor
 
+from metric_robustness.attacks.adam import AdamAttack
 from metric_robustness.metrics.elpips import Elpips
 from metric_robustness.metrics.transformations_adapter import draw
 from metric_robustness.pipeline.contract.base import photographs
+from metric_robustness.pipeline.data.images import compress, to_tensor
+from metric_robustness.pipeline.engine.attack.batch import attack_batch
+from metric_robustness.pipeline.engine.attack.passes import Trial
 from metric_robustness.pipeline.engine.metric.draws import draws_of
 from metric_robustness.pipeline.engine.metric.objective import MetricObjective
 
@@ -78,3 +82,18 @@ def test_a_score_is_always_judged_by_the_same_draws_and_a_search_draws_anew(elpi
     assert not torch.equal(searches[0], searches[2])
     assert not torch.equal(*searches[0])
     assert torch.equal(before, torch.get_rng_state())
+
+
+@pytest.mark.slow
+def test_adam_hides_less_of_a_distortion_from_it_than_from_lpips() -> None:
+    references = photographs(96, 96)[:2]
+    pixels = [(255 * image).round().byte().permute(1, 2, 0).numpy() for image in references]
+    images = to_tensor([compress(each, 20) for each in pixels])
+    left = {}
+    for name in ("lpips_squeeze", "elpips"):
+        metric = load(name)
+        trial = Trial("adam", AdamAttack(eps=4 / 255))
+        attacked = attack_batch(images, ["first.png", "second.png"], MetricObjective(metric, references), trial).images
+        with torch.no_grad():
+            left[name] = (metric(attacked, references) / metric(images, references)).mean().item()
+    assert left["lpips_squeeze"] < left["elpips"] < 1, left
