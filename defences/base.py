@@ -110,6 +110,14 @@ class Smoothing(Defence):
     radius: float = 0.12  # largest l2 norm of a change that the interval certifies, for pixels in [0, 1]
     error: float = 0.001  # probability that a bound of the interval is wrong, for each bound
 
+    def purify(self, images: Images, noise: DefenceNoise) -> Images:
+        """Returns what the metric sees of one noisy copy of each image."""
+        return self.seen((images + self.sigma * noise.normal(images)).clamp(0, 1))
+
+    def seen(self, copies: Images) -> Images:
+        """Returns what the metric sees of noisy copies, (N, 3, H, W) in [0, 1]; any function of them is certified."""
+        return copies
+
 
 @dataclass(frozen=True)
 class RobustTraining(Defence):

@@ -6,7 +6,7 @@ smoothing. NeurIPS, 2020. https://arxiv.org/abs/2007.03730
 
 from dataclasses import dataclass
 
-from metric_robustness.defences.base import DefenceNoise, Images, Smoothing
+from metric_robustness.defences.base import Smoothing
 
 
 @dataclass(frozen=True)
@@ -14,6 +14,3 @@ class MedianSmoothing(Smoothing):
     cost = "heavy"  # a score takes as many passes of the metric as there are copies
     presets = {"n100": {"samples": 100}}
     verified = "the certificate on analytic metrics: no change within the radius left the interval"
-
-    def purify(self, images: Images, noise: DefenceNoise) -> Images:
-        return (images + self.sigma * noise.normal(images)).clamp(0, 1)

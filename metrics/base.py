@@ -12,6 +12,9 @@ Images: TypeAlias = Tensor  # (N, 3, H, W), float32, RGB in [0, 1]
 Clips: TypeAlias = Tensor  # (N, T, 3, H, W), the same values
 Scores: TypeAlias = Tensor  # (N,), float32, one per image or clip
 
+JUDGE = 20_190_610  # seeds the draws that a random metric's scores are judged by
+JUDGEMENTS = 8  # calls that a random metric's score is the mean of
+
 
 class Metric(nn.Module, ABC):
     """A quality metric; subclass `NoReference`, `FullReference` or `VideoMetric` instead.
@@ -24,7 +27,7 @@ class Metric(nn.Module, ABC):
     full_reference: ClassVar[bool] = False  # True: it compares an image with its undistorted original
     differentiable: ClassVar[bool] = True  # False: white-box attacks skip it
     batch_dependent: ClassVar[bool] = False  # True: a score depends on the batch, so images are scored one by one
-    random: ClassVar[bool] = False  # True: scoring an image twice gives two scores
+    random: ClassVar[bool] = False  # True: `score` draws from torch's generators; see `forward`
     smallest: ClassVar[int] = 7  # least height and width in pixels; smaller images are excluded, by name
     cost: ClassVar[Literal["light", "heavy"]] = "light"  # heavy: over 1 s for one gradient at 299x299 on 2 cores
     gpu_memory: ClassVar[int] = 8  # GB that a job needs; decides which kinds of GPU may run it
@@ -55,12 +58,22 @@ class Metric(nn.Module, ABC):
                     f"references must have the images' shape, {tuple(images.shape)}; got {tuple(references.shape)}: "
                     "give each image, or clip, its own original"
                 )
-        return self.unchecked(images, references)
+        return self.judged(images, references) if self.random else self.unchecked(images, references)
+
+    def judged(self, images: Images, references: Images | None = None) -> Scores:
+        """Returns a random metric's scores: means over several calls of `score`, whose draws are always the same.
+
+        So an image has one score, and no search has seen the draws that judge what it found.
+        """
+        with torch.random.fork_rng([images.device] if images.is_cuda else []):
+            torch.manual_seed(JUDGE)
+            return torch.stack([self.unchecked(images, references) for _ in range(JUDGEMENTS)]).mean(dim=0)
 
     def unchecked(self, images: Images, references: Images | None = None) -> Scores:
         """Scores images without checking their values; takes and returns what `forward` does.
 
-        Attacks call it in their loops, where a check would make the CPU wait for the GPU.
+        Attacks call it in their loops, where a check would make the CPU wait for the GPU. A random metric draws anew
+        at each call.
 
         Raises:
             ValueError: If `score` does not return one score per image, or references are missing.

@@ -39,7 +39,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Marks the tests that `make test-fast` skips, by fixture and place, and puts the longest files first."""
     for item in items:
         path = item.path.relative_to(ROOT / "tests")
-        if {place.as_posix() for place in (path, *path.parents)} & WHOLE_PLACES or WHOLE & set(getattr(item, "fixturenames", ())):
+        places = {place.as_posix() for place in (path, *path.parents)}
+        if places & WHOLE_PLACES or WHOLE & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.whole)
     turn = {file: index for index, file in enumerate(LONGEST)}
     items.sort(key=lambda item: turn.get(item.nodeid.partition("::")[0], len(turn)))

@@ -11,6 +11,7 @@ from metric_robustness.metrics.base import Metric
 from metric_robustness.pipeline.catalogue import lookup
 
 IMPORTED = {  # entry: file below weights/
+    "elpips": "elpips_squeeze_full_maxpool.npz",
     "eonss": "eonss.pth",
     "cnniqa_live": "cnniqa_live.pth",
     "vmaf": "vmaf_torch_default_svm.npz",
@@ -28,7 +29,7 @@ def torch_home(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> I
     for file in (kept / "torch_home" / "hub" / "checkpoints").iterdir():
         (home / "hub" / "checkpoints" / file.name).symlink_to(file)
     for name, file in IMPORTED.items():
-        (weight,) = lookup.find("metrics", name).fields["weights"]
+        weight = lookup.find("metrics", name).fields["weights"][0]
         if not (home / weight).exists():  # several entries share one
             (home / weight).symlink_to(kept / file)
     with pytest.MonkeyPatch.context() as patch:

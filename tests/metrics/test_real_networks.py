@@ -223,9 +223,11 @@ def motion(clip: Tensor) -> Tensor:
 def test_a_damaged_file_is_named(
     name: str, share: float, torch_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (weight,) = lookup.find("metrics", name).fields["weights"]
+    weight, *others = lookup.find("metrics", name).fields["weights"]
     whole = (torch_home / weight).read_bytes()
     (tmp_path / weight).parent.mkdir(parents=True)
+    for other in others:
+        (tmp_path / other).symlink_to(torch_home / other)
     (tmp_path / weight).write_bytes(whole[: int(share * len(whole))])
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     with pytest.raises(ValueError, match=Path(weight).name) as error:

@@ -18,6 +18,7 @@ from metric_robustness.pipeline.catalogue import lookup
 METRICS = lookup.entries("metrics")
 WITH_WEIGHTS = {
     "brisque",
+    "elpips",
     "ilniqe",
     "lpips_squeeze",
     "niqe_official",

@@ -21,6 +21,7 @@ from metric_robustness.pipeline.engine.attack.record import UnitRecord, add, add
 from metric_robustness.pipeline.engine.batching import Parts
 from metric_robustness.pipeline.engine.measures.distances import measures
 from metric_robustness.pipeline.engine.metric.defended import DefendedMetric
+from metric_robustness.pipeline.engine.metric.draws import draws_of
 from metric_robustness.pipeline.engine.metric.objective import ImageNoise, MetricObjective, Scorer
 from metric_robustness.pipeline.engine.metric.surrogates import Surrogates, surrogates_of
 
@@ -45,7 +46,8 @@ def attack_batch(images: Images, names: list[str], objective: MetricObjective, t
         trial: The attack; one whose images were saved before is not run again.
     """
     if trial.saved is None:
-        adversarial = trial.attack(images, objective, ImageNoise(trial.name, names))
+        with draws_of(trial.name, images.device):
+            adversarial = trial.attack(images, objective, ImageNoise(trial.name, names))
         attacked = trial.attack.rounded(adversarial, images)
     else:
         attacked = load_saved([trial.saved[name] for name in names], images)

@@ -100,8 +100,11 @@ class DefendedMetric:
         """Returns what a smoothing defence knows of the scores; None for any other."""
         if not isinstance(self.defence, Smoothing):
             return None
-        smoothing = CertifiedMedian(self.defence.sigma, self.defence.samples, self.defence.error)
-        scores = smoothing.scores(lambda copies: self.metric(copies, references), images, self.noise)
+        seen, smoothing = (
+            self.defence.seen,
+            CertifiedMedian(self.defence.sigma, self.defence.samples, self.defence.error),
+        )
+        scores = smoothing.scores(lambda copies: self.metric(seen(copies), references), images, self.noise)
         return smoothing.certify(scores, self.defence.radius)
 
     def _references(self, references: Images | None) -> Images | None:

@@ -20,6 +20,7 @@ from metric_robustness.pipeline.data.images import write_png
 from metric_robustness.pipeline.engine.attack.settings import attack_settings, attack_variants
 from metric_robustness.pipeline.engine.batching import one_line
 from metric_robustness.pipeline.engine.device import commit, describe
+from metric_robustness.pipeline.engine.metric.draws import draws_of
 from metric_robustness.pipeline.engine.metric.objective import ImageNoise
 from metric_robustness.pipeline.engine.metric.runner import MetricRunner, Searched
 from metric_robustness.pipeline.engine.metric.search import search_of
@@ -153,7 +154,8 @@ class FitRun:
         defended = self.runner.defended([f"{name} in step {progress.steps}" for name in batch.names], search)
         dtype = getattr(torch, self.fit.settings.dtype)
         objective = CropObjective(search, references, dtype, most, defended)
-        (state,) = self.attack.fit([(batch.images.to(device), objective)], state)
+        with draws_of(f"{self.fit.attack.name} in step {progress.steps}", device):
+            (state,) = self.attack.fit([(batch.images.to(device), objective)], state)
         progress.loss.append(self._loss(objective.values, batch.names, progress))
         return state, objective.most
 
