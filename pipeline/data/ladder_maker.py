@@ -14,12 +14,17 @@ import av
 from metric_robustness.pipeline.data.dataset import Photo, open_dataset
 from metric_robustness.pipeline.data.images import compress, pixels_of, to_jpeg, to_tensor, write_png
 from metric_robustness.pipeline.data.videos.codecs import Codec, encode, parse
-from metric_robustness.pipeline.data.videos.video import Pixels, Reel, VideoError
+from metric_robustness.pipeline.data.videos.colours import VideoError
+from metric_robustness.pipeline.data.videos.video import Pixels, Reel
 from metric_robustness.pipeline.errors import BenchError
 from metric_robustness.pipeline.files import file_name, write_atomically
 
 CSV = "ladder.csv"
 COLUMNS = ("image", "reference", "rung", "bytes")
+
+
+class OrderError(BenchError):
+    """The rungs do not go from worst to best."""
 
 
 class Encoding(NamedTuple):
@@ -83,6 +88,8 @@ def make_ladder(
     for index, photo in enumerate(photos):
         try:
             lines += _written(photo, data.crop, steps, out)
+        except OrderError:
+            raise
         except (OSError, ValueError, av.FFmpegError) as error:
             excluded[photo.name] = f"cannot be encoded: {str(error).partition(chr(10))[0]}"
         on_progress(index + 1, len(photos))
@@ -90,9 +97,6 @@ def make_ladder(
         name, reason = next(iter(excluded.items()))
         raise BenchError(f"{dataset} gives no photograph for a ladder; {name}: {reason}: give others")
     sizes = {step: _mean([size for *_, rung, size in lines if rung == place]) for place, step in enumerate(steps, 1)}
-    if list(sizes.values()) != sorted(sizes.values()):
-        told = ", ".join(f"{size:,.0f} bytes at {step}" for step, size in sizes.items())
-        raise BenchError(f"--codec must have the worst quality first; got {told}: turn the list round")
     write_atomically(out / CSV, _csv(lines))
     return Ladder(out / CSV, len(lines) // len(steps), sizes, excluded)
 
@@ -107,7 +111,8 @@ def encoded(pixels: Pixels, codec: Codec) -> Encoding:
         return Encoding(compress(pixels, codec.quality), len(to_jpeg(pixels, codec.quality)))
     with TemporaryDirectory() as folder:
         path = Path(folder) / "photograph.mkv"
-        encode(path, codec, *pixels.shape[:2], [pixels])
+        height, width = pixels.shape[:2]
+        encode(path, codec, height, width, [pixels])
         shown = Reel(path).read(0)
         if shown.shape != pixels.shape:
             raise VideoError(f"{codec.name} gives it back with another size")
@@ -118,6 +123,9 @@ def _written(photo: Photo, crop: int | None, steps: Sequence[str], out: Path) ->
     """Writes a photograph and all its encodings, once all are made; returns their lines of ladder.csv."""
     pixels = pixels_of(photo, crop)
     made = [encoded(pixels, codec) for step in steps if (codec := parse(step))]
+    if made[0].size > made[-1].size:  # before a file is written, so that --out is still empty
+        told = f"{made[0].size:,} bytes at {steps[0]} and {made[-1].size:,} at {steps[-1]}"
+        raise OrderError(f"--codec must have the worst quality first; {photo.name} takes {told}: turn the list round")
     folder = "/".join(map(file_name, photo.name.split("/")))
     original = f"originals/{folder}.png"
     write_png(to_tensor([pixels])[0], out / original)
