@@ -34,6 +34,7 @@ class Column(NamedTuple):
         unit: What its numbers are counted in.
         required: Whether every file of rows must have it, published ones too.
         recent: Whether files of earlier versions lack it.
+        rare: Whether a file lacks it unless one of its rows has a value, since few cells have any.
         is_text: Whether it holds text, not numbers; taken from the field's type.
     """
 
@@ -41,6 +42,7 @@ class Column(NamedTuple):
     unit: str = ""
     required: bool = False
     recent: bool = False
+    rare: bool = False
     is_text: bool = False
 
 
@@ -51,6 +53,8 @@ PSNR = Column("mean", "dB")
 SSIM = Column("mean", "1 for equal images")
 COUNT = Column("largest", "passes")
 BOUND = Column("none", "the metric's unit", recent=True)
+FLICKER = Column("mean", "255ths", rare=True)
+RUNG = Column("none", "higher for a better encoding", rare=True)
 L2_NORM = Column("none", "l2 norm of pixels in [0, 1]", recent=True)
 
 
@@ -63,7 +67,7 @@ class Row:
 
     dataset: Annotated[str, KEY]
     image: Annotated[str, KEY]
-    clip: Annotated[str, SETTING]  # groups a video's frames; equal to `image` for a photograph and a whole clip
+    clip: Annotated[str, SETTING]  # of frames their video, of encodings their photograph; else equal to `image`
     clear: Annotated[float, SCORE._replace(required=True)]  # before the attack
     attacked: Annotated[float, SCORE._replace(required=True)]  # after the attack and rounding to 8 bits
     psnr: Annotated[float, PSNR]  # of the attacked image against the clear one; inf when nothing changed
@@ -85,6 +89,8 @@ class Row:
     radius: Annotated[float | None, L2_NORM] = None  # that a smoothing defence certifies its interval for
     certified_low: Annotated[float | None, BOUND] = None  # no image within the radius scores below this
     certified_high: Annotated[float | None, BOUND] = None  # nor above this
+    flicker: Annotated[float | None, FLICKER] = None  # mean of |change - that of the frame before|; of clips only
+    rung: Annotated[float | None, RUNG] = None  # of a ladder's image among the encodings of its photograph
 
     def cells(self) -> dict[str, str]:
         """Returns the row as text: numbers with 6 significant digits, nothing for None."""
@@ -99,6 +105,7 @@ def _declared() -> Iterable[tuple[str, Column]]:
 
 DECLARED: Mapping[str, Column] = MappingProxyType(dict(_declared()))
 COLUMNS = tuple(DECLARED)
+RARE = tuple(name for name, column in DECLARED.items() if column.rare)
 
 
 def _text(value: str | float | None) -> str:
@@ -109,9 +116,12 @@ def _text(value: str | float | None) -> str:
 
 def to_csv(rows: Iterable[dict[str, str]]) -> str:
     """Returns rows of text as CSV: UTF-8, LF, one header line."""
+    rows = list(rows)
+    empty = {name for name in RARE if not any(row.get(name) for row in rows)}
+    columns = [name for name in COLUMNS if name not in empty]
     text = io.StringIO()
-    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
-    quoting = csv.DictWriter(text, COLUMNS, lineterminator="\n", quoting=csv.QUOTE_ALL)
+    writer = csv.DictWriter(text, columns, lineterminator="\n", extrasaction="ignore")
+    quoting = csv.DictWriter(text, columns, lineterminator="\n", extrasaction="ignore", quoting=csv.QUOTE_ALL)
     writer.writeheader()
     for row in rows:  # the csv module quotes no carriage return where lines end with LF, and readers take it for an end
         (quoting if any("\r" in value for value in row.values()) else writer).writerow(row)

@@ -10,7 +10,7 @@ import typer
 
 from metric_robustness.pipeline.cli.options import Json
 from metric_robustness.pipeline.errors import BenchError, Exit
-from metric_robustness.pipeline.terminal import answers, err, folding, out, plain
+from metric_robustness.pipeline.terminal import answers, counted, err, folding, out, plain, print_folded
 
 if TYPE_CHECKING:
     from metric_robustness.pipeline.config import DatasetConfig
@@ -109,6 +109,31 @@ def pin(names: Names = None) -> None:
         with counting(name) as on_progress:
             path = write(name, about, on_progress)
         out.print(f"wrote {path}", markup=False, soft_wrap=True)
+
+
+@data.command(epilog="Example: python -m pipeline data ladder photos --codec libx264:crf=45,38,31,24,17 --out rungs")
+def ladder(
+    dataset: Annotated[str, typer.Argument(help="Photographs: a data set's name, a folder or a file.")],
+    out_folder: Annotated[Path, typer.Option("--out", help="A new folder.")],
+    codec: Annotated[
+        str, typer.Option(help="JPEG or an encoder of FFmpeg with its qualities, the worst first.")
+    ] = "jpeg:quality=10,30,50,70,90",
+    limit: Annotated[int | None, typer.Option(min=1, help="Take this many photographs.")] = None,
+) -> None:
+    """Encodes photographs at several qualities, for `run --dataset ladder:CSV`: which attacked one overtakes a better?
+
+    The folder gets the photographs, what a decoder shows of each encoding, and ladder.csv.
+    """
+    from metric_robustness.pipeline.cli.progress import counting
+    from metric_robustness.pipeline.data.ladder_maker import make_ladder
+
+    with counting("encoding") as on_progress:
+        made = make_ladder(dataset, codec, out_folder, limit, on_progress)
+    print_folded([f"excluded: {name}: {reason}" for name, reason in made.excluded.items()], "the folder")
+    for place, (step, size) in enumerate(made.sizes.items(), 1):
+        out.print(f"rung {place}: {step}, {size:,.0f} bytes a photograph", markup=False, soft_wrap=True)
+    photographs = counted(made.photographs, "photograph")
+    out.print(f"wrote {photographs}: run --dataset ladder:{made.csv}", markup=False, soft_wrap=True)
 
 
 def _records(names: list[str] | None) -> list[dict[str, Any]]:

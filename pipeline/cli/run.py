@@ -41,7 +41,7 @@ def run(
         bool, typer.Option("--adaptive", help="Attack the metric behind each of --defences instead of the bare one.")
     ] = False,
     dataset: Annotated[
-        str, typer.Option(help="A data set's name, a folder of images and videos, or iqa:CSV with image and mos.")
+        str, typer.Option(help="A data set's name, a folder of images and videos, iqa:CSV or ladder:CSV.")
     ] = "",
     train: Annotated[
         str, typer.Option(help="Training sets or folders for universal attacks, with commas; default: the preset's.")

@@ -9,9 +9,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from metric_robustness.pipeline import config
-from metric_robustness.pipeline.data import pins
+from metric_robustness.pipeline.data import ladder, pins
 from metric_robustness.pipeline.data.listing import VIDEOS, as_text
-from metric_robustness.pipeline.data.opinions import Opinion, csv_of, read_opinions
+from metric_robustness.pipeline.data.numbered import Numbered
+from metric_robustness.pipeline.data.opinions import csv_of, read_opinions
 from metric_robustness.pipeline.data.stills.still import MOST_PIXELS, Still, StillError, too_large
 from metric_robustness.pipeline.data.stills.still import examine as examine_still
 from metric_robustness.pipeline.data.units import Members, Unit, chosen, members_of, require_all, units_below, units_of
@@ -44,6 +45,7 @@ class Photo:
     reference: Path | None = None  # the original, if the image is a distorted version of one
     sha256: str = ""  # of the file
     reference_sha256: str = ""  # of the original's
+    rung: ladder.Rung | None = None  # if the image is of a ladder
 
 
 @dataclass(frozen=True)
@@ -108,7 +110,8 @@ def open_dataset(name: str, limit: int | None = None, frames: int | None = None)
     """Finds the images of a data set and reads their headers; videos are decoded once, to count their frames.
 
     Args:
-        name: A data set of benchmark.yml, the path of a folder or of one file, or iqa:CSV, images that people rated.
+        name: A data set of benchmark.yml, the path of a folder or of one file, iqa:CSV, images that people rated, or
+            ladder:CSV, encodings of the same photographs.
         limit: Take this many photographs or clips, always the same; a larger number takes those of a smaller one, too.
         frames: Take this many frames of each video, from its beginning.
 
@@ -117,13 +120,17 @@ def open_dataset(name: str, limit: int | None = None, frames: int | None = None)
         DataError: If it holds no image that can be used, or not as many files as it must.
     """
     known = config.load().datasets
-    opinions: dict[str, Opinion] = {}
+    listed: dict[str, Numbered] = {}
+    rungs: dict[str, ladder.Rung] = {}
     crop: int | None = None
     pinned: dict[str, str] = {}
     if rated := csv_of(name):
-        opinions = read_opinions(rated)
-        members = members_of({image: each.image for image, each in opinions.items()})
-        title = as_text(Path(rated.stem))
+        listed = read_opinions(rated)
+        members, title = members_of({image: each.image for image, each in listed.items()}), as_text(Path(rated.stem))
+    elif encoded := ladder.csv_of(name):
+        listed, limit = ladder.read_ladder(encoded, limit), None
+        rungs = ladder.rungs_of(encoded, listed)
+        members, title = members_of({image: each.image for image, each in listed.items()}), as_text(Path(encoded.stem))
     elif name in known:
         about = known[name]
         members, title, crop, pinned = units_of(name, about), name, about.crop, pins.read(name)
@@ -132,9 +139,10 @@ def open_dataset(name: str, limit: int | None = None, frames: int | None = None)
     else:
         members, title = _members_at(name, known), as_text(Path(Path(name).expanduser().resolve().name))
     title = file_name(title, LONGEST_TITLE)
-    reader = _Reader(crop, frames, pinned, {image: each.reference for image, each in opinions.items()})
+    reader = _Reader(crop, frames, pinned, {image: each.reference for image, each in listed.items()})
     _read(reader, name, members, limit)
-    rates = {photo.name: opinions[photo.name].mos for photo in reader.photos if photo.name in opinions}
+    reader.photos = [replace(photo, rung=rungs.get(photo.name)) for photo in reader.photos]
+    rates = {photo.name: listed[photo.name].value for photo in reader.photos if photo.name in listed.keys() - rungs}
     return _dataset(reader, title, rates)
 
 
@@ -191,9 +199,10 @@ def _dataset(reader: _Reader, title: str, rates: dict[str, float]) -> Dataset:
 
 
 def _digest(photos: list[Photo], rates: Mapping[str, float], crop: int | None) -> str:
-    """Returns the hash of the images' names and bytes, of people's opinions of them, and of the crop."""
+    """Returns the hash of the images' names and bytes, of people's opinions of them, of rungs, and of the crop."""
     lines = [f"{photo.name} {photo.sha256}" for photo in photos]
     lines += [f"{photo.name} of {photo.reference_sha256}" for photo in photos if photo.reference]
+    lines += [f"{photo.name} rung {photo.rung.place!r} of {photo.rung.photograph}" for photo in photos if photo.rung]
     lines += [f"{image} rated {mos!r}" for image, mos in rates.items()]
     return digest("\n".join([f"crop {crop}", *lines]).encode())[:16]
 

@@ -118,9 +118,14 @@ def _cropped(pixels: Pixels, crop: int | None) -> Pixels:
 
 def compress(pixels: Pixels, quality: int) -> Pixels:
     """Returns the image after a JPEG round trip at a quality of 1 to 100, 4:2:0."""
+    return np.asarray(Image.open(io.BytesIO(to_jpeg(pixels, quality))))
+
+
+def to_jpeg(pixels: Pixels, quality: int) -> bytes:
+    """Returns the image as a JPEG file of a quality of 1 to 100, 4:2:0."""
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, "JPEG", quality=quality, subsampling="4:2:0")
-    return np.asarray(Image.open(buffer))
+    return buffer.getvalue()
 
 
 def to_tensor(pixels: list[Pixels]) -> Images:

@@ -10,7 +10,7 @@ from typing import TypeAlias
 
 from metric_robustness.pipeline.cells.cell import Cell
 from metric_robustness.pipeline.cells.proof import proof_of
-from metric_robustness.pipeline.cells.row import CLIP_MEAN, COLUMNS
+from metric_robustness.pipeline.cells.row import CLIP_MEAN, COLUMNS, RARE
 from metric_robustness.pipeline.cells.stamp import Stamp
 from metric_robustness.pipeline.data.dataset import Dataset
 
@@ -85,6 +85,8 @@ def _rows(path: Path) -> list[dict[str, str]] | None:
     """Returns the rows of a CSV but for means over clips; None if it has other columns than rows have now."""
     with path.open(encoding="utf-8", newline="") as file:
         reader = csv.DictReader(file)
-        if tuple(reader.fieldnames or ()) != COLUMNS:
+        there = tuple(reader.fieldnames or ())
+        absent = [name for name in RARE if name not in there]
+        if there != tuple(name for name in COLUMNS if name not in absent):
             return None
-        return [row for row in reader if not row["variant"].endswith(CLIP_MEAN)]
+        return [row | dict.fromkeys(absent, "") for row in reader if not row["variant"].endswith(CLIP_MEAN)]

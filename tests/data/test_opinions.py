@@ -74,7 +74,7 @@ def test_an_original_of_another_size_costs_its_image_only(study):
         ("image,mos\na.png,1\nb.png,good\n", r"row 3: mos must be a number; got 'good': correct it"),
         ("image,mos\na.png,nan\n", "mos must be a number; got 'nan'"),
         ("image,mos\na.png,\n", "mos must be a number; got ''"),
-        ("image,mos\na.png,1\n./a.png,2\n", r"row 3: an image must be rated once; a.png is there twice: keep one"),
+        ("image,mos\na.png,1\n./a.png,2\n", r"row 3: an image must stand there once; a.png is there twice: keep one"),
         ("image,mos\ngone.png,1\n", r"row 2: .*gone.png is not there: put it there, or take the row out"),
         ("image,mos,reference\na.png,1,ref/z.png\n", r"ref/z.png is not there"),
         ("image,mos,reference\na.png,1,ref/x.png\nb.png,1,\n", "b.png has none: complete the column"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple, cast
@@ -17,6 +18,9 @@ from metric_robustness.pipeline.data.videos.video import Pixels
 from metric_robustness.pipeline.errors import BenchError
 
 JPEG = "jpeg"
+
+os.environ.setdefault("SVT_LOG", "1")  # errors alone: SVT-AV1 prints a page of settings for every clip
+QUALITIES = {str(quality) for quality in range(1, 101)}
 
 
 class Codec(NamedTuple):
@@ -48,7 +52,10 @@ def parse(text: str) -> Codec | None:
                 raise BenchError(f"--codec must be a video encoder; got {name!r}: name libx264, libx265 or another")
         except av.codec.codec.UnknownCodecError as error:
             raise BenchError(f"--codec must be an encoder of FFmpeg; got {name!r}: name libx264 or another") from error
-    return Codec(name, dict(option.split("=") for option in options))
+    codec = Codec(name, dict(option.split("=") for option in options))
+    if name == JPEG and (set(codec.options) != {"quality"} or codec.options["quality"] not in QUALITIES):
+        raise BenchError(f"JPEG must have a quality from 1 to 100; got {text!r}: write jpeg:quality=80")
+    return codec
 
 
 def recompressed(images: Images, quality: int) -> Images:

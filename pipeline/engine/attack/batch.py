@@ -192,6 +192,8 @@ class ImagePass:
         for index, (photo, clear) in enumerate(zip(photos, self._assessors.clear_scores(photos), strict=True)):
             own: dict[str, Any] = {column: values[index] for column, values in columns.items()}
             of_image: dict[str, Any] = {"clip": photo.clip or photo.name, "mos": self._opinion(photo)}
+            if photo.rung:
+                of_image |= {"clip": photo.rung.photograph, "rung": photo.rung.place}
             yield Row(image=photo.name, clear=clear, **of_image, **common, **own).cells()
 
     def _opinion(self, photo: Photo) -> float | None:

@@ -25,6 +25,7 @@ from metric_robustness.pipeline.engine.attack.pass_run import Workplace
 from metric_robustness.pipeline.engine.attack.passes import Pass, Trial
 from metric_robustness.pipeline.engine.attack.record import UnitRecord, empty_record
 from metric_robustness.pipeline.engine.batching import attempt
+from metric_robustness.pipeline.engine.clips.flicker import Flicker
 from metric_robustness.pipeline.engine.clips.runner import ClipRunner, read_array, write_array
 from metric_robustness.pipeline.engine.clips.windows import Showing, Window, WindowScore
 from metric_robustness.pipeline.engine.metric.surrogates import Surrogates, surrogates_of
@@ -144,18 +145,22 @@ class ClipPass:
         """Attacks the remaining windows of a clip, then scores it."""
         finished = self._windows(task, on_progress)
         start = time.perf_counter()
+        flicker = Flicker()
 
-        def attacked(window: Window, _: Batch) -> Images:
-            return self._frames(task, window.start)
+        def attacked(window: Window, batch: Batch) -> Images:
+            frames = self._frames(task, window.start)
+            flicker.follow(frames, batch.images)
+            return frames
 
         showing = self._showing(task)._replace(frames=attacked, on_progress=on_progress)
+        score = self._runner.score(showing)  # follows the flicker, too
         measured = {name: [value for part in finished for value in part["measures"][name]] for name in MEASURED}
         row = Row(
             dataset=self.dataset.name,
             image=task.clip,
             clip=task.clip,
             clear=cast(float, self._clear[task.clip]),
-            attacked=self._runner.score(showing),
+            attacked=score,
             psnr=fmean(measured["psnr"]),
             ssim=fmean(measured["ssim"]),
             mse=fmean(measured["mse"]),
@@ -165,6 +170,7 @@ class ClipPass:
             amplitude=task.trial.amplitude,
             queries=finished[-1]["queries"],
             gradients=finished[-1]["gradients"],
+            flicker=flicker.mean,
         )
         record = empty_record()
         record["rows"] = [row.cells()]

@@ -9,7 +9,8 @@ from metric_robustness.pipeline.cells.row import CLIP_MEAN, DECLARED
 
 
 def _mean(values: Sequence[str]) -> str:
-    return f"{fmean(map(float, values)):.6g}" if values[0] else ""
+    known = [float(value) for value in values if value]  # a first frame has no flicker
+    return f"{fmean(known):.6g}" if known else ""
 
 
 POOLED: Mapping[str, Callable[[Sequence[str]], str]] = {  # by `Column.over_frames`
@@ -26,17 +27,19 @@ def clip_means(rows: Iterable[dict[str, str]]) -> list[dict[str, str]]:
     The variant keeps frames and clips apart: they are never pooled, and nothing is counted twice.
 
     Args:
-        rows: The rows of one pass; those of photographs, which belong to no clip, are ignored.
+        rows: The rows of one pass; those of photographs and their encodings, which are no frames, are ignored.
     """
     clips: dict[tuple[str, ...], list[dict[str, str]]] = {}
     for row in rows:
-        if row["clip"] != row["image"]:
+        if row["clip"] != row["image"] and not row.get("rung"):
             setting = (row["variant"], row["train_dataset"], row["amplitude"], row["defence"], row["clip"])
             clips.setdefault(setting, []).append(row)
     return [_clip_mean(frames) for frames in clips.values()]
 
 
 def _clip_mean(frames: Sequence[dict[str, str]]) -> dict[str, str]:
-    pooled = {name: POOLED[column.over_frames]([row[name] for row in frames]) for name, column in DECLARED.items()}
+    pooled = {
+        name: POOLED[column.over_frames]([row.get(name, "") for row in frames]) for name, column in DECLARED.items()
+    }
     variant = "+".join(filter(None, [pooled["variant"], CLIP_MEAN]))
     return {**pooled, "image": pooled["clip"], "variant": variant}

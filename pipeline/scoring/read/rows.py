@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from metric_robustness.pipeline.cells.row import COLUMNS, DECLARED
 
-RECENT = tuple(name for name, column in DECLARED.items() if column.recent)
+RECENT = tuple(name for name, column in DECLARED.items() if column.recent or column.rare)
 REQUIRED = tuple(name for name, column in DECLARED.items() if column.required)
 TEXT = tuple(name for name, column in DECLARED.items() if column.is_text)
 NUMBERS = tuple(name for name, column in DECLARED.items() if not column.is_text)
