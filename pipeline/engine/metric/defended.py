@@ -100,10 +100,8 @@ class DefendedMetric:
         """Returns what a smoothing defence knows of the scores; None for any other."""
         if not isinstance(self.defence, Smoothing):
             return None
-        seen, smoothing = (
-            self.defence.seen,
-            CertifiedMedian(self.defence.sigma, self.defence.samples, self.defence.error),
-        )
+        seen = self.defence.seen
+        smoothing = CertifiedMedian(self.defence.sigma, self.defence.samples, self.defence.error)
         scores = smoothing.scores(lambda copies: self.metric(seen(copies), references), images, self.noise)
         return smoothing.certify(scores, self.defence.radius)
 
