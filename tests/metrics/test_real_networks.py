@@ -26,6 +26,7 @@ from metric_robustness.pipeline.data.dataset import open_dataset
 from metric_robustness.pipeline.data.images import load_batch, to_tensor
 from metric_robustness.pipeline.engine.attack.settings import attack_variants
 from metric_robustness.pipeline.engine.metric.objective import ImageNoise, MetricObjective
+from metric_robustness.pipeline.engine.search_copy.fold import foldable
 
 __all__ = ["torch_home"]  # a fixture of this module
 
@@ -244,3 +245,8 @@ def test_weights_of_another_architecture_are_refused(
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     with pytest.raises(ValueError, match="EONSS must be built from"):
         load("eonss")
+
+
+@pytest.mark.parametrize("name", ["eonss", "cnniqa_live", "lpips_squeeze", "vmaf", "small_cnn", "small_vit"])
+def test_networks_without_a_batch_norm_after_a_convolution_are_searched_on_themselves(name: str) -> None:
+    assert foldable(load(name)) == []
