@@ -26,7 +26,6 @@ from metric_robustness.pipeline.data.dataset import open_dataset
 from metric_robustness.pipeline.data.images import load_batch, to_tensor
 from metric_robustness.pipeline.engine.attack.settings import attack_variants
 from metric_robustness.pipeline.engine.metric.objective import ImageNoise, MetricObjective
-from metric_robustness.pipeline.engine.search_copy.fold import foldable
 
 __all__ = ["torch_home"]  # a fixture of this module
 
@@ -70,15 +69,12 @@ TINY = {
     "madc": {"rmse": "0.1/255", "step": "0.025/255"},
 }
 
-# IL-NIQE's gradient takes a second, so it gets one photograph and fewer steps. On three photographs and with all steps,
-# attacks of several steps gain .023 to .048, and noise gains nothing. The second photograph is hard: there FGSM loses
-# .04 even with one level, the least that rounding keeps, and with so few steps AMI-FGSM, Korhonen and MADC lose too. On
-# the first, two steps gain .032 to .042; MADC needs four for .018.
+# IL-NIQE takes a second for a gradient, so it gets one photograph, two attacks and fewer steps. On three photographs and
+# with all steps, attacks of several steps gain .023 to .048, and noise gains nothing. The second photograph is hard:
+# there FGSM loses .04 even with one level, the least that rounding keeps, and with so few steps MADC loses too. On the first,
+# MADC needs four steps for .018.
 FEWER = {
-    "ifgsm": {"steps": "2"},
-    "mifgsm": {"steps": "2"},
-    "amifgsm": {"steps": "2"},
-    "korhonen": {"steps": "2"},
+    "fgsm": {},
     "madc": {"step": "0.5/255", "steps": "4"},
 }
 
@@ -136,9 +132,9 @@ def test_every_attack_moves_niqe_as_far_as_its_gradient_holds(name: str, attack:
     assert attacked > max(noisy, 0) + 0.004
 
 
-@pytest.mark.parametrize("attack", SMALL)
-def test_every_attack_moves_il_niqe_more_than_noise(attack: str) -> None:
-    attacked, noisy = gains(load("ilniqe"), attack, SMALL[attack] | FEWER.get(attack, {}), count=1)
+@pytest.mark.parametrize("attack", FEWER)
+def test_an_attack_moves_il_niqe_more_than_noise(attack: str) -> None:
+    attacked, noisy = gains(load("ilniqe"), attack, SMALL[attack] | FEWER[attack], count=1)
     assert attacked > max(noisy, 0) + 0.01
 
 
@@ -245,8 +241,3 @@ def test_weights_of_another_architecture_are_refused(
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     with pytest.raises(ValueError, match="EONSS must be built from"):
         load("eonss")
-
-
-@pytest.mark.parametrize("name", ["eonss", "cnniqa_live", "lpips_squeeze", "vmaf", "small_cnn", "small_vit"])
-def test_networks_without_a_batch_norm_after_a_convolution_are_searched_on_themselves(name: str) -> None:
-    assert foldable(load(name)) == []
