@@ -21,7 +21,7 @@ from metric_robustness.pipeline.cells.stamp import PROTOCOL, Stamp
 from metric_robustness.pipeline.errors import BenchError
 from metric_robustness.pipeline.files import digest, file_name
 
-PROBE = 2  # raise it when a measurement of the probe changes, or how a metric's copy is made or compared with it
+PROBE = 2  # raise it when a measurement of the probe changes
 NO_CLIPS = "it rates clips, and the data sets hold none"
 
 
@@ -51,11 +51,6 @@ class Cell:
     def budgets(self) -> tuple[int, ...]:
         """Returns the smaller budgets, in 255ths, within which the attack goes on."""
         return self.settings.budgets if self.attack.fields.get("narrower") else ()
-
-    @property
-    def distortion(self) -> Distortion:
-        """Returns the distortion of the images on which the metric is measured: the first that it meets."""
-        return self.settings.distortions[0] if self.metric.full_reference else NONE
 
     @cached_property
     def key(self) -> str:

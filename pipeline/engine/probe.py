@@ -5,6 +5,7 @@ What to look for: Carlini et al. On evaluating adversarial robustness. 2019. htt
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import partial
 from statistics import fmean, median
 from typing import Any, NamedTuple
@@ -16,12 +17,14 @@ from metric_robustness.pipeline.cells.cell import probe_key
 from metric_robustness.pipeline.cells.distortion import Distortion
 from metric_robustness.pipeline.cells.stamp import Probe
 from metric_robustness.pipeline.data.dataset import Dataset
-from metric_robustness.pipeline.data.images import Batch
+from metric_robustness.pipeline.data.images import Batch, load_batch
 from metric_robustness.pipeline.engine.batching import attempt
-from metric_robustness.pipeline.engine.metric.few_images import few_images
 from metric_robustness.pipeline.engine.metric.objective import MetricObjective
 from metric_robustness.pipeline.engine.metric.runner import MetricRunner
+from metric_robustness.pipeline.files import exclusive, read_sealed, write_sealed
+from metric_robustness.pipeline.store.store import Place
 
+MOST = 4  # images
 NEAR = (0.25 / 255, 1 / 16 / 255, 1 / 255)  # steps along the gradient; it must be right on one of them
 NOISE = 1 / 255  # of the pixels without gradient
 DIRECTIONS = 4
@@ -51,13 +54,24 @@ def probe(runner: MetricRunner, dataset: Dataset, distortion: Distortion) -> Pro
     """
     if runner.entry.kind == "video" or runner.entry.purified:
         return None
-
-    def find() -> str:
+    key = probe_key(runner.entry, dataset.digest, distortion)
+    path, place = runner.scratch(f"clear-{key}.probe"), Place("clear", key, "probe")
+    with exclusive(path.with_suffix(".lock")):
+        runner.sync.bring(place, path)
+        if known := read_sealed(path, key):
+            return Probe.model_validate_json(known)
         found = measure(runner, list(few_images(runner, dataset, distortion)))
-        return found.model_dump_json() if found else ""
+        if found:
+            write_sealed(path, found.model_dump_json().encode(), key)
+            runner.sync.put(place, path)
+    return found
 
-    known = runner.remembered(probe_key(runner.entry, dataset.digest, distortion), "probe", find)
-    return Probe.model_validate_json(known) if known else None
+
+def few_images(runner: MetricRunner, dataset: Dataset, distortion: Distortion, most: int = MOST) -> Iterator[Batch]:
+    """Yields a few images of the data set, at most `most`, spread over it, each as a batch of one."""
+    count = min(most, len(dataset.photos))
+    for photo in dataset.photos[:: len(dataset.photos) // count][:count]:
+        yield load_batch([photo], dataset.crop, distortion, paired=runner.entry.full_reference)
 
 
 def measure(runner: MetricRunner, images: list[Batch]) -> Probe | None:

@@ -69,10 +69,10 @@ TINY = {
     "madc": {"rmse": "0.1/255", "step": "0.025/255"},
 }
 
-# IL-NIQE takes a second for a gradient, so it gets one photograph, two attacks and fewer steps. On three photographs and
+# IL-NIQE takes a second for a gradient, so it gets one photograph, two attacks and fewer steps. On three photographs
 # with all steps, attacks of several steps gain .023 to .048, and noise gains nothing. The second photograph is hard:
-# there FGSM loses .04 even with one level, the least that rounding keeps, and with so few steps MADC loses too. On the first,
-# MADC needs four steps for .018.
+# there FGSM loses .04 even with one level, the least that rounding keeps, and with so few steps MADC loses too. On the
+# first, MADC needs four steps for .018.
 FEWER = {
     "fgsm": {},
     "madc": {"step": "0.5/255", "steps": "4"},

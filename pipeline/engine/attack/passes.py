@@ -42,11 +42,6 @@ class Trial(NamedTuple):
         return self._replace(attack=replace(self.attack, start=found))
 
     @property
-    def searches(self) -> bool:
-        """Tells whether the attack asks for scores, now."""
-        return self.saved is None and self.attack.budget().queries > 0
-
-    @property
     def work(self) -> int:
         """Returns the passes over one image: a gradient counts as two, the final score as one."""
         budget = self.attack.budget()

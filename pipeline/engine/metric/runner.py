@@ -24,7 +24,7 @@ from metric_robustness.pipeline.engine.checkpoint import Checkpoint
 from metric_robustness.pipeline.engine.metric.build import build_defences, build_metric
 from metric_robustness.pipeline.engine.metric.defended import DefendedMetric
 from metric_robustness.pipeline.engine.progress import OnProgress, silent
-from metric_robustness.pipeline.files import digest, exclusive, read_sealed, write_sealed
+from metric_robustness.pipeline.files import digest, exclusive
 from metric_robustness.pipeline.store.store import Place
 from metric_robustness.pipeline.store.sync import Sync
 
@@ -38,13 +38,6 @@ class ClearScores(NamedTuple):
     excluded: dict[str, str]  # image -> why it has none
 
 
-class Searched(NamedTuple):
-    """What a search runs on."""
-
-    metric: Metric  # a copy of the metric, or the metric itself
-    told: str  # which, and why, as a stamp says it
-
-
 class MetricRunner:
     """One metric on one device.
 
@@ -56,11 +49,6 @@ class MetricRunner:
         sync: Brings the clear scores that another machine computed, and puts ours into the store for others.
         codec: Re-encodes images or clips before the metric scores them; empty: it scores them as they are.
         network: Returns the metric; None builds it.
-
-    Attributes:
-        warm: Whether the defence before the metric has purified an image in this process.
-        copy: The faster copy of the metric, or why there is none; None: nobody asked.
-        searches: What searches run on, by the data set's digest and the distortion; see `search_of`.
     """
 
     def __init__(
@@ -79,9 +67,7 @@ class MetricRunner:
         self.codec_text, self.codec = codec, parse(codec)
         self.network = network or (lambda: build_metric(entry, device))
         self.rule = BatchRule.of(entry, device, batch)
-        self.warm = False
-        self.copy: Searched | str | None = None
-        self.searches: dict[tuple[str, Distortion], Searched] = {}
+        self.warm = False  # whether the defence before the metric has purified an image in this process
 
     @cached_property
     def metric(self) -> Metric:
@@ -93,16 +79,11 @@ class MetricRunner:
         """Returns the defence before the metric, or None."""
         return build_defences(self.entry.defence)[self.entry.preset] if self.entry.defence else None
 
-    def defended(self, images: Sequence[str], metric: Metric | None = None) -> DefendedMetric | None:
-        """Returns the defended metric for images of these names; None for a bare metric.
-
-        Args:
-            images: Their names.
-            metric: What stands behind the defence; None: the metric itself.
-        """
+    def defended(self, images: Sequence[str]) -> DefendedMetric | None:
+        """Returns the defended metric for images of these names; None for a bare metric."""
         if self.entry.defence is None or self.defence is None:
             return None
-        return DefendedMetric(metric or self.metric, self.entry.defence.name, self.defence, images)
+        return DefendedMetric(self.metric, self.entry.defence.name, self.defence, images)
 
     def surrogate(self, entry: Entry) -> MetricRunner:
         """Returns the runner of another metric, with the same folder and device."""
@@ -142,25 +123,6 @@ class MetricRunner:
             torch.tensor([math.nan if isinstance(value, str) else value for value in known.values()]),
             {image: value for image, value in known.items() if isinstance(value, str)},
         )
-
-    def remembered(self, key: str, name: str, find: Callable[[], str]) -> str:
-        """Returns what is known of the metric on a data set, from the output folder or the result store if one has it.
-
-        Args:
-            key: Of `probe_key`.
-            name: Of what is known.
-            find: Finds it out; an empty text is not kept.
-        """
-        path, place = self.scratch(f"clear-{key}.{name}"), Place("clear", key, name)
-        with exclusive(path.with_suffix(".lock")):
-            self.sync.bring(place, path)
-            if known := read_sealed(path, key):
-                return known.decode()
-            found = find()
-            if found:
-                write_sealed(path, found.encode(), key)
-                self.sync.put(place, path)
-        return found
 
     def scored(self, dataset: Dataset) -> list[str]:
         """Returns the names of what has a score: images, or clips, in file order."""
