@@ -155,10 +155,12 @@ class Preset(_ConfigModel):
             raise BenchError(f"names must be separated by commas; got {names!r}: write one, or all")
         if wanted == ["all"]:
             return self._possible(folder)
-        for name in wanted:
-            if folder == "attacks" and name in self.untrained:
-                raise BenchError(f"{name} must be fitted on a training set; got none: add --train, or another --preset")
-        return [lookup.find(folder, name) for name in dict.fromkeys(wanted)]
+        found = [lookup.find(folder, name) for name in dict.fromkeys(wanted)]
+        for entry in [] if self.train else filter(_is_fitted, found):
+            raise BenchError(
+                f"{entry.name} must be fitted on a training set; got none: add --train, or another --preset"
+            )
+        return found
 
     def _possible(self, folder: str) -> list[Entry]:
         without = self.untrained if folder == "attacks" else []
@@ -174,7 +176,11 @@ class Preset(_ConfigModel):
     def untrained(self) -> list[str]:
         """Returns the universal attacks, if there is no training set to fit them on."""
         attacks = {} if self.train else lookup.entries("attacks")
-        return [name for name, entry in attacks.items() if entry.fields.get("family") == "universal"]
+        return [name for name, entry in attacks.items() if _is_fitted(entry)]
+
+
+def _is_fitted(attack: Entry) -> bool:
+    return attack.fields.get("family") == "universal"
 
 
 class Runner(_ConfigModel):

@@ -14,6 +14,7 @@ from metric_robustness.pipeline.catalogue.entry import Entry
 from metric_robustness.pipeline.cli.options import OWN, Device, Preset, StoreAddress, register
 from metric_robustness.pipeline.errors import DataError, Exit
 from metric_robustness.pipeline.files import write_atomically
+from metric_robustness.pipeline.isolation.importing import uncollected
 from metric_robustness.pipeline.terminal import err, out
 
 if TYPE_CHECKING:
@@ -73,10 +74,11 @@ def calibrate_all(
     Returns:
         Whether all were calibrated.
     """
-    from metric_robustness.pipeline.engine.clear_scores import calibrate as score_clear
-    from metric_robustness.pipeline.engine.workers import slow_imports
-    from metric_robustness.pipeline.isolation.starter import starter
-    from metric_robustness.pipeline.isolation.watch import call
+    with uncollected():
+        from metric_robustness.pipeline.engine.clear_scores import calibrate as score_clear
+        from metric_robustness.pipeline.engine.workers import slow_imports
+        from metric_robustness.pipeline.isolation.starter import starter
+        from metric_robustness.pipeline.isolation.watch import call
 
     entries, failed = list(entries), False
     if isolated:

@@ -14,6 +14,7 @@ from metric_robustness.pipeline.cells.settings import parse_budgets, parse_overr
 from metric_robustness.pipeline.cli import completion
 from metric_robustness.pipeline.cli.options import RESULTS, register
 from metric_robustness.pipeline.errors import BenchError, Exit
+from metric_robustness.pipeline.isolation.importing import uncollected
 from metric_robustness.pipeline.library.progress import RunProgress
 from metric_robustness.pipeline.terminal import counted, err, out, print_folded
 
@@ -91,16 +92,17 @@ def run(
     key: Annotated[str, typer.Option(help="The key that the cell was planned with; another one is refused.")] = "",
 ) -> None:
     """Attacks metrics on images, then writes rows, scores and the leaderboard. Finished work is never done again."""
-    from metric_robustness.pipeline.engine.machine import Machine
-    from metric_robustness.pipeline.engine.run import run as run_cells
-    from metric_robustness.pipeline.engine.selection import Selection
-    from metric_robustness.pipeline.isolation.starter import starter
-    from metric_robustness.pipeline.scoring.tables.write import (
-        print_defences,
-        print_leaderboard,
-        what_defences_did,
-        write_tables,
-    )
+    with uncollected():
+        from metric_robustness.pipeline.engine.machine import Machine
+        from metric_robustness.pipeline.engine.run import run as run_cells
+        from metric_robustness.pipeline.engine.selection import Selection
+        from metric_robustness.pipeline.isolation.starter import starter
+        from metric_robustness.pipeline.scoring.tables.write import (
+            print_defences,
+            print_leaderboard,
+            what_defences_did,
+            write_tables,
+        )
 
     chosen = config.load().preset(preset)
     if train:
