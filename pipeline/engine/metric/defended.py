@@ -60,12 +60,12 @@ class DefendedMetric:
 
     def unchecked(self, images: Images, references: Images | None = None) -> Scores:
         """Returns the (N,) scores of the purified images, with a gradient and the next draws of the noise."""
-        purify = self.defence.purify
+        purify, noise = self.defence.purify, self.search_noise.copy()
         if self.defence.differentiable or not torch.is_grad_enabled():
             purified = purify(images, self.search_noise)
         else:
             purified = images + (purify(images.detach(), self.search_noise) - images).detach()
-        return self.metric.unchecked(purified, self._references(references))
+        return self.metric.unchecked(purified, self._references(references, noise))
 
     @torch.no_grad()
     def purified(self, images: Images, references: Images | None) -> Purified:
@@ -81,7 +81,7 @@ class DefendedMetric:
         if certificate:
             scores, seconds = certificate.median, _clock(images.device) - start
         else:
-            scores = self.metric(purified, self._references(references))
+            scores = self.metric(purified, self._references(references, self.noise))
         if not scores.isfinite().all():
             raise ValueError(f"its score behind {self.name} is not finite")
         return Purified(purified, scores, seconds, certificate)
@@ -105,11 +105,16 @@ class DefendedMetric:
         scores = smoothing.scores(lambda copies: self.metric(seen(copies), references), images, self.noise)
         return smoothing.certify(scores, self.defence.radius)
 
-    def _references(self, references: Images | None) -> Images | None:
-        """Returns the originals as a full-reference metric needs them: turned and cut like the purified images."""
+    def _references(self, references: Images | None, noise: ImageNoise) -> Images | None:
+        """Returns the originals as a full-reference metric needs them: turned and cut like the purified images.
+
+        Args:
+            references: The originals.
+            noise: What the images beside them were purified with.
+        """
         if references is None or self.defence.keeps_geometry:
             return references
-        return self.defence(references, self.noise)
+        return self.defence(references, noise)
 
 
 def _clock(device: torch.device) -> float:

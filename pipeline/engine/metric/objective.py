@@ -131,6 +131,12 @@ class ImageNoise:
     def __init__(self, attack: str, images: list[str]) -> None:
         self.generators = [torch.Generator().manual_seed(seed(f"{attack}\n{image}")) for image in images]
 
+    def copy(self) -> ImageNoise:
+        """Returns noise that goes on as this one will."""
+        again = ImageNoise("", [])
+        again.generators = [torch.Generator().set_state(each.get_state()) for each in self.generators]
+        return again
+
     def uniform(self, like: Images) -> Images:
         """Returns samples from [-1, 1)."""
         return torch.stack([torch.rand(like.shape[1:], generator=g) for g in self.generators]).mul(2).sub(1).to(like)
