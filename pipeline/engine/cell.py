@@ -136,9 +136,8 @@ class CellRun:
                 continue
             units = passing.units()
             todo = {unit: photos for unit, photos in units.items() if not self._is_done(unit)}
-            already = len(dataset.photos) - sum(map(len, todo.values()))
-            if already:
-                self.on_work(self.cell.attack.name, already * current.work)
+            if already := sum(passing.work_of(*each) for each in units.items() if each[0] not in todo):
+                self.on_work(self.cell.attack.name, already)
             for unit, record in passing.records(todo):
                 if self.saver:
                     record["saved"] = self.saver.take()

@@ -183,8 +183,6 @@ def test_features_read_window_by_window_are_those_of_the_whole(films, tmp_path, 
 
 
 class Bright(VideoMetric):
-    """The mean of all values."""
-
     higher_is_better = True
     score_range = (0.0, 1.0)
 
@@ -195,22 +193,24 @@ class Bright(VideoMetric):
         return features.mean(dim=(1, 2))
 
 
-def test_progress_is_told_window_by_window_and_adds_up(films, tmp_path):
+@pytest.mark.parametrize(("attack", "budgets"), [("ifgsm", ()), ("adam", (6,))])
+def test_progress_is_told_window_by_window_and_adds_up(films, tmp_path, attack, budgets):
     fields = {"batch_dependent": False, "differentiable": True, "smallest": 7}
     entry = Entry("bright", "metrics", kind="video", fields=fields, fingerprint="0" * 16)
     dataset = open_dataset(str(films))
-    settings = Settings(overrides={"steps": "2"})
-    cell = Cell(entry, lookup.find("attacks", "ifgsm"), {dataset.name: dataset.digest}, settings)
+    settings = Settings(variants=False, budgets=budgets)
+    cell = Cell(entry, lookup.find("attacks", attack), {dataset.name: dataset.digest}, settings)
 
     def told() -> dict[str, list[int]]:
-        heard: dict[str, list[int]] = {"clear": [], "ifgsm": []}
+        heard: dict[str, list[int]] = {"clear": [], attack: []}
         runner = ClipRunner(entry, tmp_path, torch.device("cpu"), 2, network=lambda: Bright().eval())
         CellRun(runner, cell, lambda what, work: heard[what].append(work)).run([dataset])
         return {what: [work for work in told if work] for what, told in heard.items()}  # 0 only says what begins
 
-    # Per frame, the attack spends two queries, and two gradients that count as two each; the last score counts one.
-    assert told() == {"clear": [2, 2, 2, 1], "ifgsm": [12, 12, 12, 6, 2, 2, 2, 1]}
-    assert told() == {"clear": [], "ifgsm": [7 * FRAMES]}  # the work of an earlier run, at once
+    spent = cell.attack.load()().budget()
+    frame, first = spent.queries + 2 * spent.gradients, told()  # a gradient counts as two; the last score as one
+    assert (first["clear"], first[attack][:8]) == ([2, 2, 2, 1], [2 * frame, 2 * frame, 2 * frame, frame, 2, 2, 2, 1])
+    assert told() == {"clear": [], attack: [sum(first[attack])]}  # the work of an earlier run, at once
 
 
 @pytest.fixture(scope="module")

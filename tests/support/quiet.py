@@ -16,15 +16,16 @@ SETTINGS = Settings()
 
 
 class Quiet:
-    """A `metric_robustness.pipeline.engine.progress.Listener` that fails the test where a cell failed."""
+    """A `metric_robustness.pipeline.engine.progress.Listener` that fails the test where a cell fails or counts back."""
 
     def begin(self, work: dict[str, int], cells: int, done: int) -> None:
         """Keeps the numbers of cells for the test."""
         self.cells, self.done = cells, done
 
     def on_event(self, event: Event) -> None:
-        """Fails the test where a cell failed."""
+        """Fails the test where a cell failed or counts back."""
         assert event.status in {"", "done"}, event.reason
+        assert event.work >= 0, f"{event.what} takes work back"  # the time left would fall below 0
 
 
 def run_quietly(

@@ -107,6 +107,10 @@ class ImagePass:
         batches = enumerate(self.dataset.batches(self.at.rule))
         return {f"{self.dataset.name}/{self.current.unit}/{index}": photos for index, photos in batches}
 
+    def work_of(self, unit: str, photos: list[Photo]) -> int:
+        """Returns how many passes over an image a batch takes."""
+        return len(photos) * self.current.work
+
     def records(self, todo: Mapping[str, list[Photo]]) -> Iterator[tuple[str, UnitRecord]]:
         """Attacks the batches, decoded ahead; an image that fails costs only itself."""
         excluded = self._excluded  # before the thread that decodes begins: the clear images may have to be scored

@@ -26,6 +26,9 @@ class PassRun(Protocol):
     def units(self) -> dict[str, list[Photo]]:
         """Returns the images of each unit, by the name under which the checkpoint records it."""
 
+    def work_of(self, unit: str, photos: list[Photo]) -> int:
+        """Returns how many passes over an image a unit of these images takes."""
+
     def records(self, todo: Mapping[str, list[Photo]]) -> Iterator[tuple[str, UnitRecord]]:
         """Attacks the images of the units; yields each unit's name with its record."""
 

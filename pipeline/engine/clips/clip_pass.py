@@ -89,11 +89,15 @@ class ClipPass:
         """Returns the frames of each clip, once per trial."""
         return {unit: task.photos for unit, task in self._tasks.items()}
 
+    def work_of(self, unit: str, photos: list[Photo]) -> int:
+        """Returns how many passes over a frame a clip takes in one trial."""
+        return len(photos) * self._tasks[unit].trial.work
+
     def records(self, todo: Mapping[str, list[Photo]]) -> Iterator[tuple[str, UnitRecord]]:
         """Attacks the clips; one that fails costs only itself."""
         for unit in todo:
             task = self._tasks[unit]
-            share = Share(partial(self.at.on_work, self.at.cell.attack.name), len(task.photos) * task.trial.work)
+            share = Share(partial(self.at.on_work, self.at.cell.attack.name), self.work_of(unit, task.photos))
             if reason := self._reason(task):
                 done: UnitRecord | str = reason
             else:
