@@ -112,11 +112,12 @@ def attempt(work: Callable[[], Result]) -> Result | str:
 
     Raises:
         BenchError: If the metric cannot be built, which another image would not change.
+        BrokenPipeError: If the process that this one reports to is gone.
         TransientError: If the GPU is lost.
     """
     try:
         return work()
-    except BenchError:
+    except (BenchError, BrokenPipeError):  # the second: whoever listens to this process was killed, which no image did
         raise
     except Exception as error:  # noqa: BLE001  # whatever a contributor's code raises costs only the image
         return reason_of(error)

@@ -289,7 +289,7 @@ def test_missing_weights_are_named(root, tmp_path, monkeypatch):
 
 
 def test_a_preset_may_say_all_defences_and_means_every_purification():
-    trainings, smoothings = {"adversarial_training", "gradient_norm"}, {"median_smoothing"}
+    trainings, smoothings = {"adversarial_training", "gradient_norm"}, {"median_smoothing", "denoised_median_smoothing"}
     everything = tuple(sorted(set(lookup.entries("defences")) - trainings - smoothings))
     assert {"color_quantization", "diffpure", "jpeg", "upscale_nearest"} < set(everything)
     assert config.load().preset("defended").defences == everything

@@ -56,7 +56,11 @@ def test_settings_in_the_syntax_tree_are_the_dataclass_fields(entry: Entry) -> N
 
 def test_list_says_which_are_small_and_which_have_no_gradient() -> None:
     listed = {row["name"]: row for row in listing("defences")}
-    assert {name for name, row in listed.items() if row["size"] == "small"} == {"dncnn_small", "diffpure_small"}
+    assert {name for name, row in listed.items() if row["size"] == "small"} == {
+        "dncnn_small",
+        "diffpure_small",
+        "denoised_median_smoothing",
+    }
     through = {name for name, row in listed.items() if row["gradient"] == "straight through"}
     assert through == {"jpeg", "color_quantization"}
     assert listed["jpeg"]["presets"] == "q10, q30, q70, q90"
