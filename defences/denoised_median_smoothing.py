@@ -25,6 +25,4 @@ class DenoisedMedianSmoothing(Smoothing):
         DnCnnSmall()  # a missing or damaged file is named before the first image
 
     def seen(self, copies: Images) -> Images:
-        network = DnCnnSmall().network(copies)
-        denoised: Images = copies - network(copies)
-        return denoised.clamp(0, 1)
+        return DnCnnSmall().denoised(copies)

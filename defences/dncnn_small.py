@@ -31,5 +31,9 @@ class DnCnnSmall(NetworkDefence):
         return nn.Sequential(first, nn.ReLU(), *inner, last)
 
     def purify(self, images: Images, noise: DefenceNoise) -> Images:
+        return self.denoised(images)
+
+    def denoised(self, images: Images) -> Images:
+        """Returns the images without what the network takes for noise, (N, 3, H, W) in [0, 1]."""
         denoised: Images = images - self.network(images)(images)
         return denoised.clamp(0, 1)

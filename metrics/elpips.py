@@ -10,8 +10,7 @@ images of a batch share them. Written from the paper and the repository mkettune
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
 
@@ -19,20 +18,14 @@ import numpy as np
 import torch
 import torchvision
 from torch import Tensor
-from torch.nn.functional import max_pool2d
-from torchvision.models.squeezenet import Fire
 
 from metric_robustness.metrics.base import FullReference, Images, Scores
+from metric_robustness.metrics.dropout_adapter import dropout_mask, features
 from metric_robustness.metrics.transformations_adapter import by_size, draw
 from metric_robustness.metrics.weights_adapter import loading, read_state
 
 DRAWS = 8  # transformations that a query averages over
 LOST = 0.01  # share of a convolution's inputs that dropout sets to 0
-CENTRE, SPREAD = (-0.030, -0.088, -0.188), (0.458, 0.448, 0.450)  # LPIPS's, of pixels in [-1, 1]
-TINY = 1e-10  # added to the norm of features
-
-
-Dropout = Callable[[str, Tensor], Tensor]  # the name of a convolution and its input to what is left of the input
 
 
 class Elpips(FullReference):
@@ -75,7 +68,7 @@ class Elpips(FullReference):
             references: Their originals.
             lost: The share of a convolution's inputs that dropout sets to 0, the same ones for image and reference.
         """
-        mask = cache(lambda _, shape: _mask(len(changes), shape, lost).to(images.device))
+        mask = cache(lambda _, shape: dropout_mask(len(changes), shape, lost).to(images.device))
 
         def dropout(name: str, maps: Tensor) -> Tensor:
             alike = maps.reshape(len(changes), -1, *maps.shape[1:])
@@ -83,48 +76,13 @@ class Elpips(FullReference):
             return left.flatten(0, 1)
 
         with torch.no_grad():
-            wanted = list(self.features(torch.cat([change(references) for change in changes]), dropout))
-        found = self.features(torch.cat([change(images) for change in changes]), dropout)
+            wanted = list(features(self.blocks, torch.cat([change(references) for change in changes]), dropout))
+        found = features(self.blocks, torch.cat([change(images) for change in changes]), dropout)
         distances = [
             (maps - others).square().mean(dim=(2, 3)) @ self.get_buffer(f"head{number}")
             for number, (maps, others) in enumerate(zip(found, wanted, strict=True))
         ]
         return torch.stack(distances).sum(dim=0).view(len(changes), -1)
-
-    def features(self, images: Images, dropout: Dropout) -> Iterator[Tensor]:
-        """Yields the input and the maps after every block, each place's channels divided by their norm."""
-        centre, spread = (images.new_tensor(values)[:, None, None] for values in (CENTRE, SPREAD))
-        maps = (2 * images - 1 - centre) / spread
-        yield _unit(maps)
-        for name, block in self.blocks.named_children():
-            if isinstance(block, torch.nn.MaxPool2d):  # the authors' leaves out what fills no window
-                maps = max_pool2d(maps, 3, 2)
-            elif isinstance(block, Fire):
-                squeezed = block.squeeze(dropout(name, maps)).relu()
-                sides = ("expand1x1", "expand3x3")
-                maps = torch.cat([getattr(block, side)(dropout(name + side, squeezed)) for side in sides], dim=1).relu()
-                yield _unit(maps)
-            elif isinstance(block, torch.nn.Conv2d):
-                maps = block(dropout(name, maps)).relu()
-                yield _unit(maps)
-
-
-def _mask(draws: int, shape: tuple[int, ...], lost: float) -> Tensor:
-    """Returns factors that set a share of values to 0 and keep the mean, (draws, *shape).
-
-    Poisson many places, each drawn from all, hit every place independently: a hundredth of the random numbers.
-    """
-    count = draws * math.prod(shape)
-    hits = int(torch.poisson(torch.tensor(-count * math.log1p(-lost), dtype=torch.double)))
-    mask = torch.full((count,), 1 / (1 - lost))
-    mask[torch.randint(count, (hits,))] = 0
-    return mask.view(draws, *shape)
-
-
-def _unit(maps: Tensor) -> Tensor:
-    """Returns (N, C, H, W) features divided by the norm of their channels at each place."""
-    norm = (maps.square().sum(dim=1, keepdim=True) + TINY**2).sqrt()  # a root has no gradient at 0
-    return maps / (norm + TINY)
 
 
 def _read_heads(weights: str) -> list[Tensor]:

@@ -11,9 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
-import scipy  # loads scipy.stats, which takes a second, where it is first used
 import torch
-from scipy.special import ndtr, ndtri
+from scipy.stats import binom, norm
 from torch import Tensor
 
 from metric_robustness.defences.base import DefenceNoise
@@ -78,11 +77,11 @@ class CertifiedMedian:
 
         The k-th lies above the quantile q unless k or more of the samples lie below it, and that many are binomial.
         """
-        return int(scipy.stats.binom.ppf(1 - self.error, self.samples, ndtr(radius / self.sigma))) + 1
+        return int(binom.ppf(1 - self.error, self.samples, norm.cdf(radius / self.sigma))) + 1
 
     def largest_radius(self) -> float:
         """Returns the radius beyond which the samples are too few to bound anything."""
-        return float(self.sigma * ndtri(self.error ** (1 / self.samples)))
+        return float(self.sigma * norm.ppf(self.error ** (1 / self.samples)))
 
 
 def l2_norm(attacked: Images, clear: Images) -> Tensor:

@@ -13,7 +13,7 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
-import scipy  # loads scipy.stats, which takes a second, where it is first used
+from scipy import stats
 
 from metric_robustness.pipeline.errors import DataError
 from metric_robustness.pipeline.scoring.read.cells import StoredCell
@@ -260,7 +260,7 @@ class DefenceContext(NamedTuple):
             quality=_mean(quality.to_numpy()),
             clean=Clean(
                 clean_shift=_mean(np.abs(clear - before) / width),
-                agreement=float(scipy.stats.spearmanr(clear, before).statistic) if len(rows) > 2 else math.nan,
+                agreement=float(stats.spearmanr(clear, before).statistic) if len(rows) > 2 else math.nan,
             ),
             opinions=Opinions(**agreed),
             seconds=self.purifying.get(defence, math.nan),

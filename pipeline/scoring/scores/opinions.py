@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-import scipy  # loads scipy.stats, which takes a second, where it is first used
+from scipy import stats
 
 from metric_robustness.pipeline.scoring.scores.robustness import Values
 
@@ -34,7 +34,7 @@ def agreement(scores: Values, opinions: Values, *, higher_is_better: bool) -> Ag
     if len(x) < FEWEST or np.ptp(x) == 0 or np.ptp(y) == 0:
         return Agreement(math.nan, math.nan)
     sign = 1 if higher_is_better else -1
-    found = (scipy.stats.spearmanr(x, y).statistic, scipy.stats.pearsonr(x, y).statistic)
+    found = (stats.spearmanr(x, y).statistic, stats.pearsonr(x, y).statistic)
     return Agreement(*(sign * float(value) for value in found))
 
 

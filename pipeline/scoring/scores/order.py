@@ -9,7 +9,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-import scipy  # loads scipy.stats, which takes a second, where it is first used
+from scipy import stats
 
 from metric_robustness.pipeline.scoring.scores.robustness import Values
 
@@ -55,5 +55,5 @@ def order_of(before: Values, highest: Values, lowest: Values | None = None) -> O
         ties=count * (count - 1) // 2 - pairs,
         one=one / pairs,
         both=both / pairs if lowest is not None else math.nan,
-        srocc=float(scipy.stats.spearmanr(before, swapped).statistic) if np.ptp(swapped) else math.nan,
+        srocc=float(stats.spearmanr(before, swapped).statistic) if np.ptp(swapped) else math.nan,
     )

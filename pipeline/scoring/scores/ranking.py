@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from itertools import combinations
 
 import numpy as np
-from scipy.special import ndtri
+from scipy import stats
 
 from metric_robustness.pipeline.scoring.scores.robustness import Values
 from metric_robustness.pipeline.scoring.scores.statistics import LEVEL
@@ -36,8 +36,7 @@ def ranking(gains: Mapping[str, Values]) -> Ranking:
     table = table[:, np.isfinite(table).all(axis=0)]  # a resample that drew no image of some metric is left out
     if not table.size:
         return Ranking()
-    # Equal gains share the mean of their ranks.
-    ranks = np.stack([((table < own).sum(axis=0) + (table <= own).sum(axis=0) + 1) / 2 for own in table])
+    ranks = stats.rankdata(table, method="average", axis=0)
     tails = [(1 - LEVEL) / 2, (1 + LEVEL) / 2]
     ends = np.quantile(ranks, tails, axis=1, method="nearest")
     above = {
@@ -61,7 +60,7 @@ def detectable_difference(differences: Values) -> float:
     Args:
         differences: The difference of the gains in every resample, (resamples,).
     """
-    return float((ndtri((1 + LEVEL) / 2) + ndtri(POWER)) * differences.std(ddof=1))
+    return float((stats.norm.ppf((1 + LEVEL) / 2) + stats.norm.ppf(POWER)) * differences.std(ddof=1))
 
 
 def _p_above(first: Values, second: Values) -> float:

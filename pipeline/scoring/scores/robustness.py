@@ -14,6 +14,7 @@ from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import stats
 
 from metric_robustness.pipeline.errors import DataError
 
@@ -112,24 +113,12 @@ def _log_ratio(room: Values, before: Values, after: Values) -> Values:
 
 def _wasserstein(before: Values, after: Values) -> float:
     """Returns W1(c, a)."""
-    apart, widths = _between_cdfs(before, after)
-    return float(np.vecdot(np.abs(apart), widths))
+    return float(stats.wasserstein_distance(before, after))
 
 
 def _energy_distance(before: Values, after: Values) -> float:
     """Returns sqrt(2 ∫ (F_c - F_a)²)."""
-    apart, widths = _between_cdfs(before, after)
-    return float(np.sqrt(2) * np.sqrt(np.vecdot(np.square(apart), widths)))
-
-
-def _between_cdfs(before: Values, after: Values) -> tuple[Values, Values]:
-    """Returns the difference of the two distribution functions on each step between scores, and the steps' widths.
-
-    scipy.stats has both distances, and takes a second to import, a quarter of a small cell's job.
-    """
-    ends = np.sort(np.concatenate([before, after]))
-    functions = [np.sort(scores).searchsorted(ends[:-1], "right") / scores.size for scores in (before, after)]
-    return functions[0] - functions[1], np.diff(ends)
+    return float(stats.energy_distance(before, after))
 
 
 WASSERSTEIN = Score(

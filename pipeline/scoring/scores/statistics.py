@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import stdtrit
+from scipy import stats
 
 from metric_robustness.pipeline.scoring.scores.robustness import SCORES, Values, terms
 
@@ -43,8 +43,7 @@ def t_interval(values: Values, level: float = LEVEL) -> Interval:
     """
     if values.size < 2:
         return UNKNOWN
-    error = values.std(ddof=1) / values.size**0.5
-    low, high = stdtrit(values.size - 1, [(1 - level) / 2, (1 + level) / 2]) * error + values.mean()
+    low, high = stats.t.interval(level, values.size - 1, loc=values.mean(), scale=stats.sem(values))
     return float(low), float(high)
 
 
