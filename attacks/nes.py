@@ -8,12 +8,12 @@ fewer unknowns need fewer queries. Like the other searches it keeps the best rou
 """
 
 from dataclasses import dataclass
-from math import ceil
 
 import torch
 
 from metric_robustness.attacks.base import Attack, Budget, Images, Noise, Objective, per_image
 from metric_robustness.attacks.best_adapter import Best
+from metric_robustness.attacks.blocks_adapter import block_noise
 
 
 @dataclass(frozen=True)
@@ -40,21 +40,13 @@ class NES(Attack):
         for _ in range(self.steps):
             estimate = torch.zeros_like(images)
             for _ in range(self.pairs):
-                direction = self.direction(images, noise)
+                direction = block_noise(images, self.side, noise)
                 up, down = ((adversarial + way * direction).clamp(0, 1) for way in (self.sigma, -self.sigma))
                 weight = (objective(up) - objective(down)).nan_to_num(nan=0, posinf=0, neginf=0)
                 estimate += per_image(weight) * direction
             adversarial = self.project(adversarial + self.step * estimate.sign(), images)
             best.offer(adversarial)
         return best.images
-
-    def direction(self, images: Images, noise: Noise) -> Images:
-        """Returns a random direction for each image, equal within each block of pixels."""
-        height, width = images.shape[2:]
-        block = ceil(height / self.side), ceil(width / self.side)
-        values = noise.normal(images.new_empty(len(images), 3, ceil(height / block[0]), ceil(width / block[1])))
-        wide = values.repeat_interleave(block[0], dim=2).repeat_interleave(block[1], dim=3)
-        return wide[..., :height, :width]
 
     def budget(self) -> Budget:
         return Budget(queries=1 + self.steps * (2 * self.pairs + 1), gradients=0)

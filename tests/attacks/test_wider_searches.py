@@ -12,11 +12,19 @@ from metric_robustness.attacks.diversity_adapter import placed, pulled, shrunk
 from metric_robustness.attacks.enhance import Enhance
 from metric_robustness.attacks.ioi import IOI, contrast, high_band
 from metric_robustness.attacks.nes import NES
+from metric_robustness.attacks.score_boundary import ScoreBoundary, turned, unit
 from metric_robustness.attacks.stadv import StAdv, roughness, warped
 from metric_robustness.attacks.transfer import Transfer
 from metric_robustness.pipeline.engine.metric.objective import ImageNoise, MetricObjective
 
-SEARCHES = {"enhance": Enhance(), "ioi": IOI(), "nes": NES(), "stadv": StAdv(), "transfer": Transfer()}
+SEARCHES = {
+    "enhance": Enhance(),
+    "ioi": IOI(),
+    "nes": NES(),
+    "score_boundary": ScoreBoundary(side=4),
+    "stadv": StAdv(),
+    "transfer": Transfer(),
+}
 
 
 def smooth(count: int = 2, height: int = 41, width: int = 53) -> torch.Tensor:
@@ -75,6 +83,33 @@ def test_nes_reaches_most_of_what_gradients_would_where_few_blocks_matter():
     weights = blocks.repeat_interleave(6, dim=1).repeat_interleave(8, dim=2)
     gain = Linear(weights)(found(attack, Linear(weights), images)) - Linear(weights)(images)
     assert (gain > 0.85 * attack.eps * weights.abs().sum()).all()
+
+
+def test_score_boundary_reaches_most_of_what_gradients_would_where_few_blocks_matter():
+    """As above; directions are random within blocks, and weaker where an image has less detail."""
+    attack, images = ScoreBoundary(side=4), random_images(2, (24, 32))
+    blocks = torch.randn(3, 4, 4, generator=torch.Generator().manual_seed(0)) / 2304
+    weights = blocks.repeat_interleave(6, dim=1).repeat_interleave(8, dim=2)
+    gain = Linear(weights)(found(attack, Linear(weights), images)) - Linear(weights)(images)
+    assert (gain > 0.7 * attack.eps * weights.abs().sum()).all()
+
+
+def test_a_turn_along_a_boundary_makes_a_change_smaller_and_loses_no_score():
+    images, attack = smooth(), ScoreBoundary()
+    objective = MetricObjective(Wavy(), access="black")
+    noise = ImageNoise("turns", ["0", "1"])
+    change, angle = attack.eps / 3 * unit(noise.normal(images)), torch.full((2, 1, 1, 1), attack.angle)
+
+    def score(change):
+        return objective(attack.project(images + change, images))
+
+    boundary, sizes = score(change), [change.square().mean((1, 2, 3))]
+    for _ in range(40):
+        change, angle = turned(score, boundary, change, noise.normal(images), angle)
+        sizes.append(change.square().mean((1, 2, 3)))
+    assert (torch.stack(sizes).diff(dim=0) <= 0).all()
+    assert (sizes[-1] < 0.8 * sizes[0]).all()
+    assert (score(change) >= boundary).all()
 
 
 def test_nes_moves_blocks_of_pixels():
