@@ -120,6 +120,18 @@ class Smoothing(Defence):
 
 
 @dataclass(frozen=True)
+class Ensemble(Defence):
+    """A defence that scores several copies of an image, each changed at random, and returns the mean of their scores.
+
+    `purify` returns one of the copies. An attack that knows the defence averages over several.
+    """
+
+    random = True
+
+    samples: int = 8  # copies whose scores the mean is taken of
+
+
+@dataclass(frozen=True)
 class RobustTraining(Defence):
     """A defence that trains the metric against attacks and does not change the images.
 

@@ -30,7 +30,7 @@ class Entry:
     name: str  # the file name, e.g. "maniqa"
     folder: str  # "metrics", "attacks" or "defences"
     title: str = ""  # the first line of the file's docstring
-    kind: str = ""  # NR, FR, video; attack; defence (a purification), smoothing or training
+    kind: str = ""  # NR, FR, video; attack; defence (a purification), smoothing, ensemble or training
     fields: dict[str, Any] = field(default_factory=dict)  # literal class attributes, inherited ones too; `source`
     fingerprint: str = ""  # of everything the entry depends on, blind to comments, docstrings and layout
     problem: str = ""  # why the file cannot be used; empty when it can

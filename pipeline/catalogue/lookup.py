@@ -142,11 +142,11 @@ def defence_names(names: str) -> list[str]:
 
 
 def purifications() -> list[str]:
-    """Returns the names of the defences that purify an image: neither trainings nor smoothings, which change scores.
+    """Returns the names of the defences that purify an image: no training, and none that scores many copies.
 
     A defence whose file cannot be read is among them, so that the reader sees its problem.
     """
-    return [name for name, entry in entries("defences").items() if entry.kind not in {"training", "smoothing"}]
+    return [name for name, entry in entries("defences").items() if entry.kind == "defence" or entry.problem]
 
 
 def find_anywhere(name: str) -> Entry:

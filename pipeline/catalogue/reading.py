@@ -24,6 +24,7 @@ KINDS = {
     "Attack": "attack",
     "RobustTraining": "training",
     "Smoothing": "smoothing",
+    "Ensemble": "ensemble",
     "Defence": "defence",
 }
 

@@ -289,8 +289,9 @@ def test_missing_weights_are_named(root, tmp_path, monkeypatch):
 
 
 def test_a_preset_may_say_all_defences_and_means_every_purification():
-    trainings, smoothings = {"adversarial_training", "gradient_norm"}, {"median_smoothing", "denoised_median_smoothing"}
-    everything = tuple(sorted(set(lookup.entries("defences")) - trainings - smoothings))
+    trainings, ensembles = {"adversarial_training", "gradient_norm"}, {"random_resizing"}
+    smoothings = {"median_smoothing", "denoised_median_smoothing"}
+    everything = tuple(sorted(set(lookup.entries("defences")) - trainings - smoothings - ensembles))
     assert {"color_quantization", "diffpure", "jpeg", "upscale_nearest"} < set(everything)
     assert config.load().preset("defended").defences == everything
     assert config.load().preset("adaptive").through == everything

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import torch
 
-from metric_robustness.defences.base import Defence, Smoothing
+from metric_robustness.defences.base import Defence, Ensemble, Smoothing
 from metric_robustness.metrics.base import Images, Metric, Scores
 from metric_robustness.pipeline.engine.measures.distances import measures
 from metric_robustness.pipeline.engine.metric.objective import ImageNoise
@@ -22,7 +22,7 @@ class Purified(NamedTuple):
 
     images: Images  # after the defence
     scores: Scores
-    seconds: float  # that the defence took for the batch; a smoothing one scores its copies itself, which counts
+    seconds: float  # that the defence took for the batch; of copies, what scoring them took counts, too
     certificate: Certificate | None  # of a smoothing defence: what is known of the scores nearby
 
 
@@ -80,6 +80,9 @@ class DefendedMetric:
         certificate = self._certificate(images, references)
         if certificate:
             scores, seconds = certificate.median, _clock(images.device) - start
+        elif isinstance(self.defence, Ensemble):
+            scores = self._mean_of_copies(self.defence.samples, images, references)
+            seconds = _clock(images.device) - start
         else:
             scores = self.metric(purified, self._references(references, self.noise))
         if not scores.isfinite().all():
@@ -104,6 +107,15 @@ class DefendedMetric:
         smoothing = CertifiedMedian(self.defence.sigma, self.defence.samples, self.defence.error)
         scores = smoothing.scores(lambda copies: self.metric(seen(copies), references), images, self.noise)
         return smoothing.certify(scores, self.defence.radius)
+
+    def _mean_of_copies(self, samples: int, images: Images, references: Images | None) -> Scores:
+        """Returns the mean of the scores of so many random copies, the first of which is the purified image."""
+        noise, scores = self.noise, []
+        for _ in range(samples):
+            before = noise.copy()
+            copies = self.defence(images, noise)
+            scores.append(self.metric(copies, self._references(references, before)))
+        return torch.stack(scores).mean(dim=0)
 
     def _references(self, references: Images | None, noise: ImageNoise) -> Images | None:
         """Returns the originals as a full-reference metric needs them: turned and cut like the purified images.
