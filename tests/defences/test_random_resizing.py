@@ -78,7 +78,7 @@ def test_the_score_is_the_mean_over_the_copies(images):
     metric, noise = Gradient(), ImageNoise("random_resizing", NAMES)
     copies = [metric(DEFENCE(images, noise)) for _ in range(DEFENCE.samples)]
     assert len(copies) == 8
-    assert 4 < len({copy[0].item() for copy in copies})
+    assert len({copy[0].item() for copy in copies}) > 4
     seen = DefendedMetric(metric, "random_resizing", DEFENCE, NAMES).purified(images, None)
     assert torch.allclose(seen.scores, torch.stack(copies).mean(dim=0), atol=1e-7)
     assert torch.equal(seen.images, draw(images))
