@@ -11,9 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
+from metric_robustness.pipeline.cells.cell import FEWEST_IN_ORDER
 from metric_robustness.pipeline.scoring.scores.robustness import Values
 
-FEWEST = 8  # images: the order of fewer says little
 BLOCK = 256  # images that are compared with all others at a time
 
 
@@ -40,7 +40,7 @@ def order_of(before: Values, highest: Values, lowest: Values | None = None) -> O
     known = np.isfinite(before) & np.isfinite(highest) & np.isfinite(least)
     before, highest, least = before[known], highest[known], least[known]
     count = len(before)
-    if count < FEWEST or np.ptp(before) == 0:
+    if count < FEWEST_IN_ORDER or np.ptp(before) == 0:
         return None
     pairs = one = both = 0
     for start in range(0, count, BLOCK):
