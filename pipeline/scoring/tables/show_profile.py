@@ -76,7 +76,7 @@ def _swap_lines(swaps: Facts, orders: Facts) -> Iterator[Text]:
         after = ", ".join(f"{_correlation(each['people_after'])} in {budget}/255" for budget, each in swaps.items())
         yield Text(f"rank correlation with people: {_correlation(first['people_before'])} before, {after}")
     if ties := next(iter(orders.values()))["ties"]:
-        yield Text(f"{ties} pairs of images have the same clear score, and no order to change")
+        yield Text(f"pairs of images with the same clear score, which have no order to change: {ties:.0f}")
 
 
 def _correlation(value: float | None) -> str:
