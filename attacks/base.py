@@ -175,10 +175,6 @@ class Targeted(Search):
 
     family = "rank"
 
-    def __post_init__(self) -> None:
-        if self.goal != "better":
-            raise ValueError(f"{type(self).__name__} drives scores to targets, so goal must be better; got {self.goal}")
-
     @abstractmethod
     def targets(self, scores: Scores) -> Scores:
         """Returns the score that each image shall have, (N,) and finite, in the unit of the scores.

@@ -24,6 +24,7 @@ from metric_robustness.pipeline.catalogue.entry import Entry
 from metric_robustness.pipeline.cells.cell import Cell
 from metric_robustness.pipeline.cells.settings import Settings
 from metric_robustness.pipeline.data.dataset import Dataset, open_dataset
+from metric_robustness.pipeline.engine.attack.targets import targets_of
 from metric_robustness.pipeline.engine.cell import CellResult, CellRun
 from metric_robustness.pipeline.engine.clips.runner import ClipRunner
 from metric_robustness.pipeline.engine.machine import Machine
@@ -340,9 +341,24 @@ def test_metrics_and_sets_that_it_does_not_apply_to_are_skipped_by_name(ours, ph
     }
 
 
-def test_scores_have_no_other_goal_than_their_targets():
-    with pytest.raises(ValueError, match="RankSwap drives scores to targets, so goal must be better; got worse"):
-        RankSwap(goal="worse")
+def test_scores_have_no_other_goal_than_their_targets(photos, tmp_path):
+    dataset, settings = open_dataset(str(photos)), Settings(variants=False, overrides={"goal": "worse"})
+    cell = Cell(KNOWN["shade"], lookup.find("attacks", "rank_swap"), {dataset.name: dataset.digest}, settings)
+    run = CellRun(MetricRunner(KNOWN["shade"], tmp_path, CPU), cell, lambda what, work: None)
+    with pytest.raises(DataError, match="RankSwap drives scores to targets; got goal=worse: remove it"):
+        run.run([dataset])
+
+
+class Unfinished(RankSwap):
+    """One target for all."""
+
+    def targets(self, scores: Scores) -> Scores:
+        return scores.mean()
+
+
+def test_targets_that_are_not_one_per_image_are_refused():
+    with pytest.raises(DataError, match=r"Unfinished.targets must return 8 finite scores, one .*; got shape \(\)"):
+        targets_of(Unfinished(), list("abcdefgh"), torch.arange(8.0))
 
 
 def test_the_library_attacks_sets_only():

@@ -42,10 +42,12 @@ def targets_of(attack: Attack, names: Sequence[str], clear: Scores) -> Targets:
         clear: Their clear scores, (N,); not finite where there is none.
 
     Raises:
-        DataError: If the attack returns targets that cannot be used.
+        DataError: If the attack has another goal than its targets, or returns targets that cannot be used.
     """
     if not isinstance(attack, Targeted):
         return Targets()
+    if attack.goal != "better":
+        raise DataError(f"{type(attack).__name__} drives scores to targets; got goal={attack.goal}: remove it")
     known = {name: score for name, score in zip(names, clear.tolist(), strict=True) if math.isfinite(score)}
     if reason := _no_order(list(known.values())):
         return Targets({}, dict.fromkeys(known, reason))

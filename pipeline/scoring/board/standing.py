@@ -23,7 +23,7 @@ from metric_robustness.pipeline.scoring.scores.effects import (
     worst_case,
 )
 from metric_robustness.pipeline.scoring.scores.opinions import OPINIONS
-from metric_robustness.pipeline.scoring.scores.order import Order, Swap, order_of, swap_of
+from metric_robustness.pipeline.scoring.scores.order import Order, Orders, Swap, order_of, swap_of
 from metric_robustness.pipeline.scoring.scores.robustness import ScoreScale
 from metric_robustness.pipeline.scoring.scores.statistics import Estimate, interval
 
@@ -71,8 +71,7 @@ class Effects:
     families: dict[str, Effect]
     attacks: dict[str, Effect]  # under default settings
     variants: dict[str, Effect]  # "attack:variant"
-    orders: Mapping[int, Order]  # budget -> what becomes of the images' order; empty for fewer than eight
-    swaps: Mapping[int, Swap]  # budget -> what an attack on the order itself leaves of it; empty where none was run
+    orders: Orders  # what becomes of the images' order
     over_noise: dict[str, Estimate]  # attack -> its gain less that of the control of the same eps, image by image
 
 
@@ -162,8 +161,7 @@ def standing_of(
             curve=_curve(counting, worst, demands, set(spared)) if worst else None,
             fall=_fall(own, counting, demands, set(spared)),
             best_known=best_known(pairs, sent) if pairs is not None else None,
-            orders=_orders(counting, {*demands.budgets, *swaps, LARGEST}),
-            swaps=swaps,
+            orders=Orders(_bounds(counting, {*demands.budgets, *swaps, LARGEST}), swaps),
             families=families,
             attacks=default,
             variants={f"{attack}:{variant}": effects[attack, variant] for attack, variant in effects if variant},
@@ -229,7 +227,7 @@ def _fall(own: Sequence[Record], counting: Sequence[Record], demands: Demands, s
     return _worst(counting, up=False)[0]
 
 
-def _orders(counting: Sequence[Record], budgets: Iterable[int]) -> dict[int, Order]:
+def _bounds(counting: Sequence[Record], budgets: Iterable[int]) -> dict[int, Order]:
     """Returns what the attacks do to the order of the images within each budget, in 255ths."""
     pairs = _named_pairs(counting)
     found: dict[int, Order] = {}

@@ -6,6 +6,7 @@ Whoever compares codecs or photographs by a metric asks for an order, not for sc
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -36,6 +37,14 @@ class Swap:
     srocc: float  # of the clear scores with the attacked ones; nan if these are all equal
     people_before: float = math.nan  # of people's opinions with the clear scores; nan if nobody rated the images
     people_after: float = math.nan  # of the same with the attacked scores
+
+
+@dataclass(frozen=True)
+class Orders:
+    """What becomes of the order of a set within each budget, in 255ths; empty for fewer than eight images."""
+
+    bounds: Mapping[int, Order]  # by the most extreme score of each image that any attack found
+    swaps: Mapping[int, Swap]  # by attacks on the order itself; empty where none was run
 
 
 def swap_of(before: Values, after: Values, people: tuple[float, float] = (math.nan, math.nan)) -> Swap | None:

@@ -58,10 +58,10 @@ def order_csv(board: Leaderboard) -> str:
             {"dataset": section.dataset, "kind": section.kind, "metric": standing.metric, "budget": str(budget)}
             | {"pairs": str(order.pairs), "ties": str(order.ties), "flipped_one": digits(order.one)}
             | {"flipped_both": digits(order.both), "srocc": digits(order.srocc)}
-            | _swap_line(standing.effects.swaps.get(budget))
+            | _swap_line(standing.effects.orders.swaps.get(budget))
             for section in board.sections
             for standing in section.standings
-            for budget, order in standing.effects.orders.items()
+            for budget, order in standing.effects.orders.bounds.items()
         ],
     )
 
@@ -208,7 +208,7 @@ def _section(section: Section) -> dict[str, Any]:
 
 
 def _standing(standing: Standing) -> dict[str, Any]:
-    scale, known, swaps = standing.scale, standing.effects.best_known, standing.effects.swaps
+    scale, known, swaps = standing.scale, standing.effects.best_known, standing.effects.orders.swaps
     return {
         "rank": standing.rank,
         "rank_interval": standing.ranks.interval,
@@ -221,7 +221,7 @@ def _standing(standing: Standing) -> dict[str, Any]:
         "fall_rank": standing.ranks.fall,
         "fall": _effect(standing.effects.fall) if standing.effects.fall else None,
         "swing": _estimate(standing.swing) if standing.swing else None,
-        "order": {str(budget): _plain(asdict(order)) for budget, order in standing.effects.orders.items()},
+        "order": {str(budget): _plain(asdict(order)) for budget, order in standing.effects.orders.bounds.items()},
         **({"swap": {str(budget): _plain(asdict(each)) for budget, each in swaps.items()}} if swaps else {}),
         "families": _effects(standing.effects.families),
         "attacks": _effects(standing.effects.attacks),
