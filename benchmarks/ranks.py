@@ -1,8 +1,8 @@
 """What an attack on the order of a set costs beside the search that it contains.
 
 `python -m benchmarks.ranks` runs the cell of `rank_swap` as a run does, with the clear scores of the set, its targets
-and its rows, and then only the search towards these targets, batch by batch, in one process and in turn. A first cell of
-one step is not counted: it loads what any run loads once.
+and its rows, and then only the search towards these targets, batch by batch, in one process and in turn. A first cell
+of one step is not counted: it loads what any run loads once.
 
 Run it on a machine that does nothing else; where others compute too, `--clock cpu` counts only this process's work.
 """
