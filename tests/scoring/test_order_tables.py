@@ -84,6 +84,17 @@ def test_an_attack_on_the_order_has_columns_of_its_own(swapped):
     assert [float(found[budget]["people_after"]) for budget in ("1", "10")] == pytest.approx(srocc)
 
 
+def test_what_a_smaller_budget_allows_counts_within_a_larger_one(eight, make_row):
+    rows = [
+        make_row(f"{i}.png", clear, after, variant=variant, linf=budget / 255)
+        for variant, budget, reached in (("eps=1/255", 1, CLEAR[::-1]), ("", 10, CLEAR))
+        for i, (clear, after) in enumerate(zip(CLEAR, reached, strict=True))
+    ]
+    eight.cell("blur", "rank_swap", rows=rows)
+    write_tables([eight.path], eight.path)
+    assert [(line["swap_flipped"], line["swap_srocc"]) for line in lines(eight.path).values()] == [("1", "-1")] * 2
+
+
 def test_without_one_the_columns_are_empty_and_the_leaderboard_has_none(eight):
     write_tables([eight.path], eight.path)
     swap = ("swap_flipped", "swap_srocc", "people_before", "people_after")

@@ -242,18 +242,23 @@ def _bounds(counting: Sequence[Record], budgets: Iterable[int]) -> dict[int, Ord
 
 
 def _swaps(counting: Sequence[Record]) -> dict[int, Swap]:
-    """Returns what attacks on the order leave of it within each budget that they searched, the least of several."""
-    found: dict[int, Swap] = {}
+    """Returns the least that attacks on the order leave of it within each budget that some of them searched.
+
+    What was found within a smaller budget counts within a larger one, too.
+    """
+    found: dict[int, list[Swap]] = {}
     for record in counting:
         budget = record.searched_within
         if record.family != RANK or record.scored is None or not budget or budget > LARGEST:
             continue
         pairs, opinions = record.scored.pairs, record.scored.opinions
         people = (opinions["srocc_clear"], opinions["srocc_attacked"]) if opinions else (math.nan, math.nan)
-        swap = swap_of(pairs["before"].to_numpy(), pairs["after"].to_numpy(), people)
-        if swap and not (budget in found and found[budget].srocc <= swap.srocc):
-            found[budget] = swap
-    return dict(sorted(found.items()))
+        if swap := swap_of(pairs["before"].to_numpy(), pairs["after"].to_numpy(), people):
+            found.setdefault(budget, []).append(swap)
+    least: dict[int, Swap] = {}
+    for budget in sorted(found):
+        least[budget] = min([*found[budget], *list(least.values())[-1:]], key=lambda swap: swap.left)
+    return least
 
 
 def _over_noise(settings: Mapping[tuple[str, str], list[Record]], effects: Mapping[str, Effect]) -> dict[str, Estimate]:

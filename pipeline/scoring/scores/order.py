@@ -38,6 +38,11 @@ class Swap:
     people_before: float = math.nan  # of people's opinions with the clear scores; nan if nobody rated the images
     people_after: float = math.nan  # of the same with the attacked scores
 
+    @property
+    def left(self) -> float:
+        """Returns how much of the order is left, from -1 to 1; scores that are all equal have none."""
+        return 0.0 if math.isnan(self.srocc) else self.srocc
+
 
 @dataclass(frozen=True)
 class Orders:
