@@ -34,6 +34,12 @@ class FirstCome(RankSwap):
         return found
 
 
+class Otherwise(RankSwap):
+    """A family of its own."""
+
+    family = "sign"
+
+
 def test_opposite_ranks_keep_the_contract():
     assert has_targets(RankSwap()) == "targets from 1.5 to 9.5 for scores from 1 to 9.5"
 
@@ -43,9 +49,13 @@ def test_opposite_ranks_keep_the_contract():
     [
         (Mean(), r"targets of 8 scores have shape \(\), 0 values not finite: return one finite score per image"),
         (Endless(), r"targets of 8 scores have shape \(8,\), 1 values not finite"),
+        (
+            Otherwise(),
+            'its family is "sign", by which tables and reruns do not know it: leave family to the base class',
+        ),
         (FirstCome(), r"in another order of the images targets differ by 0\.\d+: let equal scores share one"),
     ],
-    ids=["one for all", "infinite", "first come"],
+    ids=["one for all", "infinite", "another family", "first come"],
 )
 def test_a_broken_promise_is_named(attack, told):
     with pytest.raises(BrokenPromiseError, match=told):
