@@ -52,9 +52,7 @@ def has_source(entry: Entry) -> str:
 
 def has_targets(attack: Targeted) -> str:
     """Checks that each image of a set has a finite target, which does not depend on the order of the images."""
-    known = (
-        f'its family is "{attack.family}", by which tables and reruns do not know it: leave family to the base class'
-    )
+    known = f'its family is "{attack.family}", by which no table knows it: leave it to the base class'
     require(attack.family == Targeted.family, known)
     scores = torch.tensor([3.0, 9.5, 1.0, 4.0, 9.5, 2.0, 6.0, 5.0])
     found, turned = attack.targets(scores.clone()), attack.targets(scores.flip(0))

@@ -51,7 +51,7 @@ def test_opposite_ranks_keep_the_contract():
         (Endless(), r"targets of 8 scores have shape \(8,\), 1 values not finite"),
         (
             Otherwise(),
-            'its family is "sign", by which tables and reruns do not know it: leave family to the base class',
+            'its family is "sign", by which no table knows it: leave it to the base class',
         ),
         (FirstCome(), r"in another order of the images targets differ by 0\.\d+: let equal scores share one"),
     ],
