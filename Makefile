@@ -82,6 +82,7 @@ bench: $(READY)
 	$(BIN)/python -m benchmarks.universal
 	$(BIN)/python -m benchmarks.defences
 	$(BIN)/python -m benchmarks.suites
+	$(BIN)/python -m benchmarks.ranks
 	$(BIN)/python -m benchmarks.metrics
 
 clean:

@@ -7,13 +7,11 @@ its top. `thorough` takes 300 steps.
 """
 
 from dataclasses import dataclass
-from math import ceil, cos, pi
+from math import ceil
 
-import torch
-
-from metric_robustness.attacks.adam_adapter import Ascent
+from metric_robustness.attacks.adam_search_adapter import climb, falling
 from metric_robustness.attacks.base import Budget, Images, Noise, Objective, Search
-from metric_robustness.attacks.best_adapter import TOGETHER, Best
+from metric_robustness.attacks.best_adapter import TOGETHER
 
 
 @dataclass(frozen=True)
@@ -32,20 +30,7 @@ class AdamAttack(Search):
     last_step: float = 0.01  # in parts of eps
 
     def perturb(self, images: Images, objective: Objective, noise: Noise) -> Images:
-        best, ascent, adversarial = Best(self, images, objective), Ascent(), self.begin(images)
-        for done in range(self.steps):
-            value, gradient = objective.value_and_gradient(adversarial)
-            best.consider(adversarial, value)
-            largest = gradient.abs().amax((1, 2, 3), keepdim=True).clamp_min(torch.finfo().tiny)
-            adversarial = self.project(adversarial + self.rate(done) * ascent.update(gradient / largest), images)
-        best.settle()
-        best.offer(adversarial)
-        return best.images
-
-    def rate(self, done: int) -> float:
-        """Returns the length of the step after so many steps."""
-        left = (1 + cos(pi * done / self.steps)) / 2
-        return self.eps * (self.last_step + (self.step - self.last_step) * left)
+        return climb(self, images, objective, falling(self.steps, self.step, self.last_step))
 
     def budget(self) -> Budget:
         return Budget(queries=self.steps + ceil(self.steps / TOGETHER) + 2, gradients=self.steps)

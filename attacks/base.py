@@ -70,7 +70,7 @@ class Attack(ABC):
     """
 
     access: ClassVar[Literal["white", "black"]]  # white: may take gradients
-    family: ClassVar[Literal["sign", "optimised", "universal", "query", "colour", "geometric", "control"]]
+    family: ClassVar[Literal["sign", "optimised", "universal", "query", "colour", "geometric", "rank", "control"]]
     # base: an attack of the base benchmark; strong: finds the worst case; wide: all others. Presets select by suite.
     suite: ClassVar[Literal["base", "strong", "wide"]] = "wide"
     needs: ClassVar[tuple[str, ...]] = ()  # surrogates: further metrics that it asks
@@ -163,6 +163,25 @@ class Search(Attack):
     def begin(self, images: Images) -> Images:
         """Returns where the search begins, within eps of the clear images."""
         return images if self.start is None else self.project(self.start, images)
+
+
+@dataclass(frozen=True)
+class Targeted(Search):
+    """An attack that drives each image's score to a target of its own, which depends on the scores of the whole set.
+
+    The caller asks for the targets once per set, before it attacks the first image. So an image's target depends on the
+    set, but not on the batch. What `perturb` is to raise is then minus the distance of the score from the target.
+    """
+
+    family = "rank"
+
+    @abstractmethod
+    def targets(self, scores: Scores) -> Scores:
+        """Returns the score that each image shall have, (N,) and finite, in the unit of the scores.
+
+        Args:
+            scores: The clear scores of all images of a set, (N,), finite and not all equal; N is at least 8.
+        """
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ from metric_robustness.pipeline.cells.stamp import PROTOCOL, Stamp
 from metric_robustness.pipeline.errors import BenchError
 from metric_robustness.pipeline.files import digest, file_name
 
+FEWEST_IN_ORDER = 8  # images: the order of fewer says little
 PROBE = 2  # raise it when a measurement of the probe changes
 NO_CLIPS = "it rates clips, and the data sets hold none"
 
@@ -160,6 +161,11 @@ def image_file(image: str) -> str:
 def is_universal(attack: Entry) -> bool:
     """Tells whether an attack must be fitted on a training set before it can run."""
     return attack.fields.get("family") == "universal"
+
+
+def is_targeted(attack: Entry) -> bool:
+    """Tells whether what an attack does to an image depends on the clear scores of the whole set."""
+    return attack.fields.get("family") == "rank"
 
 
 def _found(name: str, find: Callable[[], Entry]) -> Entry:

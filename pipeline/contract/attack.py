@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import torch
 
-from metric_robustness.attacks.base import Attack, Universal
+from metric_robustness.attacks.base import Attack, Targeted, Universal
 from metric_robustness.metrics.base import FullReference, Images, NoReference, Scores
 from metric_robustness.pipeline.catalogue.entry import Entry
 from metric_robustness.pipeline.cells.settings import Settings
@@ -48,6 +48,22 @@ def has_source(entry: Entry) -> str:
     otherwise = f'write "{paper}" below the docstring\'s title, or source = "..." into the class where there is none'
     require(bool(source.strip()), f"it names no source: {otherwise}")
     return str(source)
+
+
+def has_targets(attack: Targeted) -> str:
+    """Checks that each image of a set has a finite target, which does not depend on the order of the images."""
+    known = f'its family is "{attack.family}", by which no table knows it: leave it to the base class'
+    require(attack.family == Targeted.family, known)
+    scores = torch.tensor([3.0, 9.5, 1.0, 4.0, 9.5, 2.0, 6.0, 5.0])
+    found, turned = attack.targets(scores.clone()), attack.targets(scores.flip(0))
+    require(
+        found.shape == scores.shape and bool(found.isfinite().all()),
+        f"targets of {len(scores)} scores have shape {tuple(found.shape)}, {int((~found.isfinite()).sum())} values not "
+        "finite: return one finite score per image",
+    )
+    off = (found - turned.flip(0)).abs().max().item()
+    require(off <= CLOSE, f"in another order of the images targets differ by {off:.2g}: let equal scores share one")
+    return f"targets from {found.min().item():g} to {found.max().item():g} for scores from 1 to 9.5"
 
 
 class Contrast(NoReference):
@@ -187,6 +203,8 @@ def check_attack(entry: Entry, device: torch.device) -> Iterator[Check]:
     variants = attack_variants(entry, Settings())
     yield from checked("have a formula: in one line, what it does", lambda: has_formula(entry))
     yield from checked("name its source", lambda: has_source(entry))
+    if isinstance(default := variants[""], Targeted):
+        yield from checked("give each image of a set a target", lambda: has_targets(default))
     for variant, attack in variants.items():
         of = f" (variant {variant})" if variant else ""
         if isinstance(attack, Universal):

@@ -16,7 +16,7 @@ from metric_robustness.attacks.base import Universal
 from metric_robustness.pipeline import config
 from metric_robustness.pipeline.catalogue import lookup
 from metric_robustness.pipeline.catalogue.entry import Entry
-from metric_robustness.pipeline.cells.cell import NO_CLIPS, Cell, Decision, is_universal
+from metric_robustness.pipeline.cells.cell import FEWEST_IN_ORDER, NO_CLIPS, Cell, Decision, is_targeted, is_universal
 from metric_robustness.pipeline.cells.finished import require_kept, with_what_is_there
 from metric_robustness.pipeline.cells.fit import fits_of, require_patterns_kept
 from metric_robustness.pipeline.cells.settings import Settings
@@ -198,6 +198,8 @@ def decide(cell: Cell, inputs: Inputs, machine: Machine, sync: Sync) -> Decision
     if cell.metric.kind == "video" and not inputs.clips:
         return Decision("skipped", NO_CLIPS)
     decision = cell.decide(machine.out)
+    if decision.action == "run" and is_targeted(cell.attack) and (few := _too_few(cell.metric, inputs.datasets)):
+        return Decision("skipped", few)
     if decision.action == "done" and machine.save_images and not _are_saved(cell, machine.out):
         decision = Decision("run", "its images were not saved, or are not those that were")
     if decision.action == "run" and not machine.save_images and sync.restore(cell, machine.out):
@@ -211,6 +213,15 @@ def decide(cell: Cell, inputs: Inputs, machine: Machine, sync: Sync) -> Decision
             if reason := missing(entry) or provide(entry):
                 return Decision("skipped", reason)
     return decision
+
+
+def _too_few(metric: Entry, datasets: list[Dataset]) -> str:
+    """Returns why no data set has an order that could be changed; nothing if one may have."""
+    clips = metric.kind == "video"
+    most = max(len(dataset.clips if clips else dataset.photos) for dataset in datasets)
+    if most >= FEWEST_IN_ORDER:
+        return ""
+    return f"a set must have {FEWEST_IN_ORDER} {'clips' if clips else 'images'} to be ordered; got {most}: take more"
 
 
 def rows_to_go_on_from(cell: Cell, inputs: Inputs, machine: Machine) -> Earlier | None:

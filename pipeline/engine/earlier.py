@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeAlias
 
-from metric_robustness.pipeline.cells.cell import Cell
+from metric_robustness.pipeline.cells.cell import Cell, is_targeted
 from metric_robustness.pipeline.cells.proof import proof_of
 from metric_robustness.pipeline.cells.row import CLIP_MEAN, COLUMNS, RARE
 from metric_robustness.pipeline.cells.stamp import Stamp
@@ -68,6 +68,8 @@ def parts_of(datasets: Iterable[Dataset], there: Mapping[Path, Stamp]) -> Parts:
 def earlier_of(cell: Cell, datasets: Iterable[Dataset], parts: Parts, out: Path) -> Earlier | None:
     """Returns the finished rows that a cell can go on from; None unless its images alone are more than theirs."""
     stamp, flaw = proof_of(cell.csv(out))
+    if is_targeted(cell.attack):  # more images give each another target, so that no row stays as it is
+        return None
     if stamp is None or flaw or stamp.status != "done":
         return None
     digests = {facts.name: facts.digest for facts in stamp.datasets}

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from metric_robustness.metrics.base import Images
 from metric_robustness.pipeline.catalogue import lookup
 from metric_robustness.pipeline.catalogue.entry import Entry
-from metric_robustness.pipeline.cells.cell import Cell, is_universal
+from metric_robustness.pipeline.cells.cell import Cell, is_targeted, is_universal
 from metric_robustness.pipeline.cells.settings import FOUND, Settings
 from metric_robustness.pipeline.engine.attack.batch import attack_batch, objective_of
 from metric_robustness.pipeline.engine.attack.passes import Trial
@@ -62,7 +62,7 @@ def attack(
     found = lookup.find("attacks", name)
     if reason := entry.problem or found.problem or missing(entry) or provide(entry):
         raise DataError(f"{entry.name} under {name}: {reason}")
-    if entry.kind == "video" or is_universal(found):
+    if entry.kind == "video" or is_universal(found) or is_targeted(found):
         raise BenchError(f"attack must be of single images; {name} on {entry.name} is not: use evaluate, or run")
     clear = tensors_from(images)
     originals = None if references is None else tensors_from(references)

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from metric_robustness.pipeline.catalogue import lookup
 from metric_robustness.pipeline.catalogue.entry import Entry
-from metric_robustness.pipeline.cells.cell import Cell, is_universal
+from metric_robustness.pipeline.cells.cell import Cell, is_targeted, is_universal
 from metric_robustness.pipeline.cells.distortion import NONE
 from metric_robustness.pipeline.cells.settings import Settings
 from metric_robustness.pipeline.data.dataset import Dataset
@@ -56,7 +56,8 @@ def example_of(
         machine: Where the run computed.
         rows: Of `rows_of`.
     """
-    alone = [name for name in rows["attack"].unique() if not is_universal(lookup.find("attacks", name))]
+    known = {name: lookup.find("attacks", name) for name in rows["attack"].unique()}
+    alone = [name for name, entry in known.items() if not (is_universal(entry) or is_targeted(entry))]
     usual = rows[(rows["variant"] == "") & (rows["defence"] == "") & rows["attack"].isin(alone)]
     if entry.kind == "video" or usual.empty:
         return None

@@ -59,3 +59,87 @@ def test_the_profile_says_it_and_fewer_than_eight_images_have_no_line(eight):
     }
     assert "pairs that flip when the worse image is attacked: 25.0% in 1/255, 46.4% in 10/255" in said["blur"]
     assert "order of images" not in said["few"]
+
+
+@pytest.fixture
+def swapped(eight, make_row):
+    """Returns the same with an attack on the order: in 1 neighbours change places, in 10 all is turned round."""
+    neighbours = [CLEAR[i ^ 1] for i in range(8)]
+    rows = [
+        make_row(f"{i}.png", clear, after[i], variant=variant, linf=budget / 255, mos=float(i))
+        for variant, budget, after in (("eps=1/255", 1, neighbours), ("", 10, CLEAR[::-1]))
+        for i, clear in enumerate(CLEAR)
+    ]
+    eight.cell("blur", "rank_swap", rows=rows)
+    return eight
+
+
+def test_an_attack_on_the_order_has_columns_of_its_own(swapped):
+    write_tables([swapped.path], swapped.path)
+    found = lines(swapped.path)
+    assert [found[budget]["swap_flipped"] for budget in ("1", "10")] == ["0.142857", "1"]  # 4 of 28
+    srocc = [float(found[budget]["swap_srocc"]) for budget in ("1", "10")]
+    assert srocc == [pytest.approx(1 - 6 * 8 / (8 * 63), rel=1e-5), pytest.approx(-1)]
+    assert [float(found[budget]["people_before"]) for budget in ("1", "10")] == [pytest.approx(1), pytest.approx(1)]
+    assert [float(found[budget]["people_after"]) for budget in ("1", "10")] == pytest.approx(srocc)
+
+
+def test_what_a_smaller_budget_allows_counts_within_a_larger_one(eight, make_row):
+    rows = [
+        make_row(f"{i}.png", clear, after, variant=variant, linf=budget / 255)
+        for variant, budget, reached in (("eps=1/255", 1, CLEAR[::-1]), ("", 10, CLEAR))
+        for i, (clear, after) in enumerate(zip(CLEAR, reached, strict=True))
+    ]
+    eight.cell("blur", "rank_swap", rows=rows)
+    write_tables([eight.path], eight.path)
+    assert [(line["swap_flipped"], line["swap_srocc"]) for line in lines(eight.path).values()] == [("1", "-1")] * 2
+
+
+def test_without_one_the_columns_are_empty_and_the_leaderboard_has_none(eight):
+    write_tables([eight.path], eight.path)
+    swap = ("swap_flipped", "swap_srocc", "people_before", "people_after")
+    assert {line[name] for line in lines(eight.path).values() for name in swap} == {""}
+    assert "swap" not in (eight.path / "leaderboard.json").read_text(encoding="utf-8")
+
+
+def test_no_metric_must_have_it_to_be_ranked(swapped, make_row):
+    rows = [make_row(f"{i}.png", clear, clear + 0.5, linf=10 / 255) for i, clear in enumerate(CLEAR)]
+    swapped.cell("sharp", "ifgsm", rows=rows)
+    write_tables([swapped.path], swapped.path)
+    (section,) = read_board(swapped.path)["sections"]
+    assert {metric["metric"]: metric["rank"] for metric in section["metrics"]} == {"blur": 1, "sharp": 2}
+
+
+def test_an_attack_with_smaller_budgets_alone_has_a_line_for_each(run_folder, make_row):
+    rows = [
+        make_row(f"{i}.png", clear, CLEAR[-1 - i], variant=variant, linf=budget / 255)
+        for variant, budget in (("eps=2/255", 2), ("eps=4/255", 4), ("steps=9", 4))
+        for i, clear in enumerate(CLEAR)
+    ]
+    run_folder.cell("blur", "rank_swap", rows=rows)
+    write_tables([run_folder.path], run_folder.path)
+    assert {budget: line["swap_srocc"] for budget, line in lines(run_folder.path).items()} == {
+        "2": "-1",
+        "4": "-1",
+        "10": "",
+    }
+
+
+def test_the_profile_says_what_is_left_of_the_order(swapped):
+    write_tables([swapped.path], swapped.path)
+    parts = ordered(read_board(swapped.path), ["blur"], None, worse=False)
+    said = "\n".join(str(line) for part in parts for line in rendered(part))
+    assert "order of images attacked as a set: pairs that flip: 14.3% in 1/255, 100.0% in 10/255" in said
+    assert "rank correlation with the clear scores: 0.90 in 1/255, -1.00 in 10/255" in said
+    assert "rank correlation with people: 1.00 before, 0.90 in 1/255, -1.00 in 10/255" in said
+    assert "no order to change" not in said
+
+
+def test_the_profile_counts_ties(run_folder, make_row):
+    tied = [*CLEAR[:7], CLEAR[0]]
+    rows = [make_row(f"{i}.png", clear, 1 - clear, linf=10 / 255) for i, clear in enumerate(tied)]
+    run_folder.cell("blur", "rank_swap", rows=rows)
+    write_tables([run_folder.path], run_folder.path)
+    parts = ordered(read_board(run_folder.path), ["blur"], None, worse=False)
+    said = "\n".join(str(line) for part in parts for line in rendered(part))
+    assert "pairs of images with the same clear score, which have no order to change: 1" in said

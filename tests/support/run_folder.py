@@ -19,6 +19,7 @@ FAMILIES = {
     "madc": "optimised",
     "uap": "universal",
     "square": "query",
+    "rank_swap": "rank",
 }
 
 

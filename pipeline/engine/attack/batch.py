@@ -18,6 +18,7 @@ from metric_robustness.pipeline.engine.attack.assess import Assessment, Assessor
 from metric_robustness.pipeline.engine.attack.pass_run import Workplace
 from metric_robustness.pipeline.engine.attack.passes import Pass, Trial
 from metric_robustness.pipeline.engine.attack.record import UnitRecord, add, add_seconds, empty_record
+from metric_robustness.pipeline.engine.attack.targets import Targets, Towards, targets_of
 from metric_robustness.pipeline.engine.batching import Parts
 from metric_robustness.pipeline.engine.measures.distances import measures
 from metric_robustness.pipeline.engine.metric.defended import DefendedMetric
@@ -36,7 +37,9 @@ class Attacked(NamedTuple):
     flaws: list[list[str]]  # by image: what was wrong with its gradients
 
 
-def attack_batch(images: Images, names: list[str], objective: MetricObjective, trial: Trial) -> Attacked:
+def attack_batch(
+    images: Images, names: list[str], objective: MetricObjective, trial: Trial, targets: Scores | None = None
+) -> Attacked:
     """Attacks images of equal size, rounds what the attack returns to 8 bits, and measures it.
 
     Args:
@@ -44,10 +47,12 @@ def attack_batch(images: Images, names: list[str], objective: MetricObjective, t
         names: Their names, which seed the attack's noise.
         objective: What the attack raises.
         trial: The attack; one whose images were saved before is not run again.
+        targets: The score that each image shall get, (N,), in the metric's unit; None: one as high as possible.
     """
+    aim = objective if targets is None else Towards(objective, objective.scale * targets)
     if trial.saved is None:
         with draws_of(trial.name, images.device):
-            adversarial = trial.attack(images, objective, ImageNoise(trial.name, names))
+            adversarial = trial.attack(images, aim, ImageNoise(trial.name, names))
         attacked = trial.attack.rounded(adversarial, images)
     else:
         attacked = load_saved([trial.saved[name] for name in names], images)
@@ -148,7 +153,12 @@ class ImagePass:
     def _excluded(self) -> dict[str, str]:
         """Returns the images without one of the clear scores that a row needs, with the reason."""
         assessed = self._assessors.excluded
-        return {**self._surrogates.excluded, **assessed}
+        return {**self._targets.excluded, **self._surrogates.excluded, **assessed}
+
+    @cached_property
+    def _targets(self) -> Targets:
+        clear = self._assessors.attacked.clear.scores
+        return targets_of(self.current.trials[0].attack, [photo.name for photo in self.dataset.photos], clear)
 
     def _attack(self, batch: Batch) -> UnitRecord:
         """Attacks images of equal size; returns their rows, trial by trial and assessor by assessor.
@@ -168,7 +178,7 @@ class ImagePass:
             trial = each.after(found_before)
             scorer = self.at.runner.defended(names) or self.at.runner.metric
             objective = objective_of(scorer, images, references, trial, surrogates, dtype=dtype)
-            attacked = attack_batch(images, names, objective, trial)
+            attacked = attack_batch(images, names, objective, trial, self._targets.of(names, images))
             found_before = attacked.images
             if self.at.saver:
                 self.at.saver.attacked(attacked.images, names, self.current, trial)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 import time
 from collections.abc import Iterator, Mapping
@@ -24,6 +25,7 @@ from metric_robustness.pipeline.engine.attack.batch import attack_batch, objecti
 from metric_robustness.pipeline.engine.attack.pass_run import Workplace
 from metric_robustness.pipeline.engine.attack.passes import Pass, Trial
 from metric_robustness.pipeline.engine.attack.record import UnitRecord, empty_record
+from metric_robustness.pipeline.engine.attack.targets import Targets, targets_of
 from metric_robustness.pipeline.engine.batching import attempt
 from metric_robustness.pipeline.engine.clips.flicker import Flicker
 from metric_robustness.pipeline.engine.clips.runner import ClipRunner, read_array, write_array
@@ -138,10 +140,15 @@ class ClipPass:
     def _surrogates(self) -> Surrogates:
         return surrogates_of(self._runner, self.at.cell.needed(), self.dataset, self.current.distortion)
 
+    @cached_property
+    def _targets(self) -> Targets:
+        scores = [math.nan if isinstance(clear, str) else clear for clear in map(self._clear.get, self.dataset.clips)]
+        return targets_of(self.current.trials[0].attack, list(self.dataset.clips), torch.tensor(scores))
+
     def _reason(self, task: Task) -> str:
         """Returns why a clip cannot be attacked, or nothing."""
         clear = self._clear[task.clip]
-        reasons = [clear if isinstance(clear, str) else ""]
+        reasons = [clear if isinstance(clear, str) else self._targets.excluded.get(task.clip, "")]
         reasons += [self._surrogates.excluded.get(photo.name, "") for photo in task.photos]
         return next(filter(None, reasons), "")
 
@@ -229,7 +236,11 @@ class ClipPass:
         dtype = getattr(torch, self.at.cell.settings.dtype)
         trial = task.trial.after(self._frames(task.before, window.start).to(images)) if task.before else task.trial
         objective = objective_of(score, images, references, trial, self._surrogates.of(batch.photos), dtype=dtype)
-        attacked = attack_batch(images, names, objective, trial)
+        targets = self._targets.of([task.clip] * len(names), images)
+        if targets is not None:  # a window goes its part of the clip's way: all others stay as they are
+            clear = cast(float, self._clear[task.clip])
+            targets = clear + (targets - clear) * len(names) / len(task.photos)
+        attacked = attack_batch(images, names, objective, trial, targets)
         if self.at.saver:
             self.at.saver.attacked(attacked.images, names, self.current, task.trial)
         frames = (attacked.images * 255).round().to(torch.uint8).numpy(force=True)

@@ -26,6 +26,7 @@ BUDGET = 10 / 255  # the largest change that counts for the worst case: a larger
 EPS_VARIANT = re.compile(r"eps=[0-9./]+")  # of rows within another budget
 SAVED = "saved"  # the family of attacked images that a run read from a folder
 CONTROL = "control"  # the family that every metric of a table need not have
+RANK = "rank"  # the family of attacks on the order of a set, which raise one score and lower another
 GRADIENT_FLAWS = {"zero gradient": "zero_gradients", "gradient not finite": "broken_gradients"}  # in a stamp -> flag
 LEAST_STEPS = 100  # of a fit: with fewer, Adam's pattern has barely left its start
 FAR = 100  # ranges: no photograph moves a metric so far, unless it breaks down there
@@ -139,6 +140,13 @@ class Record:
         return int(found[1]) if found else None
 
     @property
+    def searched_within(self) -> int:
+        """Returns the budget in 255ths that the whole search kept to; 0 of variants, or if its eps is unknown."""
+        if self.variant or math.isnan(self.eps):
+            return self.budget or 0
+        return round(self.eps * 255)
+
+    @property
     def lowers(self) -> bool:
         """Returns whether the attack was to lower the score, within eps."""
         return self._settings().get("goal") == "worse" and self.counts and not self.eps > BUDGET + LEVEL_ERROR
@@ -146,7 +154,7 @@ class Record:
     @property
     def ranks(self) -> bool:
         """Returns whether a metric must have this record to be ranked: the attack means to raise it, within eps."""
-        raises = self.family != CONTROL and self._settings().get("goal") != "worse"
+        raises = self.family not in {CONTROL, RANK} and self._settings().get("goal") != "worse"
         return raises and not self.variant and not self.eps > BUDGET + LEVEL_ERROR
 
     @property

@@ -12,7 +12,7 @@ import pandas as pd
 
 from metric_robustness.pipeline.scoring.board.best_known import BestKnown, best_known, not_counted
 from metric_robustness.pipeline.scoring.board.flags import Flag
-from metric_robustness.pipeline.scoring.board.records import BUDGET, CONTROL, Record
+from metric_robustness.pipeline.scoring.board.records import BUDGET, CONTROL, RANK, Record
 from metric_robustness.pipeline.scoring.scores.curve import Curve, curve_of
 from metric_robustness.pipeline.scoring.scores.effects import (
     Effect,
@@ -23,7 +23,7 @@ from metric_robustness.pipeline.scoring.scores.effects import (
     worst_case,
 )
 from metric_robustness.pipeline.scoring.scores.opinions import OPINIONS
-from metric_robustness.pipeline.scoring.scores.order import Order, order_of
+from metric_robustness.pipeline.scoring.scores.order import Order, Orders, Swap, order_of, swap_of
 from metric_robustness.pipeline.scoring.scores.robustness import ScoreScale
 from metric_robustness.pipeline.scoring.scores.statistics import Estimate, interval
 
@@ -50,7 +50,7 @@ class Demands:
         done = [record for record in records if record.effect]
         budgets: dict[int, set[str]] = {}
         for record in done:
-            if record.budget and record.budget < LARGEST and record.family != CONTROL:
+            if record.budget and record.budget < LARGEST and record.family not in {CONTROL, RANK}:
                 budgets.setdefault(record.budget, set()).add(record.attack)
         return cls(
             frozenset(record.attack for record in done if record.ranks),
@@ -71,7 +71,7 @@ class Effects:
     families: dict[str, Effect]
     attacks: dict[str, Effect]  # under default settings
     variants: dict[str, Effect]  # "attack:variant"
-    orders: Mapping[int, Order]  # budget -> what becomes of the images' order; empty for fewer than eight
+    orders: Orders  # what becomes of the images' order
     over_noise: dict[str, Estimate]  # attack -> its gain less that of the control of the same eps, image by image
 
 
@@ -147,6 +147,7 @@ def standing_of(
         families[family], _ = _worst([record for record in counting if attacks[record.attack] == family])
     worst, shares = _worst(counting) if counting else (None, {})
     pairs = worst_case(_named_pairs(counting), BUDGET) if sent and counting else None
+    swaps = _swaps(counting)
     reasons = {record.attack: record.reason for record in own if record.status not in {"done", "spared"}}
     spared = {record.attack: record.reason for record in own if record.status == "spared"}
     absent = [attack for attack in attacks if attack not in default and attack not in spared]
@@ -160,7 +161,7 @@ def standing_of(
             curve=_curve(counting, worst, demands, set(spared)) if worst else None,
             fall=_fall(own, counting, demands, set(spared)),
             best_known=best_known(pairs, sent) if pairs is not None else None,
-            orders=_orders(counting, demands),
+            orders=Orders(_bounds(counting, {*demands.budgets, *swaps, LARGEST}), swaps),
             families=families,
             attacks=default,
             variants={f"{attack}:{variant}": effects[attack, variant] for attack, variant in effects if variant},
@@ -226,11 +227,11 @@ def _fall(own: Sequence[Record], counting: Sequence[Record], demands: Demands, s
     return _worst(counting, up=False)[0]
 
 
-def _orders(counting: Sequence[Record], demands: Demands) -> dict[int, Order]:
-    """Returns what the attacks do to the order of the images within each budget of the section, and the largest."""
+def _bounds(counting: Sequence[Record], budgets: Iterable[int]) -> dict[int, Order]:
+    """Returns what the attacks do to the order of the images within each budget, in 255ths."""
     pairs = _named_pairs(counting)
     found: dict[int, Order] = {}
-    for budget in (*demands.budgets, LARGEST) if pairs else ():
+    for budget in sorted(budgets) if pairs else ():
         up = worst_case(pairs, budget / 255)
         down = (
             worst_case(pairs, budget / 255, up=False)["after"].to_numpy() if any(r.lowers for r in counting) else None
@@ -238,6 +239,26 @@ def _orders(counting: Sequence[Record], demands: Demands) -> dict[int, Order]:
         if order := order_of(up["before"].to_numpy(), up["after"].to_numpy(), down):
             found[budget] = order
     return found
+
+
+def _swaps(counting: Sequence[Record]) -> dict[int, Swap]:
+    """Returns the least that attacks on the order leave of it within each budget that some of them searched.
+
+    What was found within a smaller budget counts within a larger one, too.
+    """
+    found: dict[int, list[Swap]] = {}
+    for record in counting:
+        budget = record.searched_within
+        if record.family != RANK or record.scored is None or not budget or budget > LARGEST:
+            continue
+        pairs, opinions = record.scored.pairs, record.scored.opinions
+        people = (opinions["srocc_clear"], opinions["srocc_attacked"]) if opinions else (math.nan, math.nan)
+        if swap := swap_of(pairs["before"].to_numpy(), pairs["after"].to_numpy(), people):
+            found.setdefault(budget, []).append(swap)
+    least: dict[int, Swap] = {}
+    for budget in sorted(found):
+        least[budget] = min([*found[budget], *list(least.values())[-1:]], key=lambda swap: swap.left)
+    return least
 
 
 def _over_noise(settings: Mapping[tuple[str, str], list[Record]], effects: Mapping[str, Effect]) -> dict[str, Estimate]:

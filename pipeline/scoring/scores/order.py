@@ -6,14 +6,15 @@ Whoever compares codecs or photographs by a metric asks for an order, not for sc
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from scipy import stats
 
+from metric_robustness.pipeline.cells.cell import FEWEST_IN_ORDER
 from metric_robustness.pipeline.scoring.scores.robustness import Values
 
-FEWEST = 8  # images: the order of fewer says little
 BLOCK = 256  # images that are compared with all others at a time
 
 
@@ -28,6 +29,50 @@ class Order:
     srocc: float  # of the clear scores with those after the worse half was raised, and the better half lowered
 
 
+@dataclass(frozen=True)
+class Swap:
+    """What an attack on the order itself leaves of it, within one budget, where every image of the set is attacked."""
+
+    flipped: float  # share of the pairs with unlike clear scores whose order is the opposite afterwards
+    srocc: float  # of the clear scores with the attacked ones; nan if these are all equal
+    people_before: float = math.nan  # of people's opinions with the clear scores; nan if nobody rated the images
+    people_after: float = math.nan  # of the same with the attacked scores
+
+    @property
+    def left(self) -> float:
+        """Returns how much of the order is left, from -1 to 1; scores that are all equal have none."""
+        return 0.0 if math.isnan(self.srocc) else self.srocc
+
+
+@dataclass(frozen=True)
+class Orders:
+    """What becomes of the order of a set within each budget, in 255ths; empty for fewer than eight images."""
+
+    bounds: Mapping[int, Order]  # by the most extreme score of each image that any attack found
+    swaps: Mapping[int, Swap]  # by attacks on the order itself; empty where none was run
+
+
+def swap_of(before: Values, after: Values, people: tuple[float, float] = (math.nan, math.nan)) -> Swap | None:
+    """Returns what an attack left of the order of N images; None for fewer than eight, or if all scores were equal.
+
+    Args:
+        before: The clear scores, (N,), finite.
+        after: The attacked scores, (N,), finite.
+        people: Spearman's correlations of the clear and of the attacked scores with people's opinions.
+    """
+    count = len(before)
+    if count < FEWEST_IN_ORDER or np.ptp(before) == 0:
+        return None
+    pairs = flipped = 0
+    for start in range(0, count, BLOCK):
+        part = slice(start, start + BLOCK)
+        worse = before[part, None] < before
+        pairs += int(worse.sum())
+        flipped += int((worse & (after[part, None] > after)).sum())
+    srocc = float(stats.spearmanr(before, after).statistic) if np.ptp(after) else math.nan
+    return Swap(flipped / pairs, srocc, *people)
+
+
 def order_of(before: Values, highest: Values, lowest: Values | None = None) -> Order | None:
     """Returns what attacks do to the order of N images; None for fewer than eight, or if all clear scores are equal.
 
@@ -40,7 +85,7 @@ def order_of(before: Values, highest: Values, lowest: Values | None = None) -> O
     known = np.isfinite(before) & np.isfinite(highest) & np.isfinite(least)
     before, highest, least = before[known], highest[known], least[known]
     count = len(before)
-    if count < FEWEST or np.ptp(before) == 0:
+    if count < FEWEST_IN_ORDER or np.ptp(before) == 0:
         return None
     pairs = one = both = 0
     for start in range(0, count, BLOCK):

@@ -17,6 +17,7 @@ from metric_robustness.pipeline.scoring.board.standing import Standing
 from metric_robustness.pipeline.scoring.scores.curve import Curve
 from metric_robustness.pipeline.scoring.scores.effects import Effect
 from metric_robustness.pipeline.scoring.scores.opinions import OPINIONS
+from metric_robustness.pipeline.scoring.scores.order import Swap
 from metric_robustness.pipeline.scoring.scores.robustness import BRIEF, SCORES, ScoreScale
 from metric_robustness.pipeline.scoring.scores.statistics import Estimate
 from metric_robustness.pipeline.scoring.tables.format import digits, plain
@@ -30,7 +31,10 @@ SCORES_COLUMNS = (
     *OPINIONS,
     *("seconds", "scale_low", "scale_high", "scale_source", "flags", "status", "reason", "preset", "key", "commit"),
 )
-ORDER_COLUMNS = ("dataset", "kind", "metric", "budget", "pairs", "ties", "flipped_one", "flipped_both", "srocc")
+ORDER_COLUMNS = (
+    *("dataset", "kind", "metric", "budget", "pairs", "ties", "flipped_one", "flipped_both", "srocc"),
+    *("swap_flipped", "swap_srocc", "people_before", "people_after"),
+)
 SCALELESS = {"scale_low": "", "scale_high": "", "scale_source": ""}
 
 
@@ -54,11 +58,24 @@ def order_csv(board: Leaderboard) -> str:
             {"dataset": section.dataset, "kind": section.kind, "metric": standing.metric, "budget": str(budget)}
             | {"pairs": str(order.pairs), "ties": str(order.ties), "flipped_one": digits(order.one)}
             | {"flipped_both": digits(order.both), "srocc": digits(order.srocc)}
+            | _swap_line(standing.effects.orders.swaps.get(budget))
             for section in board.sections
             for standing in section.standings
-            for budget, order in standing.effects.orders.items()
+            for budget, order in standing.effects.orders.bounds.items()
         ],
     )
+
+
+def _swap_line(swap: Swap | None) -> dict[str, str]:
+    """Returns the columns of what an attack on the order left of it, empty where none was run."""
+    if swap is None:
+        return {}
+    return {
+        "swap_flipped": digits(swap.flipped),
+        "swap_srocc": digits(swap.srocc),
+        "people_before": digits(swap.people_before),
+        "people_after": digits(swap.people_after),
+    }
 
 
 def leaderboard_json(board: Leaderboard) -> str:
@@ -191,7 +208,7 @@ def _section(section: Section) -> dict[str, Any]:
 
 
 def _standing(standing: Standing) -> dict[str, Any]:
-    scale, known = standing.scale, standing.effects.best_known
+    scale, known, swaps = standing.scale, standing.effects.best_known, standing.effects.orders.swaps
     return {
         "rank": standing.rank,
         "rank_interval": standing.ranks.interval,
@@ -204,7 +221,8 @@ def _standing(standing: Standing) -> dict[str, Any]:
         "fall_rank": standing.ranks.fall,
         "fall": _effect(standing.effects.fall) if standing.effects.fall else None,
         "swing": _estimate(standing.swing) if standing.swing else None,
-        "order": {str(budget): _plain(asdict(order)) for budget, order in standing.effects.orders.items()},
+        "order": {str(budget): _plain(asdict(order)) for budget, order in standing.effects.orders.bounds.items()},
+        **({"swap": {str(budget): _plain(asdict(each)) for budget, each in swaps.items()}} if swaps else {}),
         "families": _effects(standing.effects.families),
         "attacks": _effects(standing.effects.attacks),
         "variants": _effects(standing.effects.variants),

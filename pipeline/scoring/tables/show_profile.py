@@ -37,6 +37,8 @@ def profile_lines(part: Facts) -> Iterator[Text | Table]:
         yield Text(f"largest fall {gain(metric['fall'])}{rank}; swing {margin(metric['swing'])}")
     if orders := metric.get("order"):
         yield from _order_lines(orders)
+    if swaps := metric.get("swap"):
+        yield from _swap_lines(swaps, metric["order"])
     yield _attack_table(part["attacks"], metric)
     yield from spared_lines(metric["spared"])
     for flag in metric["flags"]:
@@ -59,8 +61,26 @@ def _order_lines(orders: Facts) -> Iterator[Text]:
     yield Text(f"order of images: pairs that flip when the worse image is attacked: {told}")
     largest, last = list(orders.items())[-1]
     both = f"when both are: {last['both']:.1%}; " if last["both"] is not None else ""
-    left = "unknown" if last["srocc"] is None else f"{last['srocc']:.2f}"
+    left = _correlation(last["srocc"])
     yield Text(f"{both}rank correlation of all images before and after: {left}, in {largest}/255")
+
+
+def _swap_lines(swaps: Facts, orders: Facts) -> Iterator[Text]:
+    """Yields what is left of the images' order where each was driven to the score of another."""
+    flipped = ", ".join(f"{each['flipped']:.1%} in {budget}/255" for budget, each in swaps.items())
+    yield Text(f"order of images attacked as a set: pairs that flip: {flipped}")
+    left = ", ".join(f"{_correlation(each['srocc'])} in {budget}/255" for budget, each in swaps.items())
+    yield Text(f"rank correlation with the clear scores: {left}")
+    first = next(iter(swaps.values()))
+    if first["people_before"] is not None:
+        after = ", ".join(f"{_correlation(each['people_after'])} in {budget}/255" for budget, each in swaps.items())
+        yield Text(f"rank correlation with people: {_correlation(first['people_before'])} before, {after}")
+    if ties := next(iter(orders.values()))["ties"]:
+        yield Text(f"pairs of images with the same clear score, which have no order to change: {ties:.0f}")
+
+
+def _correlation(value: float | None) -> str:
+    return "unknown" if value is None else f"{value:.2f}"
 
 
 def _attack_table(families: Mapping[str, str], metric: Facts) -> Table:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from metric_robustness.pipeline.scoring.scores.order import BLOCK, order_of
+from metric_robustness.pipeline.scoring.scores.order import BLOCK, order_of, swap_of
 
 
 def scores(count: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -55,3 +55,30 @@ def test_without_attacks_that_lower_scores_only_the_worse_image_is_attacked():
 @pytest.mark.parametrize("before", [np.arange(7.0), np.ones(9), np.array([np.nan, *range(7)])])
 def test_too_few_images_or_equal_scores_have_no_order(before):
     assert order_of(before, before + 1) is None
+
+
+@pytest.mark.parametrize("count", [8, 31, BLOCK + 3])
+def test_the_share_of_flipped_pairs_is_that_of_all_pairs_one_by_one(count):
+    before, after, _ = scores(count)
+    after = after[::-1].round(2)  # some of them equal
+    pairs = [(i, j) for i, j in permutations(range(count), 2) if before[i] < before[j]]
+    swap = swap_of(before, after)
+    assert swap.flipped == pytest.approx(np.mean([after[i] > after[j] for i, j in pairs]))
+    assert swap.srocc == pytest.approx(stats.spearmanr(before, after).statistic)
+
+
+def test_a_set_turned_round_and_one_left_alone():
+    before = np.arange(9.0)
+    assert (swap_of(before, -before).flipped, swap_of(before, -before).srocc) == (1, pytest.approx(-1))
+    assert (swap_of(before, before).flipped, swap_of(before, before).srocc) == (0, pytest.approx(1))
+
+
+def test_scores_that_all_become_equal_flip_no_pair_and_have_no_correlation():
+    swap = swap_of(np.arange(9.0), np.ones(9))
+    assert swap.flipped == 0
+    assert np.isnan(swap.srocc)
+
+
+@pytest.mark.parametrize("before", [np.arange(7.0), np.ones(9)])
+def test_too_few_images_or_equal_scores_cannot_be_swapped(before):
+    assert swap_of(before, before + 1) is None
