@@ -19,7 +19,9 @@ from metric_robustness.pipeline.scoring.board.records import BUDGET
 from metric_robustness.pipeline.scoring.board.standing import Standing
 from metric_robustness.pipeline.scoring.read.cells import StoredCell, find_cells, read_cell
 from metric_robustness.pipeline.scoring.scores.effects import LEVEL_ERROR
-from metric_robustness.pipeline.scoring.tables.write import what_defences_did, what_transferred
+from metric_robustness.pipeline.scoring.scores.overtaken import ANY
+from metric_robustness.pipeline.scoring.tables.overtaken import OvertakenLine
+from metric_robustness.pipeline.scoring.tables.write import what_defences_did, what_transferred, what_was_overtaken
 from metric_robustness.pipeline.site import downloads
 from metric_robustness.pipeline.site.accuracy import Accuracy, accuracy
 from metric_robustness.pipeline.site.addresses import address
@@ -58,6 +60,7 @@ class MetricView:
     patterns: dict[str, list[Preview]] = field(default_factory=dict)  # universal attack -> a pattern per training set
     profiles: dict[str, dict[str, Any]] = field(default_factory=dict)  # data set -> attack -> what the plots draw
     excluded: dict[str, list[ExcludedImage]] = field(default_factory=dict)  # data set -> images that do not count
+    overtaken: dict[str, list[OvertakenLine]] = field(default_factory=dict)  # data set -> a line per budget
 
 
 @dataclass(frozen=True)
@@ -98,7 +101,7 @@ def write_site(board: Leaderboard, source: Path, out: Path, ranges: Path | None 
         has_defences=bool(defences),
         has_transfer=bool(transfers),
     )
-    gallery = Gallery(source)
+    gallery, contests = Gallery(source), what_was_overtaken([source], ranges)
     speeds: dict[str, Speed] = {}
     proof: WorstImage | None = None
     for facts, paths in _metrics(stamped):
@@ -106,6 +109,9 @@ def write_site(board: Leaderboard, source: Path, out: Path, ranges: Path | None 
         if timed := speed(cells):
             speeds[facts.name] = timed
         view = _metric(facts, board, cells, gallery)
+        for line in contests:
+            if line.contest.metric == facts.name and line.contest.apart == ANY:
+                view.overtaken.setdefault(line.contest.dataset, []).append(line)
         proof = max([proof, *_proofs(view)], key=lambda one: one.gain if one else -math.inf)
         for name, patterns in view.patterns.items():
             attacks[name].patterns += patterns

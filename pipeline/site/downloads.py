@@ -19,6 +19,7 @@ FILES = {
     "defences.csv": "every defence under every attack",
     "defences.parquet": "defences.csv as Parquet, with types",
     "order.csv": "pairs of images whose order attacks flip",
+    "overtaken.csv": "worse images that overtake clear better ones once they are attacked",
     "transfer.csv": "images that were made on one metric, scored by others",
     "excluded.csv": "every image that gave no row, with the reason",
     "ranges.csv": "measured range of every metric",

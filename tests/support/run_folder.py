@@ -129,4 +129,4 @@ class RunFolder:
 def row(image, clear, attacked, dataset="sample", **fields):
     """Returns a row; only the scores matter to most tests."""
     usual = {"psnr": 30.0, "ssim": 0.9, "mse": 0.001, "linf": 10 / 255, "queries": 10, "gradients": 10}
-    return Row(dataset=dataset, image=image, clip=image, clear=clear, attacked=attacked, **(usual | fields))
+    return Row(dataset=dataset, image=image, clear=clear, attacked=attacked, **({"clip": image} | usual | fields))

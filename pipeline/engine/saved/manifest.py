@@ -43,6 +43,7 @@ class SavedImage:
     image: str = ""  # its name in the data set
     clip: str = ""  # that it is a frame of
     mos: str = ""  # what people think of the clear image
+    rung: str = ""  # of a ladder's image, whose photograph `clip` then names
     metric: str = ""  # that was attacked
     defence: str = ""  # that the attack went through, DEFENCE or DEFENCE-PRESET
     variant: str = ""  # what differs from the attack's defaults
@@ -196,6 +197,7 @@ def _checked(image: SavedImage, where: str) -> SavedImage:
         ("image", image.image == "/".join(parts) and ".." not in parts and not image.image.startswith("/")),
         ("amplitude", _number(image.amplitude)),
         ("mos", _number(image.mos)),
+        ("rung", _number(image.rung) and (image.clip or not image.rung)),
     ):
         if not good:
             raise BenchError(f"{where}: {name} cannot be {getattr(image, name)!r}: correct it")
@@ -238,9 +240,9 @@ def _named(folder: Path, images: Iterable[SavedImage]) -> set[Path]:
 
 
 def _shown(folder: Path) -> list[Path]:
-    """Returns the image files below a folder; hidden ones are being written."""
+    """Returns the image files below a folder, and no folder that is named after one; hidden files are being written."""
     return [
         path
         for path in sorted(folder.rglob("*"))
-        if path.suffix.lower() in suffixes() and not path.name.startswith(".")
+        if path.suffix.lower() in suffixes() and not path.name.startswith(".") and not path.is_dir()
     ]

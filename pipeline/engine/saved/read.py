@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from metric_robustness.attacks.base import Attack, Budget, Images, Noise, Objective
 from metric_robustness.pipeline.catalogue.entry import Entry
 from metric_robustness.pipeline.cells.distortion import NONE
-from metric_robustness.pipeline.data.dataset import Dataset, photo_at
+from metric_robustness.pipeline.data.dataset import Dataset, Photo, photo_at
+from metric_robustness.pipeline.data.ladder import Rung
 from metric_robustness.pipeline.data.written import MANIFEST
 from metric_robustness.pipeline.engine.attack.passes import Pass, Trial
 from metric_robustness.pipeline.engine.saved.manifest import SavedImage, read_manifests, unlisted
@@ -96,11 +97,11 @@ def read_saved(folder: Path) -> tuple[list[SavedEntry], list[Dataset]]:
 def dataset_of(group: list[tuple[Path, SavedImage]]) -> Dataset:
     """Returns the clear images of saved ones, in the order of their names."""
     ordered = sorted(group, key=lambda item: item[1].image)
-    photos = [
-        photo_at(image.image, folder / image.clear, image.clip, folder / image.reference if image.reference else None)
-        for folder, image in ordered
+    photos = [_photo(folder, image) for folder, image in ordered]
+    told = [
+        [image.image, image.clip, image.clear_sha256, image.reference_sha256, image.mos, *filter(None, [image.rung])]
+        for _, image in ordered
     ]
-    told = [[image.image, image.clip, image.clear_sha256, image.reference_sha256, image.mos] for _, image in ordered]
     return Dataset(
         ordered[0][1].dataset,
         photos,
@@ -111,9 +112,18 @@ def dataset_of(group: list[tuple[Path, SavedImage]]) -> Dataset:
     )
 
 
+def _photo(folder: Path, image: SavedImage) -> Photo:
+    """Returns the clear image of a saved one; an encoding of a ladder is no frame of the photograph that it is of."""
+    reference = folder / image.reference if image.reference else None
+    if image.rung:
+        rung = Rung(image.clip, float(image.rung))
+        return replace(photo_at(image.image, folder / image.clear, reference=reference), rung=rung)
+    return photo_at(image.image, folder / image.clear, image.clip, reference)
+
+
 def _entry(name: str, images: list[tuple[Path, SavedImage]], excluded: Mapping[str, Mapping[str, str]]) -> SavedEntry:
     _, first = images[0]
-    told = sorted(json.dumps(asdict(image), sort_keys=True) for _, image in images)
+    told = sorted(json.dumps(_fields(image), sort_keys=True) for _, image in images)
     told += [json.dumps([dataset, name]) for dataset, names in sorted(excluded.items()) for name in sorted(names)]
     family = CONTROL if first.family == CONTROL else FAMILY
     fields = {"access": first.access or "white", "family": family, "saved": True}
@@ -127,6 +137,11 @@ def _entry(name: str, images: list[tuple[Path, SavedImage]], excluded: Mapping[s
         images=tuple((own, image) for own, image in images if image.image not in excluded.get(image.dataset, {})),
         excluded=excluded,
     )
+
+
+def _fields(image: SavedImage) -> dict[str, str]:
+    """Returns what the manifest says; without an empty rung, so that older manifests keep their fingerprints."""
+    return {name: text for name, text in asdict(image).items() if text or name != "rung"}
 
 
 def _eps(fields: Mapping[str, Any]) -> float:

@@ -21,7 +21,10 @@ SPLIT = "test"
 IMAGES = {"file": "file_name", "clear": "clear_file_name", "reference": "reference_file_name"}  # ours -> theirs
 TOLD = {  # theirs -> ours: `image` is the picture itself there
     "name": "image",
-    **{name: name for name in ("dataset", "clip", "mos", "metric", "defence", "attack", "variant", "train_dataset")},
+    **{
+        name: name
+        for name in ("dataset", "clip", "mos", "rung", "metric", "defence", "attack", "variant", "train_dataset")
+    },
     **{name: name for name in ("amplitude", "settings", "clear_score", "attacked_score", "psnr", "ssim", "linf")},
 }
 CARD = """\

@@ -123,6 +123,7 @@ def _images(
             **{name: row[name] for name in ("dataset", "image", "variant", "train_dataset", "amplitude", "mos")},
             **{name: row[name] for name in ("psnr", "ssim", "linf")},
             "clip": row["clip"] if row["clip"] != row["image"] else "",
+            "rung": row.get("rung", ""),
         }
 
 

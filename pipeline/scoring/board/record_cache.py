@@ -22,6 +22,7 @@ from metric_robustness.pipeline.scoring.board.records import AttackSetting, Reco
 from metric_robustness.pipeline.scoring.processes import Processes
 from metric_robustness.pipeline.scoring.read.cells import find_cells, read_cell
 from metric_robustness.pipeline.scoring.scores.effects import Effect, pairs_by_image
+from metric_robustness.pipeline.scoring.scores.overtaken import Truth
 from metric_robustness.pipeline.scoring.scores.ranges import Ranges
 from metric_robustness.pipeline.scoring.scores.robustness import ScoreScale
 
@@ -58,6 +59,8 @@ class CachedRecords:
             if scored := record.scored:
                 arrays = {column: scored.pairs[column].to_numpy() for column in ("before", "after", "linf")}
                 arrays["gains"] = scored.effect.gains
+                if scored.truth:
+                    arrays["places"] = scored.truth.places
                 self.arrays |= {f"{name}/{i}/{column}": array for column, array in arrays.items()}
 
     def records(self, path: Path, stamp: Stamp | None) -> list[Record]:
@@ -83,6 +86,7 @@ class CachedRecords:
                 "names": self.names.setdefault(names, len(self.names)),
                 "effect": {name: getattr(scored.effect, name) for name in ("n", "scores", "intervals")},
                 "scale": asdict(scored.scale),
+                "rungs": scored.truth and scored.truth.rungs,
                 **{name: getattr(scored, name) for name in ("subset", "costs", "opinions", "excluded")},
             }
         return packed
@@ -100,6 +104,7 @@ class CachedRecords:
             pairs=pairs_by_image(*known[packed["names"]], before, after, linf),
             effect=Effect(effect["n"], effect["scores"], intervals, gains),
             scale=ScoreScale(**packed["scale"]),
+            truth=None if packed["rungs"] is None else Truth(self.arrays[f"{place}/places"], packed["rungs"]),
             **{name: packed[name] for name in ("subset", "costs", "opinions", "excluded")},
         )
 

@@ -19,6 +19,7 @@ from metric_robustness.pipeline.scoring.board.probe_flags import probed
 from metric_robustness.pipeline.scoring.read.cells import Status, StoredCell
 from metric_robustness.pipeline.scoring.scores.effects import LEVEL_ERROR, Effect, effect_of, score_pairs
 from metric_robustness.pipeline.scoring.scores.opinions import before_and_after
+from metric_robustness.pipeline.scoring.scores.overtaken import Truth, truth_of
 from metric_robustness.pipeline.scoring.scores.ranges import Ranges, fixed_scale
 from metric_robustness.pipeline.scoring.scores.robustness import ScoreScale, robustness, subset_scale
 
@@ -56,6 +57,7 @@ class Scored:
     costs: dict[str, float]  # means over the rows
     opinions: dict[str, float]  # correlations with what people think; empty where nobody rated an image
     excluded: dict[str, str]  # image whose row cannot be used -> reason
+    truth: Truth | None = None  # which images are better; None where the data set does not know
 
 
 @dataclass(frozen=True)
@@ -265,6 +267,7 @@ def _of_rows(
         costs={name: float(rows[name].mean()) for name in COSTS},
         opinions=before_and_after(rows, higher_is_better=scale.higher_is_better),
         excluded=excluded,
+        truth=truth_of(rows),
     )
     return replace(
         empty,

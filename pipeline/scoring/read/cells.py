@@ -18,7 +18,8 @@ from metric_robustness.pipeline.scoring.read.rows import ExcludedRow, RowsError,
 # stale: measured by an older protocol, or on other images, than the other cells of the data set.
 Status = Literal["done", "failed", "skipped", "spared", "corrupt", "stale"]
 
-TABLES = {"scores", "leaderboard", "ranges", "defences", "excluded", "order", "transfer"}  # CSVs that are no cells
+# CSVs that are no cells
+TABLES = {"scores", "leaderboard", "ranges", "defences", "excluded", "order", "transfer", "overtaken"}
 PUBLISHED_NAME = re.compile(r"(?P<attack>.+)_(?P<metric>[^_]+)_test")
 PUBLISHED_ATTACKS = {"uap": "default-uap"}  # the authors' file name and attack name differ
 

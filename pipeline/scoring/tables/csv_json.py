@@ -18,9 +18,11 @@ from metric_robustness.pipeline.scoring.scores.curve import Curve
 from metric_robustness.pipeline.scoring.scores.effects import Effect
 from metric_robustness.pipeline.scoring.scores.opinions import OPINIONS
 from metric_robustness.pipeline.scoring.scores.order import Swap
+from metric_robustness.pipeline.scoring.scores.overtaken import ANY
 from metric_robustness.pipeline.scoring.scores.robustness import BRIEF, SCORES, ScoreScale
 from metric_robustness.pipeline.scoring.scores.statistics import Estimate
 from metric_robustness.pipeline.scoring.tables.format import digits, plain
+from metric_robustness.pipeline.scoring.tables.overtaken import OvertakenLine
 
 INTERVAL_COLUMNS = tuple(f"{name}{end}" for name in SCORES for end in ("", "_low", "_high"))
 SCORES_COLUMNS = (
@@ -78,11 +80,20 @@ def _swap_line(swap: Swap | None) -> dict[str, str]:
     }
 
 
-def leaderboard_json(board: Leaderboard) -> str:
-    """Returns leaderboard.json: all that the Markdown shows, and every score of every column with its interval."""
+def leaderboard_json(board: Leaderboard, contests: Iterable[OvertakenLine] = ()) -> str:
+    """Returns leaderboard.json: all that the Markdown shows, and every score of every column with its interval.
+
+    Args:
+        board: The leaderboard.
+        contests: The lines of overtaken.csv; those of all pairs stand beside their metrics.
+    """
+    overtaken: dict[tuple[str, ...], list[OvertakenLine]] = {}
+    for line in contests:
+        if line.contest.apart == ANY:
+            overtaken.setdefault(line.contest[:3], []).append(line)
     content = {
         "title": "; ".join(board.captions),
-        "sections": [_section(section) for section in board.sections],
+        "sections": [_section(section, overtaken) for section in board.sections],
         "missing": [vars(gap) for gap in board.gaps],
         "flags": {code: explanation._asdict() for code, explanation in EXPLANATIONS.items()},
     }
@@ -188,7 +199,7 @@ def _reasons(reasons: Mapping[str, str]) -> str:
     return "; ".join(f"{attack}: {reason}" for attack, reason in reasons.items())
 
 
-def _section(section: Section) -> dict[str, Any]:
+def _section(section: Section, overtaken: Mapping[tuple[str, ...], Sequence[OvertakenLine]]) -> dict[str, Any]:
     return {
         "dataset": section.dataset,
         "kind": section.kind,
@@ -200,7 +211,10 @@ def _section(section: Section) -> dict[str, Any]:
         "detectable": None if section.detectable is None else _short(section.detectable),
         "attacks": section.attacks,
         "budgets": section.budgets,
-        "metrics": [_standing(standing) for standing in section.standings],
+        "metrics": [
+            _standing(each) | _overtaken(overtaken.get((section.dataset, section.kind, each.metric), ()))
+            for each in section.standings
+        ],
         "p_better": {
             name: {other: _short(p) for other, p in others.items()} for name, others in section.p_better.items()
         },
@@ -232,6 +246,23 @@ def _standing(standing: Standing) -> dict[str, Any]:
         "spared": standing.spared,
         "flags": [{"code": flag.code, "text": flag.text, "attacks": list(flag.attacks)} for flag in standing.flags],
         "scale": {"low": scale.low, "high": scale.high, "source": scale.source} if scale else None,
+    }
+
+
+def _overtaken(lines: Sequence[OvertakenLine]) -> dict[str, Any]:
+    """Returns how often a worse image overtakes a better one, by budget; nothing where no better one is known."""
+    if not lines:
+        return {}
+    return {
+        "overtaken": {
+            str(line.contest.budget): {
+                "truth": line.contest.truth,
+                **{name: getattr(line.found, name) for name in ("pairs", "wrong", "ties")},
+                "share": _estimate(line.found.share),
+                "note": line.note,
+            }
+            for line in lines
+        }
     }
 
 

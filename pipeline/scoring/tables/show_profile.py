@@ -39,6 +39,8 @@ def profile_lines(part: Facts) -> Iterator[Text | Table]:
         yield from _order_lines(orders)
     if swaps := metric.get("swap"):
         yield from _swap_lines(swaps, metric["order"])
+    if contests := metric.get("overtaken"):
+        yield from _overtaken_lines(contests)
     yield _attack_table(part["attacks"], metric)
     yield from spared_lines(metric["spared"])
     for flag in metric["flags"]:
@@ -81,6 +83,16 @@ def _swap_lines(swaps: Facts, orders: Facts) -> Iterator[Text]:
 
 def _correlation(value: float | None) -> str:
     return "unknown" if value is None else f"{value:.2f}"
+
+
+def _overtaken_lines(contests: Facts) -> Iterator[Text]:
+    """Yields how often a worse image overtakes a better one within each budget, and what was wrong before."""
+    last = list(contests.values())[-1]
+    better = "better encoding of its photograph" if last["truth"] == "rung" else "image that people prefer"
+    told = ", ".join(f"{margin(each['share'])} in {budget}/255" for budget, each in contests.items())
+    yield Text(f"share of pairs in which an attacked worse image overtakes a {better}: {told}")
+    unsure = f"{last['wrong']} in wrong order and {last['ties']} in none before any attack"
+    yield Text(f"{last['pairs']} such pairs: {unsure}{last['note'] and '; '}{last['note']}")
 
 
 def _attack_table(families: Mapping[str, str], metric: Facts) -> Table:

@@ -1,4 +1,4 @@
-"""Writes the tables of run folders: scores, leaderboard, order of images, transfer, defences and excluded files."""
+"""Writes the tables of run folders: scores, leaderboard, order, overtaking, transfer, defences, excluded files."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from metric_robustness.pipeline.scoring.tables.csv_json import leaderboard_csv, 
 from metric_robustness.pipeline.scoring.tables.defences import defences_csv, defences_md, print_defences
 from metric_robustness.pipeline.scoring.tables.excluded import excluded_csv
 from metric_robustness.pipeline.scoring.tables.markdown import to_markdown
+from metric_robustness.pipeline.scoring.tables.overtaken import OvertakenLine, overtaken_csv, overtakings
 from metric_robustness.pipeline.scoring.tables.parquet import TEXT, to_parquet
 from metric_robustness.pipeline.scoring.tables.terminal import print_leaderboard
 from metric_robustness.pipeline.scoring.tables.transfer import Transferred, transfer_csv, transfer_tables, transferred
@@ -30,6 +31,7 @@ __all__ = [
     "transfer_tables",
     "what_defences_did",
     "what_transferred",
+    "what_was_overtaken",
     "write_tables",
 ]
 
@@ -58,11 +60,14 @@ def write_tables(folders: Sequence[Path], out: Path, ranges: Path | None = None)
     cells = about_defences(folders)
     if (told := excluded_csv(found, cells)) or (out / "excluded.csv").exists():
         write_atomically(out / "excluded.csv", told)
+    contests = overtakings(found)
     write_atomically(out / "leaderboard.md", to_markdown(board))
     write_atomically(out / "leaderboard.csv", standings := leaderboard_csv(board))
     write_atomically(out / "leaderboard.parquet", to_parquet(standings, TEXT | {"missing"}))
-    write_atomically(out / "leaderboard.json", leaderboard_json(board))
+    write_atomically(out / "leaderboard.json", leaderboard_json(board, contests))
     write_atomically(out / "order.csv", order_csv(board))
+    if contests or (out / "overtaken.csv").exists():
+        write_atomically(out / "overtaken.csv", overtaken_csv(contests))
     if crossed := transferred(found):
         write_atomically(out / "transfer.csv", transfer_csv(crossed))
     lines, missing = defended(cells, read_ranges(ranges)), without_bare(cells)
@@ -78,6 +83,12 @@ def what_transferred(folders: Sequence[Path], ranges: Path | None = None) -> lis
     """Returns the lines of transfer.csv."""
     with Processes() as processes:
         return transferred(together(read_records(folders, read_ranges(ranges), processes)))
+
+
+def what_was_overtaken(folders: Sequence[Path], ranges: Path | None = None) -> list[OvertakenLine]:
+    """Returns the lines of overtaken.csv."""
+    with Processes() as processes:
+        return overtakings(together(read_records(folders, read_ranges(ranges), processes)))
 
 
 def require_no_other_rows(out: Path, folders: Sequence[Path] = ()) -> None:

@@ -72,6 +72,11 @@ def board(tmp_path_factory):
     )
     told = pairs.assign(dataset="sample", attack="ifgsm", variant="", gain=random.normal(0.2, 0.4, len(pairs)))
     told.to_csv(run.path / "transfer.csv", index=False)
+    pairs = product([LONG, *(f"metric{i:02d}" for i in range(15))], ["any", "1", "2", "3", "4+"], [1, 4, 10])
+    told = pd.DataFrame(pairs, columns=["metric", "apart", "budget"]).assign(dataset="sample", kind="NR", truth="rung")
+    lost = random.random(len(told)) * told["budget"] / 10
+    shares = {"overtaken": lost, "overtaken_low": lost / 2, "overtaken_high": (lost + 1) / 2, "note": ""}
+    told.assign(**shares).to_csv(run.path / "overtaken.csv", index=False)
     return run.path
 
 
