@@ -60,6 +60,7 @@ class MetricView:
     patterns: dict[str, list[Preview]] = field(default_factory=dict)  # universal attack -> a pattern per training set
     profiles: dict[str, dict[str, Any]] = field(default_factory=dict)  # data set -> attack -> what the plots draw
     excluded: dict[str, list[ExcludedImage]] = field(default_factory=dict)  # data set -> images that do not count
+    flicker: dict[str, dict[str, float]] = field(default_factory=dict)  # data set -> attack on clips -> 255ths
     overtaken: dict[str, list[OvertakenLine]] = field(default_factory=dict)  # data set -> a line per budget
 
 
@@ -204,6 +205,8 @@ def _look_at_rows(
             gain=standing.scale(rows["attacked"].to_numpy()) - standing.scale(rows["clear"].to_numpy())
         )
         view.profiles.setdefault(section.dataset, {}).setdefault(cell.attack, profile(rows, standing.scale))
+        if math.isfinite(flicker := float(rows["flicker"].mean())):
+            view.flicker.setdefault(section.dataset, {})[cell.attack] = flicker
         if shown := gallery.of(cell, gained):
             view.exhibits.setdefault(section.dataset, {})[cell.attack] = shown
 

@@ -358,9 +358,9 @@ def test_what_survives_a_codec_is_scored_and_kept_off_the_leaderboard(finished, 
     for metric in ("moving", "compared"):
         (row,), (bare,) = rows(tmp_path, f"{metric}/ifgsm+codec=libx264-crf=40"), rows(finished, f"{metric}/ifgsm")
         assert row["variant"] == "codec=libx264:crf=40"
-        assert (row["psnr"], row["flicker"]) == (bare["psnr"], bare["flicker"] or "n/a")  # the attack is the same
-        assert row["clear"] != bare["clear"]
-        assert row["attacked"] != bare["attacked"]
+        assert row["psnr"] == bare["psnr"]  # the attack is the same
+        assert float(row["flicker"]) == float(bare["flicker"]) > 0
+        assert {row["clear"], row["attacked"]}.isdisjoint({bare["clear"], bare["attacked"]})
     stamp = json.loads((tmp_path / "brightness" / "ifgsm+codec=libx264-crf=40.json").read_text())
     assert (stamp["status"], "use --jpeg" in stamp["reason"]) == ("skipped", True)
     board = json.loads((tmp_path / "leaderboard.json").read_text())

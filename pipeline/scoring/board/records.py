@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from statistics import fmean
 from typing import Any, NamedTuple
 
 import pandas as pd
@@ -31,7 +32,7 @@ RANK = "rank"  # the family of attacks on the order of a set, which raise one sc
 GRADIENT_FLAWS = {"zero gradient": "zero_gradients", "gradient not finite": "broken_gradients"}  # in a stamp -> flag
 LEAST_STEPS = 100  # of a fit: with fewer, Adam's pattern has barely left its start
 FAR = 100  # ranges: no photograph moves a metric so far, unless it breaks down there
-COSTS = ("psnr", "ssim", "linf", "queries", "gradients")
+COSTS = ("psnr", "ssim", "linf", "flicker", "queries", "gradients")
 
 
 class AttackSetting(NamedTuple):
@@ -196,6 +197,19 @@ class Record:
         if not self.stamp:
             return {}
         return self.stamp.attack.settings | self.stamp.attack.variants.get(self.variant.split("+")[0], {})
+
+
+def flickers(records: Iterable[Record]) -> dict[tuple[str, str, str], dict[str, float]]:
+    """Returns how far changes jump from frame to frame, in 255ths, by data set, kind and metric, then by attack.
+
+    Only metrics of clips have it, and only attacks under default settings are told.
+    """
+    found: dict[tuple[str, str, str], dict[str, list[float]]] = {}
+    for record in records:
+        if record.scored and not record.variant and math.isfinite(flicker := record.scored.costs["flicker"]):
+            own = found.setdefault((record.dataset, record.kind, record.metric), {})
+            own.setdefault(record.attack, []).append(flicker)
+    return {place: {attack: fmean(each) for attack, each in own.items()} for place, own in found.items()}
 
 
 def of_cell(cell: StoredCell, ranges: Ranges) -> Iterator[Record]:

@@ -12,7 +12,7 @@ from typing import Any
 
 from metric_robustness.pipeline.scoring.board.flags import EXPLANATIONS
 from metric_robustness.pipeline.scoring.board.leaderboard import Leaderboard, Section
-from metric_robustness.pipeline.scoring.board.records import COSTS, Record
+from metric_robustness.pipeline.scoring.board.records import COSTS, Record, flickers
 from metric_robustness.pipeline.scoring.board.standing import Standing
 from metric_robustness.pipeline.scoring.scores.curve import Curve
 from metric_robustness.pipeline.scoring.scores.effects import Effect
@@ -80,20 +80,24 @@ def _swap_line(swap: Swap | None) -> dict[str, str]:
     }
 
 
-def leaderboard_json(board: Leaderboard, contests: Iterable[OvertakenLine] = ()) -> str:
+def leaderboard_json(board: Leaderboard, records: Iterable[Record] = (), contests: Iterable[OvertakenLine] = ()) -> str:
     """Returns leaderboard.json: all that the Markdown shows, and every score of every column with its interval.
 
     Args:
         board: The leaderboard.
+        records: What it was made from; flicker is taken from them.
         contests: The lines of overtaken.csv; those of all pairs stand beside their metrics.
     """
-    overtaken: dict[tuple[str, ...], list[OvertakenLine]] = {}
+    beside: dict[tuple[str, ...], dict[str, Any]] = {
+        place: {"flicker": _plain(own)} for place, own in flickers(records).items()
+    }
     for line in contests:
         if line.contest.apart == ANY:
-            overtaken.setdefault(line.contest[:3], []).append(line)
+            own = beside.setdefault(line.contest[:3], {}).setdefault("overtaken", {})
+            own[str(line.contest.budget)] = _overtaken(line)
     content = {
         "title": "; ".join(board.captions),
-        "sections": [_section(section, overtaken) for section in board.sections],
+        "sections": [_section(section, beside) for section in board.sections],
         "missing": [vars(gap) for gap in board.gaps],
         "flags": {code: explanation._asdict() for code, explanation in EXPLANATIONS.items()},
     }
@@ -199,7 +203,7 @@ def _reasons(reasons: Mapping[str, str]) -> str:
     return "; ".join(f"{attack}: {reason}" for attack, reason in reasons.items())
 
 
-def _section(section: Section, overtaken: Mapping[tuple[str, ...], Sequence[OvertakenLine]]) -> dict[str, Any]:
+def _section(section: Section, beside: Mapping[tuple[str, ...], dict[str, Any]]) -> dict[str, Any]:
     return {
         "dataset": section.dataset,
         "kind": section.kind,
@@ -212,8 +216,7 @@ def _section(section: Section, overtaken: Mapping[tuple[str, ...], Sequence[Over
         "attacks": section.attacks,
         "budgets": section.budgets,
         "metrics": [
-            _standing(each) | _overtaken(overtaken.get((section.dataset, section.kind, each.metric), ()))
-            for each in section.standings
+            _standing(each) | beside.get((section.dataset, section.kind, each.metric), {}) for each in section.standings
         ],
         "p_better": {
             name: {other: _short(p) for other, p in others.items()} for name, others in section.p_better.items()
@@ -249,20 +252,13 @@ def _standing(standing: Standing) -> dict[str, Any]:
     }
 
 
-def _overtaken(lines: Sequence[OvertakenLine]) -> dict[str, Any]:
-    """Returns how often a worse image overtakes a better one, by budget; nothing where no better one is known."""
-    if not lines:
-        return {}
+def _overtaken(line: OvertakenLine) -> dict[str, Any]:
+    """Returns how often a worse image overtakes a better one within a budget."""
     return {
-        "overtaken": {
-            str(line.contest.budget): {
-                "truth": line.contest.truth,
-                **{name: getattr(line.found, name) for name in ("pairs", "wrong", "ties")},
-                "share": _estimate(line.found.share),
-                "note": line.note,
-            }
-            for line in lines
-        }
+        "truth": line.contest.truth,
+        **{name: getattr(line.found, name) for name in ("pairs", "wrong", "ties")},
+        "share": _estimate(line.found.share),
+        "note": line.note,
     }
 
 

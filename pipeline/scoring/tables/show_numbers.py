@@ -18,6 +18,7 @@ NUMBERS = {
     "worst case",
     "gain",
     "over noise",
+    "flicker",
     "worst on",
     "difference",
     "largest fall",

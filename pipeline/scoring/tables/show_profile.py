@@ -98,7 +98,9 @@ def _overtaken_lines(contests: Facts) -> Iterator[Text]:
 def _attack_table(families: Mapping[str, str], metric: Facts) -> Table:
     highest = max(map(value_of, metric["attacks"].values()), default=0)
     images = metric["worst_case"]["n"] if metric["worst_case"] else 0
-    table = new_table("attack", "family", "gain", "", "over noise", "worst on")
+    flickers = metric.get("flicker")
+    further = ["flicker"] if flickers else []
+    table = new_table("attack", "family", "gain", "", "over noise", "worst on", *further)
     for attack, family in families.items():
         effect, more = metric["attacks"].get(attack), metric["over_noise"].get(attack)
         share = metric["worst_on"].get(attack)
@@ -109,6 +111,7 @@ def _attack_table(families: Mapping[str, str], metric: Facts) -> Table:
             sparkline([value_of(effect)], highest),
             margin(more) if more else "",
             f"{share / images:.0%}" if share is not None and images else "",
+            *([f"{flickers[attack]:.2f}" if attack in flickers else ""] if flickers else []),
         )
     return table
 

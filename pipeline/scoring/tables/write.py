@@ -64,7 +64,7 @@ def write_tables(folders: Sequence[Path], out: Path, ranges: Path | None = None)
     write_atomically(out / "leaderboard.md", to_markdown(board))
     write_atomically(out / "leaderboard.csv", standings := leaderboard_csv(board))
     write_atomically(out / "leaderboard.parquet", to_parquet(standings, TEXT | {"missing"}))
-    write_atomically(out / "leaderboard.json", leaderboard_json(board, contests))
+    write_atomically(out / "leaderboard.json", leaderboard_json(board, found, contests))
     write_atomically(out / "order.csv", order_csv(board))
     if contests or (out / "overtaken.csv").exists():
         write_atomically(out / "overtaken.csv", overtaken_csv(contests))
