@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from itertools import permutations
 from pathlib import Path
 
 import numpy as np
@@ -69,6 +70,21 @@ def test_clear_scores_and_correlations_are_those_computed_by_hand(runs, metric, 
 def test_a_metric_of_originals_has_no_opinion_on_images_that_are_compressed_for_it(runs):
     (line,) = lines(runs / "alone" / "scores.csv")
     assert (line["n"], line["srocc_clear"]) == ("5", "")
+
+
+def test_pairs_that_people_order_are_counted_before_and_after_the_attack(runs):
+    rows = [(RATES[row["image"]], row) for row in lines(runs / "paired" / "small_cnn" / "fgsm.csv")]
+    right, lost = 0, 0
+    for (low, worse), (high, better) in permutations(rows, 2):
+        clear = float(better["clear"])
+        right += low < high and float(worse["clear"]) < clear
+        lost += low < high and float(worse["clear"]) < clear < float(worse["attacked"])
+    (line,) = [line for line in lines(runs / "paired" / "overtaken.csv") if line["metric"] == "small_cnn"]
+    assert [line[name] for name in ("truth", "apart", "budget", "pairs")] == ["opinion", "any", "10", "10"]
+    assert (int(line["wrong"]) + int(line["ties"]), float(line["overtaken"])) == (
+        10 - right,
+        pytest.approx(lost / right),
+    )
 
 
 def test_defences_are_judged_by_opinions_in_both_settings(runs):
