@@ -20,12 +20,13 @@ WITH_WEIGHTS = {
     "brisque",
     "elpips",
     "ilniqe",
+    "lipsim",
     "lpips_squeeze",
     "niqe_official",
     "vmaf",
     "vmaf_neg_video",
     "vmaf_video",
-}  # test_contract, test_official_values and test_real_networks run them
+}  # test_contract, test_imported_networks, test_official_values and test_real_networks run them
 TOO_SLOW = {  # built, never run
     "ahiq": "half a minute: a transformer of 784 tokens sees the pair",
     "linearity": "half a minute: ResNeXt-101 sees every image at 498x664",
