@@ -219,6 +219,11 @@ class Universal(Attack):
     def reached(self, state: State) -> Pattern:
         """Returns the pattern that a state holds, (3, crop, crop) within eps."""
 
+    @property
+    def pattern_shape(self) -> tuple[int, ...]:
+        """Returns the shape of what a fit finds."""
+        return 3, self.crop, self.crop
+
     @final
     def passes(self, images: int) -> int:
         """Returns how often a fit goes over a number of images: `epochs` times, or until it has taken `least_steps`."""
@@ -246,7 +251,7 @@ class Universal(Attack):
         They are 0 where clipping to [0, 1] removes what the pattern adds.
 
         Args:
-            pattern: (3, S, S).
+            pattern: (3, S, S), or one for each crop, (N, 3, S, S).
             crops: (N, 3, S, S) in [0, 1].
             objective: What to raise on the crops.
 
@@ -258,16 +263,23 @@ class Universal(Attack):
         return objective.gradient(moved.clamp_(0, 1)).where(inside, 0)
 
     def perturb(self, images: Images, objective: Objective, noise: Noise) -> Images:
-        """Adds the pattern to each image, repeated from the upper left corner.
+        """Adds what the fit found to each image.
 
         Raises:
             ValueError: If the attack has no pattern.
         """
         if self.pattern is None:
             raise ValueError(f"{type(self).__name__} must be fitted before it attacks: run python -m pipeline fit")
+        return images + self.added(self.pattern.to(images), images)
+
+    def added(self, pattern: Pattern, images: Images) -> Images:
+        """Returns what a pattern adds to (N, 3, H, W) images: itself, (3, H, W), repeated from the upper left corner.
+
+        An attack whose fit finds something else, such as a network's weights, overrides this, `pattern_shape` and `at`.
+        """
         height, width = images.shape[-2:]
-        rows, columns = -(-height // self.pattern.shape[-2]), -(-width // self.pattern.shape[-1])
-        return images + self.pattern.to(images).repeat(1, rows, columns)[:, :height, :width]
+        rows, columns = -(-height // pattern.shape[-2]), -(-width // pattern.shape[-1])
+        return pattern.repeat(1, rows, columns)[:, :height, :width]
 
     def budget(self) -> Budget:
         """Returns zeros: all images share what the fit has spent."""

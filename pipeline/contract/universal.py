@@ -26,7 +26,7 @@ class FitCheck:
 
     @cached_property
     def pattern(self) -> Pattern:
-        """Returns the fitted pattern, (3, SIDE, SIDE)."""
+        """Returns the fitted pattern."""
         return self.attack.reached(self.after(STEPS, self.begun()))
 
     def begun(self) -> State:
@@ -43,11 +43,11 @@ class FitCheck:
         return state
 
     def bounded(self) -> str:
-        """Checks that the pattern is finite, within eps and of the crop's size."""
-        shape = (3, SIDE, SIDE)
-        require(self.pattern.shape == shape, f"its shape is {tuple(self.pattern.shape)}: make it (3, crop, crop)")
+        """Checks that the pattern is finite and of its shape, and that what it adds is within eps."""
+        shape, wanted = tuple(self.pattern.shape), self.attack.pattern_shape
+        require(shape == wanted, f"its shape is {shape}: make it {wanted}, or say another pattern_shape")
         require(bool(self.pattern.isfinite().all()), "the pattern is not finite: guard divisions")
-        largest = self.pattern.abs().max().item()
+        largest = self.attack.added(self.pattern, self.crops).abs().max().item()
         require(0 < largest <= self.attack.eps + 1e-6, f"its largest value is {largest:.4f}, eps {self.attack.eps:.4f}")
         return f"largest value {largest:.4f} of {self.attack.eps:.4f}"
 

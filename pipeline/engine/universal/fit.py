@@ -93,7 +93,7 @@ class FitRun:
             if "CUDA error" in str(error):
                 raise TransientError(f"the GPU is lost: {one_line(error)}") from error
             raise DataError(f"the fit on {self.fit.train} failed: {one_line(error)}") from error
-        shape = (3, self.attack.crop, self.attack.crop)
+        shape = self.attack.pattern_shape
         if pattern.shape != shape or not pattern.isfinite().all() or not pattern.any():
             raise DataError(
                 f"the pattern fitted on {self.fit.train} must be finite, not 0, and of shape {shape}; got shape "
@@ -194,7 +194,9 @@ class FitRun:
     def _write(self, pattern: Pattern, progress: Progress) -> None:
         """Writes preview and pattern, then the stamp, which makes them count."""
         file, fit, dataset = self.fit.file(self.runner.out), self.fit, self.crops.dataset
-        write_png((pattern / (2 * self.attack.eps) + 0.5).clamp(0, 1), file.with_suffix(".png"))
+        grey = torch.full((1, 3, self.attack.crop, self.attack.crop), 0.5)
+        shown = self.attack.added(pattern, grey).expand_as(grey)[0]
+        write_png((shown / (2 * self.attack.eps) + 0.5).clamp(0, 1), file.with_suffix(".png"))
         content = to_bytes({"pattern": pattern}, {"key": fit.key})
         write_atomically(file, content)
         settings = attack_settings(fit.attack, fit.settings)
