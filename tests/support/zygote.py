@@ -60,16 +60,22 @@ class Zygote:
         return cls(address)
 
     def call(
-        self, arguments: list[str], cwd: Path, environment: dict[str, str], *, largest_file: int | None = None
+        self,
+        arguments: list[str],
+        cwd: Path,
+        environment: dict[str, str],
+        *,
+        largest_file: int | None = None,
+        module: str = MODULES[0],
     ) -> subprocess.CompletedProcess[str]:
-        """Runs `python -m pipeline ARGUMENTS` to its end; its files may grow to `largest_file` bytes."""
+        """Runs `python -m MODULE ARGUMENTS` to its end; its files may grow to `largest_file` bytes."""
         with (
             tempfile.TemporaryFile("w+") as out,
             tempfile.TemporaryFile("w+") as err,
             Path(os.devnull).open() as nothing,
         ):
             streams = [nothing.fileno(), out.fileno(), err.fileno()]
-            words = [MODULES[0], *arguments]
+            words = [module, *arguments]
             code = call(self.address, words, str(cwd), environment, streams, largest=largest_file)
             texts = [file.seek(0) or file.read() for file in (out, err)]
         return subprocess.CompletedProcess(arguments, code, *texts)
@@ -115,6 +121,7 @@ def serve(address: str) -> None:
     write_python(program, Path(address))
     for name in LOADED:
         __import__(name)
+    warm_numba()
     gc.freeze()  # the garbage collector of a fork skips what it shares
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # so that ended forks leave no zombies
     with socket.socket(socket.AF_UNIX) as listening:
@@ -128,6 +135,14 @@ def serve(address: str) -> None:
                 sys.executable = str(program)  # a call that starts the reader of weight files finds PyTorch there, too
                 become_what_is_called(connection)
             connection.close()
+
+
+def warm_numba() -> None:
+    """Has numba build its tables, which takes it .4 s before the first compiled function of a process."""
+    from numba.core.registry import cpu_target
+
+    cpu_target.typing_context.refresh()
+    cpu_target.target_context.refresh()
 
 
 def become_what_is_called(connection: socket.socket) -> None:
@@ -148,7 +163,7 @@ def become_what_is_called(connection: socket.socket) -> None:
     if largest is not None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (largest, largest))
     sys.argv = [module, *arguments]
-    sys.path[0] = cwd
+    sys.path[:1] = [cwd, *filter(None, environment.get("PYTHONPATH", "").split(os.pathsep))]
     leave(executed(module), connection)
 
 
