@@ -117,9 +117,10 @@ class MetricCheck(Checks):
         """Checks that a second call returns the same bits, and draws nothing that others draw."""
         if self.metric.random:
             return "declared random = True"
-        first, second = (self.usual() for _ in range(2))
+        first = self.usual()
+        second, drawn = draws(self.usual)
         differ = "" if torch.equal(first, second) else f"scores differ by {(first - second).abs().max().item():.2g}"
-        seen = differ or (f"it seeds or draws from {', '.join(drawn)}" if (drawn := draws(self.usual)) else "")
+        seen = differ or (f"it seeds or draws from {', '.join(drawn)}" if drawn else "")
         require(
             not seen,
             f"{seen}{self.in_training()}draw nothing at random (dropout functions need training=False), or from a "

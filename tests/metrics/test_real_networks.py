@@ -154,6 +154,7 @@ def gains(
     name: str,
     attack_name: str,
     overrides: Mapping[str, str] = MappingProxyType({}),
+    *,
     rounded: bool = True,
     count: int = 3,
 ) -> tuple[float, float]:

@@ -13,7 +13,7 @@ from functools import cache
 from pathlib import Path
 from textwrap import dedent
 
-from zygote import Zygote
+from zygote import Forked, Zygote
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = "metric_robustness"
@@ -115,6 +115,10 @@ class Tree:
             start_new_session=True,
             preexec_fn=restrict,  # noqa: PLW1509  # no other thread holds a lock here
         )
+
+    def fork(self, *arguments: object, **environment: str) -> Forked:
+        """Starts `python -m pipeline ARGUMENTS` from a process that has imported PyTorch."""
+        return zygote().start(list(map(str, arguments)), self.root, self.environment(environment))
 
     def call(
         self, *arguments: object, largest_file: int | None = None, **environment: str
