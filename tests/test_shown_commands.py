@@ -53,6 +53,8 @@ SHORTER = {
     r"(--attacks \w+)(,\w+)+": r"\1",
     r"(\+\w+:[^, ]+)(,[^ ]+)": r"\1",
     r" --limit \d+": "",
+    r"--budgets [\d,]+": "--budgets 4",
+    r"(--attacks adam)(?! --budgets)": r"\1 --set steps=10",
     r"^(run (?!.*(--dataset|--from-images|--store)).*)": r"\1 --dataset photos/",
     r"^(run (?!.*(--from-images|--store)).*|transfer .*)": r"\1 --limit 1",
     r"^((plan|run) .*--store .*)": r"\1 --metrics ssim --attacks fgsm",
