@@ -55,7 +55,7 @@ SHORTER = {
     r"(--images \S+)( --images \S+)+": r"\1",
     r"(\+\w+:)[^ ]+,": r"\1",
     r" --limit \d+": "",
-    r"--budgets [\d,]+": "--budgets 4",
+    r",\w+ (--attacks adam) --budgets [\d,]+": r" \1 --budgets 4",
     r"(--attacks adam)(?! --budgets)": r"\1 --set steps=10",
     r"^(run (?!.*(--dataset|--from-images|--store)).*)": r"\1 --dataset photos/",
     r"^(run (?!.*(--from-images|--store)).*|transfer .*)": r"\1 --limit 1",
@@ -94,7 +94,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Tree:
     git(tree, "commit", "--quiet", "--message", "The benchmark")
     for number, name in enumerate(("astronaut.png", "chelsea.png", "coffee.png", "rocket.jpg")):
         with Image.open(Path(skimage.__file__).parent / "data" / name) as image:
-            small = image.convert("RGB").resize((160, 144))
+            small = image.convert("RGB").resize((112, 96))
         folder = tree.root / ("photos" if number < 2 else "kodak")
         folder.mkdir(exist_ok=True)
         small.save(folder / name)

@@ -146,7 +146,7 @@ def require_quiet(watch: Watch, when: str, again: Callable[[], object] | None = 
 
 
 def draws(work: Callable[[], Result]) -> tuple[Result, list[str]]:
-    """Returns what a call returns, and the random states of all entries that it draws from, or seeds."""
+    """Returns what a call returns, and the random states of all entries that it changes; sets these back."""
     draw()
     watch = Watch(RANDOM)
     result = work()

@@ -81,8 +81,9 @@ class DefenceCheck(Checks):
     @promises("be deterministic, given its noise", *ROOT)
     def repeats(self) -> str:
         """Checks that equal noise gives equal bits."""
+        once = self.first
         again, drawn = draws(lambda: self.purified([0]))
-        require(torch.equal(self.first, again), "runs differ: draw from `noise`, and only there")
+        require(torch.equal(once, again), "runs differ: draw from `noise`, and only there")
         require_no_draws(drawn)
         return "equal bits"
 
