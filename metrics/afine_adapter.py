@@ -14,7 +14,8 @@ from torch.nn.functional import interpolate
 from torchvision.transforms.functional import normalize
 
 from metric_robustness.metrics.base import Images
-from metric_robustness.metrics.pyiqa_adapter import PyiqaMetric, finite_gradient
+from metric_robustness.metrics.gradient_adapter import finite_gradient
+from metric_robustness.metrics.pyiqa_adapter import PyiqaMetric
 
 PATCH = 32  # of CLIP's ViT-B/32; as in the authors' code, images are enlarged to multiples of it
 

@@ -12,9 +12,10 @@ from torch import Tensor
 
 from metric_robustness.metrics.base import Images, NoReference, Scores
 from metric_robustness.metrics.brisque_adapter import halve, interleaved, products, symmetric
+from metric_robustness.metrics.gradient_adapter import finite_gradient
 from metric_robustness.metrics.natural_scenes_adapter import normalise
 from metric_robustness.metrics.pixels_adapter import luma, rounded
-from metric_robustness.metrics.pyiqa_adapter import build, finite_gradient
+from metric_robustness.metrics.pyiqa_adapter import build
 
 
 class Brisque(NoReference):

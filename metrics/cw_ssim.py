@@ -9,8 +9,8 @@ from torch import Tensor
 from torch.nn.functional import avg_pool2d
 
 from metric_robustness.metrics.base import FullReference, Images, Scores
+from metric_robustness.metrics.gradient_adapter import finite_gradient
 from metric_robustness.metrics.pixels_adapter import luma, rounded
-from metric_robustness.metrics.pyiqa_adapter import finite_gradient
 from metric_robustness.metrics.steerable_adapter import coarse_filters, gaussian_weights
 
 WINDOW = 7  # side, in coefficients

@@ -20,7 +20,7 @@ from torchvision.transforms.functional import center_crop, normalize
 from transformers import CLIPVisionModel
 
 from metric_robustness.metrics.base import Images, NoReference, Scores
-from metric_robustness.metrics.pyiqa_adapter import finite_gradient
+from metric_robustness.metrics.gradient_adapter import finite_gradient
 from metric_robustness.metrics.weights_adapter import loading
 
 RESIZED, CROPPED = 256, 224  # sides in pixels

@@ -10,8 +10,8 @@ from torch.nn.functional import avg_pool2d, conv2d, pad
 
 from metric_robustness.metrics.base import FullReference, Images, Scores
 from metric_robustness.metrics.filters_adapter import FixedFilters
+from metric_robustness.metrics.gradient_adapter import finite_gradient
 from metric_robustness.metrics.phase_congruency_adapter import congruency
-from metric_robustness.metrics.pyiqa_adapter import finite_gradient
 
 YIQ = ((0.299, 0.587, 0.114), (0.5959, -0.2746, -0.3213), (0.2115, -0.5227, 0.3112))  # of RGB
 SCHARR = ((-3, 0, 3), (-10, 0, 10), (-3, 0, 3))  # in 16ths

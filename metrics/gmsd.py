@@ -10,8 +10,8 @@ from torch.nn.functional import avg_pool2d, conv2d, pad
 
 from metric_robustness.metrics.base import FullReference, Images, Scores
 from metric_robustness.metrics.filters_adapter import FixedFilters
+from metric_robustness.metrics.gradient_adapter import finite_gradient
 from metric_robustness.metrics.pixels_adapter import luma, rounded
-from metric_robustness.metrics.pyiqa_adapter import finite_gradient
 
 PREWITT = ((1, 0, -1), (1, 0, -1), (1, 0, -1))
 STABILITY = 170  # the paper's constant, for levels in 0...255

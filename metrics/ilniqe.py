@@ -8,9 +8,10 @@ import torch
 from torch import nn
 
 from metric_robustness.metrics.base import Images, Scores
+from metric_robustness.metrics.gradient_adapter import finite_gradient
 from metric_robustness.metrics.ilniqe_adapter import LARGEST, ScaleFeatures, halve, prepare
 from metric_robustness.metrics.natural_scenes_adapter import moments
-from metric_robustness.metrics.pyiqa_adapter import PyiqaNoReference, finite_gradient
+from metric_robustness.metrics.pyiqa_adapter import PyiqaNoReference
 
 FLAT = 220.6  # score of an image without statistics: the worst of score_range
 

@@ -12,9 +12,9 @@ from torch import Tensor, nn
 from torch.nn.functional import conv2d, pad
 
 from metric_robustness.metrics.base import Images
+from metric_robustness.metrics.gradient_adapter import finite_gradient
 from metric_robustness.metrics.natural_scenes_adapter import normalise, structure_features
 from metric_robustness.metrics.patch_fits_adapter import asymmetric, listed, split, weibull
-from metric_robustness.metrics.pyiqa_adapter import finite_gradient
 
 RESIZED, SIDE = 524, 84  # side of the resized image and of a patch, in pixels
 WHOLE = RESIZED // SIDE * SIDE  # side of the part that whole patches cover

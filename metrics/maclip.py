@@ -14,7 +14,7 @@ from torch.nn.functional import interpolate, unfold
 from torchvision.transforms.functional import normalize
 
 from metric_robustness.metrics.base import Images, NoReference, Scores
-from metric_robustness.metrics.pyiqa_adapter import finite_gradient
+from metric_robustness.metrics.gradient_adapter import finite_gradient
 from metric_robustness.metrics.weights_adapter import loading
 
 SIDE, STRIDE = 224, 128  # of the crops, in pixels

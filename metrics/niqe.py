@@ -12,8 +12,8 @@ import torch
 from safetensors.torch import load_file
 
 from metric_robustness.metrics.base import Images, NoReference, Scores
+from metric_robustness.metrics.gradient_adapter import finite_gradient
 from metric_robustness.metrics.natural_scenes_adapter import moments, patch_features
-from metric_robustness.metrics.pyiqa_adapter import finite_gradient
 
 
 class Niqe(NoReference):

@@ -12,8 +12,8 @@ from torch.nn.functional import conv2d, pad
 
 from metric_robustness.metrics.base import FullReference, Images, Scores
 from metric_robustness.metrics.filters_adapter import FixedFilters
+from metric_robustness.metrics.gradient_adapter import finite_gradient
 from metric_robustness.metrics.pixels_adapter import luma
-from metric_robustness.metrics.pyiqa_adapter import finite_gradient
 from metric_robustness.metrics.pyramid_adapter import halving, sides, widening
 
 LEVELS = 6

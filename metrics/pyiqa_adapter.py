@@ -12,10 +12,10 @@ import logging
 import warnings
 from typing import Any, ClassVar
 
-import torch
 from torch import Tensor, nn
 
 from metric_robustness.metrics.base import FullReference, Images, Metric, NoReference, Scores
+from metric_robustness.metrics.gradient_adapter import finite_gradient
 from metric_robustness.metrics.weights_adapter import loading
 
 with warnings.catch_warnings():
@@ -72,26 +72,6 @@ class Constant(nn.Module):
 
     def forward(self, *_: Any) -> Tensor:
         return self.value
-
-
-def finite_gradient(images: Images) -> Images:
-    """Returns the same images, with a gradient of 0 where it would be infinite or NaN.
-
-    A square root has no gradient at 0, which metrics reach where an image is flat or equals its reference. A gradient
-    of 0 leaves such a pixel alone.
-    """
-    same: Tensor = _FiniteGradient.apply(images)
-    return same
-
-
-class _FiniteGradient(torch.autograd.Function):
-    @staticmethod
-    def forward(context: Any, images: Tensor) -> Tensor:
-        return images.view_as(images)
-
-    @staticmethod
-    def backward(context: Any, *gradients: Tensor) -> Tensor:
-        return gradients[0].nan_to_num(nan=0.0, posinf=0.0, neginf=0.0)
 
 
 def build(model: str, options: dict[str, Any], weights: tuple[str, ...]) -> nn.Module:

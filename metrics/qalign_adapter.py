@@ -12,7 +12,8 @@ from torch.nn.functional import interpolate
 from torchvision.transforms.functional import normalize
 
 from metric_robustness.metrics.base import Images, Scores
-from metric_robustness.metrics.pyiqa_adapter import PyiqaNoReference, finite_gradient
+from metric_robustness.metrics.gradient_adapter import finite_gradient
+from metric_robustness.metrics.pyiqa_adapter import PyiqaNoReference
 
 QUESTION = "USER: How would you rate the quality of this image?\n<|image|>\nASSISTANT: The quality of the image is"
 RATINGS = (5.0, 4.0, 3.0, 2.0, 1.0)  # excellent, good, fair, poor, bad

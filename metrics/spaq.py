@@ -15,7 +15,7 @@ from torchvision.transforms.functional import resize
 
 from metric_robustness.metrics.base import Images, NoReference, Scores
 from metric_robustness.metrics.crops_adapter import covering_crops
-from metric_robustness.metrics.pyiqa_adapter import finite_gradient
+from metric_robustness.metrics.gradient_adapter import finite_gradient
 from metric_robustness.metrics.weights_adapter import loading, read_state
 
 SHORTER, SIDE = 512, 224  # pixels: shorter side that large images are resized to, side of a crop

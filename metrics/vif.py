@@ -9,8 +9,8 @@ from pyiqa.archs.vif_arch import sp5_filters
 from torch import Tensor
 
 from metric_robustness.metrics.base import FullReference, Images, Scores
+from metric_robustness.metrics.gradient_adapter import finite_gradient
 from metric_robustness.metrics.pixels_adapter import luma, rounded
-from metric_robustness.metrics.pyiqa_adapter import finite_gradient
 from metric_robustness.metrics.scale_mixtures_adapter import BLOCK, LEAST, filtered, information
 
 HEIGHT, BANDS = 4, (0, 3)  # levels of the pyramid, and the orientations that VIF looks at, of six

@@ -9,7 +9,7 @@ Computed in floating point from the luma of BT.601. Without motion, an image equ
 import torch
 
 from metric_robustness.metrics.base import FullReference, Images, Scores
-from metric_robustness.metrics.pyiqa_adapter import finite_gradient
+from metric_robustness.metrics.gradient_adapter import finite_gradient
 from metric_robustness.metrics.vmaf_adapter import SupportVectorMachine, luma, rated_features
 
 

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn.functional import conv2d, pad
 
 from metric_robustness.metrics.base import Images, Scores, VideoMetric
-from metric_robustness.metrics.pyiqa_adapter import finite_gradient
+from metric_robustness.metrics.gradient_adapter import finite_gradient
 from metric_robustness.metrics.weights_adapter import loading
 
 NOISE = 2.0  # variance of the noise that the model of the eye adds

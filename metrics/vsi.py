@@ -12,7 +12,7 @@ from torch.nn.functional import avg_pool2d, conv2d, pad
 
 from metric_robustness.metrics.base import FullReference, Images, Scores
 from metric_robustness.metrics.filters_adapter import FixedFilters
-from metric_robustness.metrics.pyiqa_adapter import finite_gradient
+from metric_robustness.metrics.gradient_adapter import finite_gradient
 from metric_robustness.metrics.saliency_adapter import Saliency
 
 LMN = ((0.06, 0.63, 0.27), (0.30, 0.04, -0.35), (0.34, -0.60, 0.17))  # of RGB: luminance and two chrominances

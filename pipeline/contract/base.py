@@ -32,6 +32,7 @@ class Check(NamedTuple):
 
 Look = Callable[..., str]  # a method that returns what it saw; raises BrokenPromiseError where the promise is broken
 Method = TypeVar("Method", bound=Look)
+Result = TypeVar("Result")
 
 
 class Promise(NamedTuple):
@@ -144,18 +145,17 @@ def require_quiet(watch: Watch, when: str, again: Callable[[], object] | None = 
     return "nothing changed"
 
 
-def draws(work: Callable[[], object]) -> list[str]:
-    """Returns the random states of all entries that a call draws from, or seeds."""
+def draws(work: Callable[[], Result]) -> tuple[Result, list[str]]:
+    """Returns what a call returns, and the random states of all entries that it changes; sets these back."""
     draw()
     watch = Watch(RANDOM)
-    work()
-    return watch.changed()
+    result = work()
+    return result, watch.changed()
 
 
-def require_no_draws(work: Callable[[], object]) -> None:
-    """Raises BrokenPromiseError if an entry draws from, or seeds, a random state that all entries share."""
-    changed = draws(work)
-    require(not changed, f"it seeds or draws from {', '.join(changed)}: draw from a torch.Generator of its own")
+def require_no_draws(drawn: list[str]) -> None:
+    """Raises BrokenPromiseError if an entry drew from, or seeded, random states that all entries share."""
+    require(not drawn, f"it seeds or draws from {', '.join(drawn)}: draw from a torch.Generator of its own")
 
 
 def require(holds: bool, otherwise: str) -> None:

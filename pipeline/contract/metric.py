@@ -117,9 +117,10 @@ class MetricCheck(Checks):
         """Checks that a second call returns the same bits, and draws nothing that others draw."""
         if self.metric.random:
             return "declared random = True"
-        first, second = (self.usual() for _ in range(2))
+        first = self.usual()
+        second, drawn = draws(self.usual)
         differ = "" if torch.equal(first, second) else f"scores differ by {(first - second).abs().max().item():.2g}"
-        seen = differ or (f"it seeds or draws from {', '.join(drawn)}" if (drawn := draws(self.usual)) else "")
+        seen = differ or (f"it seeds or draws from {', '.join(drawn)}" if drawn else "")
         require(
             not seen,
             f"{seen}{self.in_training()}draw nothing at random (dropout functions need training=False), or from a "
@@ -138,13 +139,14 @@ class MetricCheck(Checks):
     @promises("tell photographs from distorted ones", *ROOT)
     def tells_apart(self) -> str:
         """Checks that blur, noise and JPEG change the score at all, and leave it finite."""
-        low, high = self.seen()
+        low, high = self.seen
         require(
             low < high,
             f"each has the score {low:.4g}: use the images, and multiply them by 255 if it is written for 8-bit values",
         )
         return f"{low:.4g} to {high:.4g}"
 
+    @cached_property
     def seen(self) -> tuple[float, float]:
         """Returns the least and the largest score of the photographs, distorted and not."""
         scores = torch.cat([self.usual(), *(each for level in self.ladder_scores.values() for each in level)])
@@ -154,7 +156,7 @@ class MetricCheck(Checks):
     @promises("score photographs within its score_range, or close to it", *ROOT, tells_apart)
     def ranged(self) -> str:
         """Checks that scores of photographs fill the declared range, or leave it by a little only."""
-        low, high = self.seen()
+        low, high = self.seen
         least, most = self.metric.score_range
         beyond, filled = max(least - low, high - most) / self.span, (high - low) / self.span
         where = f"{low:.4g} to {high:.4g}"
@@ -188,11 +190,7 @@ class MetricCheck(Checks):
         """Checks that a finite gradient that is not zero reaches the images."""
         if not self.metric.differentiable:
             return "declared differentiable = False"
-        images = self.distorted.clone().requires_grad_()
-        scores = self.score(images, self.images)
-        require(scores.requires_grad, f"no gradient reaches the images: {NO_GRADIENT}")
-        (slope,) = torch.autograd.grad(scores.sum(), images, allow_unused=True)
-        require(slope is not None, f"no gradient reaches the images: {NO_GRADIENT}")
+        _, slope = self.rise
         require(bool(slope.isfinite().all()), "not finite: guard square roots, logarithms and divisions against zero")
         sizes = slope.abs().flatten(1).amax(dim=1)
         require(
@@ -201,19 +199,26 @@ class MetricCheck(Checks):
         )
         return f"largest {sizes.max().item() / self.span:.2g} of the range"
 
+    @cached_property
+    def rise(self) -> tuple[Scores, Images]:
+        """Returns the scores of the photographs, distorted a little, and their gradient."""
+        images = self.distorted.clone().requires_grad_()
+        scores = self.score(images, self.images)
+        require(scores.requires_grad, f"no gradient reaches the images: {NO_GRADIENT}")
+        (slope,) = torch.autograd.grad(scores.sum(), images, allow_unused=True)
+        require(slope is not None, f"no gradient reaches the images: {NO_GRADIENT}")
+        return scores.detach(), slope
+
     @promises("rise along its gradient", *ROOT, tells_apart, gradient)
     def climbs(self) -> str:
         """Checks that a small step along the gradient raises the score: a wrong gradient would not."""
         if not self.metric.differentiable:
             return "declared differentiable = False"
-        images = self.distorted.clone().requires_grad_()
-        scores = self.score(images, self.images)
-        (slope,) = torch.autograd.grad(scores.sum(), images)
-        gains = []
+        (scores, slope), gains = self.rise, []
         for step in (1 / 255, 1 / 1020):
             with torch.no_grad():
                 stepped = self.score((self.distorted + step * slope.sign()).clamp(0, 1), self.images)
-            gains.append((stepped - scores.detach()).mean().item() / self.span)
+            gains.append((stepped - scores).mean().item() / self.span)
         require(
             max(gains) > 0,
             f"the score moves by {max(gains):.2g} of the range, since part of the gradient is missing: detach nothing "

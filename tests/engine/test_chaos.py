@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 
 import pytest
-from scratch import ROOT
+from scratch import ROOT, zygote
 
 SCENARIOS = ("images,saved", "clips", "universal", "store")
 
@@ -15,13 +13,8 @@ SCENARIOS = ("images,saved", "clips", "universal", "store")
 @pytest.mark.slow
 @pytest.mark.parametrize("scenarios", SCENARIOS)
 def test_no_disturbance_changes_a_result(scenarios):
-    told = subprocess.run(
-        [sys.executable, "tests/support/chaos/chaos.py", "--trials", "3", "--only", scenarios],
-        cwd=ROOT,
-        env=os.environ | {"PYTHONPATH": f"{ROOT}:{ROOT}/tests/support", "OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    environment = os.environ | {"PYTHONPATH": f"{ROOT}:{ROOT}/tests/support", "OMP_NUM_THREADS": "1"}
+    where = ROOT / "tests" / "support" / "chaos"
+    told = zygote().call(["--trials", "3", "--only", scenarios], where, environment, module="chaos")
     assert told.returncode == 0, told.stdout + told.stderr
     assert told.stdout.splitlines()[-1].split() == ["all", "3", *["0"] * 7]

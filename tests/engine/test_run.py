@@ -158,7 +158,7 @@ def group(process) -> list[psutil.Process]:
 def start_slowly(tree: Tree, out: Path, photos: Path, tally: Path, *options):
     """Starts a slow run, and returns when it has begun to attack."""
     arguments = ["--metrics", "tally,tally_too", "--attacks", ATTACKS, "--dataset", photos, "--batch", 1, *options]
-    process = tree.start("run", *arguments, "--out", out, TALLY=str(tally), PAUSE="0.1")
+    process = tree.fork("run", *arguments, "--out", out, TALLY=str(tally), PAUSE="0.1")
     wait_for(lambda: tally.exists() and tally.stat().st_size > 14, process)
     return process
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import compileall
 import os
 import resource
 import shutil
@@ -12,7 +13,7 @@ from functools import cache
 from pathlib import Path
 from textwrap import dedent
 
-from zygote import Zygote
+from zygote import Forked, Zygote
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = "metric_robustness"
@@ -78,6 +79,7 @@ class Tree:
     @classmethod
     def copy_to(cls, root: Path) -> Tree:
         """Copies the checkout's code below a new folder, with what Python and numba compiled of it."""
+        compile_checkout()
         unfinished = shutil.ignore_patterns("*.pyc.*", "*.tmp.*")  # another process writes and renames them just now
         for folder in ("pipeline", "attacks"):
             shutil.copytree(ROOT / folder, root / folder, ignore=unfinished)
@@ -114,6 +116,10 @@ class Tree:
             preexec_fn=restrict,  # noqa: PLW1509  # no other thread holds a lock here
         )
 
+    def fork(self, *arguments: object, **environment: str) -> Forked:
+        """Starts `python -m pipeline ARGUMENTS` from a process that has imported PyTorch."""
+        return zygote().start(list(map(str, arguments)), self.root, self.environment(environment))
+
     def call(
         self, *arguments: object, largest_file: int | None = None, **environment: str
     ) -> subprocess.CompletedProcess[str]:
@@ -128,6 +134,13 @@ class Tree:
     def environment(further: dict[str, str]) -> dict[str, str]:
         """Returns the environment of a call."""
         return os.environ | {"COLUMNS": "120", "OMP_NUM_THREADS": "1"} | further
+
+
+@cache
+def compile_checkout() -> None:
+    """Compiles what copies take along: a job in a fresh copy would spend half a second on it, and throw it away."""
+    for folder in ("pipeline", "attacks"):
+        compileall.compile_dir(ROOT / folder, quiet=2)
 
 
 @cache

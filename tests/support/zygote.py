@@ -26,6 +26,7 @@ import time
 import traceback
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO, Any
 
 # Of these only PyTorch reads a variable that tests set, OMP_NUM_THREADS. huggingface_hub reads HF_HOME: it is not here.
 LOADED = (
@@ -37,6 +38,37 @@ MODULES = (
     "metric_robustness.pipeline.weights.opening",
 )  # what is executed here; the second is a child of it
 LENGTH = 8  # bytes that hold the length of a message
+
+
+@dataclass
+class Forked:
+    """A process that the server forked, with what tests ask of `subprocess.Popen`."""
+
+    pid: int
+    connection: socket.socket
+    texts: tuple[IO[str], IO[str]]  # what it prints, and its errors
+    returncode: int | None = None
+
+    def poll(self) -> int | None:
+        """Returns the exit code, negative if it was killed; None while it runs."""
+        if self.returncode is None and select.select([self.connection], [], [], 0)[0]:
+            self.returncode = end_of(self.connection)
+        return self.returncode
+
+    def communicate(self, timeout: float | None = None) -> list[str]:
+        """Waits for the end; returns what was printed, and the errors."""
+        if self.returncode is None:
+            if not select.select([self.connection], [], [], timeout)[0]:
+                raise TimeoutError(f"process {self.pid} is still running after {timeout} s")
+            self.poll()
+        told = [file.seek(0) or file.read() for file in self.texts]
+        for file in self.texts:
+            file.close()
+        return told
+
+    def kill(self) -> None:
+        """Kills the process."""
+        os.kill(self.pid, signal.SIGKILL)
 
 
 @dataclass(frozen=True)
@@ -59,20 +91,31 @@ class Zygote:
             time.sleep(0.05)
         return cls(address)
 
+    def start(
+        self,
+        arguments: list[str],
+        cwd: Path,
+        environment: dict[str, str],
+        *,
+        largest_file: int | None = None,
+        module: str = MODULES[0],
+    ) -> Forked:
+        """Starts `python -m MODULE ARGUMENTS`; its files may grow to `largest_file` bytes."""
+        texts = (tempfile.TemporaryFile("w+"), tempfile.TemporaryFile("w+"))  # noqa: SIM115  # closed once read
+        with Path(os.devnull).open() as nothing:
+            streams = [file.fileno() for file in (nothing, *texts)]
+            connection, pid = begin(
+                self.address, [module, *arguments], str(cwd), environment, streams, largest=largest_file
+            )
+        return Forked(pid, connection, texts)
+
     def call(
-        self, arguments: list[str], cwd: Path, environment: dict[str, str], *, largest_file: int | None = None
+        self, arguments: list[str], cwd: Path, environment: dict[str, str], **how: Any
     ) -> subprocess.CompletedProcess[str]:
-        """Runs `python -m pipeline ARGUMENTS` to its end; its files may grow to `largest_file` bytes."""
-        with (
-            tempfile.TemporaryFile("w+") as out,
-            tempfile.TemporaryFile("w+") as err,
-            Path(os.devnull).open() as nothing,
-        ):
-            streams = [nothing.fileno(), out.fileno(), err.fileno()]
-            words = [MODULES[0], *arguments]
-            code = call(self.address, words, str(cwd), environment, streams, largest=largest_file)
-            texts = [file.seek(0) or file.read() for file in (out, err)]
-        return subprocess.CompletedProcess(arguments, code, *texts)
+        """Does what `start` does, and waits for the end."""
+        forked = self.start(arguments, cwd, environment, **how)
+        texts = forked.communicate()
+        return subprocess.CompletedProcess(arguments, forked.returncode, *texts)
 
     def write_python(self, folder: Path) -> Path:
         """Writes a program `python`, for which the server executes what it can; returns the folder."""
@@ -90,7 +133,7 @@ def write_python(program: Path, address: Path) -> None:
     program.chmod(0o755)
 
 
-def call(
+def begin(
     address: Path,
     words: list[str],
     cwd: str,
@@ -98,13 +141,19 @@ def call(
     streams: list[int],
     *,
     largest: int | None = None,
-) -> int:
-    """Has the server execute a module, the first of the words; returns the exit code, negative if it was killed."""
+) -> tuple[socket.socket, int]:
+    """Has the server execute a module, the first of the words; returns the connection to it, and its number."""
     message = json.dumps([words, cwd, environment, largest]).encode()
-    with socket.socket(socket.AF_UNIX) as connection:
-        connection.connect(str(address))
-        socket.send_fds(connection, [len(message).to_bytes(LENGTH)], streams)
-        connection.sendall(message)
+    connection = socket.socket(socket.AF_UNIX)
+    connection.connect(str(address))
+    socket.send_fds(connection, [len(message).to_bytes(LENGTH)], streams)
+    connection.sendall(message)
+    return connection, int.from_bytes(connection.recv(LENGTH))
+
+
+def end_of(connection: socket.socket) -> int:
+    """Waits for the end of a process; returns its exit code, negative if it was killed."""
+    with connection:
         told = connection.recv(1)
     return told[0] if told else -signal.SIGKILL
 
@@ -115,6 +164,7 @@ def serve(address: str) -> None:
     write_python(program, Path(address))
     for name in LOADED:
         __import__(name)
+    warm_numba()
     gc.freeze()  # the garbage collector of a fork skips what it shares
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # so that ended forks leave no zombies
     with socket.socket(socket.AF_UNIX) as listening:
@@ -130,6 +180,14 @@ def serve(address: str) -> None:
             connection.close()
 
 
+def warm_numba() -> None:
+    """Has numba build its tables, which takes it .4 s before the first compiled function of a process."""
+    from numba.core.registry import cpu_target
+
+    cpu_target.typing_context.refresh()
+    cpu_target.target_context.refresh()
+
+
 def become_what_is_called(connection: socket.socket) -> None:
     """Executes a module in this process and ends it, sending the exit code."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
@@ -142,13 +200,14 @@ def become_what_is_called(connection: socket.socket) -> None:
     for number, opened in enumerate(streams):
         os.dup2(opened, number)
         os.close(opened)
+    connection.sendall(os.getpid().to_bytes(LENGTH))
     os.chdir(cwd)
     os.environ.clear()
     os.environ.update(environment)
     if largest is not None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (largest, largest))
     sys.argv = [module, *arguments]
-    sys.path[0] = cwd
+    sys.path[:1] = [cwd, *filter(None, environment.get("PYTHONPATH", "").split(os.pathsep))]
     leave(executed(module), connection)
 
 
@@ -177,5 +236,5 @@ def leave(code: int, connection: socket.socket) -> None:
 if __name__ == "__main__":
     if len(sys.argv) == 2:
         sys.exit(serve(sys.argv[1]))
-    code = call(Path(sys.argv[1]), sys.argv[3:], str(Path.cwd()), dict(os.environ), [0, 1, 2])
+    code = end_of(begin(Path(sys.argv[1]), sys.argv[3:], str(Path.cwd()), dict(os.environ), [0, 1, 2])[0])
     sys.exit(code if code >= 0 else 128 - code)  # as a shell reports a signal
