@@ -1,4 +1,4 @@
-"""The command that scores clear images for all cells of a metric: calibrate."""
+"""The command that measures metrics before their cells are run, scores of clear images and speeds: calibrate."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from metric_robustness.pipeline import config
+from metric_robustness.pipeline.catalogue import lookup
 from metric_robustness.pipeline.catalogue.entry import Entry
+from metric_robustness.pipeline.cells.speed import Speed, read_speeds, speeds_to_csv
 from metric_robustness.pipeline.cli.options import OWN, Device, Preset, StoreAddress, register
 from metric_robustness.pipeline.errors import DataError, Exit
 from metric_robustness.pipeline.files import write_atomically
@@ -40,13 +42,23 @@ def calibrate(
     ranges: Annotated[
         Path | None, typer.Option(help="Write the measured ranges here too: results/ranges.csv is what ranks.")
     ] = None,
+    speeds: Annotated[
+        Path | None,
+        typer.Option(
+            help="Also measure what a pass of these metrics, and the attacks' own arithmetic, costs on this device; "
+            "write it here. `plan` reads results/speeds.csv."
+        ),
+    ] = None,
 ) -> None:
     """Scores the clear images of a preset or a data set once, for all cells of a metric."""
     chosen = config.load().preset(preset)
     if dataset:
         chosen = chosen.model_copy(update={"datasets": tuple(dataset.split(",")), "limit": None})
     entries = chosen.entries("metrics", metrics)
-    if not calibrate_all(entries, chosen, out_folder, device=device, store=store, ranges=ranges):
+    done = calibrate_all(entries, chosen, out_folder, device=device, store=store, ranges=ranges)
+    if speeds:
+        done &= measure_speeds(entries, chosen, out_folder, device=device, speeds=speeds)
+    if not done:
         raise typer.Exit(Exit.FAILED)
 
 
@@ -100,6 +112,51 @@ def calibrate_all(
         if ranges:
             _replace_range(entry, found, ranges)
     return not failed
+
+
+def measure_speeds(metrics: Iterable[Entry], preset: config.Preset, folder: Path, *, device: str, speeds: Path) -> bool:
+    """Measures the speed of each metric and each attack; names one that cannot be measured, and goes on.
+
+    Args:
+        metrics: The metrics.
+        preset: The preset whose images are used.
+        folder: An output folder of `run`.
+        device: cpu or cuda.
+        speeds: The speeds.csv whose lines of these entries on this device are replaced.
+
+    Returns:
+        Whether all were measured.
+    """
+    with uncollected():
+        from metric_robustness.pipeline.engine.speed import measure_attack, measure_metric
+        from metric_robustness.pipeline.isolation.watch import call
+
+    attacks = [entry for entry in lookup.entries("attacks").values() if entry.fields.get("suite")]
+    work = [*((entry, measure_metric) for entry in metrics), *((entry, measure_attack) for entry in attacks)]
+    failed = False
+    for entry, measure in work:
+        try:
+            with err.status(f"{entry.name}: measuring its speed"):
+                speed = call(entry.name, measure, entry.name, preset, folder, device)
+        except DataError as error:
+            err.print(f"error: {error}", markup=False, soft_wrap=True)
+            failed = True
+            continue
+        # Written one by one, so that a run that is ended keeps what it measured.
+        known = read_speeds(speeds)
+        write_atomically(speeds, speeds_to_csv({**known, (speed.folder, speed.name, speed.device): speed}.values()))
+        out.print(_in_words(speed), markup=False, soft_wrap=True)
+    return not failed
+
+
+def _in_words(speed: Speed) -> str:
+    """Returns a speed in milliseconds an image."""
+    if speed.folder == "attacks":
+        return f"{speed.name}: {1000 * speed.trial:.3g} ms of its own an image"
+    passes = f"{1000 * speed.forward:.3g} ms a query"
+    if speed.gradient:
+        passes += f", {1000 * speed.gradient:.3g} ms with its gradient"
+    return f"{speed.name}: {passes}, {1000 * speed.trial:.3g} ms more an attacked image; {speed.start:.2g} s to start"
 
 
 def _replace_range(entry: Entry, found: list[ClearRange], ranges: Path) -> None:

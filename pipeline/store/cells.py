@@ -67,10 +67,16 @@ def _rows_place(cell: Cell) -> Place:
 
 def holds_patterns(store: Store, fits: Iterable[Fit]) -> dict[str, bool]:
     """Returns for each fit's key whether its pattern is in the store."""
-    wanted = [_fit_stamp_place(fit) for fit in fits]
-    found = store.read_all(wanted)
-    stamps = {place: FitStamp.parse(content) for place, content in found.items() if isinstance(content, bytes)}
-    return {place.key: (stamp := stamps.get(place)) is not None and stamp.key == place.key for place in wanted}
+    wanted = list(fits)
+    there = read_fit_stamps(store, wanted)
+    return {fit.key: fit.key in there for fit in wanted}
+
+
+def read_fit_stamps(store: Store, fits: Iterable[Fit]) -> dict[str, FitStamp]:
+    """Returns the stamps of patterns that are in the store, by the fits' keys."""
+    found = store.read_all([_fit_stamp_place(fit) for fit in fits])
+    stamps = {place.key: FitStamp.parse(content) for place, content in found.items() if isinstance(content, bytes)}
+    return {key: stamp for key, stamp in stamps.items() if stamp is not None and stamp.key == key}
 
 
 def restore_pattern(store: Store, fit: Fit, out: Path) -> bool:

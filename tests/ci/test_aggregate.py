@@ -120,7 +120,7 @@ def test_the_chain_gives_what_one_run_gives(bench, tmp_path):
     assert {"leaderboard.md", "cells.csv", "rows.zip"} <= set(links) <= {file.name for file in public.iterdir()}
     history = lines(public / "cells.csv")
     assert all(
-        line["status"] == "done" and float(line["seconds"]) > 0 and line["images"] == "4" for line in history.values()
+        line["status"] == "done" and float(line["seconds"]) > 0 and int(line["passes"]) > 4 for line in history.values()
     )
 
     first = contents(public)
