@@ -8,7 +8,7 @@ import pytest
 import torch
 from planning import INVENTORY, PASSES, PRESET, TRAINED, attack, metric, past
 
-from benchmarks.estimates import compare
+from benchmarks.estimates import compare, compare_fits
 from metric_robustness.pipeline import config
 from metric_robustness.pipeline.catalogue import lookup
 from metric_robustness.pipeline.catalogue.entry import DefendedAs
@@ -75,6 +75,18 @@ def test_ten_cells_take_what_was_estimated_within_a_factor_of_two(tmp_path):
     assert {f"{each.metric} {each.attack}": each.ratio for each in found if not 0.5 < each.ratio < 2} == {}
 
 
+@pytest.mark.slow
+def test_a_fit_takes_what_was_estimated_within_a_factor_of_two(tmp_path):
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        preset = config.load().preset("smoke").model_copy(update={"limit": None})  # a batch of a fit is 8 images
+        (found,) = compare_fits([("psnr", "generative_uap")], preset, tmp_path)
+    finally:
+        torch.set_num_threads(threads)
+    assert 0.5 < found.ratio < 2
+
+
 @pytest.mark.parametrize("name", sorted(lookup.entries("attacks")))
 def test_passes_are_read_as_the_attack_declares_them(name):
     entry = lookup.find("attacks", name)
@@ -84,10 +96,10 @@ def test_passes_are_read_as_the_attack_declares_them(name):
 
 
 def test_a_cell_counts_every_variant_distortion_and_budget():
-    apgd, preset = lookup.find("attacks", "apgd"), config.load().preset("nightly")
-    work = Workload().of(Cell(lookup.find("metrics", "ssim"), apgd, {}, settings_of(preset)))
-    runs = attack_variants(apgd, Settings(variants=("worse",)))
-    smaller = replace(runs[""], **apgd.fields["narrower"]).budget()
+    adam, preset = lookup.find("attacks", "adam"), config.load().preset("nightly")
+    work = Workload().of(Cell(lookup.find("metrics", "ssim"), adam, {}, settings_of(preset)))
+    runs = attack_variants(adam, Settings(variants=("worse",)))
+    smaller = replace(runs[""], **adam.fields["narrower"]).budget()
     once = runs[""].budget()
     assert work.trials == 2 * len(preset.jpeg) + len(preset.budgets)
     assert work.gradients == 2 * len(preset.jpeg) * once.gradients + len(preset.budgets) * smaller.gradients

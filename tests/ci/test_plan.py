@@ -124,7 +124,10 @@ def test_what_failed_waits_behind_all_others(store):
     a, b, x = metric("a"), metric("b"), attack("x")
     finish(store, a, x, status="failed")
     plan = planned(store, [a, b], [x], preset=PRESET.model_copy(update={"gpu_hours": 0.015}))
-    assert decisions(plan) == {"b x": ("run", "never run"), "a x": ("waiting", "over the 0.015 GPU hours of a pipeline")}
+    assert decisions(plan) == {
+        "b x": ("run", "never run"),
+        "a x": ("waiting", "over the 0.015 GPU hours of a pipeline"),
+    }
 
 
 def test_what_is_not_asked_for_stays_on_the_tables_and_waits(store):
