@@ -34,7 +34,8 @@ HEAVY = LIGHT._replace(start=15, forward=0.3, gradient=0.9, trial=0.3)
 NOTHING = LIGHT._replace(folder="attacks", start=0, forward=0, gradient=0, trial=0)  # of an attack without arithmetic
 
 MEASURED, LAST = "as measured", "as last time"
-WORST = (LAST, MEASURED)  # what is neither is a guess
+OTHERS = "by other attacks' own arithmetic"
+KNOWN = (LAST, MEASURED)  # what is neither is a guess
 
 
 class Estimate(NamedTuple):
@@ -46,7 +47,7 @@ class Estimate(NamedTuple):
     @property
     def guessed(self) -> bool:
         """Returns whether this is a guess."""
-        return self.basis not in WORST
+        return self.basis not in KNOWN
 
 
 class Known(NamedTuple):
@@ -96,6 +97,9 @@ class Estimates:
         self.experience, self.inventory, self.devices = experience, inventory, tuple(devices)
         self.workload = Workload()
         self.known: dict[tuple[str, str], Known] = {}
+        self.surrogates: dict[str, list[Entry]] = {}  # by the attack's name
+        self.scouts: dict[str, list[Work]] = {}  # likewise
+        self.fits: dict[str, Estimate] = {}  # by the fit's key
         self.of_metric: defaultdict[str, list[Past]] = defaultdict(list)  # cells that were run, on these devices
         for past in experience.cells.values():
             if past.seconds and past.passes and self._is_here(past.device):
@@ -117,11 +121,14 @@ class Estimates:
             pace = statistics.median(each.seconds / each.passes for each in others)
             return Estimate(start + images * work.passes * pace, "by the metric's other cells")
         own = self._arithmetic(cell.attack) if work.queries else Known(NOTHING, MEASURED)
-        surrogates = [self.metric(entry) for entry in cell.needed()]
+        needed = self._needed(cell)
+        if own.basis != OTHERS:  # what an attack's own arithmetic was measured with
+            needed = [entry for entry in needed if not entry.full_reference]
+        surrogates = [self.metric(entry) for entry in needed]
         seconds = 0.0
         for held in self.inventory.datasets.values():
             each = _price(work, metric.speed.at(held.pixels)) + work.runs * own.speed.at(held.pixels).trial
-            for surrogate, entry in zip(surrogates, cell.needed(), strict=True):
+            for surrogate, entry in zip(surrogates, needed, strict=True):
                 other = surrogate.speed.at(held.pixels)
                 # A full-reference surrogate is asked with every gradient, any other for the clear image alone.
                 each += work.gradients * other.gradient if entry.full_reference else other.forward
@@ -136,6 +143,11 @@ class Estimates:
 
     def fit(self, fit: Fit) -> Estimate:
         """Returns the seconds of a fit's job, which makes the patterns of all variants."""
+        if fit.key not in self.fits:
+            self.fits[fit.key] = self._fit(fit)
+        return self.fits[fit.key]
+
+    def _fit(self, fit: Fit) -> Estimate:
         metric, own = self.metric(fit.metric), self._arithmetic(fit.attack)
         held = self.inventory.train.get(fit.train)
         crops, start = crops_of(fit, held.images if held else 0), CONTAINER + JOB + metric.speed.start
@@ -179,7 +191,7 @@ class Estimates:
         """Returns the own arithmetic of an attack or a fit; only the speed's `trial` means something."""
 
         def guess() -> Known:
-            others = [(lookup.entries("attacks").get(name), speed) for name, speed in self._here("attacks").items()]
+            others = [(self._attacks.get(name), speed) for name, speed in self._here("attacks").items()]
             paces = [
                 speed.at(PIXELS).trial / (spent.queries + spent.gradients)
                 for other, speed in others
@@ -187,7 +199,7 @@ class Estimates:
             ]
             own = trial(entry)
             typical = statistics.median(paces) * (own.queries + own.gradients) if paces else 0
-            return Known(NOTHING._replace(trial=typical), "by other attacks' own arithmetic")
+            return Known(NOTHING._replace(trial=typical), OTHERS)
 
         return self._known(entry, guess)
 
@@ -210,11 +222,11 @@ class Estimates:
         if metric.bare:
             bare = self.metric(metric.bare)
             return Known(bare.speed, bare.basis if metric.trained else f"by {metric.bare.name} without the defence")
-        family, entries = _family(metric), lookup.entries("metrics")
+        family, entries = _family(metric), self._metrics
         alike = [
             speed.at(PIXELS)
             for name, speed in self._here("metrics").items()
-            if name in entries and _family(entries[name]) == family
+            if name in entries and entries[name] == family
         ]
         if alike:
             numbers = ("start", "forward", "gradient", "trial")
@@ -222,6 +234,22 @@ class Estimates:
             return Known(LIGHT._replace(**typical), "by the median of like metrics")
         typical_of_cost = HEAVY if metric.fields.get("cost") == "heavy" else LIGHT
         return Known(typical_of_cost.at(PIXELS, self._factor("cpu")), "by nothing measured")
+
+    @cached_property
+    def _metrics(self) -> dict[str, tuple[str, str, bool]]:
+        """Returns the family of every metric of the checkout."""
+        return {name: _family(entry) for name, entry in lookup.entries("metrics").items()}
+
+    @cached_property
+    def _attacks(self) -> dict[str, Entry]:
+        return lookup.entries("attacks")
+
+    def _needed(self, cell: Cell) -> list[Entry]:
+        """Returns the surrogates of a cell's attack, which are looked up once."""
+        name = cell.attack.name
+        if name not in self.surrogates:
+            self.surrogates[name] = cell.needed()
+        return self.surrogates[name]
 
     def _here(self, folder: str) -> Mapping[str, Speed]:
         return self._by_folder[folder]
@@ -268,7 +296,10 @@ class Estimates:
         scouts: Mapping[str, Mapping[str, Any]] = cell.attack.fields.get("scout", {})
         if not scouts or not cell.metric.fields.get("differentiable", True):
             return 0
-        each = sum(_price(trial(lookup.find("attacks", name), changes), speed) for name, changes in scouts.items())
+        if cell.attack.name not in self.scouts:
+            tried = [trial(self._attacks[name], changes) for name, changes in scouts.items() if name in self._attacks]
+            self.scouts[cell.attack.name] = tried
+        each = sum(_price(work, speed) for work in self.scouts[cell.attack.name])
         return sum(max(1, min(SCOUTED, held.images // QUARTER)) * each for held in self.inventory.datasets.values())
 
 
@@ -290,4 +321,4 @@ def _family(metric: Entry) -> tuple[str, str, bool]:
 
 def _worst(bases: Iterable[str]) -> str:
     """Returns the first guess among the sources of an estimate."""
-    return next((basis for basis in bases if basis not in WORST), MEASURED)
+    return next((basis for basis in bases if basis not in KNOWN), MEASURED)

@@ -117,12 +117,14 @@ def test_a_measured_cell_takes_its_passes_and_the_attacks_own_arithmetic():
 
 def test_a_surrogate_is_paid_for():
     cell = Cell(lookup.find("metrics", "ssim"), lookup.find("attacks", "zhang_ssim"), {}, settings_of(PRESET))
-    measured = known(speed("ssim"), speed("zhang_ssim", folder="attacks", trial=0))
-    assert seconds(Estimates(measured, THREE).cell(cell)) == pytest.approx(3 * (10 * (3 + 3) + 2))
+    found = Estimates(known(speed("ssim"), speed("ifgsm", folder="attacks", trial=0)), THREE).cell(cell)
+    assert seconds(found) == pytest.approx(3 * (10 * (3 + 3) + 2))
+    assert found.guessed
+    measured = known(speed("ssim"), speed("zhang_ssim", folder="attacks", trial=30))  # with its surrogate
+    assert seconds(Estimates(measured, THREE).cell(cell)) == pytest.approx(3 * (10 * 3 + 2 + 30))
 
 
 def test_what_was_never_measured_is_a_guess_that_says_what_it_goes_by():
-    x = attack("x")
     arithmetic = speed("x", folder="attacks", trial=0)
     other = replace(metric("b"), fields=metric("b").fields | {"weights": ["hub/b.pth"]})
     defence = replace(metric("blur"), kind="defence")
