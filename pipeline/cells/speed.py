@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple, Self
 
+from metric_robustness.pipeline import config
+from metric_robustness.pipeline.catalogue.entry import Entry
 from metric_robustness.pipeline.errors import DataError
+from metric_robustness.pipeline.files import digest
 
 TEXTS = ("folder", "name", "device")
 NUMBERS = ("start", "forward", "gradient", "trial", "gpu_memory")
@@ -52,12 +56,33 @@ def read_speeds(path: Path) -> Speeds:
     Raises:
         DataError: If a line cannot be read.
     """
-    if not path.exists():
-        return {}
-    with path.open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
-    found = (_speed_of(row, f"line {line} of {path}") for line, row in enumerate(rows, start=2))
-    return {(speed.folder, speed.name, speed.device): speed for speed in found}
+    return by_place(parse_speeds(path.read_text(encoding="utf-8"), str(path))) if path.exists() else {}
+
+
+def parse_speeds(text: str, source: str) -> list[Speed]:
+    """Returns the lines of a text, which comes from somewhere.
+
+    Raises:
+        DataError: If a line cannot be read.
+    """
+    rows = csv.DictReader(io.StringIO(text))
+    return [_speed_of(row, f"line {line} of {source}") for line, row in enumerate(rows, start=2)]
+
+
+def by_place(speeds: Iterable[Speed]) -> Speeds:
+    """Returns speeds by what they are about; of several the last."""
+    return {(speed.folder, speed.name, speed.device): speed for speed in speeds}
+
+
+def speed_key(entry: Entry, kind: str) -> str:
+    """Returns the hash of all that a speed in the result store is about: an entry and a kind of device."""
+    return digest(json.dumps(["speed", entry.folder, entry.name, entry.fingerprint, kind]).encode())[:32]
+
+
+def kind_of(device: str) -> str:
+    """Returns the tag of the runners that have this device; cpu, or the device's name, where none has."""
+    runners = config.load().runners.items()
+    return next((tag for tag, runner in runners if (runner.title or tag) in device), device)
 
 
 def _speed_of(row: dict[str, str], where: str) -> Speed:

@@ -8,12 +8,13 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from metric_robustness.pipeline import config
 from metric_robustness.pipeline.catalogue import lookup
 from metric_robustness.pipeline.cells.cell import Cell
 from metric_robustness.pipeline.cells.finished import finished, require_kept
 from metric_robustness.pipeline.cells.fit import fits_of
 from metric_robustness.pipeline.cells.proof import proof_of
-from metric_robustness.pipeline.cells.speed import speeds_to_csv
+from metric_robustness.pipeline.cells.speed import Speeds, by_place, speeds_to_csv
 from metric_robustness.pipeline.cells.stamp import DatasetFacts, Stamp, Status, stamp_of
 from metric_robustness.pipeline.ci.estimates import Experience
 from metric_robustness.pipeline.ci.fit_history import FitHistory, PastFit, fits_to_csv
@@ -78,8 +79,8 @@ def aggregate(plan: PlanFile, store: Store, before: Experience, rows: Path, tabl
     write_atomically(tables / "cells.csv", to_csv(history))
     if fits := _fits(cells.values(), store, before.fits):
         write_atomically(tables / "fits.csv", fits_to_csv(fits.values()))
-    if before.speeds:
-        write_atomically(tables / "speeds.csv", speeds_to_csv(before.speeds.values()))
+    if speeds := before.speeds | _speeds(cells.values(), store):
+        write_atomically(tables / "speeds.csv", speeds_to_csv(speeds.values()))
     write_atomically(tables / "junit.xml", to_junit(history))
     write_site(board, rows, tables, tables / "ranges.csv")
     write_atomically(tables / "SHA256SUMS", _sums(tables))
@@ -140,6 +141,12 @@ def _fits(cells: Iterable[Cell], store: Store, before: FitHistory) -> FitHistory
     fits = {fit.key: fit for cell in cells for fit in fits_of(cell)}
     found = [PastFit.of(fits[key], stamp) for key, stamp in stored.read_fit_stamps(store, fits.values()).items()]
     return {**before, **{past[:4]: past for past in found}}
+
+
+def _speeds(cells: Iterable[Cell], store: Store) -> Speeds:
+    """Returns what the jobs that scored clear images measured of the metrics and attacks of a plan."""
+    entries = {(entry.folder, entry.name): entry for cell in cells for entry in (cell.metric, cell.attack)}
+    return by_place(stored.read_speeds(store, entries.values(), ["cpu", *config.load().runners]))
 
 
 def _ranges(rows: Path) -> list[Measured]:

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from metric_robustness.pipeline import config
+from metric_robustness.pipeline import config, places
 from metric_robustness.pipeline.catalogue import lookup
 from metric_robustness.pipeline.catalogue.entry import Entry
-from metric_robustness.pipeline.cells.speed import Speed, read_speeds, speeds_to_csv
+from metric_robustness.pipeline.cells.speed import Speed, by_place, kind_of, read_speeds, speeds_to_csv
 from metric_robustness.pipeline.cli.options import OWN, Device, Preset, StoreAddress, register
 from metric_robustness.pipeline.errors import DataError, Exit
 from metric_robustness.pipeline.files import write_atomically
@@ -21,6 +21,7 @@ from metric_robustness.pipeline.terminal import err, out
 
 if TYPE_CHECKING:
     from metric_robustness.pipeline.engine.clear_scores import ClearRange
+    from metric_robustness.pipeline.engine.machine import Machine
 
 
 def add_to(app: typer.Typer) -> None:
@@ -56,8 +57,12 @@ def calibrate(
         chosen = chosen.model_copy(update={"datasets": tuple(dataset.split(",")), "limit": None})
     entries = chosen.entries("metrics", metrics)
     done = calibrate_all(entries, chosen, out_folder, device=device, store=store, ranges=ranges)
-    if speeds:
-        done &= measure_speeds(entries, chosen, out_folder, device=device, speeds=speeds)
+    if speeds or store:
+        from metric_robustness.pipeline.engine.machine import Machine
+
+        machine = Machine(out_folder, device=device, store=store)
+        measured = measure_speeds(entries, chosen, machine, speeds)
+        done &= measured or not speeds  # a job's task is the clear scores
     if not done:
         raise typer.Exit(Exit.FAILED)
 
@@ -114,37 +119,46 @@ def calibrate_all(
     return not failed
 
 
-def measure_speeds(metrics: Iterable[Entry], preset: config.Preset, folder: Path, *, device: str, speeds: Path) -> bool:
+def measure_speeds(metrics: Iterable[Entry], preset: config.Preset, machine: Machine, speeds: Path | None) -> bool:
     """Measures the speed of each metric and each attack; names one that cannot be measured, and goes on.
 
     Args:
         metrics: The metrics.
         preset: The preset whose images are used.
-        folder: An output folder of `run`.
-        device: cpu or cuda.
-        speeds: The speeds.csv whose lines of these entries on this device are replaced.
+        machine: Where to compute, and the result store that gets the speeds.
+        speeds: The speeds.csv whose lines of these entries on this device are replaced. None: only the store gets
+            them, and attacks that were measured on this device before are not measured again.
 
     Returns:
         Whether all were measured.
     """
     with uncollected():
-        from metric_robustness.pipeline.engine.speed import measure_attack, measure_metric
+        from metric_robustness.pipeline.engine.speed import measure_attack, measure_metric, name_of_device
         from metric_robustness.pipeline.isolation.watch import call
+        from metric_robustness.pipeline.store import cells as stored
+        from metric_robustness.pipeline.store.open import open_store
 
-    attacks = [entry for entry in lookup.entries("attacks").values() if entry.fields.get("suite")]
+    attacks = [entry for entry in lookup.entries("attacks").values() if not entry.problem]
+    store = open_store(machine.store) if machine.store else None
+    if store and not speeds:
+        kind = kind_of(call("the device", name_of_device, machine.device))
+        known = [*read_speeds(places.results() / "speeds.csv").values(), *stored.read_speeds(store, attacks, [kind])]
+        there = {speed.name for speed in known if speed.folder == "attacks" and kind_of(speed.device) == kind}
+        attacks = [entry for entry in attacks if entry.name not in there]
     work = [*((entry, measure_metric) for entry in metrics), *((entry, measure_attack) for entry in attacks)]
     failed = False
     for entry, measure in work:
         try:
             with err.status(f"{entry.name}: measuring its speed"):
-                speed = call(entry.name, measure, entry.name, preset, folder, device)
+                speed = call(entry.name, measure, entry.name, preset, machine.out, machine.device)
         except DataError as error:
-            err.print(f"error: {error}", markup=False, soft_wrap=True)
+            err.print(f"{'error: ' if speeds else ''}{error}", markup=False, soft_wrap=True)
             failed = True
             continue
-        # Written one by one, so that a run that is ended keeps what it measured.
-        known = read_speeds(speeds)
-        write_atomically(speeds, speeds_to_csv({**known, (speed.folder, speed.name, speed.device): speed}.values()))
+        if store:
+            stored.write_speed(store, entry, speed)
+        if speeds:  # one by one, so that a run that is ended keeps what it measured
+            write_atomically(speeds, speeds_to_csv(by_place([*read_speeds(speeds).values(), speed]).values()))
         out.print(_in_words(speed), markup=False, soft_wrap=True)
     return not failed
 

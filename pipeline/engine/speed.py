@@ -164,6 +164,16 @@ def measure_attack(name: str, preset: Preset, out: Path, device: str) -> Speed:
     return _speed("attacks", name, flat, photos[0].height * photos[0].width, trial=seconds)
 
 
+def name_of_device(name: str) -> str:
+    """Returns what speeds call a device of this machine: cpu, or the GPU's name.
+
+    Raises:
+        BenchError: If this machine has no such device.
+    """
+    device = open_device(name)
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
+
+
 def _typical(dataset: Dataset, runner: MetricRunner) -> list[Photo]:
     """Returns the largest batch of a data set, as a run has it."""
     return max(dataset.batches(runner.rule), key=len)
@@ -246,8 +256,7 @@ def _step(attack: Universal, entry: Entry, flat: MetricRunner, watch: Stopwatch)
 
 
 def _speed(folder: str, name: str, runner: MetricRunner, pixels: int, **seconds: float) -> Speed:
-    device = runner.device
-    kind = torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
+    device, kind = runner.device, name_of_device(str(runner.device))
     now = datetime.now(UTC).isoformat(timespec="seconds")
     nothing = {"start": 0.0, "forward": 0.0, "gradient": 0.0, "trial": 0.0}
     return Speed(folder, name, kind, pixels, **(nothing | seconds), gpu_memory=peak_memory(device), measured=now)

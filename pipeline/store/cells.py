@@ -1,13 +1,18 @@
-"""Reads and writes cells, with their stamps and rows, and fitted patterns in the store."""
+"""Reads and writes cells, with their stamps and rows, fitted patterns, and speeds in the store."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
+from itertools import product
 from pathlib import Path
 
+from metric_robustness.pipeline.catalogue.entry import Entry
 from metric_robustness.pipeline.cells.cell import Cell
 from metric_robustness.pipeline.cells.fit import Fit, FitStamp
+from metric_robustness.pipeline.cells.speed import Speed, kind_of, parse_speeds, speed_key, speeds_to_csv
 from metric_robustness.pipeline.cells.stamp import Stamp
+from metric_robustness.pipeline.errors import DataError
 from metric_robustness.pipeline.files import digest, write_atomically
 from metric_robustness.pipeline.store.store import Place, RefusedError, Store
 
@@ -100,6 +105,25 @@ def write_pattern(store: Store, fit: Fit, out: Path) -> None:
     """Writes a pattern of an output folder to the store, then its stamp, since a pattern without one does not count."""
     store.write(_pattern_place(fit), fit.file(out).read_bytes())
     store.write(_fit_stamp_place(fit), fit.file(out).with_suffix(".json").read_bytes())
+
+
+def write_speed(store: Store, entry: Entry, speed: Speed) -> None:
+    """Writes the speed of an entry to the store, for the kind of device on which it was measured."""
+    store.write(_speed_place(entry, kind_of(speed.device)), speeds_to_csv([speed]).encode())
+
+
+def read_speeds(store: Store, entries: Iterable[Entry], kinds: Iterable[str]) -> list[Speed]:
+    """Returns the speeds of entries on some kinds of devices, as far as the store has them and they can be read."""
+    found: list[Speed] = []
+    for place, content in store.read_all([_speed_place(*each) for each in product(entries, kinds)]).items():
+        if isinstance(content, bytes):
+            with suppress(DataError, UnicodeDecodeError):
+                found += parse_speeds(content.decode(), str(place))
+    return found
+
+
+def _speed_place(entry: Entry, kind: str) -> Place:
+    return Place("clear", speed_key(entry, kind), "speed")
 
 
 def _pattern_place(fit: Fit) -> Place:
