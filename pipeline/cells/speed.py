@@ -18,7 +18,7 @@ TEXTS = ("folder", "name", "device")
 NUMBERS = ("start", "forward", "gradient", "trial", "gpu_memory")
 
 
-class Speed(NamedTuple):
+class PassSpeed(NamedTuple):
     """Seconds of one image, with all that the engine does beside the entry's own code; 0 where there is nothing."""
 
     folder: str  # metrics or attacks
@@ -47,7 +47,7 @@ class Speed(NamedTuple):
         )
 
 
-Speeds = dict[tuple[str, str, str], Speed]  # (folder, name, device) -> speed
+Speeds = dict[tuple[str, str, str], PassSpeed]  # (folder, name, device) -> speed
 
 
 def read_speeds(path: Path) -> Speeds:
@@ -59,7 +59,7 @@ def read_speeds(path: Path) -> Speeds:
     return by_place(parse_speeds(path.read_text(encoding="utf-8"), str(path))) if path.exists() else {}
 
 
-def parse_speeds(text: str, source: str) -> list[Speed]:
+def parse_speeds(text: str, source: str) -> list[PassSpeed]:
     """Returns the lines of a text, which comes from somewhere.
 
     Raises:
@@ -69,7 +69,7 @@ def parse_speeds(text: str, source: str) -> list[Speed]:
     return [_speed_of(row, f"line {line} of {source}") for line, row in enumerate(rows, start=2)]
 
 
-def by_place(speeds: Iterable[Speed]) -> Speeds:
+def by_place(speeds: Iterable[PassSpeed]) -> Speeds:
     """Returns speeds by what they are about; of several the last."""
     return {(speed.folder, speed.name, speed.device): speed for speed in speeds}
 
@@ -85,22 +85,22 @@ def kind_of(device: str) -> str:
     return next((tag for tag, runner in runners if (runner.title or tag) in device), device)
 
 
-def _speed_of(row: dict[str, str], where: str) -> Speed:
+def _speed_of(row: dict[str, str], where: str) -> PassSpeed:
     try:
         folder, name, device = (row[name] for name in TEXTS)
         start, forward, gradient, trial, memory = (float(row[name]) for name in NUMBERS)
         pixels = int(row["pixels"])
-        return Speed(folder, name, device, pixels, start, forward, gradient, trial, memory, row["measured"])
+        return PassSpeed(folder, name, device, pixels, start, forward, gradient, trial, memory, row["measured"])
     except (KeyError, TypeError, ValueError) as error:
-        columns = ", ".join(Speed._fields)
+        columns = ", ".join(PassSpeed._fields)
         raise DataError(f"{where} must hold the columns {columns}; it does not: restore it with git") from error
 
 
-def speeds_to_csv(speeds: Iterable[Speed]) -> str:
+def speeds_to_csv(speeds: Iterable[PassSpeed]) -> str:
     """Returns the lines as CSV, sorted."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(Speed._fields)
+    writer.writerow(PassSpeed._fields)
     for speed in sorted(speeds):
         writer.writerow([f"{value:.4g}" if isinstance(value, float) else value for value in speed])
     return text.getvalue()

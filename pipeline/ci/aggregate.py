@@ -20,7 +20,7 @@ from metric_robustness.pipeline.ci.estimates import Experience
 from metric_robustness.pipeline.ci.fit_history import FitHistory, PastFit, fits_to_csv
 from metric_robustness.pipeline.ci.history import Past, to_csv
 from metric_robustness.pipeline.ci.plan_file import PlanFile, PlannedCell, cell_of
-from metric_robustness.pipeline.ci.work import Workload
+from metric_robustness.pipeline.ci.spending import Spendings
 from metric_robustness.pipeline.files import file_digest, write_atomically
 from metric_robustness.pipeline.scoring.board.leaderboard import FEW, Leaderboard
 from metric_robustness.pipeline.scoring.read.cells import find_cells, read_cell
@@ -67,12 +67,12 @@ def aggregate(plan: PlanFile, store: Store, before: Experience, rows: Path, tabl
     cells = {planned.key: cell_of(planned, plan) for planned in plan.cells}
     require_kept(list(cells.values()), finished(rows), rows, "choose another --rows")
     stamps = stored.read_stamps(store, cells.values())
-    history, workload = [], Workload()
+    history, spendings = [], Spendings()
     for planned in plan.cells:
         cell = cells[planned.key]
         stamp = _restore(cell, planned, stamps[planned.key], store=store, rows=rows, plan=plan)
         known = before.cells.get((cell.metric.name, cell.label))
-        history.append(_past(cell, stamp, planned, known, workload))
+        history.append(_past(cell, stamp, planned, known, spendings))
     if measured := _ranges(rows):
         write_atomically(tables / "ranges.csv", as_csv(measured))
     board = write_tables([rows], tables, tables / "ranges.csv")
@@ -116,7 +116,7 @@ def _restore(
     return stamp
 
 
-def _past(cell: Cell, stamp: Stamp, planned: PlannedCell, before: Past | None, workload: Workload) -> Past:
+def _past(cell: Cell, stamp: Stamp, planned: PlannedCell, before: Past | None, spendings: Spendings) -> Past:
     """Returns how a cell ended; a cell without rows keeps what the history knows of its last ones."""
     if stamp.status != "done":
         status = "waiting" if planned.action == "waiting" else stamp.status
@@ -127,7 +127,7 @@ def _past(cell: Cell, stamp: Stamp, planned: PlannedCell, before: Past | None, w
         attack=cell.label,
         status=stamp.status,
         reason="",
-        passes=sum(each.images for each in stamp.datasets) * workload.of(cell).passes,
+        passes=sum(each.images for each in stamp.datasets) * spendings.of(cell).passes,
         seconds=sum(stamp.seconds.values()),
         gpu_memory=stamp.gpu_memory,
         device=stamp.machine.get("device", ""),

@@ -14,22 +14,24 @@ from metric_robustness.pipeline.catalogue import lookup
 from metric_robustness.pipeline.catalogue.entry import Entry
 from metric_robustness.pipeline.cells.cell import Cell
 from metric_robustness.pipeline.cells.fit import Fit
-from metric_robustness.pipeline.cells.speed import Speed, Speeds, read_speeds
+from metric_robustness.pipeline.cells.speed import PassSpeed, Speeds, read_speeds
 from metric_robustness.pipeline.ci.fit_history import FitHistory, read_fit_history
 from metric_robustness.pipeline.ci.history import History, Past, read_history
 from metric_robustness.pipeline.ci.inventory import Inventory
-from metric_robustness.pipeline.ci.work import Work, Workload, crops_of, side_of, trial, variants_of
+from metric_robustness.pipeline.ci.spending import Spending, Spendings, crops_of, side_of, trial, variants_of
 
 CONTAINER = 20.0  # seconds in which GitLab starts a job's container and checks the code out: a guess
 JOB = 5.0  # seconds of a job's own start and end, imports above all: measured on 2 cores
 RESERVE = 2  # GB of a GPU that the driver and the libraries take
 SCOUTED = 4  # images on which a scout tries an attack; see engine/scout.py
 QUARTER = 4  # of a small data set a scout takes one image in so many
-PROBE = Work(queries=58, gradients=23, trials=0, runs=0)  # on each of at most SCOUTED images; see engine/probe.py
+PROBE = Spending(queries=58, gradients=23, trials=0, runs=0)  # on each of at most SCOUTED images; see engine/probe.py
 GPU = 50  # a GPU is taken to be so many times as fast as a CPU core while no metric was measured on both: a guess
 PIXELS = 299 * 299  # of the images that these guesses are about
 # Seconds on one CPU core of a metric that was measured nowhere, nor any like it, by the metric's cost: a guess.
-LIGHT = Speed("metrics", "", "cpu", PIXELS, start=5, forward=0.04, gradient=0.12, trial=0.05, gpu_memory=0, measured="")
+LIGHT = PassSpeed(
+    "metrics", "", "cpu", PIXELS, start=5, forward=0.04, gradient=0.12, trial=0.05, gpu_memory=0, measured=""
+)
 HEAVY = LIGHT._replace(start=15, forward=0.3, gradient=0.9, trial=0.3)
 NOTHING = LIGHT._replace(folder="attacks", start=0, forward=0, gradient=0, trial=0)  # of an attack without arithmetic
 
@@ -38,7 +40,7 @@ OTHERS = "by other attacks' own arithmetic"
 KNOWN = (LAST, MEASURED)  # what is neither is a guess
 
 
-class Estimate(NamedTuple):
+class JobSeconds(NamedTuple):
     """The seconds of a job, and where they come from: MEASURED, LAST, or in words what the guess goes by."""
 
     seconds: float
@@ -50,10 +52,10 @@ class Estimate(NamedTuple):
         return self.basis not in KNOWN
 
 
-class Known(NamedTuple):
+class KnownSpeed(NamedTuple):
     """The speed of an entry on this pipeline's devices, and where it comes from."""
 
-    speed: Speed
+    speed: PassSpeed
     basis: str
 
 
@@ -95,11 +97,11 @@ class Estimates:
 
     def __init__(self, experience: Experience, inventory: Inventory, devices: Iterable[str] = ("cpu",)) -> None:
         self.experience, self.inventory, self.devices = experience, inventory, tuple(devices)
-        self.workload = Workload()
-        self.known: dict[tuple[str, str], Known] = {}
+        self.spendings = Spendings()
+        self.known: dict[tuple[str, str], KnownSpeed] = {}
         self.surrogates: dict[str, list[Entry]] = {}  # by the attack's name
-        self.scouts: dict[str, list[Work]] = {}  # likewise
-        self.fits: dict[str, Estimate] = {}  # by the fit's key
+        self.scouts: dict[str, list[Spending]] = {}  # likewise
+        self.fits: dict[str, JobSeconds] = {}  # by the fit's key
         self.of_metric: defaultdict[str, list[Past]] = defaultdict(list)  # cells that were run, on these devices
         for past in experience.cells.values():
             if past.seconds and past.passes and self._is_here(past.device):
@@ -109,18 +111,18 @@ class Estimates:
         """Returns what the history knows of a cell, whose label tells a bare cell from one with defences."""
         return self.experience.cells.get((cell.metric.name, cell.label))
 
-    def cell(self, cell: Cell) -> Estimate:
+    def cell(self, cell: Cell) -> JobSeconds:
         """Returns the seconds of a cell's job: as last time, else by its passes."""
-        metric, work, images = self.metric(cell.metric), self.workload.of(cell), self.inventory.images
+        metric, work, images = self.metric(cell.metric), self.spendings.of(cell), self.inventory.images
         start = CONTAINER + JOB + metric.speed.start + self._scout(cell, metric.speed)
         past = self.past(cell)
         if past and past.status == "done" and past.finished and self._is_here(past.device):
             scale = images * work.passes / past.passes if past.passes else 1
-            return Estimate(start + past.seconds * scale, LAST)
+            return JobSeconds(start + past.seconds * scale, LAST)
         if others := [] if metric.basis == MEASURED else self.of_metric[cell.metric.name]:
             pace = statistics.median(each.seconds / each.passes for each in others)
-            return Estimate(start + images * work.passes * pace, "by the metric's other cells")
-        own = self._arithmetic(cell.attack) if work.queries else Known(NOTHING, MEASURED)
+            return JobSeconds(start + images * work.passes * pace, "by the metric's other cells")
+        own = self._arithmetic(cell.attack) if work.queries else KnownSpeed(NOTHING, MEASURED)
         needed = self._needed(cell)
         if own.basis != OTHERS:  # what an attack's own arithmetic was measured with
             needed = [entry for entry in needed if not entry.full_reference]
@@ -139,15 +141,15 @@ class Estimates:
             bases.append("by the passes of I-FGSM")
         if cell.settings.defences:
             bases.append("without the seconds of the defences")
-        return Estimate(start + seconds, _worst(bases))
+        return JobSeconds(start + seconds, _worst(bases))
 
-    def fit(self, fit: Fit) -> Estimate:
+    def fit(self, fit: Fit) -> JobSeconds:
         """Returns the seconds of a fit's job, which makes the patterns of all variants."""
         if fit.key not in self.fits:
             self.fits[fit.key] = self._fit(fit)
         return self.fits[fit.key]
 
-    def _fit(self, fit: Fit) -> Estimate:
+    def _fit(self, fit: Fit) -> JobSeconds:
         metric, own = self.metric(fit.metric), self._arithmetic(fit.attack)
         held = self.inventory.train.get(fit.train)
         crops, start = crops_of(fit, held.images if held else 0), CONTAINER + JOB + metric.speed.start
@@ -162,16 +164,16 @@ class Estimates:
             pixels = side_of(fit) ** 2
             pace = metric.speed.at(pixels).gradient + own.speed.at(pixels).trial
             basis = _worst([metric.basis, own.basis])
-        return Estimate(start + variants_of(fit) * crops * pace, basis)
+        return JobSeconds(start + variants_of(fit) * crops * pace, basis)
 
-    def calibration(self, metric: Entry) -> Estimate:
+    def calibration(self, metric: Entry) -> JobSeconds:
         """Returns the seconds of the job that scores a metric's clear images and probes it."""
         known = self.metric(metric)
         seconds = CONTAINER + JOB + known.speed.start
         for held in self.inventory.datasets.values():
             speed = known.speed.at(held.pixels)
             seconds += held.images * speed.trial + min(SCOUTED, held.images) * _price(PROBE, speed)
-        return Estimate(seconds, known.basis)
+        return JobSeconds(seconds, known.basis)
 
     def memory(self, cell: Cell) -> float:
         """Returns the GB of GPU memory that a cell's job needs: as declared, or less where less was measured.
@@ -183,14 +185,14 @@ class Estimates:
         found = past.gpu_memory if past else 0
         return min(declared, found + RESERVE) if found else declared
 
-    def metric(self, entry: Entry) -> Known:
+    def metric(self, entry: Entry) -> KnownSpeed:
         """Returns a metric's speed on these devices."""
         return self._known(entry, lambda: self._guess(entry))
 
-    def _arithmetic(self, entry: Entry) -> Known:
+    def _arithmetic(self, entry: Entry) -> KnownSpeed:
         """Returns the own arithmetic of an attack or a fit; only the speed's `trial` means something."""
 
-        def guess() -> Known:
+        def guess() -> KnownSpeed:
             others = [(self._attacks.get(name), speed) for name, speed in self._here("attacks").items()]
             paces = [
                 speed.at(PIXELS).trial / (spent.queries + spent.gradients)
@@ -199,29 +201,31 @@ class Estimates:
             ]
             own = trial(entry)
             typical = statistics.median(paces) * (own.queries + own.gradients) if paces else 0
-            return Known(NOTHING._replace(trial=typical), OTHERS)
+            return KnownSpeed(NOTHING._replace(trial=typical), OTHERS)
 
         return self._known(entry, guess)
 
-    def _known(self, entry: Entry, guess: Callable[[], Known]) -> Known:
+    def _known(self, entry: Entry, guess: Callable[[], KnownSpeed]) -> KnownSpeed:
         """Returns the speed of an entry: measured here, or elsewhere, or guessed."""
         key = entry.folder, entry.name
         if key not in self.known:
             here, elsewhere = self._here(entry.folder).get(entry.name), self._elsewhere.get(key)
             if here:
-                self.known[key] = Known(here, MEASURED)
+                self.known[key] = KnownSpeed(here, MEASURED)
             elif elsewhere:
                 factor = self._factor(elsewhere.device)
-                self.known[key] = Known(elsewhere.at(elsewhere.pixels, factor), f"by {elsewhere.device}")
+                self.known[key] = KnownSpeed(elsewhere.at(elsewhere.pixels, factor), f"by {elsewhere.device}")
             else:
                 self.known[key] = guess()
         return self.known[key]
 
-    def _guess(self, metric: Entry) -> Known:
+    def _guess(self, metric: Entry) -> KnownSpeed:
         """Returns the speed of a metric that was measured nowhere."""
         if metric.bare:
             bare = self.metric(metric.bare)
-            return Known(bare.speed, bare.basis if metric.trained else f"by {metric.bare.name} without the defence")
+            return KnownSpeed(
+                bare.speed, bare.basis if metric.trained else f"by {metric.bare.name} without the defence"
+            )
         family, entries = _family(metric), self._metrics
         alike = [
             speed.at(PIXELS)
@@ -231,9 +235,9 @@ class Estimates:
         if alike:
             numbers = ("start", "forward", "gradient", "trial")
             typical = {name: statistics.median(getattr(speed, name) for speed in alike) for name in numbers}
-            return Known(LIGHT._replace(**typical), "by the median of like metrics")
+            return KnownSpeed(LIGHT._replace(**typical), "by the median of like metrics")
         typical_of_cost = HEAVY if metric.fields.get("cost") == "heavy" else LIGHT
-        return Known(typical_of_cost.at(PIXELS, self._factor("cpu")), "by nothing measured")
+        return KnownSpeed(typical_of_cost.at(PIXELS, self._factor("cpu")), "by nothing measured")
 
     @cached_property
     def _metrics(self) -> dict[str, tuple[str, str, bool]]:
@@ -251,13 +255,13 @@ class Estimates:
             self.surrogates[name] = cell.needed()
         return self.surrogates[name]
 
-    def _here(self, folder: str) -> Mapping[str, Speed]:
+    def _here(self, folder: str) -> Mapping[str, PassSpeed]:
         return self._by_folder[folder]
 
     @cached_property
-    def _by_folder(self) -> Mapping[str, dict[str, Speed]]:
+    def _by_folder(self) -> Mapping[str, dict[str, PassSpeed]]:
         """Returns the speeds on these devices, by folder and name; of several the slowest."""
-        found: dict[str, dict[str, Speed]] = {"metrics": {}, "attacks": {}}
+        found: dict[str, dict[str, PassSpeed]] = {"metrics": {}, "attacks": {}}
         for (folder, name, device), speed in self.experience.speeds.items():
             if self._is_here(device):
                 there = found[folder].get(name)
@@ -265,7 +269,7 @@ class Estimates:
         return found
 
     @cached_property
-    def _elsewhere(self) -> dict[tuple[str, str], Speed]:
+    def _elsewhere(self) -> dict[tuple[str, str], PassSpeed]:
         """Returns the speeds on other devices, by folder and name; a GPU stands for a GPU."""
         others = sorted(self.experience.speeds.items(), key=lambda item: (item[0][2] == "cpu") == self._on_cpu)
         return {(folder, name): speed for (folder, name, device), speed in others if not self._is_here(device)}
@@ -291,7 +295,7 @@ class Estimates:
             return 1
         return GPU if self._on_cpu else 1 / GPU
 
-    def _scout(self, cell: Cell, speed: Speed) -> float:
+    def _scout(self, cell: Cell, speed: PassSpeed) -> float:
         """Returns the seconds in which a scout finds out whether the attack is needed."""
         scouts: Mapping[str, Mapping[str, Any]] = cell.attack.fields.get("scout", {})
         if not scouts or not cell.metric.fields.get("differentiable", True):
@@ -303,13 +307,13 @@ class Estimates:
         return sum(max(1, min(SCOUTED, held.images // QUARTER)) * each for held in self.inventory.datasets.values())
 
 
-def _price(work: Work, speed: Speed) -> float:
+def _price(work: Spending, speed: PassSpeed) -> float:
     """Returns the seconds of the passes over one image."""
     queries = work.queries - work.gradients
     return queries * speed.forward + work.gradients * speed.gradient + work.trials * speed.trial
 
 
-def _total(speed: Speed) -> float:
+def _total(speed: PassSpeed) -> float:
     return speed.forward + speed.gradient + (speed.trial if speed.folder == "attacks" else 0)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple, Self
 
 from metric_robustness.pipeline.cells.fit import Fit, FitStamp
-from metric_robustness.pipeline.ci.work import crops_of
+from metric_robustness.pipeline.ci.spending import crops_of
 from metric_robustness.pipeline.errors import DataError
 
 NUMBERS = {"crops": int, "seconds": float}

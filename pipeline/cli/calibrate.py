@@ -12,7 +12,7 @@ import typer
 from metric_robustness.pipeline import config, places
 from metric_robustness.pipeline.catalogue import lookup
 from metric_robustness.pipeline.catalogue.entry import Entry
-from metric_robustness.pipeline.cells.speed import Speed, by_place, kind_of, read_speeds, speeds_to_csv
+from metric_robustness.pipeline.cells.speed import PassSpeed, by_place, kind_of, read_speeds, speeds_to_csv
 from metric_robustness.pipeline.cli.options import OWN, Device, Preset, StoreAddress, register
 from metric_robustness.pipeline.errors import DataError, Exit
 from metric_robustness.pipeline.files import write_atomically
@@ -163,7 +163,7 @@ def measure_speeds(metrics: Iterable[Entry], preset: config.Preset, machine: Mac
     return not failed
 
 
-def _in_words(speed: Speed) -> str:
+def _in_words(speed: PassSpeed) -> str:
     """Returns a speed in milliseconds an image."""
     if speed.folder == "attacks":
         return f"{speed.name}: {1000 * speed.trial:.3g} ms of its own an image"

@@ -20,7 +20,7 @@ from metric_robustness.pipeline.catalogue.entry import Entry
 from metric_robustness.pipeline.cells.cell import Cell
 from metric_robustness.pipeline.cells.distortion import NONE, Distortion
 from metric_robustness.pipeline.cells.settings import Settings, settings_of
-from metric_robustness.pipeline.cells.speed import Speed
+from metric_robustness.pipeline.cells.speed import PassSpeed
 from metric_robustness.pipeline.config import Preset
 from metric_robustness.pipeline.data.dataset import Dataset, Photo, open_dataset
 from metric_robustness.pipeline.data.images import Batch, load_batch
@@ -101,7 +101,7 @@ class Stopwatch:
         return self.clock()
 
 
-def measure_metric(name: str, preset: Preset, out: Path, device: str) -> Speed:
+def measure_metric(name: str, preset: Preset, out: Path, device: str) -> PassSpeed:
     """Returns what passes of a metric cost on the images of a preset, in batches as a run has them.
 
     Raises:
@@ -131,7 +131,7 @@ def measure_metric(name: str, preset: Preset, out: Path, device: str) -> Speed:
         photos = photos[: len(photos) // 2]
 
 
-def measure_attack(name: str, preset: Preset, out: Path, device: str) -> Speed:
+def measure_attack(name: str, preset: Preset, out: Path, device: str) -> PassSpeed:
     """Returns what an attack's own arithmetic costs on the images of a preset, surrogates included.
 
     Raises:
@@ -181,7 +181,7 @@ def _typical(dataset: Dataset, runner: MetricRunner) -> list[Photo]:
 
 def _metric_speed(
     runner: MetricRunner, dataset: Dataset, distortion: Distortion, photos: list[Photo], watch: Stopwatch
-) -> Speed:
+) -> PassSpeed:
     def load() -> Batch:
         return load_batch(photos, dataset.crop, distortion, paired=runner.entry.full_reference)
 
@@ -255,8 +255,8 @@ def _step(attack: Universal, entry: Entry, flat: MetricRunner, watch: Stopwatch)
     return watch.steady(step) / attack.batch
 
 
-def _speed(folder: str, name: str, runner: MetricRunner, pixels: int, **seconds: float) -> Speed:
+def _speed(folder: str, name: str, runner: MetricRunner, pixels: int, **seconds: float) -> PassSpeed:
     device, kind = runner.device, name_of_device(str(runner.device))
     now = datetime.now(UTC).isoformat(timespec="seconds")
     nothing = {"start": 0.0, "forward": 0.0, "gradient": 0.0, "trial": 0.0}
-    return Speed(folder, name, kind, pixels, **(nothing | seconds), gpu_memory=peak_memory(device), measured=now)
+    return PassSpeed(folder, name, kind, pixels, **(nothing | seconds), gpu_memory=peak_memory(device), measured=now)

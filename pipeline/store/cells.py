@@ -10,7 +10,7 @@ from pathlib import Path
 from metric_robustness.pipeline.catalogue.entry import Entry
 from metric_robustness.pipeline.cells.cell import Cell
 from metric_robustness.pipeline.cells.fit import Fit, FitStamp
-from metric_robustness.pipeline.cells.speed import Speed, kind_of, parse_speeds, speed_key, speeds_to_csv
+from metric_robustness.pipeline.cells.speed import PassSpeed, kind_of, parse_speeds, speed_key, speeds_to_csv
 from metric_robustness.pipeline.cells.stamp import Stamp
 from metric_robustness.pipeline.errors import DataError
 from metric_robustness.pipeline.files import digest, write_atomically
@@ -107,14 +107,14 @@ def write_pattern(store: Store, fit: Fit, out: Path) -> None:
     store.write(_fit_stamp_place(fit), fit.file(out).with_suffix(".json").read_bytes())
 
 
-def write_speed(store: Store, entry: Entry, speed: Speed) -> None:
+def write_speed(store: Store, entry: Entry, speed: PassSpeed) -> None:
     """Writes the speed of an entry to the store, for the kind of device on which it was measured."""
     store.write(_speed_place(entry, kind_of(speed.device)), speeds_to_csv([speed]).encode())
 
 
-def read_speeds(store: Store, entries: Iterable[Entry], kinds: Iterable[str]) -> list[Speed]:
+def read_speeds(store: Store, entries: Iterable[Entry], kinds: Iterable[str]) -> list[PassSpeed]:
     """Returns the speeds of entries on some kinds of devices, as far as the store has them and they can be read."""
-    found: list[Speed] = []
+    found: list[PassSpeed] = []
     for place, content in store.read_all([_speed_place(*each) for each in product(entries, kinds)]).items():
         if isinstance(content, bytes):
             with suppress(DataError, UnicodeDecodeError):

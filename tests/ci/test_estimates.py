@@ -15,7 +15,7 @@ from metric_robustness.pipeline.catalogue.entry import DefendedAs
 from metric_robustness.pipeline.cells.cell import Cell
 from metric_robustness.pipeline.cells.fit import Fit
 from metric_robustness.pipeline.cells.settings import Settings, settings_of
-from metric_robustness.pipeline.cells.speed import Speed, read_speeds, speeds_to_csv
+from metric_robustness.pipeline.cells.speed import PassSpeed, read_speeds, speeds_to_csv
 from metric_robustness.pipeline.ci.estimates import (
     CONTAINER,
     GPU,
@@ -23,13 +23,13 @@ from metric_robustness.pipeline.ci.estimates import (
     LAST,
     LIGHT,
     MEASURED,
-    Estimate,
     Estimates,
     Experience,
+    JobSeconds,
 )
 from metric_robustness.pipeline.ci.fit_history import PastFit, fits_to_csv, read_fit_history
 from metric_robustness.pipeline.ci.inventory import Held, Inventory
-from metric_robustness.pipeline.ci.work import Workload, crops_of, trial
+from metric_robustness.pipeline.ci.spending import Spendings, crops_of, trial
 from metric_robustness.pipeline.engine.attack.settings import attack_variants
 from metric_robustness.pipeline.errors import DataError
 
@@ -49,16 +49,16 @@ THREE = Inventory(datasets={"sample": Held(digest="0" * 16, images=3, pixels=100
 NEW = ("2026-01-01T00:00:00+00:00",)
 
 
-def speed(name: str, device: str = "cpu", *, folder: str = "metrics", **seconds: float) -> Speed:
+def speed(name: str, device: str = "cpu", *, folder: str = "metrics", **seconds: float) -> PassSpeed:
     numbers = {"start": 0.0, "forward": 1.0, "gradient": 3.0, "trial": 2.0, "gpu_memory": 0.0} | seconds
-    return Speed(folder, name, device, 100, *numbers.values(), *NEW)
+    return PassSpeed(folder, name, device, 100, *numbers.values(), *NEW)
 
 
-def known(*speeds: Speed) -> Experience:
+def known(*speeds: PassSpeed) -> Experience:
     return Experience(speeds={(each.folder, each.name, each.device): each for each in speeds})
 
 
-def seconds(estimate: Estimate) -> float:
+def seconds(estimate: JobSeconds) -> float:
     """Returns the seconds without those of any job."""
     return estimate.seconds - CONTAINER - JOB
 
@@ -97,7 +97,7 @@ def test_passes_are_read_as_the_attack_declares_them(name):
 
 def test_a_cell_counts_every_variant_distortion_and_budget():
     adam, preset = lookup.find("attacks", "adam"), config.load().preset("nightly")
-    work = Workload().of(Cell(lookup.find("metrics", "ssim"), adam, {}, settings_of(preset)))
+    work = Spendings().of(Cell(lookup.find("metrics", "ssim"), adam, {}, settings_of(preset)))
     runs = attack_variants(adam, Settings(variants=("worse",)))
     smaller = replace(runs[""], **adam.fields["narrower"]).budget()
     once = runs[""].budget()

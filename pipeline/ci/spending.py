@@ -16,7 +16,7 @@ AMPLITUDES = (0.2, 0.4, 0.8)  # of a universal attack
 GRADIENT = 3  # queries that a query with its gradient is worth: a backward pass costs about two forward passes
 
 
-class Work(NamedTuple):
+class Spending(NamedTuple):
     """What is done to one image, all variants, distortions and budgets of a cell together."""
 
     queries: int  # those with a gradient among them
@@ -26,9 +26,9 @@ class Work(NamedTuple):
     runs: float
     known: bool = True  # whether the attack's file says so; False: a guess
 
-    def and_then(self, other: Work, times: int = 1) -> Work:
+    def and_then(self, other: Spending, times: int = 1) -> Spending:
         """Returns the work with other work after it, so many times."""
-        return Work(
+        return Spending(
             self.queries + times * other.queries,
             self.gradients + times * other.gradients,
             self.trials + times * other.trials,
@@ -42,13 +42,13 @@ class Work(NamedTuple):
         return self.queries + (GRADIENT - 1) * self.gradients + self.trials
 
 
-class Workload:
+class Spendings:
     """The work of cells; all cells of an attack that have the same passes are reckoned once."""
 
     def __init__(self) -> None:
-        self.known: dict[tuple[Any, ...], Work] = {}
+        self.known: dict[tuple[Any, ...], Spending] = {}
 
-    def of(self, cell: Cell) -> Work:
+    def of(self, cell: Cell) -> Spending:
         """Returns the work on one image of a cell."""
         distortions = len(cell.settings.distortions) if cell.metric.full_reference else 1
         attack, settings = cell.attack, cell.settings
@@ -58,12 +58,12 @@ class Workload:
         return self.known[key]
 
 
-def _work(cell: Cell, distortions: int) -> Work:
+def _work(cell: Cell, distortions: int) -> Spending:
     attack, settings = cell.attack, cell.settings
     variants = {name: changes for name, changes in attack.fields.get("variants", {}).items() if settings.takes(name)}
     universal = is_universal(attack)
     times = distortions * (len(cell.train) * len(_setting(attack, "amplitudes", AMPLITUDES)) if universal else 1)
-    total = Work(0, 0, 0, 0)
+    total = Spending(0, 0, 0, 0)
     for changes in ({}, *variants.values()):
         total = total.and_then(trial(attack, changes), times)
     for smaller in cell.budgets:
@@ -72,11 +72,11 @@ def _work(cell: Cell, distortions: int) -> Work:
     return total
 
 
-def trial(attack: Entry, changes: Mapping[str, Any] | None = None) -> Work:
+def trial(attack: Entry, changes: Mapping[str, Any] | None = None) -> Spending:
     """Returns the work of one attack on one image, with settings of a variant."""
     queries, gradients, known = _spent(attack, changes)
     default = sum(_spent(attack, None)[:2])
-    return Work(queries, gradients, 1, (queries + gradients) / default if default else 1, known)
+    return Spending(queries, gradients, 1, (queries + gradients) / default if default else 1, known)
 
 
 def crops_of(fit: Fit, images: int) -> int:
