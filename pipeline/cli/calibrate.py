@@ -134,10 +134,14 @@ def measure_speeds(metrics: Iterable[Entry], preset: config.Preset, machine: Mac
     """
     with uncollected():
         from metric_robustness.pipeline.engine.speed import measure_attack, measure_metric, name_of_device
+        from metric_robustness.pipeline.engine.workers import slow_imports
+        from metric_robustness.pipeline.isolation.starter import starter
         from metric_robustness.pipeline.isolation.watch import call
         from metric_robustness.pipeline.store import cells as stored
         from metric_robustness.pipeline.store.open import open_store
 
+    metrics = list(metrics)
+    starter().prepare(slow_imports(metrics))
     attacks = [entry for entry in lookup.entries("attacks").values() if not entry.problem]
     store = open_store(machine.store) if machine.store else None
     if store and not speeds:

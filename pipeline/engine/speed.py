@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
 
+import numpy as np
 import torch
 
 from metric_robustness.attacks.base import Attack, Budget, Images, Universal
@@ -23,7 +24,7 @@ from metric_robustness.pipeline.cells.settings import Settings, settings_of
 from metric_robustness.pipeline.cells.speed import PassSpeed
 from metric_robustness.pipeline.config import Preset
 from metric_robustness.pipeline.data.dataset import Dataset, Photo, open_dataset
-from metric_robustness.pipeline.data.images import Batch, load_batch
+from metric_robustness.pipeline.data.images import Batch, load_batch, to_tensor
 from metric_robustness.pipeline.engine.attack.assess import Assessors
 from metric_robustness.pipeline.engine.attack.batch import attack_batch, objective_of
 from metric_robustness.pipeline.engine.attack.passes import Trial
@@ -243,12 +244,12 @@ def _own(attack: Attack, entry: Entry, flat: MetricRunner, part: Dataset, watch:
 
 
 def _step(attack: Universal, entry: Entry, flat: MetricRunner, watch: Stopwatch) -> float:
-    """Returns the seconds of a universal attack's own arithmetic for a crop in one step of its fit."""
+    """Returns the seconds of a step of a fit for one crop, from its bytes to the next state, without the metric's."""
     state = {name: each.to(flat.device) for name, each in attack.begin(ImageNoise(entry.name, ["speed"])).items()}
-    crops = torch.rand(attack.batch, 3, attack.crop, attack.crop, generator=torch.Generator().manual_seed(0))
-    images = crops.to(flat.device)
+    crops = list(np.random.default_rng(0).integers(0, 256, (attack.batch, attack.crop, attack.crop, 3), np.uint8))
 
     def step() -> None:
+        images = to_tensor(crops).to(flat.device)
         with torch.no_grad():
             list(attack.fit([(images, CropObjective(flat.metric, None, torch.float32, attack.batch))], state))
 

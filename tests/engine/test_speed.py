@@ -44,6 +44,7 @@ def test_more_passes_are_more_arithmetic(preset, tmp_path):
     assert fit.pixels == 256**2  # a crop of its fit
 
 
+@pytest.mark.slow
 def test_speeds_go_to_the_file_and_to_the_store_and_others_are_kept(preset, tmp_path):
     file, store = tmp_path / "speeds.csv", FolderStore(tmp_path / "store")
     metric, attacks = lookup.find("metrics", "psnr"), lookup.entries("attacks")
