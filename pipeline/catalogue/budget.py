@@ -53,14 +53,15 @@ def default_of(entry: Entry, setting: str) -> Any:
 
 
 def _constants(tree: ast.Module, root: Path) -> dict[str, str]:
-    """Returns the constants that a file imports from others of ours, as these spell them."""
+    """Returns the constants of a file, and those that it imports from others of ours, as the files spell them."""
+    imported = [(parse(path), names) for path, names in own_imports(tree, root)]
     return {
         target.id: ast.unparse(node.value)
-        for path, names in own_imports(tree, root)
-        for node in parse(path).body
+        for module, names in (*imported, (tree, None))
+        for node in module.body
         if isinstance(node, ast.Assign)
         for target in node.targets
-        if isinstance(target, ast.Name) and target.id in names
+        if isinstance(target, ast.Name) and (names is None or target.id in names)
     }
 
 
@@ -87,10 +88,10 @@ def _shown(node: ast.expr, settings: Mapping[str, str], changes: Mapping[str, An
 
 
 def _value(node: ast.expr, settings: Mapping[str, str], changes: Mapping[str, Any]) -> Any:
-    """Returns the value of an expression. Raises LookupError, TypeError or ArithmeticError where it is not plain."""
+    """Returns the value of an expression. Raises LookupError, TypeError, ValueError or ArithmeticError where it is not."""
     match node:
-        case ast.Constant(value=value):
-            return value
+        case ast.Constant() | ast.UnaryOp():
+            return ast.literal_eval(node)
         case ast.Tuple(elts=parts):
             return tuple(_value(part, settings, changes) for part in parts)
         case ast.Attribute(value=ast.Name(id="self"), attr=name) if name in changes:

@@ -8,7 +8,7 @@ import pytest
 import torch
 from planning import INVENTORY, PASSES, PRESET, TRAINED, attack, metric, past
 
-from benchmarks.estimates import compare, compare_fits
+from benchmarks.plans.estimates import compare, compare_fits
 from metric_robustness.pipeline import config
 from metric_robustness.pipeline.catalogue import lookup
 from metric_robustness.pipeline.catalogue.entry import DefendedAs

@@ -1,4 +1,4 @@
-"""What whole matrices cost, by what `plan` knows: python -m benchmarks.reckoning [--json].
+"""What whole matrices cost, by what `plan` knows: python -m benchmarks.plans.reckoning [--json].
 
 No image is needed: the data sets have as many images as benchmark.yml says. The store is empty, so everything is run.
 """

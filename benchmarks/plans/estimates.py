@@ -1,4 +1,4 @@
-"""How near `plan` comes to the real seconds of cells and fits: python -m benchmarks.estimates [--json].
+"""How near `plan` comes to the real seconds of cells and fits: python -m benchmarks.plans.estimates [--json].
 
 Measures each metric and attack as `calibrate --speeds` does, estimates the cells by that, runs them, and compares. On
 one thread all seconds are the processor's, so that a busy machine changes little.
