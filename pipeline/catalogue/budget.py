@@ -88,7 +88,7 @@ def _shown(node: ast.expr, settings: Mapping[str, str], changes: Mapping[str, An
 
 
 def _value(node: ast.expr, settings: Mapping[str, str], changes: Mapping[str, Any]) -> Any:
-    """Returns the value of an expression. Raises LookupError, TypeError, ValueError or ArithmeticError where it is not."""
+    """Returns the value of an expression. Raises LookupError, TypeError, ValueError or ArithmeticError else."""
     match node:
         case ast.Constant() | ast.UnaryOp():
             return ast.literal_eval(node)
