@@ -88,7 +88,7 @@ def main() -> None:
     if as_json:
         print(json.dumps([row]))
     else:
-        print(printed.splitlines()[-1])
+        print(*printed.splitlines()[-2:], sep="\n")
         print(f"{row['cells']} cells planned in {row['seconds']} s; largest child {row['largest_child_bytes']:,} bytes")
 
 

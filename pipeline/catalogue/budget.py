@@ -40,19 +40,37 @@ def budget(attack: Entry, changes: Mapping[str, Any] | None = None) -> dict[str,
     returned = _returned(spends)[-1]
     names = dict(zip(("queries", "gradients"), returned.args, strict=False))
     names |= {keyword.arg: keyword.value for keyword in returned.keywords if keyword.arg}
-    known = {**_constants(tree, attack.root or places.CODE), **attack.settings}
+    known = {**_constants(tree, attack.root or places.CODE), **attack.settings, **_locals(spends)}
     return {name: _shown(node, known, changes or {}) for name, node in names.items()}
 
 
+def default_of(entry: Entry, setting: str) -> Any:
+    """Returns the default of a setting of an attack; None where the file has none, or it is no plain arithmetic."""
+    try:
+        return _value(ast.parse(entry.settings[setting], mode="eval").body, entry.settings, {})
+    except (LookupError, TypeError, ValueError, ArithmeticError):
+        return None
+
+
 def _constants(tree: ast.Module, root: Path) -> dict[str, str]:
-    """Returns the constants that a file imports from others of ours, as these spell them."""
+    """Returns the constants of a file, and those that it imports from others of ours, as the files spell them."""
+    imported = [(parse(path), names) for path, names in own_imports(tree, root)]
     return {
         target.id: ast.unparse(node.value)
-        for path, names in own_imports(tree, root)
-        for node in parse(path).body
+        for module, names in (*imported, (tree, None))
+        for node in module.body
         if isinstance(node, ast.Assign)
         for target in node.targets
-        if isinstance(target, ast.Name) and target.id in names
+        if isinstance(target, ast.Name) and (names is None or target.id in names)
+    }
+
+
+def _locals(function: ast.FunctionDef) -> dict[str, str]:
+    """Returns what a function calls by a name of its own, as it spells it."""
+    return {
+        node.targets[0].id: ast.unparse(node.value)
+        for node in function.body
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)
     }
 
 
@@ -70,16 +88,17 @@ def _shown(node: ast.expr, settings: Mapping[str, str], changes: Mapping[str, An
 
 
 def _value(node: ast.expr, settings: Mapping[str, str], changes: Mapping[str, Any]) -> Any:
-    """Returns the value of an expression. Raises LookupError, TypeError or ArithmeticError where it is not plain."""
+    """Returns the value of an expression. Raises LookupError, TypeError, ValueError or ArithmeticError else."""
     match node:
-        case ast.Constant(value=value):
-            return value
+        case ast.Constant() | ast.UnaryOp():
+            return ast.literal_eval(node)
         case ast.Tuple(elts=parts):
             return tuple(_value(part, settings, changes) for part in parts)
         case ast.Attribute(value=ast.Name(id="self"), attr=name) if name in changes:
             return changes[name]
         case ast.Attribute(value=ast.Name(id="self"), attr=name) | ast.Name(id=name):
-            return _value(ast.parse(settings[name], mode="eval").body, {}, {})
+            others = {other: text for other, text in settings.items() if other != name}
+            return _value(ast.parse(settings[name], mode="eval").body, others, changes)
         case ast.BinOp(left=left, op=sign, right=right):
             return OPERATIONS[type(sign)](_value(left, settings, changes), _value(right, settings, changes))
         case ast.Call(func=ast.Name(id=name), args=[of]):

@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import re
 import xml.etree.ElementTree as ET
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from metric_robustness.pipeline import config
 from metric_robustness.pipeline.catalogue import lookup
 from metric_robustness.pipeline.cells.cell import Cell
 from metric_robustness.pipeline.cells.finished import finished, require_kept
+from metric_robustness.pipeline.cells.fit import fits_of
 from metric_robustness.pipeline.cells.proof import proof_of
+from metric_robustness.pipeline.cells.speed import Speeds, by_place, speeds_to_csv
 from metric_robustness.pipeline.cells.stamp import DatasetFacts, Stamp, Status, stamp_of
-from metric_robustness.pipeline.ci.history import History, Past, to_csv
+from metric_robustness.pipeline.ci.estimates import Experience
+from metric_robustness.pipeline.ci.fit_history import FitHistory, PastFit, fits_to_csv
+from metric_robustness.pipeline.ci.history import Past, to_csv
 from metric_robustness.pipeline.ci.plan_file import PlanFile, PlannedCell, cell_of
+from metric_robustness.pipeline.ci.spending import Spendings
 from metric_robustness.pipeline.files import file_digest, write_atomically
 from metric_robustness.pipeline.scoring.board.leaderboard import FEW, Leaderboard
 from metric_robustness.pipeline.scoring.read.cells import find_cells, read_cell
@@ -39,16 +45,17 @@ class Gathered(NamedTuple):
         return [past for past in self.history if past.status == "failed"]
 
 
-def aggregate(plan: PlanFile, store: Store, before: History, rows: Path, tables: Path) -> Gathered:
+def aggregate(plan: PlanFile, store: Store, before: Experience, rows: Path, tables: Path) -> Gathered:
     """Gathers the cells of a plan and writes the tables.
 
-    It writes the run folder `rows`, and below `tables` the leaderboard, scores.csv, cells.csv, ranges.csv where it was
-    measured, rows.zip, junit.xml, SHA256SUMS and the pages that show all this, from index.html on.
+    It writes the run folder `rows`, and below `tables` the leaderboard, scores.csv, cells.csv, those of fits.csv,
+    speeds.csv and ranges.csv that anything is known for, rows.zip, junit.xml, SHA256SUMS and the pages that show all
+    this, from index.html on.
 
     Args:
         plan: The plan.
         store: The result store that holds its cells.
-        before: The history up to this pipeline.
+        before: What was known before this pipeline.
         rows: An output folder as `run` would have filled it.
         tables: Where the tables go.
 
@@ -60,15 +67,20 @@ def aggregate(plan: PlanFile, store: Store, before: History, rows: Path, tables:
     cells = {planned.key: cell_of(planned, plan) for planned in plan.cells}
     require_kept(list(cells.values()), finished(rows), rows, "choose another --rows")
     stamps = stored.read_stamps(store, cells.values())
-    history = []
+    history, spendings = [], Spendings()
     for planned in plan.cells:
         cell = cells[planned.key]
         stamp = _restore(cell, planned, stamps[planned.key], store=store, rows=rows, plan=plan)
-        history.append(_past(cell, stamp, planned, before.get((cell.metric.name, cell.label))))
+        known = before.cells.get((cell.metric.name, cell.label))
+        history.append(_past(cell, stamp, planned, known, spendings))
     if measured := _ranges(rows):
         write_atomically(tables / "ranges.csv", as_csv(measured))
     board = write_tables([rows], tables, tables / "ranges.csv")
     write_atomically(tables / "cells.csv", to_csv(history))
+    if fits := _fits(cells.values(), store, before.fits):
+        write_atomically(tables / "fits.csv", fits_to_csv(fits.values()))
+    if speeds := before.speeds | _speeds(cells.values(), store):
+        write_atomically(tables / "speeds.csv", speeds_to_csv(speeds.values()))
     write_atomically(tables / "junit.xml", to_junit(history))
     write_site(board, rows, tables, tables / "ranges.csv")
     write_atomically(tables / "SHA256SUMS", _sums(tables))
@@ -104,7 +116,7 @@ def _restore(
     return stamp
 
 
-def _past(cell: Cell, stamp: Stamp, planned: PlannedCell, before: Past | None) -> Past:
+def _past(cell: Cell, stamp: Stamp, planned: PlannedCell, before: Past | None, spendings: Spendings) -> Past:
     """Returns how a cell ended; a cell without rows keeps what the history knows of its last ones."""
     if stamp.status != "done":
         status = "waiting" if planned.action == "waiting" else stamp.status
@@ -115,13 +127,26 @@ def _past(cell: Cell, stamp: Stamp, planned: PlannedCell, before: Past | None) -
         attack=cell.label,
         status=stamp.status,
         reason="",
-        images=sum(each.images for each in stamp.datasets),
+        passes=sum(each.images for each in stamp.datasets) * spendings.of(cell).passes,
         seconds=sum(stamp.seconds.values()),
         gpu_memory=stamp.gpu_memory,
         device=stamp.machine.get("device", ""),
         finished=stamp.finished,
         key=cell.key,
     )
+
+
+def _fits(cells: Iterable[Cell], store: Store, before: FitHistory) -> FitHistory:
+    """Returns what fits took: those of a plan's cells in the store, and those before them."""
+    fits = {fit.key: fit for cell in cells for fit in fits_of(cell)}
+    found = [PastFit.of(fits[key], stamp) for key, stamp in stored.read_fit_stamps(store, fits.values()).items()]
+    return {**before, **{past[:4]: past for past in found}}
+
+
+def _speeds(cells: Iterable[Cell], store: Store) -> Speeds:
+    """Returns what the jobs that scored clear images measured of the metrics and attacks of a plan."""
+    entries = {(entry.folder, entry.name): entry for cell in cells for entry in (cell.metric, cell.attack)}
+    return by_place(stored.read_speeds(store, entries.values(), ["cpu", *config.load().runners]))
 
 
 def _ranges(rows: Path) -> list[Measured]:

@@ -22,8 +22,8 @@ class Past(NamedTuple):
     attack: str
     status: str  # done, failed, skipped or waiting
     reason: str  # why there are no rows
-    images: int
-    seconds: float  # of all images and variants together
+    passes: int  # over an image, all images together, a gradient as 3; 0 where an older file does not say
+    seconds: float  # of all images and variants together; 0 where a scout spared all of them
     gpu_memory: float  # the most GiB that it took; 0 where that was not measured
     device: str
     finished: str  # when rows were last made, UTC; empty if never
@@ -52,7 +52,7 @@ def read_history(path: Path | None = None) -> History:
             try:
                 past = Past(
                     **{name: row[name] for name in TEXTS},
-                    images=int(row["images"]),
+                    passes=int(row.get("passes") or 0),
                     seconds=float(row["seconds"]),
                     gpu_memory=float(row["gpu_memory"]),
                 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from statistics import fmean
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -18,6 +19,7 @@ class Held(BaseModel):
 
     digest: str = Field(pattern=r"^[0-9a-f]{16}$")  # of the images
     images: int = Field(ge=1)
+    pixels: int = Field(default=0, ge=0)  # of an image, on average; 0 where an older file does not say
     clips: int = Field(default=0, ge=0)  # whose frames the images are; 0 for a set of photographs
 
 
@@ -70,7 +72,12 @@ def take_inventory(preset: Preset) -> Inventory:
 
 def _held(datasets: dict[str, Dataset]) -> dict[str, Held]:
     return {
-        name: Held(digest=each.digest, images=len(each.photos), clips=len(each.clips))
+        name: Held(
+            digest=each.digest,
+            images=len(each.photos),
+            pixels=round(fmean(photo.height * photo.width for photo in each.photos)),
+            clips=len(each.clips),
+        )
         for name, each in datasets.items()
     }
 

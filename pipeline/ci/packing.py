@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from metric_robustness.pipeline.catalogue.entry import Entry
 from metric_robustness.pipeline.cells.fit import Fit
-from metric_robustness.pipeline.ci.estimates import CALIBRATION, RESERVE, STARTUP, fit_seconds
+from metric_robustness.pipeline.ci.estimates import RESERVE, Estimates
 from metric_robustness.pipeline.ci.plan import Plan, Planned
 from metric_robustness.pipeline.config import Runner
 
@@ -39,8 +39,8 @@ class RunnerJob:
 
 def jobs_of(plan: Plan, runners: Mapping[str, Runner], device: str) -> list[RunnerJob]:
     """Returns the jobs of a plan, each with the runner that it waits for."""
-    jobs = [_calibration(metric) for metric in plan.calibrations]
-    jobs += [_fit(fit) for planned in plan.to_run for fit in planned.fits]
+    jobs = [_calibration(metric, plan.estimates) for metric in plan.calibrations]
+    jobs += [_fit(fit, plan.estimates) for planned in plan.to_run for fit in planned.fits]
     jobs += [_cell(planned) for planned in plan.to_run]
     return jobs if device == CPU else assign(jobs, runners)
 
@@ -85,13 +85,14 @@ def _too_small(job: RunnerJob, runners: Mapping[str, Runner]) -> set[str]:
     return {tag for tag, runner in runners.items() if runner.memory - RESERVE < job.memory}
 
 
-def _calibration(metric: Entry) -> RunnerJob:
-    return RunnerJob(metric.name, "", STARTUP + CALIBRATION, float(metric.fields.get("gpu_memory", 8)))
+def _calibration(metric: Entry, estimates: Estimates) -> RunnerJob:
+    return RunnerJob(metric.name, "", estimates.calibration(metric).seconds, float(metric.fields.get("gpu_memory", 8)))
 
 
-def _fit(fit: Fit) -> RunnerJob:
+def _fit(fit: Fit, estimates: Estimates) -> RunnerJob:
     memory = float(fit.metric.fields.get("gpu_memory", 8))
-    return RunnerJob(fit.metric.name, fit.attack.name, fit_seconds(fit), memory, key=fit.key, train=fit.train)
+    seconds = estimates.fit(fit).seconds
+    return RunnerJob(fit.metric.name, fit.attack.name, seconds, memory, key=fit.key, train=fit.train)
 
 
 def _cell(planned: Planned) -> RunnerJob:

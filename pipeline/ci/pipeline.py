@@ -9,7 +9,7 @@ from typing import NamedTuple
 from metric_robustness.pipeline import config
 from metric_robustness.pipeline.ci import packing
 from metric_robustness.pipeline.ci.children import child
-from metric_robustness.pipeline.ci.history import read_history
+from metric_robustness.pipeline.ci.estimates import LAST, MEASURED, Estimates, Experience
 from metric_robustness.pipeline.ci.inventory import Inventory
 from metric_robustness.pipeline.ci.packing import RunnerJob
 from metric_robustness.pipeline.ci.plan import Capacity, Plan, Scope, make_plan
@@ -34,6 +34,15 @@ class Pipeline(NamedTuple):
         jobs = counted(len(self.jobs), "job") + (f" ({spread})" if self.jobs else "")
         return f"{counted(len(self.plan.cells), 'cell')}; {jobs}, about {self.plan.hours:.1f} hours"
 
+    @property
+    def seconds_from(self) -> str:
+        """Returns of how many cells and fits the seconds are known from where; empty where nothing is run."""
+        bases = self.plan.bases
+        known = [f"{bases.pop(basis)} {basis}" for basis in (MEASURED, LAST) if basis in bases]
+        guesses = [f"{count} {basis}" for basis, count in bases.most_common()]
+        guessed = [f"{bases.total()} guessed ({', '.join(guesses)})"] if guesses else []
+        return f"seconds of cells and fits: {', '.join([*known, *guessed])}" if known or guessed else ""
+
     def write(self, folder: Path) -> None:
         """Writes the child pipelines and plan.json."""
         for index, text in enumerate(self.children):
@@ -42,7 +51,7 @@ class Pipeline(NamedTuple):
 
 
 def make_pipeline(scope: Scope, inventory: Inventory, *, image: str, device: str, store: str) -> Pipeline:
-    """Plans a pipeline for the runners of benchmark.yml, with estimates from results/cells.csv.
+    """Plans a pipeline for the runners of benchmark.yml, with estimates by what results/ holds.
 
     Args:
         scope: The cells to decide about.
@@ -53,10 +62,13 @@ def make_pipeline(scope: Scope, inventory: Inventory, *, image: str, device: str
 
     Raises:
         BenchError: If an argument cannot be written into a child pipeline.
+        DataError: If one of these files cannot be read.
         TransientError: If the store cannot be reached.
     """
     runners = config.load().runners
-    plan = make_plan(scope, inventory, open_store(store), read_history(), Capacity(runners, packing.ALL_JOBS))
+    devices = [packing.CPU] if device == packing.CPU else [runner.title or tag for tag, runner in runners.items()]
+    estimates = Estimates(Experience.read(), inventory, devices)
+    plan = make_plan(scope, inventory, open_store(store), estimates, Capacity(runners, packing.ALL_JOBS))
     jobs = packing.jobs_of(plan, runners, device)
     children = [child(part, image=image, preset=scope.name, device=device, store=store) for part in packing.shard(jobs)]
     return Pipeline(plan, jobs, children)

@@ -13,8 +13,7 @@ from metric_robustness.pipeline.cells.distortion import NONE
 from metric_robustness.pipeline.cells.fit import Fit, fits_of
 from metric_robustness.pipeline.cells.settings import settings_of
 from metric_robustness.pipeline.cells.stamp import Stamp
-from metric_robustness.pipeline.ci.estimates import RESERVE, cell_memory, cell_seconds, fit_seconds, known_of
-from metric_robustness.pipeline.ci.history import History
+from metric_robustness.pipeline.ci.estimates import RESERVE, Estimates
 from metric_robustness.pipeline.ci.inventory import Inventory
 from metric_robustness.pipeline.config import Preset, Runner
 from metric_robustness.pipeline.store import cells as stored
@@ -76,6 +75,7 @@ class Planned:
     action: Action
     reason: str
     seconds: float = 0.0  # estimated, of a cell that is run
+    basis: str = ""  # of that estimate, in words
     memory: float = 0.0  # GB of a GPU that its job needs
     seen: str = ""  # when the cell's rows were last made, UTC; empty if never
     fits: tuple[Fit, ...] = ()  # made before the cell, one for each training set whose patterns are missing
@@ -89,6 +89,7 @@ class Plan:
     inventory: Inventory
     cells: list[Planned]
     calibrations: list[Entry]  # metrics without clear scores
+    estimates: Estimates  # of the seconds of its jobs
 
     @property
     def to_run(self) -> list[Planned]:
@@ -103,18 +104,25 @@ class Plan:
     @property
     def hours(self) -> float:
         """Returns the estimated GPU hours."""
-        fits = (fit for planned in self.to_run for fit in planned.fits)
-        return (sum(planned.seconds for planned in self.to_run) + sum(map(fit_seconds, fits))) / 3600
+        fits = (self.estimates.fit(fit).seconds for planned in self.to_run for fit in planned.fits)
+        clear = (self.estimates.calibration(metric).seconds for metric in self.calibrations)
+        return (sum(planned.seconds for planned in self.to_run) + sum(fits) + sum(clear)) / 3600
+
+    @property
+    def bases(self) -> Counter[str]:
+        """Returns where the seconds of the cells that are run, and of their fits, come from, and of how many."""
+        fits = (self.estimates.fit(fit).basis for planned in self.to_run for fit in planned.fits)
+        return Counter([planned.basis for planned in self.to_run]) + Counter(fits)
 
 
-def make_plan(scope: Scope, inventory: Inventory, store: Store, history: History, capacity: Capacity) -> Plan:
+def make_plan(scope: Scope, inventory: Inventory, store: Store, estimates: Estimates, capacity: Capacity) -> Plan:
     """Decides about every pair of metric and attack.
 
     Args:
         scope: The pairs, and which of them may be run.
         inventory: The data sets on the runners.
         store: The result store, which holds finished cells.
-        history: What cells took before.
+        estimates: Of what cells take, and what is known of earlier ones.
         capacity: The GPUs, and how many jobs one pipeline holds.
 
     Raises:
@@ -125,22 +133,22 @@ def make_plan(scope: Scope, inventory: Inventory, store: Store, history: History
     impossible = [_impossible(cell, inventory, capacity) for cell in cells]
     open_cells = [cell for cell, found in zip(cells, impossible, strict=True) if found is None]
     stamps = stored.read_stamps(store, open_cells)
-    reasons = _reasons([cell for cell in open_cells if stamps[cell.key] is None], store, history)
+    reasons = _reasons([cell for cell in open_cells if stamps[cell.key] is None], store, estimates)
     fits = _missing_fits([cell for cell in open_cells if not _is_done(stamps[cell.key])], store)
     decided = []
     for cell, found in zip(cells, impossible, strict=True):
-        past = known_of(cell, history)
+        past = estimates.past(cell)
         decision = found or _decision(stamps[cell.key], reasons.get(cell.key, ""))
         planned = Planned(cell, decision.action, decision.reason, seen=past.finished if past else "")
         if planned.action == "run" and _pair(cell) not in scope.may_run:
             planned = replace(planned, action="waiting", reason=f"{planned.reason}; not run by this pipeline")
         elif planned.action == "run":
-            seconds = cell_seconds(cell, inventory.images, history)
-            memory = cell_memory(cell, history)
-            planned = replace(planned, seconds=seconds, memory=memory, fits=fits.get(cell.key, ()))
+            seconds, basis = estimates.cell(cell)
+            memory, missing = estimates.memory(cell), fits.get(cell.key, ())
+            planned = replace(planned, seconds=seconds, basis=basis, memory=memory, fits=missing)
         decided.append(planned)
-    chosen = _within(_ordered(decided), scope.preset.gpu_hours, capacity.jobs)
-    return Plan(scope.name, inventory, chosen, _calibrations(chosen, inventory, store))
+    chosen = _within(_ordered(decided), scope.preset.gpu_hours, capacity.jobs, estimates)
+    return Plan(scope.name, inventory, chosen, _calibrations(chosen, inventory, store), estimates)
 
 
 def _impossible(cell: Cell, inventory: Inventory, capacity: Capacity) -> Decision | None:
@@ -187,9 +195,9 @@ def _missing_fits(cells: Iterable[Cell], store: Store) -> dict[str, tuple[Fit, .
     return missing
 
 
-def _reasons(cells: list[Cell], store: Store, history: History) -> dict[str, str]:
+def _reasons(cells: list[Cell], store: Store, estimates: Estimates) -> dict[str, str]:
     """Returns, by the cells' keys, why cells that the store lacks are run: what changed since their rows were made."""
-    pasts = {cell.key: known_of(cell, history) for cell in cells}
+    pasts = {cell.key: estimates.past(cell) for cell in cells}
     places = {key: Place("cells", past.key, "stamp.json") for key, past in pasts.items() if past and past.key}
     found = store.read_all(places.values())
     reasons = {}
@@ -215,7 +223,7 @@ def _ordered(cells: list[Planned]) -> list[Planned]:
     return sorted(cells, key=lambda each: (each.reason.endswith(" last time"), each.seen, *_pair(each.cell)))
 
 
-def _within(cells: list[Planned], gpu_hours: float | None, most: int) -> list[Planned]:
+def _within(cells: list[Planned], gpu_hours: float | None, most: int, estimates: Estimates) -> list[Planned]:
     """Returns the cells; those that exceed the GPU hours or the jobs of one pipeline wait."""
     spent, jobs, chosen = 0.0, 0, []
     metrics: set[str] = set()
@@ -225,7 +233,7 @@ def _within(cells: list[Planned], gpu_hours: float | None, most: int) -> list[Pl
             continue
         # The cell's own job, and one for its metric's clear scores unless another cell brings it.
         more = len(planned.fits) + (1 if planned.cell.metric.name in metrics else 2)
-        seconds = planned.seconds + sum(map(fit_seconds, planned.fits))
+        seconds = planned.seconds + sum(estimates.fit(fit).seconds for fit in planned.fits)
         if gpu_hours is not None and spent + seconds > gpu_hours * 3600:
             chosen.append(replace(planned, action="waiting", reason=f"over the {gpu_hours:g} GPU hours of a pipeline"))
         elif jobs + more > most:

@@ -1,4 +1,4 @@
-"""The command that scores clear images for all cells of a metric: calibrate."""
+"""The command that measures metrics before their cells are run, scores of clear images and speeds: calibrate."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from metric_robustness.pipeline import config
+from metric_robustness.pipeline import config, places
+from metric_robustness.pipeline.catalogue import lookup
 from metric_robustness.pipeline.catalogue.entry import Entry
+from metric_robustness.pipeline.cells.speed import PassSpeed, by_place, kind_of, read_speeds, speeds_to_csv
 from metric_robustness.pipeline.cli.options import OWN, Device, Preset, StoreAddress, register
 from metric_robustness.pipeline.errors import DataError, Exit
 from metric_robustness.pipeline.files import write_atomically
@@ -19,6 +21,7 @@ from metric_robustness.pipeline.terminal import err, out
 
 if TYPE_CHECKING:
     from metric_robustness.pipeline.engine.clear_scores import ClearRange
+    from metric_robustness.pipeline.engine.machine import Machine
 
 
 def add_to(app: typer.Typer) -> None:
@@ -40,13 +43,27 @@ def calibrate(
     ranges: Annotated[
         Path | None, typer.Option(help="Write the measured ranges here too: results/ranges.csv is what ranks.")
     ] = None,
+    speeds: Annotated[
+        Path | None,
+        typer.Option(
+            help="Also measure what a pass of these metrics, and the attacks' own arithmetic, costs on this device; "
+            "write it here. `plan` reads results/speeds.csv."
+        ),
+    ] = None,
 ) -> None:
     """Scores the clear images of a preset or a data set once, for all cells of a metric."""
     chosen = config.load().preset(preset)
     if dataset:
         chosen = chosen.model_copy(update={"datasets": tuple(dataset.split(",")), "limit": None})
     entries = chosen.entries("metrics", metrics)
-    if not calibrate_all(entries, chosen, out_folder, device=device, store=store, ranges=ranges):
+    done = calibrate_all(entries, chosen, out_folder, device=device, store=store, ranges=ranges)
+    if speeds or store:
+        from metric_robustness.pipeline.engine.machine import Machine
+
+        machine = Machine(out_folder, device=device, store=store)
+        measured = measure_speeds(entries, chosen, machine, speeds)
+        done &= measured or not speeds  # a job's task is the clear scores
+    if not done:
         raise typer.Exit(Exit.FAILED)
 
 
@@ -100,6 +117,64 @@ def calibrate_all(
         if ranges:
             _replace_range(entry, found, ranges)
     return not failed
+
+
+def measure_speeds(metrics: Iterable[Entry], preset: config.Preset, machine: Machine, speeds: Path | None) -> bool:
+    """Measures the speed of each metric and each attack; names one that cannot be measured, and goes on.
+
+    Args:
+        metrics: The metrics.
+        preset: The preset whose images are used.
+        machine: Where to compute, and the result store that gets the speeds.
+        speeds: The speeds.csv whose lines of these entries on this device are replaced. None: only the store gets
+            them, and attacks that were measured on this device before are not measured again.
+
+    Returns:
+        Whether all were measured.
+    """
+    with uncollected():
+        from metric_robustness.pipeline.engine.speed import measure_attack, measure_metric, name_of_device
+        from metric_robustness.pipeline.engine.workers import slow_imports
+        from metric_robustness.pipeline.isolation.starter import starter
+        from metric_robustness.pipeline.isolation.watch import call
+        from metric_robustness.pipeline.store import cells as stored
+        from metric_robustness.pipeline.store.open import open_store
+
+    metrics = list(metrics)
+    starter().prepare(slow_imports(metrics))
+    attacks = [entry for entry in lookup.entries("attacks").values() if not entry.problem]
+    store = open_store(machine.store) if machine.store else None
+    if store and not speeds:
+        kind = kind_of(call("the device", name_of_device, machine.device))
+        known = [*read_speeds(places.results() / "speeds.csv").values(), *stored.read_speeds(store, attacks, [kind])]
+        there = {speed.name for speed in known if speed.folder == "attacks" and kind_of(speed.device) == kind}
+        attacks = [entry for entry in attacks if entry.name not in there]
+    work = [*((entry, measure_metric) for entry in metrics), *((entry, measure_attack) for entry in attacks)]
+    failed = False
+    for entry, measure in work:
+        try:
+            with err.status(f"{entry.name}: measuring its speed"):
+                speed = call(entry.name, measure, entry.name, preset, machine.out, machine.device)
+        except DataError as error:
+            err.print(f"{'error: ' if speeds else ''}{error}", markup=False, soft_wrap=True)
+            failed = True
+            continue
+        if store:
+            stored.write_speed(store, entry, speed)
+        if speeds:  # one by one, so that a run that is ended keeps what it measured
+            write_atomically(speeds, speeds_to_csv(by_place([*read_speeds(speeds).values(), speed]).values()))
+        out.print(_in_words(speed), markup=False, soft_wrap=True)
+    return not failed
+
+
+def _in_words(speed: PassSpeed) -> str:
+    """Returns a speed in milliseconds an image."""
+    if speed.folder == "attacks":
+        return f"{speed.name}: {1000 * speed.trial:.3g} ms of its own an image"
+    passes = f"{1000 * speed.forward:.3g} ms a query"
+    if speed.gradient:
+        passes += f", {1000 * speed.gradient:.3g} ms with its gradient"
+    return f"{speed.name}: {passes}, {1000 * speed.trial:.3g} ms more an attacked image; {speed.start:.2g} s to start"
 
 
 def _replace_range(entry: Entry, found: list[ClearRange], ranges: Path) -> None:

@@ -72,14 +72,20 @@ def plan(
     if chosen.untrained:
         out.print(f"not run, for want of a training set: {', '.join(chosen.untrained)}", markup=False, soft_wrap=True)
     out.print(made.summary)
+    if made.seconds_from:
+        out.print(made.seconds_from, markup=False, soft_wrap=True)
     if not dry_run:
         made.write(out_folder)
 
 
 def _show(plan: Plan, *, dry_run: bool) -> None:
     """Prints each cell's decision, then how many cells share a decision and its reason."""
+    from metric_robustness.pipeline.engine.pace import in_words
+
     for planned in plan.cells:
         line = f"{planned.cell.metric.name} {planned.cell.attack.name}: {planned.action}, {planned.reason}"
+        if planned.basis:
+            line += f"; about {in_words(planned.seconds)}, {planned.basis}"
         (err if dry_run else out).print(line, markup=False, soft_wrap=True)
     table = Table(box=None, pad_edge=False)
     for column in ("cells", "decision", "reason"):

@@ -29,7 +29,7 @@ def aggregate(
 ) -> None:
     """Gathers the planned cells from the store, and writes tables, rows.zip and a JUnit report."""
     from metric_robustness.pipeline.ci.aggregate import aggregate as gather
-    from metric_robustness.pipeline.ci.history import read_history
+    from metric_robustness.pipeline.ci.estimates import Experience
     from metric_robustness.pipeline.ci.plan_file import read_plan
     from metric_robustness.pipeline.scoring.tables.write import print_leaderboard, require_no_other_rows
     from metric_robustness.pipeline.site.build import require_own_pages
@@ -38,7 +38,7 @@ def aggregate(
     require_no_other_rows(out_folder, [rows])
     require_own_pages(out_folder)
     with err.status("gathering"):
-        found = gather(read_plan(plan_file), open_store(store), read_history(), rows, out_folder)
+        found = gather(read_plan(plan_file), open_store(store), Experience.read(), rows, out_folder)
     print_leaderboard(found.board, out)
     err.print(f"the tables are in {out_folder}", markup=False, soft_wrap=True)
     if found.failed:

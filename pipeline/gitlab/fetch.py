@@ -32,7 +32,16 @@ SUMS = "SHA256SUMS"
 ROWS = "rows.zip"
 TABLES = (
     *("leaderboard.md", "leaderboard.csv", "leaderboard.json", "leaderboard.parquet", "scores.csv", "scores.parquet"),
-    *("defences.md", "defences.csv", "defences.parquet", "cells.csv", "ranges.csv", "excluded.csv"),
+    *(
+        "defences.md",
+        "defences.csv",
+        "defences.parquet",
+        "cells.csv",
+        "fits.csv",
+        "speeds.csv",
+        "ranges.csv",
+        "excluded.csv",
+    ),
 )
 TOKENS = ("GITLAB_TOKEN", "CI_JOB_TOKEN")  # the first that is set is used
 LINE = re.compile(r"([0-9a-f]{64}) [ *](\S+)")

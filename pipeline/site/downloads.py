@@ -24,6 +24,8 @@ FILES = {
     "excluded.csv": "every image that gave no row, with the reason",
     "ranges.csv": "measured range of every metric",
     "cells.csv": "how every cell ended, and what it took",
+    "fits.csv": "what every fit of a universal pattern took",
+    "speeds.csv": "what a pass of every metric and attack costs, by device",
     "rows.zip": "every row: one per image, attack and metric, each file with the stamp of what it was made from",
     "citation.bib": "BibTeX",
 }

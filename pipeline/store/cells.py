@@ -1,13 +1,18 @@
-"""Reads and writes cells, with their stamps and rows, and fitted patterns in the store."""
+"""Reads and writes cells, with their stamps and rows, fitted patterns, and speeds in the store."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
+from itertools import product
 from pathlib import Path
 
+from metric_robustness.pipeline.catalogue.entry import Entry
 from metric_robustness.pipeline.cells.cell import Cell
 from metric_robustness.pipeline.cells.fit import Fit, FitStamp
+from metric_robustness.pipeline.cells.speed import PassSpeed, kind_of, parse_speeds, speed_key, speeds_to_csv
 from metric_robustness.pipeline.cells.stamp import Stamp
+from metric_robustness.pipeline.errors import DataError
 from metric_robustness.pipeline.files import digest, write_atomically
 from metric_robustness.pipeline.store.store import Place, RefusedError, Store
 
@@ -67,10 +72,16 @@ def _rows_place(cell: Cell) -> Place:
 
 def holds_patterns(store: Store, fits: Iterable[Fit]) -> dict[str, bool]:
     """Returns for each fit's key whether its pattern is in the store."""
-    wanted = [_fit_stamp_place(fit) for fit in fits]
-    found = store.read_all(wanted)
-    stamps = {place: FitStamp.parse(content) for place, content in found.items() if isinstance(content, bytes)}
-    return {place.key: (stamp := stamps.get(place)) is not None and stamp.key == place.key for place in wanted}
+    wanted = list(fits)
+    there = read_fit_stamps(store, wanted)
+    return {fit.key: fit.key in there for fit in wanted}
+
+
+def read_fit_stamps(store: Store, fits: Iterable[Fit]) -> dict[str, FitStamp]:
+    """Returns the stamps of patterns that are in the store, by the fits' keys."""
+    found = store.read_all([_fit_stamp_place(fit) for fit in fits])
+    stamps = {place.key: FitStamp.parse(content) for place, content in found.items() if isinstance(content, bytes)}
+    return {key: stamp for key, stamp in stamps.items() if stamp is not None and stamp.key == key}
 
 
 def restore_pattern(store: Store, fit: Fit, out: Path) -> bool:
@@ -94,6 +105,25 @@ def write_pattern(store: Store, fit: Fit, out: Path) -> None:
     """Writes a pattern of an output folder to the store, then its stamp, since a pattern without one does not count."""
     store.write(_pattern_place(fit), fit.file(out).read_bytes())
     store.write(_fit_stamp_place(fit), fit.file(out).with_suffix(".json").read_bytes())
+
+
+def write_speed(store: Store, entry: Entry, speed: PassSpeed) -> None:
+    """Writes the speed of an entry to the store, for the kind of device on which it was measured."""
+    store.write(_speed_place(entry, kind_of(speed.device)), speeds_to_csv([speed]).encode())
+
+
+def read_speeds(store: Store, entries: Iterable[Entry], kinds: Iterable[str]) -> list[PassSpeed]:
+    """Returns the speeds of entries on some kinds of devices, as far as the store has them and they can be read."""
+    found: list[PassSpeed] = []
+    for place, content in store.read_all([_speed_place(*each) for each in product(entries, kinds)]).items():
+        if isinstance(content, bytes):
+            with suppress(DataError, UnicodeDecodeError):
+                found += parse_speeds(content.decode(), str(place))
+    return found
+
+
+def _speed_place(entry: Entry, kind: str) -> Place:
+    return Place("clear", speed_key(entry, kind), "speed")
 
 
 def _pattern_place(fit: Fit) -> Place:

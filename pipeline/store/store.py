@@ -19,8 +19,8 @@ from metric_robustness.pipeline.errors import BenchError, DataError
 from metric_robustness.pipeline.files import SealError, plain_errors, remove_leftovers, sealed, unseal, write_atomically
 from metric_robustness.pipeline.store.signature import Signature
 
-# Finished cells, checkpoints of unfinished ones, scores of clear images, fitted patterns, digests of job images, notes
-# since when nobody wants a result.
+# Finished cells, checkpoints of unfinished ones, scores of clear images and speeds, fitted patterns, digests of job
+# images, notes since when nobody wants a result.
 Kind = Literal["cells", "unfinished", "clear", "fits", "images", "unwanted"]
 PLACE = re.compile(r"[a-z]+/[0-9a-f]{16,64}/[a-z][a-z.]*")
 MIB = 2**20

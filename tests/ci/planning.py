@@ -12,6 +12,7 @@ from metric_robustness.pipeline.catalogue.entry import Entry
 from metric_robustness.pipeline.cells.cell import Cell
 from metric_robustness.pipeline.cells.settings import settings_of
 from metric_robustness.pipeline.cells.stamp import AttackFacts, DatasetFacts, MetricFacts, Stamp
+from metric_robustness.pipeline.ci.estimates import Estimates, Experience
 from metric_robustness.pipeline.ci.history import Past
 from metric_robustness.pipeline.ci.inventory import Held, Inventory
 from metric_robustness.pipeline.ci.packing import ALL_JOBS
@@ -26,6 +27,7 @@ TRAINED = Inventory(
     train={"coco": Held(digest="c" * 16, images=9), "voc2012": Held(digest="d" * 16, images=9)},
 )
 PRESET = Preset(variants=False)
+PASSES = 31  # over an image, of an attack without a file: those of I-FGSM, a gradient as 3, and a last score
 RUNNERS = {"rtx3090": Runner(gpus=2, memory=24), "a6000": Runner(gpus=1, memory=48)}
 
 
@@ -44,7 +46,8 @@ def planned(
 ) -> Plan:
     pairs = [(one, other) for one in metrics for other in attacks]
     may_run = {(one.name, other.name) for one, other in pairs} if asked is None else asked
-    return make_plan(Scope("smoke", preset, pairs, may_run), inventory, store, history or {}, Capacity(RUNNERS, most))
+    estimates = Estimates(Experience(history or {}), inventory)
+    return make_plan(Scope("smoke", preset, pairs, may_run), inventory, store, estimates, Capacity(RUNNERS, most))
 
 
 def decisions(plan: Plan) -> dict[str, tuple[str, str]]:
@@ -75,8 +78,8 @@ def finish(store, one: Entry, other: Entry, status="done", preset=PRESET) -> Sta
     return stamp
 
 
-def past(one: Entry, other: Entry, key="", *, seconds=0.0, finished="", images=4, gpu_memory=0.0):
-    known = Past(one.name, other.name, "done", "", images, seconds, gpu_memory, "", finished, key)
+def past(one: Entry, other: Entry, key="", *, seconds=0.0, finished="", passes=4 * PASSES, gpu_memory=0.0):
+    known = Past(one.name, other.name, "done", "", passes, seconds, gpu_memory, "", finished, key)
     return {(one.name, other.name): known}
 
 

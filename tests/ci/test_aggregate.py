@@ -119,9 +119,10 @@ def test_the_chain_gives_what_one_run_gives(bench, tmp_path):
     links = re.findall(r'href="([^"]+)" download', (public / "downloads.html").read_text())
     assert {"leaderboard.md", "cells.csv", "rows.zip"} <= set(links) <= {file.name for file in public.iterdir()}
     history = lines(public / "cells.csv")
-    assert all(
-        line["status"] == "done" and float(line["seconds"]) > 0 and line["images"] == "4" for line in history.values()
-    )
+    assert all(line["status"] == "done" and float(line["seconds"]) > 0 for line in history.values())
+    assert all(int(line["passes"]) >= 4 for line in history.values())
+    speeds = (public / "speeds.csv").read_text()  # as the jobs `calibrate` left them in the store
+    assert all(f"metrics,{name},cpu," in speeds for name in ("brightness", "distance"))
 
     first = contents(public)
     assert {cell["action"] for cell in plan(bench).values()} == {"done"}  # nothing is stale now

@@ -10,6 +10,7 @@ from dataclasses import replace
 import pytest
 from planning import (
     INVENTORY,
+    PASSES,
     PRESET,
     RUNNERS,
     attack,
@@ -26,6 +27,7 @@ from metric_robustness.pipeline.catalogue.entry import Entry
 from metric_robustness.pipeline.cells.cell import Cell, clear_key
 from metric_robustness.pipeline.cells.settings import settings_of
 from metric_robustness.pipeline.ci import packing
+from metric_robustness.pipeline.ci.estimates import CONTAINER, JOB, LAST, LIGHT
 from metric_robustness.pipeline.ci.history import Past, read_history, to_csv
 from metric_robustness.pipeline.ci.inventory import Held, Inventory
 from metric_robustness.pipeline.ci.packing import SHARDS
@@ -111,14 +113,21 @@ def test_the_budget_goes_to_those_not_seen_for_longest(store):
     assert [each.cell.metric.name for each in plan.cells] == ["d", "b", "c", "a"]
     assert [each.action for each in plan.cells] == ["run", "run", "waiting", "waiting"]
     assert plan.cells[-1].reason == "over the 1.5 GPU hours of a pipeline"
-    assert plan.hours == pytest.approx((600 + 60 + 3600) / 3600)  # d is guessed
+    start = CONTAINER + JOB + LIGHT.start
+    guessed = 4 * (10 * LIGHT.gradient + LIGHT.trial)  # d
+    clear = sum(plan.estimates.calibration(metric).seconds for metric in plan.calibrations)
+    assert plan.hours == pytest.approx((2 * start + guessed + 3540 + clear) / 3600)
+    assert plan.bases == {LAST: 1, "by nothing measured": 1}
 
 
 def test_what_failed_waits_behind_all_others(store):
     a, b, x = metric("a"), metric("b"), attack("x")
     finish(store, a, x, status="failed")
-    plan = planned(store, [a, b], [x], preset=PRESET.model_copy(update={"gpu_hours": 0.2}))
-    assert decisions(plan) == {"b x": ("run", "never run"), "a x": ("waiting", "over the 0.2 GPU hours of a pipeline")}
+    plan = planned(store, [a, b], [x], preset=PRESET.model_copy(update={"gpu_hours": 0.015}))
+    assert decisions(plan) == {
+        "b x": ("run", "never run"),
+        "a x": ("waiting", "over the 0.015 GPU hours of a pipeline"),
+    }
 
 
 def test_what_is_not_asked_for_stays_on_the_tables_and_waits(store):
@@ -134,10 +143,11 @@ def test_a_pipeline_holds_no_more_jobs_than_it_may(store):
     assert decisions(plan) == {"a x": ("run", "never run"), "b x": ("waiting", "over the 3 jobs of a pipeline")}
 
 
-def test_seconds_are_scaled_by_the_images_and_guessed_from_the_metrics_other_cells(store):
+def test_seconds_are_scaled_by_the_passes_and_guessed_from_the_metrics_other_cells(store):
     a, x, y = metric("a"), attack("x"), attack("y")
-    plan = planned(store, [a], [x, y], past(a, x, "f" * 32, seconds=100, images=8))
-    assert [each.seconds - 60 for each in plan.cells] == [50, 50]
+    plan = planned(store, [a], [x, y], past(a, x, "f" * 32, seconds=100, passes=8 * PASSES, finished="2026-01-01"))
+    assert [each.seconds - CONTAINER - JOB - LIGHT.start for each in plan.cells] == pytest.approx([50, 50])
+    assert {each.cell.attack.name: each.basis for each in plan.cells} == {"x": LAST, "y": "by the metric's other cells"}
 
 
 def test_clear_scores_are_a_job_of_their_own_unless_they_are_known(store):

@@ -26,6 +26,7 @@ from metric_robustness.pipeline.cells.settings import settings_of
 from metric_robustness.pipeline.cells.stamp import DatasetFacts
 from metric_robustness.pipeline.ci import packing
 from metric_robustness.pipeline.ci.children import child
+from metric_robustness.pipeline.ci.estimates import CONTAINER, JOB, LIGHT
 from metric_robustness.pipeline.ci.inventory import Held, Inventory
 from metric_robustness.pipeline.ci.packing import RunnerJob
 from metric_robustness.pipeline.errors import BenchError
@@ -104,13 +105,17 @@ def test_a_pattern_in_the_store_is_not_fitted_again_unless_something_changed(sto
 
 def test_fits_count_for_the_hours_and_the_jobs_of_a_pipeline(store):
     plan = planned(store, [metric("a")], [uap("u")], inventory=TRAINED)
-    assert plan.hours == pytest.approx((600 + 60 + 2 * (1800 + 60)) / 3600)
+    start, crops = CONTAINER + JOB + LIGHT.start, 9 * 50  # 100 steps of batches of 8 and 1
+    fits = 2 * (start + crops * LIGHT.at(256**2).gradient)
+    cell = start + 4 * 2 * 3 * LIGHT.trial  # images, training sets, amplitudes
+    (clear,) = (plan.estimates.calibration(metric).seconds for metric in plan.calibrations)
+    assert plan.hours == pytest.approx((fits + cell + clear) / 3600)
     held = planned(store, [metric("a")], [uap("u")], inventory=TRAINED, most=3)
     assert decisions(held) == {"a u": ("waiting", "over the 3 jobs of a pipeline")}
     held = planned(
-        store, [metric("a")], [uap("u")], inventory=TRAINED, preset=PRESET.model_copy(update={"gpu_hours": 1.0})
+        store, [metric("a")], [uap("u")], inventory=TRAINED, preset=PRESET.model_copy(update={"gpu_hours": 0.04})
     )
-    assert decisions(held) == {"a u": ("waiting", "over the 1 GPU hours of a pipeline")}
+    assert decisions(held) == {"a u": ("waiting", "over the 0.04 GPU hours of a pipeline")}
 
 
 def test_without_its_training_data_a_universal_attack_is_skipped_and_nothing_else(store):
