@@ -6,10 +6,11 @@ from dataclasses import replace
 
 import pytest
 import torch
-from analytic_metrics import Distance, Linear, Wavy, random_images, random_weights, rounded
+from analytic_metrics import Distance, Linear, Quadratic, Wavy, random_images, random_weights, rounded
 
 from metric_robustness.attacks.base import Universal
 from metric_robustness.attacks.cumulative_uap import CumulativeUAP
+from metric_robustness.attacks.facpa import FACPA
 from metric_robustness.attacks.generative_uap import GenerativeUAP
 from metric_robustness.attacks.optimized_uap import OptimizedUAP, ascend, with_moments
 from metric_robustness.pipeline.catalogue.lookup import entries
@@ -136,6 +137,27 @@ def test_what_the_range_cuts_off_has_no_gradient():
     assert torch.equal(found[0, 0, 0], torch.tensor([0.0, 1.0, 1.0]))
 
 
+def dark_and_bright(count: int, seed: int) -> torch.Tensor:
+    """Returns images of 8-bit levels about 80 and about 175, in turn."""
+    level = torch.tensor([80, 175]).repeat(count // 2).view(-1, 1, 1, 1)
+    return random_images(count, SIZE, low=-15, high=16, seed=seed) + level / 255
+
+
+def test_facpa_finds_the_best_change_where_it_differs_by_image():
+    """f = -mean (x - 1/2)^2: dark images must rise and bright ones fall, which one pattern cannot do."""
+    metric, clear = Quadratic(torch.full((3, *SIZE), 0.5)), dark_and_bright(6, seed=9)
+    objective, noise = MetricObjective(metric), ImageNoise("facpa", list("abcdef"))
+
+    def gain(attack: Universal) -> torch.Tensor:
+        pattern = fitted(attack, metric, dark_and_bright(16, seed=0))
+        return objective(attack.at(1.0, pattern)(clear, objective, noise)) - objective(clear)
+
+    attack = FACPA(crop=SIDE, epochs=60, lr=0.02, width=8)
+    best = objective((0.5 - clear).clamp(-attack.eps, attack.eps) + clear) - objective(clear)
+    assert (gain(attack) > 0.98 * best).all()
+    assert (gain(replace(NEAR["optimized"][0], eps=attack.eps)) < 0.2 * best).any()
+
+
 def test_without_a_pattern_it_says_what_to_do():
     with pytest.raises(ValueError, match="must be fitted before it attacks: run python -m pipeline fit"):
         OptimizedUAP()(random_images(1), MetricObjective(Wavy()), ImageNoise("uap", ["a"]))
@@ -143,7 +165,7 @@ def test_without_a_pattern_it_says_what_to_do():
 
 def test_every_universal_attack_is_an_entry():
     found = {name: entry for name, entry in entries("attacks").items() if entry.fields["family"] == "universal"}
-    assert {"cumulative_uap", "optimized_uap", "generative_uap"} <= set(found)
+    assert {"cumulative_uap", "optimized_uap", "generative_uap", "facpa"} <= set(found)
     for entry in found.values():
-        assert entry.load()().amplitudes == (0.2, 0.4, 0.8)
+        assert entry.load()().amplitudes == ((1.0,) if entry.name == "facpa" else (0.2, 0.4, 0.8))
         assert (entry.load()().crop, entry.load()().batch) == (256, 8)
