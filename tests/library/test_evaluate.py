@@ -146,7 +146,8 @@ def test_the_example_is_the_image_that_was_moved_by_the_median(report):
     assert (row.clear, row.attacked) == example.scores
     change = example.attacked - example.clear
     assert change.abs().max().item() == pytest.approx(row.linf, abs=1e-6)
-    assert change.square().mean().item() == pytest.approx(row.mse, rel=1e-4)
+    # Attacked alone, not in its batch: where a gradient is nearly 0 its sign may differ, and a few pixels with it.
+    assert change.square().mean().item() == pytest.approx(row.mse, rel=1e-3)
     gains = report.rows[report.rows["variant"] == ""].assign(gain=lambda rows: rows["attacked"] - rows["clear"])
     assert (gains.groupby("image")["gain"].max() <= row.attacked - row.clear).sum() == 3
 
