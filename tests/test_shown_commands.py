@@ -18,6 +18,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.whole]
 
 SERVER = "needs a GitLab server: tests/gitlab and tests/ci call it with one of ours"
 NETWORK = "downloads published weights"
+WEIGHTS = "needs published weights: tests/metrics runs these metrics"
 WORD = "stands in a sentence, without what it needs"
 NOT_RUN = {
     "fetch --url https://gitlab.example.org --project group/robustness --raw": SERVER,
@@ -33,6 +34,12 @@ NOT_RUN = {
     "--seeds 1 --device cuda --out build/hyperiqa.csv": "needs a GPU, published weights and rated photographs",
     "train hyperiqa+gradient_norm --images iqa:livec.csv --crop 224 --samples 23250 --epochs 16 --rate 1e-5 "
     "--set strength=5e-5 --device cuda": "needs a GPU, published weights and rated photographs",
+    **{
+        "run --preset demo --metrics vmaf_video,vmaf_neg_video --attacks adam,apgd --set steps=20 --dataset clips/ "
+        f"--frames 3 {codec}--out build/video": WEIGHTS
+        for codec in ("", "--codec libx264:crf=23 ")
+    },
+    "calibrate": WORD,
     "plot": WORD,
     "train": WORD,
     "transfer": WORD,

@@ -112,7 +112,10 @@ def test_a_night_runs_every_pair_as_its_own_job_and_commits_once(project, server
 
     (commit,) = server.commits
     assert commit.message.endswith("[skip ci]")
-    assert {Path(path).name for path in server.files() if path.startswith("results/")} == TABLES | {"README.md"}
+    assert {Path(path).name for path in server.files() if path.startswith("results/")} == TABLES | {
+        "README.md",
+        "speeds.csv",
+    }
     history = published(server)
     assert history.keys() == CELLS
     assert {line["status"] for line in history.values()} == {"done"}

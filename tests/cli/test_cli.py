@@ -71,7 +71,7 @@ def test_list_tells_kind_direction_range_access_and_needs(laboratory):
     assert lines["distance"][:3] == ["distance", "FR", "lower"]
     assert lines["noise"][:4] == ["noise", "base", "black", "control"]
     assert [lines[count][1] for count in "40"] == ["metrics", "defences"]
-    assert {"23 attacks", "7 data sets"} <= set(answer.stdout.splitlines())
+    assert {"26 attacks", "7 data sets"} <= set(answer.stdout.splitlines())
 
 
 def test_list_filters_and_prints_json(laboratory):
