@@ -109,6 +109,9 @@ def run(
         chosen = chosen.model_copy(update={"train": tuple(name.strip() for name in train.split(",") if name.strip())})
     if budgets:
         chosen = chosen.model_copy(update={"budgets": parse_budgets(budgets)})
+    changes = {"--set": overrides, "--dtype": dtype != "float32", "--codec": codec, "--jpeg": jpeg}
+    if budgets and (changed := [name for name, value in changes.items() if value]):
+        raise BenchError(f"--budgets must be of the usual settings; got {' and '.join(changed)} too: leave one out")
     if codec and jpeg:
         raise BenchError("one of --codec and --jpeg must be chosen; got both: leave one out")
     if adaptive and not defences:

@@ -145,3 +145,11 @@ def test_the_console_script_is_the_same_program():
 
     (script,) = entry_points(group="console_scripts", name="metric-robustness")
     assert script.value == "metric_robustness.pipeline.__main__:main"
+
+
+@pytest.mark.parametrize("changed", [("--set", "eps=4/255"), ("--dtype", "bfloat16"), ("--jpeg", "80")])
+def test_budgets_are_of_the_usual_settings(laboratory, changed):
+    arguments = ["--metrics", "brightness", "--attacks", "adam", "--budgets", "1,4", "--out", "build/unused"]
+    told = laboratory.call("run", *arguments, *changed)
+    assert told.returncode == 2
+    assert told.stderr == f"error: --budgets must be of the usual settings; got {changed[0]} too: leave one out\n"
