@@ -156,6 +156,8 @@ def test_facpa_finds_the_best_change_where_it_differs_by_image():
     best = objective((0.5 - clear).clamp(-attack.eps, attack.eps) + clear) - objective(clear)
     assert (gain(attack) > 0.98 * best).all()
     assert (gain(replace(NEAR["optimized"][0], eps=attack.eps)) < 0.2 * best).any()
+    noisy = clear + attack.eps * ImageNoise("noise", list("abcdef")).uniform(clear).sign()
+    assert (objective(noisy) - objective(clear) < 0.2 * best).all()
 
 
 def test_without_a_pattern_it_says_what_to_do():
