@@ -18,10 +18,11 @@ from metric_robustness.pipeline.weights.provision import missing, provide
 
 
 def metric(name: str, device: str = "cpu") -> Metric | DefendedModule:
-    """Returns a metric of the catalogue, frozen: a module of (N, 3, H, W) float32 images in [0, 1] [, their originals].
+    """Returns a metric of the catalogue, frozen: a module of (N, 3, H, W) float32 images in [0, 1].
 
-    It returns (N,) scores in the metric's unit, with gradients to the images. Its facts, such as `score_range` and
-    `higher_is_better`, are attributes; `entry` holds all that the catalogue knows. Weights are fetched at first use.
+    A full-reference one takes their originals, too. It returns (N,) scores in the metric's unit, with gradients to the
+    images. Its facts, such as `score_range` and `higher_is_better`, are attributes; `entry` holds all that the catalogue
+    knows. Weights are fetched at first use.
 
     Args:
         name: Such as "niqe", "small_cnn" or "small_cnn+jpeg".
@@ -39,7 +40,7 @@ def metric(name: str, device: str = "cpu") -> Metric | DefendedModule:
 
 
 def defend(metric: str | nn.Module | Callable[..., Tensor], defence: str) -> DefendedModule:
-    """Returns a metric with a defence before it: a module of images [, their originals], called as the metric is.
+    """Returns a metric with a defence before it: a module of images, called as the metric is.
 
     Args:
         metric: As `evaluate` takes it; of a module a frozen copy is run, on the device of its parameters.
