@@ -21,8 +21,8 @@ def metric(name: str, device: str = "cpu") -> Metric | DefendedModule:
     """Returns a metric of the catalogue, frozen: a module of (N, 3, H, W) float32 images in [0, 1].
 
     A full-reference one takes their originals, too. It returns (N,) scores in the metric's unit, with gradients to the
-    images. Its facts, such as `score_range` and `higher_is_better`, are attributes; `entry` holds all that the catalogue
-    knows. Weights are fetched at first use.
+    images. Its facts, such as `score_range` and `higher_is_better`, are attributes; `entry` holds all that the
+    catalogue knows. Weights are fetched at first use.
 
     Args:
         name: Such as "niqe", "small_cnn" or "small_cnn+jpeg".
