@@ -188,7 +188,8 @@ class Targeted(Search):
 class Universal(Attack):
     """An attack that adds one pattern to all images, repeated over each.
 
-    A fit finds the pattern once per metric and training set. The caller draws the crops, stops and resumes the fit. A
+    A fit finds the pattern once per metric and training set; it may find something else of which a change is made (see
+    `added`). The caller draws the crops, stops and resumes the fit. A
     subclass says how a fit begins (`begin`), how a batch of crops changes its state (`step`), and which pattern a
     state holds (`reached`). With a pattern, the attack does not query the metric any more.
 

@@ -8,23 +8,20 @@ one behind the other. Along each, a change turns towards random directions where
 Directions are strong where the image has fine detail, since there an eye sees a change least.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from math import ceil
-from typing import TypeAlias
 
 import torch
 
-from metric_robustness.attacks.base import Attack, Budget, Images, Noise, Objective, Scores, per_image
+from metric_robustness.attacks.base import Attack, Budget, Images, Noise, Objective, Scores
 from metric_robustness.attacks.best_adapter import TOGETHER, Best
 from metric_robustness.attacks.blocks_adapter import block_noise
 from metric_robustness.attacks.enhancement_adapter import blurred
+from metric_robustness.attacks.score_boundary_adapter import grown, turned, unit
 
 FIRST = (1.0, 0.3, -1.0, -0.3)  # lengths at which a first direction is tried
 GROWTH = (3.0, 1.7, 1.2)
 LEAST_DETAIL = 0.3 / 255  # so that a smooth image has directions, too
-Score: TypeAlias = Callable[[Images], Scores]  # of a change, (N, 3, H, W), added to the clear images
-TINY = torch.finfo().tiny
 
 
 @dataclass(frozen=True)
@@ -50,50 +47,26 @@ class ScoreBoundary(Attack):
         def score(change: Images) -> Scores:
             return objective(self.project(images + change, images))
 
+        def scaled(change: Images, factors: tuple[float, ...]) -> list[Images]:
+            return [(factor * change).clamp(-self.eps, self.eps) for factor in factors]
+
         best = Best(self, images, objective)
         visible = ((images - blurred(images, 1.0)).abs() + LEAST_DETAIL).sqrt()
         change, boundary = torch.zeros_like(images), best.values
         for _ in range(self.starts):
             first = self.eps * unit(block_noise(images, self.side, noise) * visible)
-            change, boundary = self.grown(score, [part * first for part in FIRST], change, boundary)
+            change, boundary = grown(score, scaled(first, FIRST), change, boundary)
         best.consider(self.project(images + change, images), boundary)
         angle = images.new_full((len(images), 1, 1, 1), self.angle)
         for _ in range(self.boundaries):
             for _ in range(self.turns):
                 direction = block_noise(images, self.side, noise) * visible
                 change, angle = turned(score, boundary, change, direction, angle)
-            change, boundary = self.grown(score, [factor * change for factor in GROWTH], change, boundary)
+            change, boundary = grown(score, scaled(change, GROWTH), change, boundary)
             best.consider(self.project(images + change, images), boundary)
         best.settle()
         return best.images
 
-    def grown(self, score: Score, changes: list[Images], change: Images, boundary: Scores) -> tuple[Images, Scores]:
-        """Returns of `change`, whose score is `boundary`, and `changes`, cut to eps, the best, and its score."""
-        for other in changes:
-            within = other.clamp(-self.eps, self.eps)
-            value = score(within)
-            beyond = value > boundary
-            change, boundary = within.where(per_image(beyond), change), value.where(beyond, boundary)
-        return change, boundary
-
     def budget(self) -> Budget:
         tried = self.starts * len(FIRST) + self.boundaries * (2 * self.turns + len(GROWTH))
         return Budget(queries=1 + tried + ceil((1 + self.boundaries) / TOGETHER), gradients=0)
-
-
-def turned(score: Score, boundary: Scores, change: Images, direction: Images, angle: Images) -> tuple[Images, Images]:
-    """Returns the change turned by an angle, and so made smaller, where its score stays; and the next angle."""
-    outward = unit(change)
-    sideways = unit(direction - (direction * outward).mean((1, 2, 3), keepdim=True) * outward)
-    sideways = sideways * change.square().mean((1, 2, 3), keepdim=True).sqrt()
-    succeeded = torch.zeros_like(angle, dtype=torch.bool)
-    for way in (angle, -angle):
-        smaller = way.cos().square() * change + way.cos() * way.sin() * sideways
-        beyond = per_image(score(smaller) >= boundary) & ~succeeded
-        change, succeeded = smaller.where(beyond, change), succeeded | beyond
-    return change, (1.3 * angle).where(succeeded, angle / 1.1).clamp(0.01, 1.0)
-
-
-def unit(change: Images) -> Images:
-    """Returns the changes with a root mean square of 1; zeros stay."""
-    return change / change.square().mean((1, 2, 3), keepdim=True).sqrt().clamp_min(TINY)

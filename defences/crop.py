@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import torch
 
 from metric_robustness.defences.base import Aligned, Defence, DefenceNoise, Images
+from metric_robustness.defences.places_adapter import among, shares, sides_of
 
 
 @dataclass(frozen=True)
@@ -22,10 +23,8 @@ class Crop(Defence):
     share: float = 256 / 299  # of each side
 
     def purify(self, images: Images, noise: DefenceNoise) -> Images:
-        size = torch.tensor([max(round(side * self.share), 1) for side in images.shape[2:]])
-        room = torch.tensor(images.shape[2:]) - size
-        place = (noise.uniform(images[:, :2, :1, 0]).cpu().squeeze(2) + 1) / 2  # (N, 2) in [0, 1)
-        corners = (place * (room + 1)).long().minimum(room)
+        size = sides_of(images, self.share)
+        corners = among(shares(images, noise), torch.tensor(images.shape[2:]) - size)
         return torch.stack(
             [
                 image[:, top : top + size[0], left : left + size[1]]

@@ -7,6 +7,10 @@ T is diagonal and depends on the weights alone, so it is computed once.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from itertools import count, takewhile
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import conv2d, conv_transpose2d, linear
@@ -54,6 +58,27 @@ class LipschitzLinear(nn.Module):
         weight, scale = self.get_buffer("weight"), self.get_buffer("scale")
         inner = linear(features, weight, self.get_buffer("bias")).relu()
         return features - 2 * linear(scale * inner, weight.T)
+
+
+def lipschitz_layers(checkpoint: Mapping[str, Any]) -> tuple[nn.Sequential, nn.Sequential]:
+    """Returns the convolutions and the layers after them of one of LipSim's checkpoints.
+
+    Raises:
+        KeyError: If it holds something else.
+    """
+    saved = checkpoint.get("model_state_dict", checkpoint)
+    state: dict[str, Tensor] = {name.rpartition("model.")[2]: value for name, value in saved.items()}
+
+    def parts(pattern: str, first: int, *names: str) -> list[list[Tensor]]:
+        """Returns the named tensors of each layer, in the order of their numbers."""
+        layers = takewhile(lambda layer: f"{layer}.{names[0]}" in state, map(pattern.format, count(first)))
+        return [[state[f"{layer}.{name}"] for name in names] for layer in layers]
+
+    convolutions = [LipschitzConvolution(*each) for each in parts("convs.{}", 0, "kernel", "bias")]
+    linear_layers = [LipschitzLinear(*each) for each in parts("linear.{}", 1, "weight", "bias", "q")]
+    if not convolutions or not linear_layers:
+        raise KeyError("no layers of LipSim")
+    return nn.Sequential(*convolutions), nn.Sequential(*linear_layers)
 
 
 def inverse(values: Tensor) -> Tensor:

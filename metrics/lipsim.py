@@ -8,14 +8,11 @@ the repository SaraGhazanfari/lipsim, whose checkpoints it reads; their shapes s
 of a checkpoint is known, so one is imported.
 """
 
-from itertools import count, takewhile
-from typing import Any
-
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.functional import avg_pool2d, cosine_similarity, interpolate, pad
 
 from metric_robustness.metrics.base import FullReference, Images, Scores
-from metric_robustness.metrics.lipschitz_adapter import LipschitzConvolution, LipschitzLinear
+from metric_robustness.metrics.lipschitz_adapter import lipschitz_layers
 from metric_robustness.metrics.weights_adapter import loading, read_state
 
 SIDE = 224  # of the images that the network sees
@@ -33,17 +30,7 @@ class LipSim(FullReference):
     def __init__(self) -> None:
         super().__init__()
         with loading("LipSim", self.weights):
-            saved: dict[str, Any] = read_state(self.weights[0])
-            saved = saved.get("model_state_dict", saved)
-            state: dict[str, Tensor] = {name.rpartition("model.")[2]: value for name, value in saved.items()}
-            convolutions, layers = _numbered(state, "convs.{}.kernel", 0), _numbered(state, "linear.{}.weight", 1)
-            self.convolutions = nn.Sequential(
-                *(LipschitzConvolution(state[f"{name}.kernel"], state[f"{name}.bias"]) for name in convolutions)
-            )
-            self.layers = nn.Sequential(
-                *(LipschitzLinear(*(state[f"{name}.{part}"] for part in ("weight", "bias", "q"))) for name in layers)
-            )
-            self.channels = state["convs.0.kernel"].shape[1]
+            self.convolutions, self.layers = lipschitz_layers(read_state(self.weights[0]))
 
     def score(self, images: Images, references: Images) -> Scores:
         return 1 - cosine_similarity(self.embedding(images), self.embedding(references), eps=1e-6)
@@ -51,14 +38,9 @@ class LipSim(FullReference):
     def embedding(self, images: Images) -> Tensor:
         """Returns the embeddings of (N, 3, H, W) images in [0, 1], (N, 1792)."""
         maps = interpolate(images, size=(SIDE, SIDE), mode="bicubic", antialias=True)
-        maps = self.convolutions(pad(maps, (0, 0, 0, 0, 0, self.channels - 3)))
+        further = self.convolutions[0].get_buffer("kernel").shape[1] - 3  # beside those of the image, 0 at first
+        maps = self.convolutions(pad(maps, (0, 0, 0, 0, 0, further)))
         for _ in range(2):
             maps = avg_pool2d(maps, 4, divisor_override=4)  # of 16 pixels: divided by 4, it stretches no difference
         features: Tensor = self.layers(maps.flatten(1))
         return features[:, :EMBEDDING]
-
-
-def _numbered(state: dict[str, Tensor], pattern: str, first: int) -> list[str]:
-    """Returns the names of the layers of a kind, in their order."""
-    names = (pattern.format(number) for number in count(first))
-    return [name.rpartition(".")[0] for name in takewhile(state.__contains__, names)]

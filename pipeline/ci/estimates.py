@@ -13,6 +13,7 @@ from metric_robustness.pipeline import places
 from metric_robustness.pipeline.catalogue import lookup
 from metric_robustness.pipeline.catalogue.entry import Entry
 from metric_robustness.pipeline.cells.cell import Cell
+from metric_robustness.pipeline.cells.few_images import MOST, scouted
 from metric_robustness.pipeline.cells.fit import Fit
 from metric_robustness.pipeline.cells.speed import PassSpeed, Speeds, read_speeds
 from metric_robustness.pipeline.ci.fit_history import FitHistory, read_fit_history
@@ -23,9 +24,7 @@ from metric_robustness.pipeline.ci.spending import Spending, Spendings, crops_of
 CONTAINER = 20.0  # seconds in which GitLab starts a job's container and checks the code out: a guess
 JOB = 5.0  # seconds of a job's own start and end, imports above all: measured on 2 cores
 RESERVE = 2  # GB of a GPU that the driver and the libraries take
-SCOUTED = 4  # images on which a scout tries an attack; see engine/scout.py
-QUARTER = 4  # of a small data set a scout takes one image in so many
-PROBE = Spending(queries=58, gradients=23, trials=0, runs=0)  # on each of at most SCOUTED images; see engine/probe.py
+PROBE = Spending(queries=58, gradients=23, trials=0, runs=0)  # on each of at most MOST images; see engine/probe.py
 GPU = 50  # a GPU is taken to be so many times as fast as a CPU core while no metric was measured on both: a guess
 PIXELS = 299 * 299  # of the images that these guesses are about
 # Seconds on one CPU core of a metric that was measured nowhere, nor any like it, by the metric's cost: a guess.
@@ -172,7 +171,7 @@ class Estimates:
         seconds = CONTAINER + JOB + known.speed.start
         for held in self.inventory.datasets.values():
             speed = known.speed.at(held.pixels)
-            seconds += held.images * speed.trial + min(SCOUTED, held.images) * _price(PROBE, speed)
+            seconds += held.images * speed.trial + min(MOST, held.images) * _price(PROBE, speed)
         return JobSeconds(seconds, known.basis)
 
     def memory(self, cell: Cell) -> float:
@@ -304,7 +303,7 @@ class Estimates:
             tried = [trial(self._attacks[name], changes) for name, changes in scouts.items() if name in self._attacks]
             self.scouts[cell.attack.name] = tried
         each = sum(_price(work, speed) for work in self.scouts[cell.attack.name])
-        return sum(max(1, min(SCOUTED, held.images // QUARTER)) * each for held in self.inventory.datasets.values())
+        return sum(scouted(held.images) * each for held in self.inventory.datasets.values())
 
 
 def _price(work: Spending, speed: PassSpeed) -> float:

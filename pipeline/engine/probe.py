@@ -15,6 +15,7 @@ import torch
 from metric_robustness.metrics.base import Images
 from metric_robustness.pipeline.cells.cell import probe_key
 from metric_robustness.pipeline.cells.distortion import Distortion
+from metric_robustness.pipeline.cells.few_images import MOST
 from metric_robustness.pipeline.cells.stamp import Probe
 from metric_robustness.pipeline.data.dataset import Dataset
 from metric_robustness.pipeline.data.images import Batch, load_batch
@@ -24,7 +25,6 @@ from metric_robustness.pipeline.engine.metric.runner import MetricRunner
 from metric_robustness.pipeline.files import exclusive, read_sealed, write_sealed
 from metric_robustness.pipeline.store.store import Place
 
-MOST = 4  # images
 NEAR = (0.25 / 255, 1 / 16 / 255, 1 / 255)  # steps along the gradient; it must be right on one of them
 NOISE = 1 / 255  # of the pixels without gradient
 DIRECTIONS = 4

@@ -16,16 +16,16 @@ from metric_robustness.pipeline.catalogue import lookup
 from metric_robustness.pipeline.catalogue.entry import Entry
 from metric_robustness.pipeline.cells.cell import Cell
 from metric_robustness.pipeline.cells.distortion import NONE
+from metric_robustness.pipeline.cells.few_images import scouted
 from metric_robustness.pipeline.data.dataset import Dataset
 from metric_robustness.pipeline.data.images import Batch
 from metric_robustness.pipeline.engine.attack.settings import attack_variants
 from metric_robustness.pipeline.engine.batching import attempt
 from metric_robustness.pipeline.engine.metric.objective import ImageNoise, MetricObjective
 from metric_robustness.pipeline.engine.metric.runner import MetricRunner
-from metric_robustness.pipeline.engine.probe import MOST, few_images
+from metric_robustness.pipeline.engine.probe import few_images
 
 NEAR = 0.25  # 60 squares find a quarter of what 1,000 do, measured on NIQE: .042 and .16 of its range
-QUARTER = 4  # of a small data set a scout takes one image in so many: its price must not be that of the attack
 
 
 def not_needed(runner: MetricRunner, cell: Cell, dataset: Dataset) -> str:
@@ -40,7 +40,7 @@ def not_needed(runner: MetricRunner, cell: Cell, dataset: Dataset) -> str:
     if not scouts or not images_alone or not cell.metric.fields["differentiable"]:
         return ""
     distortion = cell.settings.distortions[0] if cell.metric.full_reference else NONE
-    most = max(1, min(MOST, len(dataset.photos) // QUARTER))
+    most = scouted(len(dataset.photos))
     images = [image for image in few_images(runner, dataset, distortion, most) if image.photos]
     goals = sorted({attack.goal for attack in attack_variants(cell.attack, cell.settings).values()})
     tried = [_tried(runner, cell.attack, goal, images) for goal in goals]

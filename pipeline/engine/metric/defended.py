@@ -75,16 +75,17 @@ class DefendedMetric:
             ValueError: If the defence breaks its promises, or a score is not finite.
         """
         start = _clock(images.device)
-        purified = self.defence(images, self.noise)
+        noise = self.noise
+        purified = self.defence(images, noise)
         seconds = _clock(images.device) - start
         certificate = self._certificate(images, references)
         if certificate:
             scores, seconds = certificate.median, _clock(images.device) - start
-        elif isinstance(self.defence, Ensemble):
-            scores = self._mean_of_copies(self.defence.samples, images, references)
-            seconds = _clock(images.device) - start
         else:
             scores = self.metric(purified, self._references(references, self.noise))
+            if isinstance(self.defence, Ensemble):
+                scores = self._mean(scores, self.defence.samples, images, references, noise)
+                seconds = _clock(images.device) - start
         if not scores.isfinite().all():
             raise ValueError(f"its score behind {self.name} is not finite")
         return Purified(purified, scores, seconds, certificate)
@@ -108,10 +109,20 @@ class DefendedMetric:
         scores = smoothing.scores(lambda copies: self.metric(seen(copies), references), images, self.noise)
         return smoothing.certify(scores, self.defence.radius)
 
-    def _mean_of_copies(self, samples: int, images: Images, references: Images | None) -> Scores:
-        """Returns the mean of the scores of so many random copies, the first of which is the purified image."""
-        noise, scores = self.noise, []
-        for _ in range(samples):
+    def _mean(
+        self, first: Scores, samples: int, images: Images, references: Images | None, noise: ImageNoise
+    ) -> Scores:
+        """Returns the mean score of so many random copies.
+
+        Args:
+            first: The scores of the first copy.
+            samples: How many copies there are.
+            images: The images.
+            references: Their originals, or None.
+            noise: As the first copy left it.
+        """
+        scores = [first]
+        for _ in range(1, samples):
             before = noise.copy()
             copies = self.defence(images, noise)
             scores.append(self.metric(copies, self._references(references, before)))
