@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import pytest
 import skimage.data
+import torch
+from local_entry import local_entry
 from PIL import Image
 
+from metric_robustness.metrics.base import NoReference
 from metric_robustness.pipeline.catalogue import lookup
+from metric_robustness.pipeline.cells.distortion import NONE
 from metric_robustness.pipeline.cells.speed import kind_of, read_speeds, speed_key
+from metric_robustness.pipeline.ci.estimates import PROBE
 from metric_robustness.pipeline.cli.calibrate import measure_speeds
 from metric_robustness.pipeline.config import Preset
+from metric_robustness.pipeline.data.dataset import open_dataset
 from metric_robustness.pipeline.engine.machine import Machine
+from metric_robustness.pipeline.engine.metric.runner import MetricRunner
+from metric_robustness.pipeline.engine.probe import few_images, measure
 from metric_robustness.pipeline.engine.speed import measure_attack, measure_metric
 from metric_robustness.pipeline.errors import DataError
 from metric_robustness.pipeline.store import cells as stored
@@ -75,3 +85,24 @@ def test_a_speed_is_found_by_the_entry_and_the_kind_of_gpu():
     assert kind_of("cpu") == "cpu"
     assert kind_of("NVIDIA H200") == "NVIDIA H200"
     assert len({speed_key(entry, kind) for entry in (niqe, ssim) for kind in ("cpu", "rtx3090")}) == 4
+
+
+class Counted(NoReference):
+    """Brightness that counts the images that it is asked about, and those whose gradient may be asked for."""
+
+    higher_is_better = True
+    score_range = (0.0, 1.0)
+    asked: ClassVar[list[bool]] = []
+
+    def score(self, images):
+        self.asked += [images.requires_grad] * len(images)
+        return (images.square() * (1 + images.flip(3))).mean(dim=(1, 2, 3))
+
+
+def test_a_plan_pays_for_what_the_probe_asks(preset, tmp_path):
+    runner = MetricRunner(local_entry(Counted), tmp_path, torch.device("cpu"))
+    measured = list(few_images(runner, open_dataset(preset.datasets[0]), NONE, 1))
+    Counted.asked.clear()
+    assert measure(runner, measured) is not None
+    assert sum(Counted.asked) == PROBE.gradients
+    assert 0.85 * PROBE.queries < len(Counted.asked) <= PROBE.queries  # fewer where every pixel has a gradient
