@@ -53,6 +53,11 @@ class Cell:
         """Returns the smaller budgets, in 255ths, within which the attack goes on."""
         return self.settings.budgets if self.attack.fields.get("narrower") else ()
 
+    @property
+    def distortion(self) -> Distortion:
+        """Returns the distortion of the images on which the metric is measured: the first that it meets."""
+        return self.settings.distortions[0] if self.metric.full_reference else NONE
+
     @cached_property
     def key(self) -> str:
         """Returns the hash of everything the rows depend on."""

@@ -37,6 +37,7 @@ class FitStamp(SealedModel):
     train: DatasetFacts
     enlarged: list[str]  # images that were smaller than a crop
     loss: list[float]  # 1 - objective, mean over each batch
+    searched: str = ""  # on which copy of the metric, or why on none
     seconds: float
     machine: dict[str, str]
     commit: str

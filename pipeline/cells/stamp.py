@@ -99,6 +99,7 @@ class Stamp(SealedModel):
     purifying: dict[str, float] = {}  # defence -> seconds per image of the defence alone, on this machine
     flaws: dict[str, dict[str, int]] = {}  # per variant: images whose gradients were zero or not finite
     spared: dict[str, str] = {}  # by data set: why the attack was not needed on it
+    searched: dict[str, str] = {}  # by data set: on which copy of the metric the attack searched, or why on none
     probes: dict[str, Probe] = {}  # by data set
     gpu_memory: float = 0  # GiB that the GPU held at most; 0 on a CPU
     machine: dict[str, str] = {}  # device, host, package versions, image digest

@@ -20,7 +20,8 @@ from metric_robustness.pipeline.engine.checkpoint import Checkpoint
 from metric_robustness.pipeline.engine.clips.clip_pass import ClipPass, WindowRecord
 from metric_robustness.pipeline.engine.clips.means import clip_means
 from metric_robustness.pipeline.engine.earlier import Earlier
-from metric_robustness.pipeline.engine.metric.runner import MetricRunner
+from metric_robustness.pipeline.engine.metric.runner import MetricRunner, Searched
+from metric_robustness.pipeline.engine.metric.search import search_of
 from metric_robustness.pipeline.engine.progress import OnWork
 from metric_robustness.pipeline.engine.saved.read import SavedEntry
 from metric_robustness.pipeline.engine.saved.write import ImageWriter
@@ -40,6 +41,7 @@ class CellResult:
         rows: As text, by column.
         excluded: By data set: why an image has no row.
         spared: By data set: why the attack was not needed on it.
+        searched: By data set: on which copy of the metric the attack searched, or why on none.
         seconds: By variant.
         flaws: By variant: how many images' gradients were zero or not finite.
         purified: By defence: the seconds that it took, and for how many images.
@@ -48,6 +50,7 @@ class CellResult:
     rows: list[dict[str, str]] = field(default_factory=list)
     excluded: dict[str, dict[str, str]] = field(default_factory=dict)
     spared: dict[str, str] = field(default_factory=dict)
+    searched: dict[str, str] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
     flaws: dict[str, Counter[str]] = field(default_factory=dict)
     purified: Seconds = field(default_factory=dict)
@@ -134,6 +137,8 @@ class CellRun:
             if dataset.name in result.spared:
                 self.on_work(self.cell.attack.name, len(dataset.photos) * current.work)
                 continue
+            if any(trial.searches for trial in current.trials):
+                result.searched[dataset.name] = search_of(self.runner, dataset, self.cell.distortion).told
             units = passing.units()
             todo = {unit: photos for unit, photos in units.items() if not self._is_done(unit)}
             if already := sum(passing.work_of(*each) for each in units.items() if each[0] not in todo):
@@ -166,7 +171,12 @@ class CellRun:
         cell, runner = self.cell, self.runner
         defended = zip(cell.settings.defences, cell.defended(), strict=True)
         assessors = {name: runner.defended_as(entry) for name, entry in defended}
-        at = Workplace(runner, cell, assessors, self.saver, self.rule, self.on_work, self.checkpoint, self.keep)
+        whole = {dataset.name: dataset for dataset in datasets}  # new images are attacked as the earlier ones were
+
+        def search(name: str) -> Searched:
+            return search_of(runner, whole[name], cell.distortion)
+
+        at = Workplace(runner, cell, assessors, self.saver, self.rule, self.on_work, self.checkpoint, self.keep, search)
         open_pass = PASSES[cell.metric.kind]
         for dataset, current in self._plan(datasets):
             new = self.earlier.new_in(dataset) if self.earlier else dataset

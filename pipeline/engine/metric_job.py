@@ -13,7 +13,6 @@ import psutil
 import torch
 
 from metric_robustness.pipeline.cells.cell import Cell
-from metric_robustness.pipeline.cells.distortion import NONE
 from metric_robustness.pipeline.cells.finished import is_finished
 from metric_robustness.pipeline.cells.fit import excluded_from_fits
 from metric_robustness.pipeline.cells.row import to_csv
@@ -120,6 +119,7 @@ def _finish(runner: MetricRunner, cell: Cell, job: Job, result: CellResult) -> S
         "purifying": {name: float(f"{seconds:.3g}") for name, seconds in result.purifying.items()},
         "flaws": {variant: dict(flaws) for variant, flaws in result.flaws.items() if flaws},
         "spared": result.spared,
+        "searched": result.searched,
         "probes": _probes(runner, cell, job.inputs.datasets),
         "gpu_memory": peak_memory(runner.device),
         "machine": describe(runner.device),
@@ -136,8 +136,7 @@ def _finish(runner: MetricRunner, cell: Cell, job: Job, result: CellResult) -> S
 
 def _probes(runner: MetricRunner, cell: Cell, datasets: list[Dataset]) -> dict[str, Probe]:
     """Returns the probes of the metric by data set; it is measured once for all its cells."""
-    distortion = cell.settings.distortions[0] if runner.entry.full_reference else NONE
-    found = {dataset.name: probe(runner, dataset, distortion) for dataset in datasets}
+    found = {dataset.name: probe(runner, dataset, cell.distortion) for dataset in datasets}
     return {name: each for name, each in found.items() if each}
 
 

@@ -5,7 +5,6 @@ What to look for: Carlini et al. On evaluating adversarial robustness. 2019. htt
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from functools import partial
 from statistics import fmean, median
 from typing import Any, NamedTuple
@@ -15,11 +14,11 @@ import torch
 from metric_robustness.metrics.base import Images
 from metric_robustness.pipeline.cells.cell import probe_key
 from metric_robustness.pipeline.cells.distortion import Distortion
-from metric_robustness.pipeline.cells.few_images import MOST
 from metric_robustness.pipeline.cells.stamp import Probe
 from metric_robustness.pipeline.data.dataset import Dataset
-from metric_robustness.pipeline.data.images import Batch, load_batch
+from metric_robustness.pipeline.data.images import Batch
 from metric_robustness.pipeline.engine.batching import attempt
+from metric_robustness.pipeline.engine.metric.few_images import few_images
 from metric_robustness.pipeline.engine.metric.objective import MetricObjective
 from metric_robustness.pipeline.engine.metric.runner import MetricRunner
 from metric_robustness.pipeline.files import exclusive, read_sealed, write_sealed
@@ -65,13 +64,6 @@ def probe(runner: MetricRunner, dataset: Dataset, distortion: Distortion) -> Pro
             write_sealed(path, found.model_dump_json().encode(), key)
             runner.sync.put(place, path)
     return found
-
-
-def few_images(runner: MetricRunner, dataset: Dataset, distortion: Distortion, most: int = MOST) -> Iterator[Batch]:
-    """Yields a few images of the data set, at most `most`, spread over it, each as a batch of one."""
-    count = min(most, len(dataset.photos))
-    for photo in dataset.photos[:: len(dataset.photos) // count][:count]:
-        yield load_batch([photo], dataset.crop, distortion, paired=runner.entry.full_reference)
 
 
 def measure(runner: MetricRunner, images: list[Batch]) -> Probe | None:

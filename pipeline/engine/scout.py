@@ -15,15 +15,14 @@ from metric_robustness.attacks.base import Attack
 from metric_robustness.pipeline.catalogue import lookup
 from metric_robustness.pipeline.catalogue.entry import Entry
 from metric_robustness.pipeline.cells.cell import Cell
-from metric_robustness.pipeline.cells.distortion import NONE
 from metric_robustness.pipeline.cells.few_images import scouted
 from metric_robustness.pipeline.data.dataset import Dataset
 from metric_robustness.pipeline.data.images import Batch
 from metric_robustness.pipeline.engine.attack.settings import attack_variants
 from metric_robustness.pipeline.engine.batching import attempt
+from metric_robustness.pipeline.engine.metric.few_images import few_images
 from metric_robustness.pipeline.engine.metric.objective import ImageNoise, MetricObjective
 from metric_robustness.pipeline.engine.metric.runner import MetricRunner
-from metric_robustness.pipeline.engine.probe import few_images
 
 NEAR = 0.25  # 60 squares find a quarter of what 1,000 do, measured on NIQE: .042 and .16 of its range
 
@@ -39,9 +38,8 @@ def not_needed(runner: MetricRunner, cell: Cell, dataset: Dataset) -> str:
     images_alone = cell.metric.kind != "video" and not cell.metric.purified
     if not scouts or not images_alone or not cell.metric.fields["differentiable"]:
         return ""
-    distortion = cell.settings.distortions[0] if cell.metric.full_reference else NONE
     most = scouted(len(dataset.photos))
-    images = [image for image in few_images(runner, dataset, distortion, most) if image.photos]
+    images = [image for image in few_images(runner, dataset, cell.distortion, most) if image.photos]
     goals = sorted({attack.goal for attack in attack_variants(cell.attack, cell.settings).values()})
     tried = [_tried(runner, cell.attack, goal, images) for goal in goals]
     if not all(tried):

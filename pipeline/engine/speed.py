@@ -33,6 +33,7 @@ from metric_robustness.pipeline.engine.batching import free_memory, out_of_memor
 from metric_robustness.pipeline.engine.device import begin_memory, make_deterministic, open_device, peak_memory
 from metric_robustness.pipeline.engine.metric.objective import ImageNoise, MetricObjective
 from metric_robustness.pipeline.engine.metric.runner import ClearScores, MetricRunner
+from metric_robustness.pipeline.engine.metric.search import search_of
 from metric_robustness.pipeline.engine.metric.surrogates import Surrogates, surrogates_of
 from metric_robustness.pipeline.engine.universal.crop_objective import CropObjective
 from metric_robustness.pipeline.errors import BenchError, DataError
@@ -192,9 +193,10 @@ def _metric_speed(
         raise DataError(f"{runner.entry.name}: none of the images that measure its speed can be decoded")
     images, references = runner.on_device(batch)
     trial = Trial("brighten", Brighten())
+    search = search_of(runner, dataset, distortion).metric
 
     def objective() -> MetricObjective:
-        scorer = runner.defended(names) or runner.metric
+        scorer = runner.defended(names, search) or search
         made = objective_of(scorer, images, references, trial, Surrogates(), dtype=torch.float32)
         made.access = "white"
         return made

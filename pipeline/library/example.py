@@ -20,6 +20,7 @@ from metric_robustness.pipeline.engine.attack.settings import attack_variants
 from metric_robustness.pipeline.engine.clips.runner import open_runner
 from metric_robustness.pipeline.engine.device import open_device
 from metric_robustness.pipeline.engine.machine import Machine
+from metric_robustness.pipeline.engine.metric.search import search_of
 from metric_robustness.pipeline.engine.metric.surrogates import surrogates_of
 
 
@@ -72,7 +73,8 @@ def example_of(
     trial = Trial(attack.name, attack_variants(attack, settings)[""])
     needed = Cell(entry, attack, {}, settings).needed()
     surrogates = surrogates_of(runner, needed, dataset, distortion).of([photo])
-    scorer = runner.defended([photo.name]) or runner.metric
+    search = search_of(runner, dataset, distortion).metric
+    scorer = runner.defended([photo.name], search) or search
     objective = objective_of(scorer, images, references, trial, surrogates, dtype=torch.float32)
     attacked = attack_batch(images, [photo.name], objective, trial).images
     scores = (float(row["clear"]), float(row["attacked"]))

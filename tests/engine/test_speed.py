@@ -19,8 +19,9 @@ from metric_robustness.pipeline.cli.calibrate import measure_speeds
 from metric_robustness.pipeline.config import Preset
 from metric_robustness.pipeline.data.dataset import open_dataset
 from metric_robustness.pipeline.engine.machine import Machine
+from metric_robustness.pipeline.engine.metric.few_images import few_images
 from metric_robustness.pipeline.engine.metric.runner import MetricRunner
-from metric_robustness.pipeline.engine.probe import few_images, measure
+from metric_robustness.pipeline.engine.probe import measure
 from metric_robustness.pipeline.engine.speed import measure_attack, measure_metric
 from metric_robustness.pipeline.errors import DataError
 from metric_robustness.pipeline.store import cells as stored

@@ -176,7 +176,8 @@ class ImagePass:
         found_before = images
         for each in self.current.trials:
             trial = each.after(found_before)
-            scorer = self.at.runner.defended(names) or self.at.runner.metric
+            search = self.at.search(self.dataset.name).metric if trial.searches else self.at.runner.metric
+            scorer = self.at.runner.defended(names, search) or search
             objective = objective_of(scorer, images, references, trial, surrogates, dtype=dtype)
             attacked = attack_batch(images, names, objective, trial, self._targets.of(names, images))
             found_before = attacked.images

@@ -16,7 +16,7 @@ from metric_robustness.pipeline.engine.attack.passes import Pass, Trial
 from metric_robustness.pipeline.engine.attack.record import UnitRecord
 from metric_robustness.pipeline.engine.batching import BatchRule
 from metric_robustness.pipeline.engine.checkpoint import Checkpoint
-from metric_robustness.pipeline.engine.metric.runner import ClearScores, MetricRunner
+from metric_robustness.pipeline.engine.metric.runner import ClearScores, MetricRunner, Searched
 from metric_robustness.pipeline.engine.progress import OnWork
 
 
@@ -56,6 +56,7 @@ class Workplace:
         on_work: Is called with the passes over an image that are done.
         checkpoint: Holds the records of finished units.
         keep: Copies the checkpoint to the store, unless that was done a short while ago.
+        search: Returns what searches on a data set of this name run on.
     """
 
     runner: MetricRunner
@@ -66,6 +67,7 @@ class Workplace:
     on_work: OnWork
     checkpoint: Checkpoint
     keep: Callable[[], None]
+    search: Callable[[str], Searched]
 
     def clear(self, dataset: Dataset, distortion: Distortion) -> ClearScores:
         """Returns the metric's clear scores; says when the metric alone is at work, and when the attack begins."""

@@ -31,6 +31,11 @@ class Trial(NamedTuple):
     budget: str = ""  # eps=4/255, of a search that begins where the trial before it ended
 
     @property
+    def searches(self) -> bool:
+        """Tells whether the attack asks for scores, now."""
+        return self.saved is None and self.attack.budget().queries > 0
+
+    @property
     def setting(self) -> str:
         """Returns the part of a path that keeps the trials of a pass apart; nothing for a single trial."""
         return "" if self.amplitude is None else f"{self.train_dataset}-{self.amplitude:g}"

@@ -15,6 +15,7 @@ from metric_robustness.defences.base import Defence
 from metric_robustness.metrics.base import Metric, Scores, VideoMetric
 from metric_robustness.pipeline.catalogue.entry import Entry
 from metric_robustness.pipeline.engine.batching import one_line
+from metric_robustness.pipeline.engine.metric.search_copy.fold import noise_pair
 from metric_robustness.pipeline.errors import BenchError, DataError
 
 
@@ -49,12 +50,10 @@ def lay_out(metric: Metric) -> None:
 
 def _sample_scores(metric: Metric) -> Scores | None:
     """Returns the scores of two noise images, or None if the metric fails on them."""
-    side = max(metric.smallest, 256)  # so that no feature map is a single pixel, of which every layout is the same
-    images = torch.rand(2, 3, side, side, generator=torch.Generator().manual_seed(0))
     try:
         with torch.no_grad(), torch.random.fork_rng([]):
             torch.manual_seed(0)  # one call of a random metric, the same in both layouts
-            return metric.unchecked(images, images.flip(0))
+            return metric.unchecked(*noise_pair(metric))
     except Exception:  # noqa: BLE001  # whatever a contributor's code raises: its cells will say so
         return None
 

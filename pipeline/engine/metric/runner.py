@@ -38,6 +38,13 @@ class ClearScores(NamedTuple):
     excluded: dict[str, str]  # image -> why it has none
 
 
+class Searched(NamedTuple):
+    """What a search runs on."""
+
+    metric: Metric  # a copy of the metric, or the metric itself
+    told: str  # which, and why, as a stamp says it
+
+
 class MetricRunner:
     """One metric on one device.
 
@@ -49,6 +56,11 @@ class MetricRunner:
         sync: Brings the clear scores that another machine computed, and puts ours into the store for others.
         codec: Re-encodes images or clips before the metric scores them; empty: it scores them as they are.
         network: Returns the metric; None builds it.
+
+    Attributes:
+        warm: Whether the defence before the metric has purified an image in this process.
+        copy: The faster copy of the metric, or the metric, if there is none; None: nobody asked yet.
+        searches: What searches run on, by the data set's digest and the distortion; see `search_of`.
     """
 
     def __init__(
@@ -67,7 +79,9 @@ class MetricRunner:
         self.codec_text, self.codec = codec, parse(codec)
         self.network = network or (lambda: build_metric(entry, device))
         self.rule = BatchRule.of(entry, device, batch)
-        self.warm = False  # whether the defence before the metric has purified an image in this process
+        self.warm = False
+        self.copy: Searched | None = None
+        self.searches: dict[tuple[str, Distortion], Searched] = {}
 
     @cached_property
     def metric(self) -> Metric:
@@ -79,11 +93,16 @@ class MetricRunner:
         """Returns the defence before the metric, or None."""
         return build_defences(self.entry.defence)[self.entry.preset] if self.entry.defence else None
 
-    def defended(self, images: Sequence[str]) -> DefendedMetric | None:
-        """Returns the defended metric for images of these names; None for a bare metric."""
+    def defended(self, images: Sequence[str], metric: Metric | None = None) -> DefendedMetric | None:
+        """Returns the defended metric for images of these names; None for a bare metric.
+
+        Args:
+            images: Their names.
+            metric: What stands behind the defence; None: the metric itself.
+        """
         if self.entry.defence is None or self.defence is None:
             return None
-        return DefendedMetric(self.metric, self.entry.defence.name, self.defence, images)
+        return DefendedMetric(metric or self.metric, self.entry.defence.name, self.defence, images)
 
     def surrogate(self, entry: Entry) -> MetricRunner:
         """Returns the runner of another metric, with the same folder and device."""

@@ -22,7 +22,8 @@ from metric_robustness.pipeline.engine.batching import one_line
 from metric_robustness.pipeline.engine.device import commit, describe
 from metric_robustness.pipeline.engine.metric.draws import draws_of
 from metric_robustness.pipeline.engine.metric.objective import ImageNoise
-from metric_robustness.pipeline.engine.metric.runner import MetricRunner
+from metric_robustness.pipeline.engine.metric.runner import MetricRunner, Searched
+from metric_robustness.pipeline.engine.metric.search import search_of
 from metric_robustness.pipeline.engine.universal.crop_objective import CropObjective
 from metric_robustness.pipeline.engine.universal.crops import CropBatch, Crops
 from metric_robustness.pipeline.engine.universal.tensors import from_bytes, to_bytes
@@ -140,14 +141,19 @@ class FitRun:
         self._look_at_crops(progress)
         return state
 
+    @property
+    def _search(self) -> Searched:
+        return search_of(self.runner, self.crops.dataset, self.fit.distortion)
+
     def _step(self, state: State, batch: CropBatch, most: int, progress: Progress) -> tuple[State, int]:
         """Returns the next state, and how many crops the metric takes at once."""
         device = self.runner.device
         references = None if batch.references is None else batch.references.to(device)
         # The step is in the names, too: a random defence draws anew at each, and a resumed fit draws the same.
-        defended = self.runner.defended([f"{name} in step {progress.steps}" for name in batch.names])
+        search = self._search.metric
+        defended = self.runner.defended([f"{name} in step {progress.steps}" for name in batch.names], search)
         dtype = getattr(torch, self.fit.settings.dtype)
-        objective = CropObjective(self.runner.metric, references, dtype, most, defended)
+        objective = CropObjective(search, references, dtype, most, defended)
         with draws_of(f"{self.fit.attack.name} in step {progress.steps}", device):
             (state,) = self.attack.fit([(batch.images.to(device), objective)], state)
         progress.loss.append(self._loss(objective.values, batch.names, progress))
@@ -217,6 +223,7 @@ class FitRun:
             ),
             enlarged=progress.enlarged,
             loss=progress.loss,
+            searched=self._search.told,
             seconds=round(progress.seconds, 3),
             machine=describe(self.runner.device),
             commit=commit(),

@@ -1,0 +1,76 @@
+"""What a search runs on: a faster copy of the metric where it agrees with the metric, else the metric itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+
+from metric_robustness.metrics.base import Images, Metric
+from metric_robustness.pipeline.cells.distortion import Distortion
+from metric_robustness.pipeline.data.dataset import Dataset
+from metric_robustness.pipeline.engine.batching import attempt, free_memory
+from metric_robustness.pipeline.engine.metric.few_images import few_images
+from metric_robustness.pipeline.engine.metric.runner import MetricRunner, Searched
+from metric_robustness.pipeline.engine.metric.search_copy.agree import CopyComparison, passes
+from metric_robustness.pipeline.engine.metric.search_copy.fold import foldable, folded
+
+
+def search_of(runner: MetricRunner, dataset: Dataset, distortion: Distortion) -> Searched:
+    """Returns what searches on a data set run on, the same for all attacks.
+
+    Whether the copy agrees is found out on the images that the probe uses.
+
+    Args:
+        runner: The metric.
+        dataset: The images.
+        distortion: Of the images.
+
+    Raises:
+        DataError: If the metric cannot be built.
+        TransientError: If the GPU is lost.
+    """
+    key = (dataset.digest, distortion)
+    if key not in runner.searches:
+        runner.searches[key] = _search(runner, dataset, distortion)
+    return runner.searches[key]
+
+
+def _search(runner: MetricRunner, dataset: Dataset, distortion: Distortion) -> Searched:
+    if runner.copy is None:
+        made = attempt(partial(_copy_of, runner))
+        runner.copy = made if isinstance(made, Searched) else Searched(runner.metric, f"the metric itself: {made}")
+    if runner.copy.metric is runner.metric:
+        return runner.copy
+    reason = _disagreement(runner, runner.copy.metric, dataset, distortion)
+    return Searched(runner.metric, f"the metric itself: on a copy {reason}") if reason else runner.copy
+
+
+def _copy_of(runner: MetricRunner) -> Searched | str:
+    """Returns the metric's copy, or why there is none."""
+    facts = runner.entry.fields
+    if runner.entry.kind == "video":
+        return "it rates clips"
+    if facts["random"] or facts["batch_dependent"] or not facts["differentiable"]:
+        return "a copy could not be compared with it"
+    pairs = foldable(runner.metric)
+    if not pairs:
+        return "it has no batch norm that a layer before it could take in"
+    norms = len({pair.norm for pair in pairs})
+    return Searched(folded(runner.metric, pairs), f"a copy with {norms} batch norms folded")
+
+
+def _disagreement(runner: MetricRunner, twin: Metric, dataset: Dataset, distortion: Distortion) -> str:
+    """Returns how the copy differs from the metric on a few images; nothing if it agrees."""
+    comparison = CopyComparison(runner.metric, twin)
+    found = attempt(lambda: comparison.disagreement(_pictures(runner, dataset, distortion)))
+    free_memory()
+    return found
+
+
+def _pictures(runner: MetricRunner, dataset: Dataset, distortion: Distortion) -> Iterator[tuple[Images, Images | None]]:
+    """Yields the images with their references that the metric itself can score."""
+    for batch in few_images(runner, dataset, distortion):
+        if batch.photos:
+            images, references = runner.on_device(batch)
+            if not isinstance(attempt(partial(passes, runner.metric, images, references)), str):
+                yield images, references
