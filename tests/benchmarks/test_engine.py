@@ -10,9 +10,13 @@ import pytest
 from typer.testing import CliRunner
 
 from benchmarks.engine import QUICK, EngineWorkload, app, measure
+from benchmarks.speed import metric_entry
+
+# Published weights do not lie in the repository; where they are missing, the benchmark leaves their networks out, too.
+HERE = [workload for workload in QUICK if not metric_entry(workload.metric).missing_weights()]
 
 
-@pytest.mark.parametrize("workload", QUICK, ids=lambda workload: workload.metric)
+@pytest.mark.parametrize("workload", HERE, ids=lambda workload: workload.metric)
 def test_plain_loop_engine_and_limit_agree_on_the_attacked_scores(workload: EngineWorkload, tmp_path: Path) -> None:
     results = measure(workload, tmp_path, time.perf_counter)
     assert [result.dtype for result in results] == list(workload.dtypes)

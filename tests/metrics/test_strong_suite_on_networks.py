@@ -15,6 +15,7 @@ from metric_robustness.pipeline.catalogue import lookup
 from metric_robustness.pipeline.contract.base import photographs
 from metric_robustness.pipeline.data.images import compress, to_tensor
 from metric_robustness.pipeline.engine.metric.objective import ImageNoise, MetricObjective
+from metric_robustness.pipeline.engine.metric.search_copy.fold import foldable
 
 __all__ = ["torch_home"]  # a fixture of this module
 
@@ -55,3 +56,8 @@ def test_it_reaches_what_three_searches_of_300_steps_find(name: str) -> None:
     starts = [images, *(images + SEARCH.eps * noise.uniform(images) for _ in range(STARTS - 1))]
     longer = [gain(replace(SEARCH, start=start), metric, images, references) for start in starts]
     assert max(members.values()) >= LEAST.get(name, 0.95) * max(longer), (members, longer)
+
+
+@pytest.mark.parametrize("name", ["eonss", "cnniqa_live", "lpips_squeeze", "vmaf", "small_cnn", "small_vit"])
+def test_networks_without_a_batch_norm_after_a_convolution_are_searched_on_themselves(name: str) -> None:
+    assert foldable(load(name)) == []
