@@ -77,13 +77,9 @@ format: $(READY)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+# Every measurement of speed, half an hour; names what is more than a tenth slower than benchmarks/ratios.csv.
 bench: $(READY)
-	$(BIN)/python -m benchmarks.engine
-	$(BIN)/python -m benchmarks.universal
-	$(BIN)/python -m benchmarks.defences
-	$(BIN)/python -m benchmarks.suites
-	$(BIN)/python -m benchmarks.ranks
-	$(BIN)/python -m benchmarks.metrics
+	$(BIN)/python -m benchmarks.ratios
 
 clean:
 	rm -rf build .venv

@@ -17,6 +17,7 @@ from pathlib import Path
 from rich.table import Table
 
 from benchmarks.photographs import open_crops
+from benchmarks.ratios import Better
 from benchmarks.speed import (
     CPU,
     Clock,
@@ -48,6 +49,7 @@ from metric_robustness.pipeline.engine.metric.runner import MetricRunner
 CHEAP = ("color_quantization", "flip", "gaussian_blur", "unsharp")
 
 
+RATIOS: dict[str, Better] = {"ratio": "lower"}
 WORKLOADS = (Workload("resnet50", 8, 224, 3), Workload("mobilenet_v3_small", 16, 299, 5))
 QUICK = (Workload("mobilenet_v3_small", 3, 64, 1),)
 

@@ -24,6 +24,7 @@ from rich.table import Table
 from benchmarks.bare_limit import Means, bare_limit, best_means
 from benchmarks.photographs import open_crops
 from benchmarks.plain_loop import plain_loop
+from benchmarks.ratios import Better
 from benchmarks.speed import (
     CPU,
     Clock,
@@ -61,6 +62,7 @@ class EngineWorkload(Workload):
     dtypes: tuple[DType, ...]
 
 
+RATIOS: dict[str, Better] = {"over_plain": "higher", "over_limit": "higher"}
 WORKLOADS = (
     EngineWorkload("mobilenet_v3_small", 16, 299, 5, ("float32", "bfloat16")),
     EngineWorkload("resnet50", 8, 224, 3, ("float32", "bfloat16")),

@@ -21,6 +21,7 @@ from torch import Tensor
 
 from benchmarks.peers import WITHOUT_GRADIENT, PeerScore, peers
 from benchmarks.photographs import open_crops
+from benchmarks.ratios import Better
 from benchmarks.speed import Clock, Row, Workload, median, metric_entry, ranged, speed_app, spread, timed, titled_table
 from metric_robustness.metrics.base import Images, Scores
 from metric_robustness.pipeline.data.images import load_batch
@@ -45,6 +46,7 @@ METRICS = (
 PASSES = ("forward", "forward + backward")
 LEAST = 0.02  # seconds of a repetition: a shorter pass is taken several times
 FAR = 3.0
+RATIOS: dict[str, Better] = {"ratio": "lower"}
 WORKLOADS = tuple(Workload(metric, images, 299, 9 if images == 1 else 5) for metric in METRICS for images in (1, 8))
 QUICK = tuple(Workload(metric, 2, 192, 1) for metric in ("psnr", "ssimc"))
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from rich.table import Table
 
 from benchmarks.photographs import open_crops
+from benchmarks.ratios import Better
 from benchmarks.speed import (
     CPU,
     Clock,
@@ -41,6 +42,7 @@ from metric_robustness.pipeline.engine.metric.objective import MetricObjective
 from metric_robustness.pipeline.engine.metric.runner import MetricRunner
 
 ATTACK = "rank_swap"
+RATIOS: dict[str, Better] = {"over_search": "lower"}
 WORKLOADS = (Workload("mobilenet_v3_small", 8, 224, 3), Workload("small_cnn", 16, 299, 3))
 QUICK = (Workload("mobilenet_v3_small", 8, 96, 1),)
 

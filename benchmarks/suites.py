@@ -15,6 +15,7 @@ from pathlib import Path
 from rich.table import Table
 
 from benchmarks.photographs import open_crops
+from benchmarks.ratios import Better
 from benchmarks.speed import (
     CPU,
     Clock,
@@ -42,6 +43,7 @@ from metric_robustness.pipeline.data.images import load_batch, load_recent
 from metric_robustness.pipeline.engine.cell import CellRun
 from metric_robustness.pipeline.engine.metric.runner import MetricRunner
 
+RATIOS: dict[str, Better] = {"over_base": "lower", "over_one_budget": "lower", "over_bare": "lower"}
 WORKLOADS = (Workload("resnet50", 2, 224, 2), Workload("mobilenet_v3_small", 4, 299, 2))
 QUICK = (Workload("mobilenet_v3_small", 2, 128, 1),)
 

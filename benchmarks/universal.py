@@ -15,6 +15,7 @@ from pathlib import Path
 from rich.table import Table
 
 from benchmarks.photographs import open_crops
+from benchmarks.ratios import Better
 from benchmarks.speed import (
     CPU,
     Clock,
@@ -54,6 +55,7 @@ class FitWorkload(Workload):
     epochs: int
 
 
+RATIOS: dict[str, Better] = {"fit": "lower", "evaluation": "lower"}
 WORKLOADS = (
     FitWorkload("resnet50", 16, 320, 3, crop=256, epochs=1),
     FitWorkload("mobilenet_v3_small", 16, 320, 5, crop=256, epochs=2),
