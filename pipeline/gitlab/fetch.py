@@ -32,16 +32,8 @@ SUMS = "SHA256SUMS"
 ROWS = "rows.zip"
 TABLES = (
     *("leaderboard.md", "leaderboard.csv", "leaderboard.json", "leaderboard.parquet", "scores.csv", "scores.parquet"),
-    *(
-        "defences.md",
-        "defences.csv",
-        "defences.parquet",
-        "cells.csv",
-        "fits.csv",
-        "speeds.csv",
-        "ranges.csv",
-        "excluded.csv",
-    ),
+    *("defences.md", "defences.csv", "defences.parquet", "order.csv", "overtaken.csv", "transfer.csv"),
+    *("cells.csv", "fits.csv", "speeds.csv", "ranges.csv", "excluded.csv"),
 )
 TOKENS = ("GITLAB_TOKEN", "CI_JOB_TOKEN")  # the first that is set is used
 LINE = re.compile(r"([0-9a-f]{64}) [ *](\S+)")
@@ -135,9 +127,7 @@ def _fetch(project: Project, ref: str, sums: dict[str, str], *, raw: bool, out: 
         with shown(name) as on_progress:
             ResumableDownload(project.manager.gitlab, Wanted(path, query, sums[name]), file, on_progress).finish()
         new += 1
-    for name in set(TABLES) - set(
-        sums
-    ):  # an earlier pipeline may have made tables, such as ranges.csv, that this one did not
+    for name in set(TABLES) - set(sums):  # an earlier pipeline may have made tables, such as ranges.csv
         (out / name).unlink(missing_ok=True)
     rows = out / "rows" if raw else None
     cells = _unpack(out / ROWS, sums[ROWS], rows) if rows else 0

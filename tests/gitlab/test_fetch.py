@@ -16,8 +16,9 @@ from gitlab_server import GitLabServer
 
 from metric_robustness.pipeline.errors import BenchError, DataError, TransientError
 from metric_robustness.pipeline.gitlab import unpack as unpacking
-from metric_robustness.pipeline.gitlab.fetch import fetch
+from metric_robustness.pipeline.gitlab.fetch import TABLES, fetch
 from metric_robustness.pipeline.gitlab.unpack import unpack
+from metric_robustness.pipeline.scoring.read.cells import TABLES as SCORED
 
 NAMES = ("leaderboard.md", "leaderboard.csv", "leaderboard.json", "scores.csv", "cells.csv")
 CELLS = {
@@ -65,6 +66,10 @@ def test_the_tables_of_a_public_project_need_no_token(gitlab: GitLabServer, tmp_
     assert found.new == len(NAMES)
     assert gitlab.tokens() == {"none"}
     assert gitlab.writes() == []
+
+
+def test_every_table_of_scores_is_downloaded() -> None:
+    assert {f"{name}.csv" for name in SCORED} <= set(TABLES)
 
 
 def test_the_rows_are_unpacked(gitlab: GitLabServer, tmp_path: Path) -> None:
