@@ -173,9 +173,16 @@ def run(
         err.print(f"{remark}: {counted(files, 'file')}", markup=False, soft_wrap=True)
     if untrained:
         err.print(f"not run, for want of --train: {', '.join(untrained)}", markup=False, soft_wrap=True)
+    if budgets and (at_once := [name for name in selection.attacks if not _goes_on(name)]):
+        err.print(f"not run within --budgets, for want of a search to go on: {', '.join(at_once)}", soft_wrap=True)
     err.print(f"rows and tables are in {out_folder}", markup=False, soft_wrap=True)
     if summary.statuses["failed"] or not summary.statuses["done"]:
         raise typer.Exit(Exit.FAILED)
+
+
+def _goes_on(attack: str) -> bool:
+    """Tells whether an attack goes on within a smaller budget."""
+    return bool(lookup.find("attacks", attack).fields.get("narrower"))
 
 
 def _usable(guards: list[str]) -> list[str]:

@@ -153,3 +153,10 @@ def test_budgets_are_of_the_usual_settings(laboratory, changed):
     told = laboratory.call("run", *arguments, *changed)
     assert told.returncode == 2
     assert told.stderr == f"error: --budgets must be of the usual settings; got {changed[0]} too: leave one out\n"
+
+
+def test_attack_without_a_search_is_named_where_budgets_are_asked_for(laboratory, photos, tmp_path):
+    arguments = ["--metrics", "brightness", "--attacks", "fgsm,apgd", "--dataset", photos, "--limit", "1"]
+    told = laboratory.call("run", *arguments, "--budgets", "4", "--out", tmp_path / "out")
+    assert told.returncode == 0
+    assert "not run within --budgets, for want of a search to go on: fgsm" in told.stderr
