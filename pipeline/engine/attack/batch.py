@@ -179,6 +179,9 @@ class ImagePass:
             search = self.at.search(self.dataset.name).metric if trial.searches else self.at.runner.metric
             scorer = self.at.runner.defended(names, search) or search
             objective = objective_of(scorer, images, references, trial, surrogates, dtype=dtype)
+            if scorer is search and not self.at.runner.entry.fields["random"]:
+                batch_key = self.dataset.name, self.current.distortion, tuple(names), dtype
+                objective.first = self.at.runner.first_gradients.at(batch_key, images)
             attacked = attack_batch(images, names, objective, trial, self._targets.of(names, images))
             found_before = attacked.images
             if self.at.saver:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from metric_robustness.metrics.base import Images, Scores
+from metric_robustness.pipeline.engine.metric.first_gradients import FirstGradient, ValuesAndGradient
 
 
 class Scorer(Protocol):
@@ -50,6 +51,7 @@ class MetricObjective:
         self.metric, self.references, self.access, self.dtype = metric, references, access, dtype
         self.draws = draws  # over which each query averages: more than 1 for a random defence
         self.surrogate_scores, self.surrogates = surrogate_scores or {}, surrogates or {}
+        self.first: FirstGradient | None = None  # for the first gradient, which other attacks may have asked for, too
         self.queries = self.gradients = 0  # per image
         self.zero: Tensor | bool = False  # (N,): some gradient of the image was zero: it has no direction
         self.broken: Tensor | bool = False  # (N,): some gradient of the image was not finite
@@ -74,21 +76,13 @@ class MetricObjective:
             raise PermissionError('a black-box attack asked for a gradient: declare access = "white"')
         self.queries += self.draws
         self.gradients += self.draws
-        with torch.enable_grad():
-            images = images.detach().requires_grad_()
-            values, slopes = [], []
-            for _ in range(self.draws):
-                value = self._value(images)
-                slopes.append(torch.autograd.grad(value.sum(), images)[0])
-                values.append(value.detach())
-        gradient = _mean(slopes)
-        if 0 in gradient.stride():  # the gradient of a plain sum is one number repeated, which no attack can write into
-            gradient = gradient.contiguous()
+        first, self.first = self.first, None
+        values, gradient = first.found(images, self._passes) if first else self._passes(images)
         # Both return NaN where there is one, and are many times faster here than a norm or `aminmax`.
         low, high = gradient.flatten(1).amin(dim=1), gradient.flatten(1).amax(dim=1)
         self.zero = self.zero | ((low == 0) & (high == 0))
         self.broken = self.broken | ~(low.isfinite() & high.isfinite())
-        return _mean(values), gradient
+        return values, gradient
 
     def flaws(self, index: int) -> list[str]:
         """Returns what was wrong with the gradients of an image; complete only once the attack is over."""
@@ -114,6 +108,19 @@ class MetricObjective:
         if metric not in self.surrogates:
             raise KeyError(f"the attack asked how close images are by {metric!r}: name it in `needs`")
         return self.surrogates[metric]
+
+    def _passes(self, images: Images) -> ValuesAndGradient:
+        with torch.enable_grad():
+            images = images.detach().requires_grad_()
+            values, slopes = [], []
+            for _ in range(self.draws):
+                value = self._value(images)
+                slopes.append(torch.autograd.grad(value.sum(), images)[0])
+                values.append(value.detach())
+        gradient = _mean(slopes)
+        if 0 in gradient.stride():  # the gradient of a plain sum is one number repeated, which no attack can write into
+            gradient = gradient.contiguous()
+        return ValuesAndGradient(_mean(values), gradient)
 
     def _value(self, images: Images) -> Scores:
         with torch.autocast(images.device.type, torch.bfloat16, enabled=self.dtype == torch.bfloat16):

@@ -23,6 +23,7 @@ from metric_robustness.pipeline.engine.batching import BatchRule, Parts
 from metric_robustness.pipeline.engine.checkpoint import Checkpoint
 from metric_robustness.pipeline.engine.metric.build import build_defences, build_metric
 from metric_robustness.pipeline.engine.metric.defended import DefendedMetric
+from metric_robustness.pipeline.engine.metric.first_gradients import FirstGradients
 from metric_robustness.pipeline.engine.progress import OnProgress, silent
 from metric_robustness.pipeline.files import digest, exclusive
 from metric_robustness.pipeline.store.store import Place
@@ -60,6 +61,7 @@ class MetricRunner:
     Attributes:
         warm: Whether the defence before the metric has purified an image in this process.
         copy: The faster copy of the metric, or the metric, if there is none; None: nobody asked yet.
+        first_gradients: What searches found at the clear images.
         searches: What searches run on, by the data set's digest and the distortion; see `search_of`.
     """
 
@@ -81,6 +83,7 @@ class MetricRunner:
         self.rule = BatchRule.of(entry, device, batch)
         self.warm = False
         self.copy: Searched | None = None
+        self.first_gradients = FirstGradients()
         self.searches: dict[tuple[str, Distortion], Searched] = {}
 
     @cached_property
