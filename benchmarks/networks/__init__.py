@@ -1,0 +1,1 @@
+"""Networks with random weights, which stand for metrics that need a download."""
