@@ -21,9 +21,7 @@ from typing import Any, Literal
 import torch
 from rich.table import Table
 
-from benchmarks.bare_limit import Means, bare_limit, best_means
 from benchmarks.photographs import open_crops
-from benchmarks.plain_loop import plain_loop
 from benchmarks.ratios import Better
 from benchmarks.speed import (
     CPU,
@@ -38,6 +36,8 @@ from benchmarks.speed import (
     timed,
     titled_table,
 )
+from benchmarks.yardsticks.bare_limit import Means, bare_limit, best_means
+from benchmarks.yardsticks.plain_loop import plain_loop
 from metric_robustness.attacks.ifgsm import IFGSM
 from metric_robustness.pipeline.catalogue import lookup
 from metric_robustness.pipeline.cells.cell import Cell

@@ -19,10 +19,10 @@ import torch
 from rich.table import Table
 from torch import Tensor
 
-from benchmarks.peers import WITHOUT_GRADIENT, PeerScore, peers
 from benchmarks.photographs import open_crops
 from benchmarks.ratios import Better
 from benchmarks.speed import Clock, Row, Workload, median, metric_entry, ranged, speed_app, spread, timed, titled_table
+from benchmarks.yardsticks.peers import WITHOUT_GRADIENT, PeerScore, peers
 from metric_robustness.metrics.base import Images, Scores
 from metric_robustness.pipeline.data.images import load_batch
 

@@ -85,15 +85,15 @@ def speed_app(
 
 
 class BenchmarkEntry(Entry):
-    """A network of `networks/`, which is no entry of the catalogue."""
+    """A network of this folder, which is no entry of the catalogue."""
 
     def _module(self) -> ModuleType:
-        return import_module(f"benchmarks.networks.{self.name}")
+        return import_module(f"benchmarks.{self.name}")
 
 
 def metric_entry(name: str) -> Entry:
-    """Returns an entry of metrics/, or one of `networks/`."""
-    own = Path(__file__).parent / "networks" / f"{name}.py"
+    """Returns an entry of metrics/, or one of the networks in this folder."""
+    own = Path(__file__).with_name(f"{name}.py")
     return BenchmarkEntry(**vars(read(own))) if own.is_file() else lookup.find("metrics", name)
 
 

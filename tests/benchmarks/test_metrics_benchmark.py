@@ -7,7 +7,7 @@ import json
 import pytest
 from typer.testing import CliRunner
 
-import benchmarks.peers
+import benchmarks.yardsticks.peers
 from benchmarks.metrics import METRICS, PASSES, app
 from metric_robustness.pipeline.catalogue import lookup
 
@@ -26,8 +26,8 @@ def test_json_rows_have_the_promised_columns() -> None:
 
 
 def test_a_peer_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(benchmarks.peers.PACKAGES, "no_such_package", ("psnr",))
-    monkeypatch.setitem(benchmarks.peers.OPENERS, "no_such_package", lambda _: __import__("no_such_package"))
+    monkeypatch.setitem(benchmarks.yardsticks.peers.PACKAGES, "no_such_package", ("psnr",))
+    monkeypatch.setitem(benchmarks.yardsticks.peers.OPENERS, "no_such_package", lambda _: __import__("no_such_package"))
     shown = CliRunner().invoke(app, ["--quick", "--only", "psnr"])
     assert shown.exit_code == 0, shown.output
     assert "no_such_package" in shown.stdout

@@ -5,7 +5,7 @@ He et al.: Deep residual learning for image recognition, CVPR 2016. https://arxi
 
 from torchvision.models import resnet50
 
-from benchmarks.networks.random_weights import random_weights
+from benchmarks.random_weights import random_weights
 from metric_robustness.metrics.base import Images, NoReference, Scores
 
 

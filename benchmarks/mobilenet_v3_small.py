@@ -5,7 +5,7 @@ Howard et al.: Searching for MobileNetV3, ICCV 2019. https://arxiv.org/abs/1905.
 
 from torchvision.models import mobilenet_v3_small
 
-from benchmarks.networks.random_weights import random_weights
+from benchmarks.random_weights import random_weights
 from metric_robustness.metrics.base import Images, NoReference, Scores
 
 

@@ -1,1 +1,0 @@
-"""Networks with random weights, which stand for metrics that need a download."""
