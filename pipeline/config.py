@@ -163,8 +163,7 @@ class Preset(_ConfigModel):
         return found
 
     def _possible(self, folder: str) -> list[Entry]:
-        without = self.untrained if folder == "attacks" else []
-        return [entry for name, entry in lookup.entries(folder).items() if name not in without]
+        return [entry for entry in lookup.entries(folder).values() if self.train or not _is_fitted(entry)]
 
     def _through_each(self, metric: Entry) -> list[Entry]:
         """Returns the metric with each defence of `through`; the metric itself where there are none."""
@@ -179,8 +178,8 @@ class Preset(_ConfigModel):
         return [name for name, entry in attacks.items() if _is_fitted(entry)]
 
 
-def _is_fitted(attack: Entry) -> bool:
-    return attack.fields.get("family") == "universal"
+def _is_fitted(entry: Entry) -> bool:
+    return entry.fields.get("family") == "universal"
 
 
 class Runner(_ConfigModel):

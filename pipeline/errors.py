@@ -33,6 +33,8 @@ def printable(text: str) -> str:
 
     Messages quote file names and what contributed code raised.
     """
+    if text.replace("\n", "").isprintable():  # nearly all texts: found out a hundred times as fast as sign by sign
+        return text
     return "".join(sign if sign in "\n\t" or unicodedata.category(sign)[0] != "C" else "\ufffd" for sign in text)
 
 

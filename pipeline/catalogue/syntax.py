@@ -78,9 +78,13 @@ def own_imports(tree: ast.Module, root: Path) -> Iterator[tuple[Path, set[str]]]
     Raises:
         BenchError: If two roots add a module of one name, of which Python would take either.
     """
+    top = _top(root)
     for module, names in imports(tree):
         package, *parts = module.split(".")
-        path = _shared(module, parts, root) if package == places.PACKAGE else _beside(package, parts, root)
+        if package == places.PACKAGE:
+            path = _shared(module, parts, root)
+        else:
+            path = _beside(top, parts) if package == top.name else None
         if path:
             yield path, names
 
@@ -96,13 +100,15 @@ def _shared(module: str, parts: list[str], root: Path) -> Path | None:
     return found[0] if found else None
 
 
-def _beside(package: str, parts: list[str], root: Path) -> Path | None:
-    """Returns the file of a module of the package that a root lies in."""
-    top = root
-    while (top.parent / "__init__.py").is_file():
-        top = top.parent
-    if package != top.name:
-        return None
+def _top(root: Path) -> Path:
+    """Returns the folder of the outermost package that a root lies in; the root, if it lies in none."""
+    while (root.parent / "__init__.py").is_file():
+        root = root.parent
+    return root
+
+
+def _beside(top: Path, parts: list[str]) -> Path | None:
+    """Returns the file of a module of a package, by the package's folder."""
     place = top.joinpath(*parts)
     paths = [place / "__init__.py", *([place.with_suffix(".py")] if parts else [])]
     return next((path for path in paths if path.is_file()), None)

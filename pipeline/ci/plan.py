@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from itertools import product
 from typing import Literal
 
 from metric_robustness.pipeline.catalogue.entry import Entry
@@ -45,13 +46,17 @@ def scope_of(name: str, preset: Preset, metrics: str = "", attacks: str = "", *,
     Raises:
         BenchError: If a name is unknown.
     """
-    chosen_metrics, chosen_attacks = preset.entries("metrics", metrics), preset.entries("attacks", attacks)
-    shown = [  # by name, so that the tables also keep the cells that this pipeline does not run
-        {entry.name: entry for entry in [*preset.entries(folder), *chosen]}.values()
-        for folder, chosen in (("metrics", chosen_metrics), ("attacks", chosen_attacks))
-    ]
-    may_run = set() if hold else {(metric.name, attack.name) for metric in chosen_metrics for attack in chosen_attacks}
-    return Scope(name, preset, [(metric, attack) for metric in shown[0] for attack in shown[1]], may_run)
+    own = {folder: preset.entries(folder) for folder in ("metrics", "attacks")}
+    chosen = {
+        folder: preset.entries(folder, names) if names else own[folder]
+        for folder, names in (("metrics", metrics), ("attacks", attacks))
+    }
+    shown = {  # by name, so that the tables also keep the cells that this pipeline does not run
+        folder: {entry.name: entry for entry in [*own[folder], *chosen[folder]]}.values() for folder in own
+    }
+    pairs = list(product(shown["metrics"], shown["attacks"]))
+    may_run = {(metric.name, attack.name) for metric, attack in product(chosen["metrics"], chosen["attacks"])}
+    return Scope(name, preset, pairs, set() if hold else may_run)
 
 
 @dataclass(frozen=True)
@@ -128,8 +133,8 @@ def make_plan(scope: Scope, inventory: Inventory, store: Store, estimates: Estim
     Raises:
         TransientError: If the store cannot be reached.
     """
-    settings = settings_of(scope.preset)
-    cells = [Cell(metric, attack, inventory.digests, settings, inventory.trained_on) for metric, attack in scope.pairs]
+    settings, digests, trained_on = settings_of(scope.preset), inventory.digests, inventory.trained_on
+    cells = [Cell(metric, attack, digests, settings, trained_on) for metric, attack in scope.pairs]
     impossible = [_impossible(cell, inventory, capacity) for cell in cells]
     open_cells = [cell for cell, found in zip(cells, impossible, strict=True) if found is None]
     stamps = stored.read_stamps(store, open_cells)

@@ -12,6 +12,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from itertools import chain
 from pathlib import Path
 from typing import Literal, NamedTuple, final, get_args
 
@@ -29,6 +30,7 @@ STAMP = "stamp.json"  # removed first: rows without a stamp do not count, and a 
 LARGEST = {STAMP: 16 * MIB, "probe": MIB}
 LARGEST_OTHER = 2048 * MIB  # rows, checkpoints, patterns
 CONNECTIONS = 16
+PART = 16  # objects that a connection reads before it is given others: to give takes longer than to read a small file
 
 
 class RefusedError(DataError):
@@ -99,8 +101,10 @@ class Store(ABC):
                 return error
 
         wanted = list(places)
+        parts = [wanted[start : start + PART] for start in range(0, len(wanted), PART)]
         with ThreadPoolExecutor(CONNECTIONS) as pool:
-            return dict(zip(wanted, pool.map(read, wanted), strict=True))
+            found = chain.from_iterable(pool.map(lambda part: [read(place) for place in part], parts))
+            return dict(zip(wanted, found, strict=True))
 
     @abstractmethod
     def uploads(self) -> list[Upload]:
