@@ -11,8 +11,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
+import numpy as np
 import torch
-from scipy.stats import binom, norm
+from scipy import special
 from torch import Tensor
 
 from metric_robustness.defences.base import DefenceNoise
@@ -77,11 +78,12 @@ class CertifiedMedian:
 
         The k-th lies above the quantile q unless k or more of the samples lie below it, and that many are binomial.
         """
-        return int(binom.ppf(1 - self.error, self.samples, norm.cdf(radius / self.sigma))) + 1
+        fewer = special.bdtr(np.arange(self.samples + 1), self.samples, special.ndtr(radius / self.sigma))
+        return int(np.searchsorted(fewer, 1 - self.error)) + 1
 
     def largest_radius(self) -> float:
         """Returns the radius beyond which the samples are too few to bound anything."""
-        return float(self.sigma * norm.ppf(self.error ** (1 / self.samples)))
+        return float(self.sigma * special.ndtri(self.error ** (1 / self.samples)))
 
 
 def l2_norm(attacked: Images, clear: Images) -> Tensor:

@@ -13,12 +13,12 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from metric_robustness.pipeline.errors import DataError
 from metric_robustness.pipeline.scoring.read.cells import StoredCell
 from metric_robustness.pipeline.scoring.scores.opinions import before_and_after
 from metric_robustness.pipeline.scoring.scores.ranges import Ranges, fixed_scale
+from metric_robustness.pipeline.scoring.scores.ranks import spearman
 from metric_robustness.pipeline.scoring.scores.robustness import ScoreScale, Values
 from metric_robustness.pipeline.scoring.scores.statistics import UNKNOWN, Estimate, mean_of
 
@@ -260,7 +260,7 @@ class DefenceContext(NamedTuple):
             quality=_mean(quality.to_numpy()),
             clean=Clean(
                 clean_shift=_mean(np.abs(clear - before) / width),
-                agreement=float(stats.spearmanr(clear, before).statistic) if len(rows) > 2 else math.nan,
+                agreement=spearman(clear, before) if len(rows) > 2 else math.nan,
             ),
             opinions=Opinions(**agreed),
             seconds=self.purifying.get(defence, math.nan),

@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
 
 from metric_robustness.pipeline.cells.cell import FEWEST_IN_ORDER
+from metric_robustness.pipeline.scoring.scores.ranks import spearman
 from metric_robustness.pipeline.scoring.scores.robustness import Values
 
 BLOCK = 256  # images that are compared with all others at a time
@@ -69,7 +69,7 @@ def swap_of(before: Values, after: Values, people: tuple[float, float] = (math.n
         worse = before[part, None] < before
         pairs += int(worse.sum())
         flipped += int((worse & (after[part, None] > after)).sum())
-    srocc = float(stats.spearmanr(before, after).statistic) if np.ptp(after) else math.nan
+    srocc = spearman(before, after) if np.ptp(after) else math.nan
     return Swap(flipped / pairs, srocc, *people)
 
 
@@ -100,5 +100,5 @@ def order_of(before: Values, highest: Values, lowest: Values | None = None) -> O
         ties=count * (count - 1) // 2 - pairs,
         one=one / pairs,
         both=both / pairs if lowest is not None else math.nan,
-        srocc=float(stats.spearmanr(before, swapped).statistic) if np.ptp(swapped) else math.nan,
+        srocc=spearman(before, swapped) if np.ptp(swapped) else math.nan,
     )

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from itertools import combinations
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
+from metric_robustness.pipeline.scoring.scores.ranks import ranks
 from metric_robustness.pipeline.scoring.scores.robustness import Values
 from metric_robustness.pipeline.scoring.scores.statistics import LEVEL
 
@@ -36,9 +37,8 @@ def ranking(gains: Mapping[str, Values]) -> Ranking:
     table = table[:, np.isfinite(table).all(axis=0)]  # a resample that drew no image of some metric is left out
     if not table.size:
         return Ranking()
-    ranks = stats.rankdata(table, method="average", axis=0)
     tails = [(1 - LEVEL) / 2, (1 + LEVEL) / 2]
-    ends = np.quantile(ranks, tails, axis=1, method="nearest")
+    ends = np.quantile(ranks(table), tails, axis=1, method="nearest")
     above = {
         name: {other: _p_above(table[i], table[j]) for j, other in enumerate(names) if j != i}
         for i, name in enumerate(names)
@@ -60,7 +60,7 @@ def detectable_difference(differences: Values) -> float:
     Args:
         differences: The difference of the gains in every resample, (resamples,).
     """
-    return float((stats.norm.ppf((1 + LEVEL) / 2) + stats.norm.ppf(POWER)) * differences.std(ddof=1))
+    return float((special.ndtri((1 + LEVEL) / 2) + special.ndtri(POWER)) * differences.std(ddof=1))
 
 
 def _p_above(first: Values, second: Values) -> float:

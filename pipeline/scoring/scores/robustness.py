@@ -14,7 +14,6 @@ from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 
 from metric_robustness.pipeline.errors import DataError
 
@@ -113,12 +112,24 @@ def _log_ratio(room: Values, before: Values, after: Values) -> Values:
 
 def _wasserstein(before: Values, after: Values) -> float:
     """Returns W1(c, a)."""
-    return float(stats.wasserstein_distance(before, after))
+    gap, width = _distribution_gap(before, after)
+    return float(np.vecdot(gap, width))
 
 
 def _energy_distance(before: Values, after: Values) -> float:
     """Returns sqrt(2 ∫ (F_c - F_a)²)."""
-    return float(stats.energy_distance(before, after))
+    gap, width = _distribution_gap(before, after)
+    return float(np.sqrt(2) * np.sqrt(np.vecdot(gap**2, width)))
+
+
+def _distribution_gap(before: Values, after: Values) -> tuple[Values, Values]:
+    """Returns |F_c - F_a| between neighbouring scores of both sets, and how wide these intervals are.
+
+    The distances made of it have the values of scipy.stats, whose import takes every job half a second.
+    """
+    ends = np.sort(np.concatenate((before, after)))
+    below = [np.searchsorted(np.sort(values), ends[:-1], side="right") / values.size for values in (before, after)]
+    return np.abs(below[0] - below[1]), np.diff(ends)
 
 
 WASSERSTEIN = Score(

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+from scipy import special
 
 from metric_robustness.pipeline.scoring.scores.robustness import SCORES, Values, terms
 
@@ -43,7 +43,8 @@ def t_interval(values: Values, level: float = LEVEL) -> Interval:
     """
     if values.size < 2:
         return UNKNOWN
-    low, high = stats.t.interval(level, values.size - 1, loc=values.mean(), scale=stats.sem(values))
+    error = values.std(ddof=1) / math.sqrt(values.size)
+    low, high = special.stdtrit(values.size - 1, [(1 - level) / 2, (1 + level) / 2]) * error + values.mean()
     return float(low), float(high)
 
 
