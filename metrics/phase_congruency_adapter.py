@@ -10,8 +10,9 @@ import math
 from functools import lru_cache
 
 import torch
-from pyiqa.archs.fsim_arch import _construct_filters
 from torch import Tensor
+
+from metric_robustness.metrics.frequencies_adapter import oriented
 
 SCALES, ORIENTATIONS = 4, 4
 DEVIATIONS = 2.0  # of noise above its mean, below which energy does not count
@@ -45,8 +46,7 @@ def _energy(levels: Tensor, filters: Tensor, threshold: Tensor) -> tuple[Tensor,
 @lru_cache(maxsize=2)
 def _filters(height: int, width: int) -> tuple[Tensor, Tensor]:
     """Returns log-Gabor filters, (orientations, scales, H, W), and thresholds in roots of median energy."""
-    filters = _construct_filters(torch.empty(1, 1, height, width), SCALES, ORIENTATIONS)[0]
-    filters = filters.unflatten(0, (ORIENTATIONS, SCALES))
+    filters = oriented(height, width, SCALES, ORIENTATIONS)
     waves = torch.fft.ifft2(filters).real * math.sqrt(height * width)
     together = waves.sum(1).square().sum((1, 2))  # squares of all scales, and twice their products
     power = 2 * together / filters[:, 0].square().sum((1, 2)) / math.log(2)

@@ -7,15 +7,15 @@ https://doi.org/10.1109/ICIP.2013.6738036
 from __future__ import annotations
 
 import torch
-from pyiqa.archs.func_util import get_meshgrid
-from pyiqa.archs.vsi_arch import _log_gabor
 from torch import Tensor, nn
 from torch.nn.functional import conv2d, interpolate
 
 from metric_robustness.metrics.base import Images
+from metric_robustness.metrics.frequencies_adapter import frequencies, log_gabor
 
 SIDE = 256  # of the image that saliency is found in, in pixels
 CENTRE_FREQUENCY, BANDWIDTH = 0.021, 1.34  # of the log-Gabor filter
+HIGHEST = 0.5  # frequency that the filter lets pass, in cycles per pixel
 NEARNESS, WARMTH = 145.0, 0.001  # widths of the priors
 XYZ = ((0.4124564, 0.3575761, 0.1804375), (0.2126729, 0.7151522, 0.0721750), (0.0193339, 0.1191920, 0.9503041))
 WHITE = (0.9642119944211994, 1, 0.8251882845188288)  # D50
@@ -32,8 +32,11 @@ class Saliency(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        band = _log_gabor((SIDE, SIDE), CENTRE_FREQUENCY, BANDWIDTH)[:, : SIDE // 2 + 1]
-        places = torch.stack(get_meshgrid((SIDE, SIDE))) * SIDE + 1
+        places = torch.stack(frequencies(SIDE, SIDE))
+        radius = places.square().sum(0).sqrt()
+        radius = torch.fft.ifftshift(radius * (radius <= HIGHEST))
+        band = log_gabor(radius, CENTRE_FREQUENCY, BANDWIDTH)[:, : SIDE // 2 + 1]
+        places = places * SIDE + 1
         self.register_buffer("band", band.contiguous(), persistent=False)
         self.register_buffer("nearness", (-places.square().sum(0) / NEARNESS**2).exp(), persistent=False)
 

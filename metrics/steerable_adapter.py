@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import math
 from functools import lru_cache
+from typing import TypeAlias
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pyiqa.matlab_utils import fspecial
-from pyiqa.matlab_utils.math_util import pointOp, prepare_grid, rcosFn
 from torch import Tensor
 
 LEVELS, ORIENTATIONS = 4, 8
 TABLE = 1024  # steps of half a turn in the table of angular filters
+STEPS = 256  # of the table of radial filters
+Grid: TypeAlias = NDArray[np.float64]
 
 
 @lru_cache(maxsize=16)
@@ -22,28 +23,51 @@ def coarse_filters(height: int, width: int) -> tuple[tuple[int, int], Tensor]:
 
     They are those of `pyiqa.matlab_utils.SCFpyr_PyTorch`, without a factor of size 1 that CW-SSIM does not see.
     """
-    radius, angle = prepare_grid(height, width)
-    ramp, high = rcosFn(1, -0.5)
-    high = np.sqrt(high)
+    radius, angle = _polar(height, width)
+    ramp, high = _radial()
     low = np.sqrt(1 - high**2)
-    passed = pointOp(radius, low, ramp)
+    passed = np.interp(radius, ramp, low)
     corner = [0, 0]
     for _ in range(LEVELS - 1):
         ramp = ramp - 1
         inner = [_middle(side) for side in radius.shape]
         corner = [begin + part.start for begin, part in zip(corner, inner, strict=True)]
         radius, angle, passed = (part[inner[0], inner[1]] for part in (radius, angle, passed))
-        passed = passed * pointOp(radius, low, ramp)
-    passed = passed * pointOp(radius, high, ramp - 1)
-    filters = np.stack([passed * pointOp(angle, *_angular(number)) for number in range(ORIENTATIONS)])
+        passed = passed * np.interp(radius, ramp, low)
+    passed = passed * np.interp(radius, ramp - 1, high)
+    filters = np.stack([passed * np.interp(angle, *_angular(number)) for number in range(ORIENTATIONS)])
     return (corner[0], corner[1]), torch.from_numpy(filters)
 
 
 @lru_cache(maxsize=16)
 def gaussian_weights(height: int, width: int, sigma: float) -> Tensor:
     """Returns (1, 1, height, width) weights of sum 1."""
-    weights: Tensor = fspecial((height, width), sigma, 1)
-    return weights
+    across, down = np.meshgrid(*(np.arange(side) - (side - 1) / 2 for side in (width, height)))
+    weights = np.exp(-(across**2 + down**2) / (2 * sigma**2))
+    weights[weights < np.finfo(np.float64).eps * weights.max()] = 0
+    return torch.from_numpy(weights / weights.sum()).float()[None, None]
+
+
+def _polar(height: int, width: int) -> tuple[Grid, Grid]:
+    """Returns the binary logarithms of the frequencies, (H, W), of which 1 is the highest, and their angles."""
+    across, down = np.meshgrid(_frequencies(width), _frequencies(height))
+    radius = np.sqrt(across**2 + down**2)
+    radius[height // 2, width // 2] = radius[height // 2, width // 2 - 1]  # the mean has no logarithm
+    return np.log2(radius), np.arctan2(down, across)
+
+
+def _frequencies(side: int) -> Grid:
+    """Returns the frequencies along one side, of which 1 is the highest; an even side has it on one end only."""
+    highest = side // 2 / (side / 2)
+    return np.linspace(-highest, highest - (1 - side % 2) * 2 / side, side)
+
+
+def _radial() -> tuple[Grid, Grid]:
+    """Returns the table of the radial high-pass over an octave: logarithms of frequencies, and values."""
+    angles = np.pi / 2 * np.arange(-STEPS - 1, 2) / STEPS
+    values = np.abs(np.cos(angles))
+    values[0], values[-1] = values[1], values[-2]
+    return 2 / np.pi * (angles + np.pi / 4) - 0.5, values
 
 
 def _middle(side: int) -> slice:
@@ -53,11 +77,11 @@ def _middle(side: int) -> slice:
     return slice(begin, begin + half)
 
 
-def _angular(number: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Returns the table of an angular filter: values, then angles."""
+def _angular(number: int) -> tuple[Grid, Grid]:
+    """Returns the table of an angular filter: angles, and values."""
     angles = np.pi * np.arange(-(2 * TABLE + 1), TABLE + 2) / TABLE
     turned = (angles + np.pi) % (2 * np.pi) - np.pi
     order = ORIENTATIONS - 1
     size = 2**order * math.factorial(order) / math.sqrt(ORIENTATIONS * math.factorial(2 * order))
     values = 2 * size * np.cos(angles) ** order * (np.abs(turned) < np.pi / 2)
-    return values, angles + np.pi * number / ORIENTATIONS
+    return angles + np.pi * number / ORIENTATIONS, values
