@@ -5,16 +5,18 @@ from __future__ import annotations
 from functools import cache
 
 import torch
-from pyiqa.matlab_utils import fspecial, imresize
-from pyiqa.utils.color_util import to_y_channel
 from torch import Tensor
 from torch.nn.functional import pad
 
 from metric_robustness.metrics.base import Images
 from metric_robustness.metrics.filters_adapter import gaussian, smooth
 from metric_robustness.metrics.patch_fits_adapter import asymmetric_parts, split
+from metric_robustness.metrics.pixels_adapter import luma as luma_of
+from metric_robustness.metrics.pixels_adapter import rounded
+from metric_robustness.metrics.window_adapter import gaussian_window
 
 SIDE = 96  # of a patch, in pixels
+TAPS = 8  # pixels that a halved pixel is made of, in each direction
 RADIUS, SIGMA = 3, 7 / 6  # of the Gaussian window
 NEIGHBOURS = ((0, 1), (1, 0), (1, 1), (1, -1))  # rows down and columns right of a pixel; a patch is a torus
 
@@ -22,16 +24,31 @@ NEIGHBOURS = ((0, 1), (1, 0), (1, 1), (1, -1))  # rows down and columns right of
 def luma(images: Images) -> Tensor:
     """Returns the (N, 1, H, W) float64 luma in 0...255: rounded (with gradient 1), cropped to whole patches."""
     height, width = (side // SIDE * SIDE for side in images.shape[2:])
-    rounded: Tensor = to_y_channel(images, 255)
-    return rounded[..., :height, :width].double()
+    return rounded(luma_of(images))[..., :height, :width].double()
 
 
 def patch_features(images: Images) -> Tensor:
     """Returns the (N, patches, 36) features, patches column by column; a flat patch has NaN."""
     full = luma(images)
-    half = imresize(full / 255, scale=0.5, antialiasing=True) * 255
+    half = halved(full / 255) * 255
     scales = (full, SIDE), (half, SIDE // 2)
     return torch.cat([structure_features(normalise(image), side) for image, side in scales], dim=2)
+
+
+def halved(images: Tensor) -> Tensor:
+    """Returns (N, 1, H, W) images at half their size, of even sides, as MATLAB's `imresize` makes them.
+
+    Bicubic, mirrored at the edges; in float32, as pyiqa computes it, with the same bits.
+    """
+    found, beyond = images.float(), TAPS // 2 - 1
+    weights = _bicubic().to(found).reshape(TAPS, 1, 1, 1)
+    for axis in (2, 3):
+        side = found.shape[axis]
+        places = torch.arange(-beyond, side + beyond, device=found.device)
+        mirrored = torch.where(places < 0, -1 - places, torch.minimum(places, 2 * side - 1 - places))
+        parts = found.index_select(axis, mirrored).unfold(axis, TAPS, 2)  # (N, 1, H, W, taps), a view
+        found = (parts.movedim(-1, 1) * weights).sum(1)
+    return found.to(images)
 
 
 def structure_features(structure: Tensor, side: int) -> Tensor:
@@ -94,10 +111,19 @@ def normalise(image: Tensor, radius: int = RADIUS, sigma: float = SIGMA, around:
 
 
 @cache
+def _bicubic() -> Tensor:
+    """Returns the weights of the pixels around a halved pixel, (TAPS,), of sum 1."""
+    distance = (torch.arange(TAPS) - (TAPS - 1) / 2).abs() / 2
+    near, far = 1.5 * distance**3 - 2.5 * distance**2 + 1, -0.5 * distance**3 + 2.5 * distance**2 - 4 * distance + 2
+    weights = torch.where(distance <= 1, near, far)
+    return weights / weights.sum()
+
+
+@cache
 def _total(radius: int, sigma: float) -> float:
     """Returns the sum of pyiqa's window, about 1 + 1e-8, which gives all pixels of a flat area the same sign.
 
     With a sum of exactly 1, rounding would decide that sign and with it the score, and devices round differently.
     """
-    total: float = fspecial(2 * radius + 1, sigma).double().sum().item()
+    total: float = gaussian_window(2 * radius + 1, 2 * radius + 1, sigma).double().sum().item()
     return total

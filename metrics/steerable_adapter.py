@@ -11,6 +11,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from metric_robustness.metrics.window_adapter import gaussian_window
+
 LEVELS, ORIENTATIONS = 4, 8
 TABLE = 1024  # steps of half a turn in the table of angular filters
 STEPS = 256  # of the table of radial filters
@@ -42,10 +44,7 @@ def coarse_filters(height: int, width: int) -> tuple[tuple[int, int], Tensor]:
 @lru_cache(maxsize=16)
 def gaussian_weights(height: int, width: int, sigma: float) -> Tensor:
     """Returns (1, 1, height, width) weights of sum 1."""
-    across, down = np.meshgrid(*(np.arange(side) - (side - 1) / 2 for side in (width, height)))
-    weights = np.exp(-(across**2 + down**2) / (2 * sigma**2))
-    weights[weights < np.finfo(np.float64).eps * weights.max()] = 0
-    return torch.from_numpy(weights / weights.sum()).float()[None, None]
+    return gaussian_window(height, width, sigma)
 
 
 def _polar(height: int, width: int) -> tuple[Grid, Grid]:
