@@ -5,15 +5,15 @@ https://doi.org/10.1109/TIP.2005.859378
 """
 
 import torch
-from pyiqa.archs.vif_arch import sp5_filters
 from torch import Tensor
 
 from metric_robustness.metrics.base import FullReference, Images, Scores
 from metric_robustness.metrics.gradient_adapter import finite_gradient
 from metric_robustness.metrics.pixels_adapter import luma, rounded
 from metric_robustness.metrics.scale_mixtures_adapter import BLOCK, LEAST, filtered, information
+from metric_robustness.metrics.sp5_adapter import sp5_filters
 
-HEIGHT, BANDS = 4, (0, 3)  # levels of the pyramid, and the orientations that VIF looks at, of six
+HEIGHT = 4  # levels of the pyramid
 
 
 class Vif(FullReference):
@@ -39,10 +39,7 @@ class Vif(FullReference):
 
     def __init__(self) -> None:
         super().__init__()
-        filters = {name: torch.from_numpy(value).float() for name, value in sp5_filters().items()}
-        bands = filters["bfilts"][:, BANDS].T.reshape(-1, 1, 7, 7).transpose(2, 3)
-        found = {"first": filters["lo0filt"][None, None], "lower": filters["lofilt"][None, None], "oriented": bands}
-        for name, value in found.items():
+        for name, value in sp5_filters().items():
             self.register_buffer(name, value.contiguous(), persistent=False)
 
     def score(self, images: Images, references: Images) -> Scores:
