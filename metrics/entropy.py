@@ -4,9 +4,9 @@ It computes what MATLAB's function of that name does. Counting pixels in bins ha
 """
 
 import torch
-from pyiqa.utils.color_util import to_y_channel
 
 from metric_robustness.metrics.base import Images, NoReference, Scores
+from metric_robustness.metrics.pixels_adapter import luma, rounded
 
 LEVELS = 256
 
@@ -20,7 +20,7 @@ class Entropy(NoReference):
     verified = "MATLAB's scores of 5 images"
 
     def score(self, images: Images) -> Scores:
-        levels = to_y_channel(images, LEVELS - 1).long().flatten(1)
+        levels = rounded(luma(images)).long().flatten(1)
         bins = levels + LEVELS * torch.arange(len(images), device=images.device).unsqueeze(1)
         # One count over all images takes a hundredth of the time of pyiqa's, which makes 256 copies of each pixel.
         shares = torch.bincount(bins.flatten(), minlength=LEVELS * len(images)).view(-1, LEVELS) / levels.shape[1]
