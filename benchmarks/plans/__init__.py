@@ -1,1 +1,1 @@
-"""What plans say: how near they come to real seconds, and what whole matrices cost."""
+"""What plans say and take: how near they come to real seconds, what a matrix and the start of a job cost."""

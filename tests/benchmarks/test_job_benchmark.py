@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from benchmarks.job import cost_of
+from benchmarks.plans.job import cost_of
 
 # Ends at once and leaves a process behind, which holds 200 MB and computes for half a second.
 LEAVES_ONE = """

@@ -1,4 +1,4 @@
-"""What a job costs besides its passes: python -m benchmarks.job [--metrics ssim,niqe] [--repeats 3] [--json].
+"""What a job costs besides its passes: python -m benchmarks.plans.job [--metrics ssim,niqe] [--repeats 3] [--json].
 
 A job is `run` on two small images with one step each. Beside it stand a bare Python and `import torch` alone, below
 which no job can come.
@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 PR_SET_CHILD_SUBREAPER = 36  # of prctl.h
 JOB = ("-m", "pipeline", "run", "--preset", "smoke", "--attacks", "fgsm", "--limit", "2")
 
@@ -41,7 +41,7 @@ def cost_of(command: Sequence[str]) -> Cost:
     Raises:
         CalledProcessError: If the command fails.
     """
-    watching = [sys.executable, "-m", "benchmarks.job", "--watch", *command]
+    watching = [sys.executable, "-m", "benchmarks.plans.job", "--watch", *command]
     told = subprocess.run(watching, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True)
     return Cost(*json.loads(told.stdout))
 

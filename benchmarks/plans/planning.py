@@ -1,4 +1,4 @@
-"""How long planning takes: python -m benchmarks.planning [--metrics 400] [--attacks 50] [--stored 0] [--json].
+"""How long planning takes: python -m benchmarks.plans.planning [--metrics 400] [--attacks 50] [--stored 0] [--json].
 
 A scratch checkout of 100 metrics and 20 attacks, three quarters of its 2,000 cells in a folder store, is planned as CI
 does: in a new process, in which torch cannot be imported.
@@ -17,7 +17,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 REPEATS = 3
 METRIC = '''"""Metric {number}: mean brightness."""
 
