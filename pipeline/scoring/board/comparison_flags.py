@@ -55,7 +55,7 @@ def _outdone(weak: Record, strong: Sequence[Record], code: str, why: str) -> Ite
     best = max((each for each in strong if not each.eps < weak.eps - 1e-6), key=_gain, default=None)
     if best is None or not _gain(weak) > _gain(best) or weak.scored is None or best.scored is None:
         return
-    more = beyond(weak.scored.pairs, best.scored.pairs, weak.scored.effect.gains, best.scored.effect.gains)
+    more = beyond(weak.scored.pairs, best.scored.pairs, weak.scored.gains, best.scored.gains)
     share = float((more[1] > 0).mean()) if more else 0.0
     if share >= SURE:
         numbers = f"{_gain(weak):.3f} against {_gain(best):.3f}, more in {share:.0%} of the resamples"

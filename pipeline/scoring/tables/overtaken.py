@@ -54,7 +54,7 @@ def overtakings(records: Iterable[Record]) -> list[OvertakenLine]:
     """
     groups: dict[tuple[str, str, str], list[Record]] = {}
     for record in records:
-        if record.scored and record.scored.truth and not record.off_board and record.counts and record.within:
+        if record.scored and record.scored.knows_better and not record.off_board and record.counts and record.within:
             groups.setdefault((record.dataset, record.kind, record.metric), []).append(record)
     return [line for of_metric, own in sorted(groups.items()) for line in _of_metric(of_metric, own)]
 
