@@ -1,4 +1,4 @@
-"""The numbers of a record, per image and per resample: they take nearly all its space, and few that read it ask for them."""
+"""The numbers of a record, per image and per resample: most of its space, and few that read it ask for them."""
 
 from __future__ import annotations
 

@@ -70,7 +70,7 @@ class CachedRecords:
         if path is None:
             return cls()
         with suppress(BenchError):  # where it may not be read, the rows are
-            content = read_sealed(path, f"records {_code()}")
+            content = read_sealed(path, f"records {scoring_code()}")
             if content is not None:
                 found = cls(_form().validate_json(content))
                 if read_sealed(_numbers(path), found.about) is not None:
@@ -87,7 +87,7 @@ class CachedRecords:
         }
         with suppress(BenchError):
             write_numbers(_numbers(path), self.about, numbers)
-            write_sealed(path, _form().dump_json(self._without_places()), f"records {_code()}")
+            write_sealed(path, _form().dump_json(self._without_places()), f"records {scoring_code()}")
             return True
         return False
 
@@ -135,7 +135,9 @@ class MetricFolder:
         """Returns the records of all cells; reads those that are not in the cache, and adds them to it."""
         found = {path: list(self._records(path, ranges)) for path in self.cells}
         if self.file and self.known.keys != self.keys:
-            now = CachedRecords({path.name: CachedCell(key, found[path]) for path, (_, key) in self.cells.items() if key})
+            now = CachedRecords(
+                {path.name: CachedCell(key, found[path]) for path, (_, key) in self.cells.items() if key}
+            )
             if now.save(self.file):
                 found |= {
                     path: list(now.records(path, stamp, self.file)) for path, (stamp, key) in self.cells.items() if key
@@ -188,7 +190,7 @@ def _key(path: Path, stamp: Stamp | None, ranges: Ranges) -> str:
     if stamp is None or stamp.status != "done" or not path.is_file():
         return ""
     file = path.stat()
-    parts = [stamp.model_dump_json(), file.st_size, file.st_mtime_ns, ranges.get(stamp.metric.name), _code()]
+    parts = [stamp.model_dump_json(), file.st_size, file.st_mtime_ns, ranges.get(stamp.metric.name), scoring_code()]
     return digest(json.dumps(parts).encode())
 
 
@@ -198,8 +200,8 @@ def _form() -> TypeAdapter[dict[str, CachedCell]]:
 
 
 @cache
-def _code() -> str:
-    """Returns the hash of the code that turns rows into records, and of numpy's version."""
+def scoring_code() -> str:
+    """Returns the hash of the code that turns rows into records and tables, and of numpy's version."""
     files = [*sorted(CODE.rglob("*.py")), *sorted((CODE.parent / "cells").glob("*.py"))]
     found = hashlib.sha256(np.__version__.encode())
     for file in files:

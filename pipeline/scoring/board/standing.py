@@ -16,7 +16,7 @@ from metric_robustness.pipeline.scoring.board.records import BUDGET, CONTROL, RA
 from metric_robustness.pipeline.scoring.scores.curve import Curve, curve_of
 from metric_robustness.pipeline.scoring.scores.effects import (
     Effect,
-    ResampledEffect,
+    Resampled,
     averaged,
     beyond,
     effect_of,
@@ -64,10 +64,12 @@ class Demands:
 class Effects:
     """What attacks did to one metric."""
 
-    worst: ResampledEffect | None  # of the worst that was done to each image within the budget; None if no attack was done
+    worst: Resampled | None  # of the worst that was done to each image within the budget; None if no attack was done
     worst_on: dict[str, int]  # attack -> images on which it was the worst; on the others nothing raised the score
     curve: Curve | None  # None where a smaller budget was not tried
-    fall: ResampledEffect | None  # of what lowered each image's score most within the budget; None unless attacks were to do so
+    fall: (
+        Resampled | None
+    )  # of what lowered each image's score most within the budget; None unless attacks were to do so
     best_known: BestKnown | None  # None where no image that was sent in beats the suite
     families: dict[str, Effect]
     attacks: dict[str, Effect]  # under default settings
@@ -197,13 +199,13 @@ def _named_pairs(records: Sequence[Record]) -> list[tuple[str, pd.DataFrame]]:
     return [(record.attack, record.scored.pairs) for record in records if record.scored]
 
 
-def _effect(settings: list[Record]) -> ResampledEffect:
+def _effect(settings: list[Record]) -> Resampled:
     if len(settings) == 1 and (only := settings[0].scored):
-        return ResampledEffect(only.effect.n, only.effect.scores, only.effect.intervals, only.gains)
+        return Resampled(only.effect.n, only.effect.scores, only.effect.intervals, only.gains)
     return averaged(_pairs(settings))
 
 
-def _worst(counting: Sequence[Record], budget: float = BUDGET, *, up: bool = True) -> tuple[ResampledEffect, dict[str, int]]:
+def _worst(counting: Sequence[Record], budget: float = BUDGET, *, up: bool = True) -> tuple[Resampled, dict[str, int]]:
     """Returns the effect of the per-image worst case, and on how many images each attack was the worst."""
     pairs = _named_pairs(counting)
     worst = worst_case(pairs, budget, up=up)
@@ -211,7 +213,7 @@ def _worst(counting: Sequence[Record], budget: float = BUDGET, *, up: bool = Tru
     return effect_of(worst), {name: shares[name] for name in sorted({name for name, _ in pairs})}
 
 
-def _curve(counting: Sequence[Record], worst: ResampledEffect, demands: Demands, spared: set[str]) -> Curve | None:
+def _curve(counting: Sequence[Record], worst: Resampled, demands: Demands, spared: set[str]) -> Curve | None:
     """Returns the security curve; None unless every attack that others have within a budget is there, or not needed."""
     there = {(record.budget, record.attack) for record in counting}
     wanted = {(budget, attack) for budget, attacks in demands.budgets.items() for attack in attacks - spared}
@@ -221,7 +223,7 @@ def _curve(counting: Sequence[Record], worst: ResampledEffect, demands: Demands,
     return curve_of({**effects, LARGEST: worst})
 
 
-def _fall(own: Sequence[Record], counting: Sequence[Record], demands: Demands, spared: set[str]) -> ResampledEffect | None:
+def _fall(own: Sequence[Record], counting: Sequence[Record], demands: Demands, spared: set[str]) -> Resampled | None:
     """Returns what lowered the score most; None unless every attack that was to do so elsewhere was done, or spared."""
     done = {record.attack for record in own if record.effect and record.lowers}
     if not counting or not demands.falls or not demands.falls - spared <= done:
@@ -264,7 +266,7 @@ def _swaps(counting: Sequence[Record]) -> dict[int, Swap]:
 
 
 def _over_noise(
-    settings: Mapping[tuple[str, str], list[Record]], effects: Mapping[tuple[str, str], ResampledEffect]
+    settings: Mapping[tuple[str, str], list[Record]], effects: Mapping[tuple[str, str], Resampled]
 ) -> dict[str, Estimate]:
     """Returns what each attack under default settings gained beyond the control of its eps, where there is one."""
     pairs = {

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from metric_robustness.pipeline.scoring.scores.effects import Effect, ResampledEffect
+from metric_robustness.pipeline.scoring.scores.effects import Effect, Resampled
 from metric_robustness.pipeline.scoring.scores.robustness import Values
 from metric_robustness.pipeline.scoring.scores.statistics import LEVEL, UNKNOWN, Estimate, Interval, interval
 
@@ -30,7 +30,7 @@ class Curve:
     smallest: Estimate
 
 
-def curve_of(effects: Mapping[int, ResampledEffect]) -> Curve:
+def curve_of(effects: Mapping[int, Resampled]) -> Curve:
     """Returns the curve through the worst cases within some budgets, and through no gain within budget 0.
 
     Args:
