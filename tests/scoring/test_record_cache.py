@@ -119,6 +119,13 @@ def test_a_cache_file_with_one_changed_byte_is_told_and_not_believed(filled, nam
     assert f"{file} is damaged: what it held is done again" in capsys.readouterr().err
 
 
+def test_where_the_cache_cannot_be_written_the_tables_are_the_same(filled):
+    first = tables(filled)
+    shutil.rmtree(filled.path / ".work")
+    (filled.path / ".work").write_text("no folder")
+    assert tables(filled) == first
+
+
 def test_the_file_of_another_metric_is_not_believed(filled):
     first = tables(filled)
     for name in CACHED[:2]:

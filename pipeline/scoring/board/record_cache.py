@@ -59,8 +59,9 @@ class CachedRecords:
             stamp: The cell's stamp, which the cache does not hold.
             file: The cache file.
         """
+        about = self.about
         for i, record in enumerate(self.cells[path.name].records):
-            numbers = CachedNumbers(_numbers(file), self.about, f"{path.name}/{i}")
+            numbers = CachedNumbers(_numbers(file), about, f"{path.name}/{i}")
             scored = record.scored and replace(record.scored, numbers=numbers)
             yield replace(record, path=path, stamp=stamp, scored=scored)
 
@@ -135,13 +136,10 @@ class MetricFolder:
         """Returns the records of all cells; reads those that are not in the cache, and adds them to it."""
         found = {path: list(self._records(path, ranges)) for path in self.cells}
         if self.file and self.known.keys != self.keys:
-            now = CachedRecords(
-                {path.name: CachedCell(key, found[path]) for path, (_, key) in self.cells.items() if key}
-            )
+            done = {path: (stamp, key) for path, (stamp, key) in self.cells.items() if key}
+            now = CachedRecords({path.name: CachedCell(key, found[path]) for path, (_, key) in done.items()})
             if now.save(self.file):
-                found |= {
-                    path: list(now.records(path, stamp, self.file)) for path, (stamp, key) in self.cells.items() if key
-                }
+                found |= {path: list(now.records(path, stamp, self.file)) for path, (stamp, _) in done.items()}
         return [record for own in found.values() for record in own]
 
     def _records(self, path: Path, ranges: Ranges) -> Iterator[Record]:
