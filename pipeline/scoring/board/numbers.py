@@ -20,7 +20,7 @@ from metric_robustness.pipeline.scoring.scores.effects import pairs_by_image
 from metric_robustness.pipeline.scoring.scores.overtaken import Truth
 from metric_robustness.pipeline.scoring.scores.robustness import Values
 
-COLUMNS = ["before", "after", "linf"]  # of the score pairs, beside the names
+COLUMNS = ("before", "after", "linf")  # of the score pairs, beside the names
 
 Names = tuple[tuple[str, ...], tuple[str, ...]]  # of images, and of their clips
 
@@ -76,7 +76,7 @@ def write_numbers(path: Path, about: str, found: Mapping[str, Numbers]) -> None:
     for name, numbers in found.items():
         own = (tuple(numbers.pairs.index), tuple(numbers.pairs["clip"]))
         index[name] = names.setdefault(own, len(names)), bool(numbers.truth and numbers.truth.rungs)
-        arrays[f"{name}/pairs"] = numbers.pairs[COLUMNS].to_numpy().T
+        arrays[f"{name}/pairs"] = np.stack([numbers.pairs[column].to_numpy() for column in COLUMNS])
         arrays[f"{name}/gains"] = numbers.gains
         if numbers.truth:
             arrays[f"{name}/places"] = numbers.truth.places

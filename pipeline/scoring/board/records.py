@@ -10,6 +10,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any, NamedTuple
 
+import numpy as np
 import pandas as pd
 
 from metric_robustness.pipeline.cells.row import BUDGET_VARIANT, CLIP_MEAN
@@ -281,7 +282,8 @@ def _of_rows(
     found += _gradient_flags(cell, first["variant"])
     found += _fit_flags(empty, rows)
     pairs = score_pairs(rows, scale)
-    if far := int((pairs[["before", "after"]].abs() > FAR).any(axis=1).sum()):
+    before, after = pairs["before"].to_numpy(), pairs["after"].to_numpy()
+    if far := int(((np.abs(before) > FAR) | (np.abs(after) > FAR)).sum()):
         found.append(("far_from_range", f"{far} of {len(pairs)} images score over {FAR} ranges away from the range"))
     probe = cell.stamp.probes.get(first["dataset"]) if cell.stamp else None
     setting = empty.attack + (f":{first['variant']}" if first["variant"] else "")
