@@ -135,7 +135,8 @@ def test_a_run_killed_again_and_again_ends_in_the_same_bytes_and_repeats_no_fini
     assert cells(out) == cells(whole)
     assert {name: when for name, when in written(out).items() if name in kept} == kept
     assert tally.stat().st_size == calls + shared + sum(in_vain.values())
-    assert {file.name.split("-", 1)[0] for file in (out / ".work" / "tally").iterdir()} == {"clear", "scored.records"}
+    left = {"clear", "scored.records", "scored.numbers", "standing_of", "doubts_of"}
+    assert {file.name.split("-", 1)[0] for file in (out / ".work" / "tally").iterdir()} == left
 
 
 def wait_for(condition, process):

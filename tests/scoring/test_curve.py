@@ -38,11 +38,14 @@ def gains(curve):
 
 def curve_through(by_budget):
     """Returns the curve through gains, (images,) by budget."""
+    return curve_of(effects(by_budget))
+
+
+def effects(by_budget):
+    """Returns the effects of gains, (images,) by budget."""
     names = [f"{i}.png" for i in range(len(next(iter(by_budget.values()))))]
     clear = np.full(len(names), 0.2)
-    return curve_of(
-        {budget: effect_of(pairs_by_image(names, names, clear, clear + each)) for budget, each in by_budget.items()}
-    )
+    return {budget: effect_of(pairs_by_image(names, names, clear, clear + each)) for budget, each in by_budget.items()}
 
 
 def first_reached(budgets, heights, share=0.1):
@@ -62,16 +65,17 @@ def test_area_and_smallest_budget_by_hand():
 def test_area_and_smallest_budget_agree_with_numpy_and_scipy_in_every_resample():
     random = np.random.default_rng(0)
     steps = random.exponential(0.03, (len(BUDGETS), 12)).cumsum(axis=0)
-    curve = curve_through(dict(zip(BUDGETS, steps, strict=True)))
+    known = effects(dict(zip(BUDGETS, steps, strict=True)))
+    curve = curve_of(known)
     x = np.array([0, *BUDGETS])
     assert curve.area.value == pytest.approx(trapezoid([0, *steps.mean(axis=1)], x) / 10)
     assert curve.smallest.value == pytest.approx(first_reached(x, [0, *steps.mean(axis=1)]), abs=1e-4)
-    replicates = np.stack([np.zeros(2000), *(effect.gains for effect in curve.effects.values())])
+    replicates = np.stack([np.zeros(2000), *(effect.gains for effect in known.values())])
     areas = np.quantile(trapezoid(replicates, x, axis=0) / 10, [0.025, 0.975])
     assert curve.area[1:] == pytest.approx(tuple(areas))
     assert curve.area.low < curve.area.value < curve.area.high
     found = sorted(first_reached(x, heights) for heights in replicates.T[:200])
-    ordered = curve_of({b: _shortened(effect, 200) for b, effect in curve.effects.items()}).smallest
+    ordered = curve_of({b: _shortened(effect, 200) for b, effect in known.items()}).smallest
     assert ordered[1:] == pytest.approx(tuple(np.quantile(found, [0.025, 0.975], method="nearest")), abs=1e-4)
 
 

@@ -1,6 +1,7 @@
 """The record cache: unchanged cells are not read again, changed ones are, and nobody sees a difference."""
 
 import io
+import json
 import os
 import shutil
 
@@ -8,6 +9,7 @@ import numpy as np
 import pytest
 from run_folder import restamp
 
+from metric_robustness.pipeline.errors import TransientError
 from metric_robustness.pipeline.files import file_digest
 from metric_robustness.pipeline.scoring.board.consistency import together
 from metric_robustness.pipeline.scoring.board.leaderboard import build
@@ -16,6 +18,7 @@ from metric_robustness.pipeline.scoring.processes import Processes
 from metric_robustness.pipeline.scoring.tables.csv_json import leaderboard_json, scores_csv
 from metric_robustness.pipeline.scoring.tables.write import write_tables
 
+CACHED = ("scored.records", "scored.numbers", "standing_of-*", "doubts_of-*")
 FILES = ("scores.csv", "leaderboard.md", "leaderboard.csv", "leaderboard.json")
 
 
@@ -34,8 +37,9 @@ def tables(folder, out=None):
     return {name: ((out or folder.path) / name).read_bytes() for name in FILES}
 
 
-def cache_file(folder):
-    return folder.path / ".work" / "blur" / "scored.records"
+def cache_file(folder, name="scored.records"):
+    [found] = (folder.path / ".work" / "blur").glob(name)
+    return found
 
 
 def test_the_cache_gives_the_same_bytes_as_what_is_read(filled, tmp_path):
@@ -79,20 +83,72 @@ def test_another_range_of_the_metric_scores_its_cells_anew(filled):
     }
 
 
-@pytest.mark.parametrize("damage", [b"", b"nonsense", None])
-def test_a_damaged_cache_file_is_made_anew(filled, damage):
-    first = tables(filled)
-    whole = cache_file(filled).read_bytes()
-    cache_file(filled).write_bytes(whole[: len(whole) // 2] if damage is None else damage)
-    assert tables(filled) == first
-    assert cache_file(filled).read_bytes() == whole
-
-
-def test_a_cache_file_holds_nothing_that_could_run_code(filled):
+def test_after_one_cell_changed_the_tables_are_those_of_a_fresh_aggregation(filled):
     tables(filled)
-    _, _, content = cache_file(filled).read_bytes().partition(b"\n")
-    with np.load(io.BytesIO(content), allow_pickle=False) as file:
+    filled.cell("blur", "ifgsm", [0.5, 0.5, 0.1])
+    found = tables(filled)
+    shutil.rmtree(filled.path / ".work")
+    assert found == tables(filled)
+
+
+def test_where_nothing_changed_nothing_of_the_cache_is_written_again(filled):
+    tables(filled)
+    before = {path: path.stat().st_mtime_ns for path in (filled.path / ".work").rglob("*")}
+    tables(filled)
+    assert {path: path.stat().st_mtime_ns for path in (filled.path / ".work").rglob("*")} == before
+
+
+@pytest.mark.parametrize("name", CACHED)
+@pytest.mark.parametrize("damage", [b"", b"nonsense", None])
+def test_a_damaged_cache_file_is_made_anew(filled, name, damage):
+    first = tables(filled)
+    file = cache_file(filled, name)
+    whole = file.read_bytes()
+    file.write_bytes(whole[: len(whole) // 2] if damage is None else damage)
+    assert tables(filled) == first
+    assert file.read_bytes() == whole
+
+
+@pytest.mark.parametrize("name", CACHED)
+def test_a_cache_file_with_one_changed_byte_is_told_and_not_believed(filled, name, capsys):
+    first = tables(filled)
+    file = cache_file(filled, name)
+    whole = file.read_bytes()
+    file.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+    assert tables(filled) == first
+    assert f"{file} is damaged: what it held is done again" in capsys.readouterr().err
+
+
+def test_where_the_cache_cannot_be_written_the_tables_are_the_same(filled):
+    first = tables(filled)
+    shutil.rmtree(filled.path / ".work")
+    (filled.path / ".work").write_text("no folder")
+    assert tables(filled) == first
+
+
+def test_the_file_of_another_metric_is_not_believed(filled):
+    first = tables(filled)
+    for name in CACHED[:2]:
+        own = cache_file(filled, name)
+        own.write_bytes((filled.path / ".work" / "sharp" / own.name).read_bytes())
+    assert tables(filled) == first
+
+
+def test_numbers_that_another_process_replaced_are_not_mistaken_for_those_of_the_records(filled):
+    tables(filled)
+    records = [record for record in read_records([filled.path], {}) if record.metric == "blur"]
+    filled.cell("blur", "ifgsm", [0.5, 0.5, 0.5])
+    tables(filled)
+    with pytest.raises(TransientError, match=r"scored\.numbers was changed while tables were made from it: run again"):
+        build(records)
+
+
+def test_the_cache_holds_nothing_that_could_run_code(filled):
+    tables(filled)
+    contents = {name: cache_file(filled, name).read_bytes().partition(b"\n")[2] for name in CACHED}
+    with np.load(io.BytesIO(contents.pop("scored.numbers")), allow_pickle=False) as file:
         assert {array.dtype.kind for array in (file[name] for name in file.files)} == {"u", "f"}
+    assert all(json.loads(content) for content in contents.values())
 
 
 @pytest.mark.whole

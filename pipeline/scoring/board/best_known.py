@@ -38,7 +38,7 @@ def best_known(suite: pd.DataFrame, sent: Sequence[Record]) -> BestKnown | None:
     found = worst_case([("", suite), *((name, pairs) for name, pairs in tables if len(pairs))], BUDGET)
     origins = Counter(found["attack"])
     del origins[""]
-    return BestKnown(effect_of(found), dict(sorted(origins.items()))) if origins else None
+    return BestKnown(effect_of(found).summary, dict(sorted(origins.items()))) if origins else None
 
 
 def _same_images(record: Record, suite: pd.DataFrame) -> pd.DataFrame:

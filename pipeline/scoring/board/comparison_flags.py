@@ -6,24 +6,37 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
+from metric_robustness.pipeline.scoring.board.derived import Derived
 from metric_robustness.pipeline.scoring.board.flags import Flag
 from metric_robustness.pipeline.scoring.board.records import CONTROL, Record
+from metric_robustness.pipeline.scoring.processes import Processes
 from metric_robustness.pipeline.scoring.scores.effects import beyond
 
 SURE = 0.95  # in so many of the resamples the weaker attack must win
 
 
-def doubtful(records: Sequence[Record]) -> list[Record]:
+def doubtful(records: Sequence[Record], processes: Processes) -> list[Record]:
     """Returns the records with a flag on each that noise, a single step or an attack without gradients outdid."""
     groups: dict[tuple[str, str], list[Record]] = {}
     for record in records:
         if record.effect is not None:
             groups.setdefault((record.metric, record.dataset), []).append(record)
-    found: dict[int, list[Flag]] = {}
-    for group in groups.values():
-        for record, flag in (*_noise(group), *_weaker(group)):
-            found.setdefault(id(record), []).append(flag)
+    doubts = Derived(doubts_of, list[list[list[Flag]]]).of([(group,) for group in groups.values()], processes)
+    found = {
+        id(record): flags
+        for group, own in zip(groups.values(), doubts, strict=True)
+        for record, flags in zip(group, own, strict=True)
+    }
     return [replace(record, flags=(*record.flags, *found.get(id(record), ()))) for record in records]
+
+
+def doubts_of(group: Sequence[Record]) -> list[list[Flag]]:
+    """Returns the flags on each record of a metric on a data set."""
+    found: list[list[Flag]] = [[] for _ in group]
+    places = {id(record): place for place, record in enumerate(group)}
+    for record, flag in (*_noise(group), *_weaker(group)):
+        found[places[id(record)]].append(flag)
+    return found
 
 
 def _noise(group: Sequence[Record]) -> Iterator[tuple[Record, Flag]]:
@@ -55,7 +68,7 @@ def _outdone(weak: Record, strong: Sequence[Record], code: str, why: str) -> Ite
     best = max((each for each in strong if not each.eps < weak.eps - 1e-6), key=_gain, default=None)
     if best is None or not _gain(weak) > _gain(best) or weak.scored is None or best.scored is None:
         return
-    more = beyond(weak.scored.pairs, best.scored.pairs, weak.scored.effect.gains, best.scored.effect.gains)
+    more = beyond(weak.scored.pairs, best.scored.pairs, weak.scored.gains, best.scored.gains)
     share = float((more[1] > 0).mean()) if more else 0.0
     if share >= SURE:
         numbers = f"{_gain(weak):.3f} against {_gain(best):.3f}, more in {share:.0%} of the resamples"

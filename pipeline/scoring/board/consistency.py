@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from metric_robustness.pipeline.scoring.board.comparison_flags import doubtful
 from metric_robustness.pipeline.scoring.board.records import Record, of_cell
+from metric_robustness.pipeline.scoring.processes import Processes
 from metric_robustness.pipeline.scoring.read.cells import StoredCell, clashes
 from metric_robustness.pipeline.scoring.scores.ranges import Ranges
 
@@ -16,11 +17,15 @@ def records(cells: Iterable[StoredCell], ranges: Ranges) -> list[Record]:
     return together(record for cell in cells for record in of_cell(cell, ranges))
 
 
-def together(found: Iterable[Record]) -> list[Record]:
+def together(found: Iterable[Record], processes: Processes | None = None) -> list[Record]:
     """Returns the records of all cells, sorted and compared.
 
     A cell that occurs twice counts once. A cell does not count if it was measured by an older protocol than others on
     its data set, or on other images than most of them.
+
+    Args:
+        found: The records.
+        processes: The processes that compare records in parallel where there are many rows.
     """
     ordered = sorted(found, key=_place)
     again = clashes(
@@ -31,7 +36,7 @@ def together(found: Iterable[Record]) -> list[Record]:
     once = [
         record.without_rows("corrupt", again[record.path]) if record.path in again else record for record in ordered
     ]
-    return doubtful(_of_one_measure(once))
+    return doubtful(_of_one_measure(once), processes or Processes())
 
 
 def _place(record: Record) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from itertools import product
 
+from metric_robustness.pipeline.scoring.board.derived import Derived
 from metric_robustness.pipeline.scoring.board.records import CONTROL, Record
 from metric_robustness.pipeline.scoring.board.standing import LARGEST, Demands, Ranks, Standing, standing_of
 from metric_robustness.pipeline.scoring.processes import Processes
@@ -140,8 +141,8 @@ def _section(
     attacks = dict(sorted(families.items(), key=lambda item: (item[1] == CONTROL, item[1], item[0])))
     demands = Demands.of(suite)
     sent = _by_metric(record for record in records if record.sent_in) if suite is not records else {}
-    jobs = [(own, attacks, demands, sent.get(metric, ())) for metric, own in _by_metric(suite).items()]
-    standings = processes.map(standing_of, jobs, sum(record.n for record in records) // 2)
+    jobs = [(own, attacks, demands, sent.get(metric, [])) for metric, own in _by_metric(suite).items()]
+    standings = Derived(standing_of, list[Standing]).of(jobs, processes)
     whole = {each.metric for each in standings if demands.attacks and not demands.attacks & each.missing.keys()}
     standings.sort(key=lambda standing: (standing.metric not in whole, standing.gain, standing.metric))
     sure = ranking(

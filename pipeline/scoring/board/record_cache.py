@@ -3,130 +3,153 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+from pydantic import ConfigDict, TypeAdapter
 
 from metric_robustness.pipeline.cells.stamp import Stamp
 from metric_robustness.pipeline.errors import BenchError
 from metric_robustness.pipeline.files import digest, read_sealed, write_sealed
-from metric_robustness.pipeline.scoring.board.flags import Flag
-from metric_robustness.pipeline.scoring.board.records import AttackSetting, Record, Scored, of_cell
+from metric_robustness.pipeline.scoring.board.numbers import CachedNumbers, write_numbers
+from metric_robustness.pipeline.scoring.board.records import Record, of_cell
 from metric_robustness.pipeline.scoring.processes import Processes
 from metric_robustness.pipeline.scoring.read.cells import find_cells, read_cell
-from metric_robustness.pipeline.scoring.scores.effects import Effect, pairs_by_image
-from metric_robustness.pipeline.scoring.scores.overtaken import Truth
 from metric_robustness.pipeline.scoring.scores.ranges import Ranges
-from metric_robustness.pipeline.scoring.scores.robustness import ScoreScale
 
 CODE = Path(__file__).resolve().parents[1]
 ROW_BYTES = 100  # the length of a row in a CSV, roughly
-PACKED = {"path", "stamp", "on", "scored", "flags"}  # a record's fields that JSON cannot hold unchanged
-PLAIN = tuple(each.name for each in fields(Record) if each.name not in PACKED)
-
-Json = dict[str, Any]  # what JSON can hold
-Arrays = dict[str, np.typing.NDArray[Any]]
-Names = tuple[tuple[str, ...], tuple[str, ...]]  # of images, and of their clips
+EXACT = ConfigDict(ser_json_inf_nan="constants")  # JSON gives back nan and infinity
 
 
-@dataclass
+@dataclass(frozen=True)
+class CachedCell:
+    """The records of a cell, without their numbers, path and stamp."""
+
+    key: str  # the hash of everything that they depend on
+    records: list[Record]
+
+
+@dataclass(frozen=True)
 class CachedRecords:
-    """The cached records of a metric's cells: what one file of the record cache holds.
+    """The cached records of a metric's cells: what one file of the record cache holds. Their numbers lie beside it."""
 
-    Image names are stored once for all cells that have the same images, because they take most of the space.
-    """
-
-    names: dict[Names, int] = field(default_factory=dict)  # -> the number under which cells refer to them
-    cells: dict[str, Json] = field(default_factory=dict)  # CSV's name -> key and records
-    arrays: Arrays = field(default_factory=dict)  # CSV's name/record/column -> numbers
+    cells: dict[str, CachedCell] = field(default_factory=dict)  # CSV's name -> its records
 
     @property
     def keys(self) -> dict[str, str]:
         """Returns, by CSV name, the hash of everything that the cached records depend on."""
-        return {name: cell["key"] for name, cell in self.cells.items()}
+        return {name: cell.key for name, cell in self.cells.items()}
 
-    def put(self, name: str, key: str, records: Sequence[Record]) -> None:
-        """Adds the records of a cell, with the hash of everything that they depend on."""
-        self.cells[name] = {"key": key, "records": [self._packed(record) for record in records]}
-        for i, record in enumerate(records):
-            if scored := record.scored:
-                arrays = {column: scored.pairs[column].to_numpy() for column in ("before", "after", "linf")}
-                arrays["gains"] = scored.effect.gains
-                if scored.truth:
-                    arrays["places"] = scored.truth.places
-                self.arrays |= {f"{name}/{i}/{column}": array for column, array in arrays.items()}
+    @property
+    def about(self) -> str:
+        """Returns what the numbers of these records are sealed to be about."""
+        return f"numbers {digest(json.dumps(self.keys).encode())}"
 
-    def records(self, path: Path, stamp: Stamp | None) -> list[Record]:
-        """Returns the records of a cell that the cache holds.
+    def records(self, path: Path, stamp: Stamp | None, file: Path) -> Iterator[Record]:
+        """Yields the records of a cell that the cache holds.
 
         Args:
             path: The cell's CSV.
             stamp: The cell's stamp, which the cache does not hold.
+            file: The cache file.
         """
-        known = list(self.names)
-        return [
-            self._unpacked(dict(packed), known, f"{path.name}/{i}", {"path": path, "stamp": stamp})
-            for i, packed in enumerate(self.cells[path.name]["records"])
-        ]
-
-    def _packed(self, record: Record) -> Json:
-        packed = {name: getattr(record, name) for name in PLAIN}
-        packed["on"] = list(record.on)
-        packed["flags"] = [asdict(flag) for flag in record.flags]
-        if scored := record.scored:
-            names = (tuple(scored.pairs.index), tuple(scored.pairs["clip"]))
-            packed["scored"] = {
-                "names": self.names.setdefault(names, len(self.names)),
-                "effect": {name: getattr(scored.effect, name) for name in ("n", "scores", "intervals")},
-                "scale": asdict(scored.scale),
-                "rungs": scored.truth and scored.truth.rungs,
-                **{name: getattr(scored, name) for name in ("subset", "costs", "opinions", "excluded")},
-            }
-        return packed
-
-    def _unpacked(self, packed: Json, known: Sequence[Names], place: str, cell: Json) -> Record:
-        flags = tuple(Flag(each["code"], each["text"], tuple(each["attacks"])) for each in packed.pop("flags"))
-        setting, scored = AttackSetting(*packed.pop("on")), packed.pop("scored", None)
-        return Record(flags=flags, on=setting, scored=scored and self._scored(scored, known, place), **packed, **cell)
-
-    def _scored(self, packed: Json, known: Sequence[Names], place: str) -> Scored:
-        before, after, linf, gains = (self.arrays[f"{place}/{name}"] for name in ("before", "after", "linf", "gains"))
-        effect = packed["effect"]
-        intervals = {name: (low, high) for name, (low, high) in effect["intervals"].items()}
-        return Scored(
-            pairs=pairs_by_image(*known[packed["names"]], before, after, linf),
-            effect=Effect(effect["n"], effect["scores"], intervals, gains),
-            scale=ScoreScale(**packed["scale"]),
-            truth=None if packed["rungs"] is None else Truth(self.arrays[f"{place}/places"], packed["rungs"]),
-            **{name: packed[name] for name in ("subset", "costs", "opinions", "excluded")},
-        )
+        about = self.about
+        for i, record in enumerate(self.cells[path.name].records):
+            numbers = CachedNumbers(_numbers(file), about, f"{path.name}/{i}")
+            scored = record.scored and replace(record.scored, numbers=numbers)
+            yield replace(record, path=path, stamp=stamp, scored=scored)
 
     @classmethod
-    def load(cls, path: Path) -> CachedRecords:
-        """Returns what a cache file holds; no records if the file is missing or damaged."""
+    def load(cls, path: Path | None) -> CachedRecords:
+        """Returns what a cache file holds; no records if it or its numbers are missing or damaged."""
+        if path is None:
+            return cls()
         with suppress(BenchError):  # where it may not be read, the rows are
-            if content := read_sealed(path, f"records {_code()}"):
-                with np.load(io.BytesIO(content), allow_pickle=False) as file:
-                    arrays = {name: file[name] for name in file.files}
-                index = json.loads(arrays.pop("index").tobytes())
-                names = {(tuple(images), tuple(clips)): i for i, (images, clips) in enumerate(index["names"])}
-                return cls(names, index["cells"], arrays)
+            content = read_sealed(path, f"records {scoring_code()}")
+            if content is not None:
+                found = cls(_form().validate_json(content))
+                if read_sealed(_numbers(path), found.about) is not None:
+                    return found
         return cls()
 
-    def save(self, path: Path) -> None:
-        """Writes the cache file; does nothing if it cannot be written, since rows can be read again next time."""
-        packed = io.BytesIO()
-        text = np.frombuffer(json.dumps({"names": list(self.names), "cells": self.cells}).encode(), np.uint8)
-        np.savez(packed, index=text, **self.arrays)  # type: ignore[arg-type]  # the stubs take arrays for options
+    def save(self, path: Path) -> bool:
+        """Writes the cache file, and returns whether it could; rows can be read again next time."""
+        numbers = {
+            f"{name}/{i}": record.scored.numbers.load()
+            for name, cell in self.cells.items()
+            for i, record in enumerate(cell.records)
+            if record.scored
+        }
         with suppress(BenchError):
-            write_sealed(path, packed.getvalue(), f"records {_code()}")
+            write_numbers(_numbers(path), self.about, numbers)
+            write_sealed(path, _form().dump_json(self._without_places()), f"records {scoring_code()}")
+            return True
+        return False
+
+    def _without_places(self) -> dict[str, CachedCell]:
+        return {
+            name: replace(cell, records=[replace(record, path=Path(), stamp=None) for record in cell.records])
+            for name, cell in self.cells.items()
+        }
+
+
+@dataclass(frozen=True)
+class MetricFolder:
+    """The cells of a metric in one folder, and what the record cache has of them."""
+
+    cells: Mapping[Path, tuple[Stamp | None, str]]  # CSV -> its stamp, and its key
+    file: Path | None  # of the record cache; None where there is none
+    known: CachedRecords
+
+    @classmethod
+    def of(cls, paths: Sequence[Path], file: Path | None, ranges: Ranges) -> MetricFolder:
+        """Returns the cells of some CSVs.
+
+        Args:
+            paths: The CSVs.
+            file: The file of the record cache.
+            ranges: Measured ranges.
+        """
+        stamps = {path: Stamp.read(path.with_suffix(".json")) for path in paths}
+        return cls(
+            {path: (stamp, _key(path, stamp, ranges)) for path, stamp in stamps.items()}, file, CachedRecords.load(file)
+        )
+
+    @property
+    def rows(self) -> int:
+        """Returns how many rows must be read, roughly."""
+        left = [path for path, (_, key) in self.cells.items() if not self._knows(path, key) and path.is_file()]
+        return sum(path.stat().st_size for path in left) // ROW_BYTES
+
+    @property
+    def keys(self) -> dict[str, str]:
+        """Returns what the cache is to hold: the keys of cells by the names of their CSVs."""
+        return {path.name: key for path, (_, key) in self.cells.items() if key}
+
+    def records(self, ranges: Ranges) -> list[Record]:
+        """Returns the records of all cells; reads those that are not in the cache, and adds them to it."""
+        found = {path: list(self._records(path, ranges)) for path in self.cells}
+        if self.file and self.known.keys != self.keys:
+            done = {path: (stamp, key) for path, (stamp, key) in self.cells.items() if key}
+            now = CachedRecords({path.name: CachedCell(key, found[path]) for path, (_, key) in done.items()})
+            if now.save(self.file):
+                found |= {path: list(now.records(path, stamp, self.file)) for path, (stamp, _) in done.items()}
+        return [record for own in found.values() for record in own]
+
+    def _records(self, path: Path, ranges: Ranges) -> Iterator[Record]:
+        stamp, key = self.cells[path]
+        if self.file and self._knows(path, key):
+            return self.known.records(path, stamp, self.file)
+        return of_cell(read_cell(path), ranges)
+
+    def _knows(self, path: Path, key: str) -> bool:
+        return bool(key) and self.known.keys.get(path.name) == key
 
 
 def read_records(paths: Sequence[Path], ranges: Ranges, processes: Processes | None = None) -> list[Record]:
@@ -149,35 +172,15 @@ def read_records(paths: Sequence[Path], ranges: Ranges, processes: Processes | N
         for cell in find_cells([path]):
             cache = path / ".work" / cell.parent.name / "scored.records" if path.is_dir() else None
             groups.setdefault((cell.parent, cache), []).append(cell)
-    jobs = [(cells, ranges, cache) for (_, cache), cells in groups.items()]
-    rows = sum(_rows_to_read(cells, cache) for cells, _, cache in jobs)
-    found = (processes or Processes()).map(_of_folder, jobs, rows)
+    folders = [MetricFolder.of(cells, cache, ranges) for (_, cache), cells in groups.items()]
+    jobs = [(folder, ranges) for folder in folders]
+    found = (processes or Processes()).map(MetricFolder.records, jobs, sum(folder.rows for folder in folders))
     return list({(record.path, *map(str, record.on)): record for own in found for record in own}.values())
 
 
-def _rows_to_read(cells: Sequence[Path], cache: Path | None) -> int:
-    """Returns a guess of how many rows must be read; a CSV older than the cache is likely in it: it counts a tenth."""
-    since = cache.stat().st_mtime_ns if cache and cache.exists() else 0
-    about = [path.stat() for path in cells if path.is_file()]
-    return sum(file.st_size if file.st_mtime_ns > since else file.st_size // 10 for file in about) // ROW_BYTES
-
-
-def _of_folder(cells: Sequence[Path], ranges: Ranges, cache: Path | None) -> list[Record]:
-    """Returns the records of a metric's cells; reads those that are not in the cache, and adds them to it."""
-    before = CachedRecords.load(cache) if cache else CachedRecords()
-    found: dict[Path, tuple[str, list[Record]]] = {}
-    for path in cells:
-        stamp = Stamp.read(path.with_suffix(".json"))
-        key = _key(path, stamp, ranges)
-        same = key and before.keys.get(path.name) == key
-        found[path] = (key, before.records(path, stamp) if same else list(of_cell(read_cell(path), ranges)))
-    if cache and before.keys != {path.name: key for path, (key, _) in found.items() if key}:
-        now = CachedRecords()
-        for path, (key, own) in found.items():
-            if key:
-                now.put(path.name, key, own)
-        now.save(cache)
-    return [record for _, own in found.values() for record in own]
+def _numbers(file: Path) -> Path:
+    """Returns the file of the numbers beside a file of records."""
+    return file.with_suffix(".numbers")
 
 
 def _key(path: Path, stamp: Stamp | None, ranges: Ranges) -> str:
@@ -185,13 +188,18 @@ def _key(path: Path, stamp: Stamp | None, ranges: Ranges) -> str:
     if stamp is None or stamp.status != "done" or not path.is_file():
         return ""
     file = path.stat()
-    parts = [stamp.to_json(), file.st_size, file.st_mtime_ns, ranges.get(stamp.metric.name), _code()]
+    parts = [stamp.model_dump_json(), file.st_size, file.st_mtime_ns, ranges.get(stamp.metric.name), scoring_code()]
     return digest(json.dumps(parts).encode())
 
 
 @cache
-def _code() -> str:
-    """Returns the hash of the code that turns rows into records, and of numpy's version."""
+def _form() -> TypeAdapter[dict[str, CachedCell]]:
+    return TypeAdapter(dict[str, CachedCell], config=EXACT)
+
+
+@cache
+def scoring_code() -> str:
+    """Returns the hash of the code that turns rows into records and tables, and of numpy's version."""
     files = [*sorted(CODE.rglob("*.py")), *sorted((CODE.parent / "cells").glob("*.py"))]
     found = hashlib.sha256(np.__version__.encode())
     for file in files:

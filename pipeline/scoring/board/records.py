@@ -10,19 +10,21 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any, NamedTuple
 
+import numpy as np
 import pandas as pd
 
 from metric_robustness.pipeline.cells.row import BUDGET_VARIANT, CLIP_MEAN
 from metric_robustness.pipeline.cells.stamp import DatasetFacts, Stamp
 from metric_robustness.pipeline.errors import DataError
 from metric_robustness.pipeline.scoring.board.flags import Flag
+from metric_robustness.pipeline.scoring.board.numbers import Numbers, Source
 from metric_robustness.pipeline.scoring.board.probe_flags import probed
 from metric_robustness.pipeline.scoring.read.cells import Status, StoredCell
 from metric_robustness.pipeline.scoring.scores.effects import LEVEL_ERROR, Effect, effect_of, score_pairs
 from metric_robustness.pipeline.scoring.scores.opinions import before_and_after
 from metric_robustness.pipeline.scoring.scores.overtaken import Truth, truth_of
 from metric_robustness.pipeline.scoring.scores.ranges import Ranges, fixed_scale
-from metric_robustness.pipeline.scoring.scores.robustness import ScoreScale, robustness, subset_scale
+from metric_robustness.pipeline.scoring.scores.robustness import ScoreScale, Values, robustness, subset_scale
 
 BUDGET = 10 / 255  # the largest change that counts for the worst case: a larger one would always win
 EPS_VARIANT = re.compile(r"eps=[0-9./]+")  # of rows within another budget
@@ -51,14 +53,30 @@ NOWHERE = AttackSetting()  # of a cell without rows whose stamp names no data se
 class Scored:
     """What the rows of a record come to."""
 
-    pairs: pd.DataFrame  # of `effects.score_pairs`
     effect: Effect
     scale: ScoreScale
     subset: dict[str, float]  # scores under subset scaling
     costs: dict[str, float]  # means over the rows
     opinions: dict[str, float]  # correlations with what people think; empty where nobody rated an image
     excluded: dict[str, str]  # image whose row cannot be used -> reason
-    truth: Truth | None = None  # which images are better; None where the data set does not know
+    within: bool  # whether some row changes its image by no more than the budget, or does not say by how much
+    knows_better: bool  # whether the data set knows which images are better
+    numbers: Source
+
+    @property
+    def pairs(self) -> pd.DataFrame:
+        """Returns the score pairs, of `effects.score_pairs`."""
+        return self.numbers.load().pairs
+
+    @property
+    def gains(self) -> Values:
+        """Returns the absolute gain in every resample, (resamples,)."""
+        return self.numbers.load().gains
+
+    @property
+    def truth(self) -> Truth | None:
+        """Returns which images are better; None where the data set does not know."""
+        return self.numbers.load().truth
 
 
 @dataclass(frozen=True)
@@ -168,8 +186,8 @@ class Record:
 
     @property
     def within(self) -> bool:
-        """Returns whether some row changes its image by no more than the budget, or does not say by how much."""
-        return self.scored is not None and bool((~(self.scored.pairs["linf"] > BUDGET + LEVEL_ERROR)).any())
+        """Returns whether some row may count for the worst case."""
+        return self.scored is not None and self.scored.within
 
     @property
     def off_board(self) -> str:
@@ -264,7 +282,8 @@ def _of_rows(
     found += _gradient_flags(cell, first["variant"])
     found += _fit_flags(empty, rows)
     pairs = score_pairs(rows, scale)
-    if far := int((pairs[["before", "after"]].abs() > FAR).any(axis=1).sum()):
+    before, after = pairs["before"].to_numpy(), pairs["after"].to_numpy()
+    if far := int(((np.abs(before) > FAR) | (np.abs(after) > FAR)).sum()):
         found.append(("far_from_range", f"{far} of {len(pairs)} images score over {FAR} ranges away from the range"))
     probe = cell.stamp.probes.get(first["dataset"]) if cell.stamp else None
     setting = empty.attack + (f":{first['variant']}" if first["variant"] else "")
@@ -273,15 +292,17 @@ def _of_rows(
         subset = robustness(own(clear), own(attacked))
     except DataError:  # all clear scores are equal, as with one image: the columns stay empty, and no rank needs them
         subset = {}
+    effect, truth = effect_of(pairs), truth_of(rows)
     scored = Scored(
-        pairs=pairs,
-        effect=effect_of(pairs),
+        effect=effect.summary,
         scale=scale,
         subset=subset,
         costs={name: float(rows[name].mean()) for name in COSTS},
         opinions=before_and_after(rows, higher_is_better=scale.higher_is_better),
         excluded=excluded,
-        truth=truth_of(rows),
+        within=bool((~(pairs["linf"] > BUDGET + LEVEL_ERROR)).any()),
+        knows_better=truth is not None,
+        numbers=Numbers(pairs, effect.gains, truth),
     )
     return replace(
         empty,

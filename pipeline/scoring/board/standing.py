@@ -16,6 +16,7 @@ from metric_robustness.pipeline.scoring.board.records import BUDGET, CONTROL, RA
 from metric_robustness.pipeline.scoring.scores.curve import Curve, curve_of
 from metric_robustness.pipeline.scoring.scores.effects import (
     Effect,
+    Resampled,
     averaged,
     beyond,
     effect_of,
@@ -63,10 +64,12 @@ class Demands:
 class Effects:
     """What attacks did to one metric."""
 
-    worst: Effect | None  # of the worst that was done to each image within the budget; None if no attack was done
+    worst: Resampled | None  # of the worst that was done to each image within the budget; None if no attack was done
     worst_on: dict[str, int]  # attack -> images on which it was the worst; on the others nothing raised the score
     curve: Curve | None  # None where a smaller budget was not tried
-    fall: Effect | None  # of what lowered each image's score most within the budget; None unless attacks were to do so
+    fall: (
+        Resampled | None
+    )  # of what lowered each image's score most within the budget; None unless attacks were to do so
     best_known: BestKnown | None  # None where no image that was sent in beats the suite
     families: dict[str, Effect]
     attacks: dict[str, Effect]  # under default settings
@@ -139,12 +142,13 @@ def standing_of(
     for record in own:
         if record.scored:
             settings.setdefault((record.attack, record.variant), []).append(record)
-    effects = {key: _effect(group) for key, group in settings.items()}
+    resampled = {key: _effect(group) for key, group in settings.items()}
+    effects = {key: effect.summary for key, effect in resampled.items()}
     default = {attack: effects[attack, ""] for attack in attacks if (attack, "") in effects}
     counting = [record for record in own if record.counts and record.within]
     families = {}
     for family in sorted({attacks[record.attack] for record in counting if record.attack in demands.attacks}):
-        families[family], _ = _worst([record for record in counting if attacks[record.attack] == family])
+        families[family] = _worst([record for record in counting if attacks[record.attack] == family])[0].summary
     worst, shares = _worst(counting) if counting else (None, {})
     pairs = worst_case(_named_pairs(counting), BUDGET) if sent and counting else None
     swaps = _swaps(counting)
@@ -165,7 +169,7 @@ def standing_of(
             families=families,
             attacks=default,
             variants={f"{attack}:{variant}": effects[attack, variant] for attack, variant in effects if variant},
-            over_noise=_over_noise(settings, default),
+            over_noise=_over_noise(settings, resampled),
         ),
         not_counted={} if pairs is None else _not_counted(pairs, sent),
         missing={attack: reasons.get(attack, "not run") for attack in absent},
@@ -195,13 +199,13 @@ def _named_pairs(records: Sequence[Record]) -> list[tuple[str, pd.DataFrame]]:
     return [(record.attack, record.scored.pairs) for record in records if record.scored]
 
 
-def _effect(settings: list[Record]) -> Effect:
-    if len(settings) == 1 and settings[0].effect:
-        return settings[0].effect
+def _effect(settings: list[Record]) -> Resampled:
+    if len(settings) == 1 and (only := settings[0].scored):
+        return Resampled(only.effect.n, only.effect.scores, only.effect.intervals, only.gains)
     return averaged(_pairs(settings))
 
 
-def _worst(counting: Sequence[Record], budget: float = BUDGET, *, up: bool = True) -> tuple[Effect, dict[str, int]]:
+def _worst(counting: Sequence[Record], budget: float = BUDGET, *, up: bool = True) -> tuple[Resampled, dict[str, int]]:
     """Returns the effect of the per-image worst case, and on how many images each attack was the worst."""
     pairs = _named_pairs(counting)
     worst = worst_case(pairs, budget, up=up)
@@ -209,7 +213,7 @@ def _worst(counting: Sequence[Record], budget: float = BUDGET, *, up: bool = Tru
     return effect_of(worst), {name: shares[name] for name in sorted({name for name, _ in pairs})}
 
 
-def _curve(counting: Sequence[Record], worst: Effect, demands: Demands, spared: set[str]) -> Curve | None:
+def _curve(counting: Sequence[Record], worst: Resampled, demands: Demands, spared: set[str]) -> Curve | None:
     """Returns the security curve; None unless every attack that others have within a budget is there, or not needed."""
     there = {(record.budget, record.attack) for record in counting}
     wanted = {(budget, attack) for budget, attacks in demands.budgets.items() for attack in attacks - spared}
@@ -219,7 +223,7 @@ def _curve(counting: Sequence[Record], worst: Effect, demands: Demands, spared: 
     return curve_of({**effects, LARGEST: worst})
 
 
-def _fall(own: Sequence[Record], counting: Sequence[Record], demands: Demands, spared: set[str]) -> Effect | None:
+def _fall(own: Sequence[Record], counting: Sequence[Record], demands: Demands, spared: set[str]) -> Resampled | None:
     """Returns what lowered the score most; None unless every attack that was to do so elsewhere was done, or spared."""
     done = {record.attack for record in own if record.effect and record.lowers}
     if not counting or not demands.falls or not demands.falls - spared <= done:
@@ -261,7 +265,9 @@ def _swaps(counting: Sequence[Record]) -> dict[int, Swap]:
     return least
 
 
-def _over_noise(settings: Mapping[tuple[str, str], list[Record]], effects: Mapping[str, Effect]) -> dict[str, Estimate]:
+def _over_noise(
+    settings: Mapping[tuple[str, str], list[Record]], effects: Mapping[tuple[str, str], Resampled]
+) -> dict[str, Estimate]:
     """Returns what each attack under default settings gained beyond the control of its eps, where there is one."""
     pairs = {
         attack: (group[0], over_settings(_pairs(group))) for (attack, variant), group in settings.items() if not variant
@@ -272,7 +278,7 @@ def _over_noise(settings: Mapping[tuple[str, str], list[Record]], effects: Mappi
         same = [name for name in controls if math.isclose(pairs[name][0].eps, record.eps)]
         if record.family == CONTROL or not same:
             continue
-        if more := beyond(own, pairs[same[0]][1], effects[attack].gains, effects[same[0]].gains):
+        if more := beyond(own, pairs[same[0]][1], effects[attack, ""].gains, effects[same[0], ""].gains):
             found[attack], _ = more
     return found
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from metric_robustness.pipeline.scoring.scores.effects import Effect
+from metric_robustness.pipeline.scoring.scores.effects import Effect, Resampled
 from metric_robustness.pipeline.scoring.scores.robustness import Values
 from metric_robustness.pipeline.scoring.scores.statistics import LEVEL, UNKNOWN, Estimate, Interval, interval
 
@@ -30,7 +30,7 @@ class Curve:
     smallest: Estimate
 
 
-def curve_of(effects: Mapping[int, Effect]) -> Curve:
+def curve_of(effects: Mapping[int, Resampled]) -> Curve:
     """Returns the curve through the worst cases within some budgets, and through no gain within budget 0.
 
     Args:
@@ -42,7 +42,7 @@ def curve_of(effects: Mapping[int, Effect]) -> Curve:
     replicates = np.concatenate([np.zeros_like(replicates[:1]), replicates])
     areas, smallest = _area(budgets, replicates), _smallest(budgets, replicates)
     return Curve(
-        effects,
+        {budget: effect.summary for budget, effect in effects.items()},
         Estimate(float(_area(budgets, means[:, None])[0]), *interval(areas)),
         Estimate(float(_smallest(budgets, means[:, None])[0]), *_ends(smallest)),
     )

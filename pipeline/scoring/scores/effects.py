@@ -18,6 +18,7 @@ from metric_robustness.pipeline.scoring.scores.robustness import SCORES, ScoreSc
 from metric_robustness.pipeline.scoring.scores.statistics import (
     Estimate,
     Interval,
+    Replicates,
     bootstrap,
     interval,
     intervals,
@@ -34,7 +35,18 @@ class Effect:
     n: int  # images
     scores: dict[str, float]
     intervals: dict[str, Interval]
-    gains: Values = field(repr=False, compare=False)  # the absolute gain in every resample, (resamples,)
+
+
+@dataclass(frozen=True)
+class Resampled(Effect):
+    """An effect that can be compared with others resample by resample."""
+
+    gains: Replicates = field(repr=False, compare=False)  # the absolute gain in every resample, (resamples,)
+
+    @property
+    def summary(self) -> Effect:
+        """Returns the effect without its replicates, which take a hundred times its space."""
+        return Effect(self.n, self.scores, self.intervals)
 
 
 def score_pairs(rows: pd.DataFrame, scale: ScoreScale) -> pd.DataFrame:
@@ -67,12 +79,12 @@ def _names(images: tuple[str, ...], clips: tuple[str, ...]) -> tuple[pd.Index[st
     return index, pd.Series(clips, index=index, dtype=object)
 
 
-def effect_of(pairs: pd.DataFrame) -> Effect:
+def effect_of(pairs: pd.DataFrame) -> Resampled:
     """Returns the effect of one attack under one setting, from its score pairs."""
     return averaged([pairs])
 
 
-def averaged(settings: Sequence[pd.DataFrame]) -> Effect:
+def averaged(settings: Sequence[pd.DataFrame]) -> Resampled:
     """Returns the mean effect over several settings: amplitudes and training sets of a universal pattern.
 
     Each setting is scored on its own, as the methodology says. All settings are resampled alike, so that the interval
@@ -89,7 +101,7 @@ def averaged(settings: Sequence[pd.DataFrame]) -> Effect:
     with np.errstate(invalid="ignore"):  # -inf of one setting and inf of another: no mean
         scores = {name: float(np.mean([value[name] for value in values])) for name in SCORES}
         spread = {name: np.mean([replicate[name] for replicate in replicates], axis=0) for name in SCORES}
-    return Effect(max(len(pairs) for pairs in settings), scores, intervals(spread), spread["absolute_gain"])
+    return Resampled(max(len(pairs) for pairs in settings), scores, intervals(spread), spread["absolute_gain"])
 
 
 def beyond(pairs: pd.DataFrame, other: pd.DataFrame, gains: Values, others: Values) -> tuple[Estimate, Values] | None:

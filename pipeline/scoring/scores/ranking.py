@@ -14,6 +14,7 @@ from metric_robustness.pipeline.scoring.scores.robustness import Values
 from metric_robustness.pipeline.scoring.scores.statistics import LEVEL
 
 POWER = 0.8  # the probability with which a difference is to be found
+ERRORS = special.ndtri((1 + LEVEL) / 2) + special.ndtri(POWER)  # standard errors of a difference that is found so
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,7 @@ def detectable_difference(differences: Values) -> float:
     Args:
         differences: The difference of the gains in every resample, (resamples,).
     """
-    return float((special.ndtri((1 + LEVEL) / 2) + special.ndtri(POWER)) * differences.std(ddof=1))
+    return float(ERRORS * differences.std(ddof=1))
 
 
 def _p_above(first: Values, second: Values) -> float:

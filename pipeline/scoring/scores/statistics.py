@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import math
 from collections import deque
 from collections.abc import Iterable
 from functools import lru_cache
 from operator import call
-from typing import NamedTuple
+from typing import Annotated, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import PlainSerializer, PlainValidator
 from scipy import special
 
 from metric_robustness.pipeline.scoring.scores.robustness import SCORES, Values, terms
@@ -25,6 +27,18 @@ FEW = 32
 
 Interval = tuple[float, float]
 UNKNOWN: Interval = (float("nan"), float("nan"))
+
+
+def _packed(values: Values) -> str:
+    return base64.b64encode(values.astype("<f8").tobytes()).decode()
+
+
+def _unpacked(text: str) -> Values:
+    return np.frombuffer(base64.b64decode(text), "<f8")
+
+
+# A score in every resample, (resamples,); text where it is written as JSON, as fast to read as it is exact.
+Replicates: TypeAlias = Annotated[Values, PlainValidator(_unpacked), PlainSerializer(_packed, return_type=str)]
 
 
 class Estimate(NamedTuple):

@@ -15,8 +15,10 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from metric_robustness.pipeline.scoring.board.derived import Derived
 from metric_robustness.pipeline.scoring.board.records import CONTROL, Record
 from metric_robustness.pipeline.scoring.board.standing import LARGEST
+from metric_robustness.pipeline.scoring.processes import Processes
 from metric_robustness.pipeline.scoring.scores.effects import worst_case
 from metric_robustness.pipeline.scoring.scores.overtaken import ANY, Overtaken, Truth, overtaken
 from metric_robustness.pipeline.scoring.tables.format import digits
@@ -47,19 +49,31 @@ class OvertakenLine:
 COLUMNS = (*Contest._fields, "pairs", "wrong", "ties", "overtaken", "overtaken_low", "overtaken_high", "note")
 
 
-def overtakings(records: Iterable[Record]) -> list[OvertakenLine]:
+def overtakings(records: Iterable[Record], processes: Processes | None = None) -> list[OvertakenLine]:
     """Returns how often attacked images overtake better ones, sorted; empty where no data set knows better ones.
 
     Rows count as they do for the worst case. Images that were sent in count where the suite was not run.
+
+    Args:
+        records: The records.
+        processes: The processes that resample metrics in parallel where there are many rows.
     """
     groups: dict[tuple[str, str, str], list[Record]] = {}
     for record in records:
-        if record.scored and record.scored.truth and not record.off_board and record.counts and record.within:
+        if record.scored and record.scored.knows_better and not record.off_board and record.counts and record.within:
             groups.setdefault((record.dataset, record.kind, record.metric), []).append(record)
-    return [line for of_metric, own in sorted(groups.items()) for line in _of_metric(of_metric, own)]
+    jobs = [(own,) for _, own in sorted(groups.items())]
+    lines = Derived(overtakings_of, list[list[OvertakenLine]]).of(jobs, processes or Processes())
+    return [line for own in lines for line in own]
 
 
-def _of_metric(of_metric: tuple[str, str, str], records: Sequence[Record]) -> Iterator[OvertakenLine]:
+def overtakings_of(records: Sequence[Record]) -> list[OvertakenLine]:
+    """Returns how often attacked images overtake better ones by one metric on one data set."""
+    return list(_lines(records))
+
+
+def _lines(records: Sequence[Record]) -> Iterator[OvertakenLine]:
+    of_metric = records[0].dataset, records[0].kind, records[0].metric
     suite = [record for record in records if not record.sent_in] or records
     pairs = [(record.attack, record.scored.pairs) for record in suite if record.scored]
     budgets = {record.budget for record in suite if record.budget and record.family != CONTROL}

@@ -53,14 +53,14 @@ def write_tables(folders: Sequence[Path], out: Path, ranges: Path | None = None)
     """
     require_no_other_rows(out, folders)
     with Processes() as processes:
-        found = together(read_records(folders, read_ranges(ranges), processes))
+        found = together(read_records(folders, read_ranges(ranges), processes), processes)
         board = build(found, processes)
+        contests = overtakings(found, processes)
     write_atomically(out / "scores.csv", scores := scores_csv(found))
     write_atomically(out / "scores.parquet", to_parquet(scores))
     cells = about_defences(folders)
     if (told := excluded_csv(found, cells)) or (out / "excluded.csv").exists():
         write_atomically(out / "excluded.csv", told)
-    contests = overtakings(found)
     write_atomically(out / "leaderboard.md", to_markdown(board))
     write_atomically(out / "leaderboard.csv", standings := leaderboard_csv(board))
     write_atomically(out / "leaderboard.parquet", to_parquet(standings, TEXT | {"missing"}))
@@ -82,13 +82,14 @@ def write_tables(folders: Sequence[Path], out: Path, ranges: Path | None = None)
 def what_transferred(folders: Sequence[Path], ranges: Path | None = None) -> list[Transferred]:
     """Returns the lines of transfer.csv."""
     with Processes() as processes:
-        return transferred(together(read_records(folders, read_ranges(ranges), processes)))
+        return transferred(together(read_records(folders, read_ranges(ranges), processes), processes))
 
 
 def what_was_overtaken(folders: Sequence[Path], ranges: Path | None = None) -> list[OvertakenLine]:
     """Returns the lines of overtaken.csv."""
     with Processes() as processes:
-        return overtakings(together(read_records(folders, read_ranges(ranges), processes)))
+        found = together(read_records(folders, read_ranges(ranges), processes), processes)
+        return overtakings(found, processes)
 
 
 def require_no_other_rows(out: Path, folders: Sequence[Path] = ()) -> None:
