@@ -38,7 +38,8 @@ BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 READY = "() => !document.getElementById('controls').hidden && performance.now()"
 PAINT = "() => performance.getEntriesByName('first-contentful-paint')[0]?.startTime"
 LOADED = "() => performance.getEntriesByType('navigation')[0].domContentLoadedEventEnd || null"
-COLUMNS = "document.querySelectorAll('section.board:not([hidden]) thead th:not([hidden])').length"
+COLUMNS = "() => document.querySelectorAll('section.board:not([hidden]) thead th:not([hidden])').length"
+MORE = f"before => ({COLUMNS})() > before"
 
 
 def main() -> None:
@@ -138,7 +139,7 @@ def _every_attack(browser: Browser, site: Path) -> float:
           return start;
         }"""
     )
-    tab.wait_for_function(f"{COLUMNS} > {before}", polling=5)
+    tab.wait_for_function(MORE, arg=before, polling=5)
     end = tab.evaluate("new Promise(done => requestAnimationFrame(() => setTimeout(() => done(performance.now()))))")
     tab.context.close()
     return float(end) - float(start)

@@ -80,7 +80,7 @@ def write_site(board: Leaderboard, source: Path, out: Path, ranges: Path | None 
     Args:
         board: The leaderboard of the run folder; the pages show what leaderboard.json holds.
         source: The run folder: cells, and saved images where there are any.
-        out: The folder of the tables; `index.html` is the page to open.
+        out: The folder of the tables, which say what there is to show; `index.html` is the page to open.
         ranges: The file of measured ranges that the tables were made with.
 
     Raises:
@@ -94,7 +94,8 @@ def write_site(board: Leaderboard, source: Path, out: Path, ranges: Path | None 
     attacks = _attacks(board, stamped.values())
     lines, missing = what_defences_did([source], ranges)
     defences = list(defence_maps(lines))
-    transfers = list(transfer_maps(what_transferred([source], ranges)))
+    crossed = what_transferred([source], ranges) if (out / "transfer.csv").is_file() else []
+    transfers = list(transfer_maps(crossed))
     pages = Pages(
         out,
         board=board,
@@ -102,7 +103,8 @@ def write_site(board: Leaderboard, source: Path, out: Path, ranges: Path | None 
         has_defences=bool(defences),
         has_transfer=bool(transfers),
     )
-    gallery, contests = Gallery(source), what_was_overtaken([source], ranges)
+    gallery = Gallery(source)
+    contests = what_was_overtaken([source], ranges) if (out / "overtaken.csv").is_file() else []
     speeds: dict[str, Speed] = {}
     proof: WorstImage | None = None
     for facts, paths in _metrics(stamped):
@@ -195,8 +197,11 @@ def _look_at_rows(
     view: MetricView, section: Section, standing: Standing, cells: list[StoredCell], gallery: Gallery
 ) -> None:
     for cell in cells:
-        rows = cell.rows[(cell.rows["dataset"] == section.dataset) & (cell.rows["variant"] == "")]
-        if standing.scale is None or rows.empty or cell.attack not in standing.effects.attacks:
+        if standing.scale is None or cell.attack not in standing.effects.attacks:
+            continue
+        there = (cell.rows["dataset"].to_numpy() == section.dataset) & (cell.rows["variant"].to_numpy() == "")
+        rows = cell.rows if there.all() else cell.rows[there]
+        if rows.empty:
             continue
         gained = rows.assign(
             gain=standing.scale(rows["attacked"].to_numpy()) - standing.scale(rows["clear"].to_numpy())
