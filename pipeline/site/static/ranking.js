@@ -38,6 +38,7 @@
 
   function sortable(element) {
     const heads = [...element.tHead.rows[0].cells];
+    element.hidden = true;  // in sight it would be laid out again and again
     const table = new DataTable(element, {
       autoWidth: false,
       info: false,
@@ -46,6 +47,7 @@
       paging: false,
       columns: heads.map(({ dataset }) => ({ type: dataset.name === "metric" ? "string" : "number", name: dataset.name })),
     });
+    element.hidden = false;
     table.on("order.dt", () => {
       if (applying) return;  // only a reader's choice goes into the address, not what stands in for it in a table without it
       const [[column, direction] = []] = table.order();
@@ -61,11 +63,13 @@
     let told = "";
     try {
       const found = await Promise.all(names.map((name) => details.load(board.paths[name])));
+      board.section.style.minHeight = `${board.section.offsetHeight}px`;  // so that what is below stays where it is
       applying = true;
       board.table.off("order.dt").destroy();  // it cannot be given further columns
       found.forEach((html) => addColumns(board.rows, details.parsed(html)));
       board.table = sortable(board.element);
       applying = false;
+      board.section.style.minHeight = "";
     } catch (error) {
       names.forEach((name) => board.there.delete(name));
       told = ` ${error.message}.`;
