@@ -99,7 +99,8 @@ def _weight(file: Path) -> int:
     """Returns the bytes of a page with all scripts and styles that it names."""
     text = file.read_text(encoding="utf-8")
     named = re.findall(r'<(?:script|link)\b[^>]*?(?:src|href)="([^":]+)"', text)
-    return file.stat().st_size + sum((file.parent / name).stat().st_size for name in named)
+    weight: int = file.stat().st_size + sum((file.parent / name).stat().st_size for name in named)
+    return weight
 
 
 def _opened(browser: Browser, site: Path, file: Path) -> dict[str, Any]:
@@ -108,8 +109,7 @@ def _opened(browser: Browser, site: Path, file: Path) -> dict[str, Any]:
     paints, readies, loaded = [], [], 0
     for _ in range(REPEATS):
         tab = _tab(browser)
-        asked: list[str] = []
-        tab.on("request", lambda request, asked=asked: asked.append(request.url))
+        asked = _requests(tab)
         tab.goto(file.as_uri())
         readies.append(float(tab.wait_for_function(ready, polling=5).json_value()))
         paints.append(float(tab.wait_for_function(PAINT, polling=5).json_value()))
@@ -123,6 +123,13 @@ def _opened(browser: Browser, site: Path, file: Path) -> dict[str, Any]:
         "bytes": loaded,
         "html": file.stat().st_size,
     }
+
+
+def _requests(tab: Page) -> list[str]:
+    """Returns the addresses that a page asks for, a list that grows."""
+    asked: list[str] = []
+    tab.on("request", lambda request: asked.append(request.url))
+    return asked
 
 
 def _every_attack(browser: Browser, site: Path) -> float:

@@ -29,7 +29,7 @@ def of_ranking(pages: Pages, board: Leaderboard, views: Sequence[View]) -> list[
         parts = {"more": "ranking_more.html", "attacks": "ranking_attacks.html"}
         if section.budgets:
             parts["curves"] = "ranking_curves.html"
-        known = {"section": section, "index": index}
+        known: dict[str, Any] = {"section": section, "index": index}
         told = {name: pages.render(template, **known) for name, template in parts.items()}
         told |= {view.name: pages.render("ranking_view.html", view=view, **known) for view in views if view.name}
         found.append({name: pages.write_detail(f"{FOLDER}/ranking-{index}-{name}.js", told[name]) for name in told})

@@ -103,9 +103,9 @@ class Pages:
         """Renders a template, which may use `content` by name, and writes the page to a path below the site's root."""
         self.write_bytes(path, self.render(template, root="../" * path.count("/"), page=template, **content).encode())
 
-    def render(self, template: str, root: str = "", **content: Any) -> str:
+    def render(self, template: str, **content: Any) -> str:
         """Returns a page, or the part of one that is loaded later; `root` leads from the page to the site's root."""
-        return self.environment.get_template(template).render(root=root, **content)
+        return self.environment.get_template(template).render({"root": "", **content})
 
     def write_detail(self, path: str, content: Any) -> str:
         """Writes HTML, or what is drawn, as a script that hands it to details.js, and returns its path."""

@@ -74,6 +74,18 @@ def test_columns_come_from_files_when_they_are_asked_for_and_once(site, watch):
     assert {"ranking-2-more.js", "ranking-2-attacks.js"} <= set(loaded)
 
 
+def test_an_answer_while_columns_are_on_their_way_shows_the_last_one(site, watch):
+    page, names = watch(site / "index.html")
+    page.evaluate(
+        """() => {
+          for (const name of ["2", ""]) document.querySelector(`[name=budget][value="${name}"]`).click();
+          document.querySelector("[name=direction][value=worse]").click();
+        }"""
+    )
+    assert headings(board(page))[:3] == ["rank", "metric", "largest fall"]
+    assert {"ranking-1-2.js", "ranking-1-worse.js"} <= set(names)
+
+
 def test_curves_are_loaded_once_they_are_nearly_in_sight(site, watch):
     page, names = watch(site / "index.html")
     assert page.locator(".multiples figure").count() == 0
@@ -147,6 +159,7 @@ def test_a_file_that_is_not_there_is_told(site, chromium):
         page.goto((site / "index.html").as_uri())
         page.locator("#controls input[name=budget][value='2']").check()
         expect(page.get_by_role("status")).to_contain_text("details/ranking-1-2.js could not be read")
+        assert not board(page).locator("table").is_visible()  # its columns are of another budget
         answer(page, "budget", "")
         expect(metrics_of(boards(page))).to_have_text(METRICS)
         expect(page.get_by_role("status")).not_to_contain_text("could not")

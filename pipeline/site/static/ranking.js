@@ -33,7 +33,7 @@
   const boards = [...document.querySelectorAll("section.board")].map((section) => {
     const element = section.querySelector("table");
     const rows = [...element.rows];
-    return { section, element, rows, table: sortable(element), paths: JSON.parse(section.dataset.details), there: new Set() };
+    return { section, element, rows, table: sortable(element), paths: JSON.parse(section.dataset.details), asked: new Set(), there: new Set() };
   });
 
   function sortable(element) {
@@ -59,8 +59,7 @@
 
   // Loads columns, and then shows what is asked for by that time.
   async function bring(board, names) {
-    names.forEach((name) => board.there.add(name));  // asked for once
-    let told = "";
+    names.forEach((name) => board.asked.add(name));
     try {
       const found = await Promise.all(names.map((name) => details.load(board.paths[name])));
       board.section.style.minHeight = `${board.section.offsetHeight}px`;  // so that what is below stays where it is
@@ -70,13 +69,13 @@
       board.table = sortable(board.element);
       applying = false;
       board.section.style.minHeight = "";
+      names.forEach((name) => board.there.add(name));
+      apply();
     } catch (error) {
-      names.forEach((name) => board.there.delete(name));
-      told = ` ${error.message}.`;
+      names.forEach((name) => board.asked.delete(name));  // the next answer tries again
+      board.section.setAttribute("aria-busy", "false");
+      count.textContent += `. ${error.message}.`;
     }
-    board.section.removeAttribute("aria-busy");
-    if (told) count.textContent += told;
-    else apply();
   }
 
   // Adds the columns of another table with the same rows: a rank before all others, the rest behind them.
@@ -126,8 +125,10 @@
       const missing = section.hidden ? [] : [...needed(view, family, access, column, find)].filter((name) => name in board.paths && !board.there.has(name));
       if (missing.length) {
         section.setAttribute("aria-busy", "true");  // hides the old columns, which would stand under a new answer
-        bring(board, missing);
+        const further = missing.filter((name) => !board.asked.has(name));
+        if (further.length) bring(board, further);
       } else {
+        section.removeAttribute("aria-busy");
         columns(heads, board.rows.slice(1), view, family, access);
         const index = find(column);
         const wanted = index === -1 ? [find("rank"), "asc"] : [index, direction === "desc" ? "desc" : "asc"];
