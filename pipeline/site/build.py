@@ -22,7 +22,7 @@ from metric_robustness.pipeline.scoring.scores.effects import LEVEL_ERROR
 from metric_robustness.pipeline.scoring.scores.overtaken import ANY
 from metric_robustness.pipeline.scoring.tables.overtaken import OvertakenLine
 from metric_robustness.pipeline.scoring.tables.write import what_defences_did, what_transferred, what_was_overtaken
-from metric_robustness.pipeline.site import downloads
+from metric_robustness.pipeline.site import details, downloads
 from metric_robustness.pipeline.site.accuracy import Accuracy, accuracy
 from metric_robustness.pipeline.site.addresses import address
 from metric_robustness.pipeline.site.controls import controls
@@ -80,7 +80,7 @@ def write_site(board: Leaderboard, source: Path, out: Path, ranges: Path | None 
     Args:
         board: The leaderboard of the run folder; the pages show what leaderboard.json holds.
         source: The run folder: cells, and saved images where there are any.
-        out: The folder of the tables; `index.html` is the page to open.
+        out: The folder of the tables, which say what there is to show; `index.html` is the page to open.
         ranges: The file of measured ranges that the tables were made with.
 
     Raises:
@@ -94,7 +94,8 @@ def write_site(board: Leaderboard, source: Path, out: Path, ranges: Path | None 
     attacks = _attacks(board, stamped.values())
     lines, missing = what_defences_did([source], ranges)
     defences = list(defence_maps(lines))
-    transfers = list(transfer_maps(what_transferred([source], ranges)))
+    crossed = what_transferred([source], ranges) if (out / "transfer.csv").is_file() else []
+    transfers = list(transfer_maps(crossed))
     pages = Pages(
         out,
         board=board,
@@ -102,7 +103,8 @@ def write_site(board: Leaderboard, source: Path, out: Path, ranges: Path | None 
         has_defences=bool(defences),
         has_transfer=bool(transfers),
     )
-    gallery, contests = Gallery(source), what_was_overtaken([source], ranges)
+    gallery = Gallery(source)
+    contests = what_was_overtaken([source], ranges) if (out / "overtaken.csv").is_file() else []
     speeds: dict[str, Speed] = {}
     proof: WorstImage | None = None
     for facts, paths in _metrics(stamped):
@@ -116,13 +118,10 @@ def write_site(board: Leaderboard, source: Path, out: Path, ranges: Path | None 
         proof = max([proof, *_proofs(view)], key=lambda one: one.gain if one else -math.inf)
         for name, patterns in view.patterns.items():
             attacks[name].patterns += patterns
-        pages.write(address("metrics", facts.name), "metric.html", view=view, data=view.profiles)
+        pages.write(address("metrics", facts.name), "metric.html", view=view, details=list(_details(pages, view)))
     for name, attack in attacks.items():
         pages.write(address("attacks", name), "attack.html", view=attack)
-    shown = list(views(board))
-    pages.write(
-        "index.html", "ranking.html", views=shown, controls=controls(board, shown), proof=proof, without_bare=missing
-    )
+    _write_ranking(pages, board, proof, missing)
     pages.write("heatmap.html", "heatmap.html")
     pages.write("attacks.html", "attacks.html", attacks=attacks)
     rated = [accuracy(board, section) for section in board.sections]
@@ -198,8 +197,11 @@ def _look_at_rows(
     view: MetricView, section: Section, standing: Standing, cells: list[StoredCell], gallery: Gallery
 ) -> None:
     for cell in cells:
-        rows = cell.rows[(cell.rows["dataset"] == section.dataset) & (cell.rows["variant"] == "")]
-        if standing.scale is None or rows.empty or cell.attack not in standing.effects.attacks:
+        if standing.scale is None or cell.attack not in standing.effects.attacks:
+            continue
+        there = (cell.rows["dataset"].to_numpy() == section.dataset) & (cell.rows["variant"].to_numpy() == "")
+        rows = cell.rows if there.all() else cell.rows[there]
+        if rows.empty:
             continue
         gained = rows.assign(
             gain=standing.scale(rows["attacked"].to_numpy()) - standing.scale(rows["clear"].to_numpy())
@@ -209,6 +211,40 @@ def _look_at_rows(
             view.flicker.setdefault(section.dataset, {})[cell.attack] = flicker
         if shown := gallery.of(cell, gained):
             view.exhibits.setdefault(section.dataset, {})[cell.attack] = shown
+
+
+def _details(pages: Pages, view: MetricView) -> Iterator[dict[str, str]]:
+    """Writes what the page of a metric loads later; yields for each of its data sets where it is."""
+    for index, (section, standing) in enumerate(view.places, 1):
+        found = {}
+        if section.dataset in view.profiles:
+            path = details.of_metric(view.facts.name, index, "points")
+            found["points"] = pages.write_detail(path, view.profiles[section.dataset])
+        if len(standing.effects.variants) > details.LONG:
+            told = pages.render("metric_variants.html", root="../", section=section, standing=standing)
+            found["variants"] = pages.write_detail(details.of_metric(view.facts.name, index, "variants"), told)
+        yield found
+
+
+def _write_ranking(pages: Pages, board: Leaderboard, proof: WorstImage | None, without_bare: list[str]) -> None:
+    shown = list(views(board))
+    standings = [standing for section in board.sections for standing in section.standings]
+    lists: dict[str, list[Any]] = {
+        "flagged": [standing for standing in standings if standing.flags],
+        "sparing": [standing for standing in standings if standing.spared],
+        "gaps": board.gaps_by_reason,
+    }
+    pages.write(
+        "index.html",
+        "ranking.html",
+        views=shown,
+        controls=controls(board, shown),
+        proof=proof,
+        without_bare=without_bare,
+        details=details.of_ranking(pages, board, shown),
+        lists=details.of_lists(pages, **lists),
+        **lists,
+    )
 
 
 def _proofs(view: MetricView) -> Iterator[WorstImage]:

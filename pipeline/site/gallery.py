@@ -72,6 +72,7 @@ class Gallery:
     def __init__(self, source: Path) -> None:
         self.source = source
         self.folder = source / "images"
+        self.saved = self.folder.is_dir()
         self.files: dict[str, bytes] = {}  # path in the site -> PNG
 
     def of(self, cell: StoredCell, rows: pd.DataFrame) -> list[Exhibit]:
@@ -81,6 +82,8 @@ class Gallery:
             cell: The cell.
             rows: Its rows on one data set under default settings, with a column `gain`.
         """
+        if not self.saved:
+            return []
         rows, place, setting = _of_one_pattern(rows)
         root = (self.folder / images_folder(cell.metric, cell.path.stem) / "default").resolve()
         folder = root / place

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +62,7 @@ class Pages:
         self.environment.filters |= {
             "agreement": agreement,
             "breakable": breakable,
+            "by_reason": by_reason,
             "chip": chip,
             "digits": digits,
             "estimate": lambda found: with_margin(found.value, found[1:]),
@@ -98,8 +101,17 @@ class Pages:
 
     def write(self, path: str, template: str, **content: Any) -> None:
         """Renders a template, which may use `content` by name, and writes the page to a path below the site's root."""
-        text = self.environment.get_template(template).render(root="../" * path.count("/"), page=template, **content)
-        self.write_bytes(path, text.encode())
+        self.write_bytes(path, self.render(template, root="../" * path.count("/"), page=template, **content).encode())
+
+    def render(self, template: str, **content: Any) -> str:
+        """Returns a page, or the part of one that is loaded later; `root` leads from the page to the site's root."""
+        return self.environment.get_template(template).render({"root": "", **content})
+
+    def write_detail(self, path: str, content: Any) -> str:
+        """Writes HTML, or what is drawn, as a script that hands it to details.js, and returns its path."""
+        handed = json.dumps(content, allow_nan=False, separators=(",", ":"), ensure_ascii=False)
+        self.write_bytes(path, f"detail({handed});\n".encode())
+        return path
 
     def write_assets(self) -> None:
         """Copies scripts, styles and libraries with their licences."""
@@ -159,6 +171,14 @@ def split_margin(text: str) -> tuple[str, str]:
 def breakable(name: str) -> Markup:
     """Returns a name that a narrow column may break after an underscore, a plus or a hyphen."""
     return Markup("<wbr>").join(re.split(r"(?<=[_+-])", name))
+
+
+def by_reason(missing: Mapping[str, str]) -> list[tuple[str, list[str]]]:
+    """Returns every reason once, with the attacks that are missing for it."""
+    found: dict[str, list[str]] = {}
+    for attack, reason in missing.items():
+        found.setdefault(reason, []).append(attack)
+    return list(found.items())
 
 
 def levels(eps: float) -> str:

@@ -29,16 +29,17 @@ def profile(rows: pd.DataFrame, scale: ScoreScale) -> dict[str, Any]:
     """
     clear, attacked = rows["clear"].to_numpy(), rows["attacked"].to_numpy()
     edges = np.histogram_bin_edges(np.concatenate([clear, attacked]), BINS)
-    taken = rows.iloc[np.unique(np.linspace(0, len(rows) - 1, min(POINTS, len(rows))).round().astype(int))]
-    gain = scale(taken["attacked"].to_numpy()) - scale(taken["clear"].to_numpy())
-    points = np.column_stack([taken["psnr"], taken["ssim"], gain])
+    taken = np.unique(np.linspace(0, len(rows) - 1, min(POINTS, len(rows))).round().astype(int))
+    gain = scale(attacked[taken]) - scale(clear[taken])
+    points = np.column_stack([rows["psnr"].to_numpy()[taken], rows["ssim"].to_numpy()[taken], gain])
+    settings = zip(rows["train_dataset"].tolist(), rows["amplitude"].fillna(-1).tolist(), strict=True)
     return {
         "edges": _short(edges),
         "clear": np.histogram(clear, edges)[0].tolist(),
         "attacked": np.histogram(attacked, edges)[0].tolist(),
         "points": [_short(point) for point in points],
         "images": len(rows),
-        "settings": len(rows[["train_dataset", "amplitude"]].drop_duplicates()),
+        "settings": len(set(settings)),
         "unchanged": int(np.isposinf(points[:, 0]).sum()),
     }
 

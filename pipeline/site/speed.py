@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
+import numpy as np
+
 from metric_robustness.pipeline.scoring.read.cells import StoredCell
 
 
@@ -24,10 +26,12 @@ def speed(cells: Iterable[StoredCell]) -> Speed | None:
     seconds = passes = 0.0
     devices = set()
     for cell in cells:
+        variants = cell.rows["variant"].to_numpy()
+        of_rows = cell.rows["queries"].to_numpy() + cell.rows["gradients"].to_numpy() + 1
         for variant, spent in (cell.stamp.seconds if cell.stamp else {}).items():
-            rows = cell.rows[cell.rows["variant"] == variant]
-            if spent > 0 and len(rows):
+            own = variants == variant
+            if spent > 0 and own.any():
                 seconds += spent
-                passes += float((rows["queries"] + rows["gradients"] + 1).sum())
+                passes += float(np.nansum(of_rows[own]))
                 devices.add(cell.stamp.machine.get("device", "unknown device") if cell.stamp else "")
     return Speed(seconds / passes, tuple(sorted(devices))) if passes > 0 else None

@@ -1,10 +1,8 @@
 """No cell gives a blank page or a wrong number: few images, no rows, damaged rows, rows of other settings."""
 
-import json
 import math
-import re
 
-from page_text import text
+from page_text import handed, text
 
 
 def test_one_image_has_numbers_without_intervals(run_folder, build):
@@ -45,8 +43,7 @@ def test_damaged_and_infinite_rows_are_named_and_never_counted(run_folder, build
     assert "c.png (clear is nan)" in page
     assert "madc.csv is not what was stamped" in page
     assert "0.100" in page
-    data = re.search(r'id="data">(.*?)</script>', (site / "metrics" / "blur.html").read_text(encoding="utf-8"))
-    assert json.loads(data[1])["sample"]["ifgsm"]["images"] == 1
+    assert handed(site / "details" / "metrics" / "blur-1-points.js")["ifgsm"]["images"] == 1
 
 
 def test_an_infinite_score_is_told_in_words_not_drawn(run_folder, build, make_row):
@@ -58,6 +55,5 @@ def test_runs_with_other_settings_do_not_reach_the_profile(run_folder, build, ma
     run_folder.cell("blur", "ifgsm", [0.1, 0.2])
     rows = [make_row("a.png", 0.1, 0.9, variant="steps=20")]
     run_folder.cell("blur", "ifgsm", rows=rows, label="ifgsm+steps=20", overrides={"steps": "20"})
-    page = (build(run_folder.path) / "metrics" / "blur.html").read_text(encoding="utf-8")
-    data = json.loads(re.search(r'id="data">(.*?)</script>', page)[1])
-    assert data["sample"]["ifgsm"]["images"] == 2
+    points = handed(build(run_folder.path) / "details" / "metrics" / "blur-1-points.js")
+    assert points["ifgsm"]["images"] == 2

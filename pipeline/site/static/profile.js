@@ -1,8 +1,6 @@
 // A metric's page: histograms and scatter plots of the chosen attack, which stands in the address (#attack=ifgsm).
 "use strict";
 {
-  const data = JSON.parse(document.getElementById("data").textContent);
-
   function draw(figure, label, options) {
     drawInto(figure, 560, { height: 270, marginBottom: 40, marginLeft: 52, ariaLabel: label, ...options });
   }
@@ -43,8 +41,10 @@
   for (const part of document.querySelectorAll(".profile")) {
     const select = part.querySelector("select");
     const [histogram, psnr, ssim] = part.querySelectorAll("figure");
+    let data;
     const show = () => {
-      const profile = data[part.dataset.set][select.value];
+      if (!data) return;
+      const profile = data[select.value];
       const { unit } = part.dataset;
       scores(histogram, select.value, unit, profile);
       scatter(psnr, select.value, profile.points, 0, "PSNR");
@@ -63,5 +63,6 @@
     addEventListener("hashchange", () => { read(); show(); });
     read();
     new ResizeObserver(show).observe(part);
+    details.whenNear(part, part.dataset.points, (content) => { data = content; show(); });
   }
 }

@@ -6,6 +6,7 @@
   const FIELDS = ["q", "type", "set", "family", "access", "defence", "budget", "direction"].filter((name) => controls.elements[name]);
   const FILTERS = ["set", "family", "access", "defence"];  // which lie folded away
   const filters = controls.querySelector("details");
+  const count = document.getElementById("count");
   const SORT = "rank:asc";
   let sort = SORT;
   let applying = false;
@@ -31,7 +32,13 @@
 
   const boards = [...document.querySelectorAll("section.board")].map((section) => {
     const element = section.querySelector("table");
+    const rows = [...element.rows];
+    return { section, element, rows, table: sortable(element), paths: JSON.parse(section.dataset.details), asked: new Set(), there: new Set() };
+  });
+
+  function sortable(element) {
     const heads = [...element.tHead.rows[0].cells];
+    element.hidden = true;  // in sight it would be laid out again and again
     const table = new DataTable(element, {
       autoWidth: false,
       info: false,
@@ -40,14 +47,46 @@
       paging: false,
       columns: heads.map(({ dataset }) => ({ type: dataset.name === "metric" ? "string" : "number", name: dataset.name })),
     });
+    element.hidden = false;
     table.on("order.dt", () => {
       if (applying) return;  // only a reader's choice goes into the address, not what stands in for it in a table without it
       const [[column, direction] = []] = table.order();
       const chosen = direction ? `${heads[column].dataset.name}:${direction}` : SORT;
       if (chosen !== sort) { sort = chosen; keep(); }
     });
-    return { section, heads, table };
-  });
+    return table;
+  }
+
+  // Loads columns, and then shows what is asked for by that time.
+  async function bring(board, names) {
+    names.forEach((name) => board.asked.add(name));
+    try {
+      const found = await Promise.all(names.map((name) => details.load(board.paths[name])));
+      board.section.style.minHeight = `${board.section.offsetHeight}px`;  // so that what is below stays where it is
+      applying = true;
+      board.table.off("order.dt").destroy();  // it cannot be given further columns
+      found.forEach((html) => addColumns(board.rows, details.parsed(html)));
+      board.table = sortable(board.element);
+      applying = false;
+      board.section.style.minHeight = "";
+      names.forEach((name) => board.there.add(name));
+      apply();
+    } catch (error) {
+      names.forEach((name) => board.asked.delete(name));  // the next answer tries again
+      board.section.setAttribute("aria-busy", "false");
+      count.textContent += `. ${error.message}.`;
+    }
+  }
+
+  // Adds the columns of another table with the same rows: a rank before all others, the rest behind them.
+  function addColumns(rows, table) {
+    const further = [...table.querySelectorAll("tr")].map((row) => [...row.cells]);
+    const ranks = further[0].map(({ dataset }) => dataset.name === "rank");
+    rows.forEach((row, index) => {
+      row.prepend(...further[index].filter((_, column) => ranks[column]));
+      row.append(...further[index].filter((_, column) => !ranks[column]));
+    });
+  }
 
   function read() {
     const state = new URLSearchParams(location.hash.slice(1));
@@ -75,16 +114,26 @@
     let shown = 0;
     let all = 0;
     applying = true;
-    for (const { section, heads, table } of boards) {
+    for (const board of boards) {
+      const { section, table } = board;
       section.hidden = (type && type !== "all" && section.dataset.kind !== type) || (set && section.dataset.set !== set);
       for (const told of section.querySelectorAll(".caption [data-view]")) told.hidden = told.dataset.view !== view;
-      columns(heads, table, view, family, access);
       table.search(q);
       table.search.fixed("defence", (text, data, index) => !defence || table.row(index).node().dataset.defence === defence);
+      const heads = [...board.rows[0].cells];
       const find = (name) => heads.findIndex(({ dataset }) => dataset.name === name && (dataset.view ?? view) === view);
-      const index = find(column);
-      const wanted = index === -1 ? [find("rank"), "asc"] : [index, direction === "desc" ? "desc" : "asc"];
-      if (String(table.order()[0]) !== String(wanted)) table.order(wanted);
+      const missing = section.hidden ? [] : [...needed(view, family, access, column, find)].filter((name) => name in board.paths && !board.there.has(name));
+      if (missing.length) {
+        section.setAttribute("aria-busy", "true");  // hides the old columns, which would stand under a new answer
+        const further = missing.filter((name) => !board.asked.has(name));
+        if (further.length) bring(board, further);
+      } else {
+        section.removeAttribute("aria-busy");
+        columns(heads, board.rows.slice(1), view, family, access);
+        const index = find(column);
+        const wanted = index === -1 ? [find("rank"), "asc"] : [index, direction === "desc" ? "desc" : "asc"];
+        if (wanted[0] !== -1 && String(table.order()[0]) !== String(wanted)) table.order(wanted);
+      }
       table.draw();
       all += table.rows().count();
       if (!section.hidden) shown += table.rows({ search: "applied" }).count();
@@ -92,14 +141,21 @@
     applying = false;
     for (const name of ["family", "access"]) controls.elements[name].disabled = view !== "";  // their columns are hidden
     controls.querySelector("[type=reset]").hidden = sort === SORT && FIELDS.every((name) => value(name) === initial[name]);
-    document.getElementById("count").textContent = `${shown} of ${all} metrics`;
+    count.textContent = `${shown} of ${all} metrics`;
+  }
+
+  // Yields the names of the files that hold what the reader asks for: a view's columns, or those beside the worst case.
+  function* needed(view, family, access, column, find) {
+    if (view) { yield view; return; }
+    const sorts = column !== "" && find(column) === -1;
+    if (family || access || (sorts && !column.startsWith("attack:"))) yield "more";
+    if ((family && family !== "each") || access || (sorts && column.startsWith("attack:"))) yield "attacks";
   }
 
   // Shows the columns of the chosen budget and direction, and those that are of none. Of the others shows what the reader
   // asks for: the worst case of each family or of one, every attack or those of one family, of one access or of any.
   // Details come with the first of them.
-  function columns(heads, table, view, family, access) {
-    const rows = table.rows().nodes().toArray();  // with those that the search has taken out of the page
+  function columns(heads, rows, view, family, access) {
     const asks = {
       detail: () => Boolean(family || access),
       family: (own) => !access && (family === "each" || family === own),
