@@ -18,43 +18,69 @@ from typing import Literal
 
 import numpy as np
 import pandas as pd
+from rich.table import Table
 
+from benchmarks.ratios import Better
+from benchmarks.speed import Row, titled_table
 from metric_robustness.pipeline.cells.row import COLUMNS
 from metric_robustness.pipeline.cells.stamp import AttackFacts, DatasetFacts, MetricFacts, Stamp
 from metric_robustness.pipeline.files import digest
 from metric_robustness.pipeline.scoring.tables.write import write_tables
+from metric_robustness.pipeline.terminal import out
 
+RATIOS: dict[str, Better] = {"over_first": "lower"}
 ATTACKS = 20
 FAMILIES = ("sign", "optimised", "universal", "query", "control")
 TABLES = ("scores.csv", "leaderboard.md", "leaderboard.csv", "leaderboard.json")
 
 
 def main() -> None:
-    """Prints seconds and memory."""
+    """Prints seconds and memory, and the ratios."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--cells", type=int, default=2000)
     parser.add_argument("--rows", type=int, default=3000)
     parser.add_argument("--tables-of", type=Path, help=argparse.SUPPRESS)
-    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--json", action="store_true", help="print rows for programs")
+    parser.add_argument("--quick", action="store_true", help="only show that it runs: few cells")
+    parser.add_argument("--clock", choices=("wall", "cpu"), default="wall", help="of the ratio")
     options = parser.parse_args()
     if options.tables_of:
         print(json.dumps(_measured(options.tables_of)))
         return
+    rows = measure(20 if options.quick else options.cells, options.rows, f"{options.clock}_seconds")
+    if options.json:
+        print(json.dumps(rows, indent=2))
+    else:
+        out.print(table(rows))
+
+
+def measure(cells: int, rows: int, clock: str) -> list[Row]:
+    """Returns a row per way to make the tables, each over the first by a column of seconds."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        for cell in range(options.cells):
-            _write(folder, cell, options.rows, 0)
-        found = {"cells": options.cells, "rows": options.cells * options.rows, "first": _in_a_process(folder)}
-        before = [(folder / table).read_bytes() for table in TABLES]
+        for cell in range(cells):
+            _write(folder, cell, rows, 0)
+        found = {"first": _in_a_process(folder)}
+        before = [(folder / file).read_bytes() for file in TABLES]
         found["again"] = _in_a_process(folder)
-        found["same_bytes"] = before == [(folder / table).read_bytes() for table in TABLES]
-        _write(folder, 0, options.rows, 1)
-        found["one_changed"] = _in_a_process(folder)
-    if options.json:
-        print(json.dumps(found))
-        return
-    for what, value in found.items():
-        print(f"{what.replace('_', ' '):12}{value}")
+        if before != [(folder / file).read_bytes() for file in TABLES]:
+            raise ValueError("tables of unchanged cells must be the same bytes; they differ")
+        _write(folder, 0, rows, 1)
+        found["one changed"] = _in_a_process(folder)
+    size = {"cells": cells, "rows": cells * rows}
+    return [
+        {"what": what, **size, **spent, "over_first": round(spent[clock] / found["first"][clock], 4)}
+        for what, spent in found.items()
+    ]
+
+
+def table(rows: list[Row]) -> Table:
+    """Returns the rows for people."""
+    view = titled_table(f"Tables of {rows[0]['rows']:,} rows", ("",), ("wall s", "processor s", "GB", "over first"))
+    for row in rows:
+        spent = [f"{row[name]:.2f}" for name in ("wall_seconds", "cpu_seconds", "peak_memory_gb", "over_first")]
+        view.add_row(row["what"], *spent)
+    return view
 
 
 def _in_a_process(folder: Path) -> dict[str, float]:
@@ -71,8 +97,8 @@ def _measured(folder: Path) -> dict[str, float]:
     one, workers = (each.ru_maxrss / 2**20 for each in usage)
     most = one + workers * len(os.sched_getaffinity(0))  # as if all of them were at their largest at once
     return {
-        "wall_seconds": round(time.perf_counter() - wall, 1),
-        "cpu_seconds": round(sum(os.times()[:4]) - cpu, 1),
+        "wall_seconds": round(time.perf_counter() - wall, 2),
+        "cpu_seconds": round(sum(os.times()[:4]) - cpu, 2),
         "peak_memory_gb": round(most, 2),
     }
 
