@@ -9,8 +9,7 @@ Thresholds decide which blocks count, so there is no gradient.
 import torch
 
 from metric_robustness.metrics.base import Images, NoReference, Scores
-from metric_robustness.metrics.blocks_adapter import columns, deviation, even_edge, mirrored
-from metric_robustness.metrics.natural_scenes_adapter import normalise
+from metric_robustness.metrics.blocks_adapter import columns, deviation, even_edge, mirrored, structure_of
 from metric_robustness.metrics.pixels_adapter import luma
 
 SIDE = 16  # of a block, in pixels
@@ -21,7 +20,7 @@ SURROUND = (*range(7), 8, *range(10, SIDE))  # all but 7 and 9: MATLAB's program
 
 
 class Piqe(NoReference):
-    """Computes what pyiqa does, in float64: in float32, rounding decides for more of the blocks next to thresholds."""
+    """Computes what pyiqa does, down to the rounding that decides for blocks next to a threshold."""
 
     higher_is_better = False
     score_range = (0.0, 100.0)
@@ -34,7 +33,7 @@ class Piqe(NoReference):
     def score(self, images: Images) -> Scores:
         shades = luma(images)
         levels = (255 * (shades / shades.amax(dim=(2, 3), keepdim=True))).round()
-        structure = normalise(mirrored(levels.double(), SIDE))[:, 0]
+        structure = structure_of(mirrored(levels, SIDE))[:, 0]
         blocks = columns(structure, SIDE)
         variance = deviation(blocks).square()
         active = variance > ACTIVE

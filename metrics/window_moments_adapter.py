@@ -1,0 +1,94 @@
+"""Mean, deviation, skewness and kurtosis of overlapping windows of 16x16 pixels, 4 pixels apart.
+
+They are put together from those of blocks of 4x4, pair by pair, without large sums that nearly cancel:
+Pébay: Formulas for robust, one-pass parallel computation of covariances and arbitrary-order statistical moments,
+Sandia report 2008-6212.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+SIDE, BLOCK = 16, 4  # of windows and of blocks, in pixels; windows begin at every block
+LEAST = 1e-12  # is added to variances
+Moments = tuple[Tensor, ...]  # mean, and sums of second to fourth powers of what deviates from it
+
+
+def blocks(maps: Tensor) -> Tensor:
+    """Returns mean and sums of second to fourth powers of the deviations in each block.
+
+    Args:
+        maps: (N, C, H, W); what is left of the last block is left out.
+
+    Returns:
+        (4, N, C, H / 4, W / 4).
+    """
+    moments: Tensor = _Blocks.apply(maps)
+    return moments
+
+
+def statistics(moments: Tensor) -> Moments:
+    """Returns mean, deviation, skewness and kurtosis of the windows, (..., rows, columns) each.
+
+    Args:
+        moments: What `blocks` returned: moments first, rows and columns last.
+    """
+    whole: Moments = moments.unbind(-5)
+    count = BLOCK**2
+    for dimension in (-1, -2):
+        for shift in (1, 2):
+            length = whole[0].shape[dimension] - shift
+            first = tuple(part.narrow(dimension, 0, length) for part in whole)
+            whole = _together(first, tuple(part.narrow(dimension, shift, length) for part in whole), count)
+            count *= 2
+    mean, second, third, fourth = whole
+    variance = second / count + LEAST
+    deviation = variance.sqrt()
+    return mean, deviation, third / count / (variance * deviation), fourth / count / variance.square() - 3
+
+
+def _together(one: Moments, other: Moments, count: int) -> Moments:
+    """Returns the moments of two sets of `count` values each."""
+    half = (other[0] - one[0]) / 2
+    square = half.square()
+    second = one[1] + other[1]
+    return (
+        one[0] + half,
+        second + 2 * count * square,
+        one[2] + other[2] + 3 * half * (other[1] - one[1]),
+        one[3] + other[3] + 4 * half * (other[2] - one[2]) + square * (6 * second + 2 * count * square),
+    )
+
+
+class _Blocks(torch.autograd.Function):
+    @staticmethod
+    def forward(context: Any, maps: Tensor) -> Tensor:
+        context.save_for_backward(maps)
+        mean, deviations = _centred(maps)
+        squares = deviations.square()
+        powers = (squares, deviations.mul_(squares), squares.square())
+        return torch.stack([mean, *(power.sum((3, 5)) for power in powers)])
+
+    @staticmethod
+    def backward(context: Any, *gradients: Tensor) -> Tensor:
+        (maps,) = context.saved_tensors
+        _, deviations = _centred(maps)
+        squares = deviations.square()
+        mean, second, third, fourth = (part[:, :, :, None, :, None] for part in gradients[0])
+        spreads = (power.mean((3, 5), keepdim=True) for power in (squares, squares * deviations))
+        level = mean / BLOCK**2 - 3 * third * next(spreads) - 4 * fourth * next(spreads)
+        slopes = ((4 * fourth * deviations).add_(3 * third).mul_(squares)).add_(2 * second * deviations).add_(level)
+        found = torch.zeros_like(maps)
+        found[..., : maps.shape[2] // BLOCK * BLOCK, : maps.shape[3] // BLOCK * BLOCK] = slopes.flatten(4).flatten(2, 3)
+        return found
+
+
+def _centred(maps: Tensor) -> tuple[Tensor, Tensor]:
+    """Returns the means of blocks, and the deviations from them, (N, C, rows, 4, columns, 4)."""
+    rows, columns = (side // BLOCK for side in maps.shape[2:])
+    split = maps[..., : rows * BLOCK, : columns * BLOCK].unflatten(3, (columns, BLOCK)).unflatten(2, (rows, BLOCK))
+    mean = split.mean((3, 5), keepdim=True)
+    return mean[:, :, :, 0, :, 0], split - mean
