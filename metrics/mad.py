@@ -12,7 +12,14 @@ from torch.nn.functional import max_pool2d
 
 from metric_robustness.metrics.base import FullReference, Images, Scores
 from metric_robustness.metrics.gradient_adapter import finite_gradient
-from metric_robustness.metrics.mad_adapter import ORIENTATIONS, SCALES, band_blocks, sensitivity
+from metric_robustness.metrics.mad_adapter import (
+    ORIENTATIONS,
+    SCALES,
+    band_blocks,
+    dealt,
+    root_mean_square,
+    sensitivity,
+)
 from metric_robustness.metrics.window_moments_adapter import blocks, statistics
 
 LIGHTNESS, EXPONENT = 0.02874, 2.2 / 3  # from levels in 0...255 to what the eye sees
@@ -43,12 +50,12 @@ def detection(x: Tensor, y: Tensor) -> Tensor:
     """Returns how visible those differences are that reference y does not mask, (N, 3)."""
     size = (x.shape[2], x.shape[3])
     filter_ = sensitivity(*size).to(x)
-    spectra = (torch.fft.rfft2(LIGHTNESS * (each + LEAST) ** EXPONENT) * filter_ for each in (x, y))
+    spectra = (torch.fft.rfft2(LIGHTNESS * (each.abs() + LEAST) ** EXPONENT) * filter_ for each in (x, y))
     seen, masking = (torch.fft.irfft2(spectrum, s=size) for spectrum in spectra)
-    mean, spread, *_ = statistics(blocks(masking))
+    mean, spread, *_ = dealt(statistics(blocks(masking)))
     masked = -max_pool2d(-spread, 2, stride=1, padding=1)[..., :-1, :-1] / 2
     contrast, error = (
-        ((each + LEAST) / (mean + LEAST)).abs().log() for each in (masked, statistics(blocks(seen - masking))[1])
+        ((each + LEAST) / (mean + LEAST)).abs().log() for each in (masked, dealt(statistics(blocks(seen - masking)))[1])
     )
     visible = (error - contrast.clamp(min=FAINTEST)).clamp(min=0).masked_fill(mean < DARKEST, 0)
     return 200 * root_mean_square(visible * statistics(blocks((x - y).square()))[0])
@@ -65,9 +72,4 @@ def appearance(x: Tensor, y: Tensor) -> Tensor:
         (_, *ours), (_, *theirs) = (statistics(band) for band in bands)
         spread, skewness, tails = ((one - other).abs().sum(0) for one, other in zip(ours, theirs, strict=True))
         total = total + WEIGHTS[orientation] * (spread + 2 * skewness + tails)
-    return root_mean_square(total)
-
-
-def root_mean_square(maps: Tensor) -> Tensor:
-    """Returns (N, C) of (N, C, H, W) maps; 0 has the gradient 0."""
-    return torch.linalg.vector_norm(maps, dim=(2, 3)) / math.sqrt(maps.shape[2] * maps.shape[3])
+    return root_mean_square(*dealt((total,)))

@@ -6,6 +6,7 @@ Facts of the grids, such as where the zero frequency lies in images of odd size,
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -57,6 +58,16 @@ def _log_gabor(height: int, width: int) -> tuple[Tensor, Tensor]:
     return torch.fft.fftshift(scales, dim=(1, 2)), torch.fft.fftshift(torch.stack(spreads), dim=(1, 2))
 
 
+def dealt(maps: Sequence[Tensor]) -> list[Tensor]:
+    """Returns (N, 3, H, W) maps in pyiqa's order: it lists the windows' three colours, and cuts the list in thirds."""
+    return [each.permute(0, 2, 3, 1).reshape(each.shape) for each in maps]
+
+
+def root_mean_square(maps: Tensor) -> Tensor:
+    """Returns (N, C) of (N, C, H, W) maps; 0 has the gradient 0."""
+    return torch.linalg.vector_norm(maps, dim=(2, 3)) / math.sqrt(maps.shape[2] * maps.shape[3])
+
+
 class _Sizes(torch.autograd.Function):
     """Sizes of filtered images; keeps only the complex responses for the gradient."""
 
@@ -74,4 +85,5 @@ class _Sizes(torch.autograd.Function):
 
 
 def _sizes(response: Tensor) -> Tensor:
-    return torch.view_as_real(response).square().sum(-1).add_(LEAST).sqrt_()
+    real, imaginary = response.real, response.imag
+    return real.square().addcmul_(imaginary, imaginary).add_(LEAST).sqrt_()

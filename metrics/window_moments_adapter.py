@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
 SIDE, BLOCK = 16, 4  # of windows and of blocks, in pixels; windows begin at every block
 LEAST = 1e-12  # is added to variances
@@ -69,26 +70,35 @@ class _Blocks(torch.autograd.Function):
         context.save_for_backward(maps)
         mean, deviations = _centred(maps)
         squares = deviations.square()
-        powers = (squares, deviations.mul_(squares), squares.square())
-        return torch.stack([mean, *(power.sum((3, 5)) for power in powers)])
+        second, third = _totals(squares), _totals(deviations.mul_(squares))
+        return torch.stack([mean, second, third, _totals(squares.square_())])
 
     @staticmethod
     def backward(context: Any, *gradients: Tensor) -> Tensor:
         (maps,) = context.saved_tensors
         _, deviations = _centred(maps)
         squares = deviations.square()
-        mean, second, third, fourth = (part[:, :, :, None, :, None] for part in gradients[0])
-        spreads = (power.mean((3, 5), keepdim=True) for power in (squares, squares * deviations))
-        level = mean / BLOCK**2 - 3 * third * next(spreads) - 4 * fourth * next(spreads)
-        slopes = ((4 * fourth * deviations).add_(3 * third).mul_(squares)).add_(2 * second * deviations).add_(level)
-        found = torch.zeros_like(maps)
-        found[..., : maps.shape[2] // BLOCK * BLOCK, : maps.shape[3] // BLOCK * BLOCK] = slopes.flatten(4).flatten(2, 3)
-        return found
+        mean, second, third, fourth = gradients[0]
+        level = mean - 3 * third * _totals(squares) - 4 * fourth * _totals(squares * deviations)
+        slopes = _spread(4 * fourth) * deviations
+        slopes.add_(_spread(3 * third)).mul_(deviations).add_(_spread(2 * second)).mul_(deviations)
+        slopes.add_(_spread(level / BLOCK**2))
+        return pad(slopes.flatten(2, 3), (0, maps.shape[3] % BLOCK, 0, maps.shape[2] % BLOCK))
 
 
 def _centred(maps: Tensor) -> tuple[Tensor, Tensor]:
-    """Returns the means of blocks, and the deviations from them, (N, C, rows, 4, columns, 4)."""
+    """Returns the (N, C, rows, columns) means of blocks, and the (N, C, rows, 4, W) deviations from them."""
     rows, columns = (side // BLOCK for side in maps.shape[2:])
-    split = maps[..., : rows * BLOCK, : columns * BLOCK].unflatten(3, (columns, BLOCK)).unflatten(2, (rows, BLOCK))
-    mean = split.mean((3, 5), keepdim=True)
-    return mean[:, :, :, 0, :, 0], split - mean
+    split = maps[..., : rows * BLOCK, : columns * BLOCK].unflatten(2, (rows, BLOCK))
+    mean = _totals(split) / BLOCK**2
+    return mean, split - _spread(mean)
+
+
+def _totals(values: Tensor) -> Tensor:
+    """Returns the (N, C, rows, columns) sums of blocks of (N, C, rows, 4, W) values."""
+    return values.sum(3).unflatten(3, (-1, BLOCK)).sum(4)
+
+
+def _spread(values: Tensor) -> Tensor:
+    """Returns values of blocks for their pixels' columns, (N, C, rows, 1, W)."""
+    return values.repeat_interleave(BLOCK, dim=3).unsqueeze(3)
