@@ -53,7 +53,7 @@ def columns(maps: Tensor, side: int) -> Columns:
 def split(maps: Tensor, side: int) -> Tensor:
     """Returns the whole blocks of (N, H, W) maps, (N, rows, side, columns, side)."""
     height, width = (length // side for length in maps.shape[1:])
-    return maps[:, : height * side, : width * side].unflatten(2, (width, side)).unflatten(1, (height, side))
+    return maps[:, : height * side, : width * side].reshape(len(maps), height, side, width, side)
 
 
 def deviation(blocks: Columns, chosen: Sequence[int] | slice = slice(None)) -> Tensor:

@@ -32,7 +32,8 @@ def sensitivity(height: int, width: int) -> Tensor:
     curve = torch.where(radius < 7.8909, 0.9809, curve).float().double()
     curve = torch.fft.ifftshift(curve.T.reshape(height, width))  # of an image that isn't square, too
     turned = curve.flip(0, 1).roll((1, 1), (0, 1))
-    return ((curve + turned) / 2)[:, : width // 2 + 1].contiguous()  # all that a real image keeps of it
+    kept: Tensor = (curve + turned)[:, : width // 2 + 1] / 2  # all that a real image keeps of it
+    return kept
 
 
 def band_blocks(spectrum: Tensor, orientation: int, scale: int) -> Tensor:
@@ -65,7 +66,8 @@ def dealt(maps: Sequence[Tensor]) -> list[Tensor]:
 
 def root_mean_square(maps: Tensor) -> Tensor:
     """Returns (N, C) of (N, C, H, W) maps; 0 has the gradient 0."""
-    return torch.linalg.vector_norm(maps, dim=(2, 3)) / math.sqrt(maps.shape[2] * maps.shape[3])
+    length: Tensor = torch.linalg.vector_norm(maps, dim=(2, 3))
+    return length / math.sqrt(maps.shape[2] * maps.shape[3])
 
 
 class _Sizes(torch.autograd.Function):

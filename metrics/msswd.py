@@ -4,7 +4,7 @@ He et al.: Multiscale sliced Wasserstein distances as perceptual color differenc
 https://arxiv.org/abs/2407.10181
 """
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from torch import Tensor, nn
 from torch.nn.functional import pad
@@ -31,7 +31,7 @@ class Msswd(FullReference):
 
     def __init__(self) -> None:
         super().__init__()
-        theirs = build(self.model, {}, self.weights)
+        theirs: Any = build(self.model, {}, self.weights)
         self.filters = nn.Parameter(theirs.conv11x11.weight.detach())  # (128, 3, 11, 11)
         self.mixture = nn.Parameter(theirs.conv_m1.weight.detach().flatten(1))  # (64, 128)
 

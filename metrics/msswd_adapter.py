@@ -60,8 +60,8 @@ class _Features(torch.autograd.Function):
 
     @staticmethod
     def forward(context: Any, colours: Tensor, filters: Tensor, mixture: Tensor) -> Tensor:
-        last = [part.contiguous(memory_format=torch.channels_last) for part in (colours, filters)]
-        responses = leaky_relu(conv2d(*last), LEAK, inplace=True)
+        last, beside = (part.contiguous(memory_format=torch.channels_last) for part in (colours, filters))
+        responses = leaky_relu(conv2d(last, beside), LEAK, inplace=True)
         context.save_for_backward(responses, filters, mixture)
         return torch.matmul(mixture, responses.flatten(2))
 
@@ -70,11 +70,11 @@ class _Features(torch.autograd.Function):
         responses, filters, mixture = context.saved_tensors
         pixels = torch.matmul(gradients[0].transpose(1, 2), mixture)
         slopes = pixels.transpose(1, 2).reshape(responses.shape)
-        slopes = torch.where(responses > 0, slopes, LEAK * slopes)
+        slopes = torch.ops.aten.leaky_relu_backward(slopes, responses, LEAK, True)
         side = filters.shape[3]
         narrow = filters.transpose(2, 3).flatten(1, 2).unsqueeze(3).contiguous(memory_format=torch.channels_last)
         size = (len(slopes), narrow.shape[1], slopes.shape[2] + side - 1, slopes.shape[3])
-        shifted = conv2d_input(size, narrow, slopes).unflatten(1, (-1, side))
+        shifted = conv2d_input(size, narrow, slopes).unflatten(1, (-1, side))  # type: ignore[no-untyped-call]
         total = slopes.new_zeros(*shifted.shape[:2], size[2], size[3] + side - 1)
         for shift in range(side):
             total[..., shift : shift + size[3]] += shifted[:, :, shift]

@@ -49,6 +49,12 @@ class Rating(nn.Module):
 class Forest(nn.Module):
     """Regression trees, all walked at once: a node leads left where a feature is at most its threshold."""
 
+    left: Tensor
+    right: Tensor
+    threshold: Tensor
+    prediction: Tensor
+    feature: Tensor
+
     def __init__(self, *parts: Any) -> None:
         """Takes MATLAB's (nodes, trees) matrices: left and right child, threshold, prediction, feature; from 1."""
         super().__init__()

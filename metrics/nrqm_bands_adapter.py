@@ -71,7 +71,7 @@ def normalised(bands: Tensor, parents: Tensor | None, guard: int) -> Tensor:
         found.append(_energy(torch.stack(near, dim=1).flatten(2)) / count)
     energy = torch.stack(found, dim=1).sqrt()
     values = inner.flatten(2) - inner.flatten(2).mean(2, keepdim=True)
-    maps = torch.where(energy > 0, values / (energy + LEAST), 0).unflatten(2, (height, width))
+    maps = torch.where(energy > 0, values / (energy + LEAST), 0).reshape(*inner.shape)
     maps = maps[..., guard:-guard, guard:-guard]
     return maps - maps.mean((2, 3), keepdim=True)
 
@@ -81,7 +81,8 @@ def _energy(near: Tensor) -> Tensor:
     covariance = near @ near.transpose(1, 2) / near.shape[2]
     values, vectors = torch.linalg.eigh(covariance)
     scales = torch.where(values > 0, values, torch.inf).rsqrt()
-    return ((vectors * scales.unsqueeze(1)).transpose(1, 2) @ near).square().sum(1)
+    whitened: Tensor = (vectors * scales.unsqueeze(1)).transpose(1, 2) @ near
+    return whitened.square().sum(1)
 
 
 def structures(maps: Tensor, pairs: list[tuple[int, int]]) -> Tensor:
@@ -98,7 +99,8 @@ def structures(maps: Tensor, pairs: list[tuple[int, int]]) -> Tensor:
 def resized(maps: Tensor, size: torch.Size) -> Tensor:
     """Returns (N, C, h, w) maps in another size, as MATLAB's `imresize` does."""
     down, across = (_resizing(before, after).to(maps) for before, after in zip(maps.shape[2:], size, strict=True))
-    return down @ maps @ across.T
+    found: Tensor = down @ maps @ across.T
+    return found
 
 
 @lru_cache(maxsize=8)

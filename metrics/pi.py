@@ -6,7 +6,7 @@ ECCV Workshops 2018. https://arxiv.org/abs/1809.07517
 NRQM compares with thresholds and has no gradient, so only half of the metric would have one.
 """
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from pyiqa.utils.color_util import to_y_channel
 from torch import Tensor
@@ -40,7 +40,7 @@ class Pi(NoReference):
 
     def __init__(self) -> None:
         super().__init__()
-        theirs = build(self.model, {}, self.weights)
+        theirs: Any = build(self.model, {}, self.weights)
         self.rating = Rating(theirs.nrqm)
         self.register_buffer("mean", theirs.niqe.mu_pris_param, persistent=False)
         self.register_buffer("covariance", theirs.niqe.cov_pris_param, persistent=False)

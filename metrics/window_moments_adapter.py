@@ -89,14 +89,16 @@ class _Blocks(torch.autograd.Function):
 def _centred(maps: Tensor) -> tuple[Tensor, Tensor]:
     """Returns the (N, C, rows, columns) means of blocks, and the (N, C, rows, 4, W) deviations from them."""
     rows, columns = (side // BLOCK for side in maps.shape[2:])
-    split = maps[..., : rows * BLOCK, : columns * BLOCK].unflatten(2, (rows, BLOCK))
+    whole = maps[..., : rows * BLOCK, : columns * BLOCK]
+    split = whole.reshape(*maps.shape[:2], rows, BLOCK, columns * BLOCK)
     mean = _totals(split) / BLOCK**2
     return mean, split - _spread(mean)
 
 
 def _totals(values: Tensor) -> Tensor:
     """Returns the (N, C, rows, columns) sums of blocks of (N, C, rows, 4, W) values."""
-    return values.sum(3).unflatten(3, (-1, BLOCK)).sum(4)
+    rows = values.sum(3)
+    return rows.reshape(*rows.shape[:3], -1, BLOCK).sum(4)
 
 
 def _spread(values: Tensor) -> Tensor:
