@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from typing import TypeAlias
 
 import torch
-from pyiqa.matlab_utils import fspecial
 from torch import Tensor
 from torch.nn.functional import pad
+
+from metric_robustness.metrics.window_adapter import gaussian_window
 
 RADIUS, SIGMA = 3, 7 / 6  # of the Gaussian window of the local mean and deviation
 Columns: TypeAlias = tuple[Tensor, Tensor]  # sums and sums of squares, (N, rows, columns, side) each
@@ -38,7 +39,7 @@ def _smoothed(maps: Tensor) -> Tensor:
     """Returns the weighted sums of the windows that lie inside."""
     height, width = (side - 2 * RADIUS for side in maps.shape[2:])
     total = maps.new_zeros(*maps.shape[:2], height, width)
-    for down, weights in enumerate(fspecial(2 * RADIUS + 1, SIGMA)[0, 0].tolist()):
+    for down, weights in enumerate(gaussian_window(2 * RADIUS + 1, 2 * RADIUS + 1, SIGMA)[0, 0].tolist()):
         for right, weight in enumerate(weights):
             total.add_(maps[..., down : down + height, right : right + width], alpha=weight)
     return total
