@@ -11,8 +11,9 @@ from torch.nn.functional import avg_pool2d
 from metric_robustness.metrics.base import FullReference, Images, Scores
 from metric_robustness.metrics.gradient_adapter import finite_gradient
 from metric_robustness.metrics.pixels_adapter import luma, rounded
-from metric_robustness.metrics.steerable_adapter import coarse_filters, gaussian_weights
+from metric_robustness.metrics.steerable_adapter import band_filters, gaussian_weights
 
+LEVEL, ORIENTATIONS = 4, 8  # of the pyramid's bands
 WINDOW = 7  # side, in coefficients
 STABILITY = 0.001  # pyiqa's 0 gives two flat images a score of a million; others change by 5e-8
 LEAST = 1e-12  # of squared sizes, whose root has no gradient at 0
@@ -43,7 +44,7 @@ class CwSsim(FullReference):
 def bands(images: Images) -> Tensor:
     """Returns the (N, 8, H / 8, W / 8) complex coefficients of the coarsest level."""
     levels = rounded(luma(finite_gradient(images).double())).squeeze(1)
-    (top, left), filters = coarse_filters(levels.shape[1], levels.shape[2])
+    (top, left), filters = band_filters(levels.shape[1], levels.shape[2], LEVEL, ORIENTATIONS)
     spectrum = torch.fft.fftshift(torch.fft.fft2(levels), dim=(1, 2))
     height, width = filters.shape[1:]
     low = spectrum[:, None, top : top + height, left : left + width] * filters.to(levels)

@@ -23,13 +23,22 @@ NEIGHBOURS = ((0, 1), (1, 0), (1, 1), (1, -1))  # rows down and columns right of
 
 def luma(images: Images) -> Tensor:
     """Returns the (N, 1, H, W) float64 luma in 0...255: rounded (with gradient 1), cropped to whole patches."""
-    height, width = (side // SIDE * SIDE for side in images.shape[2:])
-    return rounded(luma_of(images))[..., :height, :width].double()
+    return whole_patches(rounded(luma_of(images)))
+
+
+def whole_patches(levels: Tensor) -> Tensor:
+    """Returns (N, 1, H, W) levels in float64, cropped to whole patches."""
+    height, width = (side // SIDE * SIDE for side in levels.shape[2:])
+    return levels[..., :height, :width].double()
 
 
 def patch_features(images: Images) -> Tensor:
     """Returns the (N, patches, 36) features, patches column by column; a flat patch has NaN."""
-    full = luma(images)
+    return level_features(luma(images))
+
+
+def level_features(full: Tensor) -> Tensor:
+    """Returns the features of (N, 1, H, W) levels in 0...255 in whole patches."""
     half = halved(full / 255) * 255
     scales = (full, SIDE), (half, SIDE // 2)
     return torch.cat([structure_features(normalise(image), side) for image, side in scales], dim=2)
@@ -85,6 +94,14 @@ def moments(features: Tensor) -> tuple[Tensor, Tensor]:
     count = whole.sum(1, keepdim=True)
     centred = whole * (features - (whole * features).sum(1, keepdim=True) / count.clamp(min=1))
     return mean, centred.transpose(1, 2) @ centred / (count - 1).clamp(min=1)
+
+
+def distance(features: Tensor, pristine: Tensor, spread: Tensor) -> Tensor:
+    """Returns the (N,) distances of (N, patches, 36) features from pristine ones, of a mean and covariance."""
+    mean, covariance = moments(features)
+    offset = (pristine - mean).unsqueeze(2)
+    squared: Tensor = (offset * torch.linalg.solve((spread + covariance) / 2, offset)).sum((1, 2))
+    return squared.sqrt()
 
 
 def local_moments(

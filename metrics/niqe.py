@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 
 from metric_robustness.metrics.base import Images, NoReference, Scores
 from metric_robustness.metrics.gradient_adapter import finite_gradient
-from metric_robustness.metrics.natural_scenes_adapter import moments, patch_features
+from metric_robustness.metrics.natural_scenes_adapter import distance, patch_features
 
 
 class Niqe(NoReference):
@@ -38,7 +38,4 @@ class Niqe(NoReference):
         return load_file(Path(__file__).parent / self.weights[0])
 
     def score(self, images: Images) -> Scores:
-        mean, covariance = moments(patch_features(finite_gradient(images)))
-        offset = (self.mean - mean).unsqueeze(2)
-        squared: torch.Tensor = (offset * torch.linalg.solve((self.covariance + covariance) / 2, offset)).sum((1, 2))
-        return squared.sqrt()
+        return distance(patch_features(finite_gradient(images)), self.mean, self.covariance)

@@ -1,4 +1,4 @@
-"""The coarsest bands of a complex steerable pyramid, as filters of the lowest frequencies of an image."""
+"""The bands of a complex steerable pyramid, as filters of the lowest frequencies of an image."""
 
 from __future__ import annotations
 
@@ -13,32 +13,43 @@ from torch import Tensor
 
 from metric_robustness.metrics.window_adapter import gaussian_window
 
-LEVELS, ORIENTATIONS = 4, 8
 TABLE = 1024  # steps of half a turn in the table of angular filters
 STEPS = 256  # of the table of radial filters
 Grid: TypeAlias = NDArray[np.float64]
 
 
 @lru_cache(maxsize=16)
-def coarse_filters(height: int, width: int) -> tuple[tuple[int, int], Tensor]:
-    """Returns where the lowest frequencies begin in a spectrum with zero in the middle, and their (8, h, w) filters.
+def band_filters(height: int, width: int, level: int, orientations: int) -> tuple[tuple[int, int], Tensor]:
+    """Returns where the frequencies of a level begin in a spectrum with zero in the middle, and its filters.
 
-    They are those of `pyiqa.matlab_utils.SCFpyr_PyTorch`, without a factor of size 1 that CW-SSIM does not see.
+    They are those of `pyiqa.matlab_utils.SCFpyr_PyTorch`, without its factor (-i)^(orientations - 1).
+
+    Args:
+        height: Of the image, in pixels.
+        width: The same.
+        level: 1 for the finest.
+        orientations: How many filters, (orientations, h, w), there are.
     """
     radius, angle = _polar(height, width)
     ramp, high = _radial()
     low = np.sqrt(1 - high**2)
     passed = np.interp(radius, ramp, low)
     corner = [0, 0]
-    for _ in range(LEVELS - 1):
+    for _ in range(level - 1):
         ramp = ramp - 1
         inner = [_middle(side) for side in radius.shape]
         corner = [begin + part.start for begin, part in zip(corner, inner, strict=True)]
         radius, angle, passed = (part[inner[0], inner[1]] for part in (radius, angle, passed))
         passed = passed * np.interp(radius, ramp, low)
     passed = passed * np.interp(radius, ramp - 1, high)
-    filters = np.stack([passed * np.interp(angle, *_angular(number)) for number in range(ORIENTATIONS)])
+    filters = np.stack([passed * np.interp(angle, *_angular(number, orientations)) for number in range(orientations)])
     return (corner[0], corner[1]), torch.from_numpy(filters)
+
+
+@lru_cache(maxsize=16)
+def high_pass(height: int, width: int) -> Tensor:
+    """Returns the (height, width) filter of what is finer than all bands, zero frequency in the middle."""
+    return torch.from_numpy(np.interp(_polar(height, width)[0], *_radial()))
 
 
 @lru_cache(maxsize=16)
@@ -76,11 +87,11 @@ def _middle(side: int) -> slice:
     return slice(begin, begin + half)
 
 
-def _angular(number: int) -> tuple[Grid, Grid]:
+def _angular(number: int, orientations: int) -> tuple[Grid, Grid]:
     """Returns the table of an angular filter: angles, and values."""
     angles = np.pi * np.arange(-(2 * TABLE + 1), TABLE + 2) / TABLE
     turned = (angles + np.pi) % (2 * np.pi) - np.pi
-    order = ORIENTATIONS - 1
-    size = 2**order * math.factorial(order) / math.sqrt(ORIENTATIONS * math.factorial(2 * order))
+    order = orientations - 1
+    size = 2**order * math.factorial(order) / math.sqrt(orientations * math.factorial(2 * order))
     values = 2 * size * np.cos(angles) ** order * (np.abs(turned) < np.pi / 2)
-    return angles + np.pi * number / ORIENTATIONS, values
+    return angles + np.pi * number / orientations, values

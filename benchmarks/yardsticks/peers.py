@@ -24,7 +24,7 @@ PeerScore: TypeAlias = Callable[[Images, Images], Scores]
 
 WINDOW = {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False, "data_range": 1.0}
 NEEDS_LUMA = {"ssim", "ms_ssim"}
-NO_REFERENCE = {"brisque", "niqe_official", "piqe", "entropy"}
+NO_REFERENCE = {"brisque", "niqe_official", "piqe", "entropy", "nrqm", "pi", "ilniqe"}
 PACKAGES = {  # package: the metrics that it has, beside pyiqa, which has all of them
     "piq": ("psnr", "psnry", "ssim", "ssimc", "ms_ssim", "gmsd", "fsim", "vsi", "brisque"),
     "pytorch_msssim": ("ssim", "ssimc", "ms_ssim"),

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from float64 import float64
 from PIL import Image
 from scipy.stats import spearmanr
 from skimage.metrics import structural_similarity
@@ -89,18 +89,6 @@ AS_PYIQA = ["psnr", "psnry", "ssim", "ssimc", "ms_ssim", "cw_ssim", "gmsd", "fsi
 
 
 IN_FLOAT64 = {"vif"}  # pyiqa inverts nearly singular matrices: in float32 it is off by up to 4e-4, by processor
-
-
-@contextmanager
-def float64() -> Iterator[None]:
-    """Has what is built and called within compute in float64, though it asks for float32."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(torch.Tensor, "float", torch.Tensor.double)
-        torch.set_default_dtype(torch.float64)
-        try:
-            yield
-        finally:
-            torch.set_default_dtype(torch.float32)
 
 
 @pytest.mark.parametrize("name", [*AS_PYIQA, "brisque", "niqe_official"])
