@@ -35,6 +35,7 @@ class Mad(FullReference):
     higher_is_better = False
     score_range = (0.0, 250.0)
     smallest = 64
+    cost = "heavy"  # nearly a second for a gradient: the demo, which takes all light ones, would take minutes more
     trained_on = "nothing"
     licence = "PolyForm Noncommercial 1.0.0"
     verified = "the authors' score of 1 image"
