@@ -20,6 +20,8 @@ ELSEWHERE = {  # pyiqa's name: why no entry has it as its model
     "clipscore": "rates a caption",
     "fgresq_pair": "its score of an image is fgresq's; of the pair it gives a discrete rank",
     "qrealign": "another name of qrealign-mini",
+    "mad": OURS,
+    "piqe": OURS,
     "niqe": "niqe_official, in fewer steps",
     "ssim": "ssim, in fewer steps",
     "entropy": "entropy, in a hundredth of the time",
