@@ -37,7 +37,7 @@ TABLES = ("scores.csv", "leaderboard.md", "leaderboard.csv", "leaderboard.json")
 def main() -> None:
     """Prints seconds and memory, and the ratios."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--cells", type=int, default=2000)
+    parser.add_argument("--cells", type=int, default=300)
     parser.add_argument("--rows", type=int, default=3000)
     parser.add_argument("--tables-of", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--json", action="store_true", help="print rows for programs")

@@ -23,7 +23,7 @@ from metric_robustness.pipeline.terminal import err, out
 
 Better: TypeAlias = Literal["higher", "lower"]
 
-MEASUREMENTS = ("engine", "universal", "defences", "suites", "ranks", "metrics", "scaling", "aggregation")
+MEASUREMENTS = ("engine", "copies", "universal", "defences", "suites", "ranks", "metrics", "scaling", "aggregation")
 COMMITTED = Path(__file__).with_suffix(".csv")
 WORSE = 1.1
 NAMES = ("metric", "dtype", "attack", "what", "size", "pass", "images")  # what tells the rows of a measurement apart

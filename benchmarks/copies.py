@@ -1,0 +1,91 @@
+"""What one gradient costs on the metric, on the copy that searches run on, and on a compiled copy, alternating.
+
+`python -m benchmarks.copies` says what folding batch norms brings, and what `torch.compile` would bring besides, with
+the seconds that it takes to compile for one size of batch. The engine compiles nothing.
+"""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+
+import torch
+from rich.table import Table
+
+from benchmarks.photographs import open_crops
+from benchmarks.ratios import Better
+from benchmarks.speed import CPU, Clock, Row, Workload, gradients, median, metric_entry, speed_app, timed, titled_table
+from metric_robustness.metrics.base import Images, Metric
+from metric_robustness.pipeline.data.images import load_batch
+from metric_robustness.pipeline.engine.metric.build import build_metric
+from metric_robustness.pipeline.engine.metric.search_copy.fold import foldable, folded
+
+RATIOS: dict[str, Better] = {"copy": "lower"}
+WORKLOADS = tuple(
+    Workload(name, images, side, 6)
+    for name, images, side in (
+        ("mobilenet_v3_small", 16, 299),
+        ("resnet50", 8, 224),
+        ("small_cnn", 16, 299),
+        ("eonss", 8, 299),
+        ("cnniqa_live", 8, 299),
+    )
+)
+QUICK = (Workload("mobilenet_v3_small", 2, 64, 1),)
+DTYPES = (torch.float32, torch.bfloat16)
+
+
+def measure(workload: Workload, folder: Path, clock: Clock) -> list[Row]:
+    """Returns a row per data type: milliseconds per image of each way, and the copies' over the metric's."""
+    images = load_batch(open_crops(folder, workload.images, workload.side).photos, None).images
+    metric = build_metric(metric_entry(workload.metric), CPU)
+    ways = {"metric": metric, "copy": folded(metric, foldable(metric))}
+    rows = []
+    for dtype in DTYPES:
+        every = {**ways, "compiled": compiled(ways["copy"])}
+        _, compiling = timed(clock, take, every["compiled"], images, dtype)
+        spent: dict[str, list[float]] = {way: [] for way in every}
+        for _ in range(workload.repetitions):
+            for way, network in every.items():
+                spent[way].append(timed(clock, take, network, images, dtype)[1])
+        middle = {way: median([1000 * seconds / workload.images for seconds in found]) for way, found in spent.items()}
+        rows.append(
+            {
+                "metric": workload.metric,
+                "dtype": str(dtype).removeprefix("torch."),
+                "milliseconds": middle,
+                **{way: round(middle[way] / middle["metric"], 3) for way in ("copy", "compiled")},
+                "compiling_seconds": round(compiling, 1),
+            }
+        )
+    return rows
+
+
+def compiled(network: Metric) -> Metric:
+    """Returns a copy that is compiled when it is first asked; it shares all weights."""
+    twin = copy.deepcopy(network, {id(each): each for each in (*network.parameters(), *network.buffers())})
+    twin.score = torch.compile(twin.score, dynamic=False)  # type: ignore[arg-type,assignment]
+    return twin
+
+
+def take(network: Metric, images: Images, dtype: torch.dtype) -> None:
+    """Takes one pass forward and one back."""
+    with torch.autocast("cpu", torch.bfloat16, enabled=dtype == torch.bfloat16):
+        gradients(network, [images])
+
+
+def table(rows: list[Row]) -> Table:
+    """Returns the rows for people."""
+    numbers = ("metric ms", "copy ms", "compiled ms", "copy", "compiled", "compiling s")
+    view = titled_table("One gradient, per image", ("metric", "dtype"), numbers)
+    for row in rows:
+        times = [f"{row['milliseconds'][way]:.2f}" for way in ("metric", "copy", "compiled")]
+        ratios = [f"{row[way]:.2f}" for way in ("copy", "compiled")]
+        view.add_row(row["metric"], row["dtype"], *times, *ratios, f"{row['compiling_seconds']:.0f}")
+    return view
+
+
+app = speed_app("Measures searches on copies beside the metric.", WORKLOADS, QUICK, measure, table)
+
+if __name__ == "__main__":
+    app()
