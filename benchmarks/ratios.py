@@ -55,7 +55,8 @@ def ratios_of(measurement: str, rows: list[dict[str, object]]) -> Iterator[Ratio
     for row in rows:
         name = " ".join(str(row[each]) for each in NAMES if each in row)
         for column, better in ratios.items():
-            yield Ratio(measurement, name, column, float(str(row[column])), better)
+            if column in row:
+                yield Ratio(measurement, name, column, float(str(row[column])), better)
 
 
 def losses(found: list[Ratio], committed: Mapping[tuple[str, str, str], float]) -> list[str]:
