@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
@@ -23,7 +23,7 @@ from rich.table import Table
 
 from benchmarks.photographs import open_crops
 from benchmarks.ratios import Better
-from benchmarks.speed import Row, median, spread, titled_table
+from benchmarks.speed import Row, spread, titled_table
 from metric_robustness.pipeline.terminal import err, out
 
 RATIOS: dict[str, Better] = {"ratio": "lower"}
@@ -83,13 +83,18 @@ class Step(NamedTuple):
     wall: bool = False
 
 
-def steps(least: int = 4, side: int = 200) -> list[Step]:
-    """Returns all that is measured, each step beside the one before it."""
+def steps(least: int = 4, side: int = 400) -> list[Step]:
+    """Returns all that is measured, each step beside the one before it.
+
+    Args:
+        least: The fewest images.
+        side: Of the largest images.
+    """
     images = [Run(least * times, side) for times in (1, 2, 4)]
-    pixels = [Run(least, round(side * times**0.5)) for times in (1, 2, 4)]
+    pixels = [Run(4 * least, round(side / times**0.5)) for times in (4, 2, 1)]
     search = [Run(1, side, attack="adam", budgets=each) for each in ("8", "4,8", "2,4,8")]
     alone = [Run(least, side, (metric,)) for metric in SOME]
-    jobs = [Run(2 * least, side, SOME, jobs=each) for each in (1, 2)]
+    jobs = [Run(least, side, SOME, jobs=each) for each in (1, 2)]
     return [
         *(Step("images", f"{new.images} after {old.images}", new, (old,), "2") for old, new in pairwise(images)),
         *(Step("pixels", f"{new.side}^2 after {old.side}^2", new, (old,), "2") for old, new in pairwise(pixels)),
@@ -116,16 +121,8 @@ class Stopwatch:
     def __init__(self, folder: Path) -> None:
         self.folder, self.known = folder, dict[Run, Seconds]()
 
-    def ratio(self, step: Step, *, on_wall: bool) -> float:
-        """Returns the seconds of a step over those of what it is compared with, without the start of either."""
-        beside = sum(self._work(run, on_wall=on_wall) for run in step.beside)
-        return self._work(step.run, on_wall=on_wall) / beside
-
-    def _work(self, run: Run, *, on_wall: bool) -> float:
-        whole, start = (getattr(self._seconds(each), "wall" if on_wall else "cpu") for each in (run, run.start))
-        return float(whole - start)
-
-    def _seconds(self, run: Run) -> Seconds:
+    def seconds(self, run: Run) -> Seconds:
+        """Returns what a run takes."""
         if run not in self.known:
             self.known[run] = self._run(run, self.folder / f"run{len(self.known)}")
         return self.known[run]
@@ -140,24 +137,40 @@ class Stopwatch:
 
 
 def measure(wanted: Sequence[Step], repetitions: int, *, on_wall: bool) -> list[Row]:
-    """Returns a row per step: the median ratio and its range."""
-    found: list[list[float]] = [[] for _ in wanted]
+    """Returns a row per step: the ratio of the fastest runs, and the range of the ratios of each repetition."""
+    found = []
     for number in range(repetitions):
         with tempfile.TemporaryDirectory() as folder:
             watch = Stopwatch(Path(folder))
-            for step, ratios in zip(wanted, found, strict=True):
+            for step in wanted:
                 err.print(f"[dim]{number + 1} of {repetitions}, {step.what}: {step.size}")
-                ratios.append(watch.ratio(step, on_wall=on_wall or step.wall))
+                for run in (step.run, *step.beside):
+                    watch.seconds(run)
+                    watch.seconds(run.start)
+            found.append(watch.known)
     return [
         {
             "what": step.what,
             "size": step.size,
-            "ratio": median(ratios),
-            "ratio_spread": spread(ratios),
+            "ratio": round(_ratio(step, found, on_wall=on_wall), 3),
+            "ratio_spread": spread([_ratio(step, [each], on_wall=on_wall) for each in found]),
             "in_proportion": step.wanted,
         }
-        for step, ratios in zip(wanted, found, strict=True)
+        for step in wanted
     ]
+
+
+def _ratio(step: Step, found: Sequence[Mapping[Run, Seconds]], *, on_wall: bool) -> float:
+    """Returns the seconds of a step over those of what it is compared with, of the fastest runs, without any start."""
+    clock = "wall" if on_wall or step.wall else "cpu"
+
+    def fastest(run: Run) -> float:
+        return min(float(getattr(each[run], clock)) for each in found)
+
+    def work(run: Run) -> float:
+        return fastest(run) - fastest(run.start)
+
+    return work(step.run) / sum(map(work, step.beside))
 
 
 def table(rows: list[Row]) -> Table:
