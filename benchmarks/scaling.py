@@ -2,7 +2,8 @@
 
 `python -m benchmarks.scaling` runs `python -m pipeline run` at growing sizes. What a run of one small image takes, its
 start, is taken off, so that doubled work shows as a ratio of 2. The metrics of a run cost differently, so theirs are
-compared with the sum of one run each; two jobs are compared with one by the clock on the wall, whatever `--clock` says. Each metric has one thread.
+compared with the sum of one run each; two jobs are compared with one by the clock on the wall, whatever `--clock` says.
+Each metric has one thread.
 """
 
 from __future__ import annotations
