@@ -79,6 +79,7 @@ def test_base_and_strong_suite_gain_the_same_on_the_copy(
 ) -> None:
     images = torch.stack([photo[:, 40:136, 40:136] for photo in photographs[:3]])
     twin = folded(trained, foldable(trained))
+    assert not any(isinstance(module, nn.BatchNorm2d) for module in twin.modules())
     assert CopyComparison(trained, twin).disagreement([(images, None)]) == ""
     attack = lookup.find("attacks", name).load()()
     gains = []

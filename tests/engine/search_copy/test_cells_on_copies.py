@@ -1,0 +1,65 @@
+"""Cells search on the copy, are scored on the metric, and say so; where the two differ they search on the metric."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from test_search_copy import HandWritten, Plain, Scaled
+from torch import Tensor
+
+from metric_robustness.pipeline.catalogue import lookup
+from metric_robustness.pipeline.cells.cell import Cell
+from metric_robustness.pipeline.cells.settings import Settings
+from metric_robustness.pipeline.data.dataset import open_dataset
+from metric_robustness.pipeline.engine.cell import CellRun
+from metric_robustness.pipeline.engine.metric.runner import MetricRunner
+from metric_robustness.pipeline.engine.metric.search import search_of
+
+
+class Counting(HandWritten):
+    """Counts what is asked of it with a gradient, and without one."""
+
+    gradients = scores = 0
+
+    def score(self, images: Tensor) -> Tensor:
+        if torch.is_grad_enabled():
+            self.gradients += 1
+        else:
+            self.scores += 1
+        return super().score(images)
+
+
+def test_attack_asks_the_copy_for_gradients_and_the_metric_for_scores(photos: Path, tmp_path: Path) -> None:
+    metric, dataset = Counting(), open_dataset(str(photos))
+    entry = lookup.find("metrics", "small_cnn")  # whose facts are this metric's, too
+    runner = MetricRunner(entry, tmp_path, torch.device("cpu"), network=lambda: metric)
+    twin = search_of(runner, dataset, Cell(entry, entry, {}, Settings()).distortion).metric
+    assert isinstance(twin, Counting)
+    metric.gradients, twin.gradients, twin.scores = 0, 0, 0
+    cell = Cell(entry, lookup.find("attacks", "ifgsm"), {dataset.name: dataset.digest}, Settings(variants=False))
+    result = CellRun(runner, cell, lambda _what, _work: None).run([dataset])
+    assert result.searched == {dataset.name: "a copy with 3 batch norms folded"}
+    assert (metric.gradients, twin.scores) == (0, 0)
+    assert twin.gradients >= 10
+    assert metric.scores > 0
+    assert len(result.rows) == len(dataset.photos)
+
+
+@pytest.mark.parametrize(
+    ("kind", "reason"),
+    [
+        (Scaled, "the metric itself: on a copy a score differs by"),
+        (Plain, "the metric itself: it has no batch norm that a layer before it could take in"),
+    ],
+)
+def test_metric_is_searched_on_itself_where_a_copy_differs_or_is_none(
+    kind: type[HandWritten], reason: str, photos: Path, tmp_path: Path
+) -> None:
+    metric, dataset = kind(), open_dataset(str(photos))
+    entry = lookup.find("metrics", "small_cnn")
+    runner = MetricRunner(entry, tmp_path, torch.device("cpu"), network=lambda: metric)
+    found = search_of(runner, dataset, Cell(entry, entry, {}, Settings()).distortion)
+    assert found.metric is metric
+    assert found.told.startswith(reason)
