@@ -21,7 +21,6 @@ from typing import Any
 
 import av
 import numpy as np
-import torch
 import torchvision
 from torch import Tensor, nn
 
@@ -91,7 +90,7 @@ def attack(clip: Path, name: str, kind: type[Contrasts], out: Path) -> dict[str,
     fields = {"smallest": 7, "batch_dependent": False, "differentiable": True}
     entry = Entry("light", "metrics", kind="video", fields=fields, fingerprint="benchmark")
     metric = kind().eval().requires_grad_(requires_grad=False)
-    runner = ClipRunner(entry, out, torch.device("cpu"), network=lambda: metric)
+    runner = ClipRunner(entry, out, network=lambda: metric)
     dataset = open_dataset(str(clip))
     cell = Cell(entry, lookup.find("attacks", name), {dataset.name: dataset.digest}, Settings(variants=False))
     before, passes = time.process_time(), Counter[str]()

@@ -19,7 +19,6 @@ from rich.table import Table
 from benchmarks.photographs import open_crops
 from benchmarks.ratios import Better
 from benchmarks.speed import (
-    CPU,
     Clock,
     Row,
     Workload,
@@ -72,13 +71,13 @@ class Cells:
 
     def __init__(self, metric: str, dataset: Dataset, folder: Path) -> None:
         self.entry, self.dataset, self.folder = metric_entry(metric), dataset, folder
-        self.network = MetricRunner(self.entry, folder, CPU).metric  # builds the metric before the clock runs
+        self.network = MetricRunner(self.entry, folder).metric  # builds the metric before the clock runs
         self.numbers = count()
 
     def run(self, attack: str, entry: Entry, settings: Settings) -> None:
         """Scores and attacks every image."""
         cell = BenchCell(entry, lookup.find("attacks", attack), {self.dataset.name: self.dataset.digest}, settings)
-        runner = MetricRunner(entry, self.folder / str(next(self.numbers)), CPU, network=lambda: self.network)
+        runner = MetricRunner(entry, self.folder / str(next(self.numbers)), network=lambda: self.network)
         load_recent.cache_clear()
         assert len(CellRun(runner, cell, silent).run([self.dataset]).rows) >= len(self.dataset.photos)
 
@@ -98,7 +97,7 @@ def measure(workload: Workload, folder: Path, clock: Clock) -> list[Row]:
     cells = Cells(workload.metric, open_crops(folder, workload.images, workload.side), folder)
     plain = Settings(variants=False)
     through = replace(plain, defences=CHEAP)
-    rule = MetricRunner(cells.entry, folder, CPU).rule
+    rule = MetricRunner(cells.entry, folder).rule
     images = [load_recent(tuple(photos), None).images for photos in cells.dataset.batches(rule)]
     cells.run("noise", cells.entry, through)  # loads and compiles what a first cell does, before the clock runs
     ratios: dict[str, list[float]] = {}

@@ -140,7 +140,7 @@ def measure(workload: EngineWorkload, folder: Path, clock: Clock) -> list[Result
     dataset = open_crops(folder, workload.images, workload.side)
     entry, attack = metric_entry(workload.metric), IFGSM()
     images = load_batch(dataset.photos, None).images
-    plain, runner, bare = entry.load()().eval(), MetricRunner(entry, folder, CPU), build_metric(entry, CPU)
+    plain, runner, bare = entry.load()().eval(), MetricRunner(entry, folder), build_metric(entry, CPU)
     runner.metric  # noqa: B018  # builds it before the clock runs, as the other two are
     # Once per metric and data set, as the probe's measurements: it stands in a column of its own.
     searched, preparing = timed(clock, search_of, runner, dataset, NONE)

@@ -16,7 +16,6 @@ from rich.table import Table
 from benchmarks.photographs import open_crops
 from benchmarks.ratios import Better
 from benchmarks.speed import (
-    CPU,
     Clock,
     Row,
     Workload,
@@ -50,7 +49,7 @@ QUICK = (Workload("mobilenet_v3_small", 8, 96, 1),)
 def measure(workload: Workload, folder: Path, clock: Clock) -> list[Row]:
     """Returns the workload's row: seconds per image of the cell and of the search, and their ratio."""
     dataset = open_crops(folder, workload.images, workload.side)
-    runner = MetricRunner(metric_entry(workload.metric), folder / "known", CPU)
+    runner = MetricRunner(metric_entry(workload.metric), folder / "known")
     trial = Trial(ATTACK, lookup.find("attacks", ATTACK).load()())
     names = [photo.name for photo in dataset.photos]
     targets = targets_of(trial.attack, names, runner.clear(dataset).scores)

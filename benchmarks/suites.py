@@ -17,7 +17,6 @@ from rich.table import Table
 from benchmarks.photographs import open_crops
 from benchmarks.ratios import Better
 from benchmarks.speed import (
-    CPU,
     Clock,
     Row,
     Workload,
@@ -57,7 +56,7 @@ def suite(name: str) -> list[Entry]:
 def measure(workload: Workload, folder: Path, clock: Clock) -> list[Row]:
     """Returns the workload's row: seconds per image of each suite, and the three ratios."""
     dataset = open_crops(folder, workload.images, workload.side)
-    runner = MetricRunner(metric_entry(workload.metric), folder, CPU)
+    runner = MetricRunner(metric_entry(workload.metric), folder)
     images = load_batch(dataset.photos, None).images
     spent: dict[str, list[float]] = {"base": [], "strong": [], "budgets": [], "bare": []}
     smaller = load().preset("nightly").budgets

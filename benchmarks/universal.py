@@ -17,7 +17,6 @@ from rich.table import Table
 from benchmarks.photographs import open_crops
 from benchmarks.ratios import Better
 from benchmarks.speed import (
-    CPU,
     Clock,
     Row,
     Workload,
@@ -38,6 +37,7 @@ from metric_robustness.pipeline.cells.distortion import NONE
 from metric_robustness.pipeline.cells.settings import Settings
 from metric_robustness.pipeline.data.images import load_recent
 from metric_robustness.pipeline.engine.cell import CellRun
+from metric_robustness.pipeline.engine.device import Compute
 from metric_robustness.pipeline.engine.metric.runner import MetricRunner
 from metric_robustness.pipeline.engine.universal.crops import Crops
 from metric_robustness.pipeline.engine.universal.patterns import patterns_of
@@ -77,7 +77,7 @@ def measure(workload: FitWorkload, folder: Path, clock: Clock) -> list[Row]:
     data = {dataset.name: dataset.digest}
     crops = Crops(dataset, workload.crop, NONE, paired=False)
     steps = [batch.images for batch in crops.batches(crops.steps(BATCH, workload.epochs))]
-    runner = MetricRunner(entry, folder, CPU, batch=BATCH)
+    runner = MetricRunner(entry, folder, Compute(batch=BATCH))
     images = [load_recent(tuple(photos), None).images for photos in dataset.batches(runner.rule)]
     runner.clear(dataset)  # builds the metric before the clock runs
     rows = []
@@ -85,7 +85,7 @@ def measure(workload: FitWorkload, folder: Path, clock: Clock) -> list[Row]:
         cell = Cell(entry, lookup.find("attacks", name), data, Settings(overrides=overrides), data)
         ratios: dict[str, list[float]] = {"fit": [], "evaluation": []}
         for number in range(workload.repetitions):
-            fresh = MetricRunner(entry, folder / f"{name}{number}", CPU, batch=BATCH)
+            fresh = MetricRunner(entry, folder / f"{name}{number}", Compute(batch=BATCH))
             fresh.__dict__["metric"] = runner.metric  # is built already
             fresh.clear(dataset)
             load_recent.cache_clear()

@@ -72,7 +72,7 @@ def compare(pairs: Iterable[tuple[str, str]], preset: config.Preset, out: Path) 
     found = []
     for metric, attack in pairs:
         cell = Cell(lookup.find("metrics", metric), lookup.find("attacks", attack), inventory.digests, settings)
-        runner = MetricRunner(cell.metric, out, CPU)
+        runner = MetricRunner(cell.metric, out)
         for dataset in datasets:  # as the job `calibrate` leaves it
             runner.clear(dataset, settings.distortions[0] if cell.metric.full_reference else NONE)
         load_recent.cache_clear()  # a job finds no image decoded
@@ -94,7 +94,7 @@ def compare_fits(pairs: Iterable[tuple[str, str]], preset: config.Preset, out: P
     for metric, attack in pairs:
         entries = lookup.find("metrics", metric), lookup.find("attacks", attack)
         fit = Fit(*entries, "", dataset.name, dataset.digest, settings)
-        runner = MetricRunner(fit.metric, out, CPU)
+        runner = MetricRunner(fit.metric, out)
         real = Stopwatch(CPU).once(FitRun(runner, fit, dataset, lambda _: None, every=30).run)
         start = CONTAINER + JOB + known["metrics", metric, "cpu"].start
         found.append(Compared(metric, attack, estimates.fit(fit).seconds - start, real))

@@ -58,9 +58,10 @@ def calibrate(
     entries = chosen.entries("metrics", metrics)
     done = calibrate_all(entries, chosen, out_folder, device=device, store=store, ranges=ranges)
     if speeds or store:
+        from metric_robustness.pipeline.engine.device import Compute
         from metric_robustness.pipeline.engine.machine import Machine
 
-        machine = Machine(out_folder, device=device, store=store)
+        machine = Machine(out_folder, Compute(device), store=store)
         measured = measure_speeds(entries, chosen, machine, speeds)
         done &= measured or not speeds  # a job's task is the clear scores
     if not done:
@@ -145,7 +146,7 @@ def measure_speeds(metrics: Iterable[Entry], preset: config.Preset, machine: Mac
     attacks = [entry for entry in lookup.entries("attacks").values() if not entry.problem]
     store = open_store(machine.store) if machine.store else None
     if store and not speeds:
-        kind = kind_of(call("the device", name_of_device, machine.device))
+        kind = kind_of(call("the device", name_of_device, machine.compute.device))
         known = [*read_speeds(places.results() / "speeds.csv").values(), *stored.read_speeds(store, attacks, [kind])]
         there = {speed.name for speed in known if speed.folder == "attacks" and kind_of(speed.device) == kind}
         attacks = [entry for entry in attacks if entry.name not in there]
@@ -154,7 +155,7 @@ def measure_speeds(metrics: Iterable[Entry], preset: config.Preset, machine: Mac
     for entry, measure in work:
         try:
             with err.status(f"{entry.name}: measuring its speed"):
-                speed = call(entry.name, measure, entry.name, preset, machine.out, machine.device)
+                speed = call(entry.name, measure, entry.name, preset, machine.out, machine.compute.device)
         except DataError as error:
             err.print(f"{'error: ' if speeds else ''}{error}", markup=False, soft_wrap=True)
             failed = True

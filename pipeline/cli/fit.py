@@ -16,6 +16,7 @@ from metric_robustness.pipeline.errors import BenchError
 from metric_robustness.pipeline.terminal import err, out
 
 if TYPE_CHECKING:
+    from metric_robustness.pipeline.engine.device import Compute
     from metric_robustness.pipeline.engine.machine import Machine
     from metric_robustness.pipeline.engine.selection import Selection
 
@@ -61,7 +62,9 @@ def fit(
 
     selection = Selection([metric], [attack], train=names, train_limit=limit or chosen.train_limit)
     settings = replace(settings_of(chosen), overrides=parse_overrides(overrides or []), dtype=dtype, defences=())
-    machine = Machine(out_folder, device, batch, store=store, checkpoint_every=checkpoint_every, replace=replacing)
+    machine = Machine(
+        out_folder, Compute(device, batch), store=store, checkpoint_every=checkpoint_every, replace=replacing
+    )
     call(f"the fit of {attack} on {metric}", _fit_and_tell, selection, settings, machine, key)
 
 

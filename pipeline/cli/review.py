@@ -91,6 +91,7 @@ def _touched_cells(changes: Sequence[Change], preset: config.Preset) -> list[tup
 def _run(metrics: list[str], attacks: list[str], preset: config.Preset, folder: Path, device: str) -> int:
     """Runs cells of the smoke preset and returns how many failed."""
     from metric_robustness.pipeline.cells.settings import settings_of
+    from metric_robustness.pipeline.engine.device import Compute
     from metric_robustness.pipeline.engine.machine import Machine
     from metric_robustness.pipeline.engine.run import run
     from metric_robustness.pipeline.engine.selection import Selection
@@ -100,4 +101,4 @@ def _run(metrics: list[str], attacks: list[str], preset: config.Preset, folder: 
     selection = Selection(metrics, attacks, preset.datasets, preset.limit, preset="smoke")
     starter()
     with RunProgress(1) as progress:
-        return run(selection, settings_of(preset), Machine(folder, device), progress).statuses["failed"]
+        return run(selection, settings_of(preset), Machine(folder, Compute(device)), progress).statuses["failed"]

@@ -68,6 +68,10 @@ def run(
         Literal["float32", "bfloat16"], typer.Option(help="Of the attack's search; scores are always float32.")
     ] = "float32",
     batch: Annotated[int | None, typer.Option(min=1, help="Images per batch; default: by memory.")] = None,
+    compiled: Annotated[
+        bool | None,
+        typer.Option("--compile/--no-compile", help="Compile the search's passes; default: where that saves time."),
+    ] = None,
     jobs: Annotated[int, typer.Option(min=1, help="Metrics run at once, each in its own process.")] = 1,
     save_images: Annotated[
         bool, typer.Option("--save-images", help="Write the attacked images as PNG, with a manifest.")
@@ -93,6 +97,7 @@ def run(
 ) -> None:
     """Attacks metrics on images, then writes rows, scores and the leaderboard. Finished work is never done again."""
     with uncollected():
+        from metric_robustness.pipeline.engine.device import Compute
         from metric_robustness.pipeline.engine.machine import Machine
         from metric_robustness.pipeline.engine.run import run as run_cells
         from metric_robustness.pipeline.engine.selection import Selection
@@ -143,8 +148,7 @@ def run(
     )
     machine = Machine(
         out_folder,
-        device,
-        batch,
+        Compute(device, batch, compiled),
         jobs,
         store,
         keep_every,

@@ -32,6 +32,7 @@ def transfer(
     jobs: Annotated[int, typer.Option(min=1, help="Metrics run at once, each in its own process.")] = 1,
 ) -> None:
     """Attacks each metric once, has all score the images, and prints whose images move whom; writes transfer.csv."""
+    from metric_robustness.pipeline.engine.device import Compute
     from metric_robustness.pipeline.engine.machine import Machine
     from metric_robustness.pipeline.engine.run import run
     from metric_robustness.pipeline.engine.selection import Selection
@@ -51,7 +52,7 @@ def transfer(
         frames=chosen.frames,
         preset=preset,
     )
-    settings, machine = settings_of(chosen), Machine(out_folder, device, jobs=jobs, save_images=True)
+    settings, machine = settings_of(chosen), Machine(out_folder, Compute(device), jobs=jobs, save_images=True)
     scored = Selection(metrics=names, from_images=out_folder / "images", preset=preset)
     starter()
     with RunProgress(jobs) as progress:

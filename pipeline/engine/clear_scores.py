@@ -11,7 +11,7 @@ from metric_robustness.pipeline.cells.settings import settings_of
 from metric_robustness.pipeline.config import Preset
 from metric_robustness.pipeline.data.dataset import Dataset, open_dataset
 from metric_robustness.pipeline.engine.clips.runner import open_runner
-from metric_robustness.pipeline.engine.device import make_deterministic, open_device
+from metric_robustness.pipeline.engine.device import Compute, make_deterministic
 from metric_robustness.pipeline.engine.metric.runner import MetricRunner
 from metric_robustness.pipeline.engine.probe import probe
 from metric_robustness.pipeline.errors import DataError
@@ -44,7 +44,7 @@ def calibrate(name: str, preset: Preset, out: Path, device: str, store: str = ""
     if reason := entry.problem or missing(entry) or provide(entry):
         raise DataError(f"{name}: {reason}")
     make_deterministic()
-    runner = open_runner(entry, out, open_device(device), sync=Sync(open_store(store) if store else None))
+    runner = open_runner(entry, out, Compute(device), sync=Sync(open_store(store) if store else None))
     found = []
     distortions = settings_of(preset).distortions if entry.full_reference else (NONE,)
     for dataset in (open_dataset(each, preset.limit, preset.frames) for each in preset.datasets):

@@ -1,4 +1,4 @@
-"""The machine a run happens on: device, versions, commit."""
+"""The machine a run happens on: device, how passes are computed there, versions, commit."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import platform
 import shutil
 import subprocess
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 
@@ -18,6 +19,24 @@ from metric_robustness.pipeline.errors import BenchError
 
 M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # of malloc.h
 PACKAGES = ("torch", "torchvision", "pyiqa", "numpy", "scipy", "pillow")
+
+
+@dataclass(frozen=True)
+class Compute:
+    """What passes are computed on, and how.
+
+    Attributes:
+        device: cpu, cuda or cuda:N.
+        batch: Images per batch; None chooses by the memory.
+        compiled: Whether searches run on compiled passes; None: where that saves time.
+    """
+
+    device: str = "cpu"
+    batch: int | None = None
+    compiled: bool | None = None
+
+
+ON_CPU = Compute()
 
 
 def open_device(name: str) -> torch.device:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from metric_robustness.pipeline.engine.device import ON_CPU, Compute
 from metric_robustness.pipeline.store.open import open_store
 from metric_robustness.pipeline.store.sync import Sync
 
@@ -15,8 +16,7 @@ class Machine:
 
     Attributes:
         out: The output folder.
-        device: cpu, cuda or cuda:N.
-        batch: Images per batch; None chooses by the memory.
+        compute: What passes are computed on, and how.
         jobs: How many metrics are run at once.
         store: The address of the result store, where a run takes finished work and puts its own; empty: none.
         sync_every: Seconds between two copies of unfinished work in the store.
@@ -28,8 +28,7 @@ class Machine:
     """
 
     out: Path
-    device: str = "cpu"
-    batch: int | None = None
+    compute: Compute = ON_CPU
     jobs: int = 1
     store: str = ""
     sync_every: float = 300

@@ -26,7 +26,6 @@ from metric_robustness.pipeline.engine.device import (
     commit,
     describe,
     make_deterministic,
-    open_device,
     peak_memory,
 )
 from metric_robustness.pipeline.engine.machine import Machine
@@ -70,11 +69,11 @@ def run_metric(job: Job, sync: Sync, on_event: OnEvent) -> None:
     """
     make_deterministic()
     entry, machine, inputs = job.cells[0].metric, job.machine, job.inputs
-    device, codec = open_device(machine.device), job.cells[0].settings.codec
+    codec = job.cells[0].settings.codec
     restorer = Restorer()
     with suppress(DataError):  # its cells will say so
         entry.load()
-    runner = open_runner(entry, machine.out, device, machine.batch, sync=sync, codec=codec)
+    runner = open_runner(entry, machine.out, machine.compute, sync=sync, codec=codec)
 
     def on_work(what: str, work: int) -> None:
         on_event(Event(entry.name, what, work))

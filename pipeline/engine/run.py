@@ -55,7 +55,7 @@ def run(selection: Selection, settings: Settings, machine: Machine, listener: Li
         TransientError: If the machine failed; a second run continues from what was finished.
     """
     metrics = selection.entries()
-    open_device(machine.device)
+    open_device(machine.compute.device)
     parse_codec(settings.codec)
     sync = machine.sync()
     if machine.isolated:

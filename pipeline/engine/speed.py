@@ -30,7 +30,7 @@ from metric_robustness.pipeline.engine.attack.batch import attack_batch, objecti
 from metric_robustness.pipeline.engine.attack.passes import Trial
 from metric_robustness.pipeline.engine.attack.settings import attack_variants
 from metric_robustness.pipeline.engine.batching import free_memory, out_of_memory, reason_of
-from metric_robustness.pipeline.engine.device import begin_memory, make_deterministic, open_device, peak_memory
+from metric_robustness.pipeline.engine.device import Compute, begin_memory, make_deterministic, open_device, peak_memory
 from metric_robustness.pipeline.engine.metric.objective import ImageNoise, MetricObjective
 from metric_robustness.pipeline.engine.metric.runner import ClearScores, MetricRunner
 from metric_robustness.pipeline.engine.metric.search import search_of
@@ -117,7 +117,7 @@ def measure_metric(name: str, preset: Preset, out: Path, device: str) -> PassSpe
     if entry.kind == "video":
         raise DataError(f"{name}: speeds are measured on images, and it rates clips: the plan goes by its last runs")
     make_deterministic()
-    runner = MetricRunner(entry, out, open_device(device))
+    runner = MetricRunner(entry, out, Compute(device))
     dataset = open_dataset(preset.datasets[0], preset.limit, preset.frames)
     distortion = settings_of(preset).distortions[0] if entry.full_reference else NONE
     photos = _typical(dataset, runner)
@@ -150,7 +150,7 @@ def measure_attack(name: str, preset: Preset, out: Path, device: str) -> PassSpe
     make_deterministic()
     attack = attack_variants(entry, replace(settings_of(preset), variants=False))[""]
     fields = {"batch_dependent": False, "smallest": 1}
-    flat = MetricRunner(Entry("brightness", "metrics", fields=fields), out, open_device(device), network=Brightness)
+    flat = MetricRunner(Entry("brightness", "metrics", fields=fields), out, Compute(device), network=Brightness)
     dataset = open_dataset(preset.datasets[0], preset.limit, preset.frames)
     watch = Stopwatch(flat.device)
     try:

@@ -18,7 +18,7 @@ from metric_robustness.pipeline.cells.settings import FOUND, Settings
 from metric_robustness.pipeline.engine.attack.batch import attack_batch, objective_of
 from metric_robustness.pipeline.engine.attack.passes import Trial
 from metric_robustness.pipeline.engine.batching import BatchRule
-from metric_robustness.pipeline.engine.device import open_device
+from metric_robustness.pipeline.engine.device import Compute
 from metric_robustness.pipeline.engine.metric.runner import MetricRunner
 from metric_robustness.pipeline.engine.metric.surrogates import Surrogates
 from metric_robustness.pipeline.errors import BenchError, DataError, suggestion
@@ -70,7 +70,7 @@ def attack(
         originals = clear
     if originals is not None and originals.shape != clear.shape:
         raise BenchError(f"references must have the images' shape, {tuple(clear.shape)}; got {tuple(originals.shape)}")
-    runner = MetricRunner(entry, Path(), open_device(device_of(metric)))
+    runner = MetricRunner(entry, Path(), Compute(device_of(metric)))
     trial = Trial(name, _set(found, settings))
     size = BatchRule.of(entry, runner.device, None)(*clear.shape[-2:])
     attacked = []

@@ -17,7 +17,7 @@ from metric_robustness.pipeline.cells.settings import Settings, parse_budgets, s
 from metric_robustness.pipeline.data.dataset import Dataset
 from metric_robustness.pipeline.engine.clear_scores import range_on
 from metric_robustness.pipeline.engine.clips.runner import open_runner
-from metric_robustness.pipeline.engine.device import open_device
+from metric_robustness.pipeline.engine.device import Compute, open_device
 from metric_robustness.pipeline.engine.machine import Machine
 from metric_robustness.pipeline.engine.progress import Listener, Summary
 from metric_robustness.pipeline.engine.run import run
@@ -129,7 +129,7 @@ def evaluate(
         said.append(told)
     attack_names = [each.name for each in chosen.entries("attacks", names)]
     task = Evaluation(
-        entry, dataset, attack_names, settings_of(chosen), Machine(folder, where, patience=None), progress
+        entry, dataset, attack_names, settings_of(chosen), Machine(folder, Compute(where), patience=None), progress
     )
     summary = task.run()
     if not summary.statuses["done"]:
@@ -171,7 +171,7 @@ def _measured(entry: Entry, dataset: Dataset, folder: Path, device: str) -> tupl
             "distortions fill a small part of the range"
         )
     with undisturbed():
-        found = range_on(open_runner(entry, folder, open_device(device)), dataset)
+        found = range_on(open_runner(entry, folder, Compute(device)), dataset)
     if not found.low < found.high:
         raise DataError(
             f"score_range must be given: the metric's scores of {found.images} clear images are all {found.low:.6g}"

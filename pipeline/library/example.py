@@ -18,7 +18,6 @@ from metric_robustness.pipeline.engine.attack.batch import attack_batch, objecti
 from metric_robustness.pipeline.engine.attack.passes import Trial, distortions_of
 from metric_robustness.pipeline.engine.attack.settings import attack_variants
 from metric_robustness.pipeline.engine.clips.runner import open_runner
-from metric_robustness.pipeline.engine.device import open_device
 from metric_robustness.pipeline.engine.machine import Machine
 from metric_robustness.pipeline.engine.metric.search import search_of
 from metric_robustness.pipeline.engine.metric.surrogates import surrogates_of
@@ -67,7 +66,7 @@ def example_of(
     row = worst.iloc[(len(worst) - 1) // 2]
     (photo,) = [each for each in dataset.photos if each.name == row["image"]]
     attack = lookup.find("attacks", row["attack"])
-    runner = open_runner(entry, machine.out, open_device(machine.device))
+    runner = open_runner(entry, machine.out, machine.compute)
     distortion = distortions_of(entry, dataset, settings)[0] if entry.full_reference else NONE
     images, references = runner.on_device(runner.load([photo], dataset, distortion))
     trial = Trial(attack.name, attack_variants(attack, settings)[""])

@@ -140,7 +140,7 @@ def test_the_budgets_are_part_of_the_key_of_what_they_change_alone():
 def test_a_scout_tries_the_directions_that_the_cell_asks_for(photos, tmp_path, metric, settings, told):
     entry, square = local_entry(metric), lookup.find("attacks", "square")
     cell = Cell(entry, square, {}, Settings(**({"variants": False} | settings)))
-    why = not_needed(MetricRunner(entry, tmp_path, torch.device("cpu")), cell, open_dataset(str(photos)))
+    why = not_needed(MetricRunner(entry, tmp_path), cell, open_dataset(str(photos)))
     assert re.fullmatch(f"gradients lead further: {told}" if told else "", why)
 
 

@@ -28,6 +28,7 @@ from metric_robustness.pipeline.data.images import compress, pixels_of, to_tenso
 from metric_robustness.pipeline.engine.cell import CellRun
 from metric_robustness.pipeline.engine.clips.runner import ClipRunner
 from metric_robustness.pipeline.engine.clips.windows import Showing, WindowScore, windows
+from metric_robustness.pipeline.engine.device import Compute
 from metric_robustness.pipeline.engine.metric.objective import MetricObjective
 
 FRAMES = 7
@@ -166,7 +167,7 @@ def test_a_full_reference_metric_of_clips_refuses_originals_of_another_length():
 def test_features_read_window_by_window_are_those_of_the_whole(films, tmp_path, size, paired, distortion):
     dataset = open_dataset(str(films))
     fields = {"batch_dependent": False, "smallest": 7, "reference_context": 2, "full_reference": paired}
-    runner = ClipRunner(Entry("pooled", "metrics", kind="video", fields=fields), tmp_path, torch.device("cpu"), size)
+    runner = ClipRunner(Entry("pooled", "metrics", kind="video", fields=fields), tmp_path, Compute(batch=size))
     runner.__dict__["metric"] = Pooled()
     photos = dataset.clips["pan.mkv"]
     showing = Showing(dataset, photos, distortion, size=size)
@@ -203,7 +204,7 @@ def test_progress_is_told_window_by_window_and_adds_up(films, tmp_path, attack, 
 
     def told() -> dict[str, list[int]]:
         heard: dict[str, list[int]] = {"clear": [], attack: []}
-        runner = ClipRunner(entry, tmp_path, torch.device("cpu"), 2, network=lambda: Bright().eval())
+        runner = ClipRunner(entry, tmp_path, Compute(batch=2), network=lambda: Bright().eval())
         CellRun(runner, cell, lambda what, work: heard[what].append(work)).run([dataset])
         return {what: [work for work in told if work] for what, told in heard.items()}  # 0 only says what begins
 

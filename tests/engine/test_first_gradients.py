@@ -82,8 +82,8 @@ def test_cells_of_one_metric_share_it_and_give_the_rows_that_they_give_alone(pho
         cell = Cell(entry, lookup.find("attacks", attack), {dataset.name: dataset.digest}, Settings(variants=False))
         return CellRun(runner, cell, lambda _what, _work: None).run([dataset]).rows
 
-    shared = MetricRunner(entry, tmp_path / "shared", torch.device("cpu"))
+    shared = MetricRunner(entry, tmp_path / "shared")
     together = {attack: rows(shared, attack) for attack in ("fgsm", "ifgsm", "adam")}
     assert len(shared.first_gradients.known) > 0
     for attack, found in together.items():
-        assert found == rows(MetricRunner(entry, tmp_path / attack, torch.device("cpu")), attack)
+        assert found == rows(MetricRunner(entry, tmp_path / attack), attack)

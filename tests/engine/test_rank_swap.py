@@ -27,6 +27,7 @@ from metric_robustness.pipeline.data.dataset import Dataset, open_dataset
 from metric_robustness.pipeline.engine.attack.targets import targets_of
 from metric_robustness.pipeline.engine.cell import CellResult, CellRun
 from metric_robustness.pipeline.engine.clips.runner import ClipRunner
+from metric_robustness.pipeline.engine.device import Compute
 from metric_robustness.pipeline.engine.machine import Machine
 from metric_robustness.pipeline.engine.metric.runner import MetricRunner
 from metric_robustness.pipeline.engine.progress import Event
@@ -137,7 +138,7 @@ def attacked(
 ) -> CellResult:
     settings = Settings(variants=False, budgets=BUDGETS)
     cell = Cell(KNOWN[metric], lookup.find("attacks", "rank_swap"), {dataset.name: dataset.digest}, settings)
-    runner = MetricRunner(KNOWN[metric], out, CPU, batch)
+    runner = MetricRunner(KNOWN[metric], out, Compute(batch=batch))
     return CellRun(runner, cell, lambda what, work: None, save_images=keep).run([dataset])
 
 
@@ -254,7 +255,7 @@ def swapped_clips(folder: Path, out: Path, window: int) -> CellResult:
     dataset = open_dataset(str(folder))
     settings = Settings(variants=False, budgets=BUDGETS)
     cell = Cell(entry, lookup.find("attacks", "rank_swap"), {dataset.name: dataset.digest}, settings)
-    runner = ClipRunner(entry, out, CPU, window, network=lambda: Lit().eval())
+    runner = ClipRunner(entry, out, Compute(batch=window), network=lambda: Lit().eval())
     return CellRun(runner, cell, lambda what, work: None).run([dataset])
 
 
@@ -294,7 +295,7 @@ def test_a_small_set_costs_its_own_images_alone(photos, tmp_path):
         {each.name: each.digest for each in (few, whole)},
         Settings(variants=False),
     )
-    found = CellRun(MetricRunner(KNOWN["shade"], tmp_path, CPU), cell, lambda what, work: None).run([few, whole])
+    found = CellRun(MetricRunner(KNOWN["shade"], tmp_path), cell, lambda what, work: None).run([few, whole])
     assert len(found.rows) == 8
     assert found.excluded["set"] == {}
     assert found.excluded["few"] == dict.fromkeys(
@@ -344,7 +345,7 @@ def test_metrics_and_sets_that_it_does_not_apply_to_are_skipped_by_name(ours, ph
 def test_scores_have_no_other_goal_than_their_targets(photos, tmp_path):
     dataset, settings = open_dataset(str(photos)), Settings(variants=False, overrides={"goal": "worse"})
     cell = Cell(KNOWN["shade"], lookup.find("attacks", "rank_swap"), {dataset.name: dataset.digest}, settings)
-    run = CellRun(MetricRunner(KNOWN["shade"], tmp_path, CPU), cell, lambda what, work: None)
+    run = CellRun(MetricRunner(KNOWN["shade"], tmp_path), cell, lambda what, work: None)
     with pytest.raises(DataError, match="RankSwap drives scores to targets; got goal=worse: remove it"):
         run.run([dataset])
 

@@ -15,6 +15,7 @@ from metric_robustness.pipeline.catalogue import lookup
 from metric_robustness.pipeline.cells.distortion import Distortion
 from metric_robustness.pipeline.cells.settings import Settings
 from metric_robustness.pipeline.cells.stamp import Stamp
+from metric_robustness.pipeline.engine.device import Compute
 from metric_robustness.pipeline.engine.machine import Machine
 from metric_robustness.pipeline.engine.run import run
 from metric_robustness.pipeline.engine.selection import Selection
@@ -108,7 +109,7 @@ def test_more_images_are_added_and_end_in_the_bytes_of_one_run(tmp_path, metric,
     asked = Settings(**{"variants": False, "overrides": {"queries": "20"} if attack == "square" else {}} | settings)
 
     def rows(out: Path, limit: int) -> bytes:
-        machine = Machine(out, patience=None, batch=1, save_images=save)
+        machine = Machine(out, Compute(batch=1), patience=None, save_images=save)
         run(Selection([metric], [attack], [photos], limit=limit), asked, machine, Quiet())
         (csv,) = (out / metric).glob("*.csv")
         return csv.read_bytes()

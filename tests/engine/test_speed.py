@@ -6,7 +6,6 @@ from typing import ClassVar
 
 import pytest
 import skimage.data
-import torch
 from local_entry import local_entry
 from PIL import Image
 
@@ -101,7 +100,7 @@ class Counted(NoReference):
 
 
 def test_a_plan_pays_for_what_the_probe_asks(preset, tmp_path):
-    runner = MetricRunner(local_entry(Counted), tmp_path, torch.device("cpu"))
+    runner = MetricRunner(local_entry(Counted), tmp_path)
     measured = list(few_images(runner, open_dataset(preset.datasets[0]), NONE, 1))
     Counted.asked.clear()
     assert measure(runner, measured) is not None

@@ -45,7 +45,7 @@ def test_every_distortion_is_a_variant_and_each_image_stands_where_it_belongs(at
     metric, data = local_entry(Asymmetric), open_dataset(str(photos))
     settings = Settings(distortions=tuple(map(Distortion.of, DISTORTIONS)))
     cell = Cell(metric, lookup.find("attacks", attack), {data.name: data.digest}, settings)
-    outcome = CellRun(MetricRunner(metric, tmp_path, CPU), cell, lambda what, work: None, save_images=True).run([data])
+    outcome = CellRun(MetricRunner(metric, tmp_path), cell, lambda what, work: None, save_images=True).run([data])
     assert [row["variant"] for row in outcome.rows] == [
         variant for variant in ("", "jpeg=20", "jpeg=none") for _ in data.photos
     ]

@@ -34,7 +34,7 @@ def runner(request, shared_data: Path, tmp_path: Path, monkeypatch) -> MetricRun
         monkeypatch.setenv("TORCH_HOME", str(tmp_path / "home"))
         (tmp_path / "home" / weight).parent.mkdir(parents=True)
         (tmp_path / "home" / weight).symlink_to(shared_data / "weights" / published)
-    return MetricRunner(entry, tmp_path, torch.device("cpu"))
+    return MetricRunner(entry, tmp_path)
 
 
 def unseen(images: Path) -> torch.Tensor:

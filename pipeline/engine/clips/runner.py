@@ -29,6 +29,7 @@ from metric_robustness.pipeline.data.videos.codecs import Codec, as_pixels, enco
 from metric_robustness.pipeline.data.videos.video import Reel, examine
 from metric_robustness.pipeline.engine.batching import attempt
 from metric_robustness.pipeline.engine.clips.windows import Showing, Window, windows
+from metric_robustness.pipeline.engine.device import ON_CPU, Compute
 from metric_robustness.pipeline.engine.metric.runner import MetricRunner
 from metric_robustness.pipeline.engine.progress import OnProgress, Share, silent
 from metric_robustness.pipeline.files import WRITING, digest, read_sealed, write_sealed
@@ -166,15 +167,14 @@ class ClipRunner(MetricRunner):
 def open_runner(
     entry: Entry,
     out: Path,
-    device: torch.device,
-    batch: int | None = None,
+    compute: Compute = ON_CPU,
     *,
     sync: Sync | None = None,
     codec: str = "",
 ) -> MetricRunner:
     """Returns a metric at work on images, or on clips if it rates clips."""
     kind = ClipRunner if entry.kind == "video" else MetricRunner
-    return kind(entry, out, device, batch, sync=sync, codec=codec)
+    return kind(entry, out, compute, sync=sync, codec=codec)
 
 
 def write_array(path: Path, values: NDArray[Any], about: str) -> None:

@@ -21,6 +21,7 @@ from metric_robustness.pipeline.data.images import Batch, ahead, load_recent
 from metric_robustness.pipeline.data.videos.codecs import parse, recompressed
 from metric_robustness.pipeline.engine.batching import BatchRule, Parts
 from metric_robustness.pipeline.engine.checkpoint import Checkpoint
+from metric_robustness.pipeline.engine.device import ON_CPU, Compute, open_device
 from metric_robustness.pipeline.engine.metric.build import build_defences, build_metric
 from metric_robustness.pipeline.engine.metric.defended import DefendedMetric
 from metric_robustness.pipeline.engine.metric.first_gradients import FirstGradients
@@ -52,8 +53,7 @@ class MetricRunner:
     Args:
         entry: The metric.
         out: The output folder; unfinished work and clear scores lie below `.work`.
-        device: Where to compute.
-        batch: Images per batch; None chooses.
+        compute: What passes are computed on, and how.
         sync: Brings the clear scores that another machine computed, and puts ours into the store for others.
         codec: Re-encodes images or clips before the metric scores them; empty: it scores them as they are.
         network: Returns the metric; None builds it.
@@ -69,18 +69,17 @@ class MetricRunner:
         self,
         entry: Entry,
         out: Path,
-        device: torch.device,
-        batch: int | None = None,
+        compute: Compute = ON_CPU,
         *,
         sync: Sync | None = None,
         codec: str = "",
         network: Callable[[], Metric] | None = None,
     ) -> None:
-        self.entry, self.out, self.device, self.batch = entry, out, device, batch
+        self.entry, self.out, self.compute, self.device = entry, out, compute, open_device(compute.device)
         self.sync = sync or Sync(None)
         self.codec_text, self.codec = codec, parse(codec)
-        self.network = network or (lambda: build_metric(entry, device))
-        self.rule = BatchRule.of(entry, device, batch)
+        self.network = network or (lambda: build_metric(entry, self.device))
+        self.rule = BatchRule.of(entry, self.device, compute.batch)
         self.warm = False
         self.copy: Searched | None = None
         self.first_gradients = FirstGradients()
@@ -109,15 +108,14 @@ class MetricRunner:
 
     def surrogate(self, entry: Entry) -> MetricRunner:
         """Returns the runner of another metric, with the same folder and device."""
-        return MetricRunner(entry, self.out, self.device, self.batch, sync=self.sync)
+        return MetricRunner(entry, self.out, self.compute, sync=self.sync)
 
     def defended_as(self, entry: Entry) -> MetricRunner:
         """Returns this metric with a defence, on the same weights in memory; a robust training has its own."""
         return MetricRunner(
             entry,
             self.out,
-            self.device,
-            self.batch,
+            self.compute,
             sync=self.sync,
             codec=self.codec_text,
             network=None if entry.trained else lambda: self.metric,

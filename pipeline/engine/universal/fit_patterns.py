@@ -11,7 +11,7 @@ from metric_robustness.pipeline.catalogue import lookup
 from metric_robustness.pipeline.cells.cell import Cell, is_universal
 from metric_robustness.pipeline.cells.fit import Fit, FitStamp, fits_of, require_patterns_kept
 from metric_robustness.pipeline.cells.settings import Settings
-from metric_robustness.pipeline.engine.device import make_deterministic, open_device
+from metric_robustness.pipeline.engine.device import make_deterministic
 from metric_robustness.pipeline.engine.machine import Machine
 from metric_robustness.pipeline.engine.metric.runner import MetricRunner
 from metric_robustness.pipeline.engine.selection import Selection
@@ -76,7 +76,7 @@ def fit_patterns(
     with folder_lock(machine.out):
         if not machine.replace:
             require_patterns_kept(fits, machine.out)
-        runner = MetricRunner(metric, machine.out, open_device(machine.device), machine.batch, sync=sync)
+        runner = MetricRunner(metric, machine.out, machine.compute, sync=sync)
         for fit in fits:
             with show(fit) as on_step:
                 pattern = pattern_of(runner, fit, train[fit.train], on_step, every=machine.checkpoint_every)

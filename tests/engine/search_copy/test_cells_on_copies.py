@@ -34,7 +34,7 @@ class Counting(HandWritten):
 def test_attack_asks_the_copy_for_gradients_and_the_metric_for_scores(photos: Path, tmp_path: Path) -> None:
     metric, dataset = Counting(), open_dataset(str(photos))
     entry = lookup.find("metrics", "small_cnn")  # whose facts are this metric's, too
-    runner = MetricRunner(entry, tmp_path, torch.device("cpu"), network=lambda: metric)
+    runner = MetricRunner(entry, tmp_path, network=lambda: metric)
     twin = search_of(runner, dataset, Cell(entry, entry, {}, Settings()).distortion).metric
     assert isinstance(twin, Counting)
     metric.gradients, twin.gradients, twin.scores = 0, 0, 0
@@ -59,7 +59,7 @@ def test_metric_is_searched_on_itself_where_a_copy_differs_or_is_none(
 ) -> None:
     metric, dataset = kind(), open_dataset(str(photos))
     entry = lookup.find("metrics", "small_cnn")
-    runner = MetricRunner(entry, tmp_path, torch.device("cpu"), network=lambda: metric)
+    runner = MetricRunner(entry, tmp_path, network=lambda: metric)
     found = search_of(runner, dataset, Cell(entry, entry, {}, Settings()).distortion)
     assert found.metric is metric
     assert found.told.startswith(reason)

@@ -103,7 +103,7 @@ def fit_of(made, attack="optimized_uap", settings=SMALL, *, train: Dataset) -> F
 
 
 def bench_of(fit: Fit, out: Path, store: Path | None = None) -> MetricRunner:
-    return MetricRunner(fit.metric, out, CPU, sync=Sync(FolderStore(store) if store else None))
+    return MetricRunner(fit.metric, out, sync=Sync(FolderStore(store) if store else None))
 
 
 def silent(*_: object) -> None:
@@ -265,7 +265,7 @@ def test_a_cell_has_a_row_per_training_set_and_amplitude_and_decodes_once(train,
     data = open_dataset(str(photos))
     sets = {dataset.name: dataset.digest for dataset in (train, more)}
     cell = Cell(metric, attack, {data.name: data.digest}, SMALL, sets)
-    runner = MetricRunner(metric, tmp_path, CPU)
+    runner = MetricRunner(metric, tmp_path)
     patterns = patterns_of(runner, cell, [train, more], silent)
     load_recent.cache_clear()
     outcome = CellRun(runner, cell, silent, patterns=patterns, save_images=True).run([data])

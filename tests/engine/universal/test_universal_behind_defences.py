@@ -62,7 +62,7 @@ def patterns(photos: Path, tmp_path_factory):
     """Returns the patterns that the attack finds, on the bare metric and through the mirror."""
     train, found = open_dataset(str(photos)), {}
     for metric in (BARE, BEHIND):
-        runner = MetricRunner(metric, tmp_path_factory.mktemp("fit"), CPU)
+        runner = MetricRunner(metric, tmp_path_factory.mktemp("fit"))
         cell = Cell(metric, lookup.find("attacks", "optimized_uap"), {}, Settings(overrides=SMALL), {train.name: "t"})
         found[metric.name] = patterns_of(runner, cell, [train], lambda what, work: None), runner, cell
     return found
@@ -80,7 +80,7 @@ def test_it_raises_the_defended_score_and_the_other_lowers_it(patterns, photos, 
     cell = Cell(BEHIND, cell.attack, {data.name: data.digest}, cell.settings, cell.train)
     moved = {}
     for name in patterns:
-        runner = MetricRunner(BEHIND, tmp_path / name, CPU)
+        runner = MetricRunner(BEHIND, tmp_path / name)
         rows = CellRun(runner, cell, lambda what, work: None, patterns=patterns[name][0]).run([data]).rows
         moved[name] = sum(float(row["attacked"]) - float(row["clear"]) for row in rows)
     assert moved["slanted+mirror"] > 0.005
