@@ -11,6 +11,7 @@ from pydantic import TypeAdapter
 from metric_robustness.pipeline.cells.cell import Cell
 from metric_robustness.pipeline.data.dataset import Dataset
 from metric_robustness.pipeline.engine.attack.batch import ImagePass
+from metric_robustness.pipeline.engine.attack.cell_search import CellSearch
 from metric_robustness.pipeline.engine.attack.pass_run import PassRun, Workplace
 from metric_robustness.pipeline.engine.attack.passes import Pass, Patterns, attack_passes, distortions_of
 from metric_robustness.pipeline.engine.attack.record import Seconds, UnitRecord, add_seconds
@@ -20,8 +21,7 @@ from metric_robustness.pipeline.engine.checkpoint import Checkpoint
 from metric_robustness.pipeline.engine.clips.clip_pass import ClipPass, WindowRecord
 from metric_robustness.pipeline.engine.clips.means import clip_means
 from metric_robustness.pipeline.engine.earlier import Earlier
-from metric_robustness.pipeline.engine.metric.runner import MetricRunner, Searched
-from metric_robustness.pipeline.engine.metric.search import search_of
+from metric_robustness.pipeline.engine.metric.runner import MetricRunner
 from metric_robustness.pipeline.engine.progress import OnWork
 from metric_robustness.pipeline.engine.saved.read import SavedEntry
 from metric_robustness.pipeline.engine.saved.write import ImageWriter
@@ -133,22 +133,28 @@ class CellRun:
         attacked = {row["dataset"] for row in self.earlier.rows} if self.earlier else set()
         unsure = [dataset for dataset in datasets if dataset.name not in attacked]
         result.spared = {each.name: why for each in unsure if (why := not_needed(self.runner, self.cell, each))}
-        for dataset, current, passing in self._passes(datasets):
+        search = CellSearch(self.runner, self.cell, self.checkpoint, datasets, self.on_work)
+        for dataset, current, passing in self._passes(datasets, search):
             if dataset.name in result.spared:
                 self.on_work(self.cell.attack.name, len(dataset.photos) * current.work)
                 continue
-            if any(trial.searches for trial in current.trials):
-                result.searched[dataset.name] = search_of(self.runner, dataset, self.cell.distortion).told
+            searches = any(trial.searches for trial in current.trials)
             units = passing.units()
             todo = {unit: photos for unit, photos in units.items() if not self._is_done(unit)}
             if already := sum(passing.work_of(*each) for each in units.items() if each[0] not in todo):
                 self.on_work(self.cell.attack.name, already)
+            if searches:
+                search.before(dataset, current, todo)
             for unit, record in passing.records(todo):
                 if self.saver:
                     record["saved"] = self.saver.take()
                 self.checkpoint.record(unit, record)
                 self.keep()
+                if searches:
+                    search.after(dataset, current, passing, unit, todo)
                 self.on_unit()
+            if searches:
+                result.searched[dataset.name] = search.of(dataset.name).told
             variants = map(current.variant_of, current.trials)
             rows = self.earlier.rows_of(dataset, variants) if self.earlier else []
             result.add(dataset, current.variant, [self.checkpoint.done[unit] for unit in units], rows)
@@ -166,17 +172,14 @@ class CellRun:
         """Copies the checkpoint to the store, unless that was done a short while ago."""
         self.runner.sync.copy(self.place, self.checkpoint.path)
 
-    def _passes(self, datasets: list[Dataset]) -> Iterator[tuple[Dataset, Pass, PassRun]]:
+    def _passes(self, datasets: list[Dataset], search: CellSearch) -> Iterator[tuple[Dataset, Pass, PassRun]]:
         """Yields the passes over the data sets, each for images or for clips."""
         cell, runner = self.cell, self.runner
         defended = zip(cell.settings.defences, cell.defended(), strict=True)
         assessors = {name: runner.defended_as(entry) for name, entry in defended}
-        whole = {dataset.name: dataset for dataset in datasets}  # new images are attacked as the earlier ones were
-
-        def search(name: str) -> Searched:
-            return search_of(runner, whole[name], cell.distortion)
-
-        at = Workplace(runner, cell, assessors, self.saver, self.rule, self.on_work, self.checkpoint, self.keep, search)
+        at = Workplace(
+            runner, cell, assessors, self.saver, self.rule, self.on_work, self.checkpoint, self.keep, search.of
+        )
         open_pass = PASSES[cell.metric.kind]
         for dataset, current in self._plan(datasets):
             new = self.earlier.new_in(dataset) if self.earlier else dataset

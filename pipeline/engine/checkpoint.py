@@ -40,6 +40,11 @@ class Checkpoint:
         # Rewrites the file without what does not hold, since the next line would continue a torn end.
         self.file.write(_lines(self.done))
 
+    def note(self, name: str, fact: Any) -> None:
+        """Adds a fact to the header: what a run has decided, and the one that goes on must keep to."""
+        self.header[name] = fact
+        self.file.write(_lines(self.done))
+
     def record(self, unit: str, record: Any) -> None:
         """Writes down a finished unit with its record."""
         self.record_all({unit: record})

@@ -7,6 +7,7 @@ import os
 import platform
 import shutil
 import subprocess
+import time
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
@@ -77,6 +78,13 @@ def make_deterministic() -> None:
     torch.backends.cudnn.deterministic = True
     torch.backends.cudnn.allow_tf32 = False
     torch.backends.cuda.matmul.allow_tf32 = False
+
+
+def finished_at(device: torch.device) -> float:
+    """Returns seconds, once the device has finished all work queued on it."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    return time.perf_counter()
 
 
 def begin_memory(device: torch.device) -> None:

@@ -24,6 +24,7 @@ from metric_robustness.pipeline.engine.measures.distances import measures
 from metric_robustness.pipeline.engine.metric.defended import DefendedMetric
 from metric_robustness.pipeline.engine.metric.draws import draws_of
 from metric_robustness.pipeline.engine.metric.objective import ImageNoise, MetricObjective, Scorer
+from metric_robustness.pipeline.engine.metric.runner import Searched
 from metric_robustness.pipeline.engine.metric.surrogates import Surrogates, surrogates_of
 
 
@@ -176,11 +177,12 @@ class ImagePass:
         found_before = images
         for each in self.current.trials:
             trial = each.after(found_before)
-            search = self.at.search(self.dataset.name).metric if trial.searches else self.at.runner.metric
+            searched = self.at.search(self.dataset.name) if trial.searches else Searched(self.at.runner.metric, "")
+            search = searched.metric
             scorer = self.at.runner.defended(names, search) or search
             objective = objective_of(scorer, images, references, trial, surrogates, dtype=dtype)
             if scorer is search and not self.at.runner.entry.fields["random"]:
-                batch_key = self.dataset.name, self.current.distortion, tuple(names), dtype
+                batch_key = self.dataset.name, self.current.distortion, tuple(names), dtype, searched.told
                 objective.first = self.at.runner.first_gradients.at(batch_key, images)
             attacked = attack_batch(images, names, objective, trial, self._targets.of(names, images))
             found_before = attacked.images

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -10,6 +9,7 @@ import torch
 
 from metric_robustness.defences.base import Defence, Ensemble, Smoothing
 from metric_robustness.metrics.base import Images, Metric, Scores
+from metric_robustness.pipeline.engine.device import finished_at
 from metric_robustness.pipeline.engine.measures.distances import measures
 from metric_robustness.pipeline.engine.metric.objective import ImageNoise
 from metric_robustness.pipeline.engine.metric.smoothing import Certificate, CertifiedMedian
@@ -74,18 +74,18 @@ class DefendedMetric:
         Raises:
             ValueError: If the defence breaks its promises, or a score is not finite.
         """
-        start = _clock(images.device)
+        start = finished_at(images.device)
         noise = self.noise
         purified = self.defence(images, noise)
-        seconds = _clock(images.device) - start
+        seconds = finished_at(images.device) - start
         certificate = self._certificate(images, references)
         if certificate:
-            scores, seconds = certificate.median, _clock(images.device) - start
+            scores, seconds = certificate.median, finished_at(images.device) - start
         else:
             scores = self.metric(purified, self._references(references, self.noise))
             if isinstance(self.defence, Ensemble):
                 scores = self._mean(scores, self.defence.samples, images, references, noise)
-                seconds = _clock(images.device) - start
+                seconds = finished_at(images.device) - start
         if not scores.isfinite().all():
             raise ValueError(f"its score behind {self.name} is not finite")
         return Purified(purified, scores, seconds, certificate)
@@ -138,10 +138,3 @@ class DefendedMetric:
         if references is None or self.defence.keeps_geometry:
             return references
         return self.defence(references, noise)
-
-
-def _clock(device: torch.device) -> float:
-    """Returns seconds, once the device has finished all work queued on it."""
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
-    return time.perf_counter()

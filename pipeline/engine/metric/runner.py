@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from pydantic import TypeAdapter
@@ -29,6 +29,9 @@ from metric_robustness.pipeline.engine.progress import OnProgress, silent
 from metric_robustness.pipeline.files import digest, exclusive
 from metric_robustness.pipeline.store.store import Place
 from metric_robustness.pipeline.store.sync import Sync
+
+if TYPE_CHECKING:
+    from metric_robustness.pipeline.engine.metric.compiling import Compiled
 
 CLEAR: TypeAdapter[float | str] = TypeAdapter(float | str)  # a score, or the reason why there is none
 
@@ -62,6 +65,7 @@ class MetricRunner:
         warm: Whether the defence before the metric has purified an image in this process.
         copy: The faster copy of the metric, or the metric, if there is none; None: nobody asked yet.
         first_gradients: What searches found at the clear images.
+        compiled: What is known of compiled passes, by what searches run on without; see `CompiledSearch`.
         searches: What searches run on, by the data set's digest and the distortion; see `search_of`.
     """
 
@@ -83,6 +87,7 @@ class MetricRunner:
         self.warm = False
         self.copy: Searched | None = None
         self.first_gradients = FirstGradients()
+        self.compiled: dict[Metric, Compiled] = {}
         self.searches: dict[tuple[str, Distortion], Searched] = {}
 
     @cached_property

@@ -35,6 +35,16 @@ def search_of(runner: MetricRunner, dataset: Dataset, distortion: Distortion) ->
     return runner.searches[key]
 
 
+def incomparable(runner: MetricRunner) -> str:
+    """Returns why nobody could tell whether other passes agree with the metric's own; nothing if one can."""
+    facts = runner.entry.fields
+    if runner.entry.kind == "video":
+        return "it rates clips"
+    if facts["random"] or facts["batch_dependent"] or not facts["differentiable"]:
+        return "a copy could not be compared with it"
+    return ""
+
+
 def _search(runner: MetricRunner, dataset: Dataset, distortion: Distortion) -> Searched:
     if runner.copy is None:
         made = attempt(partial(_copy_of, runner))
@@ -47,11 +57,8 @@ def _search(runner: MetricRunner, dataset: Dataset, distortion: Distortion) -> S
 
 def _copy_of(runner: MetricRunner) -> Searched | str:
     """Returns the metric's copy, or why there is none."""
-    facts = runner.entry.fields
-    if runner.entry.kind == "video":
-        return "it rates clips"
-    if facts["random"] or facts["batch_dependent"] or not facts["differentiable"]:
-        return "a copy could not be compared with it"
+    if reason := incomparable(runner):
+        return reason
     pairs = foldable(runner.metric)
     if not pairs:
         return "it has no batch norm that a layer before it could take in"

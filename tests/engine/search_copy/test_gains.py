@@ -7,6 +7,7 @@ attacks elsewhere, too.
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,9 @@ from torch import Tensor, nn
 
 from metric_robustness.metrics.base import NoReference
 from metric_robustness.pipeline.catalogue import lookup
+from metric_robustness.pipeline.engine.metric.compiling import Ahead, CompiledSearch
 from metric_robustness.pipeline.engine.metric.objective import ImageNoise, MetricObjective
+from metric_robustness.pipeline.engine.metric.runner import MetricRunner, Searched
 from metric_robustness.pipeline.engine.metric.search_copy.agree import CopyComparison
 from metric_robustness.pipeline.engine.metric.search_copy.fold import foldable, folded
 
@@ -73,20 +76,34 @@ def crop(photographs: list[Tensor], draws: torch.Generator) -> Tensor:
     return photo[:, top : top + SIDE, left : left + SIDE]
 
 
+@pytest.fixture(scope="module")
+def images(photographs: list[Tensor]) -> Tensor:
+    return torch.stack([photo[:, 40:136, 40:136] for photo in photographs[:3]])
+
+
+@pytest.fixture(scope="module")
+def compiled(trained: Cleanness, images: Tensor) -> CompiledSearch:
+    runner = MetricRunner(lookup.find("metrics", "small_cnn"), Path())
+    search = CompiledSearch(runner, Searched(folded(trained, foldable(trained)), "a copy"))
+    assert search.compile(images, None, Ahead(True, False, math.inf))
+    assert search.compile(images, None, Ahead(False, False, math.inf))
+    return search
+
+
 @pytest.mark.parametrize("name", ["fgsm", "ifgsm", "mifgsm", "korhonen", "adam", "apgd", "square"])
-def test_base_and_strong_suite_gain_the_same_on_the_copy(
-    name: str, trained: Cleanness, photographs: list[Tensor]
+def test_base_and_strong_suite_gain_the_same_on_the_copy_compiled_or_not(
+    name: str, trained: Cleanness, images: Tensor, compiled: CompiledSearch
 ) -> None:
-    images = torch.stack([photo[:, 40:136, 40:136] for photo in photographs[:3]])
     twin = folded(trained, foldable(trained))
     assert not any(isinstance(module, nn.BatchNorm2d) for module in twin.modules())
     assert CopyComparison(trained, twin).disagreement([(images, None)]) == ""
     attack = lookup.find("attacks", name).load()()
     gains = []
-    for searched in (trained, twin):
+    for searched in (trained, twin, compiled.metric):
         objective = MetricObjective(searched, access=attack.access)
         attacked = attack.rounded(attack(images, objective, ImageNoise(name, ["a", "b", "c"])), images)
         with torch.no_grad():
             gains.append(trained(attacked) - trained(images))
     assert gains[0].abs().max() > 0.005  # the attack did something
     assert (gains[0] - gains[1]).abs().max() < 0.005  # of the range, which is 1
+    assert (gains[0] - gains[2]).abs().max() < 0.005

@@ -1,4 +1,4 @@
-"""Whether a copy of a metric agrees with it in score and gradient, so that a search may run on it."""
+"""Whether a copy of a metric, or its compiled passes, agree with it, so that a search may run on them."""
 
 from __future__ import annotations
 
@@ -13,16 +13,45 @@ from torch import Tensor
 from metric_robustness.metrics.base import Images, Metric, Scores
 from metric_robustness.pipeline.engine.metric.search_copy.fold import foldable, folded
 
-CLOSE = 1e-4  # how far a score may be off in parts of the range, and a gradient in parts of its length
-SIGNS = 0.999  # of the pixels that matter: the share whose gradient must have the same sign
 MATTERS = 0.01  # of the root mean square: what the gradient of a pixel that matters has at least
+TWICE = 2  # how much further from exact passes than the metric's own those that are compiled may be
 
 
 class Passes(NamedTuple):
     """What a pass forward and one back give."""
 
     scores: Scores  # (N,)
-    gradient: Images  # (N, 3, H, W)
+    gradient: Images  # (N, 3, H, W); empty if no pass went back
+
+
+class Difference(NamedTuple):
+    """How far passes are off others."""
+
+    score: float  # in parts of the range
+    signs: float  # of the pixels that matter: the share whose gradient has another sign
+    gradient: float  # in parts of its length
+
+    @classmethod
+    def of(cls, true: Passes, other: Passes, score_range: tuple[float, float]) -> Difference:
+        """Returns how far others are off."""
+        score = (true.scores - other.scores).abs().max().item() / (score_range[1] - score_range[0])
+        slopes = true.gradient, other.gradient
+        return cls(score, _other_signs(*slopes), _distance(*slopes))
+
+    def beyond(self, limits: Difference) -> str:
+        """Returns what exceeds its limit; nothing if all is within."""
+        if not self.score <= limits.score:  # NaN fails as well
+            return f"a score differs by {self.score:.1g} of the range"
+        if not self.signs <= limits.signs:
+            return f"{1 - self.signs:.2%} of the gradient's signs are the same"
+        return "" if self.gradient <= limits.gradient else f"a gradient differs by {self.gradient:.1g} of its length"
+
+    def relaxed(self) -> Difference:
+        """Returns the limits for what may be off by more, since this is."""
+        return Difference(*(max(limit, TWICE * own) for limit, own in zip(LIMITS, self, strict=True)))
+
+
+LIMITS = Difference(1e-4, 0.001, 1e-4)
 
 
 class CopyComparison:
@@ -58,34 +87,61 @@ class CopyComparison:
 
     def _difference(self, images: Images, references: Images | None) -> str:
         own, other = (passes(each, images, references) for each in (self.metric, self.twin))
-        low, high = self.metric.score_range
-        score = (own.scores - other.scores).abs().max().item() / (high - low)
-        if not score <= CLOSE:  # NaN fails as well
-            return f"a score differs by {score:.1g} of the range"
-        if not (same := _same_signs(own.gradient, other.gradient)) >= SIGNS:
-            return f"{same:.2%} of the gradient's signs are the same"
-        slope = _distance(own.gradient, other.gradient)
-        if not slope <= CLOSE:
-            doubled = images.double(), None if references is None else references.double()
-            slope = _distance(*(passes(each, *doubled).gradient for each in self.exact))
-        return "" if slope <= CLOSE else f"a gradient differs by {slope:.1g} of its length"
+        found = Difference.of(own, other, self.metric.score_range)
+        if found.gradient > LIMITS.gradient and not found._replace(gradient=0).beyond(LIMITS):
+            exact = (passes(each, *_doubled(images, references)) for each in self.exact)
+            found = found._replace(gradient=_distance(*(each.gradient for each in exact)))
+        return found.beyond(LIMITS)
 
 
-def passes(metric: Metric, images: Images, references: Images | None) -> Passes:
-    """Returns the scores of images, and their gradient."""
-    with torch.enable_grad():
-        images = images.detach().requires_grad_()
+def compiled_disagreement(
+    metric: Metric, compiled: Metric, images: Images, references: Images | None, *, gradient: bool
+) -> str:
+    """Returns how compiled passes differ from those that the metric's own code takes; nothing if they agree.
+
+    Compiled passes round elsewhere. Where that shows, both are compared with exact ones: in double precision or, where
+    PyTorch casts to bfloat16, in single. They may be off by twice as much as the metric's own.
+
+    Args:
+        metric: Takes its own passes.
+        compiled: Takes compiled ones.
+        images: A batch that they are compiled for.
+        references: The originals, or None.
+        gradient: Whether passes go back, too.
+    """
+    own, other = (passes(each, images, references, gradient=gradient) for each in (metric, compiled))
+    found = Difference.of(own, other, metric.score_range)
+    if not found.beyond(LIMITS):
+        return ""
+    if torch.is_autocast_enabled(images.device.type):
+        with torch.autocast(images.device.type, enabled=False):
+            exact = passes(metric, images, references, gradient=gradient)
+    else:
+        exact = passes(copy.deepcopy(metric).double(), *_doubled(images, references), gradient=gradient)
+    allowed = Difference.of(exact, own, metric.score_range).relaxed()
+    return Difference.of(exact, other, metric.score_range).beyond(allowed)
+
+
+def passes(metric: Metric, images: Images, references: Images | None, *, gradient: bool = True) -> Passes:
+    """Returns the scores of images, and their gradient if it is asked for."""
+    with torch.set_grad_enabled(gradient):
+        images = images.detach().requires_grad_(gradient)
         scores = metric.unchecked(images, references)
-        return Passes(scores.detach(), torch.autograd.grad(scores.sum(), images)[0])
+        slope = torch.autograd.grad(scores.sum(), images)[0] if gradient else torch.empty(0, device=scores.device)
+        return Passes(scores.detach(), slope)
 
 
-def _distance(own: Images, other: Images) -> float:
+def _doubled(images: Images, references: Images | None) -> tuple[Images, Images | None]:
+    return images.double(), None if references is None else references.double()
+
+
+def _distance(true: Images, other: Images) -> float:
     """Returns how far a gradient is off, in parts of its length; 0 where both are 0."""
-    length, off = own.norm().item(), (own - other).norm().item()
+    length, off = true.norm().item(), (true - other).norm().item()
     return float(off / length if length else off)
 
 
-def _same_signs(own: Tensor, other: Tensor) -> float:
-    """Returns the share of the pixels that matter at which two gradients have the same sign; 1 where none matters."""
-    matter = own.abs() > MATTERS * own.square().mean().sqrt()
-    return ((own.sign() == other.sign())[matter].double().mean().item()) if matter.any() else 1.0
+def _other_signs(true: Tensor, other: Tensor) -> float:
+    """Returns the share of the pixels that matter at which two gradients differ in sign; 0 where none matters."""
+    matter = true.abs() > MATTERS * true.square().mean().sqrt()
+    return (true.sign() != other.sign())[matter].double().mean().item() if matter.any() else 0.0
