@@ -16,7 +16,6 @@ from metric_robustness.pipeline.errors import BenchError
 from metric_robustness.pipeline.terminal import err, out
 
 if TYPE_CHECKING:
-    from metric_robustness.pipeline.engine.device import Compute
     from metric_robustness.pipeline.engine.machine import Machine
     from metric_robustness.pipeline.engine.selection import Selection
 
@@ -38,6 +37,10 @@ def fit(
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
     dtype: Annotated[Literal["float32", "bfloat16"], typer.Option(help="Of the metric's passes.")] = "float32",
     batch: Annotated[int | None, typer.Option(min=1, help="Crops at once, where memory is short.")] = None,
+    compiled: Annotated[
+        bool | None,
+        typer.Option("--compile/--no-compile", help="Compile the metric's passes; default: where that saves time."),
+    ] = None,
     out_folder: Annotated[
         Path, typer.Option("--out", help="The folder of the run that needs the pattern; run again to continue.")
     ] = Path("build/fit"),
@@ -56,15 +59,15 @@ def fit(
     if not names:
         raise BenchError("fit needs a training set; got none: add --train coco, voc2012, vimeo90k or a folder")
     # Only now: torch takes seconds, and every other command loads this file too.
+    from metric_robustness.pipeline.engine.device import Compute
     from metric_robustness.pipeline.engine.machine import Machine
     from metric_robustness.pipeline.engine.selection import Selection
     from metric_robustness.pipeline.isolation.watch import call
 
     selection = Selection([metric], [attack], train=names, train_limit=limit or chosen.train_limit)
     settings = replace(settings_of(chosen), overrides=parse_overrides(overrides or []), dtype=dtype, defences=())
-    machine = Machine(
-        out_folder, Compute(device, batch), store=store, checkpoint_every=checkpoint_every, replace=replacing
-    )
+    compute = Compute(device, batch, compiled)
+    machine = Machine(out_folder, compute, store=store, checkpoint_every=checkpoint_every, replace=replacing)
     call(f"the fit of {attack} on {metric}", _fit_and_tell, selection, settings, machine, key)
 
 

@@ -20,10 +20,11 @@ from metric_robustness.pipeline.data.images import write_png
 from metric_robustness.pipeline.engine.attack.settings import attack_settings, attack_variants
 from metric_robustness.pipeline.engine.batching import one_line
 from metric_robustness.pipeline.engine.device import commit, describe
+from metric_robustness.pipeline.engine.metric.compiling import Ahead, CompiledSearch
 from metric_robustness.pipeline.engine.metric.draws import draws_of
 from metric_robustness.pipeline.engine.metric.objective import ImageNoise
 from metric_robustness.pipeline.engine.metric.runner import MetricRunner, Searched
-from metric_robustness.pipeline.engine.metric.search import search_of
+from metric_robustness.pipeline.engine.metric.search import incomparable, search_of
 from metric_robustness.pipeline.engine.universal.crop_objective import CropObjective
 from metric_robustness.pipeline.engine.universal.crops import CropBatch, Crops
 from metric_robustness.pipeline.engine.universal.tensors import from_bytes, to_bytes
@@ -53,6 +54,7 @@ class Progress:
     excluded: dict[str, str] = field(default_factory=dict)  # image -> reason
     enlarged: list[str] = field(default_factory=list)  # images
     seconds: float = 0.0
+    compiled: bool = False  # whether steps run on compiled passes
 
 
 class FitRun:
@@ -74,6 +76,7 @@ class FitRun:
         self.crops = Crops(dataset, attack.crop, fit.distortion, runner.entry.full_reference)
         self.checkpoint = runner.scratch(f"fit-{fit.key[:16]}.checkpoint")
         self.place = Place("unfinished", fit.key, "checkpoint")
+        self.compiled: CompiledSearch | None = None  # None: nobody asked yet
 
     def run(self) -> Pattern:
         """Fits the pattern, writes it with preview and stamp to the output folder, and returns it.
@@ -129,6 +132,7 @@ class FitRun:
         saved = last = time.monotonic()
         for photos, batch in zip(steps[progress.steps :], self.crops.batches(steps[progress.steps :]), strict=True):
             if batch.names:
+                self._compile(batch, most, progress, len(steps))
                 state, most = self._step(state, batch, most, progress)
             now = time.monotonic()
             progress.steps, progress.seconds, last = progress.steps + 1, progress.seconds + now - last, now
@@ -143,7 +147,24 @@ class FitRun:
 
     @property
     def _search(self) -> Searched:
-        return search_of(self.runner, self.crops.dataset, self.fit.distortion)
+        plain = search_of(self.runner, self.crops.dataset, self.fit.distortion)
+        return self.compiled.searched if self.compiled else plain
+
+    def _compile(self, batch: CropBatch, most: int, progress: Progress, steps: int) -> None:
+        """Has the passes over crops compiled once, if the steps that are left take long, or in any case.
+
+        In any case: where the user wants it, or a killed fit that goes on here had them.
+        """
+        wanted = self.runner.compute.compiled
+        needed = progress.compiled or wanted
+        if self.compiled or wanted is False or incomparable(self.runner) or not (needed or progress.steps):
+            return
+        left = math.inf if needed else progress.seconds / progress.steps * (steps - progress.steps)
+        images = batch.images[:most].to(self.runner.device)
+        references = None if batch.references is None else batch.references[:most].to(self.runner.device)
+        self.compiled = CompiledSearch(self.runner, self._search)
+        ahead = Ahead(gradient=True, bfloat16=self.fit.settings.dtype == "bfloat16", seconds=left)
+        progress.compiled = self.compiled.compile(images, references, ahead)
 
     def _step(self, state: State, batch: CropBatch, most: int, progress: Progress) -> tuple[State, int]:
         """Returns the next state, and how many crops the metric takes at once."""

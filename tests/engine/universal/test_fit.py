@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -20,7 +21,9 @@ from metric_robustness.pipeline.data.dataset import Dataset, open_dataset
 from metric_robustness.pipeline.data.images import load_recent
 from metric_robustness.pipeline.engine.cell import CellRun
 from metric_robustness.pipeline.engine.decide import Inputs, work_ahead
+from metric_robustness.pipeline.engine.metric import compiling
 from metric_robustness.pipeline.engine.metric.runner import MetricRunner
+from metric_robustness.pipeline.engine.universal.fit import FitStep
 from metric_robustness.pipeline.engine.universal.patterns import pattern_of, patterns_of
 from metric_robustness.pipeline.errors import DataError
 from metric_robustness.pipeline.store.store import FolderStore
@@ -127,6 +130,26 @@ def test_a_pattern_is_stored_with_a_preview_and_a_stamp_and_used_again(train, tm
     assert told == []
     assert fit.file(tmp_path).stat().st_mtime_ns == before
     assert not list((tmp_path / ".work").rglob("*.checkpoint"))
+
+
+def test_a_compiled_fit_ends_in_the_same_pattern_and_a_killed_one_goes_on_compiled(train, tmp_path, monkeypatch):
+    fit = fit_of(Bright, train=train)
+    plain = pattern_of(bench_of(fit, tmp_path / "plain"), fit, train, silent)
+    monkeypatch.setattr(compiling, "SECONDS", 1e-9)  # as if the crops were so many that it pays
+    monkeypatch.setattr(compiling, "FASTER", math.inf)  # on so few pixels nobody knows
+
+    def stop(step: FitStep) -> None:
+        if step.done == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        pattern_of(bench_of(fit, tmp_path / "compiled"), fit, train, stop, every=0)
+    monkeypatch.setattr(compiling, "SECONDS", 1e9)  # now it would not pay
+    pattern = pattern_of(bench_of(fit, tmp_path / "compiled"), fit, train, silent)
+    stamp = FitStamp.read(fit.file(tmp_path / "compiled").with_suffix(".json"))
+    assert stamp.searched.endswith("; compiled for 3x3x16x16")
+    assert torch.allclose(pattern, plain, atol=1e-5)
+    assert plain.abs().max() > 0.005
 
 
 @pytest.mark.parametrize("attack", ["cumulative_uap", "optimized_uap", "generative_uap"])
