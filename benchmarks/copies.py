@@ -1,12 +1,12 @@
 """What one gradient costs on the metric, on the copy that searches run on, and on a compiled copy, alternating.
 
-`python -m benchmarks.copies` says what folding batch norms brings, and what `torch.compile` would bring besides, with
-the seconds that it takes to compile for one size of batch. The engine compiles nothing.
+`python -m benchmarks.copies` says what folding batch norms brings, and what compiled passes bring besides, with the
+steps of a traced pass, the seconds that it takes to compile them for one size of batch, and those for each step.
 """
 
 from __future__ import annotations
 
-import copy
+import math
 from pathlib import Path
 
 import torch
@@ -14,13 +14,14 @@ from rich.table import Table
 
 from benchmarks.photographs import open_crops
 from benchmarks.ratios import Better
-from benchmarks.speed import CPU, Clock, Row, Workload, gradients, median, metric_entry, speed_app, timed, titled_table
+from benchmarks.speed import Clock, Row, Workload, gradients, median, metric_entry, speed_app, timed, titled_table
 from metric_robustness.metrics.base import Images, Metric
 from metric_robustness.pipeline.data.images import load_batch
-from metric_robustness.pipeline.engine.metric.build import build_metric
+from metric_robustness.pipeline.engine.metric.compiling import Ahead, CompiledSearch
+from metric_robustness.pipeline.engine.metric.runner import MetricRunner, Searched
 from metric_robustness.pipeline.engine.metric.search_copy.fold import foldable, folded
 
-RATIOS: dict[str, Better] = {"copy": "lower"}
+RATIOS: dict[str, Better] = {"copy": "lower", "compiled": "lower"}
 WORKLOADS = tuple(
     Workload(name, images, side, 6)
     for name, images, side in (
@@ -38,34 +39,34 @@ DTYPES = (torch.float32, torch.bfloat16)
 def measure(workload: Workload, folder: Path, clock: Clock) -> list[Row]:
     """Returns a row per data type: milliseconds per image of each way, and the copies' over the metric's."""
     images = load_batch(open_crops(folder, workload.images, workload.side).photos, None).images
-    metric = build_metric(metric_entry(workload.metric), CPU)
-    ways = {"metric": metric, "copy": folded(metric, foldable(metric))}
+    runner = MetricRunner(metric_entry(workload.metric), folder)
+    plain = folded(runner.metric, foldable(runner.metric))
     rows = []
     for dtype in DTYPES:
-        every = {**ways, "compiled": compiled(ways["copy"])}
-        _, compiling = timed(clock, take, every["compiled"], images, dtype)
-        spent: dict[str, list[float]] = {way: [] for way in every}
+        search = CompiledSearch(runner, Searched(plain, "a copy"))
+        ahead = Ahead(gradient=True, bfloat16=dtype == torch.bfloat16, seconds=math.inf)
+        found, compiling = timed(clock, search.compile, images, None, ahead)
+        if not found:
+            raise ValueError(f"{workload.metric} must be compiled; got {search.searched.told}")
+        ways = {"metric": runner.metric, "copy": plain, "compiled": search.metric}
+        spent: dict[str, list[float]] = {way: [] for way in ways}
         for _ in range(workload.repetitions):
-            for way, network in every.items():
+            for way, network in ways.items():
                 spent[way].append(timed(clock, take, network, images, dtype)[1])
         middle = {way: median([1000 * seconds / workload.images for seconds in found]) for way, found in spent.items()}
+        steps = sum(len(graph.graph.nodes) for graph in search.known.traced.values() if not isinstance(graph, str))
         rows.append(
             {
                 "metric": workload.metric,
                 "dtype": str(dtype).removeprefix("torch."),
                 "milliseconds": middle,
                 **{way: round(middle[way] / middle["metric"], 3) for way in ("copy", "compiled")},
+                "steps": steps,
                 "compiling_seconds": round(compiling, 1),
             }
         )
+        search.known.traced.clear()
     return rows
-
-
-def compiled(network: Metric) -> Metric:
-    """Returns a copy that is compiled when it is first asked; it shares all weights."""
-    twin = copy.deepcopy(network, {id(each): each for each in (*network.parameters(), *network.buffers())})
-    twin.score = torch.compile(twin.score, dynamic=False)  # type: ignore[arg-type,assignment]
-    return twin
 
 
 def take(network: Metric, images: Images, dtype: torch.dtype) -> None:
@@ -76,12 +77,13 @@ def take(network: Metric, images: Images, dtype: torch.dtype) -> None:
 
 def table(rows: list[Row]) -> Table:
     """Returns the rows for people."""
-    numbers = ("metric ms", "copy ms", "compiled ms", "copy", "compiled", "compiling s")
+    numbers = ("metric ms", "copy ms", "compiled ms", "copy", "compiled", "steps", "compiling s", "a step, ms")
     view = titled_table("One gradient, per image", ("metric", "dtype"), numbers)
     for row in rows:
         times = [f"{row['milliseconds'][way]:.2f}" for way in ("metric", "copy", "compiled")]
         ratios = [f"{row[way]:.2f}" for way in ("copy", "compiled")]
-        view.add_row(row["metric"], row["dtype"], *times, *ratios, f"{row['compiling_seconds']:.0f}")
+        took = f"{row['compiling_seconds']:.0f}", f"{1000 * row['compiling_seconds'] / row['steps']:.0f}"
+        view.add_row(row["metric"], row["dtype"], *times, *ratios, str(row["steps"]), *took)
     return view
 
 
