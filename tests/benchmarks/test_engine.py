@@ -19,10 +19,10 @@ HERE = [workload for workload in QUICK if not metric_entry(workload.metric).miss
 @pytest.mark.parametrize("workload", HERE, ids=lambda workload: workload.metric)
 def test_plain_loop_engine_and_limit_agree_on_the_attacked_scores(workload: EngineWorkload, tmp_path: Path) -> None:
     results = measure(workload, tmp_path, time.perf_counter)
-    assert [result.dtype for result in results] == list(workload.dtypes)
+    assert [result.way for result in results] == list(workload.ways)
     for result in results:
         # Rounding changes the sign of the smallest gradients; bfloat16 changes a few more.
-        expected = pytest.approx(result.plain.scores, rel=0.02 if result.dtype == "float32" else 0.05)
+        expected = pytest.approx(result.plain.scores, rel=0.02 if result.way.dtype == "float32" else 0.05)
         assert result.engine.scores == expected
         assert result.limit.scores == expected
         assert len(result.engine.scores) == workload.images

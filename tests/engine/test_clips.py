@@ -198,8 +198,7 @@ class Bright(VideoMetric):
 def test_progress_is_told_window_by_window_and_adds_up(films, tmp_path, attack, budgets):
     fields = {"batch_dependent": False, "differentiable": True, "smallest": 7}
     entry = Entry("bright", "metrics", kind="video", fields=fields, fingerprint="0" * 16)
-    dataset = open_dataset(str(films))
-    settings = Settings(variants=False, budgets=budgets)
+    dataset, settings = open_dataset(str(films)), Settings(variants=False, budgets=budgets)
     cell = Cell(entry, lookup.find("attacks", attack), {dataset.name: dataset.digest}, settings)
 
     def told() -> dict[str, list[int]]:

@@ -15,7 +15,13 @@ from metric_robustness.pipeline.engine.batching import attempt, free_memory
 from metric_robustness.pipeline.engine.device import finished_at
 from metric_robustness.pipeline.engine.metric.runner import MetricRunner, Searched
 from metric_robustness.pipeline.engine.metric.search_copy.agree import compiled_disagreement, passes
-from metric_robustness.pipeline.engine.metric.search_copy.compiled import Kind, Program, compiled, quiet, with_programs
+from metric_robustness.pipeline.engine.metric.search_copy.compiled import (
+    PassKind,
+    Program,
+    compiled,
+    quiet,
+    with_programs,
+)
 
 SECONDS = 0.1  # in which a step of a traced pass is compiled: the slowest of docs/speed.md
 LEAST = 50  # steps; hardly a metric has fewer
@@ -40,8 +46,8 @@ class Ahead(NamedTuple):
 class Compiled:
     """What is known of a metric's passes, for all its cells; a text is the reason why there is nothing."""
 
-    traced: dict[Kind, GraphModule | str] = field(default_factory=dict)
-    programs: dict[Kind, Program | str] = field(default_factory=dict)
+    traced: dict[PassKind, GraphModule | str] = field(default_factory=dict)
+    programs: dict[PassKind, Program | str] = field(default_factory=dict)
 
 
 class CompiledSearch:
@@ -56,7 +62,7 @@ class CompiledSearch:
         self.plain = plain
         self.known = runner.compiled.setdefault(plain.metric, Compiled())
         self.metric, self.passes = with_programs(plain.metric)
-        self.refused: dict[Kind, str] = {}
+        self.refused: dict[PassKind, str] = {}
 
     @property
     def searched(self) -> Searched:
@@ -75,7 +81,7 @@ class CompiledSearch:
             TransientError: If the GPU is lost.
         """
         with torch.autocast(images.device.type, torch.bfloat16, enabled=ahead.bfloat16), quiet():
-            kind = Kind.of(images, gradient=ahead.gradient)
+            kind = PassKind.of(images, gradient=ahead.gradient)
             if ahead.pays(LEAST) and ahead.pays(self._steps(kind, images, references)):
                 found = self._program(kind, images, references, timed=not math.isinf(ahead.seconds))
                 if isinstance(found, str):
@@ -84,7 +90,7 @@ class CompiledSearch:
                     self.passes.programs[kind] = found
         return kind in self.passes.programs
 
-    def _steps(self, kind: Kind, images: Images, references: Images | None) -> int:
+    def _steps(self, kind: PassKind, images: Images, references: Images | None) -> int:
         """Returns how many steps the passes have; 0 if they cannot be traced."""
         if kind not in self.known.traced:
             tracing = partial(self.passes.trace, images, references, gradient=kind.gradient)
@@ -92,7 +98,7 @@ class CompiledSearch:
         graph = self.known.traced[kind]
         return 0 if isinstance(graph, str) else len(graph.graph.nodes)
 
-    def _program(self, kind: Kind, images: Images, references: Images | None, *, timed: bool) -> Program | str:
+    def _program(self, kind: PassKind, images: Images, references: Images | None, *, timed: bool) -> Program | str:
         """Returns the compiled passes, or why they must not be taken."""
         graph = self.known.traced[kind]
         if isinstance(graph, str):
@@ -107,7 +113,7 @@ class CompiledSearch:
                 self.known.programs[kind] = reason
         return self.known.programs[kind]
 
-    def _fault(self, kind: Kind, images: Images, references: Images | None, *, timed: bool) -> str:
+    def _fault(self, kind: PassKind, images: Images, references: Images | None, *, timed: bool) -> str:
         """Compiles passes by taking them; returns what is wrong with them, nothing if they agree and are faster."""
         ways = self.plain.metric, self.metric
         if reason := compiled_disagreement(*ways, images, references, gradient=kind.gradient):

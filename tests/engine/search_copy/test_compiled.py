@@ -15,7 +15,7 @@ from metric_robustness.metrics.base import FullReference, Metric, NoReference
 from metric_robustness.pipeline.engine.metric.compiling import Ahead, CompiledSearch
 from metric_robustness.pipeline.engine.metric.runner import MetricRunner, Searched
 from metric_robustness.pipeline.engine.metric.search_copy.agree import Passes, passes
-from metric_robustness.pipeline.engine.metric.search_copy.compiled import Kind
+from metric_robustness.pipeline.engine.metric.search_copy.compiled import PassKind
 
 DRAWS = torch.Generator().manual_seed(2)
 IMAGES, OTHERS = (torch.rand(2, 3, 40, 33, generator=DRAWS) for _ in range(2))
@@ -70,7 +70,7 @@ def test_gradients_are_the_same_on_images_that_it_never_saw() -> None:
     metric = HandWritten()
     search = compiled(metric, GRADIENTS)
     assert search.searched.told == "a copy; compiled for 2x3x40x33"
-    assert list(search.passes.programs) == [Kind((2, 3, 40, 33), gradient=True, bfloat16=False)]
+    assert list(search.passes.programs) == [PassKind((2, 3, 40, 33), gradient=True, bfloat16=False)]
     assert close(passes(metric, OTHERS, None), passes(search.metric, OTHERS, None), 1e-6)
 
 

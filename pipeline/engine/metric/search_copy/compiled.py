@@ -25,7 +25,7 @@ REMARKS = ("torch._dynamo", "torch._inductor", "torch.utils.cpp_extension")
 Program: TypeAlias = Callable[..., Any]
 
 
-class Kind(NamedTuple):
+class PassKind(NamedTuple):
     """What passes a program takes: any others need another one."""
 
     size: tuple[int, ...]  # (N, 3, H, W)
@@ -33,7 +33,7 @@ class Kind(NamedTuple):
     bfloat16: bool  # whether PyTorch casts to it where that is usual
 
     @classmethod
-    def of(cls, images: Images, *, gradient: bool) -> Kind:
+    def of(cls, images: Images, *, gradient: bool) -> PassKind:
         """Returns the kind of a pass that begins here and now."""
         return cls(tuple(images.shape), gradient, torch.is_autocast_enabled(images.device.type))
 
@@ -56,11 +56,11 @@ class CompiledPasses:
 
     def __init__(self, plain: Callable[[Images, Images | None], Scores]) -> None:
         self.plain = plain
-        self.programs: dict[Kind, Program] = {}
+        self.programs: dict[PassKind, Program] = {}
 
     def __call__(self, images: Images, references: Images | None = None) -> Scores:
         """Returns the (N,) scores of (N, 3, H, W) images."""
-        kind = Kind.of(images, gradient=torch.is_grad_enabled() and images.requires_grad)
+        kind = PassKind.of(images, gradient=torch.is_grad_enabled() and images.requires_grad)
         program = self.programs.get(kind)
         if program is None:
             return self.plain(images, references)
