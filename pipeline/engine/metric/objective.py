@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from contextlib import nullcontext
 from typing import Protocol
 
 import torch
@@ -123,7 +124,8 @@ class MetricObjective:
         return ValuesAndGradient(_mean(values), gradient)
 
     def _value(self, images: Images) -> Scores:
-        with torch.autocast(images.device.type, torch.bfloat16, enabled=self.dtype == torch.bfloat16):
+        lower = self.dtype == torch.bfloat16
+        with torch.autocast(images.device.type, torch.bfloat16) if lower else nullcontext():
             return self.scale * self.metric.unchecked(images, self.references)
 
 
