@@ -72,7 +72,7 @@ def keep_freed_memory() -> None:
 
 
 def make_deterministic() -> None:
-    """Makes equal inputs give equal bits: no autotuned kernels, and true float32 where the GPU would use TF32."""
+    """Makes equal inputs give equal bits where cuDNN computes, without autotuned kernels, and float32 be no TF32."""
     torch.manual_seed(0)
     torch.backends.cudnn.benchmark = False
     torch.backends.cudnn.deterministic = True
@@ -103,11 +103,21 @@ def describe(device: torch.device) -> dict[str, str]:
     cuda = device.type == "cuda"
     return {
         "device": torch.cuda.get_device_name(device) if cuda else f"cpu, {torch.get_num_threads()} threads",
+        "arithmetic": arithmetic(device),
         "host": platform.node(),
         "python": platform.python_version(),
         "image": os.environ.get("METRIC_ROBUSTNESS_IMAGE", ""),
         **versions(),
     }
+
+
+def arithmetic(device: torch.device) -> str:
+    """Returns how this process computes float32 on a device; in which type a search ran, the settings tell."""
+    if device.type == "cpu":
+        return "float32"
+    tf32 = torch.backends.cudnn.allow_tf32 or torch.backends.cuda.matmul.allow_tf32
+    chosen = "deterministic" if torch.backends.cudnn.deterministic else "not deterministic"
+    return f"float32, TF32 {'on' if tf32 else 'off'}, cuDNN {chosen}"
 
 
 def versions() -> dict[str, str]:

@@ -391,3 +391,5 @@ def test_a_bfloat16_search_is_recorded_and_scored_in_float32(copy, finished, lab
     found = rows(copy, "brightness/noise+bfloat16")
     assert {row["variant"] for row in found} == {"dtype=bfloat16"}
     assert [row["attacked"] for row in found] == [row["attacked"] for row in rows(finished, "brightness/noise")]
+    about = stamp(copy, "brightness/noise+bfloat16")
+    assert (about["settings"]["dtype"], about["machine"]["arithmetic"]) == ("bfloat16", "float32")
