@@ -21,7 +21,7 @@ from metric_robustness.pipeline.engine.universal.crop_objective import CropObjec
 SIDE = 64
 STEPS = (2, 12)  # of ten iterates the best is judged, so that one of the two has such a judgement
 # What a batch waits for once, however many steps there are: whether the result is finite, whether the first gradient is
-# asked for at the clear image, what is kept of that, and AMI-FGSM's scores by NIQE.
+# asked for at the clear image, and three copies: two of what is kept of that, and one of noise or of scores by NIQE.
 ONCE = {"_local_scalar_dense": 1, "equal": 1, "_to_copy": 3}
 ASKS: dict[str, Callable[[Tensor], object]] = {
     "item": lambda images: images.mean().item(),
@@ -70,13 +70,12 @@ def metric() -> Metric:
     return found.eval().requires_grad_(requires_grad=False).to(GPU)
 
 
-def gradient_attacks(*, universal: bool) -> list[tuple[str, str]]:
-    """Returns the names and variants of the suites' attacks that take gradients."""
+def attacks_of_suites(*, universal: bool) -> list[tuple[str, str]]:
+    """Returns the names and variants of the attacks of both suites."""
     return [
         (entry.name, variant)
         for entry in entries("attacks").values()
-        if entry.fields.get("suite") in {"base", "strong"} and entry.fields["access"] == "white"
-        if (entry.fields["family"] == "universal") == universal
+        if entry.fields.get("suite") in {"base", "strong"} and (entry.fields["family"] == "universal") == universal
         for variant in ["", *entry.fields.get("variants", {})]
     ]
 
@@ -88,8 +87,8 @@ def built(name: str, variant: str, **changes: Any) -> Any:
 
 
 def with_steps(attack: Attack, steps: int) -> Attack:
-    """Returns the attack with so many steps of each kind that it takes at all."""
-    counts = {each.name for each in fields(attack)} & {"steps", "small_steps"}
+    """Returns the attack with so many steps or queries, of each kind that it has."""
+    counts = {each.name for each in fields(attack)} & {"steps", "small_steps", "queries"}
     return replace(attack, **{name: steps for name in counts if getattr(attack, name)})
 
 
@@ -114,7 +113,7 @@ def test_attack_that_stays_on_the_gpu_is_not_blamed(asks: str, metric: Metric) -
     assert few == more
 
 
-@pytest.mark.parametrize(("name", "variant"), gradient_attacks(universal=False))
+@pytest.mark.parametrize(("name", "variant"), attacks_of_suites(universal=False))
 def test_more_steps_wait_no_more(name: str, variant: str, metric: Metric) -> None:
     few, more = (waits(with_steps(built(name, variant), steps), metric) for steps in STEPS)
     assert few == more
@@ -128,7 +127,7 @@ def test_search_that_goes_on_within_a_smaller_budget_waits_no_more(metric: Metri
     assert few == more
 
 
-@pytest.mark.parametrize(("name", "variant"), gradient_attacks(universal=True))
+@pytest.mark.parametrize(("name", "variant"), attacks_of_suites(universal=True))
 def test_step_of_a_fit_waits_for_nothing(name: str, variant: str, metric: Metric) -> None:
     attack: Universal = built(name, variant, crop=SIDE)
     begun = attack.begin(ImageNoise(name, ["training set"]))
