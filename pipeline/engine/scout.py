@@ -6,12 +6,13 @@ nothing on the others; elsewhere the gradients mislead, and it alone may tell ho
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from statistics import fmean
-from typing import Any
+from typing import Any, TypeAlias
 
 from metric_robustness.attacks.base import Attack
+from metric_robustness.metrics.base import Metric
 from metric_robustness.pipeline.catalogue import lookup
 from metric_robustness.pipeline.catalogue.entry import Entry
 from metric_robustness.pipeline.cells.cell import Cell
@@ -23,7 +24,9 @@ from metric_robustness.pipeline.engine.batching import attempt
 from metric_robustness.pipeline.engine.metric.few_images import few_images
 from metric_robustness.pipeline.engine.metric.objective import ImageNoise, MetricObjective
 from metric_robustness.pipeline.engine.metric.runner import MetricRunner
+from metric_robustness.pipeline.engine.metric.search import search_of
 
+Gain: TypeAlias = Callable[[Attack, str, Batch], float]  # of an attack of this name on an image
 NEAR = 0.25  # 60 squares find a quarter of what 1,000 do, measured on NIQE: .042 and .16 of its range
 
 
@@ -41,17 +44,18 @@ def not_needed(runner: MetricRunner, cell: Cell, dataset: Dataset) -> str:
     most = scouted(len(dataset.photos))
     images = [image for image in few_images(runner, dataset, cell.distortion, most) if image.photos]
     goals = sorted({attack.goal for attack in attack_variants(cell.attack, cell.settings).values()})
-    tried = [_tried(runner, cell.attack, goal, images) for goal in goals]
+    search = search_of(runner, dataset, cell.distortion).metric
+    tried = [_tried(cell.attack, goal, partial(_gain, runner, search), images) for goal in goals]
     if not all(tried):
         return ""
     count = f"{len(images)} image{'' if len(images) == 1 else 's'}"
     return f"gradients lead further: tried on {count}, {'; '.join(tried)}"
 
 
-def _tried(runner: MetricRunner, entry: Entry, goal: str, images: list[Batch]) -> str:
+def _tried(entry: Entry, goal: str, gain: Gain, images: list[Batch]) -> str:
     """Returns what each scout gained towards a goal, if the attack stays far behind; nothing if it does not."""
     scouts = entry.fields["scout"]
-    gains = {name: _mean_gain(runner, name, changes | {"goal": goal}, images) for name, changes in scouts.items()}
+    gains = {name: _mean_gain(name, changes | {"goal": goal}, gain, images) for name, changes in scouts.items()}
     own = gains.pop(entry.name)
     known = {name: gain for name, gain in gains.items() if gain is not None}
     if own is None or not known or own > NEAR * max(known.values()):
@@ -60,18 +64,21 @@ def _tried(runner: MetricRunner, entry: Entry, goal: str, images: list[Batch]) -
     return f"{'downwards ' if goal == 'worse' else ''}{told}, {entry.name} {own:.3f}"
 
 
-def _mean_gain(runner: MetricRunner, name: str, changes: Mapping[str, Any], images: list[Batch]) -> float | None:
+def _mean_gain(name: str, changes: Mapping[str, Any], gain: Gain, images: list[Batch]) -> float | None:
     """Returns the mean gain of an attack towards its goal, in parts of the range; None if it failed everywhere."""
     attack: Attack = lookup.find("attacks", name).load()(**changes)
-    tried = [attempt(partial(_gain, runner, attack, name, image)) for image in images]
+    tried = [attempt(partial(gain, attack, name, image)) for image in images]
     gains = [gain for gain in tried if not isinstance(gain, str)]
     return fmean(gains) if gains else None
 
 
-def _gain(runner: MetricRunner, attack: Attack, name: str, batch: Batch) -> float:
-    """Returns how far the attack moves the score of one image towards its goal, in parts of the range."""
+def _gain(runner: MetricRunner, search: Metric, attack: Attack, name: str, batch: Batch) -> float:
+    """Returns how far the attack moves the score of one image towards its goal, in parts of the range.
+
+    As in a cell, it searches on what searches run on, and is scored on the metric.
+    """
     images, references = runner.on_device(batch)
-    objective = MetricObjective(runner.metric, references, access=attack.access)
+    objective = MetricObjective(search, references, access=attack.access)
     attacked = attack.rounded(attack(images, objective, ImageNoise(name, [batch.photos[0].name])), images)
-    towards = attack.aim(objective)
+    towards = attack.aim(MetricObjective(runner.metric, references))
     return (towards(attacked) - towards(images)).item()

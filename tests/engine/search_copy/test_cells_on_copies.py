@@ -11,11 +11,13 @@ from torch import Tensor
 
 from metric_robustness.pipeline.catalogue import lookup
 from metric_robustness.pipeline.cells.cell import Cell
+from metric_robustness.pipeline.cells.few_images import scouted
 from metric_robustness.pipeline.cells.settings import Settings
 from metric_robustness.pipeline.data.dataset import open_dataset
 from metric_robustness.pipeline.engine.cell import CellRun
 from metric_robustness.pipeline.engine.metric.runner import MetricRunner
 from metric_robustness.pipeline.engine.metric.search import search_of
+from metric_robustness.pipeline.engine.scout import not_needed
 
 
 class Counting(HandWritten):
@@ -45,6 +47,21 @@ def test_attack_asks_the_copy_for_gradients_and_the_metric_for_scores(photos: Pa
     assert twin.gradients >= 10
     assert metric.scores > 0
     assert len(result.rows) == len(dataset.photos)
+
+
+def test_scouts_search_on_the_copy_and_are_scored_on_the_metric(photos: Path, tmp_path: Path) -> None:
+    metric, dataset = Counting(), open_dataset(str(photos))
+    entry, square = lookup.find("metrics", "small_cnn"), lookup.find("attacks", "square")
+    runner = MetricRunner(entry, tmp_path, torch.device("cpu"), network=lambda: metric)
+    cell = Cell(entry, square, {dataset.name: dataset.digest}, Settings(variants=False))
+    twin = search_of(runner, dataset, cell.distortion).metric
+    assert isinstance(twin, Counting)
+    metric.gradients, metric.scores, twin.gradients, twin.scores = 0, 0, 0, 0
+    not_needed(runner, cell, dataset)
+    images, scouts = scouted(len(dataset.photos)), square.fields["scout"]
+    assert (metric.gradients, metric.scores) == (0, 2 * images * len(scouts))
+    assert twin.gradients == images * scouts["adam"]["steps"]
+    assert twin.scores >= images * scouts["square"]["queries"]
 
 
 @pytest.mark.parametrize(
