@@ -52,7 +52,7 @@ def test_attack_asks_the_copy_for_gradients_and_the_metric_for_scores(photos: Pa
 def test_scouts_search_on_the_copy_and_are_scored_on_the_metric(photos: Path, tmp_path: Path) -> None:
     metric, dataset = Counting(), open_dataset(str(photos))
     entry, square = lookup.find("metrics", "small_cnn"), lookup.find("attacks", "square")
-    runner = MetricRunner(entry, tmp_path, torch.device("cpu"), network=lambda: metric)
+    runner = MetricRunner(entry, tmp_path, network=lambda: metric)
     cell = Cell(entry, square, {dataset.name: dataset.digest}, Settings(variants=False))
     twin = search_of(runner, dataset, cell.distortion).metric
     assert isinstance(twin, Counting)
