@@ -9,6 +9,7 @@ from typing import Protocol
 
 import torch
 from torch import Tensor
+from torch.amp import is_autocast_available
 
 from metric_robustness.metrics.base import Images, Scores
 from metric_robustness.pipeline.engine.metric.first_gradients import FirstGradient, ValuesAndGradient
@@ -124,8 +125,8 @@ class MetricObjective:
         return ValuesAndGradient(_mean(values), gradient)
 
     def _value(self, images: Images) -> Scores:
-        lower = self.dtype == torch.bfloat16
-        with torch.autocast(images.device.type, torch.bfloat16) if lower else nullcontext():
+        kind, lower = images.device.type, self.dtype == torch.bfloat16  # False, too: a notebook may have asked for it
+        with torch.autocast(kind, torch.bfloat16, enabled=lower) if is_autocast_available(kind) else nullcontext():
             return self.scale * self.metric.unchecked(images, self.references)
 
 
