@@ -91,17 +91,7 @@ def take(network: Metric, images: Images, dtype: torch.dtype) -> None:
 
 def table(rows: list[Row]) -> Table:
     """Returns the rows for people."""
-    numbers = (
-        "metric ms",
-        "copy ms",
-        "compiled ms",
-        "copy",
-        "compiled",
-        "layout",
-        "steps",
-        "compiling s",
-        "a step, ms",
-    )
+    numbers = ("metric ms", "copy ms", "compiled ms", "copy", "compiled", "layout", "steps", "compiling s", "step ms")
     view = titled_table("One gradient, per image", ("metric", "dtype"), numbers)
     for row in rows:
         times = [f"{row['milliseconds'][way]:.2f}" for way in ("metric", "copy", "compiled")]
