@@ -13,8 +13,9 @@ import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -31,7 +32,8 @@ from metric_robustness.pipeline.terminal import out
 RATIOS: dict[str, Better] = {"over_first": "lower"}
 ATTACKS = 20
 FAMILIES = ("sign", "optimised", "universal", "query", "control")
-TABLES = ("scores.csv", "leaderboard.md", "leaderboard.csv", "leaderboard.json")
+DEFENCE = "blur"
+TABLES = ("scores.csv", "leaderboard.md", "leaderboard.csv", "leaderboard.json", "defences.csv", "defences.md")
 
 
 def main() -> None:
@@ -39,6 +41,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--cells", type=int, default=300)
     parser.add_argument("--rows", type=int, default=3000)
+    parser.add_argument("--defences", type=int, default=0, help="how many of the metrics have a defence, too")
     parser.add_argument("--tables-of", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--json", action="store_true", help="print rows for programs")
     parser.add_argument("--quick", action="store_true", help="only show that it runs: few cells")
@@ -47,31 +50,64 @@ def main() -> None:
     if options.tables_of:
         print(json.dumps(_measured(options.tables_of)))
         return
-    rows = measure(20 if options.quick else options.cells, options.rows, f"{options.clock}_seconds")
+    size = MadeUp(20 if options.quick else options.cells, options.rows, options.defences)
+    rows = measure(size, f"{options.clock}_seconds")
     if options.json:
         print(json.dumps(rows, indent=2))
     else:
         out.print(table(rows))
 
 
-def measure(cells: int, rows: int, clock: str) -> list[Row]:
+@dataclass(frozen=True)
+class MadeUp:
+    """How large the made-up folder is."""
+
+    cells: int
+    rows: int  # of each cell
+    defences: int  # metrics that have one, whose cells come three times: bare, assessed and attacked behind it
+
+    @property
+    def facts(self) -> dict[str, int]:
+        """Returns how many cells and rows there are."""
+        cells = self.cells + 2 * min(self.cells, self.defences * ATTACKS)
+        return {"cells": cells, "rows": cells * self.rows}
+
+    def write(self, folder: Path, cell: int, seed: int) -> None:
+        """Writes a cell, and those of its metric with a defence."""
+        metric, attack = f"metric{cell // ATTACKS:03}", f"attack{cell % ATTACKS:02}"
+        rows = _rows(cell, self.rows, seed)
+        _write(folder, rows, _stamp(metric, attack, cell, f"{seed}-{cell}"))
+        if cell // ATTACKS < self.defences:
+            scores = {"clear_defended": rows["clear"], "attacked_defended": rows[["clear", "attacked"]].mean(axis=1)}
+            measures = {"psnr_defended": 35.0, "ssim_defended": 0.9}
+            assessed = rows.assign(defence=DEFENCE, **scores, **measures)
+            defences = {"defences": {DEFENCE: "d"}}
+            _write(folder, assessed, _stamp(metric, attack, cell, f"{seed}-{cell}", defences), "+defended")
+            known = _stamp(f"{metric}+{DEFENCE}", attack, cell, f"{seed}-{cell}")
+            _write(folder, rows.assign(**measures), known)
+
+
+def measure(size: MadeUp, clock: str) -> list[Row]:
     """Returns a row per way to make the tables, each over the first by a column of seconds."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        for cell in range(cells):
-            _write(folder, cell, rows, 0)
+        for cell in range(size.cells):
+            size.write(folder, cell, 0)
         found = {"first": _in_a_process(folder)}
-        before = [(folder / file).read_bytes() for file in TABLES]
+        before = _tables(folder)
         found["again"] = _in_a_process(folder)
-        if before != [(folder / file).read_bytes() for file in TABLES]:
+        if before != _tables(folder):
             raise ValueError("tables of unchanged cells must be the same bytes; they differ")
-        _write(folder, 0, rows, 1)
+        size.write(folder, 0, 1)
         found["one changed"] = _in_a_process(folder)
-    size = {"cells": cells, "rows": cells * rows}
-    rows_made: list[Row] = [{"what": what, **size, **spent} for what, spent in found.items()]
+    rows_made: list[Row] = [{"what": what, **size.facts, **spent} for what, spent in found.items()]
     for row in rows_made[1:]:
         row["over_first"] = round(row[clock] / rows_made[0][clock], 4)
     return rows_made
+
+
+def _tables(folder: Path) -> dict[str, bytes]:
+    return {name: (folder / name).read_bytes() for name in TABLES if (folder / name).is_file()}
 
 
 def table(rows: list[Row]) -> Table:
@@ -103,10 +139,9 @@ def _measured(folder: Path) -> dict[str, float]:
     }
 
 
-def _write(folder: Path, cell: int, rows: int, seed: int) -> None:
-    """Writes a made-up cell: rows as the engine writes them, and the stamp."""
+def _rows(cell: int, rows: int, seed: int) -> pd.DataFrame:
+    """Returns made-up rows, as the engine writes them."""
     random = np.random.default_rng([seed, cell])
-    metric, attack = f"metric{cell // ATTACKS:03}", f"attack{cell % ATTACKS:02}"
     clear = np.random.default_rng(cell // ATTACKS).random(rows)
     attacked, shift = clear + random.normal(0.1, 0.1, rows), random.random(rows)
     values = {
@@ -121,30 +156,45 @@ def _write(folder: Path, cell: int, rows: int, seed: int) -> None:
         "queries": 10,
         "gradients": 10,
     }
-    table = pd.DataFrame(values | {"clip": values["image"]}).reindex(columns=list(COLUMNS))
-    csv = table.to_csv(index=False, float_format="%.6g", lineterminator="\n")  # as the engine writes rows, but faster
+    return pd.DataFrame(values | {"clip": values["image"]}).reindex(columns=list(COLUMNS))
+
+
+def _stamp(metric: str, attack: str, cell: int, key: str, settings: dict[str, Any] | None = None) -> Stamp:
+    """Returns the stamp of a made-up cell, without what it says of the rows."""
     facts = MetricFacts(
         name=metric, title=metric, kind="NR", higher_is_better=True, score_range=(0, 1), fingerprint="m"
     )
     family = FAMILIES[cell % ATTACKS % len(FAMILIES)] if cell % ATTACKS else "control"
     access: Literal["white", "black"] = "black" if family in {"query", "control"} else "white"
-    stamp = Stamp(
+    return Stamp(
         status="done",
         metric=facts,
         attack=AttackFacts(
             name=attack, title=attack, family=family, access=access, fingerprint="a", settings={"eps": 10 / 255}
         ),
-        datasets=[DatasetFacts(name="set", digest="d", images=rows)],
-        settings={},
+        datasets=[],
+        settings=settings or {},
         preset="full",
-        key=f"{seed}-{cell}",
-        rows=rows,
-        sha256=digest(csv.encode()),
+        key=key,
     )
-    path = folder / metric / f"{attack}.csv"
+
+
+def _write(folder: Path, rows: pd.DataFrame, stamp: Stamp, more: str = "") -> None:
+    """Writes a made-up cell: the rows, and the stamp.
+
+    Args:
+        folder: The run folder.
+        rows: The rows.
+        stamp: What the stamp says of other things.
+        more: What the file's name has after the attack's.
+    """
+    csv = rows.to_csv(index=False, float_format="%.6g", lineterminator="\n")  # as the engine writes rows, but faster
+    datasets = [DatasetFacts(name="set", digest="d", images=len(rows))]
+    whole = stamp.model_copy(update={"datasets": datasets, "rows": len(rows), "sha256": digest(csv.encode())})
+    path = folder / stamp.metric.name / f"{stamp.attack.name}{more}.csv"
     path.parent.mkdir(exist_ok=True)
     path.write_text(csv, encoding="utf-8")
-    path.with_suffix(".json").write_text(stamp.to_json(), encoding="utf-8")
+    path.with_suffix(".json").write_text(whole.to_json(), encoding="utf-8")
 
 
 if __name__ == "__main__":

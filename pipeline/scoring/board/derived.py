@@ -1,4 +1,4 @@
-"""What a metric's records come to beside each other, kept in the record cache: made anew where one of them changed."""
+"""What a metric's cells come to beside each other, kept in the record cache: made anew where one of them changed."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from pydantic import TypeAdapter
 
@@ -20,12 +20,20 @@ from metric_robustness.pipeline.scoring.board.records import Record
 from metric_robustness.pipeline.scoring.processes import Processes
 
 Result = TypeVar("Result")
-Job = tuple[Any, ...]  # a metric's records on one data set, then what else their result depends on
+Job = tuple[Any, ...]  # the arguments of a call
+
+
+class Foundation(NamedTuple):
+    """What a result stands on."""
+
+    file: Path | None  # that caches the result; None where it must not be cached
+    about: str  # the hash of all that the result depends on
+    rows: int  # how many rows must be read or resampled where it is not cached, roughly
 
 
 @dataclass(frozen=True)
 class Derived(Generic[Result]):
-    """The results of a function of a metric's records."""
+    """The results of a function of a metric's records, or of its cells."""
 
     function: Callable[..., Result]  # at the top level of a module
     form: Any  # the type of its result, in a list of one
@@ -38,27 +46,42 @@ class Derived(Generic[Result]):
                 data classes.
             processes: The processes that do the others in parallel where there are many rows.
         """
-        places = [(_file(self.function, job[0]), _about(self.function, job)) for job in jobs]
-        found = [self._cached(*place) for place in places]
+        return self.at([_foundation(self.function, job) for job in jobs], jobs, processes)
+
+    def at(self, foundations: Sequence[Foundation], jobs: Sequence[Job], processes: Processes) -> list[Result]:
+        """Returns what the function returns for each job, whatever its arguments are.
+
+        Args:
+            foundations: What each job's result stands on.
+            jobs: The arguments of each call.
+            processes: As for `of`.
+        """
+        found = [self._cached(each) for each in foundations]
         left = [i for i, known in enumerate(found) if not known]
-        rows = sum(record.n for i in left for record in jobs[i][0])
-        for i, made in zip(left, processes.map(self.function, [jobs[i] for i in left], rows // 2), strict=True):
+        rows = sum(foundations[i].rows for i in left)
+        for i, made in zip(left, processes.map(self.function, [jobs[i] for i in left], rows), strict=True):
             found[i] = [made]
-            self._cache(*places[i], made)
+            self._cache(foundations[i], made)
         return [result for known in found for result in known]
 
-    def _cached(self, file: Path | None, about: str) -> list[Result]:
+    def _cached(self, on: Foundation) -> list[Result]:
         """Returns a cached result; nothing if there is none, or it is damaged."""
         with suppress(BenchError):
-            if file and (content := read_sealed(file, about)):
+            if on.file and (content := read_sealed(on.file, on.about)):
                 result: list[Result] = _adapter(self.form).validate_json(content)
                 return result
         return []
 
-    def _cache(self, file: Path | None, about: str, made: Result) -> None:
+    def _cache(self, on: Foundation, made: Result) -> None:
         with suppress(BenchError):
-            if file:
-                write_sealed(file, _adapter(self.form).dump_json([made]), about)
+            if on.file:
+                write_sealed(on.file, _adapter(self.form).dump_json([made]), on.about)
+
+
+def _foundation(function: Callable[..., Any], job: Job) -> Foundation:
+    """Returns what the result of a function of a metric's records stands on."""
+    records: Sequence[Record] = job[0]
+    return Foundation(_file(function, records), _about(function, job), sum(record.n for record in records) // 2)
 
 
 def _file(function: Callable[..., Any], records: Sequence[Record]) -> Path | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cache
@@ -118,14 +118,15 @@ class MetricFolder:
         """
         stamps = {path: Stamp.read(path.with_suffix(".json")) for path in paths}
         return cls(
-            {path: (stamp, _key(path, stamp, ranges)) for path, stamp in stamps.items()}, file, CachedRecords.load(file)
+            {path: (stamp, cell_key(path, stamp, ranges)) for path, stamp in stamps.items()},
+            file,
+            CachedRecords.load(file),
         )
 
     @property
     def rows(self) -> int:
         """Returns how many rows must be read, roughly."""
-        left = [path for path, (_, key) in self.cells.items() if not self._knows(path, key) and path.is_file()]
-        return sum(path.stat().st_size for path in left) // ROW_BYTES
+        return rows_in(path for path, (_, key) in self.cells.items() if not self._knows(path, key))
 
     @property
     def keys(self) -> dict[str, str]:
@@ -178,13 +179,24 @@ def read_records(paths: Sequence[Path], ranges: Ranges, processes: Processes | N
     return list({(record.path, *map(str, record.on)): record for own in found for record in own}.values())
 
 
+def rows_in(paths: Iterable[Path]) -> int:
+    """Returns how many rows CSVs hold, roughly; none where there is no file."""
+    return sum(path.stat().st_size for path in paths if path.is_file()) // ROW_BYTES
+
+
 def _numbers(file: Path) -> Path:
     """Returns the file of the numbers beside a file of records."""
     return file.with_suffix(".numbers")
 
 
-def _key(path: Path, stamp: Stamp | None, ranges: Ranges) -> str:
-    """Returns the hash of what a cell's records depend on; empty where they must not be cached."""
+def cell_key(path: Path, stamp: Stamp | None, ranges: Ranges) -> str:
+    """Returns the hash of what scores of a cell's rows depend on; empty where they must not be cached.
+
+    Args:
+        path: The cell's CSV.
+        stamp: The stamp beside it.
+        ranges: Measured ranges.
+    """
     if stamp is None or stamp.status != "done" or not path.is_file():
         return ""
     file = path.stat()

@@ -23,7 +23,7 @@ from metric_robustness.pipeline.scoring.plots.layout.panels import (
 )
 from metric_robustness.pipeline.scoring.plots.style import COLOURS
 from metric_robustness.pipeline.scoring.read.cells import StoredCell, find_cells, read_cell
-from metric_robustness.pipeline.scoring.scores.defences import NONE, each_image
+from metric_robustness.pipeline.scoring.scores.defences import NONE, about_defences, each_image
 from metric_robustness.pipeline.scoring.scores.ranges import read_ranges
 
 SETTINGS = {"non-adaptive": "attacks that do not know the defence", "adaptive": "attacks that know it"}
@@ -151,8 +151,8 @@ def curves(
 
 
 def _images(folder: Path) -> pd.DataFrame:
-    """Returns what defences did on every image, of the cells of a run folder."""
-    cells = [read_cell(path) for path in find_cells([folder])]
+    """Returns what defences did on every image, of the cells of a run folder; reads no metric without a defence."""
+    cells = [read_cell(path) for path in about_defences(find_cells([folder]))]
     return each_image(_of_defences(cells), read_ranges())
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -38,6 +39,11 @@ class Case(NamedTuple):
     dataset: str
     variant: str
     setting: Setting  # whether the attack knew the defence
+
+    @property
+    def order(self) -> tuple[str, ...]:
+        """Returns what tables are sorted by."""
+        return (self.metric, self.dataset, self.attack, self.variant, self.defence, self.setting)
 
 
 class Clean(NamedTuple):
@@ -81,6 +87,16 @@ class Defended:
     only_unaware: bool = False  # whether an attack that knows the defence regains over half of the shift
 
 
+def about_defences(paths: Sequence[Path]) -> list[Path]:
+    """Returns, of the CSVs of cells, those of metrics that have defences: of the bare metrics and of the defended."""
+    metrics = {_bare(path) for path in paths if "+" in path.parent.name or "+defended" in path.name}
+    return [path for path in paths if _bare(path) in metrics]
+
+
+def _bare(path: Path) -> str:
+    return path.parent.name.partition("+")[0]
+
+
 def defended(cells: Iterable[StoredCell], ranges: Ranges) -> list[Defended]:
     """Returns the lines of all defended metrics, and of the bare metrics under the same attacks, sorted.
 
@@ -96,7 +112,7 @@ def defended(cells: Iterable[StoredCell], ranges: Ranges) -> list[Defended]:
     lines = [line for cell in usable for line in _lines(cell, ranges, clear)]
     with_defence = {_attacked(line.case) for line in lines if line.case.defence != NONE}
     lines = [line for line in lines if _attacked(line.case) in with_defence]
-    return sorted(_flagged({line.case: line for line in lines}), key=lambda line: _order(line.case))
+    return sorted(_flagged({line.case: line for line in lines}), key=lambda line: line.case.order)
 
 
 def without_bare(cells: Iterable[StoredCell]) -> list[str]:
@@ -121,10 +137,6 @@ def without_bare(cells: Iterable[StoredCell]) -> list[str]:
 
 def _attacked(case: Case) -> tuple[str, ...]:
     return (case.metric, case.attack, case.dataset)
-
-
-def _order(case: Case) -> tuple[str, ...]:
-    return (case.metric, case.dataset, case.attack, case.variant, case.defence, case.setting)
 
 
 def _bare_clear(cells: Sequence[StoredCell]) -> pd.Series:

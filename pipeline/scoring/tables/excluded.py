@@ -4,32 +4,39 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from types import MappingProxyType
 
 from metric_robustness.pipeline.cells.stamp import Stamp
 from metric_robustness.pipeline.scoring.board.records import Record
-from metric_robustness.pipeline.scoring.read.cells import StoredCell
+from metric_robustness.pipeline.scoring.read.rows import ExcludedRow
 
 COLUMNS = ("dataset", "image", "reason", "metrics")
 ALL = "all"
 
 
-def excluded_csv(records: Iterable[Record], defended: Iterable[StoredCell] = ()) -> str:
+def excluded_csv(
+    records: Iterable[Record],
+    stamps: Mapping[Path, Stamp | None] = MappingProxyType({}),
+    rows: Iterable[tuple[str, ExcludedRow]] = (),
+) -> str:
     """Returns a line per data set, image and reason, with the metrics that have no row of it; nothing without lines.
 
     Args:
         records: The records of all cells that have some.
-        defended: The cells of defended metrics, of which there are no records.
+        stamps: The stamps of cells that may have no records, by CSV.
+        rows: The rows of such cells that are not used, each with its metric.
     """
-    records, defended = list(records), list(defended)
-    stamps = {record.path: record.stamp for record in records if record.stamp}
-    stamps |= {cell.path: cell.stamp for cell in defended if cell.stamp}
+    records = list(records)
+    known = {path: stamp for path, stamp in stamps.items() if stamp}
+    known |= {record.path: record.stamp for record in records if record.stamp}
     rated: dict[str, set[str]] = {}
-    for stamp in stamps.values():
+    for stamp in known.values():
         for facts in (*stamp.datasets, *stamp.train):
             rated.setdefault(facts.name, set()).add(stamp.metric.name)
     found: dict[tuple[str, str, str], set[str]] = {}
-    for metric, line in (*_stamped(stamps.values()), *_of_rows(records, defended)):
+    for metric, line in (*_stamped(known.values()), *_of_rows(records, rows)):
         found.setdefault(line, set()).add(metric)
     if not found:
         return ""
@@ -50,11 +57,12 @@ def _stamped(stamps: Iterable[Stamp]) -> Iterator[tuple[str, tuple[str, str, str
                 yield stamp.metric.name, (facts.name, image, reason)
 
 
-def _of_rows(records: Iterable[Record], defended: Iterable[StoredCell]) -> Iterator[tuple[str, tuple[str, str, str]]]:
+def _of_rows(
+    records: Iterable[Record], rows: Iterable[tuple[str, ExcludedRow]]
+) -> Iterator[tuple[str, tuple[str, str, str]]]:
     """Yields the images whose rows cannot be used, each with the metric."""
     for record in records:
         for image, reason in (record.scored.excluded if record.scored else {}).items():
             yield record.metric, (record.dataset, image, reason)
-    for cell in defended:
-        for row in cell.excluded:
-            yield cell.metric, (row.dataset, row.image, row.reason)
+    for metric, row in rows:
+        yield metric, (row.dataset, row.image, row.reason)

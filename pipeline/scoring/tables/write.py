@@ -9,11 +9,11 @@ from metric_robustness.pipeline.cells.stamp import Stamp
 from metric_robustness.pipeline.errors import BenchError
 from metric_robustness.pipeline.files import write_atomically
 from metric_robustness.pipeline.scoring.board.consistency import together
+from metric_robustness.pipeline.scoring.board.defended_cells import DefendedCells
 from metric_robustness.pipeline.scoring.board.leaderboard import Leaderboard, build
 from metric_robustness.pipeline.scoring.board.record_cache import read_records
 from metric_robustness.pipeline.scoring.processes import Processes
-from metric_robustness.pipeline.scoring.read.cells import StoredCell, find_cells, read_cell
-from metric_robustness.pipeline.scoring.scores.defences import Defended, defended, without_bare
+from metric_robustness.pipeline.scoring.scores.defences import Defended
 from metric_robustness.pipeline.scoring.scores.ranges import read_ranges
 from metric_robustness.pipeline.scoring.tables.csv_json import leaderboard_csv, leaderboard_json, order_csv, scores_csv
 from metric_robustness.pipeline.scoring.tables.defences import defences_csv, defences_md, print_defences
@@ -25,7 +25,6 @@ from metric_robustness.pipeline.scoring.tables.terminal import print_leaderboard
 from metric_robustness.pipeline.scoring.tables.transfer import Transferred, transfer_csv, transfer_tables, transferred
 
 __all__ = [
-    "about_defences",
     "print_defences",
     "print_leaderboard",
     "transfer_tables",
@@ -52,14 +51,16 @@ def write_tables(folders: Sequence[Path], out: Path, ranges: Path | None = None)
         DataError: If the file of measured ranges is damaged.
     """
     require_no_other_rows(out, folders)
+    known = read_ranges(ranges)
     with Processes() as processes:
-        found = together(read_records(folders, read_ranges(ranges), processes), processes)
+        found = together(read_records(folders, known, processes), processes)
         board = build(found, processes)
         contests = overtakings(found, processes)
+        cells = DefendedCells.find(folders, known)
+        defences = cells.results(processes)
     write_atomically(out / "scores.csv", scores := scores_csv(found))
     write_atomically(out / "scores.parquet", to_parquet(scores))
-    cells = about_defences(folders)
-    if (told := excluded_csv(found, cells)) or (out / "excluded.csv").exists():
+    if (told := excluded_csv(found, cells.stamps, defences.excluded)) or (out / "excluded.csv").exists():
         write_atomically(out / "excluded.csv", told)
     write_atomically(out / "leaderboard.md", to_markdown(board))
     write_atomically(out / "leaderboard.csv", standings := leaderboard_csv(board))
@@ -70,12 +71,11 @@ def write_tables(folders: Sequence[Path], out: Path, ranges: Path | None = None)
         write_atomically(out / "overtaken.csv", overtaken_csv(contests))
     if crossed := transferred(found):
         write_atomically(out / "transfer.csv", transfer_csv(crossed))
-    lines, missing = defended(cells, read_ranges(ranges)), without_bare(cells)
-    if lines:
-        write_atomically(out / "defences.csv", of_defences := defences_csv(lines))
+    if defences.lines:
+        write_atomically(out / "defences.csv", of_defences := defences_csv(defences.lines))
         write_atomically(out / "defences.parquet", to_parquet(of_defences))
-    if lines or missing:
-        write_atomically(out / "defences.md", defences_md(lines, missing))
+    if defences.lines or defences.missing:
+        write_atomically(out / "defences.md", defences_md(defences.lines, defences.missing))
     return board
 
 
@@ -101,14 +101,6 @@ def require_no_other_rows(out: Path, folders: Sequence[Path] = ()) -> None:
 
 def what_defences_did(folders: Sequence[Path], ranges: Path | None = None) -> tuple[list[Defended], list[str]]:
     """Returns the lines of the tables of defences, and what must be run for those that are missing."""
-    cells = about_defences(folders)
-    return defended(cells, read_ranges(ranges)), without_bare(cells)
-
-
-def about_defences(folders: Sequence[Path]) -> list[StoredCell]:
-    """Returns the cells of defended metrics, and those of their bare metrics."""
-    paths = find_cells(folders)
-    metrics = {
-        path.parent.name.partition("+")[0] for path in paths if "+" in path.parent.name or "+defended" in path.name
-    }
-    return [read_cell(path) for path in paths if path.parent.name.partition("+")[0] in metrics]
+    with Processes() as processes:
+        found = DefendedCells.find(folders, read_ranges(ranges)).results(processes)
+    return found.lines, found.missing
