@@ -9,12 +9,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from io import FileIO
 from pathlib import Path
+from threading import Timer
 from typing import IO, Any
 
 from metric_robustness.pipeline.errors import BenchError, TransientError
 from metric_robustness.pipeline.files.atomic import OTHER_OUT, plain_errors
 from metric_robustness.pipeline.files.leftovers import remove_leftovers
+from metric_robustness.pipeline.terminal import err
 
+PATIENCE = 2  # seconds
 NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL}  # what file systems without locks answer
 
 
@@ -47,12 +50,14 @@ def folder_lock(folder: Path) -> Iterator[None]:
 
 
 @contextmanager
-def exclusive(path: Path, remedy: str = OTHER_OUT) -> Iterator[None]:
+def exclusive(path: Path, remedy: str = OTHER_OUT, waits_for: str = "") -> Iterator[None]:
     """Holds a lock file while the body runs; waits for another process or thread that holds it.
 
     Args:
         path: The lock file; folders that are missing are made.
         remedy: As in `write_atomically`.
+        waits_for: What is waited for, as in "waiting for ...", which is printed once that takes over two seconds; empty
+            where nobody has to be told.
 
     Raises:
         BenchError: If the folder may not be written to, or its file system has no locks.
@@ -61,8 +66,26 @@ def exclusive(path: Path, remedy: str = OTHER_OUT) -> Iterator[None]:
         path.parent.mkdir(parents=True, exist_ok=True)
         file = path.open("a")
     with file:
-        _lock(file, path, fcntl.LOCK_EX, remedy)
+        try:
+            _lock(file, path, fcntl.LOCK_EX | fcntl.LOCK_NB, remedy)
+        except BlockingIOError:
+            with _told(waits_for):
+                _lock(file, path, fcntl.LOCK_EX, remedy)
         yield
+
+
+@contextmanager
+def _told(waits_for: str) -> Iterator[None]:
+    """Prints what is waited for if the body takes long."""
+    line = f"waiting for {waits_for}"
+    timer = Timer(PATIENCE, err.print, [line], {"markup": False, "soft_wrap": True})
+    timer.daemon = True
+    if waits_for:
+        timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def _lock(file: FileIO | IO[Any], path: Path, how: int, remedy: str) -> None:

@@ -8,7 +8,9 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
+from threading import Timer
 
 import pytest
 
@@ -150,6 +152,21 @@ def test_an_exclusive_part_can_be_entered_again_once_it_is_left(tmp_path):
     for _ in range(2):
         with exclusive(tmp_path / "deep" / "lock"):
             pass
+
+
+@pytest.mark.parametrize(("held", "told"), [(0.2, ""), (2.5, "waiting for the other one\n")])
+def test_who_waits_long_is_told_for_what(tmp_path, capsys, held, told):
+    lock = tmp_path / "lock"
+    other = exclusive(lock)
+    other.__enter__()
+    release = Timer(held, other.__exit__, (None, None, None))
+    release.start()
+    begun = time.monotonic()
+    with exclusive(lock, waits_for="the other one"):
+        assert time.monotonic() - begun > held / 2
+    release.join()
+    time.sleep(0 if told else 2.2)  # nothing comes later, either
+    assert capsys.readouterr().err == told
 
 
 def test_only_errors_of_the_file_system_are_rewritten(tmp_path):

@@ -19,8 +19,8 @@ from metric_robustness.pipeline.site.downloads import citation
 
 
 def contents(folder):
-    """Returns the files of a folder except the hidden ones, which are scoring's record cache."""
-    files = [*folder.glob("*"), *folder.glob("[!.]*/**/*")]
+    """Returns the files of a folder except the hidden ones, which are scoring's record cache and its lock."""
+    files = [*folder.glob("[!.]*"), *folder.glob("[!.]*/**/*")]
     return {file.relative_to(folder).as_posix(): file.read_bytes() for file in files if file.is_file()}
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
@@ -15,7 +15,7 @@ from pydantic import ConfigDict, TypeAdapter
 
 from metric_robustness.pipeline.cells.stamp import Stamp
 from metric_robustness.pipeline.errors import BenchError
-from metric_robustness.pipeline.files import digest, read_sealed, write_sealed
+from metric_robustness.pipeline.files import digest, exclusive, read_sealed, write_sealed
 from metric_robustness.pipeline.scoring.board.numbers import CachedNumbers, write_numbers
 from metric_robustness.pipeline.scoring.board.records import Record, of_cell
 from metric_robustness.pipeline.scoring.processes import Processes
@@ -177,6 +177,27 @@ def read_records(paths: Sequence[Path], ranges: Ranges, processes: Processes | N
     jobs = [(folder, ranges) for folder in folders]
     found = (processes or Processes()).map(MetricFolder.records, jobs, sum(folder.rows for folder in folders))
     return list({(record.path, *map(str, record.on)): record for own in found for record in own}.values())
+
+
+@contextmanager
+def cache_lock(folders: Iterable[Path]) -> Iterator[None]:
+    """Waits until no other process makes tables of some run folders, and lets none begin while the body runs.
+
+    Otherwise it could replace numbers of records that the body has read. A folder that cannot be written to has no
+    cache that could be replaced, so nobody waits for it, and one without stamps gets none. The lock lies outside of
+    `.work`, which tells that a run wrote the rows.
+
+    Args:
+        folders: Run folders; what is none is passed over.
+    """
+    names = {folder.resolve(): folder for folder in folders}
+    with ExitStack() as locks:
+        for folder, name in sorted(names.items()):  # in one order, so that no two wait for each other
+            if any(folder.glob("[!.]*/[!.]*.json")):
+                with suppress(BenchError):
+                    waits_for = f"another process, which makes tables of {name}"
+                    locks.enter_context(exclusive(folder / ".tables.lock", waits_for=waits_for))
+        yield
 
 
 def rows_in(paths: Iterable[Path]) -> int:

@@ -11,10 +11,10 @@ from metric_robustness.pipeline.files import write_atomically
 from metric_robustness.pipeline.scoring.board.consistency import together
 from metric_robustness.pipeline.scoring.board.defended_cells import DefendedCells
 from metric_robustness.pipeline.scoring.board.leaderboard import Leaderboard, build
-from metric_robustness.pipeline.scoring.board.record_cache import read_records
+from metric_robustness.pipeline.scoring.board.record_cache import cache_lock, read_records
 from metric_robustness.pipeline.scoring.processes import Processes
 from metric_robustness.pipeline.scoring.scores.defences import Defended
-from metric_robustness.pipeline.scoring.scores.ranges import read_ranges
+from metric_robustness.pipeline.scoring.scores.ranges import Ranges, read_ranges
 from metric_robustness.pipeline.scoring.tables.csv_json import leaderboard_csv, leaderboard_json, order_csv, scores_csv
 from metric_robustness.pipeline.scoring.tables.defences import defences_csv, defences_md, print_defences
 from metric_robustness.pipeline.scoring.tables.excluded import excluded_csv
@@ -39,7 +39,8 @@ def write_tables(folders: Sequence[Path], out: Path, ranges: Path | None = None)
     """Writes the tables of one or several run folders and returns the leaderboard.
 
     The files depend on the cells alone: the same cells, in any order, give the same bytes. The rows of a cell that did
-    not change since the last call are not read again, but for the metrics that have defences.
+    not change since the last call are not read again; with defences, all rows of a metric with a changed cell are. Two
+    calls for one run folder, of two processes, take place one after the other.
 
     Args:
         folders: Run folders. Of a cell that stands in two of them, the second is reported as corrupt.
@@ -51,12 +52,16 @@ def write_tables(folders: Sequence[Path], out: Path, ranges: Path | None = None)
         DataError: If the file of measured ranges is damaged.
     """
     require_no_other_rows(out, folders)
-    known = read_ranges(ranges)
+    with cache_lock(folders):
+        return _write(folders, out, read_ranges(ranges))
+
+
+def _write(folders: Sequence[Path], out: Path, ranges: Ranges) -> Leaderboard:
     with Processes() as processes:
-        found = together(read_records(folders, known, processes), processes)
+        found = together(read_records(folders, ranges, processes), processes)
         board = build(found, processes)
         contests = overtakings(found, processes)
-        cells = DefendedCells.find(folders, known)
+        cells = DefendedCells.find(folders, ranges)
         defences = cells.results(processes)
     write_atomically(out / "scores.csv", scores := scores_csv(found))
     write_atomically(out / "scores.parquet", to_parquet(scores))
@@ -81,13 +86,13 @@ def write_tables(folders: Sequence[Path], out: Path, ranges: Path | None = None)
 
 def what_transferred(folders: Sequence[Path], ranges: Path | None = None) -> list[Transferred]:
     """Returns the lines of transfer.csv."""
-    with Processes() as processes:
+    with cache_lock(folders), Processes() as processes:
         return transferred(together(read_records(folders, read_ranges(ranges), processes), processes))
 
 
 def what_was_overtaken(folders: Sequence[Path], ranges: Path | None = None) -> list[OvertakenLine]:
     """Returns the lines of overtaken.csv."""
-    with Processes() as processes:
+    with cache_lock(folders), Processes() as processes:
         found = together(read_records(folders, read_ranges(ranges), processes), processes)
         return overtakings(found, processes)
 
