@@ -1,8 +1,10 @@
-"""Where things lie: the folders of code, and the project whose data and results a command works on."""
+"""Where things lie: the folders of code, what version it is, and the project whose data a command works on."""
 
 from __future__ import annotations
 
 import os
+import shutil
+import subprocess
 import tomllib
 from functools import cache
 from importlib import metadata
@@ -15,6 +17,7 @@ from metric_robustness.pipeline.errors import BenchError
 PACKAGE = "metric_robustness"  # the one name under which metrics, attacks, defences and pipeline are imported
 CODE = Path(__file__).resolve().parents[1]  # holds these four folders: a checkout, or the installed package
 FOLDERS = ("metrics", "attacks", "defences")  # a root holds some of these, each with a file per entry
+PACKAGES = ("torch", "torchvision", "pyiqa", "numpy", "scipy", "pillow")  # that numbers depend on
 PROJECT = "METRIC_ROBUSTNESS_PROJECT"  # the variable by which worker processes learn of --project
 INCLUDE = "METRIC_ROBUSTNESS_INCLUDE"  # and of --include; folders are separated as in PATH
 
@@ -29,6 +32,34 @@ def version() -> str:
     if in_checkout():
         return str(tomllib.loads((CODE / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"])
     return metadata.version(PACKAGE)
+
+
+@cache
+def commit() -> str:
+    """Returns the checked-out commit, marked when files differ from it, or nothing outside a checkout."""
+    if not in_checkout():  # a virtual environment may lie in somebody's repository
+        return ""
+    git = shutil.which("git")
+    if git is None:
+        return os.environ.get("CI_COMMIT_SHA", "")
+    told = subprocess.run(
+        [git, "-C", str(CODE), "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return told.stdout.strip()
+
+
+def versions() -> dict[str, str]:
+    """Returns the installed versions of the packages that numbers depend on."""
+    found = {}
+    for package in PACKAGES:
+        try:
+            found[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            found[package] = ""
+    return found
 
 
 def with_own_command(text: str) -> str:

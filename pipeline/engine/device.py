@@ -1,17 +1,13 @@
-"""The machine a run happens on: device, how passes are computed there, versions, commit."""
+"""The device that a run happens on, how passes are computed there, and what a stamp says of the machine."""
 
 from __future__ import annotations
 
 import ctypes
 import os
 import platform
-import shutil
-import subprocess
 import time
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import cache
-from importlib.metadata import PackageNotFoundError, version
 
 import torch
 
@@ -19,7 +15,6 @@ from metric_robustness.pipeline import places
 from metric_robustness.pipeline.errors import BenchError
 
 M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # of malloc.h
-PACKAGES = ("torch", "torchvision", "pyiqa", "numpy", "scipy", "pillow")
 
 
 @dataclass(frozen=True)
@@ -107,7 +102,7 @@ def describe(device: torch.device) -> dict[str, str]:
         "host": platform.node(),
         "python": platform.python_version(),
         "image": os.environ.get("METRIC_ROBUSTNESS_IMAGE", ""),
-        **versions(),
+        **places.versions(),
     }
 
 
@@ -118,31 +113,3 @@ def arithmetic(device: torch.device) -> str:
     tf32 = torch.backends.cudnn.allow_tf32 or torch.backends.cuda.matmul.allow_tf32
     chosen = "deterministic" if torch.backends.cudnn.deterministic else "not deterministic"
     return f"float32, TF32 {'on' if tf32 else 'off'}, cuDNN {chosen}"
-
-
-def versions() -> dict[str, str]:
-    """Returns the installed versions of the packages that numbers depend on."""
-    found = {}
-    for package in PACKAGES:
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            found[package] = ""
-    return found
-
-
-@cache
-def commit() -> str:
-    """Returns the checked-out commit, marked when files differ from it, or nothing outside a checkout."""
-    if not places.in_checkout():  # a virtual environment may lie in somebody's repository
-        return ""
-    git = shutil.which("git")
-    if git is None:
-        return os.environ.get("CI_COMMIT_SHA", "")
-    told = subprocess.run(
-        [git, "-C", str(places.CODE), "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    return told.stdout.strip()

@@ -12,6 +12,7 @@ from typing import Any
 import psutil
 import torch
 
+from metric_robustness.pipeline import places
 from metric_robustness.pipeline.cells.cell import Cell
 from metric_robustness.pipeline.cells.finished import is_finished
 from metric_robustness.pipeline.cells.fit import excluded_from_fits
@@ -23,7 +24,6 @@ from metric_robustness.pipeline.engine.clips.runner import open_runner
 from metric_robustness.pipeline.engine.decide import Inputs, rows_to_go_on_from
 from metric_robustness.pipeline.engine.device import (
     begin_memory,
-    commit,
     describe,
     make_deterministic,
     peak_memory,
@@ -142,7 +142,7 @@ def _probes(runner: MetricRunner, cell: Cell, datasets: list[Dataset]) -> dict[s
 def stamp_now(cell: Cell, status: Status, reason: str, job: Job, took: Mapping[str, Any] | None = None) -> Stamp:
     """Returns the stamp of a cell that ends now; `took` are the fields that only a finished cell has."""
     settings = job.inputs.attack_facts.get(cell.attack.name, {"settings": {}})
-    about = {"commit": commit(), "finished": datetime.now(UTC).isoformat(timespec="seconds")}
+    about = {"commit": places.commit(), "finished": datetime.now(UTC).isoformat(timespec="seconds")}
     return stamp_of(
         cell,
         status,

@@ -12,8 +12,8 @@ import torch
 from safetensors.torch import save
 from torch import nn
 
+from metric_robustness.pipeline import places
 from metric_robustness.pipeline.catalogue.lookup import find, find_anywhere
-from metric_robustness.pipeline.engine.device import commit, versions
 from metric_robustness.pipeline.errors import DataError
 from metric_robustness.pipeline.files import digest, folder_lock, write_atomically
 from metric_robustness.pipeline.train.loop import Epoch, Training
@@ -132,6 +132,6 @@ def _description(training: Training, photographs: Photographs) -> dict[str, obje
         ],
         "threads": torch.get_num_threads(),
         "device": training.device.type,
-        "versions": versions(),
-        "commit": commit(),
+        "versions": places.versions(),
+        "commit": places.commit(),
     }

@@ -13,13 +13,14 @@ from typing import NamedTuple, TypeAlias
 import torch
 
 from metric_robustness.attacks.base import Pattern, Scores, State, Universal
+from metric_robustness.pipeline import places
 from metric_robustness.pipeline.cells.fit import Fit, FitStamp
 from metric_robustness.pipeline.cells.stamp import DatasetFacts
 from metric_robustness.pipeline.data.dataset import Dataset
 from metric_robustness.pipeline.data.images import write_png
 from metric_robustness.pipeline.engine.attack.settings import attack_settings, attack_variants
 from metric_robustness.pipeline.engine.batching import one_line
-from metric_robustness.pipeline.engine.device import commit, describe
+from metric_robustness.pipeline.engine.device import describe
 from metric_robustness.pipeline.engine.metric.compiling import Ahead, CompiledSearch
 from metric_robustness.pipeline.engine.metric.draws import draws_of
 from metric_robustness.pipeline.engine.metric.objective import ImageNoise
@@ -247,7 +248,7 @@ class FitRun:
             searched=self._search.told,
             seconds=round(progress.seconds, 3),
             machine=describe(self.runner.device),
-            commit=commit(),
+            commit=places.commit(),
             finished=datetime.now(UTC).isoformat(timespec="seconds"),
             key=fit.key,
             sha256=digest(content),
