@@ -16,13 +16,13 @@ from pydantic import PlainSerializer, PlainValidator
 
 from metric_robustness.pipeline.errors import TransientError
 from metric_robustness.pipeline.files import read_sealed, write_sealed
-from metric_robustness.pipeline.scoring.scores.effects import pairs_by_image
+from metric_robustness.pipeline.scoring.scores.effects import names_of, pairs_of
 from metric_robustness.pipeline.scoring.scores.overtaken import Truth
 from metric_robustness.pipeline.scoring.scores.robustness import Values
 
 COLUMNS = ("before", "after", "linf")  # of the score pairs, beside the names
 
-Names = tuple[tuple[str, ...], tuple[str, ...]]  # of images, and of their clips
+Listed = tuple[tuple[str, ...], tuple[str, ...]]  # the names of images, and of their clips
 
 
 @dataclass(frozen=True)
@@ -71,10 +71,10 @@ def write_numbers(path: Path, about: str, found: Mapping[str, Numbers]) -> None:
     Raises:
         BenchError: If it cannot be written.
     """
-    names: dict[Names, int] = {}
+    names: dict[Listed, int] = {}
     index, arrays = {}, {}
     for name, numbers in found.items():
-        own = (tuple(numbers.pairs.index), tuple(numbers.pairs["clip"]))
+        own = (tuple(numbers.pairs.index.tolist()), tuple(numbers.pairs["clip"].tolist()))
         index[name] = names.setdefault(own, len(names)), bool(numbers.truth and numbers.truth.rungs)
         arrays[f"{name}/pairs"] = np.stack([numbers.pairs[column].to_numpy() for column in COLUMNS])
         arrays[f"{name}/gains"] = numbers.gains
@@ -94,9 +94,10 @@ def _read(path: Path, about: str) -> Mapping[str, Numbers]:
         raise TransientError(f"{path} was changed while tables were made from it: run again")
     with np.load(io.BytesIO(content), allow_pickle=False) as file:
         index = json.loads(file["index"].tobytes())
+        names = [names_of(tuple(images), tuple(clips)) for images, clips in index["names"]]
         found = {}
         for name, (which, rungs) in index["records"].items():
-            pairs = pairs_by_image(*index["names"][which], *file[f"{name}/pairs"])
+            pairs = pairs_of(names[which], *file[f"{name}/pairs"])
             truth = Truth(file[f"{name}/places"], rungs) if f"{name}/places" in file else None
             found[name] = Numbers(pairs, file[f"{name}/gains"], truth)
     return found

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from operator import itemgetter
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -49,9 +50,16 @@ class Resampled(Effect):
         return Effect(self.n, self.scores, self.intervals)
 
 
+class Names(NamedTuple):
+    """The names that stand in a table of score pairs."""
+
+    images: pd.Index[str]
+    clips: pd.Series[str]
+
+
 def score_pairs(rows: pd.DataFrame, scale: ScoreScale) -> pd.DataFrame:
     """Returns the table of score pairs of one attack's rows."""
-    images, clips = (rows[column].to_numpy(dtype=object) for column in ("image", "clip"))
+    images, clips = (rows[column].tolist() for column in ("image", "clip"))
     before, after = scale(rows["clear"].to_numpy()), scale(rows["attacked"].to_numpy())
     return pairs_by_image(images, clips, before, after, rows["linf"].to_numpy(dtype=np.float64))
 
@@ -68,15 +76,20 @@ def pairs_by_image(
         after: The attacked scores on the scale, (N,).
         linf: The largest changes, (N,); None where they are not known.
     """
-    index, clip = _names(tuple(images), tuple(clips))
-    change = np.full(len(index), np.nan) if linf is None else linf
-    return pd.DataFrame({"clip": clip, "before": before, "after": after, "linf": change}, index=index)
+    return pairs_of(names_of(tuple(images), tuple(clips)), before, after, linf)
+
+
+def pairs_of(names: Names, before: Values, after: Values, linf: Values | None = None) -> pd.DataFrame:
+    """Returns a table of score pairs; arguments as in `pairs_by_image`, names from `names_of`."""
+    change = np.full(len(before), np.nan) if linf is None else linf
+    return pd.DataFrame({"clip": names.clips, "before": before, "after": after, "linf": change}, index=names.images)
 
 
 @lru_cache(maxsize=64)
-def _names(images: tuple[str, ...], clips: tuple[str, ...]) -> tuple[pd.Index[str], pd.Series[str]]:
+def names_of(images: tuple[str, ...], clips: tuple[str, ...]) -> Names:
+    """Returns the names of images and of their clips, as all tables of the same images share them."""
     index = pd.Index(images, name="image", dtype=object)
-    return index, pd.Series(clips, index=index, dtype=object)
+    return Names(index, pd.Series(clips, index=index, dtype=object))
 
 
 def effect_of(pairs: pd.DataFrame) -> Resampled:
@@ -97,10 +110,12 @@ def averaged(settings: Sequence[pd.DataFrame]) -> Resampled:
     for pairs in settings:
         before, after = pairs["before"].to_numpy(), pairs["after"].to_numpy()
         values.append(robustness(before, after))
-        replicates.append(bootstrap(before, after, pairs["clip"]))
-    with np.errstate(invalid="ignore"):  # -inf of one setting and inf of another: no mean
-        scores = {name: float(np.mean([value[name] for value in values])) for name in SCORES}
-        spread = {name: np.mean([replicate[name] for replicate in replicates], axis=0) for name in SCORES}
+        replicates.append(bootstrap(before, after, pairs["clip"].tolist()))
+    scores, spread = values[0], replicates[0]
+    if len(settings) > 1:
+        with np.errstate(invalid="ignore"):  # -inf of one setting and inf of another: no mean
+            scores = {name: float(np.mean([value[name] for value in values])) for name in SCORES}
+            spread = {name: np.mean([replicate[name] for replicate in replicates], axis=0) for name in SCORES}
     return Resampled(max(len(pairs) for pairs in settings), scores, intervals(spread), spread["absolute_gain"])
 
 
@@ -161,16 +176,20 @@ def worst_case(attacks: Sequence[tuple[str, pd.DataFrame]], budget: float = 1.0,
         for pairs in tables[1:]:
             images = images.union(pairs.index)
         tables = [pairs.reindex(images) for pairs in tables]
-    columns = {
-        column: np.stack([pairs[column].to_numpy() for pairs in tables])
-        for column in ("clip", "before", "after", "linf")
-    }
-    allowed = ~(columns["linf"] > budget + LEVEL_ERROR)
-    columns["after"] = np.where(allowed, columns["after"], columns["before"])
-    moves = (columns["after"] - columns["before"]) * (1 if up else -1)
+    before, after, change = (
+        np.stack([pairs[column].to_numpy() for pairs in tables]) for column in ("before", "after", "linf")
+    )
+    after = np.where(change > budget + LEVEL_ERROR, before, after)
+    moves = (after - before) * (1 if up else -1)
     winner = np.where(np.isnan(moves), -np.inf, moves).argmax(axis=0)
-    chosen = {column: values[winner, np.arange(len(images))] for column, values in columns.items()}
-    moved = moves[winner, np.arange(len(images))] > 0
-    chosen["after"] = np.where(moved, chosen["after"], chosen["before"])
-    chosen["attack"] = np.where(moved, np.array([name for name, _ in ordered], dtype=object)[winner], "")
+    best = (winner, np.arange(len(images)))
+    clips = [pairs["clip"].to_numpy() for pairs in tables]
+    moved = moves[best] > 0
+    chosen = {
+        "clip": clips[0] if all(np.array_equal(clips[0], each) for each in clips[1:]) else np.stack(clips)[best],
+        "before": before[best],
+        "after": np.where(moved, after[best], before[best]),
+        "linf": change[best],
+        "attack": np.where(moved, np.array([name for name, _ in ordered], dtype=object)[winner], ""),
+    }
     return pd.DataFrame({name: pd.Series(values, images, values.dtype) for name, values in chosen.items()})

@@ -87,13 +87,14 @@ def order_of(before: Values, highest: Values, lowest: Values | None = None) -> O
     count = len(before)
     if count < FEWEST_IN_ORDER or np.ptp(before) == 0:
         return None
-    pairs = one = both = 0
-    for start in range(0, count, BLOCK):
-        raised = highest[start : start + BLOCK, None]
-        worse = before[start : start + BLOCK, None] < before
-        pairs += int(worse.sum())
-        one += int((worse & (raised > before)).sum())
-        both += int((worse & (raised > least)).sum())
+    scores = np.sort(before)
+    below = np.searchsorted(scores, before, side="right")  # so many have no higher clear score, (N,)
+    pairs = int((count - below).sum())
+    one = int(np.maximum(np.searchsorted(scores, highest) - below, 0).sum())
+    both = 0
+    for start in range(0, count if lowest is not None else 0, BLOCK):
+        part = slice(start, start + BLOCK)
+        both += int(((before[part, None] < before) & (highest[part, None] > least)).sum())
     swapped = np.where(before < np.median(before), highest, least)
     return Order(
         pairs,

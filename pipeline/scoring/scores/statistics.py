@@ -80,7 +80,11 @@ def interval(replicates: Values, level: float = LEVEL) -> Interval:
 
 def intervals(replicates: dict[str, Values], level: float = LEVEL) -> dict[str, Interval]:
     """Returns the `interval` of every score."""
-    return {name: interval(values, level) for name, values in replicates.items()}
+    found = {name: interval(values, level) for name, values in replicates.items() if not np.isfinite(values).all()}
+    if whole := [name for name in replicates if name not in found]:  # faster together
+        ends = np.quantile([replicates[name] for name in whole], [(1 - level) / 2, (1 + level) / 2], axis=1)
+        found |= {name: (float(low), float(high)) for name, low, high in zip(whole, *ends, strict=True)}
+    return {name: found[name] for name in replicates}
 
 
 def bootstrap(
