@@ -103,7 +103,7 @@ def _ours(path: Path) -> pa.Table:
         pa.BufferReader(path.read_bytes()),  # not by its path, which need not be UTF-8
         read_options=arrow.ReadOptions(use_threads=False),
         convert_options=arrow.ConvertOptions(
-            column_types={name: pa.string() if name in TEXT else pa.float64() for name in COLUMNS},
+            column_types={name: pa.large_string() if name in TEXT else pa.float64() for name in COLUMNS},
             null_values=["", "nan"],
             strings_can_be_null=False,
         ),
@@ -125,6 +125,9 @@ def _in_order(table: pa.Table) -> pa.Table | None:
     finite = all(_can_be_scores(_numbers(table[name])).all() for name in ("clear", "attacked"))
     if not finite or pc.any(pc.not_equal(table["defence"], "")).as_py():
         return None
+    *same, image = (table[name].combine_chunks() for name in IDENTITY)
+    if all(_is_constant(values) for values in same) and pc.all(pc.less(image[:-1], image[1:])).as_py():
+        return table  # as most cells are written
     codes = [_codes(table[name]) for name in IDENTITY]
     order = np.lexsort(codes[::-1])
     if (np.diff([code[order] for code in codes]) == 0).all(axis=0).any():
@@ -135,6 +138,11 @@ def _in_order(table: pa.Table) -> pa.Table | None:
 def _can_be_scores(values: NDArray[np.float64] | pd.Series) -> NDArray[np.bool_]:
     """Tells which numbers can be scores, which are finite and of 32 bits."""
     return np.abs(np.asarray(values, np.float64)) <= LARGEST
+
+
+def _is_constant(values: pa.Array) -> bool:
+    """Tells whether all values are the same, or all are missing."""
+    return values.null_count == len(values) or bool(pc.all(pc.equal(values, values[0]), skip_nulls=False).as_py())
 
 
 def _codes(column: pa.ChunkedArray) -> NDArray[np.intp]:
@@ -155,10 +163,11 @@ def _numbers(column: pa.ChunkedArray) -> NDArray[np.float64]:
 
 
 def _frame(ours: pa.Table) -> pd.DataFrame:
+    place = COLUMNS.index("clip")
+    without = pc.equal(ours["clip"], "")
+    if pc.any(without).as_py():
+        ours = ours.set_column(place, "clip", pc.if_else(without, ours["image"], ours["clip"]))
     table: pd.DataFrame = ours.to_pandas(use_threads=False)
-    without = table["clip"] == ""
-    if without.any():
-        table["clip"] = table["clip"].mask(without, table["image"])
     return table
 
 
