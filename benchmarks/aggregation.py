@@ -7,12 +7,9 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import resource
 import subprocess
 import sys
 import tempfile
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -26,7 +23,6 @@ from benchmarks.speed import Row, titled_table
 from metric_robustness.pipeline.cells.row import COLUMNS
 from metric_robustness.pipeline.cells.stamp import AttackFacts, DatasetFacts, MetricFacts, Stamp
 from metric_robustness.pipeline.files import digest
-from metric_robustness.pipeline.scoring.tables.write import write_tables
 from metric_robustness.pipeline.terminal import out
 
 RATIOS: dict[str, Better] = {"over_first": "lower"}
@@ -42,14 +38,10 @@ def main() -> None:
     parser.add_argument("--cells", type=int, default=300)
     parser.add_argument("--rows", type=int, default=3000)
     parser.add_argument("--defences", type=int, default=0, help="how many of the metrics have a defence, too")
-    parser.add_argument("--tables-of", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--json", action="store_true", help="print rows for programs")
     parser.add_argument("--quick", action="store_true", help="only show that it runs: few cells")
     parser.add_argument("--clock", choices=("wall", "cpu"), default="wall", help="of the ratio")
     options = parser.parse_args()
-    if options.tables_of:
-        print(json.dumps(_measured(options.tables_of)))
-        return
     size = MadeUp(20 if options.quick else options.cells, options.rows, options.defences)
     rows = measure(size, f"{options.clock}_seconds")
     if options.json:
@@ -120,23 +112,10 @@ def table(rows: list[Row]) -> Table:
 
 
 def _in_a_process(folder: Path) -> dict[str, float]:
-    command = [sys.executable, "-m", "benchmarks.aggregation", "--tables-of", str(folder)]
+    command = [sys.executable, "-m", "benchmarks.tables_of", str(folder)]
     printed = subprocess.run(command, capture_output=True, check=True, text=True).stdout
     measured: dict[str, float] = json.loads(printed)
     return measured
-
-
-def _measured(folder: Path) -> dict[str, float]:
-    wall, cpu = time.perf_counter(), sum(os.times()[:4])
-    write_tables([folder], folder)
-    usage = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-    one, workers = (each.ru_maxrss / 2**20 for each in usage)
-    most = one + workers * len(os.sched_getaffinity(0))  # as if all of them were at their largest at once
-    return {
-        "wall_seconds": round(time.perf_counter() - wall, 2),
-        "cpu_seconds": round(sum(os.times()[:4]) - cpu, 2),
-        "peak_memory_gb": round(most, 2),
-    }
 
 
 def _rows(cell: int, rows: int, seed: int) -> pd.DataFrame:
