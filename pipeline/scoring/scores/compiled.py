@@ -1,6 +1,6 @@
-"""Sums over resamples in one pass over how often clips were drawn, compiled for the processor by numba.
+"""The functions of `sums`, compiled for the processor by numba: one pass over how often the clips are drawn.
 
-They have the bits of `Draws` in numpy, whose steps each write a line that the next one reads, and take a fifth of its time.
+In numpy each step writes a line that the next one reads.
 """
 
 from __future__ import annotations
@@ -12,9 +12,24 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-Counts: TypeAlias = NDArray[np.uint8]  # (clips, resamples)
-Line: TypeAlias = NDArray[np.float32]  # (resamples,)
-Weights: TypeAlias = NDArray[np.float64]
+from metric_robustness.pipeline.scoring.scores.sums import BLOCK, Counts, Singles, Steps, Weights
+
+Line: TypeAlias = Singles  # (resamples,)
+
+
+def areas(counts: Counts, steps: Steps, most: int) -> NDArray[np.float64]:
+    """Returns and takes what `sums.areas` does."""
+    del most  # single precision counts up to there
+    total: NDArray[np.float64] = _areas(counts, *steps, BLOCK)
+    return total
+
+
+def sums(counts: Counts, weights: Weights) -> NDArray[np.float64]:
+    """Returns and takes what `sums.sums` does."""
+    fours = np.zeros((counts.shape[0], -(len(weights) // -4) * 4))
+    fours[:, : len(weights)] = weights.T
+    total: NDArray[np.float64] = _sums(counts, fours)
+    return total[: len(weights)]
 
 
 def _compiled(function: Callable[..., Any]) -> Any:
@@ -28,7 +43,7 @@ def _compiled(function: Callable[..., Any]) -> Any:
 
 @_compiled
 def _two_steps(counts: tuple[Counts, Counts], signs: Line, widths: Line, lines: tuple[Line, Line, Line]) -> None:
-    """Takes two steps at once, which halves what is read and written, and adds them to the lines of `areas`."""
+    """Takes two steps at once, which halves what is read and written, and adds them to F_c - F_a and the two areas."""
     (first, second), (apart, area, square) = counts, lines
     sign, next_sign, width, next_width = signs[0], signs[1], widths[0], widths[1]
     for i in range(apart.size):
@@ -40,16 +55,7 @@ def _two_steps(counts: tuple[Counts, Counts], signs: Line, widths: Line, lines: 
 
 
 @_compiled
-def areas(counts: Counts, clips: NDArray[np.intp], signs: Line, widths: Line, block: int) -> NDArray[np.float64]:
-    """Returns the areas below |F_c - F_a| and its square, in units of an image drawn, (2, resamples).
-
-    Args:
-        counts: How often each clip is drawn.
-        clips: The clip of each step, (steps,), an even number of them.
-        signs: 1 where F_c takes the step, -1 where F_a does, (steps,).
-        widths: How far it is from there to the next step, (steps,).
-        block: How many steps, an even number, are summed in single precision.
-    """
+def _areas(counts: Counts, clips: NDArray[np.intp], signs: Singles, widths: Singles, block: int) -> NDArray[np.float64]:
     resamples = counts.shape[1]
     total, apart = np.zeros((2, resamples)), np.zeros(resamples, np.float32)
     for start in range(0, clips.size, block):
@@ -79,13 +85,8 @@ def _two_clips(counts: tuple[Counts, Counts], first: Weights, second: Weights, l
 
 
 @_compiled
-def sums(counts: Counts, weights: Weights) -> NDArray[np.float64]:
-    """Returns weights' sums over the clips that are drawn, (K, resamples).
-
-    Args:
-        counts: How often each clip is drawn.
-        weights: (clips, K), K a multiple of 4, on a grid on which sums are exact.
-    """
+def _sums(counts: Counts, weights: Weights) -> NDArray[np.float64]:
+    """Returns the sums of weights, (clips, K), where K is a multiple of 4."""
     clips, resamples = counts.shape
     total = np.zeros((weights.shape[1], resamples))
     nothing = np.zeros(weights.shape[1])

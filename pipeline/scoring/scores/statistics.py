@@ -5,10 +5,8 @@ from __future__ import annotations
 import base64
 import hashlib
 import math
-from collections import deque
 from collections.abc import Iterable
 from functools import lru_cache
-from operator import call
 from typing import Annotated, NamedTuple, TypeAlias
 
 import numpy as np
@@ -17,16 +15,12 @@ from pydantic import PlainSerializer, PlainValidator
 from scipy import special
 
 from metric_robustness.pipeline.scoring.scores.robustness import SCORES, Values, terms
+from metric_robustness.pipeline.scoring.scores.sums import IN_NUMPY, Arithmetic, Steps, compiled
 
 LEVEL = 0.95
 RESAMPLES = 2_000
-BLOCK = 64  # steps of the distribution functions at a time: BLOCK x RESAMPLES numbers stay in the processor's cache
-# Clips per matrix product: so few that BLAS computes it on one thread. With several threads it takes ten times as long
-# while another process is busy.
-FEW = 32
-# Steps, of all resamples together, after which the sums are compiled: numpy goes through them in half a second.
+# Steps, of all resamples together, that numpy goes through in half a second.
 STEPS = 500_000_000
-EXACT = 2**24  # images: single precision counts up to here
 
 Interval = tuple[float, float]
 UNKNOWN: Interval = (float("nan"), float("nan"))
@@ -156,73 +150,30 @@ class Draws:
         """
         finite = np.asarray(np.isfinite(values).all(axis=1))
         grid = _on_grid(np.where(finite[:, None], values, 0), self.most)
-        sums = np.stack([np.bincount(self.clip, row, self.clips) for row in grid])
-        total = self._compiled_sums(sums) if self._is_worth_compiling else self._sums(sums)
+        sums = np.stack([np.bincount(self.clip, row, self.clips).astype(np.float64) for row in grid])
+        total = self._arithmetic().sums(self.counts, sums)
         with np.errstate(invalid="ignore"):  # 0 / 0 where no image was drawn: nan
             total /= self.images
         total[~finite] = np.nan
-        return total
-
-    def _sums(self, weights: NDArray[np.float64]) -> NDArray[np.float64]:
-        total = np.zeros((len(weights), self.images.size))
-        for start in range(0, self.clips, FEW):
-            total += weights[:, start : start + FEW] @ self.counts[start : start + FEW].astype(np.float64)
         return total
 
     def distances(self, before: Values, after: Values) -> NDArray[np.float64]:
         """Returns Wasserstein and energy distance of every resample, (2, resamples), without a sign."""
         pooled = np.concatenate([before, after])
         order = np.argsort(pooled)
-        widths = np.diff(pooled[order], append=pooled[order[-1]]).astype(np.float32)
-        signs = np.where(order < before.size, np.float32(1), np.float32(-1))
-        areas = self._compiled_areas if self._is_worth_compiling else self._areas
-        total = areas(np.tile(self.clip, 2)[order], signs, widths)
+        steps = Steps(
+            np.tile(self.clip, 2)[order],
+            np.where(order < before.size, np.float32(1), np.float32(-1)),
+            np.diff(pooled[order], append=pooled[order[-1]]).astype(np.float32),
+        )
+        total = self._arithmetic().areas(self.counts, steps, self.most)
         self.steps += order.size * self.images.size
         with np.errstate(invalid="ignore"):
             return np.stack([total[0] / self.images, np.sqrt(2 * total[1]) / self.images])
 
-    @property
-    def _is_worth_compiling(self) -> bool:
-        """Tells whether numpy has already spent as long as it takes to load compiled code, which has the same bits."""
-        return self.steps > STEPS and self.most < EXACT
-
-    def _areas(
-        self, clips: NDArray[np.intp], signs: NDArray[np.float32], widths: NDArray[np.float32]
-    ) -> NDArray[np.float64]:
-        """Returns and takes what `compiled.areas` does."""
-        drawn = list(self.counts.astype(np.int16 if self.most < 2**15 else np.int32))
-        counts = [drawn[clip] for clip in clips.tolist()]
-        takes = [np.add if sign > 0 else np.subtract for sign in signs.tolist()]
-        apart = np.zeros((BLOCK + 1, self.images.size), drawn[0].dtype)  # F_c - F_a, times the images drawn
-        above, below = list(apart[:-1]), list(apart[1:])
-        gap = np.empty((BLOCK, self.images.size), np.float32)
-        total = np.zeros((2, self.images.size))
-        for start in range(0, widths.size, BLOCK):
-            width = widths[start : start + BLOCK]
-            block = slice(start, start + width.size)
-            deque(map(call, takes[block], above, counts[block], below), maxlen=0)  # line = line above it ± counts
-            part = gap[: width.size]
-            np.abs(apart[1 : width.size + 1], out=part)
-            total[0] += np.einsum("k,kr->r", width, part)
-            np.square(part, out=part)
-            total[1] += np.einsum("k,kr->r", width, part)
-            apart[0] = apart[-1]
-        return total
-
-    def _compiled_areas(
-        self, clips: NDArray[np.intp], signs: NDArray[np.float32], widths: NDArray[np.float32]
-    ) -> NDArray[np.float64]:
-        """Returns and takes what `compiled.areas` does."""
-        from metric_robustness.pipeline.scoring.scores.compiled import areas  # noqa: PLC0415  # numba, half a second
-
-        return areas(self.counts, clips, signs, widths, BLOCK)
-
-    def _compiled_sums(self, weights: NDArray[np.float64]) -> NDArray[np.float64]:
-        from metric_robustness.pipeline.scoring.scores.compiled import sums  # noqa: PLC0415
-
-        padded = np.zeros((self.clips, -len(weights) // 4 * -4))
-        padded[:, : len(weights)] = weights.T
-        return sums(self.counts, padded)[: len(weights)]
+    def _arithmetic(self) -> Arithmetic:
+        """Returns numpy's sums until they took as long as it takes to load the compiled ones, which have their bits."""
+        return compiled() if self.steps > STEPS else IN_NUMPY
 
 
 def _on_grid(values: NDArray[np.float64], most: int) -> NDArray[np.float64]:
