@@ -72,17 +72,16 @@ def write_numbers(path: Path, about: str, found: Mapping[str, Numbers]) -> None:
         BenchError: If it cannot be written.
     """
     names: dict[Listed, int] = {}
-    index, arrays = {}, {}
+    index, arrays = {}, [np.empty(0)]
     for name, numbers in found.items():
         own = (tuple(numbers.pairs.index.tolist()), tuple(numbers.pairs["clip"].tolist()))
-        index[name] = names.setdefault(own, len(names)), bool(numbers.truth and numbers.truth.rungs)
-        arrays[f"{name}/pairs"] = np.stack([numbers.pairs[column].to_numpy() for column in COLUMNS])
-        arrays[f"{name}/gains"] = numbers.gains
-        if numbers.truth:
-            arrays[f"{name}/places"] = numbers.truth.places
+        truth = numbers.truth
+        index[name] = (names.setdefault(own, len(names)), len(numbers.gains), None if truth is None else truth.rungs)
+        arrays += [numbers.pairs[column].to_numpy() for column in COLUMNS]
+        arrays += [numbers.gains] if truth is None else [numbers.gains, truth.places]
     text = np.frombuffer(json.dumps({"names": list(names), "records": index}).encode(), np.uint8)
     packed = io.BytesIO()
-    np.savez(packed, index=text, **arrays)  # type: ignore[arg-type]  # the stubs take arrays for options
+    np.savez(packed, index=text, numbers=np.concatenate(arrays))  # each array costs as much as a thousand numbers
     write_sealed(path, packed.getvalue(), about)
 
 
@@ -93,11 +92,14 @@ def _read(path: Path, about: str) -> Mapping[str, Numbers]:
     if content is None:
         raise TransientError(f"{path} was changed while tables were made from it: run again")
     with np.load(io.BytesIO(content), allow_pickle=False) as file:
-        index = json.loads(file["index"].tobytes())
-        names = [names_of(tuple(images), tuple(clips)) for images, clips in index["names"]]
-        found = {}
-        for name, (which, rungs) in index["records"].items():
-            pairs = pairs_of(names[which], *file[f"{name}/pairs"])
-            truth = Truth(file[f"{name}/places"], rungs) if f"{name}/places" in file else None
-            found[name] = Numbers(pairs, file[f"{name}/gains"], truth)
+        index, numbers = json.loads(file["index"].tobytes()), file["numbers"]
+    names = [names_of(tuple(images), tuple(clips)) for images, clips in index["names"]]
+    found, start = {}, 0
+    for name, (which, resamples, rungs) in index["records"].items():
+        images = len(names[which].images)
+        sizes = [images, images, images, resamples, 0 if rungs is None else images]
+        ends = np.cumsum(sizes) + start
+        *pairs, gains, places = np.split(numbers[start : ends[-1]], ends[:-1] - start)
+        found[name] = Numbers(pairs_of(names[which], *pairs), gains, None if rungs is None else Truth(places, rungs))
+        start = ends[-1]
     return found

@@ -24,7 +24,13 @@ from metric_robustness.pipeline.scoring.scores.effects import LEVEL_ERROR, Effec
 from metric_robustness.pipeline.scoring.scores.opinions import before_and_after
 from metric_robustness.pipeline.scoring.scores.overtaken import Truth, truth_of
 from metric_robustness.pipeline.scoring.scores.ranges import Ranges, fixed_scale
-from metric_robustness.pipeline.scoring.scores.robustness import ScoreScale, Values, robustness, subset_scale
+from metric_robustness.pipeline.scoring.scores.robustness import (
+    ScoreScale,
+    Values,
+    pooled_order,
+    robustness,
+    subset_scale,
+)
 
 BUDGET = 10 / 255  # the largest change that counts for the worst case: a larger one would always win
 EPS_VARIANT = re.compile(r"eps=[0-9./]+")  # of rows within another budget
@@ -271,28 +277,29 @@ def _by_setting(rows: pd.DataFrame) -> Iterator[pd.DataFrame]:
 def _of_rows(
     empty: Record, cell: StoredCell, rows: pd.DataFrame, asked: DatasetFacts | None, scale: ScoreScale
 ) -> Record:
-    first = rows.iloc[0]
+    on = AttackSetting(*(rows[name].iloc[0] for name in AttackSetting._fields))
     clear, attacked = rows["clear"].to_numpy(), rows["attacked"].to_numpy()
     found = [("rows_excluded", note) for note in cell.notes]
     if asked:
-        if len(rows) < (count := _count(cell, asked, first["variant"])):
+        if len(rows) < (count := _count(cell, asked, on.variant)):
             found.append(("fewer_images", f"fewer images than asked: {len(rows)} of {count}"))
-        found += [("rows_missing", text) for text in _rows_missing(cell, asked, first["variant"], rows["image"])]
-    excluded = _excluded_rows(cell, first["dataset"], first["variant"])
-    found += _gradient_flags(cell, first["variant"])
+        found += [("rows_missing", text) for text in _rows_missing(cell, asked, on.variant, rows["image"])]
+    excluded = _excluded_rows(cell, on.dataset, on.variant)
+    found += _gradient_flags(cell, on.variant)
     found += _fit_flags(empty, rows)
     pairs = score_pairs(rows, scale)
     before, after = pairs["before"].to_numpy(), pairs["after"].to_numpy()
     if far := int(((np.abs(before) > FAR) | (np.abs(after) > FAR)).sum()):
         found.append(("far_from_range", f"{far} of {len(pairs)} images score over {FAR} ranges away from the range"))
-    probe = cell.stamp.probes.get(first["dataset"]) if cell.stamp else None
-    setting = empty.attack + (f":{first['variant']}" if first["variant"] else "")
+    probe = cell.stamp.probes.get(on.dataset) if cell.stamp else None
+    setting = empty.attack + (f":{on.variant}" if on.variant else "")
+    order = pooled_order(clear, attacked)[:: 1 if scale.higher_is_better else -1]  # on every scale
     try:
         own = subset_scale(clear, higher_is_better=scale.higher_is_better)
-        subset = robustness(own(clear), own(attacked))
+        subset = robustness(own(clear), own(attacked), order)
     except DataError:  # all clear scores are equal, as with one image: the columns stay empty, and no rank needs them
         subset = {}
-    effect, truth = effect_of(pairs), truth_of(rows)
+    effect, truth = effect_of(pairs, order), truth_of(rows)
     scored = Scored(
         effect=effect.summary,
         scale=scale,
@@ -306,8 +313,8 @@ def _of_rows(
     )
     return replace(
         empty,
-        on=AttackSetting(*(first[name] for name in AttackSetting._fields)),
-        asked=_count(cell, asked, first["variant"]) if asked else len(rows),
+        on=on,
+        asked=_count(cell, asked, on.variant) if asked else len(rows),
         scored=scored,
         flags=(*(Flag(code, text, (setting,)) for code, text in found), *(probed(probe) if probe else ())),
     )

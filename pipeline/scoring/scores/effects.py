@@ -15,7 +15,14 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from metric_robustness.pipeline.scoring.scores.robustness import SCORES, ScoreScale, Values, robustness
+from metric_robustness.pipeline.scoring.scores.robustness import (
+    SCORES,
+    PooledOrder,
+    ScoreScale,
+    Values,
+    pooled_order,
+    robustness,
+)
 from metric_robustness.pipeline.scoring.scores.statistics import (
     Estimate,
     Interval,
@@ -92,9 +99,23 @@ def names_of(images: tuple[str, ...], clips: tuple[str, ...]) -> Names:
     return Names(index, pd.Series(clips, index=index, dtype=object))
 
 
-def effect_of(pairs: pd.DataFrame) -> Resampled:
-    """Returns the effect of one attack under one setting, from its score pairs."""
-    return averaged([pairs])
+def effect_of(pairs: pd.DataFrame, order: PooledOrder | None = None) -> Resampled:
+    """Returns the effect of one attack under one setting, from its score pairs.
+
+    Args:
+        pairs: The score pairs.
+        order: The `pooled_order` of their scores, if it is known already.
+    """
+    values, replicates = _scores(pairs, order)
+    return Resampled(len(pairs), values, intervals(replicates), replicates["absolute_gain"])
+
+
+def _scores(pairs: pd.DataFrame, order: PooledOrder | None = None) -> tuple[dict[str, float], dict[str, Values]]:
+    """Returns every score of score pairs, and its replicates."""
+    before, after = pairs["before"].to_numpy(), pairs["after"].to_numpy()
+    pooled = pooled_order(before, after) if order is None else order
+    replicates = bootstrap(before, after, pairs["clip"].tolist(), order=pooled)
+    return robustness(before, after, pooled), replicates
 
 
 def averaged(settings: Sequence[pd.DataFrame]) -> Resampled:
@@ -106,16 +127,10 @@ def averaged(settings: Sequence[pd.DataFrame]) -> Resampled:
     Args:
         settings: The score pairs under each setting.
     """
-    values, replicates = [], []
-    for pairs in settings:
-        before, after = pairs["before"].to_numpy(), pairs["after"].to_numpy()
-        values.append(robustness(before, after))
-        replicates.append(bootstrap(before, after, pairs["clip"].tolist()))
-    scores, spread = values[0], replicates[0]
-    if len(settings) > 1:
-        with np.errstate(invalid="ignore"):  # -inf of one setting and inf of another: no mean
-            scores = {name: float(np.mean([value[name] for value in values])) for name in SCORES}
-            spread = {name: np.mean([replicate[name] for replicate in replicates], axis=0) for name in SCORES}
+    values, replicates = zip(*map(_scores, settings), strict=True)
+    with np.errstate(invalid="ignore"):  # -inf of one setting and inf of another: no mean
+        scores = {name: float(np.mean([value[name] for value in values])) for name in SCORES}
+        spread = {name: np.mean([replicate[name] for replicate in replicates], axis=0) for name in SCORES}
     return Resampled(max(len(pairs) for pairs in settings), scores, intervals(spread), spread["absolute_gain"])
 
 

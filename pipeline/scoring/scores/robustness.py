@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from metric_robustness.pipeline.errors import DataError
 
 Values: TypeAlias = NDArray[np.float64]  # (N,), one per image
+PooledOrder: TypeAlias = NDArray[np.intp]  # (2N,): places in clear and attacked scores, one after the other
 
 BENCHMARK = "https://arxiv.org/abs/2310.06958"  # Antsiferova et al. 2024, the original benchmark's methodology
 R_SCORE = "https://arxiv.org/abs/2210.00933"  # Zhang et al. 2022; the original benchmark's code computes it, too
@@ -121,13 +122,18 @@ def _energy_distance(gaps: Values, widths: Values) -> float:
     return float(np.sqrt(2) * np.sqrt(np.vecdot(gaps**2, widths)))
 
 
-def distribution_gaps(before: Values, after: Values) -> tuple[Values, Values]:
-    """Returns |F_c - F_a| between neighbouring scores of both sets, and how wide these intervals are.
+def pooled_order(before: Values, after: Values) -> PooledOrder:
+    """Returns the order of two sets of scores together, (2N,); equal scores may come in any."""
+    order: PooledOrder = np.argsort(np.concatenate((before, after)))
+    return order
+
+
+def distribution_gaps(before: Values, after: Values, order: PooledOrder) -> tuple[Values, Values]:
+    """Returns |F_c - F_a| between neighbouring scores of both sets, and how wide these intervals are: 0 between equals.
 
     The distances made of it have the values of scipy.stats, whose import takes every job half a second.
     """
     pooled = np.concatenate((before, after))
-    order = np.argsort(pooled)  # equal scores may come in any order: between them the width is 0
     clear = np.cumsum(order[:-1] < before.size)
     attacked = np.arange(1, pooled.size) - clear
     return np.abs(clear / before.size - attacked / after.size), np.diff(pooled[order])
@@ -186,7 +192,7 @@ SCORES: Mapping[str, Score] = MappingProxyType(
 BRIEF = tuple(name for name, score in SCORES.items() if score.brief)
 
 
-def robustness(before: Values, after: Values) -> dict[str, float]:
+def robustness(before: Values, after: Values, order: PooledOrder | None = None) -> dict[str, float]:
     """Returns every score of `SCORES` by name; one image is enough for all of them.
 
     A mean score is the mean of its `terms`. A distance has the sign of mean a - mean c.
@@ -194,6 +200,7 @@ def robustness(before: Values, after: Values) -> dict[str, float]:
     Args:
         before: The scaled clear scores, (N,).
         after: The scaled attacked scores of the same images, (N,).
+        order: Their `pooled_order`, if it is known already.
 
     Raises:
         DataError: If there is no image, the lengths differ or a score is not finite.
@@ -202,7 +209,7 @@ def robustness(before: Values, after: Values) -> dict[str, float]:
     with np.errstate(invalid="ignore"):
         scores = {name: float(values.mean()) for name, values in terms(before, after).items()}
     sign = float(np.sign(after.mean() - before.mean()))
-    gaps, widths = distribution_gaps(before, after)
+    gaps, widths = distribution_gaps(before, after, pooled_order(before, after) if order is None else order)
     return scores | {name: sign * score.distance(gaps, widths) for name, score in SCORES.items() if score.distance}
 
 

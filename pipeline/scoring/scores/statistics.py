@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from pydantic import PlainSerializer, PlainValidator
 from scipy import special
 
-from metric_robustness.pipeline.scoring.scores.robustness import SCORES, Values, terms
+from metric_robustness.pipeline.scoring.scores.robustness import SCORES, PooledOrder, Values, pooled_order, terms
 from metric_robustness.pipeline.scoring.scores.sums import IN_NUMPY, Arithmetic, Steps, compiled
 
 LEVEL = 0.95
@@ -82,7 +82,13 @@ def intervals(replicates: dict[str, Values], level: float = LEVEL) -> dict[str, 
 
 
 def bootstrap(
-    before: Values, after: Values, clips: Iterable[str], resamples: int = RESAMPLES, seed: int = 0
+    before: Values,
+    after: Values,
+    clips: Iterable[str],
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+    *,
+    order: PooledOrder | None = None,
 ) -> dict[str, Values]:
     """Returns every score on resampled clips, {score: (resamples,)}.
 
@@ -100,6 +106,7 @@ def bootstrap(
         clips: The clip of each image, N names; a photograph is a clip of its own.
         resamples: How many times to draw.
         seed: The seed of the draws.
+        order: The `pooled_order` of the scores, if it is known already.
 
     Returns:
         The replicates; nan for all scores if there are fewer than two clips, since one clip says nothing about others,
@@ -109,7 +116,7 @@ def bootstrap(
     if drawn.clips < 2:
         return {name: np.full(resamples, np.nan) for name in SCORES}
     means = drawn.means(np.stack(list(terms(before, after).values())))
-    distances = drawn.distances(before, after)
+    distances = drawn.distances(before, after, pooled_order(before, after) if order is None else order)
     with np.errstate(invalid="ignore"):
         signed = np.sign(means[0]) * distances
     return dict(zip(SCORES, (*means, *signed), strict=True))
@@ -157,10 +164,15 @@ class Draws:
         total[~finite] = np.nan
         return total
 
-    def distances(self, before: Values, after: Values) -> NDArray[np.float64]:
-        """Returns Wasserstein and energy distance of every resample, (2, resamples), without a sign."""
+    def distances(self, before: Values, after: Values, order: PooledOrder) -> NDArray[np.float64]:
+        """Returns Wasserstein and energy distance of every resample, (2, resamples), without a sign.
+
+        Args:
+            before: The scaled clear scores, (N,).
+            after: The scaled attacked scores, (N,).
+            order: Their `pooled_order`.
+        """
         pooled = np.concatenate([before, after])
-        order = np.argsort(pooled)
         steps = Steps(
             np.tile(self.clip, 2)[order],
             np.where(order < before.size, np.float32(1), np.float32(-1)),

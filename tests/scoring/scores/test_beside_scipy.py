@@ -9,7 +9,7 @@ import pytest
 from scipy import stats
 
 from metric_robustness.pipeline.scoring.scores.ranks import ranks, spearman
-from metric_robustness.pipeline.scoring.scores.robustness import SCORES, distribution_gaps
+from metric_robustness.pipeline.scoring.scores.robustness import SCORES, distribution_gaps, pooled_order
 from metric_robustness.pipeline.scoring.scores.statistics import t_interval
 
 DISTANCES = {"wasserstein": stats.wasserstein_distance, "energy_distance": stats.energy_distance}
@@ -26,7 +26,7 @@ def pair(request):
 
 @pytest.mark.parametrize("name", DISTANCES)
 def test_distances_of_two_sets(name, pair):
-    assert SCORES[name].distance(*distribution_gaps(*pair)) == DISTANCES[name](*pair)
+    assert SCORES[name].distance(*distribution_gaps(*pair, pooled_order(*pair))) == DISTANCES[name](*pair)
 
 
 def test_rank_correlation(pair):

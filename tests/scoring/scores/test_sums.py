@@ -5,6 +5,7 @@ import platform
 import numpy as np
 import pytest
 
+from metric_robustness.pipeline.scoring.scores.robustness import pooled_order
 from metric_robustness.pipeline.scoring.scores.statistics import STEPS, Draws
 from metric_robustness.pipeline.scoring.scores.sums import IN_NUMPY, compiled
 
@@ -22,7 +23,8 @@ def test_compiled_sums_have_the_bits_of_those_in_numpy(sample):
     before, after, clips = sample
     plain, fast = Draws(clips, 99, 0), Draws(clips, 99, 0)
     fast.steps = STEPS + 1
-    np.testing.assert_array_equal(fast.distances(before, after), plain.distances(before, after))
+    scores = (before, after, pooled_order(before, after))
+    np.testing.assert_array_equal(fast.distances(*scores), plain.distances(*scores))
     for lines in (1, 4, 5):  # compiled code sums four lines at a time
         values = np.stack([before * 10.0**-line for line in range(lines)])
         np.testing.assert_array_equal(fast.means(values), plain.means(values))
@@ -38,5 +40,5 @@ def test_after_some_work_the_compiled_sums_take_over():
 
 def test_work_is_counted():
     drawn = Draws(("a", "b", "c"), 10, 0)
-    drawn.distances(np.array([0.1, 0.2, 0.3]), np.array([0.2, 0.3, 0.4]))
+    drawn.distances(scores := np.array([0.1, 0.2, 0.3]), scores, pooled_order(scores, scores))
     assert drawn.steps == 6 * 10
