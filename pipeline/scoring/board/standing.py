@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache, partial
 from statistics import fmean
+from typing import TypeAlias
 
 import pandas as pd
 
@@ -29,6 +31,8 @@ from metric_robustness.pipeline.scoring.scores.robustness import ScoreScale
 from metric_robustness.pipeline.scoring.scores.statistics import Estimate, interval
 
 LARGEST = round(BUDGET * 255)  # the last budget of every curve
+
+Cases: TypeAlias = Callable[..., pd.DataFrame]  # (budget, up=True) -> the worst case of a metric's records within it
 
 
 @dataclass(frozen=True)
@@ -148,9 +152,11 @@ def standing_of(
     counting = [record for record in own if record.counts and record.within]
     families = {}
     for family in sorted({attacks[record.attack] for record in counting if record.attack in demands.attacks}):
-        families[family] = _worst([record for record in counting if attacks[record.attack] == family])[0].summary
-    worst, shares = _worst(counting) if counting else (None, {})
-    pairs = worst_case(_named_pairs(counting), BUDGET) if sent and counting else None
+        own_pairs = _named_pairs(record for record in counting if attacks[record.attack] == family)
+        families[family] = effect_of(worst_case(own_pairs, BUDGET)).summary
+    cases = cache(partial(worst_case, _named_pairs(counting)))  # several numbers of a standing ask for the same one
+    worst = effect_of(cases(BUDGET)) if counting else None
+    pairs = cases(BUDGET) if sent and counting else None
     swaps = _swaps(counting)
     reasons = {record.attack: record.reason for record in own if record.status not in {"done", "spared"}}
     spared = {record.attack: record.reason for record in own if record.status == "spared"}
@@ -161,11 +167,11 @@ def standing_of(
         title=stamp.metric.title if stamp else "",
         effects=Effects(
             worst=worst,
-            worst_on=shares,
-            curve=_curve(counting, worst, demands, set(spared)) if worst else None,
-            fall=_fall(own, counting, demands, set(spared)),
+            worst_on=_shares(cases(BUDGET), counting) if counting else {},
+            curve=_curve(counting, cases, worst, demands, set(spared)) if worst else None,
+            fall=_fall(own, cases, demands, set(spared)) if counting else None,
             best_known=best_known(pairs, sent) if pairs is not None else None,
-            orders=Orders(_bounds(counting, {*demands.budgets, *swaps, LARGEST}), swaps),
+            orders=Orders(_bounds(counting, cases, {*demands.budgets, *swaps, LARGEST}), swaps),
             families=families,
             attacks=default,
             variants={f"{attack}:{variant}": effects[attack, variant] for attack, variant in effects if variant},
@@ -195,7 +201,7 @@ def _pairs(settings: list[Record]) -> list[pd.DataFrame]:
     return [record.scored.pairs for record in settings if record.scored]
 
 
-def _named_pairs(records: Sequence[Record]) -> list[tuple[str, pd.DataFrame]]:
+def _named_pairs(records: Iterable[Record]) -> list[tuple[str, pd.DataFrame]]:
     return [(record.attack, record.scored.pairs) for record in records if record.scored]
 
 
@@ -205,41 +211,38 @@ def _effect(settings: list[Record]) -> Resampled:
     return averaged(_pairs(settings))
 
 
-def _worst(counting: Sequence[Record], budget: float = BUDGET, *, up: bool = True) -> tuple[Resampled, dict[str, int]]:
-    """Returns the effect of the per-image worst case, and on how many images each attack was the worst."""
-    pairs = _named_pairs(counting)
-    worst = worst_case(pairs, budget, up=up)
+def _shares(worst: pd.DataFrame, counting: Sequence[Record]) -> dict[str, int]:
+    """Returns on how many images each attack was the worst."""
     shares = Counter(worst["attack"])
-    return effect_of(worst), {name: shares[name] for name in sorted({name for name, _ in pairs})}
+    return {name: shares[name] for name in sorted({record.attack for record in counting})}
 
 
-def _curve(counting: Sequence[Record], worst: Resampled, demands: Demands, spared: set[str]) -> Curve | None:
+def _curve(
+    counting: Sequence[Record], cases: Cases, worst: Resampled, demands: Demands, spared: set[str]
+) -> Curve | None:
     """Returns the security curve; None unless every attack that others have within a budget is there, or not needed."""
     there = {(record.budget, record.attack) for record in counting}
     wanted = {(budget, attack) for budget, attacks in demands.budgets.items() for attack in attacks - spared}
     if not wanted or not wanted <= there:
         return None
-    effects = {budget: _worst(counting, budget / 255)[0] for budget in demands.budgets}
+    effects = {budget: effect_of(cases(budget / 255)) for budget in demands.budgets}
     return curve_of({**effects, LARGEST: worst})
 
 
-def _fall(own: Sequence[Record], counting: Sequence[Record], demands: Demands, spared: set[str]) -> Resampled | None:
+def _fall(own: Sequence[Record], cases: Cases, demands: Demands, spared: set[str]) -> Resampled | None:
     """Returns what lowered the score most; None unless every attack that was to do so elsewhere was done, or spared."""
     done = {record.attack for record in own if record.effect and record.lowers}
-    if not counting or not demands.falls or not demands.falls - spared <= done:
+    if not demands.falls or not demands.falls - spared <= done:
         return None
-    return _worst(counting, up=False)[0]
+    return effect_of(cases(BUDGET, up=False))
 
 
-def _bounds(counting: Sequence[Record], budgets: Iterable[int]) -> dict[int, Order]:
+def _bounds(counting: Sequence[Record], cases: Cases, budgets: Iterable[int]) -> dict[int, Order]:
     """Returns what the attacks do to the order of the images within each budget, in 255ths."""
-    pairs = _named_pairs(counting)
     found: dict[int, Order] = {}
-    for budget in sorted(budgets) if pairs else ():
-        up = worst_case(pairs, budget / 255)
-        down = (
-            worst_case(pairs, budget / 255, up=False)["after"].to_numpy() if any(r.lowers for r in counting) else None
-        )
+    for budget in sorted(budgets) if counting else ():
+        up = cases(budget / 255)
+        down = cases(budget / 255, up=False)["after"].to_numpy() if any(r.lowers for r in counting) else None
         if order := order_of(up["before"].to_numpy(), up["after"].to_numpy(), down):
             found[budget] = order
     return found
