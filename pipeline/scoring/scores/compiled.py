@@ -6,6 +6,7 @@ In numpy each step writes a line that the next one reads.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, TypeAlias
 
 import numba
@@ -26,19 +27,20 @@ def areas(counts: Counts, steps: Steps, most: int) -> NDArray[np.float64]:
 
 def sums(counts: Counts, weights: Weights) -> NDArray[np.float64]:
     """Returns and takes what `sums.sums` does."""
-    fours = np.zeros((counts.shape[0], -(len(weights) // -4) * 4))
-    fours[:, : len(weights)] = weights.T
+    lines, clips = weights.shape
+    fours = np.zeros((-(clips // -4) * 4, -(lines // -4) * 4))
+    fours[:clips, :lines] = weights.T
     total: NDArray[np.float64] = _sums(counts, fours)
-    return total[: len(weights)]
+    return total[:lines]
 
 
-def _compiled(function: Callable[..., Any]) -> Any:
+def _compiled(function: Callable[..., Any], **options: Any) -> Any:
     """Returns the function as machine code, cached on the disk for the next process if a folder can be written to."""
     # No fastmath: every product is rounded before it is added, as numpy does it, so that the bits are the same.
     try:
-        return numba.njit(cache=True, error_model="numpy", nogil=True)(function)
+        return numba.njit(cache=True, error_model="numpy", nogil=True, **options)(function)
     except RuntimeError:  # no cache folder can be written to, neither beside this file nor at home
-        return numba.njit(error_model="numpy", nogil=True)(function)
+        return numba.njit(error_model="numpy", nogil=True, **options)(function)
 
 
 @_compiled
@@ -69,36 +71,36 @@ def _areas(counts: Counts, clips: NDArray[np.intp], signs: Singles, widths: Sing
     return total
 
 
-@_compiled
-def _two_clips(counts: tuple[Counts, Counts], first: Weights, second: Weights, lines: NDArray[np.float64]) -> None:
-    """Adds two clips to four lines, (4, resamples): each count is read, and made a double, once for all of them."""
-    a, b, c, d = lines[0], lines[1], lines[2], lines[3]
-    a1, b1, c1, d1 = first[0], first[1], first[2], first[3]
-    a2, b2, c2, d2 = second[0], second[1], second[2], second[3]
-    one, two = counts
+@partial(_compiled, fastmath={"contract"})  # these products are exact: it is the same whether they are rounded
+def _four_clips(counts: tuple[Counts, Counts, Counts, Counts], weights: Weights, lines: NDArray[np.float64]) -> None:
+    """Adds four clips to four lines, (4, resamples), by the clips' weights, (4, 4): each number is read once for four.
+
+    Weights and lines have names of their own: what is read from an array would be read anew after each number written.
+    """
+    (k, m, n, o), (a, b, c, d) = counts, (lines[0], lines[1], lines[2], lines[3])
+    ak, bk, ck, dk = weights[0, 0], weights[0, 1], weights[0, 2], weights[0, 3]
+    am, bm, cm, dm = weights[1, 0], weights[1, 1], weights[1, 2], weights[1, 3]
+    an, bn, cn, dn = weights[2, 0], weights[2, 1], weights[2, 2], weights[2, 3]
+    ao, bo, co, do = weights[3, 0], weights[3, 1], weights[3, 2], weights[3, 3]
     for i in range(a.size):
-        x, y = np.float64(one[i]), np.float64(two[i])
-        a[i] += a1 * x + a2 * y
-        b[i] += b1 * x + b2 * y
-        c[i] += c1 * x + c2 * y
-        d[i] += d1 * x + d2 * y
+        x, y, z, u = np.float64(k[i]), np.float64(m[i]), np.float64(n[i]), np.float64(o[i])
+        a[i] += ak * x + am * y + an * z + ao * u
+        b[i] += bk * x + bm * y + bn * z + bo * u
+        c[i] += ck * x + cm * y + cn * z + co * u
+        d[i] += dk * x + dm * y + dn * z + do * u
 
 
 @_compiled
 def _sums(counts: Counts, weights: Weights) -> NDArray[np.float64]:
-    """Returns the sums of weights, (clips, K), where K is a multiple of 4."""
-    clips, resamples = counts.shape
-    total = np.zeros((weights.shape[1], resamples))
-    nothing = np.zeros(weights.shape[1])
+    """Returns the sums of weights, (clips, K), both numbers multiples of 4; for clips without counts they are 0."""
+    total, last = np.zeros((weights.shape[1], counts.shape[1])), len(counts) - 1
     for line in range(0, weights.shape[1], 4):
-        four = slice(line, line + 4)
-        for clip in range(0, clips, 2):
-            last = clip + 1 == clips
-            other = clip if last else clip + 1
-            _two_clips(
-                (counts[clip], counts[other]),
-                weights[clip, four],
-                nothing[four] if last else weights[other, four],
-                total[four],
+        for clip in range(0, len(weights), 4):
+            rows = (
+                counts[clip],
+                counts[min(clip + 1, last)],
+                counts[min(clip + 2, last)],
+                counts[min(clip + 3, last)],
             )
+            _four_clips(rows, weights[clip : clip + 4, line : line + 4], total[line : line + 4])
     return total
