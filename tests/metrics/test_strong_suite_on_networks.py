@@ -1,8 +1,10 @@
-"""The strong suite on published networks: never below its best member, and close to what a far longer search finds."""
+"""The strong suite on published networks: close to what a far longer search finds, and as far on compiled passes."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from published import load, torch_home
@@ -14,7 +16,9 @@ from metric_robustness.metrics.base import FullReference
 from metric_robustness.pipeline.catalogue import lookup
 from metric_robustness.pipeline.contract.base import photographs
 from metric_robustness.pipeline.data.images import compress, to_tensor
+from metric_robustness.pipeline.engine.metric.compiling import Ahead, CompiledSearch
 from metric_robustness.pipeline.engine.metric.objective import ImageNoise, MetricObjective
+from metric_robustness.pipeline.engine.metric.runner import MetricRunner, Searched
 from metric_robustness.pipeline.engine.metric.search_copy.fold import foldable
 
 __all__ = ["torch_home"]  # a fixture of this module
@@ -26,6 +30,9 @@ STARTS = 3  # the clear image, and two at random within eps
 # What the suite must reach of three searches of 300 steps, where it is not .95. On the first every step still helps; on
 # all three a last digit decides which hill is climbed, so processors differ. Seen: .90, .97 and .97.
 LEAST = {"eonss": 0.85, "cnniqa_live": 0.92, "vmaf": 0.9}
+# Of the range, where it is not .005. EONSS's maxima choose anew with each step: one pixel whose gradient is nearly zero
+# sends I-FGSM, which loses there, elsewhere. Seen: .015, though compiled passes are as near to exact ones.
+OFF = {("eonss", "ifgsm"): 0.03}
 
 
 def images_of(metric) -> tuple[Tensor, Tensor | None]:
@@ -56,6 +63,18 @@ def test_it_reaches_what_three_searches_of_300_steps_find(name: str) -> None:
     starts = [images, *(images + SEARCH.eps * noise.uniform(images) for _ in range(STARTS - 1))]
     longer = [gain(replace(SEARCH, start=start), metric, images, references) for start in starts]
     assert max(members.values()) >= LEAST.get(name, 0.95) * max(longer), (members, longer)
+
+
+@pytest.mark.parametrize("name", ["eonss", "cnniqa_live", "lpips_squeeze", "small_cnn", "small_vit"])
+def test_it_and_the_base_suite_come_as_far_on_compiled_passes(name: str) -> None:
+    metric, runner = load(name), MetricRunner(lookup.find("metrics", name), Path())
+    images, references = images_of(metric)
+    search = CompiledSearch(runner, Searched(metric, ""))
+    assert search.compile(images, references, Ahead(gradient=True, bfloat16=False, seconds=math.inf)), search.searched
+    for attack in ("fgsm", "ifgsm", "mifgsm", "korhonen", "adam", "apgd"):
+        found = lookup.find("attacks", attack).load()()
+        own, other = (gain(found, each, images, references) for each in (metric, search.metric))
+        assert abs(own - other) < OFF.get((name, attack), 0.005), attack
 
 
 @pytest.mark.parametrize("name", ["eonss", "cnniqa_live", "lpips_squeeze", "vmaf", "small_cnn", "small_vit"])
