@@ -53,6 +53,7 @@ from metric_robustness.pipeline.engine.cell import CellRun
 from metric_robustness.pipeline.engine.device import Compute
 from metric_robustness.pipeline.engine.metric.build import build_metric
 from metric_robustness.pipeline.engine.metric.compiling import Ahead, CompiledSearch
+from metric_robustness.pipeline.engine.metric.first_gradients import FirstGradients
 from metric_robustness.pipeline.engine.metric.runner import MetricRunner
 from metric_robustness.pipeline.engine.metric.search import search_of
 from metric_robustness.pipeline.files import write_atomically
@@ -171,6 +172,7 @@ def measure(workload: EngineWorkload, folder: Path, clock: Clock) -> list[Result
         for result in results:
             out = folder / f"{result.way}{number}"  # an empty folder, without scores of earlier repetitions
             result.runner.out, dtype = out, getattr(torch, result.way.dtype)
+            result.runner.first_gradients = FirstGradients()  # which only a second attack would find there
             result.engine.take(clock, engine, result.runner, dataset, result.way)
             result.limit.take(clock, bare_limit, bare, images, attack, dtype, result.means)
     return results
