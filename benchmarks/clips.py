@@ -87,7 +87,7 @@ def film(path: Path, frames: int) -> None:
 
 def attack(clip: Path, name: str, kind: type[Contrasts], out: Path) -> dict[str, Any]:
     """Attacks a clip in this process and returns its time, memory and scores."""
-    fields = {"smallest": 7, "batch_dependent": False, "differentiable": True}
+    fields = {"smallest": 7, "batch_dependent": False, "differentiable": True, "random": False}
     entry = Entry("light", "metrics", kind="video", fields=fields, fingerprint="benchmark")
     metric = kind().eval().requires_grad_(requires_grad=False)
     runner = ClipRunner(entry, out, network=lambda: metric)

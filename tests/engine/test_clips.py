@@ -196,7 +196,7 @@ class Bright(VideoMetric):
 
 @pytest.mark.parametrize(("attack", "budgets"), [("ifgsm", ()), ("adam", (6,))])
 def test_progress_is_told_window_by_window_and_adds_up(films, tmp_path, attack, budgets):
-    fields = {"batch_dependent": False, "differentiable": True, "smallest": 7}
+    fields = {"batch_dependent": False, "differentiable": True, "smallest": 7, "random": False}
     entry = Entry("bright", "metrics", kind="video", fields=fields, fingerprint="0" * 16)
     dataset, settings = open_dataset(str(films)), Settings(variants=False, budgets=budgets)
     cell = Cell(entry, lookup.find("attacks", attack), {dataset.name: dataset.digest}, settings)

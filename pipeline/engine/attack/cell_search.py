@@ -13,7 +13,7 @@ from metric_robustness.pipeline.engine.attack.passes import Pass
 from metric_robustness.pipeline.engine.checkpoint import Checkpoint
 from metric_robustness.pipeline.engine.metric.compiling import LEAST, Ahead, CompiledSearch
 from metric_robustness.pipeline.engine.metric.runner import MetricRunner, Searched
-from metric_robustness.pipeline.engine.metric.search import incomparable, search_of
+from metric_robustness.pipeline.engine.metric.search import search_of, uncompilable
 from metric_robustness.pipeline.engine.progress import OnWork
 
 Size: TypeAlias = tuple[int, int, int]  # images, height, width
@@ -68,7 +68,7 @@ class CellSearch:
         back = sum(budget.gradients for budget in budgets)
         gradient = BACK * back >= sum(budget.queries for budget in budgets) - back
         what = dataset.name, _size(photos), gradient
-        if not budgets or what in self.decided or incomparable(self.runner):
+        if not budgets or what in self.decided or uncompilable(self.runner):
             return
         ahead = Ahead(gradient, self.cell.settings.dtype == "bfloat16", seconds)
         if not ahead.pays(LEAST):

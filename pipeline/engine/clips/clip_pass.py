@@ -17,7 +17,7 @@ from typing import NamedTuple, cast
 import torch
 from typing_extensions import TypedDict  # pydantic checks no other before Python 3.12
 
-from metric_robustness.metrics.base import Images
+from metric_robustness.metrics.base import Images, VideoMetric
 from metric_robustness.pipeline.cells.row import Row
 from metric_robustness.pipeline.data.dataset import Dataset, Photo
 from metric_robustness.pipeline.data.images import Batch
@@ -222,11 +222,15 @@ class ClipPass:
             features = self._runner.clear_features(self.dataset, task.clip, self.current.distortion)
             for window, batch in self._runner.read(self._showing(task), todo[0] // task.size):
                 if window.start in todo:
-                    score = WindowScore(self._runner.video, features, window)
+                    score = WindowScore(self._scored_by(task.trial), features, window)
                     checkpoint.record(task.name(window.start), self._window(task, window, batch, score))
                     self.at.keep()
                     on_progress(len(window.photos) * (task.trial.work - 1))  # all but the score of the whole clip
         return [checkpoint.done[task.name(start)] for start in starts]
+
+    def _scored_by(self, trial: Trial) -> VideoMetric:
+        """Returns what scores a window under attack."""
+        return cast(VideoMetric, self.at.search(self.dataset.name).metric) if trial.searches else self._runner.video
 
     def _window(self, task: Task, window: Window, batch: Batch, score: WindowScore) -> WindowRecord:
         """Attacks one window, writes its frames, and returns its record."""

@@ -30,10 +30,13 @@ from metric_robustness.pipeline.data.videos.video import Reel, examine
 from metric_robustness.pipeline.engine.batching import attempt
 from metric_robustness.pipeline.engine.clips.windows import Showing, Window, windows
 from metric_robustness.pipeline.engine.device import ON_CPU, Compute
+from metric_robustness.pipeline.engine.metric.few_images import spread
 from metric_robustness.pipeline.engine.metric.runner import MetricRunner
 from metric_robustness.pipeline.engine.progress import OnProgress, Share, silent
 from metric_robustness.pipeline.files import WRITING, digest, read_sealed, write_sealed
 from metric_robustness.pipeline.store.sync import Sync
+
+FEWEST = 2  # frames of a clip in which one follows another
 
 
 class ClipRunner(MetricRunner):
@@ -135,6 +138,20 @@ class ClipRunner(MetricRunner):
             return Batch(window.photos, batch.images[len(window.before) :], batch.references, {})
 
         yield from ahead(windows(photos, showing.size or self.rule(height, width), context)[skip:], load)
+
+    def few(self, dataset: Dataset, distortion: Distortion) -> Iterator[tuple[Images, Images | None]]:
+        """Yields a few clips as the metric takes them, with their originals: of each two frames in the middle.
+
+        Where memory holds a single frame, it is one: to take them costs no more than to attack a window.
+        """
+        for photos in spread(list(dataset.clips.values())):
+            count = min(FEWEST, len(photos), self.rule(photos[0].height, photos[0].width))
+            start = (len(photos) - count) // 2
+            frames = photos[start : start + count]
+            batch = load_batch(frames, dataset.crop, distortion, paired=self.entry.full_reference)
+            if not batch.excluded:
+                images, references = self.on_device(batch)
+                yield images[None], None if references is None else references[None]
 
     @property
     def video(self) -> VideoMetric:

@@ -60,6 +60,12 @@ class WindowScore:
 
     To the objective it is a metric of images: every frame gets the clip's score. Its gradient is that of the clip's
     score, not of the sum over the frames, whatever the size of the window.
+
+    Args:
+        metric: The metric, or the copy of it that searches run on.
+        features: The clear clip's, (T, F), by the metric itself: a copy that agrees with it has the same in all digits
+            that matter, so that both may stand beside each other.
+        window: The frames.
     """
 
     def __init__(self, metric: VideoMetric, features: Tensor, window: Window) -> None:

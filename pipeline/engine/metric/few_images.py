@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, TypeVar
 
 from metric_robustness.pipeline.cells.distortion import Distortion
 from metric_robustness.pipeline.cells.few_images import MOST
 from metric_robustness.pipeline.data.dataset import Dataset
 from metric_robustness.pipeline.data.images import Batch, load_batch
-from metric_robustness.pipeline.engine.metric.runner import MetricRunner
+
+if TYPE_CHECKING:
+    from metric_robustness.pipeline.engine.metric.runner import MetricRunner
+
+Item = TypeVar("Item")
 
 
 def few_images(runner: MetricRunner, dataset: Dataset, distortion: Distortion, most: int = MOST) -> Iterator[Batch]:
     """Yields a few images of the data set, at most `most`, spread over it, each as a batch of one."""
-    count = min(most, len(dataset.photos))
-    for photo in dataset.photos[:: len(dataset.photos) // count][:count]:
+    for photo in spread(dataset.photos, most):
         yield load_batch([photo], dataset.crop, distortion, paired=runner.entry.full_reference)
+
+
+def spread(items: Sequence[Item], most: int = MOST) -> Sequence[Item]:
+    """Returns at most `most` of the items, spread over all of them."""
+    count = min(most, len(items))
+    return items[:: len(items) // count][:count] if count else []

@@ -24,6 +24,7 @@ from metric_robustness.pipeline.engine.checkpoint import Checkpoint
 from metric_robustness.pipeline.engine.device import ON_CPU, Compute, open_device
 from metric_robustness.pipeline.engine.metric.build import build_defences, build_metric
 from metric_robustness.pipeline.engine.metric.defended import DefendedMetric
+from metric_robustness.pipeline.engine.metric.few_images import few_images
 from metric_robustness.pipeline.engine.metric.first_gradients import FirstGradients
 from metric_robustness.pipeline.engine.progress import OnProgress, silent
 from metric_robustness.pipeline.files import digest, exclusive
@@ -187,6 +188,12 @@ class MetricRunner:
         """Returns copies of a batch's images and references on the metric's device: other attacks read the batch."""
         references = None if batch.references is None else batch.references.to(self.device, copy=True)
         return batch.images.to(self.device, copy=True), references
+
+    def few(self, dataset: Dataset, distortion: Distortion) -> Iterator[tuple[Images, Images | None]]:
+        """Yields the images that the probe uses, one by one, as the metric takes them, with their references."""
+        for batch in few_images(self, dataset, distortion):
+            if batch.photos:
+                yield self.on_device(batch)
 
     def _score(self, batch: Batch) -> dict[str, float | str]:
         """Returns the score of each image, or why it has none."""

@@ -9,7 +9,6 @@ from metric_robustness.metrics.base import Images, Metric
 from metric_robustness.pipeline.cells.distortion import Distortion
 from metric_robustness.pipeline.data.dataset import Dataset
 from metric_robustness.pipeline.engine.batching import attempt, free_memory
-from metric_robustness.pipeline.engine.metric.few_images import few_images
 from metric_robustness.pipeline.engine.metric.runner import MetricRunner, Searched
 from metric_robustness.pipeline.engine.metric.search_copy.agree import CopyComparison, passes
 from metric_robustness.pipeline.engine.metric.search_copy.fold import foldable, folded
@@ -18,11 +17,11 @@ from metric_robustness.pipeline.engine.metric.search_copy.fold import foldable, 
 def search_of(runner: MetricRunner, dataset: Dataset, distortion: Distortion) -> Searched:
     """Returns what searches on a data set run on, the same for all attacks.
 
-    Whether the copy agrees is found out on the images that the probe uses.
+    Whether the copy agrees is found out on the images that the probe uses, or on short parts of a few clips.
 
     Args:
         runner: The metric.
-        dataset: The images.
+        dataset: The images, or clips.
         distortion: Of the images.
 
     Raises:
@@ -38,11 +37,14 @@ def search_of(runner: MetricRunner, dataset: Dataset, distortion: Distortion) ->
 def incomparable(runner: MetricRunner) -> str:
     """Returns why nobody could tell whether other passes agree with the metric's own; nothing if one can."""
     facts = runner.entry.fields
-    if runner.entry.kind == "video":
-        return "it rates clips"
     if facts["random"] or facts["batch_dependent"] or not facts["differentiable"]:
         return "a copy could not be compared with it"
     return ""
+
+
+def uncompilable(runner: MetricRunner) -> str:
+    """Returns why a metric's passes are never compiled; nothing if they may be."""
+    return "it rates clips" if runner.entry.kind == "video" else incomparable(runner)
 
 
 def _search(runner: MetricRunner, dataset: Dataset, distortion: Distortion) -> Searched:
@@ -67,7 +69,7 @@ def _copy_of(runner: MetricRunner) -> Searched | str:
 
 
 def _disagreement(runner: MetricRunner, twin: Metric, dataset: Dataset, distortion: Distortion) -> str:
-    """Returns how the copy differs from the metric on a few images; nothing if it agrees."""
+    """Returns how the copy differs from the metric on a few images or clips; nothing if it agrees."""
     comparison = CopyComparison(runner.metric, twin)
     found = attempt(lambda: comparison.disagreement(_pictures(runner, dataset, distortion)))
     free_memory()
@@ -75,9 +77,7 @@ def _disagreement(runner: MetricRunner, twin: Metric, dataset: Dataset, distorti
 
 
 def _pictures(runner: MetricRunner, dataset: Dataset, distortion: Distortion) -> Iterator[tuple[Images, Images | None]]:
-    """Yields the images with their references that the metric itself can score."""
-    for batch in few_images(runner, dataset, distortion):
-        if batch.photos:
-            images, references = runner.on_device(batch)
-            if not isinstance(attempt(partial(passes, runner.metric, images, references)), str):
-                yield images, references
+    """Yields the images, or clips, with their references that the metric itself can score."""
+    for images, references in runner.few(dataset, distortion):
+        if not isinstance(attempt(partial(passes, runner.metric, images, references)), str):
+            yield images, references

@@ -25,7 +25,7 @@ from metric_robustness.pipeline.engine.metric.compiling import Ahead, CompiledSe
 from metric_robustness.pipeline.engine.metric.draws import draws_of
 from metric_robustness.pipeline.engine.metric.objective import ImageNoise
 from metric_robustness.pipeline.engine.metric.runner import MetricRunner, Searched
-from metric_robustness.pipeline.engine.metric.search import incomparable, search_of
+from metric_robustness.pipeline.engine.metric.search import search_of, uncompilable
 from metric_robustness.pipeline.engine.universal.crop_objective import CropObjective
 from metric_robustness.pipeline.engine.universal.crops import CropBatch, Crops
 from metric_robustness.pipeline.engine.universal.tensors import from_bytes, to_bytes
@@ -158,7 +158,7 @@ class FitRun:
         """
         wanted = self.runner.compute.compiled
         needed = progress.compiled or wanted
-        if self.compiled or wanted is False or incomparable(self.runner) or not (needed or progress.steps):
+        if self.compiled or wanted is False or uncompilable(self.runner) or not (needed or progress.steps):
             return
         left = math.inf if needed else progress.seconds / progress.steps * (steps - progress.steps)
         images = batch.images[:most].to(self.runner.device)

@@ -21,7 +21,7 @@ class Passes(NamedTuple):
     """What a pass forward and one back give."""
 
     scores: Scores  # (N,)
-    gradient: Images  # (N, 3, H, W); empty if no pass went back
+    gradient: Images  # of the images' shape; empty if no pass went back
 
 
 class Difference(NamedTuple):
@@ -71,7 +71,7 @@ class CopyComparison:
         self.metric, self.twin = metric, twin
 
     def disagreement(self, pictures: Iterable[tuple[Images, Images | None]]) -> str:
-        """Returns how the copy differs on images with their references; nothing if it agrees."""
+        """Returns how the copy differs on images, or clips, with their references; nothing if it agrees."""
         compared = False
         for images, references in pictures:
             if reason := self._difference(images, references):

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 
-from metric_robustness.metrics.base import Metric
+from metric_robustness.metrics.base import Metric, VideoMetric
 from metric_robustness.pipeline.engine.metric.search_copy.watch import NORMS, Pair, TensorWatch
 
 DROPOUTS = (nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.AlphaDropout, nn.FeatureAlphaDropout)
@@ -19,11 +19,13 @@ DROPOUTS = (nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.AlphaDropou
 def noise_pair(metric: Metric) -> tuple[Tensor, Tensor]:
     """Returns two noise images as a metric takes them, and others as their references, (2, 3, H, W) each.
 
-    They are so large that no feature map is a single pixel, of which every layout is the same.
+    A metric of clips takes them as the frames of one, (1, 2, 3, H, W). They are so large that no feature map is a
+    single pixel, of which every layout is the same.
     """
     side = max(metric.smallest, 256)
     images = torch.rand(2, 3, side, side, generator=torch.Generator().manual_seed(0))
-    return images, images.flip(0)
+    pair = images, images.flip(0)
+    return (pair[0][None], pair[1][None]) if isinstance(metric, VideoMetric) else pair
 
 
 @torch.no_grad()
