@@ -37,7 +37,7 @@ def lay_out(metric: Metric) -> None:
     tensors for granted (`view`, say) fails: such a metric keeps the usual one.
     """
     convolutions = [module for module in metric.modules() if isinstance(module, nn.Conv2d)]
-    if not convolutions or metric.batch_dependent or isinstance(metric, VideoMetric):
+    if not convolutions or metric.batch_dependent:
         return
     usual = _sample_scores(metric)
     for module in convolutions:
@@ -85,7 +85,7 @@ def build_metric(entry: Entry, device: torch.device) -> Metric:
         if entry.network.trained:
             load_trained(metric, entry.network)
         metric = metric.eval().requires_grad_(requires_grad=False).to(device)
-        if device.type == "cpu":
+        if device.type == "cpu" and not isinstance(metric, VideoMetric):  # whose rows keep their digits
             lay_out(metric)
         return metric
 

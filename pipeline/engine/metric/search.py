@@ -9,6 +9,7 @@ from metric_robustness.metrics.base import Images, Metric
 from metric_robustness.pipeline.cells.distortion import Distortion
 from metric_robustness.pipeline.data.dataset import Dataset
 from metric_robustness.pipeline.engine.batching import attempt, free_memory
+from metric_robustness.pipeline.engine.metric.build import lay_out
 from metric_robustness.pipeline.engine.metric.runner import MetricRunner, Searched
 from metric_robustness.pipeline.engine.metric.search_copy.agree import CopyComparison, passes
 from metric_robustness.pipeline.engine.metric.search_copy.fold import foldable, folded
@@ -65,7 +66,10 @@ def _copy_of(runner: MetricRunner) -> Searched | str:
     if not pairs:
         return "it has no batch norm that a layer before it could take in"
     norms = len({pair.norm for pair in pairs})
-    return Searched(folded(runner.metric, pairs), f"a copy with {norms} batch norms folded")
+    twin = folded(runner.metric, pairs)
+    if runner.entry.kind == "video" and runner.device.type == "cpu":  # a metric of images is laid out itself
+        lay_out(twin)
+    return Searched(twin, f"a copy with {norms} batch norms folded")
 
 
 def _disagreement(runner: MetricRunner, twin: Metric, dataset: Dataset, distortion: Distortion) -> str:

@@ -156,6 +156,27 @@ def test_attack_on_a_clip_asks_the_copy_for_gradients_and_the_metric_for_scores(
     assert len(result.rows) == 2
 
 
+class Wide(Steady):
+    """Has a convolution that no batch norm follows, and whose weights its copy could share."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.mixed = nn.Conv2d(8, 8, 3).requires_grad_(requires_grad=False)
+
+    def maps(self, frames: Images) -> Tensor:
+        return self.mixed(super().maps(frames))
+
+
+def test_only_the_copy_of_a_metric_of_clips_is_laid_out(films: Dataset, tmp_path: Path) -> None:
+    metric = Wide()
+    twin = search_of(runner_of(metric, tmp_path), films, NONE).metric
+    assert twin is not metric
+    for network, last in ((twin, True), (metric, False)):
+        layers = [module for module in network.modules() if isinstance(module, nn.Conv2d)]
+        assert len(layers) == 2
+        assert all(each.weight.is_contiguous(memory_format=torch.channels_last) == last for each in layers)
+
+
 @pytest.mark.parametrize("attack", ["ifgsm", "adam", "square"])
 def test_gains_on_clips_are_the_same_on_the_copy(attack: str, films: Dataset, tmp_path: Path) -> None:
     metric = Steady()

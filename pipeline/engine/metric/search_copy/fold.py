@@ -47,11 +47,14 @@ def foldable(metric: Metric) -> list[Pair]:
 
 
 def folded(metric: Metric, pairs: Sequence[Pair]) -> Metric:
-    """Returns a copy with each pair as one layer, and without dropout; it shares all other weights with the metric.
+    """Returns a copy with each pair as one layer, and without dropout; it shares other weights with the metric.
 
-    What a copy stands for wherever the metric refers to it, be it in a list or under two names, `deepcopy` knows.
+    Those of convolutions are its own, since to lay them out for the copy must not move the metric's. What a copy stands
+    for wherever the metric refers to it, be it in a list or under two names, `deepcopy` knows.
     """
-    known: dict[int, object] = {id(tensor): tensor for tensor in (*metric.parameters(), *metric.buffers())}
+    convolved = {id(each) for layer in metric.modules() if isinstance(layer, nn.Conv2d) for each in layer.parameters()}
+    weights = (*metric.parameters(), *metric.buffers())
+    known: dict[int, object] = {id(tensor): tensor for tensor in weights if id(tensor) not in convolved}
     known |= {id(layer): _fused(layer, norm) for layer, norm in pairs}
     known |= {id(norm): nn.Identity() for norm in {pair.norm for pair in pairs}}
     known |= {id(each): nn.Identity() for each in metric.modules() if type(each) in DROPOUTS and not each.training}
