@@ -10,6 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 import torch
+from torch import Tensor
 
 from metric_robustness.pipeline import places
 from metric_robustness.pipeline.errors import BenchError
@@ -80,6 +81,32 @@ def finished_at(device: torch.device) -> float:
     if device.type == "cuda":
         torch.cuda.synchronize(device)
     return time.perf_counter()
+
+
+def sent(images: Tensor, device: torch.device) -> Tensor:
+    """Returns images on a device; a GPU that is busy gets them later, and nobody waits until then."""
+    return images.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else images.to(device)
+
+
+class Arriving:
+    """Numbers on their way from a device: behind all that is queued there now, and before what is queued later.
+
+    To read a tensor of a GPU itself would wait for the later work, too.
+
+    Args:
+        numbers: A tensor of one dimension.
+    """
+
+    def __init__(self, numbers: Tensor) -> None:
+        self.numbers = numbers.to("cpu", non_blocking=True)
+        self.there = torch.cuda.current_stream(numbers.device).record_event() if numbers.is_cuda else None
+
+    def tolist(self) -> list[float]:
+        """Returns the numbers once they are there."""
+        if self.there:
+            self.there.synchronize()
+        found: list[float] = self.numbers.tolist()
+        return found
 
 
 def begin_memory(device: torch.device) -> None:

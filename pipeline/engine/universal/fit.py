@@ -12,7 +12,7 @@ from typing import NamedTuple, TypeAlias
 
 import torch
 
-from metric_robustness.attacks.base import Pattern, Scores, State, Universal
+from metric_robustness.attacks.base import Pattern, State, Universal
 from metric_robustness.pipeline import places
 from metric_robustness.pipeline.cells.fit import Fit, FitStamp
 from metric_robustness.pipeline.cells.stamp import DatasetFacts
@@ -20,7 +20,7 @@ from metric_robustness.pipeline.data.dataset import Dataset
 from metric_robustness.pipeline.data.images import write_png
 from metric_robustness.pipeline.engine.attack.settings import attack_settings, attack_variants
 from metric_robustness.pipeline.engine.batching import one_line
-from metric_robustness.pipeline.engine.device import describe
+from metric_robustness.pipeline.engine.device import Arriving, describe, sent
 from metric_robustness.pipeline.engine.metric.compiling import Ahead, CompiledSearch
 from metric_robustness.pipeline.engine.metric.draws import draws_of
 from metric_robustness.pipeline.engine.metric.objective import ImageNoise
@@ -40,10 +40,18 @@ class FitStep(NamedTuple):
     done: int
     total: int
     images: int  # crops of this step; of all earlier ones when a fit goes on
-    loss: float
+    loss: float  # of the last step of which it is known
 
 
 OnStep: TypeAlias = Callable[[FitStep], None]
+
+
+class Losses(NamedTuple):
+    """What a step that is queued on the device comes to."""
+
+    step: int
+    names: list[str]  # of its crops
+    values: Arriving  # their objectives
 
 
 @dataclass
@@ -78,6 +86,7 @@ class FitRun:
         self.checkpoint = runner.scratch(f"fit-{fit.key[:16]}.checkpoint")
         self.place = Place("unfinished", fit.key, "checkpoint")
         self.compiled: CompiledSearch | None = None  # None: nobody asked yet
+        self.queued: Losses | None = None  # of the last step, not waited for yet
 
     def run(self) -> Pattern:
         """Fits the pattern, writes it with preview and stamp to the output folder, and returns it.
@@ -124,7 +133,11 @@ class FitRun:
         return self.attack.begin(ImageNoise(self.fit.attack.name, [self.fit.train]))
 
     def _climb(self, state: State, progress: Progress) -> State:
-        """Takes the steps that are left; returns the last state."""
+        """Takes the steps that are left; returns the last state.
+
+        Each step is queued on the device before the loss of the one before it is read, so that a GPU is busy meanwhile.
+        Only the first one is waited for, since how long a step takes decides whether passes are compiled.
+        """
         steps = self.crops.steps(self.attack.batch, self.attack.passes(len(self.crops.dataset.photos)))
         state = {name: value.to(self.runner.device) for name, value in state.items()}
         most = self.runner.rule(self.attack.crop, self.attack.crop)
@@ -134,10 +147,15 @@ class FitRun:
         for photos, batch in zip(steps[progress.steps :], self.crops.batches(steps[progress.steps :]), strict=True):
             if batch.names:
                 self._compile(batch, most, progress, len(steps))
-                state, most = self._step(state, batch, most, progress)
+                state, most, queued = self._step(state, batch, most, progress)
+                self._settle(progress)
+                self.queued = queued
+            if progress.steps in {0, len(steps) - 1}:
+                self._settle(progress)
             now = time.monotonic()
             progress.steps, progress.seconds, last = progress.steps + 1, progress.seconds + now - last, now
             if now - saved >= self.every:
+                self._settle(progress)
                 self._save(state, progress)
                 saved = now
             self.on_step(
@@ -167,32 +185,38 @@ class FitRun:
         ahead = Ahead(gradient=True, bfloat16=self.fit.settings.dtype == "bfloat16", seconds=left)
         progress.compiled = self.compiled.compile(images, references, ahead)
 
-    def _step(self, state: State, batch: CropBatch, most: int, progress: Progress) -> tuple[State, int]:
-        """Returns the next state, and how many crops the metric takes at once."""
+    def _step(self, state: State, batch: CropBatch, most: int, progress: Progress) -> tuple[State, int, Losses]:
+        """Queues a step; returns the next state, how many crops the metric takes at once, and their losses."""
         device = self.runner.device
-        references = None if batch.references is None else batch.references.to(device)
+        references = None if batch.references is None else sent(batch.references, device)
         # The step is in the names, too: a random defence draws anew at each, and a resumed fit draws the same.
         search = self._search.metric
         defended = self.runner.defended([f"{name} in step {progress.steps}" for name in batch.names], search)
         dtype = getattr(torch, self.fit.settings.dtype)
         objective = CropObjective(search, references, dtype, most, defended)
         with draws_of(f"{self.fit.attack.name} in step {progress.steps}", device):
-            (state,) = self.attack.fit([(batch.images.to(device), objective)], state)
-        progress.loss.append(self._loss(objective.values, batch.names, progress))
-        return state, objective.most
+            (state,) = self.attack.fit([(sent(batch.images, device), objective)], state)
+        return state, objective.most, Losses(progress.steps, batch.names, Arriving(objective.values))
 
-    def _loss(self, values: Scores, names: list[str], progress: Progress) -> float:
+    def _settle(self, progress: Progress) -> None:
+        """Waits for the last step's loss, if nobody did yet."""
+        queued, self.queued = self.queued, None
+        if queued:
+            progress.loss.append(self._loss(queued, progress))
+
+    def _loss(self, queued: Losses, progress: Progress) -> float:
         """Returns 1 - objective, mean over the crops that have one, else NaN; crops without one are named.
 
         Raises:
             DataError: If two batches in a row have none.
         """
-        scored = dict(zip(names, values.tolist(), strict=True))
+        names = queued.names
+        scored = dict(zip(names, queued.values.tolist(), strict=True))
         finite = [value for value in scored.values() if math.isfinite(value)]
         if not finite and progress.loss and math.isnan(progress.loss[-1]):
             raise DataError(
                 f"the loss of the fit on {self.fit.train} must be finite; it is {scored[names[0]]} since step "
-                f"{progress.steps}, on {', '.join(names[:3])} too: see what the metric says of these images"
+                f"{queued.step}, on {', '.join(names[:3])} too: see what the metric says of these images"
             )
         progress.excluded |= {
             name: f"its score was {value} in the fit" for name, value in scored.items() if not math.isfinite(value)
