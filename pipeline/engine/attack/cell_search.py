@@ -8,6 +8,7 @@ from typing import TypeAlias
 
 from metric_robustness.pipeline.cells.cell import Cell
 from metric_robustness.pipeline.data.dataset import Dataset, Photo
+from metric_robustness.pipeline.data.images import Batch
 from metric_robustness.pipeline.engine.attack.pass_run import PassRun
 from metric_robustness.pipeline.engine.attack.passes import Pass
 from metric_robustness.pipeline.engine.checkpoint import Checkpoint
@@ -71,18 +72,20 @@ class CellSearch:
         if not budgets or what in self.decided or uncompilable(self.runner):
             return
         ahead = Ahead(gradient, self.cell.settings.dtype == "bfloat16", seconds)
-        if not ahead.pays(LEAST):
-            self.decided.add(what)
-            return
-        plain = search_of(self.runner, self.datasets[dataset.name], self.cell.distortion)
-        batch = self.runner.load(photos, dataset, current.distortion)
-        if len(batch.photos) < len(photos):  # another batch of this size, without broken images, will tell
-            return
+        if ahead.pays(LEAST):
+            batch = self.runner.load(photos, dataset, current.distortion)
+            if len(batch.photos) < len(photos):  # another batch of this size, without broken images, will tell
+                return
+            self._take_compiled(dataset.name, batch, ahead)
         self.decided.add(what)
+
+    def _take_compiled(self, dataset: str, batch: Batch, ahead: Ahead) -> None:
+        """Has passes over batches like this one compiled, and notes that it was done."""
         self.on_work("compiling", 0)
-        search = self.compiled.setdefault(dataset.name, CompiledSearch(self.runner, plain))
+        plain = search_of(self.runner, self.datasets[dataset], self.cell.distortion)
+        search = self.compiled.setdefault(dataset, CompiledSearch(self.runner, plain))
         if search.compile(*self.runner.on_device(batch), ahead):
-            found = [*self.checkpoint.header.get(COMPILED, ()), [dataset.name, *_size(photos)]]
+            found = [*self.checkpoint.header.get(COMPILED, ()), [dataset, *_size(batch.photos)]]
             self.checkpoint.note(COMPILED, [list(each) for each in dict.fromkeys(map(tuple, found))])
         self.on_work(self.cell.attack.name, 0)
 
