@@ -6,6 +6,7 @@ import ctypes
 import os
 import platform
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -76,11 +77,11 @@ def make_deterministic() -> None:
     torch.backends.cuda.matmul.allow_tf32 = False
 
 
-def finished_at(device: torch.device) -> float:
-    """Returns seconds, once the device has finished all work queued on it."""
+def finished_at(device: torch.device, clock: Callable[[], float] = time.perf_counter) -> float:
+    """Returns a clock's seconds, once the device has finished all work queued on it."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
-    return time.perf_counter()
+    return clock()
 
 
 def sent(images: Tensor, device: torch.device) -> Tensor:

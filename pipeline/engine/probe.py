@@ -59,7 +59,7 @@ def probe(runner: MetricRunner, dataset: Dataset, distortion: Distortion) -> Pro
         runner.sync.bring(place, path)
         if known := read_sealed(path, key):
             return Probe.model_validate_json(known)
-        found = measure(runner, list(few_images(runner, dataset, distortion)))
+        found = measure(runner, list(few_images(dataset, distortion, paired=runner.entry.full_reference)))
         if found:
             write_sealed(path, found.model_dump_json().encode(), key)
             runner.sync.put(place, path)

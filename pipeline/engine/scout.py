@@ -42,7 +42,11 @@ def not_needed(runner: MetricRunner, cell: Cell, dataset: Dataset) -> str:
     if not scouts or not images_alone or not cell.metric.fields["differentiable"]:
         return ""
     most = scouted(len(dataset.photos))
-    images = [image for image in few_images(runner, dataset, cell.distortion, most) if image.photos]
+    images = [
+        image
+        for image in few_images(dataset, cell.distortion, paired=cell.metric.full_reference, most=most)
+        if image.photos
+    ]
     goals = sorted({attack.goal for attack in attack_variants(cell.attack, cell.settings).values()})
     search = search_of(runner, dataset, cell.distortion).metric
     tried = [_tried(cell.attack, goal, partial(_gain, runner, search), images) for goal in goals]

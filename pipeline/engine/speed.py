@@ -30,7 +30,14 @@ from metric_robustness.pipeline.engine.attack.batch import attack_batch, objecti
 from metric_robustness.pipeline.engine.attack.passes import Trial
 from metric_robustness.pipeline.engine.attack.settings import attack_variants
 from metric_robustness.pipeline.engine.batching import free_memory, out_of_memory, reason_of
-from metric_robustness.pipeline.engine.device import Compute, begin_memory, make_deterministic, open_device, peak_memory
+from metric_robustness.pipeline.engine.device import (
+    Compute,
+    begin_memory,
+    finished_at,
+    make_deterministic,
+    open_device,
+    peak_memory,
+)
 from metric_robustness.pipeline.engine.metric.objective import ImageNoise, MetricObjective
 from metric_robustness.pipeline.engine.metric.runner import ClearScores, MetricRunner
 from metric_robustness.pipeline.engine.metric.search import search_of
@@ -98,9 +105,7 @@ class Stopwatch:
 
     def now(self) -> float:
         """Returns the time at which all work that was begun is done."""
-        if self.device.type == "cuda":
-            torch.cuda.synchronize(self.device)
-        return self.clock()
+        return finished_at(self.device, self.clock)
 
 
 def measure_metric(name: str, preset: Preset, out: Path, device: str) -> PassSpeed:

@@ -101,7 +101,7 @@ class Counted(NoReference):
 
 def test_a_plan_pays_for_what_the_probe_asks(preset, tmp_path):
     runner = MetricRunner(local_entry(Counted), tmp_path)
-    measured = list(few_images(runner, open_dataset(preset.datasets[0]), NONE, 1))
+    measured = list(few_images(open_dataset(preset.datasets[0]), NONE, paired=False, most=1))
     Counted.asked.clear()
     assert measure(runner, measured) is not None
     assert sum(Counted.asked) == PROBE.gradients

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
 from functools import partial
 from typing import NamedTuple
 
 import torch
-from torch.fx import GraphModule
 
 from metric_robustness.metrics.base import Images, Metric
 from metric_robustness.pipeline.engine.batching import attempt, free_memory
@@ -16,6 +14,7 @@ from metric_robustness.pipeline.engine.device import finished_at
 from metric_robustness.pipeline.engine.metric.runner import MetricRunner, Searched
 from metric_robustness.pipeline.engine.metric.search_copy.agree import compiled_disagreement, passes
 from metric_robustness.pipeline.engine.metric.search_copy.compiled import (
+    KnownPasses,
     PassKind,
     Program,
     compiled,
@@ -42,14 +41,6 @@ class Ahead(NamedTuple):
         return self.seconds > WORTH * SECONDS * steps
 
 
-@dataclass
-class Compiled:
-    """What is known of a metric's passes, for all its cells; a text is the reason why there is nothing."""
-
-    traced: dict[PassKind, GraphModule | str] = field(default_factory=dict)
-    programs: dict[PassKind, Program | str] = field(default_factory=dict)
-
-
 class CompiledSearch:
     """What a search runs on, with compiled passes for some sizes of batch.
 
@@ -60,7 +51,7 @@ class CompiledSearch:
 
     def __init__(self, runner: MetricRunner, plain: Searched) -> None:
         self.plain = plain
-        self.known = runner.compiled.setdefault(plain.metric, Compiled())
+        self.known = runner.compiled.setdefault(plain.metric, KnownPasses())
         self.metric, self.passes = with_programs(plain.metric)
         self.refused: dict[PassKind, str] = {}
 

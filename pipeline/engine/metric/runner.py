@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from pydantic import TypeAdapter
@@ -26,13 +26,11 @@ from metric_robustness.pipeline.engine.metric.build import build_defences, build
 from metric_robustness.pipeline.engine.metric.defended import DefendedMetric
 from metric_robustness.pipeline.engine.metric.few_images import few_images
 from metric_robustness.pipeline.engine.metric.first_gradients import FirstGradients
+from metric_robustness.pipeline.engine.metric.search_copy.compiled import KnownPasses
 from metric_robustness.pipeline.engine.progress import OnProgress, silent
 from metric_robustness.pipeline.files import digest, exclusive
 from metric_robustness.pipeline.store.store import Place
 from metric_robustness.pipeline.store.sync import Sync
-
-if TYPE_CHECKING:
-    from metric_robustness.pipeline.engine.metric.compiling import Compiled
 
 CLEAR: TypeAdapter[float | str] = TypeAdapter(float | str)  # a score, or the reason why there is none
 
@@ -88,7 +86,7 @@ class MetricRunner:
         self.warm = False
         self.copy: Searched | None = None
         self.first_gradients = FirstGradients()
-        self.compiled: dict[Metric, Compiled] = {}
+        self.compiled: dict[Metric, KnownPasses] = {}
         self.searches: dict[tuple[str, Distortion], Searched] = {}
 
     @cached_property
@@ -191,7 +189,7 @@ class MetricRunner:
 
     def few(self, dataset: Dataset, distortion: Distortion) -> Iterator[tuple[Images, Images | None]]:
         """Yields the images that the probe uses, one by one, as the metric takes them, with their references."""
-        for batch in few_images(self, dataset, distortion):
+        for batch in few_images(dataset, distortion, paired=self.entry.full_reference):
             if batch.photos:
                 yield self.on_device(batch)
 

@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from pydantic import PlainSerializer, PlainValidator
 from scipy import special
 
+from metric_robustness.pipeline.scoring.scores.arithmetic import IN_NUMPY, Arithmetic, compiled
 from metric_robustness.pipeline.scoring.scores.robustness import SCORES, PooledOrder, Values, pooled_order, terms
-from metric_robustness.pipeline.scoring.scores.sums import IN_NUMPY, Arithmetic, Steps, compiled
+from metric_robustness.pipeline.scoring.scores.sums import Steps
 
 LEVEL = 0.95
 RESAMPLES = 2_000

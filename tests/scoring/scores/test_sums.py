@@ -5,9 +5,9 @@ import platform
 import numpy as np
 import pytest
 
+from metric_robustness.pipeline.scoring.scores.arithmetic import IN_NUMPY, compiled
 from metric_robustness.pipeline.scoring.scores.robustness import pooled_order
 from metric_robustness.pipeline.scoring.scores.statistics import STEPS, Draws
-from metric_robustness.pipeline.scoring.scores.sums import IN_NUMPY, compiled
 
 
 @pytest.fixture(params=[(1, 2), (2, 2), (7, 3), (301, 301), (40_000, 3)], ids=lambda sizes: f"{sizes[0]} of {sizes[1]}")

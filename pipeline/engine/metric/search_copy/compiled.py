@@ -1,4 +1,4 @@
-"""Compiled passes: one pass of a metric forward and back, traced, and made one program for one size of batch.
+"""KnownPasses passes: one pass of a metric forward and back, traced, and made one program for one size of batch.
 
 What a metric's Python code does beside calling PyTorch, such as to build a filter, is done while tracing: its results
 are constants of the program. Code that depends on the values of the images cannot be traced, which is an error.
@@ -11,6 +11,7 @@ import logging
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeAlias
 
 import torch
@@ -39,6 +40,14 @@ class PassKind(NamedTuple):
 
     def __str__(self) -> str:
         return "x".join(map(str, self.size))
+
+
+@dataclass
+class KnownPasses:
+    """What is known of a metric's passes, for all its cells; a text is the reason why there is nothing."""
+
+    traced: dict[PassKind, GraphModule | str] = field(default_factory=dict)
+    programs: dict[PassKind, Program | str] = field(default_factory=dict)
 
 
 class CompiledPasses:
