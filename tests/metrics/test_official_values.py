@@ -17,6 +17,7 @@ from torch import Tensor
 from torch.nn.functional import avg_pool2d
 
 from metric_robustness.metrics.base import FullReference, Metric
+from metric_robustness.metrics.pixels_adapter import luma
 from metric_robustness.metrics.pyiqa_adapter import build
 from metric_robustness.pipeline.catalogue.lookup import find
 
@@ -124,6 +125,18 @@ def test_psnr_of_the_luma_is_its_formula(shared_data: Path) -> None:
         pair = [read(folder / kind / image) for kind in ("dist_dir", "ref_dir")]
         error = (weights * (pair[0] - pair[1])).sum(1).square().mean()
         assert metric(*pair).item() == pytest.approx(-10 * (error + 1e-8).log10().item(), abs=1e-3)
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_luma_is_the_sum_of_rounded_products_on_any_number_of_threads(threads: int) -> None:
+    images, before = torch.rand(2, 3, 299, 299, generator=torch.Generator().manual_seed(0)), torch.get_num_threads()
+    try:
+        torch.set_num_threads(threads)
+        found = luma(images)
+    finally:
+        torch.set_num_threads(before)
+    red, green, blue = (images * torch.tensor([0.299, 0.587, 0.114]).reshape(1, 3, 1, 1)).split(1, dim=1)
+    assert torch.equal(found, red + green + blue)
 
 
 @pytest.mark.usefixtures("shared_data")
