@@ -44,8 +44,10 @@ def decibels(errors: Tensor) -> Scores:
 class _Luma(torch.autograd.Function):
     @staticmethod
     def forward(context: object, images: Tensor) -> Tensor:
-        red, green, blue = (channel * weight for channel, weight in zip(images.split(1, dim=1), SINGLE, strict=True))
-        return red.add_(green).add_(blue)
+        channels = images.chunk(3, dim=1)
+        red, green, blue = (channel * weight for channel, weight in zip(channels, SINGLE, strict=True))
+        luma: Tensor = red.add_(green).add_(blue)
+        return luma
 
     @staticmethod
     def backward(context: object, *gradients: Tensor) -> Tensor:
