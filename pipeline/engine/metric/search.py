@@ -12,7 +12,12 @@ from metric_robustness.pipeline.engine.batching import attempt, free_memory
 from metric_robustness.pipeline.engine.metric.build import lay_out
 from metric_robustness.pipeline.engine.metric.runner import MetricRunner, Searched
 from metric_robustness.pipeline.engine.metric.search_copy.agree import CopyComparison, passes
+from metric_robustness.pipeline.engine.metric.search_copy.block_convolution import BlockConvolution
 from metric_robustness.pipeline.engine.metric.search_copy.fold import foldable, folded
+from metric_robustness.pipeline.engine.metric.search_copy.saved import saved_part
+from metric_robustness.pipeline.terminal import counted
+
+ENOUGH = 0.1  # of the multiplications: saves more than it takes to find out whether a copy agrees
 
 
 def search_of(runner: MetricRunner, dataset: Dataset, distortion: Distortion) -> Searched:
@@ -63,13 +68,15 @@ def _copy_of(runner: MetricRunner) -> Searched | str:
     if reason := incomparable(runner):
         return reason
     pairs = foldable(runner.metric)
-    if not pairs:
-        return "it has no batch norm that a layer before it could take in"
-    norms = len({pair.norm for pair in pairs})
+    if not pairs and saved_part(runner.metric) < ENOUGH:
+        return "nothing in it could be made much faster"
     twin = folded(runner.metric, pairs)
     if runner.entry.kind == "video" and runner.device.type == "cpu":  # a metric of images is laid out itself
         lay_out(twin)
-    return Searched(twin, f"a copy with {norms} batch norms folded")
+    norms = len({pair.norm for pair in pairs})
+    blocks = sum(isinstance(layer, BlockConvolution) for layer in twin.modules())
+    changes = counted(norms, "batch norm") + " folded", counted(blocks, "gradient") + " made in blocks"
+    return Searched(twin, f"a copy with {' and '.join(each for each in changes if not each.startswith('0 '))}")
 
 
 def _disagreement(runner: MetricRunner, twin: Metric, dataset: Dataset, distortion: Distortion) -> str:

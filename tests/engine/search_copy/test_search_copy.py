@@ -80,6 +80,8 @@ class Plain(HandWritten):
     def __init__(self) -> None:
         super().__init__()
         self.norms, self.rate = nn.ModuleList([nn.Identity(), nn.Identity()]), nn.Sequential(nn.Linear(8, 1))
+        self.first, self.second = nn.Conv2d(3, 8, 1, stride=2), nn.Conv2d(8, 8, 1)
+        self.requires_grad_(requires_grad=False)
 
 
 def copy_of(metric: NoReference) -> NoReference:

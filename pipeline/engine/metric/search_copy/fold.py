@@ -11,6 +11,8 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 
 from metric_robustness.metrics.base import Metric, VideoMetric
+from metric_robustness.pipeline.engine.metric.search_copy.block_convolution import in_blocks
+from metric_robustness.pipeline.engine.metric.search_copy.blocks import best_blocks
 from metric_robustness.pipeline.engine.metric.search_copy.watch import NORMS, Pair, TensorWatch
 
 DROPOUTS = (nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.AlphaDropout, nn.FeatureAlphaDropout)
@@ -47,7 +49,9 @@ def foldable(metric: Metric) -> list[Pair]:
 
 
 def folded(metric: Metric, pairs: Sequence[Pair]) -> Metric:
-    """Returns a copy with each pair as one layer, and without dropout; it shares other weights with the metric.
+    """Returns a copy with each pair as one layer, without dropout, and with gradients of few channels made in blocks.
+
+    It shares other weights with the metric.
 
     Those of convolutions are its own, since to lay them out for the copy must not move the metric's. What a copy stands
     for wherever the metric refers to it, be it in a list or under two names, `deepcopy` knows.
@@ -55,7 +59,8 @@ def folded(metric: Metric, pairs: Sequence[Pair]) -> Metric:
     convolved = {id(each) for layer in metric.modules() if isinstance(layer, nn.Conv2d) for each in layer.parameters()}
     weights = (*metric.parameters(), *metric.buffers())
     known: dict[int, object] = {id(tensor): tensor for tensor in weights if id(tensor) not in convolved}
-    known |= {id(layer): _fused(layer, norm) for layer, norm in pairs}
+    known |= {id(layer): in_blocks(layer) for layer in metric.modules() if best_blocks(layer)}
+    known |= {id(layer): in_blocks(_fused(layer, norm)) for layer, norm in pairs}
     known |= {id(norm): nn.Identity() for norm in {pair.norm for pair in pairs}}
     known |= {id(each): nn.Identity() for each in metric.modules() if type(each) in DROPOUTS and not each.training}
     return copy.deepcopy(metric, known)
