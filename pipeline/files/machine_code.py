@@ -11,10 +11,11 @@ from typing import Any
 import numba
 from numba.core.caching import FunctionCache
 
+NumbaCache: Any = FunctionCache  # numba has no types
 PLACES = ("NUMBA_CACHE_DIR", "XDG_CACHE_HOME")  # variables that name a cache folder in place of one at home
 
 
-class MachineCodeCache(FunctionCache):  # type: ignore[misc]  # numba has no types
+class MachineCodeCache(NumbaCache):  # type: ignore[misc]
     """Numba's cache, but for files that cannot be used: numba raises, here the function is compiled anew.
 
     A file is damaged after a power cut, since numba does not wait for the disk; one of another user may be unreadable;
