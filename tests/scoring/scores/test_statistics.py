@@ -146,3 +146,16 @@ def test_t_interval_by_hand():
     # mean 2, s = 1, t(.975, 2) = 4.302653: 2 ± 4.302653 / sqrt(3)
     assert t_interval(np.array([1.0, 2.0, 3.0])) == pytest.approx((2 - 2.484138, 2 + 2.484138), abs=1e-6)
     assert all(math.isnan(end) for end in t_interval(np.array([1.0])))
+
+
+@pytest.mark.parametrize("size", [5e-324, 1e-310, 1e-40, 1e39, 1e150])
+@pytest.mark.filterwarnings("error")
+def test_scores_of_every_size_have_intervals(size):
+    """A float32 holds neither 1e-310 nor 1e39; the last is a score of 1e38 on a range of a tenth."""
+    steps = np.random.default_rng(0).integers(1, 1000, (2, 20)).astype(float)
+    clips = [f"image{i}" for i in range(20)]
+    spread = intervals(bootstrap(steps[0] * size, steps[1] * size, clips))
+    want = intervals(bootstrap(*steps, clips))
+    for name in ("absolute_gain", "wasserstein"):
+        assert np.divide(spread[name], size) == pytest.approx(want[name], rel=1e-5, abs=1), name
+    assert all(np.isfinite(spread["energy_distance"]))
