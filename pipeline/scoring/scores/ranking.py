@@ -48,7 +48,10 @@ def ranking(gains: Mapping[str, Values]) -> Ranking:
     }
     least = [detectable_difference(first - second) for first, second in combinations(table, 2)]
     return Ranking(
-        {name: (int(np.floor(low)), int(np.ceil(high)) + anywhere) for name, low, high in zip(names, *ends, strict=True)},
+        {
+            name: (int(np.floor(low)), int(np.ceil(high)) + anywhere)
+            for name, low, high in zip(names, *ends, strict=True)
+        },
         above,
         float(np.median(least)) if least else None,
     )
