@@ -36,10 +36,10 @@ def two(run_folder):
     return run_folder
 
 
-def start(*arguments):
+def start(*arguments, stdin=subprocess.PIPE):
     return subprocess.Popen(
         [*map(str, arguments)],
-        stdin=subprocess.PIPE,
+        stdin=stdin,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -72,9 +72,9 @@ def test_who_may_only_read_a_folder_waits_for_who_makes_its_tables(two):
     with cache_lock([two.path]):
         (two.path / ".tables.lock").chmod(0o444)
         two.path.chmod(0o555)
-        other = start(*reader, sys.executable, "-c", HALFWAY, two.path)
+        other = start(*reader, sys.executable, "-c", HALFWAY, two.path, stdin=subprocess.DEVNULL)
         assert other.stderr.readline() == f"waiting for another process, which makes tables of {two.path}\n"
-    assert other.communicate("") == ("records are read\n2\n", "")
+    assert other.communicate() == ("records are read\n2\n", "")
     two.path.chmod(0o755)
 
 
