@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import NamedTuple, Self
 
 from metric_robustness.pipeline.cells.fit import Fit, FitStamp
+from metric_robustness.pipeline.cells.speed import amount
 from metric_robustness.pipeline.ci.spending import crops_of
 from metric_robustness.pipeline.errors import DataError
 
-NUMBERS = {"crops": int, "seconds": float}
+NUMBERS = {"crops": int, "seconds": amount}
 
 
 class PastFit(NamedTuple):
