@@ -104,8 +104,9 @@ def test_the_interval_holds_the_truth_as_often_as_it_says_where_a_t_interval_doe
     assert naive / 1000 < 0.8
 
 
-# How many of 1,000 intervals hold the true mean, as docs/methodology.md says. A percentile interval is too narrow by sqrt((n - 1) / n) and by what the
-# normal distribution lacks against Student's, and of skewed gains it reaches too little to the longer side.
+# How many of 1,000 intervals hold the true mean, as docs/methodology.md says. A percentile interval is too narrow by
+# sqrt((n - 1) / n) and by what the normal distribution lacks against Student's, and of skewed gains it reaches too
+# little to the longer side.
 HELD = {
     "normal": {8: 0.90, 16: 0.93, 64: 0.95, 256: 0.95},
     "exponential": {8: 0.86, 16: 0.90, 64: 0.93, 256: 0.95},
