@@ -161,8 +161,8 @@ def read_records(paths: Sequence[Path], ranges: Ranges, processes: Processes | N
     """Returns the records of all cells of run folders and CSVs.
 
     The records are cached in the run folders, below `.work`, one file per metric. A cached record is used as long as
-    the stamp, the size and time of the CSV, the metric's range and the code that scores stay the same. A damaged cache
-    file is written again.
+    the stamp, the size and time of the CSV, the metric's range, and the code that scores with its libraries stay the
+    same. A damaged cache file is written again.
 
     Args:
         paths: Run folders and CSVs.
