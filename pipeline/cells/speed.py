@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple, Self
@@ -85,10 +86,22 @@ def kind_of(device: str) -> str:
     return next((tag for tag, runner in runners if (runner.title or tag) in device), device)
 
 
+def amount(text: str) -> float:
+    """Returns how many seconds or GiB a text says.
+
+    Raises:
+        ValueError: If it is no number, or one that nothing can take: a plan with it would have no end.
+    """
+    value = float(text)
+    if not 0 <= value < math.inf:
+        raise ValueError(text)
+    return value
+
+
 def _speed_of(row: dict[str, str], where: str) -> PassSpeed:
     try:
         folder, name, device = (row[name] for name in TEXTS)
-        start, forward, gradient, trial, memory = (float(row[name]) for name in NUMBERS)
+        start, forward, gradient, trial, memory = (amount(row[name]) for name in NUMBERS)
         pixels = int(row["pixels"])
         return PassSpeed(folder, name, device, pixels, start, forward, gradient, trial, memory, row["measured"])
     except (KeyError, TypeError, ValueError) as error:

@@ -313,6 +313,8 @@ def _price(work: Spending, speed: PassSpeed) -> float:
 
 
 def _total(speed: PassSpeed) -> float:
+    """Returns what passes cost on an image of one size, so that speeds on images of several sizes can be compared."""
+    speed = speed.at(PIXELS)
     return speed.forward + speed.gradient + (speed.trial if speed.folder == "attacks" else 0)
 
 

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 from metric_robustness.pipeline.cells.fit import Fit, FitStamp
+from metric_robustness.pipeline.cells.speed import amount
 from metric_robustness.pipeline.ci.spending import crops_of
 from metric_robustness.pipeline.errors import DataError
 
-NUMBERS = {"crops": int, "seconds": float}
+NUMBERS: Mapping[str, Callable[[str], Any]] = {"crops": int, "seconds": amount}
 
 
 class PastFit(NamedTuple):

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from metric_robustness.pipeline import places
+from metric_robustness.pipeline.cells.speed import amount
 from metric_robustness.pipeline.errors import DataError
 
 KEY = re.compile(r"([0-9a-f]{32})?")  # a key becomes part of an address, so nothing else may stand there
@@ -53,8 +54,8 @@ def read_history(path: Path | None = None) -> History:
                 past = Past(
                     **{name: row[name] for name in TEXTS},
                     passes=int(row.get("passes") or 0),
-                    seconds=float(row["seconds"]),
-                    gpu_memory=float(row["gpu_memory"]),
+                    seconds=amount(row["seconds"]),
+                    gpu_memory=amount(row["gpu_memory"]),
                 )
                 if not KEY.fullmatch(past.key):
                     raise ValueError(past.key)

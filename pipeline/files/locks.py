@@ -51,7 +51,7 @@ def folder_lock(folder: Path) -> Iterator[None]:
 
 @contextmanager
 def exclusive(path: Path, remedy: str = OTHER_OUT, waits_for: str = "") -> Iterator[None]:
-    """Holds a lock file while the body runs; waits for another process or thread that holds it.
+    """Holds a lock file while the body runs; waits for another process or thread, of any user, that holds it.
 
     Args:
         path: The lock file; folders that are missing are made.
@@ -64,7 +64,7 @@ def exclusive(path: Path, remedy: str = OTHER_OUT, waits_for: str = "") -> Itera
     """
     with plain_errors(path, remedy):
         path.parent.mkdir(parents=True, exist_ok=True)
-        file = path.open("a")
+        file = _opened(path)
     with file:
         try:
             _lock(file, path, fcntl.LOCK_EX | fcntl.LOCK_NB, remedy)
@@ -72,6 +72,16 @@ def exclusive(path: Path, remedy: str = OTHER_OUT, waits_for: str = "") -> Itera
             with _told(waits_for):
                 _lock(file, path, fcntl.LOCK_EX, remedy)
         yield
+
+
+def _opened(path: Path) -> IO[Any]:
+    """Opens a lock file; to be locked it need not be writable, as that of another user is not."""
+    try:
+        return path.open("a")
+    except OSError as error:
+        if error.errno in {errno.EACCES, errno.EPERM, errno.EROFS} and path.is_file():
+            return path.open()
+        raise
 
 
 @contextmanager

@@ -66,7 +66,7 @@ def _verdict(task: Runnable, connection: Connection) -> Verdict:
 
 
 def end_with(parent: int) -> None:
-    """Makes this process end at once when the one that forked it does, even by `kill -9`."""
+    """Makes this process end at once when the one that started it does, even by `kill -9`."""
     with suppress(OSError, AttributeError):  # elsewhere than on Linux the end of the connection must do
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:

@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Any, TypeVar
 
 from metric_robustness.pipeline.errors import TransientError
+from metric_robustness.pipeline.isolation.worker import end_with
 
 WORTH = 500_000  # rows: to read or resample as many takes several seconds, longer than starting processes
 
@@ -55,7 +56,12 @@ class Processes:
         if min(len(jobs), self.processors) < 2 or rows < self.worth:
             return [function(*job) for job in jobs]
         if self.pool is None:  # spawned: a fork would copy locks that threads hold, but not the threads
-            self.pool = ProcessPoolExecutor(self.processors, mp_context=multiprocessing.get_context("spawn"))
+            self.pool = ProcessPoolExecutor(
+                self.processors,
+                mp_context=multiprocessing.get_context("spawn"),
+                initializer=end_with,  # else processes of one that is killed wait for more work for ever
+                initargs=(os.getpid(),),
+            )
         try:
             return list(self.pool.map(function, *zip(*jobs, strict=True)))
         except BrokenProcessPool as error:

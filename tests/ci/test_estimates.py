@@ -151,6 +151,15 @@ def test_another_device_is_compared_by_the_metrics_that_were_measured_on_both():
     assert alone.speed.gradient == pytest.approx(3 / GPU)
 
 
+def test_devices_are_compared_on_images_of_one_size():
+    large = speed("b", "GPU X", forward=0.04, gradient=0.12)._replace(pixels=400)
+    found = Estimates(known(large, speed("b"), speed("a")), INVENTORY, ("GPU X",)).metric(metric("a"))
+    assert found.speed.gradient == pytest.approx(3 / 100)
+    slow = speed("c", "GPU Y")
+    quick = speed("c", "GPU Z", gradient=6.0)._replace(pixels=400)  # half the seconds for each pixel
+    assert Estimates(known(slow, quick), INVENTORY, ("GPU Y", "GPU Z")).metric(metric("c")).speed == slow
+
+
 def test_a_run_on_another_device_tells_nothing_of_this_one():
     a, x = metric("a"), attack("x")
     cell = Cell(a, x, INVENTORY.digests, settings_of(PRESET))
@@ -209,6 +218,7 @@ def test_files_are_read_as_they_were_written_and_a_damaged_line_is_named(tmp_pat
     assert read(file) == {}
     file.write_text(write(reversed(lines)))
     assert list(read(file).values()) == lines
-    file.write_text(write(lines).replace(",1.5,", ",x,"))
-    with pytest.raises(DataError, match="line 2"):
-        read(file)
+    for damage in ("x", "nan", "inf", "-1.5"):
+        file.write_text(write(lines).replace(",1.5,", f",{damage},"))
+        with pytest.raises(DataError, match="line 2"):
+            read(file)

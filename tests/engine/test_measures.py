@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 import pytest
 import torch
 from skimage.metrics import mean_squared_error, peak_signal_noise_ratio, structural_similarity
 
-from metric_robustness.pipeline.engine.measures import compiled
 from metric_robustness.pipeline.engine.measures.distances import measures, measures_on_tensors
 
 BOTH = pytest.mark.parametrize("measured", [measures, measures_on_tensors])  # on the CPU, on a GPU
@@ -106,12 +104,3 @@ def test_a_value_that_is_no_number_is_not_hidden():
     broken = tensor(attacked)
     broken[1, 2, 3, 4] = torch.nan
     assert measures(broken, tensor(clear))["mse"].isnan().tolist() == [False, True, False]
-
-
-def test_code_is_compiled_also_where_it_cannot_be_kept():
-    """Numba finds no place for its cache where it may write neither to the checkout nor to the home."""
-    made = {}
-    exec("def double(value):\n    return 2 * value", made)  # noqa: S102  # no file, so numba finds no cache folder
-    with pytest.raises(RuntimeError, match="cannot cache"):
-        numba.njit(cache=True)(made["double"])
-    assert compiled._compiled(made["double"])(21) == 42

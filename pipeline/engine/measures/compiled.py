@@ -6,17 +6,17 @@ first cache until it is in all sums.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any, TypeAlias
 
-import numba
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from metric_robustness.metrics.base import Images
+from metric_robustness.pipeline.files.machine_code import machine_code
 
 Plane: TypeAlias = NDArray[np.float32]  # one channel of one image, (H, W)
 Planes: TypeAlias = NDArray[np.float32]  # (number, H, W)
@@ -49,14 +49,8 @@ def sums(first: Images, second: Images) -> Tensor:
     return torch.from_numpy(found).reshape(len(first), -1, 3).mT
 
 
-def _compiled(function: Callable[..., Any]) -> Any:
-    """Returns the function as machine code, cached on the disk for the next process if a folder can be written to."""
-    # Sums may be taken in any order: otherwise the processor adds one number after another.
-    options: dict[str, Any] = {"nogil": True, "error_model": "numpy", "fastmath": {"reassoc", "nsz", "contract"}}
-    try:
-        return numba.njit(cache=True, **options)(function)
-    except RuntimeError:  # no cache folder can be written to, neither beside this file nor at home
-        return numba.njit(**options)(function)
+# Sums may be taken in any order: otherwise the processor adds one number after another.
+_compiled = partial(machine_code, error_model="numpy", nogil=True, fastmath={"reassoc", "nsz", "contract"})
 
 
 @_compiled

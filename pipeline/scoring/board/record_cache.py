@@ -11,6 +11,9 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
+import pyarrow as pa
+import scipy
 from pydantic import ConfigDict, TypeAdapter
 
 from metric_robustness.pipeline.cells.stamp import Stamp
@@ -23,6 +26,7 @@ from metric_robustness.pipeline.scoring.read.cells import find_cells, read_cell
 from metric_robustness.pipeline.scoring.scores.ranges import Ranges
 
 CODE = Path(__file__).resolve().parents[1]
+LIBRARIES = (np, pd, pa, scipy)  # that read and compute; numba's sums have numpy's bits
 ROW_BYTES = 100  # the length of a row in a CSV, roughly
 EXACT = ConfigDict(ser_json_inf_nan="constants")  # JSON gives back nan and infinity
 
@@ -157,8 +161,8 @@ def read_records(paths: Sequence[Path], ranges: Ranges, processes: Processes | N
     """Returns the records of all cells of run folders and CSVs.
 
     The records are cached in the run folders, below `.work`, one file per metric. A cached record is used as long as
-    the stamp, the size and time of the CSV, the metric's range and the code that scores stay the same. A damaged cache
-    file is written again.
+    the stamp, the size and time of the CSV, the metric's range, and the code that scores with its libraries stay the
+    same. A damaged cache file is written again.
 
     Args:
         paths: Run folders and CSVs.
@@ -171,7 +175,9 @@ def read_records(paths: Sequence[Path], ranges: Ranges, processes: Processes | N
     groups: dict[tuple[Path, Path | None], list[Path]] = {}
     for path in paths:
         for cell in find_cells([path]):
-            cache = path / ".work" / cell.parent.name / "scored.records" if path.is_dir() else None
+            cache = None
+            if path.is_dir():  # a folder may hold cells itself, too: no two folders of cells share a file
+                cache = path / ".work" / cell.parent.relative_to(path) / "scored.records"
             groups.setdefault((cell.parent, cache), []).append(cell)
     folders = [MetricFolder.of(cells, cache, ranges) for (_, cache), cells in groups.items()]
     jobs = [(folder, ranges) for folder in folders]
@@ -183,8 +189,8 @@ def read_records(paths: Sequence[Path], ranges: Ranges, processes: Processes | N
 def cache_lock(folders: Iterable[Path]) -> Iterator[None]:
     """Waits until no other process makes tables of some run folders, and lets none begin while the body runs.
 
-    Otherwise it could replace numbers of records that the body has read. A folder that cannot be written to has no
-    cache that could be replaced, so nobody waits for it, and one without stamps gets none. The lock lies outside of
+    Otherwise it could replace numbers of records that the body has read. Who may read a folder but not write to it
+    waits, too, if somebody who may has left a lock there. A folder without stamps gets none. The lock lies outside of
     `.work`, which tells that a run wrote the rows.
 
     Args:
@@ -193,11 +199,17 @@ def cache_lock(folders: Iterable[Path]) -> Iterator[None]:
     names = {folder.resolve(): folder for folder in folders}
     with ExitStack() as locks:
         for folder, name in sorted(names.items()):  # in one order, so that no two wait for each other
-            if any(folder.glob("[!.]*/[!.]*.json")):
-                with suppress(BenchError):
+            with suppress(BenchError):
+                if any(map(Stamp.read, _beside_rows(folder))):
                     waits_for = f"another process, which makes tables of {name}"
                     locks.enter_context(exclusive(folder / ".tables.lock", waits_for=waits_for))
         yield
+
+
+def _beside_rows(folder: Path) -> Iterator[Path]:
+    """Yields the files of a run folder, or of a metric's folder, that may be stamps."""
+    yield from folder.glob("[!.]*/[!.]*.json")
+    yield from folder.glob("[!.]*.json")
 
 
 def rows_in(paths: Iterable[Path]) -> int:
@@ -232,9 +244,9 @@ def _form() -> TypeAdapter[dict[str, CachedCell]]:
 
 @cache
 def scoring_code() -> str:
-    """Returns the hash of the code that turns rows into records and tables, and of numpy's version."""
+    """Returns the hash of the code that turns rows into records and tables, and of the versions of its libraries."""
     files = [*sorted(CODE.rglob("*.py")), *sorted((CODE.parent / "cells").glob("*.py"))]
-    found = hashlib.sha256(np.__version__.encode())
+    found = hashlib.sha256(json.dumps([library.__version__ for library in LIBRARIES]).encode())
     for file in files:
         found.update(file.read_bytes())
     return found.hexdigest()

@@ -5,17 +5,19 @@ In numpy each step writes a line that the next one reads.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from metric_robustness.pipeline.files.machine_code import machine_code
 from metric_robustness.pipeline.scoring.scores.sums import BLOCK, Counts, Singles, Steps, Weights
 
 Line: TypeAlias = Singles  # (resamples,)
+
+# No fastmath: every product is rounded before it is added, as numpy does it, so that the bits are the same.
+_compiled = partial(machine_code, error_model="numpy", nogil=True)
 
 
 def areas(counts: Counts, steps: Steps, most: int) -> NDArray[np.float64]:
@@ -32,15 +34,6 @@ def sums(counts: Counts, weights: Weights) -> NDArray[np.float64]:
     fours[:clips, :lines] = weights.T
     total: NDArray[np.float64] = _sums(counts, fours)
     return total[:lines]
-
-
-def _compiled(function: Callable[..., Any], **options: Any) -> Any:
-    """Returns the function as machine code, cached on the disk for the next process if a folder can be written to."""
-    # No fastmath: every product is rounded before it is added, as numpy does it, so that the bits are the same.
-    try:
-        return numba.njit(cache=True, error_model="numpy", nogil=True, **options)(function)
-    except RuntimeError:  # no cache folder can be written to, neither beside this file nor at home
-        return numba.njit(error_model="numpy", nogil=True, **options)(function)
 
 
 @_compiled

@@ -31,9 +31,11 @@ def ranking(gains: Mapping[str, Values]) -> Ranking:
 
     Args:
         gains: By metric, its gain in every resample, (resamples,), all from the same draws, so that in each resample
-            all metrics are compared on the same images.
+            all metrics are compared on the same images. One whose gains are all unknown, as of a single image, is not
+            compared; it may stand anywhere, so that the ranks of the others reach one further down.
     """
-    names = sorted(gains)
+    names = sorted(name for name, values in gains.items() if np.isfinite(values).any())
+    anywhere = len(gains) - len(names)
     table = np.stack([gains[name] for name in names]) if names else np.empty((0, 0))
     table = table[:, np.isfinite(table).all(axis=0)]  # a resample that drew no image of some metric is left out
     if not table.size:
@@ -46,7 +48,10 @@ def ranking(gains: Mapping[str, Values]) -> Ranking:
     }
     least = [detectable_difference(first - second) for first, second in combinations(table, 2)]
     return Ranking(
-        {name: (int(np.floor(low)), int(np.ceil(high))) for name, low, high in zip(names, *ends, strict=True)},
+        {
+            name: (int(np.floor(low)), int(np.ceil(high)) + anywhere)
+            for name, low, high in zip(names, *ends, strict=True)
+        },
         above,
         float(np.median(least)) if least else None,
     )

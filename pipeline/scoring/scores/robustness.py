@@ -23,6 +23,7 @@ PooledOrder: TypeAlias = NDArray[np.intp]  # (2N,): places in clear and attacked
 BENCHMARK = "https://arxiv.org/abs/2310.06958"  # Antsiferova et al. 2024, the original benchmark's methodology
 R_SCORE = "https://arxiv.org/abs/2210.00933"  # Zhang et al. 2022; the original benchmark's code computes it, too
 
+NARROWEST = 1e-37  # a range: single precision, which scores have, holds no smaller number in all its digits
 EPS = 1e-6  # keeps the R-scores finite where the attack changed nothing
 
 
@@ -36,9 +37,10 @@ class ScoreScale:
     source: str = ""  # where low and high come from: "ranges.csv", "declared" or "subset"
 
     def __post_init__(self) -> None:
-        """Raises DataError for a range that is not finite, or whose low end is not below its high end."""
-        if not (math.isfinite(self.low) and math.isfinite(self.high) and self.low < self.high):
-            raise DataError(f"a range must be finite, low below high; got {self.low:.6g} to {self.high:.6g}")
+        """Raises DataError for a range that is not finite, or so narrow that scaled scores might not be."""
+        if not NARROWEST <= self.high - self.low < math.inf:
+            told = f"got {self.low:.6g} to {self.high:.6g}"
+            raise DataError(f"a range must be finite, low below high by at least {NARROWEST:.0g}; {told}")
 
     def __call__(self, values: Values) -> Values:
         """Returns s(v) = (v - low) / (high - low), or 1 minus that where lower is better; it may leave [0, 1]."""

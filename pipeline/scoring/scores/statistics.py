@@ -20,6 +20,7 @@ from metric_robustness.pipeline.scoring.scores.sums import Steps
 
 LEVEL = 0.95
 RESAMPLES = 2_000
+LEAST_EXPONENT = -1074  # of a power of 2: all doubles are multiples of that one
 STEPS = 250_000_000  # of all resamples together: numpy goes through them in a quarter of a second
 
 Interval = tuple[float, float]
@@ -172,13 +173,16 @@ class Draws:
             after: The scaled attacked scores, (N,).
             order: Their `pooled_order`.
         """
-        pooled = np.concatenate([before, after])
+        pooled = np.concatenate([before, after])[order]
+        widths = np.diff(pooled, append=pooled[-1])
+        # To divide by a power of 2 changes no digit; single precision then holds scores of every size.
+        unit = math.ldexp(1.0, max(math.frexp(pooled[-1] - pooled[0])[1], LEAST_EXPONENT))
         steps = Steps(
             np.tile(self.clip, 2)[order],
             np.where(order < before.size, np.float32(1), np.float32(-1)),
-            np.diff(pooled[order], append=pooled[order[-1]]).astype(np.float32),
+            (widths / unit).astype(np.float32),
         )
-        total = self._arithmetic().areas(self.counts, steps, self.most)
+        total = self._arithmetic().areas(self.counts, steps, self.most) * unit
         self.steps += order.size * self.images.size
         with np.errstate(invalid="ignore"):
             return np.stack([total[0] / self.images, np.sqrt(2 * total[1]) / self.images])
@@ -196,7 +200,8 @@ def _on_grid(values: NDArray[np.float64], most: int) -> NDArray[np.float64]:
         most: How many values a sum has at most; below a million.
     """
     top = np.abs(values).max(axis=1, keepdims=True)
-    grid = np.exp2(np.ceil(np.log2(np.where(top > 0, top, 1))) + math.ceil(math.log2(max(most, 1))) - 53)
+    finest = np.ceil(np.log2(np.where(top > 0, top, 1))) + math.ceil(math.log2(max(most, 1))) - 53
+    grid = np.exp2(np.maximum(finest, LEAST_EXPONENT))
     rounded: NDArray[np.float64] = np.rint(values / grid) * grid
     return rounded
 

@@ -19,8 +19,16 @@ def test_equal_gains_share_their_chance():
     assert ranking({"a": same, "b": same.copy()}).p_better == {"a": {"b": 0.5}, "b": {"a": 0.5}}
 
 
-def test_nothing_is_said_where_a_gain_is_unknown():
-    found = ranking({"a": np.array([1.0, 2.0]), "b": np.array([np.nan, np.nan])})
+def test_a_metric_of_unknown_gain_takes_nothing_from_the_others():
+    known = {"a": np.array([1.0, 1, 1, 3]), "c": np.array([2.0, 2, 2, 2])}
+    alone, beside = ranking(known), ranking(known | {"b": np.full(4, np.nan)})
+    assert alone.intervals == {"a": (1, 2), "c": (1, 2)}
+    assert beside.intervals == {"a": (1, 3), "c": (1, 3)}  # b may stand anywhere
+    assert (beside.p_better, beside.detectable) == (alone.p_better, alone.detectable)
+
+
+def test_nothing_is_said_where_all_gains_are_unknown():
+    found = ranking({"a": np.full(2, np.nan), "b": np.full(2, np.nan)})
     assert (found.intervals, found.p_better, found.detectable) == ({}, {}, None)
 
 

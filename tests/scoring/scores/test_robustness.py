@@ -94,7 +94,7 @@ def test_scale_puts_the_best_end_at_one():
     assert ScoreScale(10, 30, higher_is_better=False)(ends).tolist() == [1, 0, -0.5]
 
 
-@pytest.mark.parametrize(("low", "high"), [(1, 1), (2, 1), (0, math.inf), (math.nan, 1)])
+@pytest.mark.parametrize(("low", "high"), [(1, 1), (2, 1), (0, 1e-300), (0, math.inf), (-1e308, 1e308), (math.nan, 1)])
 def test_refuses_a_range_that_is_none(low, high):
     with pytest.raises(DataError, match="low below high"):
         ScoreScale(low, high)
