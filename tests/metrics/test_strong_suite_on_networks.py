@@ -1,4 +1,4 @@
-"""The strong suite on published networks: close to what a far longer search finds, and as far on compiled passes."""
+"""The strong suite on published networks: close to what a far longer search finds, and as far on a copy."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ from metric_robustness.pipeline.data.images import compress, to_tensor
 from metric_robustness.pipeline.engine.metric.compiling import Ahead, CompiledSearch
 from metric_robustness.pipeline.engine.metric.objective import ImageNoise, MetricObjective
 from metric_robustness.pipeline.engine.metric.runner import MetricRunner, Searched
-from metric_robustness.pipeline.engine.metric.search_copy.fold import foldable
+from metric_robustness.pipeline.engine.metric.search_copy.block_convolution import BlockConvolution
+from metric_robustness.pipeline.engine.metric.search_copy.fold import foldable, folded
 
 __all__ = ["torch_home"]  # a fixture of this module
 
@@ -30,25 +31,28 @@ STARTS = 3  # the clear image, and two at random within eps
 # What the suite must reach of three searches of 300 steps, where it is not .95. On the first every step still helps; on
 # all three a last digit decides which hill is climbed, so processors differ. Seen: .90, .97 and .97.
 LEAST = {"eonss": 0.85, "cnniqa_live": 0.92, "vmaf": 0.9}
-# Of the range, where it is not .005. EONSS's maxima choose anew with each step: one pixel whose gradient is nearly zero
-# sends I-FGSM, which loses there, elsewhere. Seen: .015, though compiled passes are as near to exact ones.
-OFF = {("eonss", "ifgsm"): 0.03}
+# Photographs of which the mean gain is compared, where one does not tell. EONSS's maxima choose anew with each step, so
+# that a last digit sends a search elsewhere: single gains differ by up to .015, and to either side.
+MANY = {"eonss": 3}
+# Of the range, where it is not .005: I-FGSM loses there on one of the three.
+OFF = {("eonss", "ifgsm"): 0.01}
 
 
-def images_of(metric) -> tuple[Tensor, Tensor | None]:
-    """Returns a small photograph to attack, and for a full-reference metric its original."""
+def images_of(metric, count: int = 1) -> tuple[Tensor, Tensor | None]:
+    """Returns small photographs to attack, and for a full-reference metric their originals."""
     side = max(metric.smallest, 96)
-    (clear,) = photographs(side, side)[:1]
+    clear = photographs(side, side)[:count]
     if not isinstance(metric, FullReference):
-        return clear[None], None
-    pixels = (255 * clear).round().byte().permute(1, 2, 0).numpy()
-    return to_tensor([compress(pixels, 50)]), clear[None]
+        return clear, None
+    levels = (255 * clear).round().byte().permute(0, 2, 3, 1).numpy()
+    return to_tensor([compress(pixels, 50) for pixels in levels]), clear
 
 
 def gain(attack: Attack, metric, images: Tensor, references: Tensor | None) -> float:
     objective = MetricObjective(metric, references)
-    attacked = attack.rounded(attack(images, objective, ImageNoise("search", [NAME])), images)
-    return (objective(attacked) - objective(images)).item()
+    names = [f"{number}{NAME}" if number else NAME for number in range(len(images))]
+    attacked = attack.rounded(attack(images, objective, ImageNoise("search", names)), images)
+    return (objective(attacked) - objective(images)).mean().item()
 
 
 @pytest.mark.parametrize("name", ["eonss", "cnniqa_live", "brisque", "niqe_official", "lpips_squeeze", "vmaf"])
@@ -66,17 +70,14 @@ def test_it_reaches_what_three_searches_of_300_steps_find(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["eonss", "cnniqa_live", "lpips_squeeze", "small_cnn", "small_vit"])
-def test_it_and_the_base_suite_come_as_far_on_compiled_passes(name: str) -> None:
+def test_it_and_the_base_suite_come_as_far_on_the_copy_and_on_its_compiled_passes(name: str) -> None:
     metric, runner = load(name), MetricRunner(lookup.find("metrics", name), Path())
-    images, references = images_of(metric)
-    search = CompiledSearch(runner, Searched(metric, ""))
+    images, references = images_of(metric, MANY.get(name, 1))
+    twin = folded(metric, foldable(metric))
+    assert any(isinstance(layer, BlockConvolution) for layer in twin.modules())
+    search = CompiledSearch(runner, Searched(twin, ""))
     assert search.compile(images, references, Ahead(gradient=True, bfloat16=False, seconds=math.inf)), search.searched
     for attack in ("fgsm", "ifgsm", "mifgsm", "korhonen", "adam", "apgd"):
         found = lookup.find("attacks", attack).load()()
-        own, other = (gain(found, each, images, references) for each in (metric, search.metric))
-        assert abs(own - other) < OFF.get((name, attack), 0.005), attack
-
-
-@pytest.mark.parametrize("name", ["eonss", "cnniqa_live", "lpips_squeeze", "vmaf", "small_cnn", "small_vit"])
-def test_networks_without_a_batch_norm_after_a_convolution_are_searched_on_themselves(name: str) -> None:
-    assert foldable(load(name)) == []
+        own, *others = (gain(found, each, images, references) for each in (metric, twin, search.metric))
+        assert others == pytest.approx([own, own], abs=OFF.get((name, attack), 0.005)), attack
