@@ -14,6 +14,7 @@ from metric_robustness.pipeline.engine.metric.runner import MetricRunner, Search
 from metric_robustness.pipeline.engine.metric.search_copy.agree import CopyComparison, passes
 from metric_robustness.pipeline.engine.metric.search_copy.block_convolution import BlockConvolution
 from metric_robustness.pipeline.engine.metric.search_copy.fold import foldable, folded
+from metric_robustness.pipeline.engine.metric.search_copy.left_behind import nothing_left_behind
 from metric_robustness.pipeline.engine.metric.search_copy.saved import saved_part
 from metric_robustness.pipeline.terminal import counted
 
@@ -67,8 +68,10 @@ def _copy_of(runner: MetricRunner) -> Searched | str:
     """Returns the metric's copy, or why there is none."""
     if reason := incomparable(runner):
         return reason
-    pairs = foldable(runner.metric)
-    if not pairs and saved_part(runner.metric) < ENOUGH:
+    with nothing_left_behind(runner.metric):
+        pairs = foldable(runner.metric)
+        little = not pairs and saved_part(runner.metric) < ENOUGH
+    if little:
         return "nothing in it could be made much faster"
     twin = folded(runner.metric, pairs)
     if runner.entry.kind == "video" and runner.device.type == "cpu":  # a metric of images is laid out itself
@@ -81,8 +84,12 @@ def _copy_of(runner: MetricRunner) -> Searched | str:
 
 def _disagreement(runner: MetricRunner, twin: Metric, dataset: Dataset, distortion: Distortion) -> str:
     """Returns how the copy differs from the metric on a few images or clips; nothing if it agrees."""
-    comparison = CopyComparison(runner.metric, twin)
-    found = attempt(lambda: comparison.disagreement(_pictures(runner, dataset, distortion)))
+
+    def disagreement() -> str:
+        return CopyComparison(runner.metric, twin).disagreement(_pictures(runner, dataset, distortion))
+
+    with nothing_left_behind(runner.metric):
+        found = attempt(disagreement)
     free_memory()
     return found
 

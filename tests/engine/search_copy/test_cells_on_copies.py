@@ -64,6 +64,28 @@ def test_scouts_search_on_the_copy_and_are_scored_on_the_metric(photos: Path, tm
     assert twin.scores >= images * scouts["square"]["queries"]
 
 
+class Collecting(HandWritten):
+    """Collects features in a hook, which a copy has, too, but which goes on to write into this metric."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[Tensor] = []
+        self.second.register_forward_hook(lambda _layer, _given, made: self.found.append(made))
+
+    def score(self, images: Tensor) -> Tensor:
+        super().score(images)
+        return self.found.pop(0).mean(dim=(1, 2, 3)).sigmoid()
+
+
+def test_a_copy_leaves_nothing_behind_in_the_metric(photos: Path, tmp_path: Path) -> None:
+    metric, dataset = Collecting(), open_dataset(str(photos))
+    entry = lookup.find("metrics", "small_cnn")
+    runner = MetricRunner(entry, tmp_path, network=lambda: metric)
+    found = search_of(runner, dataset, Cell(entry, entry, {}, Settings()).distortion)
+    assert found.told == "the metric itself: on a copy IndexError: pop from empty list"
+    assert metric.found == []
+
+
 @pytest.mark.parametrize(
     ("kind", "reason"),
     [

@@ -104,6 +104,54 @@ def test_other_sizes_and_plain_scores_are_left_to_the_metrics_own_code() -> None
     assert Counted.calls == 3
 
 
+class Collecting(HandWritten):
+    """Collects features in a hook, and keeps a mean for its next pass."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[Tensor] = []
+        self.register_buffer("mean", torch.zeros(()))
+        self.first.register_forward_hook(lambda _layer, _given, made: self.found.append(made))
+
+    def score(self, images: Tensor) -> Tensor:
+        scores = super().score(images) + 0 * (self.mean + self.found[0].mean())
+        self.stop(scores)
+        self.mean = 0 * self.found.pop().detach().mean()
+        return scores
+
+    def stop(self, scores: Tensor) -> None: ...
+
+
+class Stopping(Collecting):
+    def stop(self, scores: Tensor) -> None:
+        bool(scores.sum() > 0)  # which cannot be traced
+
+
+@pytest.mark.parametrize("kind", [Collecting, Stopping])
+def test_a_metric_keeps_nothing_of_what_it_saw_while_it_was_traced(kind: type[Collecting]) -> None:
+    metric = kind()
+    own = passes(metric, OTHERS, None)
+    search = compiled(metric, GRADIENTS)
+    assert bool(search.passes.programs) == (kind is Collecting), search.searched.told
+    assert type(metric.mean) is Tensor
+    assert metric.found == []
+    assert close(own, passes(metric, OTHERS, None), 1e-9)
+
+
+@pytest.mark.parametrize("images", [1, 2])
+def test_images_in_any_layout_are_taken_without_compiling_again(images: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("test_compiled.IMAGES", IMAGES[:images])
+    metric = HandWritten()
+    twin = compiled(metric, GRADIENTS).metric
+    with torch.compiler.set_stance("fail_on_recompile"):
+        for same in (
+            OTHERS[:images].contiguous(memory_format=torch.channels_last),
+            OTHERS.transpose(0, 1).contiguous().transpose(0, 1)[:images],
+            torch.cat([OTHERS, OTHERS], dim=1)[:images, :3],
+        ):
+            assert close(passes(metric, same, None), passes(twin, same, None), 1e-6)
+
+
 def test_scores_without_gradient_are_compiled_too() -> None:
     metric = HandWritten()
     twin = compiled(metric, SCORES).metric

@@ -1,4 +1,4 @@
-"""KnownPasses passes: one pass of a metric forward and back, traced, and made one program for one size of batch.
+"""Compiled passes: one pass of a metric forward and back, traced, and made one program for one size of batch.
 
 What a metric's Python code does beside calling PyTorch, such as to build a filter, is done while tracing: its results
 are constants of the program. Code that depends on the values of the images cannot be traced, which is an error.
@@ -20,6 +20,7 @@ from torch.fx import GraphModule
 from torch.fx.experimental.proxy_tensor import make_fx
 
 from metric_robustness.metrics.base import Images, Metric, Scores
+from metric_robustness.pipeline.engine.metric.search_copy.left_behind import nothing_left_behind
 
 REMARKS = ("torch._dynamo", "torch._inductor", "torch.utils.cpp_extension")
 
@@ -57,14 +58,14 @@ class CompiledPasses:
     an image's score depends on no other image.
 
     Args:
-        plain: The metric's own.
+        metric: The metric.
 
     Attributes:
         programs: What is taken.
     """
 
-    def __init__(self, plain: Callable[[Images, Images | None], Scores]) -> None:
-        self.plain = plain
+    def __init__(self, metric: Metric) -> None:
+        self.metric, self.plain = metric, metric.unchecked
         self.programs: dict[PassKind, Program] = {}
 
     def __call__(self, images: Images, references: Images | None = None) -> Scores:
@@ -73,7 +74,8 @@ class CompiledPasses:
         program = self.programs.get(kind)
         if program is None:
             return self.plain(images, references)
-        given = (images,) if references is None else (images, references)
+        # With the same strides, since PyTorch would silently compile once more for any others, and give up some time.
+        given = tuple(each.reshape(-1).view(each.shape) for each in (images, references) if each is not None)
         with torch.autocast(images.device.type, enabled=False):  # the program casts by itself
             if kind.gradient:
                 scores: Scores = _GradientProgram.apply(program, *given)
@@ -102,7 +104,8 @@ class CompiledPasses:
                 return (scores,)
 
         passes(*given)
-        graph = make_fx(passes, tracing_mode="fake", _allow_non_fake_inputs=True)(*given)
+        with nothing_left_behind(self.metric):
+            graph = make_fx(passes, tracing_mode="fake", _allow_non_fake_inputs=True)(*given)
         graph.graph.eliminate_dead_code()
         graph.recompile()
         return graph
@@ -146,7 +149,7 @@ def compiled(graph: GraphModule, device: torch.device) -> Program:
 
 def with_programs(metric: Metric) -> tuple[Metric, CompiledPasses]:
     """Returns a metric that shares all but its `unchecked` with another one, and that `unchecked`."""
-    twin, passes = copy.copy(metric), CompiledPasses(metric.unchecked)
+    twin, passes = copy.copy(metric), CompiledPasses(metric)
     twin.unchecked = passes  # type: ignore[method-assign]
     return twin, passes
 

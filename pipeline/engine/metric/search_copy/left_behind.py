@@ -1,0 +1,45 @@
+"""What trial passes leave behind in a metric, taken out again: the metric goes on as if nobody had tried anything.
+
+A metric may keep what it saw last, or collect features in hooks. While its passes are traced these are stand-ins without
+values, and the hooks of a copy may write into the metric itself: its next scores would be wrong, or fail.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from torch import nn
+
+
+@contextmanager
+def nothing_left_behind(metric: nn.Module) -> Iterator[None]:
+    """A context after which the attributes of a metric, of its layers, and what these collect are as before.
+
+    What is changed within a tensor stays changed.
+    """
+    before = [(held, held.copy()) for held in _collections(metric)]
+    try:
+        yield
+    finally:
+        for held, content in before:
+            if isinstance(held, list):
+                held[:] = content
+            else:
+                held.clear()
+                held.update(content)
+
+
+def _collections(value: Any) -> list[Any]:
+    """Returns the dictionaries, lists and sets that a module consists of, those within others, too."""
+    found: dict[int, Any] = {}
+    waiting = [value]
+    while waiting:
+        held = waiting.pop()
+        if isinstance(held, nn.Module):
+            held = held.__dict__
+        if isinstance(held, dict | list | set) and id(held) not in found:
+            found[id(held)] = held
+            waiting += held.values() if isinstance(held, dict) else held
+    return list(found.values())
