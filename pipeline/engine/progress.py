@@ -11,6 +11,7 @@ from metric_robustness.pipeline.cells.cell import Cell
 
 OnProgress: TypeAlias = Callable[[int], None]  # is called with how many more passes over an image are done
 OnWork: TypeAlias = Callable[[str, int], None]  # the same, after what they are for: "clear" or an attack
+COMPILING = "compiling"  # what is at work while passes are compiled
 
 
 def silent(work: int) -> None:

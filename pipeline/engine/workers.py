@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from metric_robustness.pipeline import places
 from metric_robustness.pipeline.catalogue.entry import Entry
 from metric_robustness.pipeline.catalogue.syntax import reached
-from metric_robustness.pipeline.engine.progress import Event, OnEvent
+from metric_robustness.pipeline.engine.progress import COMPILING, Event, OnEvent
 from metric_robustness.pipeline.isolation.watch import Watched
 from metric_robustness.pipeline.isolation.worker import Runnable
 
@@ -31,7 +31,7 @@ class MetricWatch:
         left: The attacks whose cells have not ended, in the order in which they are run.
         task: Returns what runs the cells of some attacks.
         on_event: Is called, in this process, with what the worker reports.
-        at_work: What began last: "clear" or an attack; empty while the metric is loaded.
+        at_work: What began last: "clear", "compiling" or an attack; empty while the metric is loaded.
     """
 
     metric: str
@@ -55,6 +55,8 @@ class MetricWatch:
         """Has the cell fail that was at work; all that are left where the metric was at work alone."""
         alone = self.at_work in {"", "clear"}
         subject = f"metric {self.metric}" if alone else f"metric {self.metric} under attack {self.left[0]}"
+        if self.at_work == COMPILING:
+            reason += ", or run with --no-compile, since its passes were being compiled"
         for attack in list(self.left) if alone else self.left[:1]:
             self._on_message(Event(self.metric, attack, 0, "failed", f"{subject} {reason}"))
         return self.watched() if self.left else None

@@ -83,6 +83,7 @@ def wild(tmp_path_factory) -> Tree:
     tree.write("metrics/distance.py", DISTANCE)
     for name, (where, line, _) in (ENDING | CHANGING).items():
         tree.write(f"metrics/{name}.py", metric(where, line))
+    tree.write("metrics/faults_traced.py", metric(IN_SCORE, "type(images) is torch.Tensor or ctypes.string_at(0)"))
     tree.write("metrics/loops.py", metric(IN_SCORE, "while True: time.sleep(0.1)"))
     tree.write("attacks/leaves.py", ATTACK.format(title="Leaves", at_import="", in_loop="os._exit(0)"))
     tree.write("attacks/absent.py", ATTACK.format(title="Absent", at_import="os._exit(0)", in_loop="pass"))
@@ -118,6 +119,14 @@ def test_a_metric_that_ends_its_process_costs_only_its_own_cells_and_is_named(at
             assert reason(tmp_path, f"{name}/{attack}").startswith(f"metric {name} {end}")
             assert f"{name} {attack}: failed, metric {name} {end}" in told.stderr
     assert (tmp_path / "leaderboard.md").is_file()
+
+
+def test_a_user_whose_process_ends_while_passes_are_compiled_learns_how_to_go_without(attacked, tmp_path):
+    told = attacked(tmp_path, ["faults_traced"], "fgsm", "--compile")
+    assert told.returncode == 3, told.stderr
+    expected = f"metric faults_traced under attack fgsm {FAULT}, or run with --no-compile, since its passes"
+    assert reason(tmp_path, "faults_traced/fgsm").startswith(expected)
+    assert attacked(tmp_path, ["faults_traced"], "fgsm", "--no-compile").returncode == 0
 
 
 @pytest.mark.slow

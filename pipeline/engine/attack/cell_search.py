@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from typing import TypeAlias
+from functools import partial
+from typing import NamedTuple
 
 from metric_robustness.pipeline.cells.cell import Cell
 from metric_robustness.pipeline.data.dataset import Dataset, Photo
@@ -15,11 +16,28 @@ from metric_robustness.pipeline.engine.checkpoint import Checkpoint
 from metric_robustness.pipeline.engine.metric.compiling import LEAST, Ahead, CompiledSearch
 from metric_robustness.pipeline.engine.metric.runner import MetricRunner, Searched
 from metric_robustness.pipeline.engine.metric.search import search_of, uncompilable
-from metric_robustness.pipeline.engine.progress import OnWork
+from metric_robustness.pipeline.engine.progress import COMPILING, OnWork
 
-Size: TypeAlias = tuple[int, int, int]  # images, height, width
-COMPILED = "compiled"  # under this name the checkpoint has them, so that a resumed run goes on as it began
+TRIED = "compiling"  # under this name the checkpoint has what was tried, so that a resumed run goes on as it began
 BACK = 3  # what a pass forward and one back cost, in passes forward
+
+
+class Decision(NamedTuple):
+    """What passes are compiled, or not, together."""
+
+    dataset: str
+    images: int
+    height: int
+    width: int
+    gradient: bool  # whether most time goes to passes forward and back
+
+    @classmethod
+    def about(cls, dataset: Dataset, current: Pass, photos: list[Photo]) -> Decision:
+        """Returns what is decided about a batch of a pass."""
+        budgets = [trial.attack.budget() for trial in current.trials if trial.searches]
+        back = sum(budget.gradients for budget in budgets)
+        gradient = BACK * back >= sum(budget.queries for budget in budgets) - back
+        return cls(dataset.name, len(photos), photos[0].height, photos[0].width, gradient)
 
 
 class CellSearch:
@@ -38,8 +56,10 @@ class CellSearch:
     ) -> None:
         self.runner, self.cell, self.checkpoint, self.on_work = runner, cell, checkpoint, on_work
         self.datasets = {dataset.name: dataset for dataset in datasets}
-        self.decided: set[tuple[str, Size, bool]] = set()
+        self.decided: set[Decision] = set()
         self.compiled: dict[str, CompiledSearch] = {}  # by data set
+        # Why compiled passes are not taken, empty if they are; of the run that is gone on with, too.
+        self.tried = {Decision(*about): reason for *about, reason in checkpoint.header.get(TRIED, ())}
 
     def of(self, dataset: str) -> Searched:
         """Returns what searches on a data set of this name run on now."""
@@ -47,48 +67,57 @@ class CellSearch:
         return self.compiled[dataset].searched if dataset in self.compiled else plain
 
     def before(self, dataset: Dataset, current: Pass, todo: Mapping[str, list[Photo]]) -> None:
-        """Has passes compiled where the user wants all to be, or where the run that is gone on with had them."""
-        known = {tuple(size) for name, *size in self.checkpoint.header.get(COMPILED, ()) if name == dataset.name}
-        for photos in todo.values():
-            if self.runner.compute.compiled or _size(photos) in known:
-                self._compile(dataset, current, photos, math.inf)
+        """Has passes compiled where the user wants all to be, or where the run that is gone on with tried it."""
+        wanted = self.runner.compute.compiled
+        for photos in todo.values() if wanted is not False else ():
+            about = Decision.about(dataset, current, photos)
+            if wanted or about in self.tried:
+                self._decide(about, dataset, current, photos, math.inf)
 
     def after(
         self, dataset: Dataset, current: Pass, passing: PassRun, unit: str, todo: Mapping[str, list[Photo]]
     ) -> None:
         """Has passes compiled if the batches that are left take long, by what the one took that is done now."""
-        if self.runner.compute.compiled is not None:
-            return
         photos, done = todo[unit], self.checkpoint.done
-        same = {name: each for name, each in todo.items() if _size(each) == _size(photos) and name not in done}
-        left = sum(passing.work_of(*each) for each in same.items()) / passing.work_of(unit, photos)
-        self._compile(dataset, current, photos, left * done[unit]["seconds"])
-
-    def _compile(self, dataset: Dataset, current: Pass, photos: list[Photo], seconds: float) -> None:
-        budgets = [trial.attack.budget() for trial in current.trials if trial.searches]
-        back = sum(budget.gradients for budget in budgets)
-        gradient = BACK * back >= sum(budget.queries for budget in budgets) - back
-        what = dataset.name, _size(photos), gradient
-        if not budgets or what in self.decided or uncompilable(self.runner):
+        about = Decision.about(dataset, current, photos)
+        if self.runner.compute.compiled is not None or about in self.decided:
             return
-        ahead = Ahead(gradient, self.cell.settings.dtype == "bfloat16", seconds)
+        same = {name: each for name, each in todo.items() if name not in done}
+        same = {name: each for name, each in same.items() if Decision.about(dataset, current, each) == about}
+        left = sum(passing.work_of(*each) for each in same.items()) / passing.work_of(unit, photos)
+        self._decide(about, dataset, current, photos, left * done[unit]["seconds"])
+
+    def _decide(self, about: Decision, dataset: Dataset, current: Pass, photos: list[Photo], seconds: float) -> None:
+        """Has passes over batches like this one compiled if that pays, once."""
+        if about in self.decided or uncompilable(self.runner):
+            return
+        refused = "" if self.runner.compute.compiled else self.tried.get(about, "")
+        ahead = Ahead(about.gradient, self.cell.settings.dtype == "bfloat16", seconds, refused)
         if ahead.pays(LEAST):
-            batch = self.runner.load(photos, dataset, current.distortion)
-            if len(batch.photos) < len(photos):  # another batch of this size, without broken images, will tell
+            batch = self._whole(dataset, current, photos)
+            if not batch:  # another one of this size will tell
                 return
-            self._take_compiled(dataset.name, batch, ahead)
-        self.decided.add(what)
+            self._take_compiled(about, batch, ahead)
+        self.decided.add(about)
 
-    def _take_compiled(self, dataset: str, batch: Batch, ahead: Ahead) -> None:
-        """Has passes over batches like this one compiled, and notes that it was done."""
-        self.on_work("compiling", 0)
-        plain = search_of(self.runner, self.datasets[dataset], self.cell.distortion)
-        search = self.compiled.setdefault(dataset, CompiledSearch(self.runner, plain))
-        if search.compile(*self.runner.on_device(batch), ahead):
-            found = [*self.checkpoint.header.get(COMPILED, ()), [dataset, *_size(batch.photos)]]
-            self.checkpoint.note(COMPILED, [list(each) for each in dict.fromkeys(map(tuple, found))])
+    def _whole(self, dataset: Dataset, current: Pass, photos: list[Photo]) -> Batch | None:
+        """Returns a batch; None if an image is broken, or has no clear score: no search sees a batch of this size."""
+        excluded = self.runner.clear(dataset, current.distortion, partial(self.on_work, "clear")).excluded
+        if any(photo.name in excluded for photo in photos):
+            return None
+        batch = self.runner.load(photos, dataset, current.distortion)
+        return None if batch.excluded else batch
+
+    def _take_compiled(self, about: Decision, batch: Batch, ahead: Ahead) -> None:
+        """Has passes over batches like this one compiled, and notes what became of it."""
+        self.on_work(COMPILING, 0)
+        plain = search_of(self.runner, self.datasets[about.dataset], self.cell.distortion)
+        search = self.compiled.setdefault(about.dataset, CompiledSearch(self.runner, plain))
+        given = self.runner.on_device(batch)
+        if defended := self.runner.defended([photo.name for photo in batch.photos]):
+            given = defended.shown(*given)
+        reason = search.compile(*given, ahead)
+        if reason is not None:
+            self.tried[about] = reason
+            self.checkpoint.note(TRIED, [[*about, reason] for about, reason in self.tried.items()])
         self.on_work(self.cell.attack.name, 0)
-
-
-def _size(photos: list[Photo]) -> Size:
-    return len(photos), photos[0].height, photos[0].width

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from functools import partial
 from typing import NamedTuple
 
@@ -35,6 +36,7 @@ class Ahead(NamedTuple):
     gradient: bool  # whether most of its time goes to passes forward and back
     bfloat16: bool  # whether PyTorch casts to it where that is usual
     seconds: float  # that all of them would take; infinite if they shall be compiled in any case
+    refused: str = ""  # why the run that is gone on with did not take compiled ones
 
     def pays(self, steps: int) -> bool:
         """Tells whether all that takes far longer than to compile passes of so many steps."""
@@ -58,28 +60,34 @@ class CompiledSearch:
     @property
     def searched(self) -> Searched:
         """Returns what the search runs on now."""
-        sizes = ", ".join(dict.fromkeys(map(str, self.passes.programs)))
-        refused = "".join(f"; not compiled for {kind}: {reason}" for kind, reason in self.refused.items())
-        return Searched(self.metric, f"{self.plain.told}{f'; compiled for {sizes}' if sizes else ''}{refused}")
+        taken = f"; compiled for {_sizes(self.passes.programs)}" if self.passes.programs else ""
+        reasons = dict.fromkeys(self.refused.values())
+        kinds = {reason: [kind for kind, found in self.refused.items() if found == reason] for reason in reasons}
+        refused = "".join(f"; not compiled for {_sizes(kinds[reason])}: {reason}" for reason in reasons)
+        return Searched(self.metric, f"{self.plain.told}{taken}{refused}")
 
-    def compile(self, images: Images, references: Images | None, ahead: Ahead) -> bool:
+    def compile(self, images: Images, references: Images | None, ahead: Ahead) -> str | None:
         """Takes compiled passes over images of this size, unless that would cost more than it saves.
 
         Returns:
-            Whether the search now runs on them.
+            Why the search does not run on them, empty if it does; None if nobody tried, since that would cost more.
 
         Raises:
             TransientError: If the GPU is lost.
         """
         with torch.autocast(images.device.type, torch.bfloat16, enabled=ahead.bfloat16), quiet():
             kind = PassKind.of(images, gradient=ahead.gradient)
-            if ahead.pays(LEAST) and ahead.pays(self._steps(kind, images, references)):
+            if ahead.refused:
+                found: Program | str = ahead.refused
+            elif ahead.pays(LEAST) and ahead.pays(self._steps(kind, images, references)):
                 found = self._program(kind, images, references, timed=not math.isinf(ahead.seconds))
-                if isinstance(found, str):
-                    self.refused[kind] = found
-                else:
-                    self.passes.programs[kind] = found
-        return kind in self.passes.programs
+            else:
+                return None
+        if isinstance(found, str):
+            self.refused[kind] = found
+            return found
+        self.passes.programs[kind] = found
+        return ""
 
     def _steps(self, kind: PassKind, images: Images, references: Images | None) -> int:
         """Returns how many steps the passes have; 0 if they cannot be traced."""
@@ -118,3 +126,7 @@ class CompiledSearch:
             spent[way] = min(spent[way], finished_at(images.device) - start)
         part = spent[self.metric] / spent[self.plain.metric]
         return f"that takes {part:.2f} of the time" if part > FASTER else ""
+
+
+def _sizes(kinds: Iterable[PassKind]) -> str:
+    return ", ".join(dict.fromkeys(map(str, kinds)))

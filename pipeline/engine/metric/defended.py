@@ -60,12 +60,16 @@ class DefendedMetric:
 
     def unchecked(self, images: Images, references: Images | None = None) -> Scores:
         """Returns the (N,) scores of the purified images, with a gradient and the next draws of the noise."""
+        return self.metric.unchecked(*self.shown(images, references))
+
+    def shown(self, images: Images, references: Images | None) -> tuple[Images, Images | None]:
+        """Returns what the metric is shown in a search: images purified with the next draws, and their references."""
         purify, noise = self.defence.purify, self.search_noise.copy()
         if self.defence.differentiable or not torch.is_grad_enabled():
             purified = purify(images, self.search_noise)
         else:
             purified = images + (purify(images.detach(), self.search_noise) - images).detach()
-        return self.metric.unchecked(purified, self._references(references, noise))
+        return purified, self._references(references, noise)
 
     @torch.no_grad()
     def purified(self, images: Images, references: Images | None) -> Purified:

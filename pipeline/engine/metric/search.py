@@ -37,16 +37,21 @@ def search_of(runner: MetricRunner, dataset: Dataset, distortion: Distortion) ->
     """
     key = (dataset.digest, distortion)
     if key not in runner.searches:
-        runner.searches[key] = _search(runner, dataset, distortion)
+        found = _search(runner, dataset, distortion)
+        if runner.compute.compiled and (reason := uncompilable(runner)):
+            found = found._replace(told=f"{found.told}; not compiled: {reason}")
+        runner.searches[key] = found
     return runner.searches[key]
 
 
 def incomparable(runner: MetricRunner) -> str:
     """Returns why nobody could tell whether other passes agree with the metric's own; nothing if one can."""
     facts = runner.entry.fields
-    if facts["random"] or facts["batch_dependent"] or not facts["differentiable"]:
-        return "a copy could not be compared with it"
-    return ""
+    if facts["random"]:
+        return "its scores are random"
+    if facts["batch_dependent"]:
+        return "its scores depend on the batch"
+    return "" if facts["differentiable"] else "it has no gradient"
 
 
 def uncompilable(runner: MetricRunner) -> str:

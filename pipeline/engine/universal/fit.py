@@ -63,7 +63,7 @@ class Progress:
     excluded: dict[str, str] = field(default_factory=dict)  # image -> reason
     enlarged: list[str] = field(default_factory=list)  # images
     seconds: float = 0.0
-    compiled: bool = False  # whether steps run on compiled passes
+    compiled: str | None = None  # why steps run on no compiled passes, empty if they do; None: nobody tried
 
 
 class FitRun:
@@ -172,18 +172,24 @@ class FitRun:
     def _compile(self, batch: CropBatch, most: int, progress: Progress, steps: int) -> None:
         """Has the passes over crops compiled once, if the steps that are left take long, or in any case.
 
-        In any case: where the user wants it, or a killed fit that goes on here had them.
+        In any case: where the user wants it, or a killed fit that goes on here tried it.
         """
         wanted = self.runner.compute.compiled
-        needed = progress.compiled or wanted
+        needed = wanted or progress.compiled is not None
         if self.compiled or wanted is False or uncompilable(self.runner) or not (needed or progress.steps):
             return
+        if len(batch.names) < self.attack.batch:  # the end of an epoch, or an image is broken: other steps have more
+            return
         left = math.inf if needed else progress.seconds / progress.steps * (steps - progress.steps)
-        images = batch.images[:most].to(self.runner.device)
-        references = None if batch.references is None else batch.references[:most].to(self.runner.device)
+        refused = "" if wanted else progress.compiled or ""
+        ahead = Ahead(True, self.fit.settings.dtype == "bfloat16", left, refused)
+        part, device = slice(0, most), self.runner.device
+        references = None if batch.references is None else batch.references[part].to(device)
+        given = batch.images[part].to(device), references
+        if defended := self.runner.defended(batch.names[part]):
+            given = defended.shown(*given)
         self.compiled = CompiledSearch(self.runner, self._search)
-        ahead = Ahead(gradient=True, bfloat16=self.fit.settings.dtype == "bfloat16", seconds=left)
-        progress.compiled = self.compiled.compile(images, references, ahead)
+        progress.compiled = self.compiled.compile(*given, ahead)
 
     def _step(self, state: State, batch: CropBatch, most: int, progress: Progress) -> tuple[State, int, Losses]:
         """Queues a step; returns the next state, how many crops the metric takes at once, and their losses."""

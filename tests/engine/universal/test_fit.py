@@ -152,6 +152,34 @@ def test_a_compiled_fit_ends_in_the_same_pattern_and_a_killed_one_goes_on_compil
     assert plain.abs().max() > 0.005
 
 
+def test_a_fit_is_compiled_for_full_batches_not_for_the_rest_of_an_epoch(train, tmp_path, monkeypatch):
+    monkeypatch.setattr(compiling, "SECONDS", 1e-9)
+    monkeypatch.setattr(compiling, "FASTER", math.inf)
+    settings = replace(SMALL, overrides=SMALL.overrides | {"batch": "4"})  # an epoch has steps of 4 and of 2
+    fit = fit_of(Bright, settings=settings, train=train)
+    pattern_of(bench_of(fit, tmp_path), fit, train, silent)
+    stamp = FitStamp.read(fit.file(tmp_path).with_suffix(".json"))
+    assert stamp.searched.endswith("; compiled for 4x3x16x16")
+
+
+def test_a_fit_that_goes_on_does_not_try_again_what_was_refused(train, tmp_path, monkeypatch):
+    monkeypatch.setattr(compiling, "SECONDS", 1e-9)
+    monkeypatch.setattr(compiling, "FASTER", 0)  # whatever it takes is too slow
+    fit = fit_of(Bright, train=train)
+
+    def stop(step: FitStep) -> None:
+        if step.done == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        pattern_of(bench_of(fit, tmp_path), fit, train, stop, every=0)
+    monkeypatch.setattr(compiling, "FASTER", math.inf)  # now it would be taken
+    pattern_of(bench_of(fit, tmp_path), fit, train, silent)
+    stamp = FitStamp.read(fit.file(tmp_path).with_suffix(".json"))
+    assert "; not compiled for 3x3x16x16: that takes " in stamp.searched
+    assert "; compiled" not in stamp.searched
+
+
 @pytest.mark.parametrize("attack", ["cumulative_uap", "optimized_uap", "generative_uap"])
 @pytest.mark.parametrize(("least", "steps"), [(1, 6), (6, 6), (7, 8), (100, 100)])
 def test_a_fit_on_few_images_goes_over_them_until_it_has_its_least_steps(attack, least, steps, train, tmp_path):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -10,14 +10,16 @@ import torch
 from local_entry import LocalEntry, local_entry
 from toy_defences import Mirrored, Shaken
 
+from metric_robustness.defences.crop import Crop
 from metric_robustness.metrics.base import NoReference
 from metric_robustness.pipeline.catalogue import lookup
 from metric_robustness.pipeline.catalogue.entry import DefendedAs
 from metric_robustness.pipeline.cells.cell import Cell
-from metric_robustness.pipeline.cells.fit import fits_of
+from metric_robustness.pipeline.cells.fit import FitStamp, fits_of
 from metric_robustness.pipeline.cells.settings import Settings
 from metric_robustness.pipeline.data.dataset import open_dataset
 from metric_robustness.pipeline.engine.cell import CellRun
+from metric_robustness.pipeline.engine.device import Compute
 from metric_robustness.pipeline.engine.metric.defended import DefendedMetric
 from metric_robustness.pipeline.engine.metric.runner import MetricRunner
 from metric_robustness.pipeline.engine.universal.crop_objective import CropObjective
@@ -72,6 +74,25 @@ def test_a_pattern_that_knows_the_mirror_is_the_mirror_image(patterns, photos):
     bare, behind = (patterns[name][0][""][photos.name] for name in ("slanted", "slanted+mirror"))
     assert bare[..., 12:].mean() > 0.005 > -0.005 > bare[..., :4].mean()
     assert behind[..., 12:].mean() < -0.005 < 0.005 < behind[..., :4].mean()
+
+
+@dataclass(frozen=True)
+class CropEntry(LocalEntry):
+    """The entry of a defence that shows the metric smaller images."""
+
+    def load(self):
+        return Crop
+
+
+def test_a_fit_is_compiled_for_the_size_that_the_metric_is_shown(photos, tmp_path):
+    train = open_dataset(str(photos))
+    through = DefendedAs(BARE, CropEntry("crop", "defences", kind="defence"), "")
+    entry = replace(BEHIND, name="slanted+crop", defended=through)
+    cell = Cell(entry, lookup.find("attacks", "optimized_uap"), {}, Settings(overrides=SMALL), {train.name: "t"})
+    patterns_of(MetricRunner(entry, tmp_path, Compute(compiled=True)), cell, [train], lambda what, work: None)
+    (fit,) = fits_of(cell)
+    stamp = FitStamp.read(fit.file(tmp_path).with_suffix(".json"))
+    assert stamp.searched.endswith("; compiled for 3x3x14x14")
 
 
 def test_it_raises_the_defended_score_and_the_other_lowers_it(patterns, photos, tmp_path):

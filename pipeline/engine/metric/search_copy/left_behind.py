@@ -1,7 +1,7 @@
-"""What trial passes leave behind in a metric, taken out again: the metric goes on as if nobody had tried anything.
+"""Takes out of a metric what trial passes leave behind: it goes on as if nobody had tried anything.
 
-A metric may keep what it saw last, or collect features in hooks. While its passes are traced these are stand-ins without
-values, and the hooks of a copy may write into the metric itself: its next scores would be wrong, or fail.
+A metric may keep what it saw last, or collect features in hooks. While its passes are traced these are stand-ins
+without values, and the hooks of a copy may write into the metric itself: its next scores would be wrong, or fail.
 """
 
 from __future__ import annotations
