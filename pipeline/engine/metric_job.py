@@ -30,6 +30,7 @@ from metric_robustness.pipeline.engine.device import (
 )
 from metric_robustness.pipeline.engine.machine import Machine
 from metric_robustness.pipeline.engine.metric.runner import MetricRunner
+from metric_robustness.pipeline.engine.metric.search import refusals
 from metric_robustness.pipeline.engine.probe import probe
 from metric_robustness.pipeline.engine.process_state import Restorer
 from metric_robustness.pipeline.engine.progress import Event, OnEvent
@@ -101,9 +102,16 @@ def run_metric(job: Job, sync: Sync, on_event: OnEvent) -> None:
             continue
         stamp = _finish(runner, cell, job, result)
         on_unit()
-        excluded = sum(map(len, result.excluded.values()))
-        told = f"{counted(excluded, 'image')} excluded" if excluded else ""
-        on_event(Event(entry.name, cell.attack.name, 0, "done", told, passed_over_of(stamp)))
+        on_event(Event(entry.name, cell.attack.name, 0, "done", _remarks(result, machine), passed_over_of(stamp)))
+
+
+def _remarks(result: CellResult, machine: Machine) -> str:
+    """Returns what a user should know of a cell that is done: what is missing of what was asked for."""
+    excluded = sum(map(len, result.excluded.values()))
+    found = [f"{counted(excluded, 'image')} excluded"] if excluded else []
+    if machine.compute.compiled:
+        found += dict.fromkeys(refusals(told) for told in result.searched.values() if refusals(told))
+    return "; ".join(found)
 
 
 def _finish(runner: MetricRunner, cell: Cell, job: Job, result: CellResult) -> Stamp:

@@ -83,6 +83,7 @@ def wild(tmp_path_factory) -> Tree:
     tree.write("metrics/distance.py", DISTANCE)
     for name, (where, line, _) in (ENDING | CHANGING).items():
         tree.write(f"metrics/{name}.py", metric(where, line))
+    tree.write("metrics/looks.py", metric(IN_SCORE, "bool(images.sum() > 0)"))  # which cannot be traced
     tree.write("metrics/faults_traced.py", metric(IN_SCORE, "type(images) is torch.Tensor or ctypes.string_at(0)"))
     tree.write("metrics/loops.py", metric(IN_SCORE, "while True: time.sleep(0.1)"))
     tree.write("attacks/leaves.py", ATTACK.format(title="Leaves", at_import="", in_loop="os._exit(0)"))
@@ -127,6 +128,14 @@ def test_a_user_whose_process_ends_while_passes_are_compiled_learns_how_to_go_wi
     expected = f"metric faults_traced under attack fgsm {FAULT}, or run with --no-compile, since its passes"
     assert reason(tmp_path, "faults_traced/fgsm").startswith(expected)
     assert attacked(tmp_path, ["faults_traced"], "fgsm", "--no-compile").returncode == 0
+
+
+def test_a_user_who_wants_passes_compiled_learns_on_the_terminal_why_they_are_not(attacked, tmp_path):
+    told = attacked(tmp_path, ["looks"], "fgsm", "--compile")
+    assert told.returncode == 0, told.stderr
+    assert "looks fgsm: done, not compiled for 1x3x" in told.stderr
+    assert "data-dependent" in told.stderr.replace("\n", " ")
+    assert "not compiled" not in attacked(tmp_path / "auto", ["looks"], "fgsm").stderr
 
 
 @pytest.mark.slow

@@ -59,6 +59,12 @@ def uncompilable(runner: MetricRunner) -> str:
     return "it rates clips" if runner.entry.kind == "video" else incomparable(runner)
 
 
+def refusals(told: str) -> str:
+    """Returns the part of what a stamp says of a search that tells what was not compiled; nothing if all was."""
+    _, found, reasons = told.partition("; not compiled")
+    return f"not compiled{reasons}" if found else ""
+
+
 def _search(runner: MetricRunner, dataset: Dataset, distortion: Distortion) -> Searched:
     if runner.copy is None:
         made = attempt(partial(_copy_of, runner))
