@@ -156,6 +156,24 @@ def test_gradients_are_compared_in_double_precision_where_rounding_may_decide(
     assert bool(found) == bool(reason)
 
 
+class Keeping(HandWritten):
+    """Keeps what it saw last, with the graph that it hangs in."""
+
+    def deep(self, features: Tensor) -> Tensor:
+        self.seen = [super().deep(features)]
+        return self.seen[0]
+
+
+def test_metric_that_keeps_what_it_saw_is_copied_and_compared_in_double_precision_all_the_same() -> None:
+    metric = Keeping()
+    passes(metric, IMAGES, None)
+    assert metric.seen[0].requires_grad
+    comparison = CopyComparison(metric, copy_of(metric))
+    passes(metric, IMAGES, None)
+    exact = [passes(each, IMAGES.double(), None) for each in comparison.exact]
+    assert torch.allclose(exact[0].gradient, exact[1].gradient, rtol=1e-9, atol=1e-12)
+
+
 def test_nothing_to_compare_is_no_agreement() -> None:
     metric = HandWritten()
     assert CopyComparison(metric, copy_of(metric)).disagreement([]) == "no image could be compared"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterable
 from functools import cached_property
 from typing import NamedTuple
@@ -12,6 +11,7 @@ from torch import Tensor
 
 from metric_robustness.metrics.base import Images, Metric, Scores
 from metric_robustness.pipeline.engine.metric.search_copy.fold import foldable, folded
+from metric_robustness.pipeline.engine.metric.search_copy.left_behind import copied
 
 MATTERS = 0.01  # of the root mean square: what the gradient of a pixel that matters has at least
 TWICE = 2  # how much further from exact passes than the metric's own those that are compiled may be
@@ -82,7 +82,7 @@ class CopyComparison:
     @cached_property
     def exact(self) -> tuple[Metric, Metric]:
         """Returns both in double precision, the copy folded anew: rounding of its weights must not count."""
-        exact = copy.deepcopy(self.metric).double()
+        exact = copied(self.metric).double()
         return exact, folded(exact, foldable(exact))
 
     def _difference(self, images: Images, references: Images | None) -> str:
@@ -117,7 +117,7 @@ def compiled_disagreement(
         with torch.autocast(images.device.type, enabled=False):
             exact = passes(metric, images, references, gradient=gradient)
     else:
-        exact = passes(copy.deepcopy(metric).double(), *_doubled(images, references), gradient=gradient)
+        exact = passes(copied(metric).double(), *_doubled(images, references), gradient=gradient)
     allowed = Difference.of(exact, own, metric.score_range).relaxed()
     return Difference.of(exact, other, metric.score_range).beyond(allowed)
 

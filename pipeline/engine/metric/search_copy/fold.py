@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,6 +12,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 from metric_robustness.metrics.base import Metric, VideoMetric
 from metric_robustness.pipeline.engine.metric.search_copy.block_convolution import in_blocks
 from metric_robustness.pipeline.engine.metric.search_copy.blocks import best_blocks
+from metric_robustness.pipeline.engine.metric.search_copy.left_behind import copied
 from metric_robustness.pipeline.engine.metric.search_copy.watch import NORMS, Pair, TensorWatch
 
 DROPOUTS = (nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.AlphaDropout, nn.FeatureAlphaDropout)
@@ -63,7 +63,7 @@ def folded(metric: Metric, pairs: Sequence[Pair]) -> Metric:
     known |= {id(layer): in_blocks(_fused(layer, norm)) for layer, norm in pairs}
     known |= {id(norm): nn.Identity() for norm in {pair.norm for pair in pairs}}
     known |= {id(each): nn.Identity() for each in metric.modules() if type(each) in DROPOUTS and not each.training}
-    return copy.deepcopy(metric, known)
+    return copied(metric, known)
 
 
 def _fused(layer: nn.Module, norm: Any) -> nn.Module:

@@ -6,11 +6,14 @@ without values, and the hooks of a copy may write into the metric itself: its ne
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import copy
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
+
+from metric_robustness.metrics.base import Metric
 
 
 @contextmanager
@@ -29,6 +32,18 @@ def nothing_left_behind(metric: nn.Module) -> Iterator[None]:
             else:
                 held.clear()
                 held.update(content)
+
+
+def copied(metric: Metric, known: Mapping[int, object] | None = None) -> Metric:
+    """Returns a copy of a metric; what its last pass left behind may hang in a graph, of which PyTorch copies nothing.
+
+    Args:
+        metric: The metric.
+        known: What stands in the copy for what the metric refers to, by the id of the latter.
+    """
+    held = [each for held in _collections(metric) for each in (held.values() if isinstance(held, dict) else held)]
+    hanging = {id(each): each.detach() for each in held if isinstance(each, Tensor) and not each.is_leaf}
+    return copy.deepcopy(metric, {**hanging, **(known or {})})
 
 
 def _collections(value: Any) -> list[Any]:
