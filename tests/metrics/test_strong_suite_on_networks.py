@@ -76,7 +76,8 @@ def test_it_and_the_base_suite_come_as_far_on_the_copy_and_on_its_compiled_passe
     twin = folded(metric, foldable(metric))
     assert any(isinstance(layer, BlockConvolution) for layer in twin.modules())
     search = CompiledSearch(runner, Searched(twin, ""))
-    assert search.compile(images, references, Ahead(gradient=True, bfloat16=False, seconds=math.inf)), search.searched
+    ahead = Ahead(gradient=True, bfloat16=False, seconds=math.inf)
+    assert search.compile(images, references, ahead) == "", search.searched
     for attack in ("fgsm", "ifgsm", "mifgsm", "korhonen", "adam", "apgd"):
         found = lookup.find("attacks", attack).load()()
         own, *others = (gain(found, each, images, references) for each in (metric, twin, search.metric))
