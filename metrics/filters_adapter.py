@@ -96,7 +96,7 @@ class _Smoothing(torch.autograd.Function):
     def backward(context: Any, *gradients: Tensor) -> tuple[Tensor, None]:
         (window,) = context.saved_tensors
         margin = len(window) - 1
-        return smooth(pad(gradients[0], (margin,) * 4), window.flip(0)), None
+        return smooth(pad(gradients[0], (margin,) * 4), window.flip(0).to(gradients[0].dtype)), None
 
 
 def _rows_and_columns(planes: Tensor, window: Tensor) -> Tensor:
