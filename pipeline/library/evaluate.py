@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from torch import Tensor, nn
 
@@ -27,7 +26,7 @@ from metric_robustness.pipeline.library.example import example_of
 from metric_robustness.pipeline.library.given import Facts, device_of, entry_of, with_range
 from metric_robustness.pipeline.library.images import GivenImages, dataset_from
 from metric_robustness.pipeline.library.progress import RunProgress, Unheard
-from metric_robustness.pipeline.library.robustness_report import Comparison, RobustnessReport, RunFacts
+from metric_robustness.pipeline.library.robustness_report import Comparison, KeptFolder, RobustnessReport, RunFacts
 from metric_robustness.pipeline.library.rows import rows_of
 from metric_robustness.pipeline.library.undisturbed import undisturbed
 from metric_robustness.pipeline.scoring.tables.write import write_tables
@@ -56,8 +55,12 @@ class Evaluation:
 
     def compare(self, names: Sequence[str]) -> Comparison:
         """Runs metrics of the catalogue on the same images and ranks all."""
-        if not names:
-            raise BenchError("compare must have a metric of the catalogue; got none: see mr.catalogue('metrics')")
+        if not names or not all(isinstance(name, str) for name in names):
+            got = ", ".join(type(name).__name__ for name in names) or "none"
+            raise BenchError(
+                f"compare must have names of metrics of the catalogue; got {got}: write them as in "
+                'report.compare("niqe", "ssim"); mr.catalogue("metrics") lists them'
+            )
         summary = self.run([lookup.find("metrics", name).name for name in names])
         return Comparison(write_tables([self.machine.out], self.machine.out), self.machine.out, tuple(notes(summary)))
 
@@ -120,8 +123,8 @@ def evaluate(
         suite = config.AttackSelection.model_validate({"suite": [names]})
         chosen, names = chosen.model_copy(update={"attacks": suite}), ""
     wanted = lookup.defence_names(_joined(defences))
-    kept = TemporaryDirectory(prefix="metric-robustness-") if out is None else None
-    folder = Path(kept.name if kept else str(out)).expanduser()
+    kept = KeptFolder() if out is None else None
+    folder = kept.path if kept else Path(str(out)).expanduser()
     dataset = dataset_from(images, folder / ".given", references, limit)
     said: list[str] = []
     if "score_range" not in entry.fields and not entry.problem:

@@ -2,8 +2,17 @@
 
 from __future__ import annotations
 
+import gc
+import pickle
+import random
 import re
+import signal
+import warnings
+from contextlib import nullcontext
+from pathlib import Path
 
+import matplotlib as mpl
+import numpy as np
 import pytest
 import torch
 from scratch import ROOT, Tree, zygote
@@ -118,6 +127,72 @@ def test_the_users_module_and_random_numbers_stay_as_they_are(photos):
     assert all(each.requires_grad for each in network.parameters())
     assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
     assert torch.equal(torch.random.get_rng_state(), state)
+
+
+class Drawing(nn.Module):
+    """Moves all random numbers on, as dropout and augmentations do."""
+
+    def forward(self, images):
+        torch.rand(1), np.random.rand(), random.random()
+        return images.mean(dim=(1, 2, 3))
+
+
+def state():
+    return {
+        "threads": torch.get_num_threads(),
+        "gradients": (torch.is_grad_enabled(), torch.is_inference_mode_enabled()),
+        "deterministic": torch.are_deterministic_algorithms_enabled(),
+        "random": (random.getstate(), str(np.random.get_state()), torch.random.get_rng_state().tolist()),
+        "matplotlib": (mpl.get_backend(), str(mpl.rcParams)),
+        "folder": Path.cwd(),
+        "signal": signal.getsignal(signal.SIGINT),
+        "numpy": np.geterr(),
+    }
+
+
+@pytest.mark.parametrize("mode", [nullcontext, torch.no_grad, torch.inference_mode], ids=lambda mode: mode.__name__)
+def test_the_callers_process_stays_as_it_is(photos, mode):
+    given = {"score_range": (0, 1), "higher_is_better": True, "attacks": "fgsm", "limit": 2, "progress": False}
+    with mode():
+        before = state()
+        report = mr.evaluate(Drawing(), photos, **given)
+        assert state() == before
+        report.compare("small_cnn")._repr_html_()
+        assert state() == before
+    assert report.rows["attacked"].gt(report.rows["clear"]).all()
+
+
+def test_a_report_that_is_gone_takes_its_folder_with_it_without_a_word(photos):
+    given = {"score_range": (0, 1), "higher_is_better": True, "attacks": "noise", "limit": 1, "progress": False}
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        report = mr.evaluate(Brightness(), photos, **given)
+        folder = report.run.folder
+        assert folder.is_dir()
+        del report
+        gc.collect()
+    assert not folder.exists()
+
+
+def test_a_pickled_report_is_what_it_was_but_for_comparing(report, photos):
+    again = pickle.loads(pickle.dumps(report))  # noqa: S301  # our own
+    assert repr(again) == repr(report)
+    assert again._repr_html_() == report._repr_html_()
+    assert again.rows.equals(report.rows)
+    assert again.curve.equals(report.curve)
+    assert again.defences.equals(report.defences)
+    with pytest.raises(ValueError, match="compare must have the metric, which a copied or pickled report has not"):
+        again.compare("niqe")
+
+
+def test_comparing_ranks_in_whole_numbers_and_names_what_it_takes(photos):
+    given = {"score_range": (0, 1), "higher_is_better": True, "attacks": "noise", "limit": 1, "progress": False}
+    report = mr.evaluate(Brightness(), photos, **given)
+    ranks = report.compare("niqe", "small_cnn").table.set_index("metric")["rank"]  # NIQE refuses such small images
+    assert (str(ranks.dtype), ranks.isna()["niqe"]) == ("Int64", True)
+    for names in ((["niqe", "ssim"],), (Brightness(),), ()):
+        with pytest.raises(ValueError, match=r'write them as in report.compare\("niqe", "ssim"\)'):
+            report.compare(*names)
 
 
 def test_a_range_that_is_not_given_is_that_of_the_clear_scores(report):
