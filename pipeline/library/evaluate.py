@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import pandas as pd
 from torch import Tensor, nn
 
 from metric_robustness.pipeline import config
@@ -23,7 +24,7 @@ from metric_robustness.pipeline.engine.run import run
 from metric_robustness.pipeline.engine.selection import Selection
 from metric_robustness.pipeline.errors import BenchError, DataError
 from metric_robustness.pipeline.library.example import example_of
-from metric_robustness.pipeline.library.given import Facts, device_of, entry_of, with_range
+from metric_robustness.pipeline.library.given import Facts, GivenEntry, device_of, entry_of, with_range
 from metric_robustness.pipeline.library.images import GivenImages, dataset_from
 from metric_robustness.pipeline.library.progress import RunProgress, Unheard
 from metric_robustness.pipeline.library.robustness_report import Comparison, KeptFolder, RobustnessReport, RunFacts
@@ -33,6 +34,7 @@ from metric_robustness.pipeline.scoring.tables.write import write_tables
 from metric_robustness.pipeline.terminal import counted
 
 SUITES = ("base", "strong", "wide")
+FAR = 0.5  # of the range; metrics of the catalogue leave theirs by less than a tenth
 BUDGETS = (1, 2, 4, 8, 10)  # in 255ths; the last is the attacks' own
 
 
@@ -141,6 +143,7 @@ def evaluate(
     if wanted:
         said += notes(task.run(defences=wanted))
     board, rows = write_tables([folder], folder), rows_of(folder, entry.name)
+    said += _far_from_range(entry, rows)
     with undisturbed():
         example = example_of(entry, dataset, task.settings, task.machine, rows)
     facts_of_run = RunFacts(entry.name, dataset.name, folder, tuple(dict.fromkeys(said)), kept)
@@ -155,6 +158,18 @@ def notes(summary: Summary) -> Iterator[str]:
         yield f"excluded: {image}: {reason}"
     for remark, files in summary.remarks.items():
         yield f"{remark}: {counted(files, 'file')}"
+
+
+def _far_from_range(entry: Entry, rows: pd.DataFrame) -> Iterator[str]:
+    """Yields a sentence where clear images score far outside the range that a user gave: it may be in another unit."""
+    if not isinstance(entry.bare or entry, GivenEntry):
+        return
+    (low, high), least, most = entry.fields["score_range"], rows["clear"].min(), rows["clear"].max()
+    if max(low - least, most - high) > FAR * (high - low):
+        yield (
+            f"clear images score {least:.4g} to {most:.4g}, far outside score_range, {low:g} to {high:g}, of which gains "
+            "are parts: give the scores of ordinary images"
+        )
 
 
 def _joined(names: str | Iterable[str]) -> str:

@@ -202,6 +202,14 @@ def test_a_range_that_is_not_given_is_that_of_the_clear_scores(report):
     assert f"score_range was measured on 6 clear images: {scale.low:.6g} to {scale.high:.6g}" in report.notes
 
 
+def test_a_range_in_another_unit_is_told(photos):
+    given = {"higher_is_better": True, "attacks": "noise", "limit": 2, "progress": False}
+    told = "far outside score_range, 0 to 100, of which gains are parts"
+    for scale, expected in ((1, 0), (100, 0), (1000, 1)):
+        report = mr.evaluate(lambda images, to=scale: to * Brightness()(images), photos, score_range=(0, 100), **given)
+        assert sum(told in note for note in report.notes) == expected
+
+
 def test_a_report_is_text_a_table_and_a_page(report):
     assert set(report.rows["attack"]) == {"adam", "ifgsm"}
     assert list(report.curve["budget"]) == [2, 10]
