@@ -73,7 +73,7 @@ def invalid(error: Any) -> str:
 
 
 def suggestion(name: str, known: dict[str, Any]) -> str:
-    """Returns the end of a message about an unknown name: similar names, or else all known ones, if one can read them."""
+    """Returns the end of a message about an unknown name: similar names, or else the known ones, if few."""
     if close := difflib.get_close_matches(name.lower(), known, n=3):
         return f"did you mean {' or '.join(close)}?"
     if len(known) > READABLE:

@@ -167,8 +167,8 @@ def _far_from_range(entry: Entry, rows: pd.DataFrame) -> Iterator[str]:
     (low, high), least, most = entry.fields["score_range"], rows["clear"].min(), rows["clear"].max()
     if max(low - least, most - high) > FAR * (high - low):
         yield (
-            f"clear images score {least:.4g} to {most:.4g}, far outside score_range, {low:g} to {high:g}, of which gains "
-            "are parts: give the scores of ordinary images"
+            f"clear images score {least:.4g} to {most:.4g}, far outside score_range, {low:g} to {high:g}, of which "
+            "gains are parts: give the scores of ordinary images"
         )
 
 
