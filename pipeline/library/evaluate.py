@@ -86,22 +86,27 @@ def evaluate(
 ) -> RobustnessReport:
     """Attacks a metric on images, and returns how far its scores can be moved, and whether that can be trusted.
 
-    Rows, scores and flags are those of `metric-robustness run`. The metric is run as a frozen copy, in evaluation mode.
-    There is no seed: the random numbers of an attack depend on the attack and the image's name alone.
+    Rows, scores and flags are those of `metric-robustness run`. Of a module a frozen copy is run, in evaluation mode; a
+    function is called as it is, in whatever mode the network is that it calls. Settings and random numbers of the
+    process are afterwards what they were. There is no seed: the random numbers of an attack depend on the attack and
+    the image's name alone.
 
     Args:
         metric: A module or a function of (N, 3, H, W) float32 images in [0, 1] that returns (N,) or (N, 1) scores. One
-            that needs two arguments compares images with their originals. An object of the benchmark's own classes, a
+            that needs two arguments compares images with their originals. One of `pyiqa.create_metric`, which says its
+            kind, direction and name itself, as a loss or not. An object of the benchmark's own classes, a
             clip's metric too, or the name of a metric of the catalogue, such as "niqe" or "niqe+jpeg".
         images: A folder, a file, a data set's name, or paths; tensors (N, 3, H, W) or (3, H, W) in [0, 1], which are
-            rounded to 8 bits; 8-bit arrays (N, H, W, 3) or (H, W, 3); PIL images; a torch Dataset of such.
+            rounded to 8 bits; 8-bit arrays (N, H, W, 3) or (H, W, 3); (H, W), grey; PIL images, which are read or
+            refused as their files would be; a list, a generator, a torch Dataset or a DataLoader of such.
         higher_is_better: Whether a higher score is a better image; must be given unless the metric declares it.
         score_range: The scores of ordinary images, lowest and highest, of which gains are parts. None: what the metric
             declares, else its scores of the clear images.
         references: The undistorted originals, in the order or under the names of the images. Without them, a metric of
             two arguments rates each image as a JPEG of quality 50 against the image itself.
         name: The metric's name in rows and tables; empty: its class's or function's.
-        differentiable: False where the metric has no gradient, so that only attacks without gradients are run.
+        differentiable: False where the metric has no gradient, so that only attacks without gradients are run. It may
+            then return an array or a list.
         attacks: The suite "strong", "base" or "wide", or names of attacks.
         budgets: The largest changes of a channel, in 255ths, of the security curve; attacks take 10 unless they
             declare another.

@@ -53,6 +53,8 @@ class RunFacts:
 class RobustnessReport:
     """How far a metric's scores can be moved, and what speaks against trusting that number.
 
+    It can be pickled; only `compare` needs the metric, which a pickled report has not.
+
     Attributes:
         rows: A row per image, attack and budget: `attack`, then the columns of the CSV. `clear` and `attacked` are
             scores in the metric's unit, `linf` the largest change of a channel in [0, 1], `variant` empty or a budget.

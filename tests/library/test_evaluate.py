@@ -306,6 +306,10 @@ def test_a_metric_of_clips_rates_clips(tmp_path):
         ),
         (lambda: mr.attack(Brightness(), torch.rand(1, 3, 16, 16), "fgsm", stepz=3), "fgsm has no setting 'stepz'"),
         (
+            lambda: mr.attack(Brightness(), torch.rand(1, 3, 16, 16), "fgsm", eps=8),
+            "fgsm's eps must be from 0 to 1, in parts of a channel; got 8: write 8/255",
+        ),
+        (
             lambda: mr.attack(Brightness(), torch.rand(1, 3, 16, 16), "cumulative_uap"),
             "attack must be of single images",
         ),
