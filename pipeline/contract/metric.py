@@ -11,7 +11,7 @@ import torch
 
 from metric_robustness.metrics.base import Images, Metric, Scores
 from metric_robustness.pipeline.catalogue.entry import Entry
-from metric_robustness.pipeline.contract.advice import NO_GRADIENT, raised
+from metric_robustness.pipeline.contract.advice import raised
 from metric_robustness.pipeline.contract.base import (
     QUIET,
     BrokenPromiseError,
