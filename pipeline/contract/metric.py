@@ -25,6 +25,7 @@ from metric_robustness.pipeline.contract.base import (
 from metric_robustness.pipeline.contract.distortions import LEVELS, distorted, flattened
 from metric_robustness.pipeline.contract.faults import parts_in_training, require_scores
 from metric_robustness.pipeline.contract.sizes import ANY_SIZE, Sizes
+from metric_robustness.pipeline.engine.batching import NO_GRADIENT
 from metric_robustness.pipeline.engine.metric.build import build_metric
 
 TOLERANCE = 1e-4  # of the score range: what a batch may change

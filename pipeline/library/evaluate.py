@@ -15,6 +15,7 @@ from metric_robustness.pipeline.catalogue import lookup
 from metric_robustness.pipeline.catalogue.entry import Entry
 from metric_robustness.pipeline.cells.settings import Settings, parse_budgets, settings_of
 from metric_robustness.pipeline.data.dataset import Dataset
+from metric_robustness.pipeline.engine.batching import attempt
 from metric_robustness.pipeline.engine.clear_scores import range_on
 from metric_robustness.pipeline.engine.clips.runner import open_runner
 from metric_robustness.pipeline.engine.device import Compute, open_device
@@ -150,7 +151,10 @@ def evaluate(
     board, rows = write_tables([folder], folder), rows_of(folder, entry.name)
     said += _far_from_range(entry, rows)
     with undisturbed():
-        example = example_of(entry, dataset, task.settings, task.machine, rows)
+        example = attempt(lambda: example_of(entry, dataset, task.settings, task.machine, rows))
+    if isinstance(example, str):  # nothing of what was measured depends on it
+        said.append(f"no example: {example}")
+        example = None
     facts_of_run = RunFacts(entry.name, dataset.name, folder, tuple(dict.fromkeys(said)), kept)
     return RobustnessReport(facts_of_run, board, rows, example, task.compare)
 

@@ -211,6 +211,8 @@ def _one_each(scores: object, images: Images, *, differentiable: bool) -> Scores
             f"the metric must return a tensor of one score per image; got {type(scores).__name__}: return a tensor, or "
             "an array and say differentiable=False"
         )
+    if count == 1 and len(scores.shape) == 0:  # whoever squeezes an output squeezes a single image's, too
+        scores = scores.reshape(1)
     if len(scores.shape) == 0 or len(scores) != count or scores.numel() != count:
         raise ValueError(
             f"the metric must return one score per image, shape ({count},) or ({count}, 1); got {tuple(scores.shape)}: "

@@ -297,8 +297,8 @@ def test_a_metric_of_clips_rates_clips(tmp_path):
         ),
         (lambda: mr.evaluate(distance, "sample", higher_is_better=False), "score_range must be given for distance"),
         (
-            lambda: mr.evaluate(lambda images: images.mean(), "sample", higher_is_better=True, limit=1),
-            "the metric must return one score per image, shape (1,) or (1, 1); got ()",
+            lambda: mr.evaluate(lambda images: images.mean((0, 1, 2))[:3], "sample", higher_is_better=True, limit=1),
+            "the metric must return one score per image, shape (1,) or (1, 1); got (3,)",
         ),
         (
             lambda: mr.evaluate(lambda images: images.sum(dim=(1, 2, 3)) * 0, "sample", higher_is_better=True, limit=2),

@@ -116,6 +116,35 @@ def test_what_is_no_metric_says_what_to_do(images, metric, told):
     assert told in str(error.value)
 
 
+@pytest.mark.parametrize("count", [1, 2])
+def test_a_squeezed_output_of_a_single_image_counts(images, count):
+    def squeezed(given):
+        return given.mean(dim=(1, 2, 3), keepdim=True).squeeze()
+
+    report = evaluated(squeezed, images[:count])
+    wanted = images[:count].mul(255).round().div(255).mean(dim=(1, 2, 3))
+    assert clear_scores(report) == pytest.approx(wanted.tolist(), rel=1e-5)
+    assert report.example is not None
+
+
+def test_a_failed_example_costs_nothing_that_was_measured(images):
+    calls = []
+
+    def once(given):
+        calls.append(len(given))
+        if len(calls) > limit:
+            raise RuntimeError("enough")
+        return given.mean(dim=(1, 2, 3))
+
+    limit = 10**6
+    evaluated(once, images)
+    limit = len(calls) - 1  # the last call is the example's
+    calls.clear()
+    report = evaluated(once, images)
+    assert (len(report.rows), report.example) == (2, None)
+    assert "no example: RuntimeError: enough" in report.notes
+
+
 def test_originals_of_a_metric_without_any_and_a_direction_in_words_are_refused(images):
     with pytest.raises(ValueError, match="references must be left out for a metric that takes images alone"):
         evaluated(lambda given: given.mean(dim=(1, 2, 3)), images, references=images)
