@@ -28,6 +28,9 @@ SECRET = re.compile(
 )
 
 
+READABLE = 40  # names in a message
+
+
 def printable(text: str) -> str:
     """Returns text without what a terminal or a page would obey: control characters, and signs that turn its direction.
 
@@ -70,6 +73,9 @@ def invalid(error: Any) -> str:
 
 
 def suggestion(name: str, known: dict[str, Any]) -> str:
-    """Returns the end of a message about an unknown name: similar names, or else all known ones."""
-    close = difflib.get_close_matches(name.lower(), known, n=3)
-    return f"did you mean {' or '.join(close)}?" if close else f"there are {', '.join(known) or 'none yet'}"
+    """Returns the end of a message about an unknown name: similar names, or else the known ones, if few."""
+    if close := difflib.get_close_matches(name.lower(), known, n=3):
+        return f"did you mean {' or '.join(close)}?"
+    if len(known) > READABLE:
+        return f"none of {len(known)} is like it: the command list shows them"
+    return f"there are {', '.join(known) or 'none yet'}"

@@ -85,7 +85,16 @@ def _find(folder: str, name: str, root: Path | None) -> Entry:
     if name in known:
         return known[name]
     kind = folder.removesuffix("s")
-    raise BenchError(f"no {kind} is named {name!r}: {suggestion(name, known)}")
+    raise BenchError(f"no {kind} is named {name!r}: {_unused_file(name, (folder,)) or suggestion(name, known)}")
+
+
+def _unused_file(name: str, folders: tuple[str, ...]) -> str:
+    """Returns what to change in the user's own file of that name, which is no entry; empty if there is none."""
+    for path in (root / folder / f"{name}.py" for root in _roots(None) for folder in folders):
+        if NAME.fullmatch(name) and path.is_file() and not is_shared(path):
+            wanted = f"{places.PACKAGE}.{path.parent.name}.base"
+            return f"{path} imports nothing from {places.PACKAGE}: inherit from a class of {wanted}"
+    return ""
 
 
 def _defended_metric(name: str, root: Path | None) -> Entry:
@@ -158,4 +167,5 @@ def find_anywhere(name: str) -> Entry:
     known = {entry: folder for folder in FOLDERS for entry in entries(folder)}
     if name in known:
         return find(known[name], name)
-    raise BenchError(f"no metric, attack or defence is named {name!r}: {suggestion(name, known)}")
+    told = _unused_file(name, FOLDERS) or suggestion(name, known)
+    raise BenchError(f"no metric, attack or defence is named {name!r}: {told}")

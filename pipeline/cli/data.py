@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -133,7 +134,7 @@ def ladder(
     for place, (step, size) in enumerate(made.sizes.items(), 1):
         out.print(f"rung {place}: {step}, {size:,.0f} bytes a photograph", markup=False, soft_wrap=True)
     photographs = counted(made.photographs, "photograph")
-    out.print(f"wrote {photographs}: run --dataset ladder:{made.csv}", markup=False, soft_wrap=True)
+    out.print(f"wrote {photographs}: run --dataset {quote(f'ladder:{made.csv}')}", markup=False, soft_wrap=True)
 
 
 def _records(names: list[str] | None) -> list[dict[str, Any]]:

@@ -9,9 +9,8 @@ from pathlib import Path
 from metric_robustness.pipeline.catalogue.entry import INSTALL
 from metric_robustness.pipeline.catalogue.lookup import is_shared
 from metric_robustness.pipeline.catalogue.syntax import FOLDERS
-from metric_robustness.pipeline.engine.batching import one_line
+from metric_robustness.pipeline.engine.batching import NO_GRADIENT, one_line
 
-NO_GRADIENT = "write differentiable = False, or compute in torch from the images to the score"
 # What an error's type and message hold, and what mends its cause: who follows it must not end in another error.
 REMEDIES = (
     (r"^SystemExit|^GeneratorExit", "raise ValueError with a message instead of ending the process"),

@@ -11,7 +11,7 @@ import torch
 
 from metric_robustness.metrics.base import Images, Metric, Scores
 from metric_robustness.pipeline.catalogue.entry import Entry
-from metric_robustness.pipeline.contract.advice import NO_GRADIENT, raised
+from metric_robustness.pipeline.contract.advice import raised
 from metric_robustness.pipeline.contract.base import (
     QUIET,
     BrokenPromiseError,
@@ -25,6 +25,7 @@ from metric_robustness.pipeline.contract.base import (
 from metric_robustness.pipeline.contract.distortions import LEVELS, distorted, flattened
 from metric_robustness.pipeline.contract.faults import parts_in_training, require_scores
 from metric_robustness.pipeline.contract.sizes import ANY_SIZE, Sizes
+from metric_robustness.pipeline.engine.batching import NO_GRADIENT
 from metric_robustness.pipeline.engine.metric.build import build_metric
 
 TOLERANCE = 1e-4  # of the score range: what a batch may change

@@ -6,6 +6,7 @@ from pathlib import Path
 
 MANIFEST = "manifest.csv"  # of saved attacked images
 NEEDED = ("file", "sha256", "clear", "clear_sha256", "attack")  # the columns that it must have
+LOCKS = (".lock", "lock")  # of a run folder; the second in those of older runs
 INSIDE = {"images", "fits", "gallery"}  # the folders with images of a run folder, or of its pages
 
 
@@ -19,7 +20,7 @@ def written_by_us(folder: Path, names: set[str], *, in_ours: bool = False) -> st
     """
     if in_ours and folder.name in INSIDE:
         return "holds images that a run or a report wrote"
-    if ".work" in names and (folder / ".work" / "lock").is_file():
+    if ".work" in names and any((folder / ".work" / name).is_file() for name in LOCKS):
         return "holds what a run wrote"
     if {"leaderboard.json", "scores.csv"} <= names:
         return "holds the tables of a run"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,6 +16,14 @@ from metric_robustness.pipeline.catalogue.entry import Entry
 from metric_robustness.pipeline.data.images import Batch
 from metric_robustness.pipeline.errors import BenchError, TransientError, printable
 
+NO_GRADIENT = "write differentiable = False, or compute in torch from the images to the score"
+REMEDIES = (  # what an error's type and message hold that PyTorch raises from our lines, and what its author changes
+    (r"does not require grad and does not have a grad_fn|call numpy\(\) on Tensor that requires grad", NO_GRADIENT),
+    (
+        r"AttributeError: '(float|int|numpy\.\w+)' object has no attribute '(shape|float)'",
+        "return a tensor of one score per image",
+    ),
+)
 Result = TypeVar("Result")
 BYTES_PER_PIXEL = 4096  # a ResNet-50 keeps about 2 kB per pixel for its backward pass, a vision transformer about 4 kB
 
@@ -132,7 +141,10 @@ def reason_of(error: Exception) -> str:
     reason = one_line(error)
     if "CUDA error" in reason:
         raise TransientError(f"the GPU is lost: {reason}") from error
-    return "out of memory: run with a smaller --batch" if out_of_memory(error) else reason
+    if out_of_memory(error):
+        return "out of memory: run with a smaller --batch"
+    remedy = next((remedy for pattern, remedy in REMEDIES if re.search(pattern, reason)), "")
+    return f"{reason.removesuffix('.')}: {remedy}" if remedy else reason
 
 
 def out_of_memory(error: Exception) -> bool:

@@ -18,6 +18,7 @@ from metric_robustness.pipeline.files.leftovers import remove_leftovers
 from metric_robustness.pipeline.terminal import err
 
 PATIENCE = 2  # seconds
+LOCK = Path(".work/.lock")  # in a run folder; no metric, whose unfinished work lies beside it, has such a name
 NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL}  # what file systems without locks answer
 
 
@@ -29,7 +30,7 @@ def folder_lock(folder: Path) -> Iterator[None]:
         TransientError: If another run holds it.
         BenchError: If the folder cannot be made or written to, or its file system has no locks.
     """
-    path = folder / ".work" / "lock"
+    path = folder / LOCK
     with plain_errors(folder):
         path.parent.mkdir(parents=True, exist_ok=True)
         file = path.open("ab+", buffering=0)

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
+import pandas as pd
 from torch import Tensor, nn
 
 from metric_robustness.pipeline import config
@@ -15,6 +15,7 @@ from metric_robustness.pipeline.catalogue import lookup
 from metric_robustness.pipeline.catalogue.entry import Entry
 from metric_robustness.pipeline.cells.settings import Settings, parse_budgets, settings_of
 from metric_robustness.pipeline.data.dataset import Dataset
+from metric_robustness.pipeline.engine.batching import attempt
 from metric_robustness.pipeline.engine.clear_scores import range_on
 from metric_robustness.pipeline.engine.clips.runner import open_runner
 from metric_robustness.pipeline.engine.device import Compute, open_device
@@ -24,16 +25,17 @@ from metric_robustness.pipeline.engine.run import run
 from metric_robustness.pipeline.engine.selection import Selection
 from metric_robustness.pipeline.errors import BenchError, DataError
 from metric_robustness.pipeline.library.example import example_of
-from metric_robustness.pipeline.library.given import Facts, device_of, entry_of, with_range
+from metric_robustness.pipeline.library.given import Facts, GivenEntry, device_of, entry_of, with_range
 from metric_robustness.pipeline.library.images import GivenImages, dataset_from
 from metric_robustness.pipeline.library.progress import RunProgress, Unheard
-from metric_robustness.pipeline.library.robustness_report import Comparison, RobustnessReport, RunFacts
+from metric_robustness.pipeline.library.robustness_report import Comparison, KeptFolder, RobustnessReport, RunFacts
 from metric_robustness.pipeline.library.rows import rows_of
 from metric_robustness.pipeline.library.undisturbed import undisturbed
 from metric_robustness.pipeline.scoring.tables.write import write_tables
 from metric_robustness.pipeline.terminal import counted
 
 SUITES = ("base", "strong", "wide")
+FAR = 0.5  # of the range; metrics of the catalogue leave theirs by less than a tenth
 BUDGETS = (1, 2, 4, 8, 10)  # in 255ths; the last is the attacks' own
 
 
@@ -56,8 +58,12 @@ class Evaluation:
 
     def compare(self, names: Sequence[str]) -> Comparison:
         """Runs metrics of the catalogue on the same images and ranks all."""
-        if not names:
-            raise BenchError("compare must have a metric of the catalogue; got none: see mr.catalogue('metrics')")
+        if not names or not all(isinstance(name, str) for name in names):
+            got = ", ".join(type(name).__name__ for name in names) or "none"
+            raise BenchError(
+                f"compare must have names of metrics of the catalogue; got {got}: write them as in "
+                'report.compare("niqe", "ssim"); mr.catalogue("metrics") lists them'
+            )
         summary = self.run([lookup.find("metrics", name).name for name in names])
         return Comparison(write_tables([self.machine.out], self.machine.out), self.machine.out, tuple(notes(summary)))
 
@@ -81,22 +87,27 @@ def evaluate(
 ) -> RobustnessReport:
     """Attacks a metric on images, and returns how far its scores can be moved, and whether that can be trusted.
 
-    Rows, scores and flags are those of `metric-robustness run`. The metric is run as a frozen copy, in evaluation mode.
-    There is no seed: the random numbers of an attack depend on the attack and the image's name alone.
+    Rows, scores and flags are those of `metric-robustness run`. Of a module a frozen copy is run, in evaluation mode; a
+    function is called as it is, in whatever mode the network is that it calls. Settings and random numbers of the
+    process are afterwards what they were. There is no seed: the random numbers of an attack depend on the attack and
+    the image's name alone.
 
     Args:
         metric: A module or a function of (N, 3, H, W) float32 images in [0, 1] that returns (N,) or (N, 1) scores. One
-            that needs two arguments compares images with their originals. An object of the benchmark's own classes, a
+            that needs two arguments compares images with their originals. One of `pyiqa.create_metric`, which says its
+            kind, direction and name itself, as a loss or not. An object of the benchmark's own classes, a
             clip's metric too, or the name of a metric of the catalogue, such as "niqe" or "niqe+jpeg".
         images: A folder, a file, a data set's name, or paths; tensors (N, 3, H, W) or (3, H, W) in [0, 1], which are
-            rounded to 8 bits; 8-bit arrays (N, H, W, 3) or (H, W, 3); PIL images; a torch Dataset of such.
+            rounded to 8 bits; 8-bit arrays (N, H, W, 3) or (H, W, 3); (H, W), grey; PIL images, which are read or
+            refused as their files would be; a list, a generator, a torch Dataset or a DataLoader of such.
         higher_is_better: Whether a higher score is a better image; must be given unless the metric declares it.
         score_range: The scores of ordinary images, lowest and highest, of which gains are parts. None: what the metric
             declares, else its scores of the clear images.
         references: The undistorted originals, in the order or under the names of the images. Without them, a metric of
             two arguments rates each image as a JPEG of quality 50 against the image itself.
         name: The metric's name in rows and tables; empty: its class's or function's.
-        differentiable: False where the metric has no gradient, so that only attacks without gradients are run.
+        differentiable: False where the metric has no gradient, so that only attacks without gradients are run. It may
+            then return an array or a list.
         attacks: The suite "strong", "base" or "wide", or names of attacks.
         budgets: The largest changes of a channel, in 255ths, of the security curve; attacks take 10 unless they
             declare another.
@@ -120,8 +131,8 @@ def evaluate(
         suite = config.AttackSelection.model_validate({"suite": [names]})
         chosen, names = chosen.model_copy(update={"attacks": suite}), ""
     wanted = lookup.defence_names(_joined(defences))
-    kept = TemporaryDirectory(prefix="metric-robustness-") if out is None else None
-    folder = Path(kept.name if kept else str(out)).expanduser()
+    kept = KeptFolder() if out is None else None
+    folder = kept.path if kept else Path(str(out)).expanduser()
     dataset = dataset_from(images, folder / ".given", references, limit)
     said: list[str] = []
     if "score_range" not in entry.fields and not entry.problem:
@@ -138,8 +149,12 @@ def evaluate(
     if wanted:
         said += notes(task.run(defences=wanted))
     board, rows = write_tables([folder], folder), rows_of(folder, entry.name)
+    said += _far_from_range(entry, rows)
     with undisturbed():
-        example = example_of(entry, dataset, task.settings, task.machine, rows)
+        example = attempt(lambda: example_of(entry, dataset, task.settings, task.machine, rows))
+    if isinstance(example, str):  # nothing of what was measured depends on it
+        said.append(f"no example: {example}")
+        example = None
     facts_of_run = RunFacts(entry.name, dataset.name, folder, tuple(dict.fromkeys(said)), kept)
     return RobustnessReport(facts_of_run, board, rows, example, task.compare)
 
@@ -152,6 +167,18 @@ def notes(summary: Summary) -> Iterator[str]:
         yield f"excluded: {image}: {reason}"
     for remark, files in summary.remarks.items():
         yield f"{remark}: {counted(files, 'file')}"
+
+
+def _far_from_range(entry: Entry, rows: pd.DataFrame) -> Iterator[str]:
+    """Yields a sentence where clear images score far outside the range that a user gave: it may be in another unit."""
+    if not isinstance(entry.bare or entry, GivenEntry):
+        return
+    (low, high), least, most = entry.fields["score_range"], rows["clear"].min(), rows["clear"].max()
+    if max(low - least, most - high) > FAR * (high - low):
+        yield (
+            f"clear images score {least:.4g} to {most:.4g}, far outside score_range, {low:g} to {high:g}, of which "
+            "gains are parts: give the scores of ordinary images"
+        )
 
 
 def _joined(names: str | Iterable[str]) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import inspect
 import re
 import uuid
@@ -11,6 +10,7 @@ from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Any, TypeAlias
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -18,6 +18,7 @@ from metric_robustness.metrics.base import FullReference, Images, Metric, NoRefe
 from metric_robustness.pipeline.catalogue import lookup
 from metric_robustness.pipeline.catalogue.entry import Entry
 from metric_robustness.pipeline.errors import BenchError
+from metric_robustness.pipeline.library.copied import copied, is_of_pyiqa
 from metric_robustness.pipeline.library.defended import DefendedModule
 
 Given: TypeAlias = str | nn.Module | Callable[..., Tensor]  # a name of the catalogue, or what scores images
@@ -56,7 +57,7 @@ class GivenNoReference(NoReference):
 
     def score(self, images: Images) -> Scores:
         """Returns the (N,) scores."""
-        return _one_each(self.given(images), len(images))
+        return _one_each(self.given(images), images, differentiable=self.differentiable)
 
 
 class GivenFullReference(FullReference):
@@ -68,7 +69,7 @@ class GivenFullReference(FullReference):
 
     def score(self, images: Images, references: Images) -> Scores:
         """Returns the (N,) scores."""
-        return _one_each(self.given(images, references), len(images))
+        return _one_each(self.given(images, references), images, differentiable=self.differentiable)
 
 
 @dataclass(frozen=True)
@@ -118,11 +119,15 @@ def entry_of(given: Given, facts: Facts = NOTHING, *, paired: bool = False) -> E
         raise BenchError(
             f"the metric must be a name of the catalogue, a module or a function; got {type(given).__name__}: pass one"
         )
+    if isinstance(given, type) and issubclass(given, nn.Module):
+        raise BenchError(f"the metric must be an object; got the class {given.__name__}: pass {given.__name__}()")
     kind = _kind(given, paired=paired)
     owner = given if isinstance(given, Metric) else Metric
     fields = {name: getattr(owner, name) for name in DECLARED if hasattr(owner, name)}
+    if is_of_pyiqa(given):
+        fields["higher_is_better"] = not vars(given)["lower_better"]
     fields |= {"full_reference": kind == "FR" or bool(fields.get("full_reference")), **facts.told}
-    if "higher_is_better" not in fields:
+    if not isinstance(fields.get("higher_is_better"), bool):
         raise BenchError("higher_is_better must be given: True where a higher score is a better image, else False")
     fields |= {"cost": "light", "gpu_memory": 8, "weights": ()}
     if (found := fields.get("score_range")) is not None:
@@ -151,7 +156,8 @@ def called_entry(given: Given, facts: Facts = NOTHING, *, paired: bool = False) 
     Raises:
         BenchError: If no metric has that name, or what is said cannot be.
     """
-    if not isinstance(given, str) and facts.higher_is_better is None and not hasattr(given, "higher_is_better"):
+    declared = hasattr(given, "higher_is_better") or is_of_pyiqa(given)
+    if not isinstance(given, str) and facts.higher_is_better is None and not declared:
         facts = replace(facts, higher_is_better=True)
     entry = entry_of(given, facts, paired=paired)
     return entry if entry.problem or "score_range" in entry.fields else with_range(entry, (0.0, 1.0))
@@ -184,21 +190,38 @@ def device_of(given: Given) -> str:
 
 def _built(given: Any, kind: str, fields: dict[str, Any]) -> Metric:
     """Returns the metric; of a module a copy, since the engine freezes it and lays its weights out anew."""
-    own = copy.deepcopy(given) if isinstance(given, nn.Module) else given
+    own = copied(given) if isinstance(given, nn.Module) else given
     wrapped = GivenFullReference if kind == "FR" else GivenNoReference
     metric = own if isinstance(own, Metric) else wrapped(own)
     vars(metric).update({name: fields[name] for name in DECLARED if name in fields})
     return metric
 
 
-def _one_each(scores: object, count: int) -> Scores:
-    """Returns scores of shape (N,), (N, 1) or the like as (N,)."""
+def _one_each(scores: object, images: Images, *, differentiable: bool) -> Scores:
+    """Returns scores of shape (N,), (N, 1) or the like as (N,); arrays and lists, too, of a metric without a gradient.
+
+    Raises:
+        ValueError: If they are anything else, or have no gradient where there must be one.
+    """
+    count = len(images)
+    if not differentiable and isinstance(scores, np.ndarray | list):
+        scores = torch.as_tensor(np.asarray(scores, dtype=np.float32), device=images.device)
     if not isinstance(scores, Tensor):
-        raise ValueError(f"the metric must return a tensor of one score per image; got {type(scores).__name__}")
+        raise ValueError(
+            f"the metric must return a tensor of one score per image; got {type(scores).__name__}: return a tensor, or "
+            "an array and say differentiable=False"
+        )
+    if count == 1 and len(scores.shape) == 0:  # whoever squeezes an output squeezes a single image's, too
+        scores = scores.reshape(1)
     if len(scores.shape) == 0 or len(scores) != count or scores.numel() != count:
         raise ValueError(
             f"the metric must return one score per image, shape ({count},) or ({count}, 1); got {tuple(scores.shape)}: "
             "reduce over channels and pixels, never over the batch"
+        )
+    if differentiable and images.requires_grad and torch.is_grad_enabled() and not scores.requires_grad:
+        raise ValueError(
+            "the metric's scores must have a gradient; they have none: take out no_grad, detach, numpy and rounding, "
+            "or say differentiable=False"
         )
     return scores.reshape(count)
 
@@ -209,17 +232,23 @@ def _kind(given: Any, *, paired: bool) -> str:
         return "video"
     if isinstance(given, NoReference | FullReference):
         return "FR" if isinstance(given, FullReference) else "NR"
-    return "FR" if paired or _needed_arguments(given) == 2 else "NR"
-
-
-def _needed_arguments(given: Any) -> int:
-    called = given.forward if isinstance(given, nn.Module) else given
+    if is_of_pyiqa(given) and not paired:
+        return "FR" if vars(given)["metric_mode"] == "FR" else "NR"
     try:
-        parameters = inspect.signature(called).parameters.values()
+        signature = inspect.signature(given.forward if isinstance(given, nn.Module) else given)
     except (TypeError, ValueError):  # a function of C says nothing
-        return 1
-    positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    return sum(each.kind in positional and each.default is inspect.Parameter.empty for each in parameters)
+        return "FR" if paired else "NR"
+    if paired and not _takes(signature, 2):
+        raise BenchError("references must be left out for a metric that takes images alone; got some: leave them out")
+    return "FR" if paired or (_takes(signature, 2) and not _takes(signature, 1)) else "NR"
+
+
+def _takes(signature: inspect.Signature, count: int) -> bool:
+    try:
+        signature.bind(*range(count))
+    except TypeError:
+        return False
+    return True
 
 
 def _name(given: Any, name: str) -> str:
@@ -235,7 +264,8 @@ def _name(given: Any, name: str) -> str:
         if name in known:
             raise BenchError(f"name must be new; {name} is a metric of the catalogue: choose another")
         return name
-    words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", getattr(given, "__name__", type(given).__name__)).lower()
+    called = vars(given)["metric_name"] if is_of_pyiqa(given) else getattr(given, "__name__", type(given).__name__)
+    words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", called).lower()
     found = UNNAMED.sub("_", words).strip("_") or "metric"
     found = "metric" if found == "lambda" else found
     return f"my_{found}" if found in known or not found[0].isalpha() else found

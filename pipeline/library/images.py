@@ -5,8 +5,10 @@ The engine reads files, so that rows are those of the command line: what is no f
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Set
+from itertools import chain
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -21,10 +23,12 @@ from metric_robustness.pipeline.data.images import decode, write_png
 from metric_robustness.pipeline.data.units import Members, members_of, units_below
 from metric_robustness.pipeline.errors import BenchError
 
-# A data set's name, a folder or a file; (N, 3, H, W) or (3, H, W) in [0, 1], or 8-bit (N, H, W, 3) or (H, W, 3); or a
-# sequence of paths, tensors, arrays, PIL images, or of tuples that begin with one, as a torch Dataset holds.
-GivenImages: TypeAlias = str | Path | Tensor | np.ndarray[Any, Any] | Image.Image | Sequence[Any] | TorchDataset[Any]
-MUST = "images must be a path, tensors or arrays of 3 channels, PIL images, or a sequence or torch Dataset of these"
+# A data set's name, a folder or a file; (N, 3, H, W) or (3, H, W) in [0, 1], or 8-bit (N, H, W, 3) or (H, W, 3), each
+# in the other's order, too; (H, W), grey; paths, tensors, arrays, PIL images, or tuples that begin with one, one after
+# the other, as a list, a generator, a torch Dataset or a DataLoader gives them.
+GivenImages: TypeAlias = str | Path | Tensor | np.ndarray[Any, Any] | Image.Image | Iterable[Any] | TorchDataset[Any]
+MUST = "images must be a path, tensors or arrays of 3 channels or grey, PIL images, or several of these in order"
+IN_PNG = {"1", "L", "LA", "P", "RGB", "RGBA", "I;16"}  # PIL's modes that PNG holds as they are
 
 
 def dataset_from(
@@ -80,9 +84,12 @@ def _members(images: GivenImages, folder: Path) -> Members:
             path = Path(each).expanduser()
             name = path.name if path.name not in found else f"{index:04}-{path.name}"
         else:
-            name = f"{index:04}.png"
-            path = folder / name
-            write_png(_tensor(each), path)
+            path = folder / f"{index:04}.png"
+            if isinstance(each, Image.Image):
+                path = _saved(each, path)
+            else:
+                write_png(_tensor(each), path)
+            name = path.name
         found[name] = path
     return members_of(found)
 
@@ -101,38 +108,79 @@ def _originals(members: Members, references: GivenImages, folder: Path) -> dict[
 
 
 def _each(images: GivenImages) -> Iterable[Any]:
-    """Yields one image after the other; of a tuple, as a torch Dataset holds, the first part."""
+    """Yields one image after the other; of a tuple, as a torch Dataset holds, the first part; of a batch, its images.
+
+    Raises:
+        BenchError: If they are something else than images, or have no order.
+    """
     if isinstance(images, str | Path | Image.Image):
         return [images]
-    if isinstance(images, Tensor | np.ndarray):
-        if images.ndim not in {3, 4}:
-            raise BenchError(f"{MUST}; got shape {tuple(images.shape)}")
+    if isinstance(images, Tensor) or (isinstance(images, np.ndarray) and images.dtype.kind not in "OSU"):
         return list(images) if images.ndim == 4 else [images]
+    if isinstance(images, Mapping | Set):
+        raise BenchError(f"{MUST}; got {type(images).__name__}: give a list, whose order names images and originals")
     held: Any = images
-    if not hasattr(held, "__len__") or not hasattr(held, "__getitem__"):
+    if isinstance(images, TorchDataset) and hasattr(images, "__getitem__") and hasattr(images, "__len__"):
+        held = (images[index] for index in range(len(images)))  # PyTorch's have no end of their own
+    elif not isinstance(images, Iterable):
         raise BenchError(f"{MUST}; got {type(images).__name__}")
-    found = (held[index] for index in range(len(held)))
-    return [each[0] if isinstance(each, tuple | list) else each for each in found]
+    firsts = (each[0] if isinstance(each, tuple | list) and each else each for each in held)
+    return chain.from_iterable(each if _is_batch(each) else [each] for each in firsts)
+
+
+def _is_batch(image: Any) -> bool:
+    return isinstance(image, Tensor | np.ndarray) and image.ndim == 4
 
 
 def _tensor(image: Any) -> Tensor:
     """Returns one image as (3, H, W) float32 on the 256 levels, without a gradient."""
+    if isinstance(image, Image.Image):
+        with TemporaryDirectory() as folder:
+            return _tensor(_saved(image, Path(folder) / "image"))
     if isinstance(image, str | Path):
         image = decode(Path(image).expanduser())
-    if isinstance(image, Image.Image):
-        image = np.asarray(image.convert("RGB"))
-    if isinstance(image, np.ndarray):
+    given = image
+    if isinstance(image, np.ndarray) and image.dtype.kind in "biuf":
         image = torch.from_numpy(image.copy())  # PyTorch warns of arrays that must not be written to
     found = image.detach() if isinstance(image, Tensor) else torch.empty(0)
-    whole = found.dtype == torch.uint8
-    if whole and found.ndim == 3 and found.shape[-1] == 3 and found.shape[0] != 3:
+    if found.ndim == 2:
+        found = found.expand(3, *found.shape)
+    if found.ndim == 3 and found.shape[0] != 3 and found.shape[-1] == 3:
         found = found.permute(2, 0, 1)
+    whole = found.dtype == torch.uint8
     if found.ndim != 3 or found.shape[0] != 3 or not (whole or found.is_floating_point()):
-        raise BenchError(f"{MUST}; got {type(image).__name__} of shape {tuple(getattr(image, 'shape', ()))}")
+        raise BenchError(f"{MUST}; got {_described(given)}")
     if whole:
         return found.float() / 255
     if not (found.min() >= 0 and found.max() <= 1):  # NaN fails as well
         raise BenchError(
-            f"images of real numbers must lie in [0, 1]; got up to {float(found.max()):.4g}: divide by 255"
+            f"images of real numbers must lie in [0, 1]; got {float(found.min()):.4g} to {float(found.max()):.4g}: "
+            "divide by 255, or undo the normalisation"
         )
     return found.float().mul(255).round().div(255)
+
+
+def _described(image: Any) -> str:
+    """Returns what an image that cannot be used is, and how to make it one."""
+    kind, shape = type(image).__name__, tuple(getattr(image, "shape", ()))
+    dtype = str(getattr(image, "dtype", "")).removeprefix("torch.")
+    told = f"{kind} of {dtype} and shape {shape}" if dtype else kind
+    channels = {shape[0], shape[-1]} if len(shape) == 3 else set()
+    if 3 in channels or len(shape) == 2:
+        return f"{told}: make it uint8, or floats in [0, 1]"
+    return f"{told}: drop or flatten its alpha" if 4 in channels else told
+
+
+def _saved(image: Image.Image, stem: Path) -> Path:
+    """Writes a PIL image as a file without loss and returns its path, so that what counts for files counts for it.
+
+    Its colour profile, its turn and its transparency go with it; what a file of its kind is refused for, it is, too.
+    """
+    kept: dict[str, Any] = {"icc_profile": image.info.get("icc_profile"), "exif": image.getexif()}
+    path = stem.with_suffix(".png" if image.mode in IN_PNG else ".tif")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        image.save(path, **{name: held for name, held in kept.items() if held})
+    except (OSError, KeyError, ValueError) as error:
+        raise BenchError(f"{MUST}; got a PIL image that cannot be used: {str(error).partition(chr(10))[0]}") from error
+    return path

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import shutil
+import weakref
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import mkdtemp
+from typing import Any
 
 import pandas as pd
 
+from metric_robustness.pipeline.errors import BenchError
 from metric_robustness.pipeline.library.example import Example
 from metric_robustness.pipeline.library.html import comparison_html, report_html
 from metric_robustness.pipeline.scoring.board.flags import Flag
@@ -17,6 +21,14 @@ from metric_robustness.pipeline.scoring.board.standing import Standing
 from metric_robustness.pipeline.scoring.scores.effects import Effect
 from metric_robustness.pipeline.scoring.scores.statistics import Estimate
 from metric_robustness.pipeline.scoring.tables.format import with_margin
+
+
+class KeptFolder:
+    """A temporary folder that is removed, without a warning, once nothing refers to this object."""
+
+    def __init__(self) -> None:
+        self.path = Path(mkdtemp(prefix="metric-robustness-"))
+        weakref.finalize(self, shutil.rmtree, self.path, ignore_errors=True)
 
 
 @dataclass(frozen=True)
@@ -35,11 +47,13 @@ class RunFacts:
     dataset: str
     folder: Path
     notes: tuple[str, ...]
-    kept: TemporaryDirectory[str] | None
+    kept: KeptFolder | None
 
 
 class RobustnessReport:
     """How far a metric's scores can be moved, and what speaks against trusting that number.
+
+    It can be pickled; only `compare` needs the metric, which a pickled report has not.
 
     Attributes:
         rows: A row per image, attack and budget: `attack`, then the columns of the CSV. `clear` and `attacked` are
@@ -58,6 +72,13 @@ class RobustnessReport:
     ) -> None:
         self.run, self.board, self.rows, self.example = run, board, rows, example
         self._compare = compare
+        self._page = ""  # what a notebook shows of a report that was pickled, and has no run folder any more
+        self._defences: pd.DataFrame | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Returns all that a report holds without its metric and its temporary folder, so that it can be pickled."""
+        kept = {"run": replace(self.run, kept=None), "_page": self._repr_html_(), "_defences": self.defences}
+        return vars(self) | kept | {"_compare": _compared_no_more}
 
     @property
     def standing(self) -> Standing:
@@ -93,6 +114,8 @@ class RobustnessReport:
     @property
     def defences(self) -> pd.DataFrame:
         """Returns what each defence is worth, as defences.csv has it; empty without defences."""
+        if self._defences is not None:
+            return self._defences
         file = self.run.folder / "defences.csv"
         return pd.read_csv(file, keep_default_na=False) if file.is_file() else pd.DataFrame()
 
@@ -122,7 +145,13 @@ class RobustnessReport:
         return "\n".join([*lines, *self.notes, caption])
 
     def _repr_html_(self) -> str:
-        return report_html(self.run.metric, self.run.folder, repr(self).splitlines(), self.flags, self.example)
+        return self._page or report_html(
+            self.run.metric, self.run.folder, repr(self).splitlines(), self.flags, self.example
+        )
+
+
+def _compared_no_more(_: Sequence[str]) -> Comparison:
+    raise BenchError("compare must have the metric, which a copied or pickled report has not: evaluate again")
 
 
 class Comparison:
@@ -139,7 +168,7 @@ class Comparison:
     @property
     def table(self) -> pd.DataFrame:
         """Returns a line per metric: its rank, worst-case gain with its interval, gain within budgets, flags' codes."""
-        return pd.DataFrame(
+        found = pd.DataFrame(
             [
                 {
                     "section": section.title,
@@ -153,6 +182,7 @@ class Comparison:
                 for each in section.standings
             ]
         )
+        return found.astype({"rank": "Int64"})  # whole, also where a metric has none
 
     def __repr__(self) -> str:
         return "\n".join([self.table.to_string(index=False), *self.notes, *self.board.captions])

@@ -10,7 +10,7 @@ import pytest
 from metric_robustness.pipeline import config, places
 from metric_robustness.pipeline.catalogue import lookup
 from metric_robustness.pipeline.catalogue.entry import weights_path
-from metric_robustness.pipeline.errors import BenchError, DataError
+from metric_robustness.pipeline.errors import BenchError, DataError, suggestion
 
 METRIC = '''"""Contrast: a spread.
 
@@ -261,6 +261,12 @@ def test_an_unknown_name_is_answered_with_the_nearest(root):
         lookup.find_anywhere("FGSM")
     with pytest.raises(BenchError, match="there are contrast"):
         lookup.find("metrics", "xyzzy")
+
+
+def test_of_many_names_an_unlike_one_is_answered_in_a_short_line():
+    assert suggestion("zzzzzz", {str(number): None for number in range(200)}) == (
+        "none of 200 is like it: the command list shows them"
+    )
 
 
 def test_weights_are_looked_for_where_their_packages_keep_them(root, tmp_path, monkeypatch):

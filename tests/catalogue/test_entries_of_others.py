@@ -194,3 +194,13 @@ def test_a_relative_import_is_refused(tmp_path, monkeypatch):
     text = BRIGHTNESS.lstrip().replace("from metric_robustness.metrics.base", "from .base")
     monkeypatch.setenv(places.INCLUDE, str(write(tmp_path, {"metrics/dim.py": f"{text}\nimport {PACKAGE}\n"})))
     assert "must import by full names" in lookup.find("metrics", "dim").problem
+
+
+@pytest.mark.parametrize("content", [b"", b'"""Title."""\nx = 1\n', '"""Größe."""\n'.encode("latin-1")])
+def test_a_file_that_is_no_entry_says_what_it_lacks(tmp_path, monkeypatch, content):
+    (tmp_path / "metrics").mkdir()
+    (tmp_path / "metrics" / "empty.py").write_bytes(content)
+    monkeypatch.setenv(places.INCLUDE, str(tmp_path))
+    for find in (lookup.find_anywhere, lambda name: lookup.find("metrics", name)):
+        with pytest.raises(BenchError, match=r"empty\.py imports nothing from metric_robustness: inherit from a class"):
+            find("empty")

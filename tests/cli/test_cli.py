@@ -16,6 +16,7 @@ RUN = ("run", "--metrics", "brightness", "--attacks", "ifgsm", "--dataset", "sam
         ((*RUN, "--attacks", "ifgms", "--out", "{out}"), "no attack is named 'ifgms': did you mean ifgsm"),
         ((*RUN, "--dataset", "sampel", "--out", "{out}"), "named 'sampel': did you mean sample?"),
         ((*RUN, "--preset", "dmeo", "--out", "{out}"), "no preset is named 'dmeo': did you mean demo?"),
+        ((*RUN, "--set", "eps=20", "--out", "{out}"), "ifgsm's eps must be from 0 to 1, in parts of a channel; got 20"),
         ((*RUN, "--set", "stepz=3", "--out", "{out}"), "ifgsm has no setting 'stepz': did you mean step"),
         ((*RUN, "--set", "steps=few", "--out", "{out}"), "ifgsm's steps must be of type int; got 'few'"),
         ((*RUN, "--set", "eps=1/0", "--out", "{out}"), "ifgsm's eps must be of type float; got '1/0'"),

@@ -42,6 +42,12 @@ def test_a_better_rung_is_nearer_to_the_photograph_that_it_is_compared_with(phot
     assert (better < worse / 2).all()
 
 
+@pytest.mark.parametrize("codec", ["libx264:crf=45,20", "libx265:crf=45,20", "libsvtav1:crf=60,20"])
+def test_encoders_print_nothing(photographs, tmp_path, capfd, codec):
+    make_ladder(str(photographs), codec, tmp_path / "ladder", 1, lambda *_: None)
+    assert capfd.readouterr() == ("", "")
+
+
 def test_a_limit_takes_all_encodings_of_a_photograph(photographs, tmp_path):
     made = make_ladder(str(photographs), "jpeg:quality=10,50,90", tmp_path / "ladder", None, lambda *_: None)
     data = open_dataset(f"ladder:{made.csv}", 1)

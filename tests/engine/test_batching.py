@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 from metric_robustness.pipeline.catalogue.entry import Entry
 from metric_robustness.pipeline.data.dataset import Photo
 from metric_robustness.pipeline.data.images import Batch
-from metric_robustness.pipeline.engine.batching import BatchRule, Parts, one_line, out_of_memory
+from metric_robustness.pipeline.engine.batching import BatchRule, Parts, one_line, out_of_memory, reason_of
 from metric_robustness.pipeline.errors import Exit, TransientError
 
 CPU = torch.device("cpu")
@@ -112,3 +113,22 @@ def test_the_user_s_batch_is_taken_unless_the_metric_wants_single_images(alone, 
 def test_larger_images_make_smaller_batches_but_never_none():
     rule = BatchRule(pixels=1000, most=8)
     assert [rule(side, side) for side in (10, 15, 20, 31, 32, 5000)] == [8, 4, 2, 1, 1, 1]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "remedy"),
+    [
+        (lambda images: torch.autograd.grad(images.detach().sum(), images), "write differentiable = False"),
+        (lambda images: images.numpy(), "write differentiable = False"),
+        (lambda images: np.ones(3).float(), "return a tensor of one score per image"),
+        (lambda images: images.mean().item().shape, "return a tensor of one score per image"),
+        (lambda images: images.nothing, ""),
+    ],
+)
+def test_what_pytorch_says_of_a_wrong_score_is_followed_by_what_to_change(wrong, remedy):
+    with pytest.raises((RuntimeError, AttributeError)) as error:
+        wrong(torch.rand(1, 3, 8, 8, requires_grad=True))
+    reason = reason_of(error.value)
+    assert reason.startswith(one_line(error.value).removesuffix("."))
+    assert reason.removeprefix(one_line(error.value).removesuffix(".")).removeprefix(": ").startswith(remedy)
+    assert (": write" in reason or ": return" in reason) == bool(remedy)

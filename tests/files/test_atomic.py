@@ -25,6 +25,7 @@ from metric_robustness.pipeline.files import (
     plain_errors,
     write_atomically,
 )
+from metric_robustness.pipeline.files.locks import LOCK
 
 
 def test_writing_makes_folders_and_replaces_what_was_there(tmp_path):
@@ -145,7 +146,7 @@ def test_a_folder_is_held_by_one_process_and_freed_by_its_death(tmp_path):
     other.kill()
     other.communicate()
     with folder_lock(tmp_path):
-        assert (tmp_path / ".work" / "lock").is_file()
+        assert (tmp_path / LOCK).is_file()
 
 
 def test_an_exclusive_part_can_be_entered_again_once_it_is_left(tmp_path):

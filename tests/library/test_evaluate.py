@@ -2,8 +2,17 @@
 
 from __future__ import annotations
 
+import gc
+import pickle
+import random
 import re
+import signal
+import warnings
+from contextlib import nullcontext
+from pathlib import Path
 
+import matplotlib as mpl
+import numpy as np
 import pytest
 import torch
 from scratch import ROOT, Tree, zygote
@@ -120,11 +129,85 @@ def test_the_users_module_and_random_numbers_stay_as_they_are(photos):
     assert torch.equal(torch.random.get_rng_state(), state)
 
 
+class Drawing(nn.Module):
+    """Moves all random numbers on, as dropout and augmentations do."""
+
+    def forward(self, images):
+        torch.rand(1), np.random.rand(), random.random()
+        return images.mean(dim=(1, 2, 3))
+
+
+def state():
+    return {
+        "threads": torch.get_num_threads(),
+        "gradients": (torch.is_grad_enabled(), torch.is_inference_mode_enabled()),
+        "deterministic": torch.are_deterministic_algorithms_enabled(),
+        "random": (random.getstate(), str(np.random.get_state()), torch.random.get_rng_state().tolist()),
+        "matplotlib": (mpl.get_backend(), str(mpl.rcParams)),
+        "folder": Path.cwd(),
+        "signal": signal.getsignal(signal.SIGINT),
+        "numpy": np.geterr(),
+    }
+
+
+@pytest.mark.parametrize("mode", [nullcontext, torch.no_grad, torch.inference_mode], ids=lambda mode: mode.__name__)
+def test_the_callers_process_stays_as_it_is(photos, mode):
+    given = {"score_range": (0, 1), "higher_is_better": True, "attacks": "fgsm", "limit": 2, "progress": False}
+    with mode():
+        before = state()
+        report = mr.evaluate(Drawing(), photos, **given)
+        assert state() == before
+        report.compare("small_cnn")._repr_html_()
+        assert state() == before
+    assert report.rows["attacked"].gt(report.rows["clear"]).all()
+
+
+def test_a_report_that_is_gone_takes_its_folder_with_it_without_a_word(photos):
+    given = {"score_range": (0, 1), "higher_is_better": True, "attacks": "noise", "limit": 1, "progress": False}
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        report = mr.evaluate(Brightness(), photos, **given)
+        folder = report.run.folder
+        assert folder.is_dir()
+        del report
+        gc.collect()
+    assert not folder.exists()
+
+
+def test_a_pickled_report_is_what_it_was_but_for_comparing(report, photos):
+    again = pickle.loads(pickle.dumps(report))  # noqa: S301  # our own
+    assert repr(again) == repr(report)
+    assert again._repr_html_() == report._repr_html_()
+    assert again.rows.equals(report.rows)
+    assert again.curve.equals(report.curve)
+    assert again.defences.equals(report.defences)
+    with pytest.raises(ValueError, match="compare must have the metric, which a copied or pickled report has not"):
+        again.compare("niqe")
+
+
+def test_comparing_ranks_in_whole_numbers_and_names_what_it_takes(photos):
+    given = {"score_range": (0, 1), "higher_is_better": True, "attacks": "noise", "limit": 1, "progress": False}
+    report = mr.evaluate(Brightness(), photos, **given)
+    ranks = report.compare("niqe", "small_cnn").table.set_index("metric")["rank"]  # NIQE refuses such small images
+    assert (str(ranks.dtype), ranks.isna()["niqe"]) == ("Int64", True)
+    for names in ((["niqe", "ssim"],), (Brightness(),), ()):
+        with pytest.raises(ValueError, match=r'write them as in report.compare\("niqe", "ssim"\)'):
+            report.compare(*names)
+
+
 def test_a_range_that_is_not_given_is_that_of_the_clear_scores(report):
     clear = report.rows.loc[report.rows["variant"] == "", "clear"]
     scale = report.standing.scale
     assert (scale.low, scale.high) == (pytest.approx(clear.min(), rel=1e-5), pytest.approx(clear.max(), rel=1e-5))
     assert f"score_range was measured on 6 clear images: {scale.low:.6g} to {scale.high:.6g}" in report.notes
+
+
+def test_a_range_in_another_unit_is_told(photos):
+    given = {"higher_is_better": True, "attacks": "noise", "limit": 2, "progress": False}
+    told = "far outside score_range, 0 to 100, of which gains are parts"
+    for scale, expected in ((1, 0), (100, 0), (1000, 1)):
+        report = mr.evaluate(lambda images, to=scale: to * Brightness()(images), photos, score_range=(0, 100), **given)
+        assert sum(told in note for note in report.notes) == expected
 
 
 def test_a_report_is_text_a_table_and_a_page(report):
@@ -214,14 +297,18 @@ def test_a_metric_of_clips_rates_clips(tmp_path):
         ),
         (lambda: mr.evaluate(distance, "sample", higher_is_better=False), "score_range must be given for distance"),
         (
-            lambda: mr.evaluate(lambda images: images.mean(), "sample", higher_is_better=True, limit=1),
-            "the metric must return one score per image, shape (1,) or (1, 1); got ()",
+            lambda: mr.evaluate(lambda images: images.mean((0, 1, 2))[:3], "sample", higher_is_better=True, limit=1),
+            "the metric must return one score per image, shape (1,) or (1, 1); got (3,)",
         ),
         (
             lambda: mr.evaluate(lambda images: images.sum(dim=(1, 2, 3)) * 0, "sample", higher_is_better=True, limit=2),
             "score_range must be given: the metric's scores of 2 clear images are all 0",
         ),
         (lambda: mr.attack(Brightness(), torch.rand(1, 3, 16, 16), "fgsm", stepz=3), "fgsm has no setting 'stepz'"),
+        (
+            lambda: mr.attack(Brightness(), torch.rand(1, 3, 16, 16), "fgsm", eps=8),
+            "fgsm's eps must be from 0 to 1, in parts of a channel; got 8: write 8/255",
+        ),
         (
             lambda: mr.attack(Brightness(), torch.rand(1, 3, 16, 16), "cumulative_uap"),
             "attack must be of single images",

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from PIL import Image
-from torch.utils.data import TensorDataset
+from still_files import adobe_rgb
+from torch.utils.data import DataLoader, TensorDataset
 
 from metric_robustness.pipeline.data.dataset import open_dataset
 from metric_robustness.pipeline.data.images import load_batch
@@ -30,6 +32,13 @@ def loaded(dataset, *, paired=False):
     return batch.references if paired else batch.images
 
 
+def loaded_or_named(dataset):
+    batch = load_batch(dataset.photos, dataset.crop)
+    if batch.excluded:
+        raise ValueError(next(iter(batch.excluded.values())))
+    return batch.images
+
+
 @pytest.mark.parametrize(
     "form",
     [
@@ -40,14 +49,79 @@ def loaded(dataset, *, paired=False):
         lambda files, pixels: list(files),
         lambda files, pixels: [str(files[0]), pixels[1], torch.from_numpy(pixels[2])],
         lambda files, pixels: TensorDataset(torch.from_numpy(pixels).permute(0, 3, 1, 2) / 255, torch.arange(3)),
+        lambda files, pixels: pixels / 255,
+        lambda files, pixels: (each for each in pixels),
+        lambda files, pixels: pd.Series([str(file) for file in files], index=[7, 8, 9]),
+        lambda files, pixels: np.array([str(file) for file in files]),
+        lambda files, pixels: DataLoader(TensorDataset(torch.from_numpy(pixels).permute(0, 3, 1, 2) / 255), 2),
     ],
-    ids=["tensor", "not on 8 bits", "array", "PIL", "paths", "mixed", "torch Dataset"],
+    ids=[
+        "tensor",
+        "not on 8 bits",
+        "array",
+        "PIL",
+        "paths",
+        "mixed",
+        "torch Dataset",
+        "array of floats",
+        "generator",
+        "Series of paths",
+        "array of paths",
+        "DataLoader",
+    ],
 )
 def test_every_form_gives_the_pixels_of_the_files(files, pixels, tmp_path, form):
-    images = form(files, pixels)
     wanted = torch.from_numpy(pixels).permute(0, 3, 1, 2).float() / 255
-    assert torch.equal(loaded(dataset_from(images, tmp_path)), wanted)
-    assert torch.equal(tensors_from(images), wanted)
+    assert torch.equal(loaded(dataset_from(form(files, pixels), tmp_path)), wanted)
+    assert torch.equal(tensors_from(form(files, pixels)), wanted)
+
+
+def turned(image, path):
+    exif = image.getexif()
+    exif[0x0112] = 6  # as a phone that is held upright writes it
+    image.save(path, quality=100, exif=exif)
+
+
+@pytest.mark.parametrize(
+    ("save", "suffix"),
+    [
+        (turned, ".jpg"),
+        (lambda image, path: Image.fromarray(np.asarray(image.convert("L"), np.uint16) * 200 + 77).save(path), ".png"),
+        (lambda image, path: image.quantize(32).save(path), ".png"),
+        (lambda image, path: image.save(path, icc_profile=adobe_rgb()), ".png"),
+    ],
+    ids=["turned", "16 bits", "palette", "profile"],
+)
+def test_an_opened_image_has_the_pixels_of_its_file(files, tmp_path, save, suffix):
+    path = tmp_path / f"image{suffix}"
+    save(Image.open(files[0]), path)
+    wanted = loaded(dataset_from([path], tmp_path / "a"))
+    with Image.open(path) as image:
+        assert torch.equal(loaded(dataset_from([image], tmp_path / "b")), wanted)
+        assert torch.equal(tensors_from(image), wanted)
+
+
+@pytest.mark.parametrize(
+    ("image", "told"),
+    [
+        (Image.new("RGBA", (8, 8), (255, 0, 0, 3)), "it is transparent in places"),
+        (Image.new("CMYK", (8, 8)), "it has CMYK inks and no colour profile"),
+        (Image.new("F", (8, 8)), "floating-point pixels have no known range"),
+    ],
+    ids=["transparent", "inks", "floats"],
+)
+def test_an_opened_image_is_refused_for_what_its_file_is(image, told, tmp_path):
+    with pytest.raises(ValueError, match=told):
+        tensors_from(image)
+    with pytest.raises(ValueError, match=told):
+        loaded_or_named(dataset_from([image], tmp_path))
+
+
+def test_an_array_of_two_dimensions_is_grey(pixels, tmp_path):
+    grey = pixels[0, ..., 1]
+    wanted = torch.from_numpy(grey).expand(1, 3, *grey.shape) / 255
+    assert torch.equal(tensors_from(grey), wanted)
+    assert torch.equal(loaded(dataset_from([grey], tmp_path)), wanted)
 
 
 def test_a_folder_is_the_data_set_of_the_command_line(photos, tmp_path):
@@ -72,10 +146,15 @@ def test_originals_go_with_their_images(files, photos, pixels, tmp_path):
 @pytest.mark.parametrize(
     ("images", "told"),
     [
-        (torch.rand(3, 8, 8) * 255, "must lie in [0, 1]; got up to"),
+        (torch.linspace(0, 255, 192).reshape(3, 8, 8), "must lie in [0, 1]; got 0 to 255: divide by 255"),
         (torch.rand(2, 1, 8, 8), "3 channels"),
-        (torch.rand(8, 8), "got shape (8, 8)"),
-        (np.zeros((8, 8, 4), np.uint8), "got Tensor of shape (8, 8, 4)"),
+        (torch.rand(8), "got Tensor of float32 and shape (8,)"),
+        (np.zeros((8, 8, 4), np.uint8), "got ndarray of uint8 and shape (8, 8, 4): drop or flatten its alpha"),
+        (np.zeros((8, 8, 3), np.uint16), "got ndarray of uint16 and shape (8, 8, 3): make it uint8"),
+        (np.zeros((8, 8, 3), complex), "got ndarray of complex128"),
+        ({"a": np.zeros((8, 8, 3), np.uint8)}, "got dict: give a list"),
+        ({"a.png"}, "got set: give a list"),
+        (torch.rand(3, 8, 8) - 0.5, "got -0."),
         (torch.full((3, 8, 8), torch.nan), "must lie in [0, 1]"),
         (["nowhere.png"], "holds no image that can be used (nowhere.png: the file is missing)"),
         (7, "got int"),

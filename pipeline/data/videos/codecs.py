@@ -19,7 +19,9 @@ from metric_robustness.pipeline.errors import BenchError
 
 JPEG = "jpeg"
 
-os.environ.setdefault("SVT_LOG", "1")  # errors alone: SVT-AV1 prints a page of settings for every clip
+# Encoders that print past FFmpeg's own log: libx265 20 lines for every clip, SVT-AV1 a page of settings.
+QUIET = {"libx265": {"x265-params": "log-level=error"}}
+os.environ.setdefault("SVT_LOG", "1")  # errors alone
 QUALITIES = {str(quality) for quality in range(1, 101)}
 
 
@@ -78,7 +80,7 @@ def encode(path: Path, codec: Codec, height: int, width: int, frames: Iterable[P
         av.FFmpegError: If the encoder refuses its options.
     """
     matrix = 1 if height >= HIGH_DEFINITION else 5
-    options = {"chroma_sample_location": "left", **codec.options}
+    options = {"chroma_sample_location": "left", **QUIET.get(codec.name, {}), **codec.options}
     with av.open(str(path), "w", format="matroska") as container:
         stream = cast(av.VideoStream, container.add_stream(codec.name, rate=25, options=options))
         stream.width, stream.height = width, height

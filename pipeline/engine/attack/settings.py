@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import fields, replace
 from typing import Any, TypeVar
 
@@ -59,7 +60,18 @@ def overridden(attack: Tried, name: str, settings: Settings) -> Tried:
         except (ValueError, ZeroDivisionError):
             kind = type(known[field]).__name__
             raise BenchError(f"{name}'s {field} must be of type {kind}; got {text!r}: change --set") from None
+    require_eps(name, changes)
     return replace(attack, **changes)
+
+
+def require_eps(name: str, changes: Mapping[str, Any]) -> None:
+    """Checks how far a user lets an attack change a channel.
+
+    Raises:
+        BenchError: If that is no part of the channel's range, such as a number of levels.
+    """
+    if not 0 <= (eps := changes.get("eps", 0)) <= 1:
+        raise BenchError(f"{name}'s eps must be from 0 to 1, in parts of a channel; got {eps:g}: write {eps:g}/255")
 
 
 def _fields(attack: Attack | Defence) -> dict[str, Any]:
