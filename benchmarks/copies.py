@@ -1,7 +1,8 @@
 """What one gradient costs on the metric, on the copy that searches run on, and on a compiled copy, alternating.
 
-`python -m benchmarks.copies` says what folding batch norms brings, and what compiled passes bring besides, with the
-steps of a traced pass, the seconds that it takes to compile them for one size of batch, and those for each step.
+`python -m benchmarks.copies` says what folding batch norms and gradients in blocks bring, and what compiled passes
+bring besides, with the steps of a traced pass, the seconds that it takes to compile them for one size of batch, and
+those for each step.
 `layout` is what the engine's layout of convolutions saves: the copy's time over that of the same copy in the usual one.
 """
 
@@ -51,8 +52,8 @@ def measure(workload: Workload, folder: Path, clock: Clock) -> list[Row]:
         search = CompiledSearch(runner, Searched(plain, "a copy"))
         ahead = Ahead(gradient=True, bfloat16=dtype == torch.bfloat16, seconds=math.inf)
         with fresh_cache():  # of PyTorch's own programs
-            found, compiling = timed(clock, search.compile, images, None, ahead)
-        if not found:
+            refused, compiling = timed(clock, search.compile, images, None, ahead)
+        if refused:
             raise ValueError(f"{workload.metric} must be compiled; got {search.searched.told}")
         ways = {"metric": runner.metric, "copy": plain, "usual": usual, "compiled": search.metric}
         spent: dict[str, list[float]] = {way: [] for way in ways}

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import copy
 import io
 import warnings
-from collections.abc import Iterator
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
+from metric_robustness.pipeline.engine.metric.search_copy import left_behind
 from metric_robustness.pipeline.errors import DataError
 
 PYIQA = ("metric_name", "metric_mode", "lower_better")  # attributes of its metrics
@@ -26,9 +25,8 @@ def copied(module: nn.Module) -> nn.Module:
     """
     if isinstance(module, torch.jit.ScriptModule):  # whose parameters are no leaves in a deep copy
         return _saved_and_loaded(module)
-    memo = {id(held): held.detach().clone() for each in module.modules() for held in _computed(vars(each))}
     try:
-        own = copy.deepcopy(module, memo)
+        own = left_behind.copied(module)
     except Exception as error:
         name = type(module).__name__
         raise DataError(
@@ -53,13 +51,3 @@ def _saved_and_loaded(module: torch.jit.ScriptModule) -> nn.Module:
         packed.seek(0)
         loaded: nn.Module = torch.jit.load(packed)  # type: ignore[no-untyped-call]
     return loaded
-
-
-def _computed(held: Any) -> Iterator[Tensor]:
-    """Yields the tensors that hang on a graph, which PyTorch does not copy."""
-    if isinstance(held, Tensor):
-        if not held.is_leaf:
-            yield held
-    elif isinstance(held, dict | list | tuple):
-        for each in held.values() if isinstance(held, dict) else held:
-            yield from _computed(each)

@@ -6,6 +6,9 @@ import pytest
 import torch
 
 from metric_robustness.metrics.base import FullReference, NoReference
+from metric_robustness.pipeline.catalogue import lookup
+from metric_robustness.pipeline.contract.base import photographs
+from metric_robustness.pipeline.engine.metric.build import build_metric
 from metric_robustness.pipeline.engine.metric.objective import ImageNoise, MetricObjective, seed
 
 
@@ -114,6 +117,38 @@ def test_bfloat16_is_used_where_it_was_asked_for():
     assert metric.seen == torch.bfloat16
     MetricObjective(metric)(IMAGES)
     assert metric.seen == torch.float32
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "cw_ssim",
+        "fsim",
+        "gmsd",
+        "ms_ssim",
+        "niqe",
+        "nlpd",
+        "psnr",
+        "psnry",
+        "small_cnn",
+        "small_vit",
+        "ssim",
+        "ssimc",
+        "vif",
+        "vsi",
+    ],
+)
+def test_metrics_can_be_searched_in_bfloat16(name):
+    metric = build_metric(lookup.find("metrics", name), torch.device("cpu"))
+    (photograph,) = photographs(max(metric.smallest, 96), max(metric.smallest, 96), count=1)
+    noise = torch.randn(photograph.shape, generator=torch.Generator().manual_seed(0)) / 50
+    images = ((photograph + noise).clamp(0, 1) * 255).round()[None] / 255
+    references = photograph[None] if isinstance(metric, FullReference) else None
+    own, other = (
+        MetricObjective(metric, references, dtype=dtype).gradient(images) for dtype in (torch.float32, torch.bfloat16)
+    )
+    assert other.dtype == torch.float32
+    assert torch.nn.functional.cosine_similarity(own.flatten(), other.flatten(), dim=0) > 0.5
 
 
 def test_noise_depends_on_the_names_and_on_nothing_else():

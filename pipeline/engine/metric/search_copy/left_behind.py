@@ -9,11 +9,11 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 from torch import Tensor, nn
 
-from metric_robustness.metrics.base import Metric
+Network = TypeVar("Network", bound=nn.Module)
 
 
 @contextmanager
@@ -22,7 +22,7 @@ def nothing_left_behind(metric: nn.Module) -> Iterator[None]:
 
     What is changed within a tensor stays changed.
     """
-    before = [(held, held.copy()) for held in _collections(metric)]
+    before = [(held, held.copy()) for held in _collections(metric) if not isinstance(held, tuple)]
     try:
         yield
     finally:
@@ -34,27 +34,27 @@ def nothing_left_behind(metric: nn.Module) -> Iterator[None]:
                 held.update(content)
 
 
-def copied(metric: Metric, known: Mapping[int, object] | None = None) -> Metric:
-    """Returns a copy of a metric; what its last pass left behind may hang in a graph, of which PyTorch copies nothing.
+def copied(network: Network, known: Mapping[int, object] | None = None) -> Network:
+    """Returns a copy; what its last pass left behind may hang in a graph, of which PyTorch copies nothing.
 
     Args:
-        metric: The metric.
-        known: What stands in the copy for what the metric refers to, by the id of the latter.
+        network: A metric, or another module.
+        known: What stands in the copy for what the module refers to, by the id of the latter.
     """
-    held = [each for held in _collections(metric) for each in (held.values() if isinstance(held, dict) else held)]
+    held = [each for held in _collections(network) for each in (held.values() if isinstance(held, dict) else held)]
     hanging = {id(each): each.detach() for each in held if isinstance(each, Tensor) and not each.is_leaf}
-    return copy.deepcopy(metric, {**hanging, **(known or {})})
+    return copy.deepcopy(network, {**hanging, **(known or {})})
 
 
 def _collections(value: Any) -> list[Any]:
-    """Returns the dictionaries, lists and sets that a module consists of, those within others, too."""
+    """Returns the dictionaries, lists, sets and tuples that a module consists of, those within others, too."""
     found: dict[int, Any] = {}
     waiting = [value]
     while waiting:
         held = waiting.pop()
         if isinstance(held, nn.Module):
             held = held.__dict__
-        if isinstance(held, dict | list | set) and id(held) not in found:
+        if isinstance(held, dict | list | set | tuple) and id(held) not in found:
             found[id(held)] = held
             waiting += held.values() if isinstance(held, dict) else held
     return list(found.values())
