@@ -10,10 +10,12 @@ next.
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch.amp import is_autocast_available
 from torch.nn.functional import conv2d, pad
 from torch.overrides import TorchFunctionMode
 
@@ -73,7 +75,8 @@ class _Filtering(torch.autograd.Function):
     @staticmethod
     def forward(context: Any, images: Tensor, weight: Tensor) -> Tensor:
         context.save_for_backward(weight)
-        return conv2d(images, weight)
+        with _as_given(images.device.type):
+            return conv2d(images, weight)
 
     @staticmethod
     def backward(context: Any, *gradients: Tensor) -> tuple[Tensor, None]:
@@ -89,14 +92,20 @@ class _Smoothing(torch.autograd.Function):
         context.save_for_backward(window)
         planes = maps.flatten(0, -3)
         parts = torch.split(planes, AT_ONCE if maps.device.type == "cpu" else len(planes))
-        smoothed = torch.cat([_rows_and_columns(part, window) for part in parts])
+        with _as_given(maps.device.type):
+            smoothed = torch.cat([_rows_and_columns(part, window) for part in parts])
         return smoothed.reshape(*maps.shape[:-2], *smoothed.shape[1:])
 
     @staticmethod
     def backward(context: Any, *gradients: Tensor) -> tuple[Tensor, None]:
         (window,) = context.saved_tensors
         margin = len(window) - 1
-        return smooth(pad(gradients[0], (margin,) * 4), window.flip(0).to(gradients[0].dtype)), None
+        return smooth(pad(gradients[0], (margin,) * 4), window.flip(0)), None
+
+
+def _as_given(device: str) -> AbstractContextManager[object]:
+    """Returns a context in which PyTorch does not cast to bfloat16: a variance is a difference of nearly equal sums."""
+    return torch.autocast(device, enabled=False) if is_autocast_available(device) else nullcontext()
 
 
 def _rows_and_columns(planes: Tensor, window: Tensor) -> Tensor:

@@ -60,11 +60,11 @@ def test_every_strength_is_trained_and_not_twice(run: tuple[Path, list[TradeoffP
     folder, points = run
     assert [(point.strength, point.seed) for point in points] == [(0, 0), (1e-4, 0)]
     assert points[0].norm != points[1].norm
-    written = {path: path.stat().st_mtime_ns for path in folder.rglob("*.*")}
+    written = {path: path.stat().st_mtime_ns for path in folder.rglob("[!.]*.*")}
     wanted = {"small_cnn+gradient_norm": ["0", "1e-4"]}
     change = {"samples": 8, "validation": 4, "epochs": 1, "crop": 64, "batch": 4}
     assert trade_off(wanted, 1, SOURCES, folder, change) == points
-    assert written == {path: path.stat().st_mtime_ns for path in folder.rglob("*.*")}
+    assert written == {path: path.stat().st_mtime_ns for path in folder.rglob("[!.]*.*")}
 
 
 def test_a_damaged_point_is_measured_again_without_training(run: tuple[Path, list[TradeoffPoint]]) -> None:
