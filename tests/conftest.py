@@ -78,6 +78,13 @@ def shared_data() -> Path:
 
 
 @pytest.fixture(scope="session")
+def compiler() -> None:
+    """Needs the C++ compiler by which PyTorch compiles passes; tests/tools.sh installs it."""
+    if shutil.which(os.environ.get("CXX", "g++")) is None:
+        absent("compiled passes need a C++ compiler: run make test as root, or install g++")
+
+
+@pytest.fixture(scope="session")
 def client() -> Path:
     """Returns gitlab-ci-local, which runs .gitlab-ci.yml as GitLab would; tests/tools.sh installs it."""
     program = ROOT / "node_modules" / ".bin" / "gitlab-ci-local"

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Installs what the tests need beside Python: gitlab-ci-local (npm) and rsync, which it calls, a browser and, where
-# PART=containers asks for its tests, a daemon of containers. Where that is not possible it says so, and the tests of the
-# pipeline, of the pages or of containers are skipped with that reason.
+# PART=containers asks for its tests, a daemon of containers; and a C++ compiler, by which PyTorch compiles passes. Where
+# that is not possible it says so, and the tests of the part are skipped with that reason.
 set -u
 cd "$(dirname "$0")/.." || exit 1
 
@@ -19,6 +19,7 @@ command -v rsync > /dev/null || apt rsync ||
     echo "note: the tests of the GitLab pipeline are skipped: install rsync" >&2
 command -v chromium > /dev/null || command -v chromium-browser > /dev/null || command -v google-chrome > /dev/null ||
     apt chromium || echo "note: the tests of the pages are skipped: install Chromium" >&2
+command -v "${CXX:-g++}" > /dev/null || apt g++ || echo "note: the tests of compiled passes are skipped: install g++" >&2
 command -v npm > /dev/null || apt nodejs npm ||
     echo "note: the tests of the GitLab pipeline are skipped: install Node.js 20 with npm" >&2
 if [ "${PART:-}" = containers ]; then

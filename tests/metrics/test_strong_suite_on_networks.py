@@ -69,6 +69,7 @@ def test_it_reaches_what_three_searches_of_300_steps_find(name: str) -> None:
     assert max(members.values()) >= LEAST.get(name, 0.95) * max(longer), (members, longer)
 
 
+@pytest.mark.usefixtures("compiler")
 @pytest.mark.parametrize("name", ["eonss", "cnniqa_live", "lpips_squeeze", "small_cnn", "small_vit"])
 def test_it_and_the_base_suite_come_as_far_on_the_copy_and_on_its_compiled_passes(name: str) -> None:
     metric, runner = load(name), MetricRunner(lookup.find("metrics", name), Path())

@@ -25,6 +25,8 @@ from metric_robustness.pipeline.engine.metric import compiling
 from metric_robustness.pipeline.engine.metric.runner import MetricRunner
 from metric_robustness.pipeline.engine.metric.search import search_of
 
+pytestmark = pytest.mark.usefixtures("compiler")
+
 
 class KilledError(Exception):
     """Ends a run after a unit."""

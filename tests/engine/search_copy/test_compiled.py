@@ -17,6 +17,8 @@ from metric_robustness.pipeline.engine.metric.runner import MetricRunner, Search
 from metric_robustness.pipeline.engine.metric.search_copy.agree import Passes, passes
 from metric_robustness.pipeline.engine.metric.search_copy.compiled import PassKind
 
+pytestmark = pytest.mark.usefixtures("compiler")
+
 DRAWS = torch.Generator().manual_seed(2)
 IMAGES, OTHERS = (torch.rand(2, 3, 40, 33, generator=DRAWS) for _ in range(2))
 GRADIENTS, SCORES = Ahead(True, False, math.inf), Ahead(False, False, math.inf)

@@ -24,6 +24,8 @@ from metric_robustness.pipeline.engine.metric.runner import MetricRunner, Search
 from metric_robustness.pipeline.engine.metric.search_copy.agree import CopyComparison
 from metric_robustness.pipeline.engine.metric.search_copy.fold import foldable, folded
 
+pytestmark = pytest.mark.usefixtures("compiler")
+
 SIDE, BATCH, STEPS = 64, 16, 200
 
 

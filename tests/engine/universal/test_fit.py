@@ -132,6 +132,7 @@ def test_a_pattern_is_stored_with_a_preview_and_a_stamp_and_used_again(train, tm
     assert not list((tmp_path / ".work").rglob("*.checkpoint"))
 
 
+@pytest.mark.usefixtures("compiler")
 def test_a_compiled_fit_ends_in_the_same_pattern_and_a_killed_one_goes_on_compiled(train, tmp_path, monkeypatch):
     fit = fit_of(Bright, train=train)
     plain = pattern_of(bench_of(fit, tmp_path / "plain"), fit, train, silent)
@@ -152,6 +153,7 @@ def test_a_compiled_fit_ends_in_the_same_pattern_and_a_killed_one_goes_on_compil
     assert plain.abs().max() > 0.005
 
 
+@pytest.mark.usefixtures("compiler")
 def test_a_fit_is_compiled_for_full_batches_not_for_the_rest_of_an_epoch(train, tmp_path, monkeypatch):
     monkeypatch.setattr(compiling, "SECONDS", 1e-9)
     monkeypatch.setattr(compiling, "FASTER", math.inf)
@@ -162,6 +164,7 @@ def test_a_fit_is_compiled_for_full_batches_not_for_the_rest_of_an_epoch(train, 
     assert stamp.searched.endswith("; compiled for 4x3x16x16")
 
 
+@pytest.mark.usefixtures("compiler")
 def test_a_fit_that_goes_on_does_not_try_again_what_was_refused(train, tmp_path, monkeypatch):
     monkeypatch.setattr(compiling, "SECONDS", 1e-9)
     monkeypatch.setattr(compiling, "FASTER", 0)  # whatever it takes is too slow

@@ -84,6 +84,7 @@ class CropEntry(LocalEntry):
         return Crop
 
 
+@pytest.mark.usefixtures("compiler")
 def test_a_fit_is_compiled_for_the_size_that_the_metric_is_shown(photos, tmp_path):
     train = open_dataset(str(photos))
     through = DefendedAs(BARE, CropEntry("crop", "defences", kind="defence"), "")
