@@ -7,7 +7,7 @@ import sys
 
 from metric_robustness.pipeline.places import CODE
 
-UNUSED = {"matplotlib", "pyiqa", "skimage", "torchvision"}  # a second each, or more
+UNUSED = {"matplotlib", "pyiqa", "skimage", "torchvision", "triton"}  # a second each, or more; Triton prints at the end
 PROGRAM = f"""
 import atexit, sys
 sys.argv = ["metric-robustness", *sys.argv[1:]]
