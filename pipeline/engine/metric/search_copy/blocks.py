@@ -21,8 +21,8 @@ class Blocks(NamedTuple):
     """Blocks of pixels, with the kernel that makes them; the same in both directions."""
 
     side: int  # in pixels; a multiple of the convolution's stride
-    before: int  # places of the kernel before the first result that the convolution makes of the block's first pixel
-    places: int  # of the kernel
+    before: int  # places of the kernel for results before the block's own
+    places: int  # of the kernel: one for each result that read a pixel of the block
 
     @classmethod
     def of(cls, layer: nn.Conv2d, side: int) -> Blocks:
