@@ -15,6 +15,7 @@ from multiprocessing.reduction import recv_handle, send_handle
 from typing import NoReturn, TypeAlias
 
 from metric_robustness.pipeline.errors import TransientError
+from metric_robustness.pipeline.isolation.interrupt import interrupt_put_off
 from metric_robustness.pipeline.isolation.worker import be_first_to_go, end_with, work
 
 # Asks the server to fork a worker, to send a process a signal, or to import modules.
@@ -47,28 +48,35 @@ class ForkServer:
 
     def prepare(self, modules: Sequence[str]) -> None:
         """Has the server import modules that workers will need, and goes on meanwhile."""
-        self._send(list(modules))
+        with interrupt_put_off():
+            self._send(list(modules))
 
     def start(self) -> ForkedWorker:
         """Returns a new worker."""
-        self._send(None)
-        while True:
-            process, code = self._receive()
-            if code is None:
-                self.ended.pop(process, None)  # of an earlier worker with this number
-                return ForkedWorker(self, process, Connection(recv_handle(self.control)))
-            self.ended[process] = code
+        with interrupt_put_off():
+            self._send(None)
+            while True:
+                process, code = self._receive()
+                if code is None:
+                    self.ended.pop(process, None)  # of an earlier worker with this number
+                    return ForkedWorker(self, process, Connection(recv_handle(self.control)))
+                self.ended[process] = code
 
     def hear(self) -> None:
-        """Notes which workers have ended."""
-        while self.control.poll():
-            process, code = self._receive()
-            if code is not None:
-                self.ended[process] = code
+        """Notes which workers have ended.
+
+        Whoever waits for the end of one asks what is known of it first: the end of another may have been heard with it.
+        """
+        with interrupt_put_off():
+            while self.control.poll():
+                process, code = self._receive()
+                if code is not None:
+                    self.ended[process] = code
 
     def signal(self, process: int, number: int) -> None:
         """Sends a signal to a worker, unless it has ended."""
-        self._send((process, number))
+        with interrupt_put_off():
+            self._send((process, number))
 
     def _send(self, order: Order) -> None:
         try:
@@ -98,8 +106,7 @@ class ForkedWorker:
 
     @property
     def code(self) -> int | None:
-        """Returns the exit code, negative if a signal killed the worker; None while it runs."""
-        self.server.hear()
+        """Returns the exit code, negative if a signal killed the worker; None while its end was not heard of."""
         return self.server.ended.get(self.process)
 
     def signal(self, number: int) -> None:

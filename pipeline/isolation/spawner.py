@@ -16,6 +16,9 @@ class Spawner:
     def prepare(self, modules: Sequence[str]) -> None:
         """Does nothing: every worker imports for itself."""
 
+    def hear(self) -> None:
+        """Does nothing: every worker is asked whether it has ended."""
+
     def start(self) -> SpawnedWorker:
         """Returns a new worker."""
         return SpawnedWorker()

@@ -94,7 +94,9 @@ def watch(tasks: Sequence[Watched], at_once: int = 1, patience: float = math.inf
         while waiting or working:
             while waiting and len(working) < at_once:
                 working.append(_begun(waiting.pop(0)))
-            wait(set[Connection | int]().union(*(at.sources for at in working)), _rest(working, patience))
+            if all(at.worker.code is None for at in working):
+                wait(set[Connection | int]().union(*(at.sources for at in working)), _rest(working, patience))
+            starter().hear()
             for at in list(working):
                 code = at.worker.code  # asked before the connection is emptied, so that nothing is missed
                 finished = at.listen(patience)
@@ -151,3 +153,4 @@ def _stop(working: list[_AtWork]) -> None:
         at.worker.signal(signal.SIGKILL)
     while alive := [at.worker for at in working if at.worker.code is None]:
         wait({worker.sentinel for worker in alive})
+        starter().hear()
