@@ -1,7 +1,8 @@
 """Chaos: disturbs our calls in every way we know, has them repeated, and compares with what an undisturbed call leaves.
 
 `make chaos` runs a campaign; `chaos.py --trials N --seed S` says how long. A trial damages one file that we wrote and
-later believe, kills calls at random times, or lets the disk be full; then the same calls must end in the same bytes.
+later believe, kills calls at random times, stops them with Ctrl-C, or lets the disk be full; then the same calls must
+end in the same bytes.
 What is wanted is 0 in each column but the first. The exit code is 1 where it is not.
 """
 
@@ -11,6 +12,7 @@ import argparse
 import gc
 import os
 import resource
+import select
 import shutil
 import signal
 import sys
@@ -29,14 +31,18 @@ from chaos_scenarios import Scenario, result, scenarios
 
 from metric_robustness.pipeline.__main__ import main
 from metric_robustness.pipeline.engine.measures.distances import measures
+from metric_robustness.pipeline.errors import Exit
 
 # Modules that commands load only when they run.
 LOADED = ("engine.run", "engine.universal.fit_patterns", "scoring.tables.write", "train.run", "train.tasks.rate")
 
 PATIENCE = 240.0  # seconds after which a call hangs
+SECONDS_TO_STOP = 60.0  # a call that Ctrl-C has not stopped by then hangs
 KILLS = 3
+STOPPED = "stopped; run the same command again to continue"
 COUNTED = ("lost", "doubled", "silently wrong", "tracebacks", "hangs", "failed", "left over")
 WRITING = "*.writing"
+WITHOUT_DAMAGE = ("kills", "Ctrl-C", "full disk")
 
 
 @dataclass
@@ -99,18 +105,22 @@ class Told:
     text: str
 
 
-def call(words: list[str], *, largest: int | None = None, lifetime: float = PATIENCE) -> Told:
+def call(
+    words: list[str], *, largest: int | None = None, lifetime: float = PATIENCE, stop_after: float | None = None
+) -> Told:
     """Calls the command line in a fork of this process, which has imported all that a call needs.
 
     Args:
         words: The call.
         largest: How many bytes a file may grow to; None: any number.
         lifetime: The seconds after which the call is killed.
+        stop_after: The seconds after which Ctrl-C is pressed.
     """
     with tempfile.TemporaryFile() as said:
         child = os.fork()
         if child == 0:
             os.setsid()
+            signal.signal(signal.SIGINT, signal.default_int_handler)  # a campaign in the background ignores it
             signal.setitimer(signal.ITIMER_REAL, lifetime)  # nothing handles its signal, so it kills
             if largest is not None:
                 resource.setrlimit(resource.RLIMIT_FSIZE, (largest, largest))
@@ -121,10 +131,21 @@ def call(words: list[str], *, largest: int | None = None, lifetime: float = PATI
                 code = executed(words)
             finally:
                 os._exit(code)  # whatever happened: the child must not go on with the campaign
+        if stop_after is not None and not ends_within(child, stop_after):
+            os.killpg(child, signal.SIGINT)  # as a terminal does: to all processes of the call
         _, status = os.waitpid(child, 0)
         end_group(child)
         said.seek(0)
         return Told(os.waitstatus_to_exitcode(status), said.read().decode(errors="replace"))
+
+
+def ends_within(process: int, seconds: float) -> bool:
+    """Waits for so long; returns whether the process has ended."""
+    handle = os.pidfd_open(process)
+    try:
+        return bool(select.select([handle], [], [], seconds)[0])
+    finally:
+        os.close(handle)
 
 
 def end_group(leader: int) -> None:
@@ -172,6 +193,11 @@ def disturb(stage: Stage, how: str, where: Path, random: Random) -> str:
             for words in scenario.calls(where):
                 call(words, lifetime=random.uniform(0.3, 1.0) * stage.seconds)
         return "kills"
+    if how == "Ctrl-C":
+        for _ in range(KILLS):
+            for words in scenario.calls(where):
+                interrupt(words, random.uniform(0.1, 1.0) * stage.seconds)
+        return "Ctrl-C"
     if how == "full disk":
         largest = round(2 ** random.uniform(5, 14))
         for words in scenario.calls(where):
@@ -189,6 +215,15 @@ def disturb(stage: Stage, how: str, where: Path, random: Random) -> str:
     return f"{name} in {file.relative_to(where)}"
 
 
+def interrupt(words: list[str], stop_after: float) -> None:
+    """Presses Ctrl-C in the midst of a call: it must stop soon, with one line that says how to go on."""
+    at_once = ["--jobs", "2"] if words[0] == "run" else []
+    told = call([*words, *at_once], lifetime=stop_after + SECONDS_TO_STOP, stop_after=stop_after)
+    assert "Traceback" not in told.text, told.text
+    assert told.code in {Exit.DONE, Exit.STOPPED}, f"exit code {told.code} after {stop_after:.3f} s: {told.text}"
+    assert told.code == Exit.DONE or STOPPED in told.text, told.text
+
+
 def trial(stage: Stage, how: str, where: Path, random: Random) -> Verdict:
     """Disturbs the calls, repeats them, and judges what they leave."""
     scenario = stage.scenario
@@ -196,7 +231,8 @@ def trial(stage: Stage, how: str, where: Path, random: Random) -> Verdict:
     try:
         verdict = Verdict(disturb(stage, how, where, random))
     except AssertionError as error:
-        return Verdict(how, Counter({"tracebacks": 1}), [str(error)])
+        fault = "tracebacks" if "Traceback" in str(error) else "hangs" if "exit code -" in str(error) else "failed"
+        return Verdict(how, Counter({fault: 1}), [str(error)])
     for words in scenario.calls(where):
         told = call(words)
         said = told.text
@@ -238,12 +274,20 @@ def judge(stage: Stage, where: Path, verdict: Verdict) -> None:
         verdict.texts.append(f"left over: {left}")
 
 
-def campaign(trials: int, seed: int, folder: Path, chosen: list[str]) -> dict[str, Counter[str]]:
-    """Makes trials, kind by kind in turn; prints every fault. Returns by kind how many of each were counted."""
+def campaign(trials: int, seed: int, folder: Path, chosen: set[str], ways: set[str]) -> dict[str, Counter[str]]:
+    """Makes trials, kind by kind in turn; prints every fault. Returns by kind how many of each were counted.
+
+    Args:
+        trials: How many.
+        seed: Of the random numbers.
+        folder: Everything happens in it.
+        chosen: Names of scenarios; none: all.
+        ways: Kinds of disturbance; none: all.
+    """
     random = Random(seed)
     known = {name: each for name, each in scenarios(folder).items() if not chosen or name in chosen}
     stages = {
-        name: Stage.of(each, folder / name, random, 0 if each.without else min(12, 2 * trials))
+        name: Stage.of(each, folder / name, random, min(12, 2 * trials) if needs_kills(each, ways) else 0)
         for name, each in known.items()
     }
     kinds = [
@@ -253,9 +297,12 @@ def campaign(trials: int, seed: int, folder: Path, chosen: list[str]) -> dict[st
         if stage.having(pattern)
     ]
     for stage in stages.values():
-        if missing := [how for how, pattern in stage.scenario.kinds.items() if not stage.having(pattern)]:
+        if not ways and (
+            missing := [how for how, pattern in stage.scenario.kinds.items() if not stage.having(pattern)]
+        ):
             print(f"not tried, since no call was killed while it was there: {', '.join(missing)}", flush=True)
-    kinds += [(stage, how) for stage in stages.values() for how in ("kills", "full disk") if not stage.scenario.without]
+    kinds += [(stage, how) for stage in stages.values() for how in WITHOUT_DAMAGE if not stage.scenario.without]
+    kinds = [(stage, how) for stage, how in kinds if not ways or how in ways]
     counted: dict[str, Counter[str]] = {}
 
     for number in range(trials):
@@ -273,17 +320,24 @@ def campaign(trials: int, seed: int, folder: Path, chosen: list[str]) -> dict[st
     return counted
 
 
+def needs_kills(scenario: Scenario, ways: set[str]) -> bool:
+    """Tells whether there is a file to damage that only a killed call leaves."""
+    return not scenario.without and (not ways or not ways.isdisjoint(scenario.kinds))
+
+
 def run_campaign() -> int:
     """Runs a campaign and prints its figures."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--trials", type=int, default=200)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--only", default="", help="scenarios with commas")
+    parser.add_argument("--how", default="", help="kinds of disturbance with commas")
     given = parser.parse_args()
+    chosen, ways = ({name for name in names.split(",") if name} for names in (given.only, given.how))
     warm_up()
     with tempfile.TemporaryDirectory(prefix="chaos-") as folder:
         os.environ |= {"METRIC_ROBUSTNESS_PROJECT": folder, "COLUMNS": "120", "HF_HUB_OFFLINE": "1"}
-        counted = campaign(given.trials, given.seed, Path(folder), [name for name in given.only.split(",") if name])
+        counted = campaign(given.trials, given.seed, Path(folder), chosen, ways)
     total: Counter[str] = sum(counted.values(), Counter())
     print(f"{'':28}{'trials':>8}", *(f"{name:>15}" for name in COUNTED), sep="")
     for how, counts in [*counted.items(), ("all", total)]:
