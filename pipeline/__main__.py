@@ -38,6 +38,7 @@ from metric_robustness.pipeline.cli.pages import docs_pages
 from metric_robustness.pipeline.cli.store import store
 from metric_robustness.pipeline.cli.weights import weights
 from metric_robustness.pipeline.errors import BenchError, Exit
+from metric_robustness.pipeline.isolation.interrupt import press_lost_interrupts_again
 from metric_robustness.pipeline.terminal import err, out
 
 PROGRAM = "metric-robustness"  # what an installation calls this
@@ -99,6 +100,7 @@ def choose_project(
 
 def main() -> NoReturn:
     """Runs the command line; a user's mistake is one line and an exit code, never a traceback."""
+    press_lost_interrupts_again()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             with suppress(OSError):  # a stream that the caller opened in a way that cannot be changed

@@ -34,14 +34,15 @@ class ForkServer:
         parent = os.getpid()
         sys.stdout.flush()
         sys.stderr.flush()
-        if os.fork() == 0:
-            try:
-                ours.close()
-                gc.freeze()  # the garbage collector of a worker leaves the memory that it shares as it is
-                end_with(parent)
-                _serve(theirs)
-            finally:
-                os._exit(1)
+        with interrupt_put_off():  # until the server ignores it
+            if os.fork() == 0:
+                try:
+                    ours.close()
+                    gc.freeze()  # the garbage collector of a worker leaves the memory that it shares as it is
+                    end_with(parent)
+                    _serve(theirs)
+                finally:
+                    os._exit(1)
         theirs.close()
         self.control = ours
         self.ended: dict[int, int] = {}  # process -> exit code, negative if a signal killed it

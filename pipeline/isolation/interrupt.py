@@ -1,11 +1,14 @@
-"""Ctrl-C put off, where half of an exchange between two processes would leave them waiting for each other."""
+"""Ctrl-C, where Python alone would lose it, or where half of an exchange would leave two processes waiting for ever."""
 
 from __future__ import annotations
 
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+
+SECONDS = 0.05  # after which a lost Ctrl-C is pressed again
 
 
 @contextmanager
@@ -25,3 +28,22 @@ def interrupt_put_off() -> Iterator[None]:
         signal.signal(signal.SIGINT, signal.SIG_DFL if before is None else before)
     if put_off:
         signal.raise_signal(signal.SIGINT)
+
+
+def press_lost_interrupts_again() -> None:
+    """Has Ctrl-C take effect a moment later where Python prints it and goes on, for the rest of this process.
+
+    Python does so where nothing can be raised: in what is called at a fork, by a compiled library or by the garbage
+    collector.
+    """
+    shown, main = sys.unraisablehook, threading.get_ident()
+
+    def press_again(lost: sys.UnraisableHookArgs) -> None:
+        if not issubclass(lost.exc_type, KeyboardInterrupt):
+            shown(lost)
+            return
+        again = threading.Timer(SECONDS, signal.pthread_kill, (main, signal.SIGINT))
+        again.daemon = True
+        again.start()
+
+    sys.unraisablehook = press_again
