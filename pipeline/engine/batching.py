@@ -63,11 +63,13 @@ class Parts:
 
     Attributes:
         failed: The reason for each image that failed alone.
+        together: Why several images failed at once, not for memory; empty if none did.
     """
 
     def __init__(self, batch: Batch) -> None:
         self.waiting = [batch] if batch.photos else []  # the last one is next
         self.failed: dict[str, str] = {}
+        self.together = ""
         self.crowded = False  # whether the last part failed, so that its tensors still fill the memory
 
     def __iter__(self) -> Iterator[Batch]:
@@ -93,12 +95,19 @@ class Parts:
             memory, reason = out_of_memory(error), reason_of(error)
             self._bring_back(part, memory=memory, reason=reason)
 
+    @property
+    def slow(self) -> str:
+        """Returns why the metric had to take the images one by one, though none of them is broken; empty if not so."""
+        return "" if self.failed else self.together
+
     def _bring_back(self, part: Batch, *, memory: bool, reason: str) -> None:
         """Has the images of a failed part tried again in smaller ones; names an image that failed alone."""
         self.crowded = True
         if len(part.photos) == 1:
             self.failed[part.photos[0].name] = "out of memory with a single image" if memory else reason
             return
+        if not memory:
+            self.together = reason
         step = -(-len(part.photos) // 2) if memory else 1
         slices = [slice(start, start + step) for start in range(0, len(part.photos), step)]
         self.waiting += [_cut(part, each) for each in reversed(slices)]

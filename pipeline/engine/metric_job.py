@@ -41,6 +41,11 @@ from metric_robustness.pipeline.files import digest, write_atomically
 from metric_robustness.pipeline.store.sync import Sync
 from metric_robustness.pipeline.terminal import counted
 
+SLOW = (
+    "takes images one by one, which is slower, since several at once failed ({}): let it take a batch, or declare "
+    "batch_dependent = True"
+)
+
 
 @dataclass(frozen=True)
 class Job:
@@ -79,9 +84,13 @@ def run_metric(job: Job, sync: Sync, on_event: OnEvent) -> None:
     def on_work(what: str, work: int) -> None:
         on_event(Event(entry.name, what, work))
 
+    told: set[str] = set()  # what an author needs to read once
+
     def keep_state(attack: str) -> None:
-        for change in restorer.changes():
-            on_event(Event(entry.name, attack, 0, "", change))
+        slow = {SLOW.format(runner.slow)} if runner.slow else set()
+        for line in [*restorer.changes(), *sorted(slow - told)]:
+            on_event(Event(entry.name, attack, 0, "", line))
+        told.update(slow)
 
     keep_state("")
     for cell in job.cells:

@@ -83,6 +83,18 @@ def test_an_image_that_breaks_the_metric_costs_only_itself():
     assert failed == {"b": "ValueError: b is strange", "d": "ValueError: d is strange"}
 
 
+@pytest.mark.parametrize(
+    ("fails", "slow"), [(lambda part: len(part) > 1, "ValueError: one at a time"), (lambda part: "b" in part, "")]
+)
+def test_why_images_were_given_one_by_one_is_kept_where_none_of_them_is_broken(fails, slow):
+    parts = Parts(batch("abc"))
+    for part in parts:
+        with parts.costs_only(part):
+            if fails([photo.name for photo in part.photos]):
+                raise ValueError("one at a time")
+    assert parts.slow == slow
+
+
 @pytest.mark.parametrize("names", ["a", "abc"])
 def test_a_lost_gpu_ends_the_run_and_can_be_tried_again(names):
     for error in (RuntimeError("CUDA error: device-side assert triggered"), TransientError("the disk is full")):

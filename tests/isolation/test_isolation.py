@@ -83,6 +83,7 @@ def wild(tmp_path_factory) -> Tree:
     tree.write("metrics/distance.py", DISTANCE)
     for name, (where, line, _) in (ENDING | CHANGING).items():
         tree.write(f"metrics/{name}.py", metric(where, line))
+    tree.write("metrics/averages.py", BRIGHTNESS.replace("(dim=(1, 2, 3))", "().reshape(1)"))
     tree.write("metrics/looks.py", metric(IN_SCORE, "bool(images.sum() > 0)"))  # which cannot be traced
     tree.write("metrics/faults_traced.py", metric(IN_SCORE, "type(images) is torch.Tensor or ctypes.string_at(0)"))
     tree.write("metrics/loops.py", metric(IN_SCORE, "while True: time.sleep(0.1)"))
@@ -160,6 +161,17 @@ def test_a_metric_that_changes_its_process_changes_no_row_of_another_and_is_told
     assert {name: found.get(name) for name in alone} == alone
     for name, (_, _, warning) in CHANGING.items():
         assert sum(line.startswith(f"{name}{warning}") for line in told.stderr.splitlines()) == 1, told.stderr
+
+
+def test_a_metric_that_takes_only_single_images_is_run_so_and_its_author_is_told_once(attacked, tmp_path):
+    told = attacked(tmp_path, ["averages", "brightness"], "fgsm,noise", "--limit", 4)
+    assert told.returncode == 0, told.stderr
+    stamps = [json.loads((tmp_path / name / "fgsm.json").read_text()) for name in ("averages", "brightness")]
+    assert [stamp["rows"] for stamp in stamps] == [4, 4]
+    averaged, one = (next(iter(stamp["probes"].values())) for stamp in stamps)
+    assert averaged["slope"] == pytest.approx(one["slope"], rel=1e-3)
+    (line,) = [line for line in told.stderr.splitlines() if "one by one" in line]
+    assert line.startswith("averages fgsm: takes images one by one, which is slower, since several at once failed (")
 
 
 def test_check_names_an_entry_that_ends_its_process_and_goes_on_with_the_others(wild):

@@ -136,6 +136,7 @@ class ImagePass:
                 with parts.costs_only(part):
                     add(record, self._attack(part))
             record["excluded"] |= parts.failed
+            self.at.runner.slow = self.at.runner.slow or parts.slow
             record["seconds"] = time.perf_counter() - start
             yield unit, record
             self.at.on_work(self.at.cell.attack.name, len(photos) * self.current.work)

@@ -62,6 +62,7 @@ class MetricRunner:
 
     Attributes:
         warm: Whether the defence before the metric has purified an image in this process.
+        slow: Why images had to be given to the metric one by one; empty if they had not to.
         copy: The faster copy of the metric, or the metric, if there is none; None: nobody asked yet.
         first_gradients: What searches found at the clear images.
         compiled: What is known of compiled passes, by what searches run on without; see `CompiledSearch`.
@@ -84,6 +85,7 @@ class MetricRunner:
         self.network = network or (lambda: build_metric(entry, self.device))
         self.rule = BatchRule.of(entry, self.device, compute.batch)
         self.warm = False
+        self.slow = ""
         self.copy: Searched | None = None
         self.first_gradients = FirstGradients()
         self.compiled: dict[Metric, KnownPasses] = {}
@@ -210,6 +212,7 @@ class MetricRunner:
                     for name, score in zip(names, scores.tolist(), strict=True)
                 }
                 self.warm = True
+        self.slow = self.slow or parts.slow
         return found | parts.failed
 
     @torch.no_grad()
