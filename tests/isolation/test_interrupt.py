@@ -40,16 +40,16 @@ class Interrupted:
         signal.raise_signal(signal.SIGINT)
 
 press_lost_interrupts_again()
-try:
-    Interrupted()
-    print("lost")
-    time.sleep(30)
-except KeyboardInterrupt:
-    print("interrupted")
 os.register_at_fork(after_in_parent=lambda: signal.raise_signal(signal.SIGINT))
 try:
     if os.fork() == 0:
         os._exit(0)
+    print("lost")
+    time.sleep(30)
+except KeyboardInterrupt:
+    print("interrupted")
+try:
+    Interrupted()
     print("lost")
     time.sleep(30)
 except KeyboardInterrupt:
