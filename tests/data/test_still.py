@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 from inputs_page import PAGE, filled
 from PIL import Image
-from still_case import Case
+from still_case import RGB, Case, saved
 from still_cases import cases
 
 from metric_robustness.pipeline.data.dataset import open_dataset
+from metric_robustness.pipeline.data.stills import jpeg
 from metric_robustness.pipeline.data.stills.formats import suffixes
 from metric_robustness.pipeline.data.stills.still import StillError, decode, examine
 from metric_robustness.pipeline.engine.decide import dataset_facts
@@ -85,6 +86,24 @@ def test_many_files_and_many_suffixes_are_not_named_one_by_one(tmp_path):
     assert len(unread) == 21
     assert unread["*.txt"] == f"50 files are not read: {', '.join(f'{n:02}.txt' for n in range(10))} and 40 more"
     assert unread["* of further suffixes"].startswith("31 files are not read: frame.0019, ")
+
+
+@pytest.mark.parametrize("more", [{}, {"progressive": True}, {"optimize": True}, {"restart_marker_rows": 1}])
+@pytest.mark.parametrize("mode", ["RGB", "L", "CMYK"])
+def test_whole_jpeg_files_of_every_kind_are_not_taken_for_damaged_ones(tmp_path, mode, more):
+    path = tmp_path / "whole.jpg"
+    for size in ((7, 7), (16, 16), (37, 21)):
+        image = Image.fromarray(RGB).resize(size).convert(mode)
+        for chroma in (0, 1, 2) if mode == "RGB" else (-1,):
+            whole = saved(image, "JPEG", subsampling=chroma, quality=60, **more)()
+            for data in (whole, whole + bytes(99), whole + whole, whole[:2] + b"\xff\xff\xff" + whole[2:]):
+                path.write_bytes(data)
+                assert not jpeg.damaged(path)
+    broken = whole[: -len(whole) // 8] + b"\xff\xd9"
+    path.write_bytes(broken)
+    assert jpeg.damaged(path)
+    path.write_bytes(broken.replace(b"\xff\xc0\0", b"\xff\xc9\0").replace(b"\xff\xc2\0", b"\xff\xca\0"))
+    assert not jpeg.damaged(path)  # arithmetic codes, which FFmpeg does not read
 
 
 def test_the_page_shows_the_cases_as_they_are():

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import ExifTags, Image, ImageFile, ImageOps, UnidentifiedImageError
 
-from metric_robustness.pipeline.data.stills import wide
+from metric_robustness.pipeline.data.stills import jpeg, wide
 from metric_robustness.pipeline.data.stills.boxes import codestream_size, png_may_be_turned
 from metric_robustness.pipeline.data.stills.colour import conversion_of
 from metric_robustness.pipeline.data.stills.formats import formats_of, rawmode_of
@@ -32,6 +32,7 @@ WHITE_IS_ZERO, CMYK, YCBCR = 0, 5, 6  # photometric interpretations of TIFF
 COEFFICIENTS, SUBSAMPLING, REFERENCE = 529, 530, 532  # tags of TIFF
 ENTRIES = {"RGB": 3, "BGR": 3, "BGRX": 4, "RGBX": 4}  # bytes of a palette's entry, by Pillow's word for its layout
 TAGS = ExifTags.Base
+JPEGS = {"JPEG", "MPO"}  # Pillow's names
 TRANSPARENT = "it is transparent in places: flatten it first"
 
 
@@ -84,6 +85,7 @@ def decode(path: Path) -> Pixels:
     with _opened(path) as image:
         conversion = _understood(image, path)
         _require_in_palette(image)
+        _require(image.format not in JPEGS or not jpeg.damaged(path), "it is damaged: a part of its picture is lost")
         clear = _clear_value(image)
         picture: Image.Image = image
         if _is_wide(image) and not image.mode.startswith("I"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
+from functools import partial
 
 from PIL import Image
 from still_case import GREY, RGB, SOFT, Case, saved
@@ -23,6 +24,7 @@ def others() -> Iterator[Case]:
         lambda: gif()[:6] + struct.pack("<HH", 40, 30) + gif()[10:],
         right,
     )
+    yield from _torn()
     bomb = lambda: png(RGB, before=chunk(b"iCCP", text(b"x", bytes(2**26))))  # noqa: E731
     why = "Decompressed data too large for PngImagePlugin.MAX_TEXT_CHUNK"
     yield Case("PNG", "8-bit RGB", "a profile that grows to over 1 MiB", "bomb.png", bomb, why)
@@ -30,6 +32,17 @@ def others() -> Iterator[Case]:
     yield Case(
         "PostScript named .png", "a drawing", "", "drawing.png", lambda: drawing, "cannot identify image file it"
     )
+
+
+def _torn() -> Iterator[Case]:
+    """Yields JPEG files of which a part is lost, before an end as it must be."""
+    why, seen, end = "it is damaged: a part of its picture is lost", "8-bit colour, lossy", b"\xff\xd9"
+    for suffix, options in {".jpg": {}, ".jpeg": {"progressive": True}}.items():
+        whole = saved(Image.fromarray(RGB), "JPEG", quality=95, **options)()
+        torn = whole[: -len(whole) // 8] + end
+        yield Case("JPEG", seen, "an end before its picture's", f"torn{suffix}", partial(bytes, torn), why)
+    garbled = saved(Image.fromarray(RGB), "JPEG", quality=95)()[:-160] + b"\xff\0" * 79 + end
+    yield Case("JPEG", seen, "other bytes within its picture", "garbled.jpg", partial(bytes, garbled), why)
 
 
 def moving() -> Iterator[Case]:
