@@ -7,7 +7,7 @@ import math
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
-from metric_robustness.pipeline.data.listing import as_text
+from metric_robustness.pipeline.data.listing import VIDEOS, as_text
 from metric_robustness.pipeline.errors import BenchError
 
 
@@ -34,7 +34,7 @@ def read_numbered(path: Path, prefix: str, numbers: tuple[str, ...]) -> dict[str
         numbers: The columns that may hold the number; the first that is there does.
 
     Raises:
-        BenchError: If it cannot be read, lacks a column or an image, names one twice, or holds no number.
+        BenchError: If it cannot be read, lacks a column or an image, names one twice or a video, or holds no number.
     """
     found: dict[str, Numbered] = {}
     column, rows = _rows(path, prefix, numbers)
@@ -50,6 +50,11 @@ def read_numbered(path: Path, prefix: str, numbers: tuple[str, ...]) -> dict[str
         for file in filter(None, (each.image, each.reference)):
             if not file.is_file():
                 raise BenchError(f"{place}: {file} is not there: put it there, or take the row out")
+            if file.suffix.lower() in VIDEOS:  # its frames would be scored without either
+                raise BenchError(
+                    f"{place}: {file.name} is a video, and opinions, rungs and originals are of images: "
+                    "write its frames as PNG, or take the row out"
+                )
         found[as_text(Path(name))] = each
     if not found:
         raise BenchError(f"{path} must hold a row per image; got none: fill it in")

@@ -20,6 +20,7 @@ def study(tmp_path: Path) -> Path:
     for i, name in enumerate(["ref/x.png", "ref/y.png", "a.png", "b.png", "deep/c.png", "d.png"]):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         Image.new("RGB", (12, 10), (20 * i, 30, 40)).save(tmp_path / name)
+    (tmp_path / "a.MP4").touch()
     return tmp_path
 
 
@@ -81,6 +82,8 @@ def test_an_original_of_another_size_costs_its_image_only(study):
         ("image,mos\n../a.png,1\n", "image must be a path below"),
         ("image,mos\n/etc/a.png,1\n", "image must be a path below"),
         ("image,mos\n,1\n", "image must be a path below .*; got ''"),
+        ("image,mos\nb.png,2\na.MP4,1\n", "row 3: a.MP4 is a video, and opinions, rungs and originals are of images: "),
+        ("image,mos,reference\na.png,1,a.MP4\n", "row 2: a.MP4 is a video, .*: write its frames as PNG, or take"),
         ("image,mos\na.png\n", "row 2: must have 2 cells; got 1"),
         ('image,mos\n"a.png,1\n', "cannot be read as CSV"),
     ],
