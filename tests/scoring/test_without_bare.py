@@ -6,6 +6,7 @@ import io
 
 import pytest
 from rich.console import Console
+from run_folder import restamp
 from typer.testing import CliRunner
 
 from metric_robustness.pipeline.__main__ import app
@@ -41,3 +42,33 @@ def test_show_and_the_front_page_say_it_too(alone):
     assert ADD in (alone.path / "index.html").read_text()
     assert ADD in (alone.path / "defences.md").read_text()
     assert ADD in CliRunner().invoke(app, ["show", "--from", str(alone.path)]).stdout
+
+
+def test_what_defences_were_not_tried_on_is_told_with_the_reason(run_folder, make_row):
+    def behind(told):
+        told["settings"]["defences"] = ["jpeg"]
+
+    scores = {"clear_defended": 0.4, "attacked_defended": 0.5, "psnr_defended": 40.0, "ssim_defended": 0.9}
+    rows = [make_row(name, 0.4, 0.7, defence="jpeg", **scores) for name in ("a.png", "b.png")]
+    restamp(run_folder.cell("blur", "ifgsm", rows=rows, label="ifgsm+defended", asked=2), behind)
+    damaged = run_folder.cell("blur", "fgsm", rows=rows, label="fgsm+defended", asked=2)
+    restamp(damaged, behind)
+    damaged.write_text("damaged", encoding="utf-8")
+    restamp(run_folder.cell("blur", "noise", rows=[], label="noise+defended", asked=2), behind)
+    for attack in ("uap", "madc"):
+        run_folder.without_rows("blur", attack, "failed", "out of memory")
+        bare = run_folder.path / "blur" / f"{attack}.json"
+        restamp(bare.rename(bare.with_name(f"{attack}+defended.json")).with_suffix(".csv"), behind)
+    lost = (
+        "corrupt: blur behind its defences, under fgsm: fgsm+defended.csv is not what was stamped",
+        "failed: blur behind its defences, under madc, uap: out of memory",
+        "failed: blur behind its defences, under noise: no rows on sample",
+    )
+    write_site(write_tables([run_folder.path], run_folder.path), run_folder.path, run_folder.path)
+    shown = CliRunner().invoke(app, ["show", "--from", str(run_folder.path)]).stdout
+    for line in lost:
+        for told in (*((run_folder.path / name).read_text() for name in ("index.html", "defences.md")), shown):
+            assert line in told
+    run_folder.without_rows("blur", "uap", "failed", "out of memory")  # the leaderboard names it
+    _, missing = what_defences_did([run_folder.path])
+    assert "failed: blur behind its defences, under madc: out of memory" in missing

@@ -14,7 +14,13 @@ from metric_robustness.pipeline.scoring.board.record_cache import cell_key, rows
 from metric_robustness.pipeline.scoring.processes import Processes
 from metric_robustness.pipeline.scoring.read.cells import find_cells, read_cell
 from metric_robustness.pipeline.scoring.read.rows import ExcludedRow
-from metric_robustness.pipeline.scoring.scores.defences import Defended, about_defences, defended, without_bare
+from metric_robustness.pipeline.scoring.scores.defences import (
+    Defended,
+    about_defences,
+    defended,
+    without_bare,
+    without_rows,
+)
 from metric_robustness.pipeline.scoring.scores.ranges import Ranges
 
 
@@ -23,7 +29,7 @@ class DefenceResults:
     """What defences did, as tables tell it."""
 
     lines: list[Defended]  # of defences.csv, sorted
-    missing: list[str]  # what to run for the lines that are missing
+    missing: list[str]  # why lines are missing, or what to run for them
     excluded: list[tuple[str, ExcludedRow]]  # the rows that are not used, each with its metric
 
 
@@ -56,9 +62,12 @@ class DefendedCells:
             processes: The processes that read metrics in parallel where there are many rows.
         """
         metrics: dict[str, dict[Path, str]] = {}
+        empty: list[Path] = []
         for path, stamp in self.stamps.items():
             key = cell_key(path, stamp, self.ranges)
-            if key or (stamp is None and path.is_file()):  # others have no rows
+            if not key and stamp:
+                empty.append(path)
+            elif key or path.is_file():
                 name = stamp.metric.name if stamp else path.parent.name
                 metrics.setdefault(name.partition("+")[0], {})[path] = key
         foundations = [self._foundation(metric, keys) for metric, keys in metrics.items()]
@@ -66,7 +75,7 @@ class DefendedCells:
         found = Derived(_of_metric, list[DefenceResults]).at(foundations, jobs, processes)
         return DefenceResults(
             sorted((line for each in found for line in each.lines), key=lambda line: line.case.order),
-            sorted(line for each in found for line in each.missing),
+            sorted([*(line for each in found for line in each.missing), *without_rows(map(read_cell, empty))]),
             [row for each in found for row in each.excluded],
         )
 
@@ -81,4 +90,4 @@ def _of_metric(paths: Sequence[Path], ranges: Ranges) -> DefenceResults:
     """Returns what the cells of a metric, bare and behind defences, say of the defences."""
     cells = [read_cell(path) for path in paths]
     excluded = [(cell.metric, row) for cell in cells for row in cell.excluded]
-    return DefenceResults(defended(cells, ranges), without_bare(cells), excluded)
+    return DefenceResults(defended(cells, ranges), without_bare(cells) + without_rows(cells), excluded)

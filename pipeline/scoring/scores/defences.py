@@ -135,6 +135,39 @@ def without_bare(cells: Iterable[StoredCell]) -> list[str]:
     return list(lines.values())
 
 
+def without_rows(cells: Iterable[StoredCell]) -> list[str]:
+    """Returns a line for each reason why a metric has no rows behind its defences, unless its bare cell tells it.
+
+    The leaderboard, which names all other cells without rows, is of metrics as they were attacked: it has no place for
+    these.
+    """
+    attacks: dict[tuple[str, str, str], set[str]] = {}
+    bare = set()
+    for cell in cells:
+        behind = cell.stamp is not None and bool(cell.stamp.settings.get("defences"))
+        for status, reason in _without_rows(cell) if behind else [(cell.status, cell.reason)]:
+            if behind:
+                attacks.setdefault((status, cell.metric, reason), set()).add(cell.attack)
+            else:
+                bare.add((status, cell.metric, reason, cell.attack))
+    return [
+        f"{status}: {metric} behind its defences, under {', '.join(names)}: {reason}"
+        for (status, metric, reason), found in attacks.items()
+        if (names := sorted(name for name in found if (status, metric, reason, name) not in bare))
+    ]
+
+
+def _without_rows(cell: StoredCell) -> Iterator[tuple[str, str]]:
+    """Yields the status and the reason of a cell with defences, where it has no rows of a data set."""
+    if cell.status != "done":
+        yield cell.status, cell.reason
+        return
+    there = {*cell.defended["dataset"].unique()}
+    for dataset in cell.stamp.datasets if cell.stamp else ():
+        if dataset.name not in there and cell.stamp and dataset.name not in cell.stamp.spared:
+            yield "failed", f"no rows on {dataset.name}"
+
+
 def _attacked(case: Case) -> tuple[str, ...]:
     return (case.metric, case.attack, case.dataset)
 
