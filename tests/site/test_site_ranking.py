@@ -86,6 +86,22 @@ def test_an_unranked_metric_stands_last_whichever_way(run_folder, build, browse)
         expect(metrics_of(boards(page))).to_have_text([first, "whole" if first == "other" else "other", "none"])
 
 
+def test_a_metric_on_two_data_sets_is_one_metric(run_folder, make_row, build, browse):
+    for metric in ("calm", "wild"):
+        rows = [make_row(f"{i}.png", 0.5, 0.6, dataset=name) for name in ("one", "My  photos") for i in range(2)]
+        run_folder.cell(metric, "ifgsm", rows=rows, datasets=("one", "My  photos"))
+    page = browse(build(run_folder.path) / "index.html")
+    expect(page.locator(".lead")).to_contain_text("2 metrics, 1 attack.")
+    expect(page.get_by_role("status")).to_have_text("2 of 2 metrics")
+    page.get_by_label("Search").fill("calm")
+    expect(page.get_by_role("status")).to_have_text("1 of 2 metrics")
+    page.get_by_label("Search").fill("")
+    unfold(page)
+    page.get_by_label("Data set").select_option(index=1)  # in the list, a browser shows one space
+    expect(boards(page)).to_have_count(1)
+    expect(page.get_by_role("status")).to_have_text("2 of 2 metrics")
+
+
 def test_search_and_filters_choose_rows_and_columns(site, browse):
     page = browse(site / "index.html")
     expect(page.get_by_role("status")).to_have_text("5 of 6 metrics")  # those without reference come first

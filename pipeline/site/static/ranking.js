@@ -111,8 +111,9 @@
     const [q, type, set, family, access, defence] = ["q", "type", "set", "family", "access", "defence"].map(value);
     const view = value("direction") || value("budget");
     const [column, direction] = [sort.slice(0, sort.lastIndexOf(":")), sort.slice(sort.lastIndexOf(":") + 1)];
-    let shown = 0;
-    let all = 0;
+    const shown = new Set();  // by name: on two data sets, a metric has a row in each
+    const all = new Set();
+    const named = (rows) => rows.nodes().toArray().map((row) => row.querySelector("th").dataset.order);
     applying = true;
     for (const board of boards) {
       const { section, table } = board;
@@ -135,13 +136,13 @@
         if (wanted[0] !== -1 && String(table.order()[0]) !== String(wanted)) table.order(wanted);
       }
       table.draw();
-      all += table.rows().count();
-      if (!section.hidden) shown += table.rows({ search: "applied" }).count();
+      named(table.rows()).forEach((name) => all.add(name));
+      if (!section.hidden) named(table.rows({ search: "applied" })).forEach((name) => shown.add(name));
     }
     applying = false;
     for (const name of ["family", "access"]) controls.elements[name].disabled = view !== "";  // their columns are hidden
     controls.querySelector("[type=reset]").hidden = sort === SORT && FIELDS.every((name) => value(name) === initial[name]);
-    count.textContent = `${shown} of ${all} metrics`;
+    count.textContent = `${shown.size} of ${all.size} metric${all.size > 1 ? "s" : ""}`;
   }
 
   // Yields the names of the files that hold what the reader asks for: a view's columns, or those beside the worst case.
