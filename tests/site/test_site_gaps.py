@@ -3,6 +3,7 @@
 import math
 
 from page_text import handed, text
+from run_folder import restamp
 
 
 def test_one_image_has_numbers_without_intervals(run_folder, build):
@@ -57,3 +58,23 @@ def test_runs_with_other_settings_do_not_reach_the_profile(run_folder, build, ma
     run_folder.cell("blur", "ifgsm", rows=rows, label="ifgsm+steps=20", overrides={"steps": "20"})
     points = handed(build(run_folder.path) / "details" / "metrics" / "blur-1-points.js")
     assert points["ifgsm"]["images"] == 2
+
+
+def test_a_metric_that_no_attack_raised_has_no_worst_attack(run_folder, build):
+    run_folder.cell("firm", "ifgsm", [-0.1, -0.2])
+    run_folder.cell("firm", "noise", [-0.01, 0.0])
+    page = (build(run_folder.path) / "metrics" / "firm.html").read_text(encoding="utf-8")
+    assert "No attack raised the score of an image." in page
+    assert "The worst attack by image" not in page
+    assert "<option selected>ifgsm" in page  # the control comes last
+
+
+def test_a_metric_that_was_only_attacked_to_try_defences_has_a_page_that_says_so(run_folder, build, make_row):
+    scores = {"clear_defended": 0.4, "attacked_defended": 0.5, "psnr_defended": 40.0, "ssim_defended": 0.9}
+    rows = [make_row(name, 0.4, 0.7, defence="jpeg", **scores) for name in ("a.png", "b.png")]
+    path = run_folder.cell("blur", "ifgsm", rows=rows, label="ifgsm+defended", asked=2)
+    restamp(path, lambda told: told["settings"].update(defences=["jpeg"]))
+    page = (build(run_folder.path) / "metrics" / "blur.html").read_text(encoding="utf-8")
+    assert "No cell of this metric is on the leaderboard. What its defences do stands" in " ".join(page.split())
+    assert 'href="../defences.html"' in page
+    assert "<ul></ul>" not in page
