@@ -11,6 +11,17 @@ def test_no_page_is_wider_than_the_screen(site, browse, width):
         assert page.evaluate("document.documentElement.scrollWidth") <= width, file.name
 
 
+def test_a_long_name_of_a_data_set_widens_no_page(run_folder, make_row, build, browse):
+    name = "holidays_in_the_mountains_2023_compressed_to_web_size_and_sorted_by_day"
+    rows = [make_row(f"{name}_{i}.png", 0.5, 0.6 + i / 10, dataset=name) for i in range(2)]
+    run_folder.cell("calm", "ifgsm", rows=rows, datasets=(name,))
+    site = build(run_folder.path)
+    page = browse(site / "index.html", viewport={"width": 360, "height": 800})
+    for file in sorted(site.rglob("*.html")):
+        page.goto(file.as_uri())
+        assert page.evaluate("document.documentElement.scrollWidth") <= 360, file.name
+
+
 def test_the_theme_follows_the_system_until_it_is_chosen(site, browse):
     ground = "getComputedStyle(document.body).backgroundColor"
     light = browse(site / "index.html", color_scheme="light")

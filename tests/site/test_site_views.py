@@ -41,4 +41,4 @@ def test_excluded_images_and_doubts_stand_on_the_metrics_page(site, browse):
     page.goto((site / "index.html").as_uri())
     page.locator("tr", has_text="weak").first.locator("a.badge").click()
     expect(page).to_have_url(re.compile(r"metrics/weak\.html#doubts"))
-    assert page.locator("#doubts").is_visible()
+    expect(page.locator("#doubts")).to_be_visible()  # once the page is there
