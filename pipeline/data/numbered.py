@@ -38,7 +38,7 @@ def read_numbered(path: Path, prefix: str, numbers: tuple[str, ...]) -> dict[str
     """
     found: dict[str, Numbered] = {}
     column, rows = _rows(path, prefix, numbers)
-    for number, row in enumerate(rows, start=2):
+    for number, row in rows:
         place, name = f"{path.name}, row {number}", PurePosixPath(row["image"].strip()).as_posix()
         if name == "." or name.startswith("/") or ".." in PurePosixPath(name).parts:
             raise BenchError(f"{place}: image must be a path below {path.parent}; got {row['image']!r}: correct it")
@@ -64,8 +64,8 @@ def read_numbered(path: Path, prefix: str, numbers: tuple[str, ...]) -> dict[str
     return dict(sorted(found.items()))
 
 
-def _rows(path: Path, prefix: str, numbers: tuple[str, ...]) -> tuple[str, list[dict[str, str]]]:
-    """Returns the column that holds the number, and the rows by column."""
+def _rows(path: Path, prefix: str, numbers: tuple[str, ...]) -> tuple[str, list[tuple[int, dict[str, str]]]]:
+    """Returns the column that holds the number, and the rows by column, each with its place in the file."""
     needed = f"the columns image and {' or '.join(numbers)}"
     if not path.is_file():
         raise BenchError(f"{prefix}{path} must be a CSV with {needed}; it is not there")
@@ -75,15 +75,20 @@ def _rows(path: Path, prefix: str, numbers: tuple[str, ...]) -> tuple[str, list[
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise BenchError(f"{path} cannot be read as CSV: {error}: save it as UTF-8 with commas") from error
     column = next((name for name in numbers if name in header), "")
+    if other := next((mark for mark in ";\t" if len(header) == 1 and mark in header[0]), ""):
+        raise BenchError(f"{path} must have {needed}; its columns are separated by {other!r}: save it with commas")
+    if twice := [name for name in dict.fromkeys(header) if name and header.count(name) > 1]:
+        raise BenchError(f"{path} must have each column once; {twice[0]} is there twice: keep one of them")
     if missing := [name for name, there in (("image", "image" in header), (numbers[0], column)) if not there]:
         raise BenchError(
             f"{path} must have {needed}; it lacks {', '.join(missing)} and has {', '.join(header) or 'none'}: "
             "rename them"
         )
-    for number, line in enumerate(lines, start=2):
+    filled = [(number, line) for number, line in enumerate(lines, start=2) if line]
+    for number, line in filled:
         if len(line) != len(header):
             raise BenchError(f"{path.name}, row {number}: must have {len(header)} cells; got {len(line)}: correct it")
-    return column, [dict(zip(header, line, strict=True)) for line in lines]
+    return column, [(number, dict(zip(header, line, strict=True))) for number, line in filled]
 
 
 def _number(text: str, column: str, place: str) -> float:

@@ -84,6 +84,9 @@ def test_an_original_of_another_size_costs_its_image_only(study):
         ("image,mos\n,1\n", "image must be a path below .*; got ''"),
         ("image,mos\nb.png,2\na.MP4,1\n", "row 3: a.MP4 is a video, and opinions, rungs and originals are of images: "),
         ("image,mos,reference\na.png,1,a.MP4\n", "row 2: a.MP4 is a video, .*: write its frames as PNG, or take"),
+        ("image,mos,std,mos\na.png,1,2,3\n", "must have each column once; mos is there twice: keep one"),
+        ("image;mos\na.png;1,5\n", "its columns are separated by ';': save it with commas"),
+        ("image,mos\n\na.png\n", "row 3: must have 2 cells"),
         ("image,mos\na.png\n", "row 2: must have 2 cells; got 1"),
         ('image,mos\n"a.png,1\n', "cannot be read as CSV"),
     ],
@@ -93,6 +96,11 @@ def test_what_is_wrong_with_a_csv_is_told_in_one_line(study, text, says):
     with pytest.raises(BenchError, match=says) as error:
         read_opinions(path)
     assert "\n" not in str(error.value)
+
+
+def test_empty_lines_and_columns_without_a_name_say_nothing(study):
+    path = rated(study, "image,mos,,\n\na.png,1,,\n\nb.png,2,x,y\n\n")
+    assert {name: each.value for name, each in read_opinions(path).items()} == {"a.png": 1, "b.png": 2}
 
 
 def test_a_csv_that_is_not_there_or_no_text_is_told(study):
