@@ -48,17 +48,18 @@ def write_plot(kind: Kind, names: Sequence[str], folder: Path, out: Path, width:
     draw: Callable[[Sequence[str], Path, float], Figure] = import_module(module_of(kind)).draw
     with mpl.rc_context(STYLE):
         figure = draw(names, folder, WIDTHS[width])
-        notes = list(_notes(figure))
+        notes = list(_notes(figure, width))
         packed = io.BytesIO()
         figure.savefig(packed, format=out.suffix[1:], metadata=UNDATED[out.suffix], dpi=300)
     write_atomically(out, packed.getvalue())
     return Drawn(figure.get_figwidth(), figure.get_figheight(), notes)
 
 
-def _notes(figure: Figure) -> Iterator[str]:
-    """Yields what is wrong with a figure, and what to do about it."""
+def _notes(figure: Figure, width: Width) -> Iterator[str]:
+    """Yields what is wrong with a figure of a width, and what to do about it."""
+    remedy = "name fewer metrics" if width == "page" else "draw it with --width page, or name fewer metrics"
     if texts := crowded(figure):
         shown = ", ".join(texts[:3]) + (" and others" if len(texts) > 3 else "")
-        yield f"texts have too little room ({shown}): draw it with --width page, or name fewer metrics"
+        yield f"texts have too little room ({shown}): {remedy}"
     if (height := figure.get_figheight()) > PAGE_HEIGHT:
-        yield f"{height:.1f} in are higher than a page, {PAGE_HEIGHT}: draw it with --width page, or name fewer metrics"
+        yield f"{height:.1f} in are higher than a page, {PAGE_HEIGHT}: {remedy}"

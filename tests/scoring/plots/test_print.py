@@ -104,6 +104,17 @@ def test_what_cannot_be_read_is_told(board, tmp_path):
     assert crowded(figure) == ["another", "beyond the edge", "one name"]
 
 
+def test_a_figure_as_wide_as_a_page_is_not_to_be_made_so(run_folder, tmp_path):
+    for i in range(70):
+        run_folder.cell(f"metric{i:02}", "ifgsm", [0.1, 0.2])
+    write_tables([run_folder.path], run_folder.path)
+    for width, advised in (("page", False), ("column", True)):
+        (note,) = write_plot("ranks", [], run_folder.path, tmp_path / "plot.pdf", width).notes[-1:]
+        assert "higher than a page" in note
+        assert ("--width page" in note) == advised
+        assert "name fewer metrics" in note
+
+
 def test_names_are_beside_their_points_and_those_without_room_are_returned():
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(3, 3))
