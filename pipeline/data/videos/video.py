@@ -28,6 +28,7 @@ from metric_robustness.pipeline.data.videos.colours import (
     to_rgb,
     turn_of,
 )
+from metric_robustness.pipeline.data.videos.cropped import is_cropped
 from metric_robustness.pipeline.data.videos.whole import Packets, cut_short
 
 Pixels = npt.NDArray[np.uint8]  # (H, W, 3)
@@ -63,6 +64,8 @@ def examine(path: Path, threads: int = 0) -> Video:
         raise VideoError("is no regular file")  # a pipe would be waited for
     if lacks := cut_short(path):
         raise VideoError(f"is truncated: {lacks}")
+    if is_cropped(path):
+        raise VideoError("its container shows a part of each frame only: encode it cropped")
     kinds, turns, count, damaged = set(), set(), 0, False
     with _opened(path, threads) as (container, stream):
         require_like_srgb(colours_of(stream.codec_context))

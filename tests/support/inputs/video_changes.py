@@ -48,6 +48,48 @@ def display(*matrix: float) -> Change:
     return change
 
 
+def aperture(width: int, height: int) -> Change:
+    """Returns what says which part of a frame an MP4 shows, in a box at the end of its first sample description."""
+
+    def change(data: bytearray) -> None:
+        box = struct.pack(">I4s8i", 40, b"clap", width, 1, height, 1, 0, 1, 0, 1)
+        begin, end, around = 0, len(data), list[int]()
+        for kind in (b"moov", b"trak", b"mdia", b"minf", b"stbl", b"stsd", b"avc1"):
+            at = begin
+            while data[at + 4 : at + 8] != kind:
+                at += int.from_bytes(data[at : at + 4], "big")
+            around.append(at)
+            begin, end = at + (16 if kind == b"stsd" else 8), at + int.from_bytes(data[at : at + 4], "big")
+        data[end:end] = box
+        for at in around:
+            data[at : at + 4] = struct.pack(">I", int.from_bytes(data[at : at + 4], "big") + len(box))
+
+    return change
+
+
+def cropped(pixels: int) -> Change:
+    """Returns what says that a Matroska file does not show so many lines at the bottom."""
+
+    def change(data: bytearray) -> None:
+        extra, at, around = bytes([0x54, 0xAA, 0x81, pixels]), 0, list[tuple[int, int, int]]()
+        for name in (b"\x18\x53\x80\x67", b"\x16\x54\xae\x6b", b"\xae", b"\xe0"):
+            while True:
+                place = at + 9 - data[at].bit_length()
+                width = 9 - data[place].bit_length()
+                begin = place + width
+                size = int.from_bytes(data[place:begin], "big") - (1 << 7 * width)
+                if data[at:place] == name:
+                    break
+                at = begin + size
+            around.append((place, width, size))
+            at = begin
+        data[begin + size : begin + size] = extra
+        for place, width, size in around:
+            data[place : place + width] = (size + len(extra) + (1 << 7 * width)).to_bytes(width, "big")
+
+    return change
+
+
 def edited(first: int, count: int) -> Change:
     """Returns what sets an edit list to so many frames from this one on."""
 

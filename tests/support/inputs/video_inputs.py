@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from video_changes import TURNS, Change, cut, cut_within_frame, display, edited
+from video_changes import TURNS, Change, aperture, cropped, cut, cut_within_frame, display, edited
 from video_clips import Clip, write
 from video_kinds import ALL, BIG, CLEAR, CONTAINERS, FFV1, GROWN, MP4, MPEG, RGB, TAGS, X264, Y4M
 from video_shades import SHADES
+
+IN_PART = "its container shows a part of each frame only"
 
 
 class Case(NamedTuple):
@@ -62,6 +64,10 @@ def _cases() -> list[Case]:
         Case("TS", "cut at a packet's end within a frame", "clip.ts", BIG, cut_within_frame, refusal="is truncated"),
         Case("TS", "cut at a frame's end", "clip.ts", BIG._replace(times=six), shown=six, near=4, note=unsaid),
         Case("MP4", "edit list of frames 2 to 6", "clip.mp4", MP4, edited(2, 5), ALL[2:7], near=3),
+        Case("MP4", "a clean aperture of all pixels", "clip.mp4", MP4, aperture(64, 48), ALL, near=3),
+        Case("MP4", "a clean aperture of some pixels", "clip.mp4", MP4, aperture(32, 48), refusal=IN_PART),
+        Case("MKV", "a pixel crop of none", "clip.mkv", FFV1, cropped(0), ALL),
+        Case("MKV", "a pixel crop of some lines", "clip.mkv", FFV1, cropped(8), refusal=IN_PART),
         Case("MP4", "frames at odd times", "clip.mp4", MP4._replace(times=GAPS), shown=ALL, near=3),
         Case("MKV", "frames at odd times", "clip.mkv", FFV1._replace(times=GAPS), shown=ALL),
     ]
