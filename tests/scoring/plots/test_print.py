@@ -115,6 +115,14 @@ def test_a_figure_as_wide_as_a_page_is_not_to_be_made_so(run_folder, tmp_path):
         assert "name fewer metrics" in note
 
 
+@pytest.mark.parametrize("metrics", ["a", "ab"])
+def test_a_label_of_several_lines_below_a_small_heat_map_has_room(tmp_path, metrics):
+    pairs = pd.DataFrame(product(metrics, repeat=2), columns=["source", "target"])
+    told = pairs.assign(dataset="sample", attack="ifgsm", variant="", gain=0.3)
+    told.to_csv(tmp_path / "transfer.csv", index=False)
+    assert write_plot("transfer", [], tmp_path, tmp_path / "plot.pdf", "column").notes == []
+
+
 def test_names_are_beside_their_points_and_those_without_room_are_returned():
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(3, 3))

@@ -23,7 +23,7 @@ from metric_robustness.pipeline.scoring.plots.layout.signed import number, signe
 from metric_robustness.pipeline.scoring.plots.style import ABSENT, SHADES, SIGNED_SHADES
 
 ROOM = 4.0  # points of a cell that its number leaves free
-BAR = 0.6  # inches that the colour bar and its label take
+BAR = 0.6  # inches that the colour bar and a label of one line take
 THICK = 0.1  # inches of the bar alone
 MARGIN = 0.2  # inches beside the names of rows
 DARK = 0.18  # luminance below which white is easier to read than black
@@ -84,8 +84,8 @@ def heat_maps(
 def _bar(figure: Figure, panels: Sequence[Axes], norm: Normalize, label: str) -> None:
     """Draws the colour bar below all panels; the figure grows by it."""
     width, height = figure.get_size_inches()
-    figure.set_figheight(height + BAR)
     label = folded(label, width / 2)
+    figure.set_figheight(height + BAR + LINE * label.count("\n"))
     bar = figure.colorbar(
         panels[0].images[0], ax=panels, label=label, location="bottom", aspect=width / THICK, pad=THICK / height
     )
