@@ -142,7 +142,11 @@ def curves(
     for axes, (title, part) in zip(panels, parts.items(), strict=True):
         for defence, style in looks.items():
             if len(own := part[part["defence"] == defence]):
-                (lines[defence],) = axes.plot(*curve(own), marker="", linewidth=1, label=defence, **style)
+                across_values, values = curve(own)
+                mark = "o" if len(set(across_values)) == 1 else ""  # a line of one point would not be seen
+                (lines[defence],) = axes.plot(
+                    across_values, values, marker=mark, markersize=3, linewidth=1, label=defence, **style
+                )
         axes.set_title(folded(title, TITLE))
     share_axes(panels, side_by_side(len(panels), width, LEAST), folded(across, TITLE), "mean shift")
     shown = f"the best {MOST} of {len(best)} defences" if len(best) > MOST else ""

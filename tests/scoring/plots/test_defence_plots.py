@@ -163,6 +163,20 @@ def test_shift_by_clear_score_is_the_mean_of_fifths(judged):
     assert up[-1] == pytest.approx(LEFT["jpeg"] + 0.05)
 
 
+@pytest.mark.parametrize("plot", [defence_ssim, defence_value])
+def test_what_a_single_image_says_is_a_point_since_a_line_would_show_nothing(run_folder, plot):
+    run_folder.cell("blur", "ifgsm", [0.3])
+    scores = {"clear_defended": 0.4, "attacked_defended": 0.5, "psnr_defended": 40.0, "ssim_defended": 0.9}
+    rows = [make_row("a.png", 0.4, 0.7, defence="jpeg", **scores)]
+    run_folder.cell("blur", "ifgsm", rows=rows, label="ifgsm+defended")
+    lines = plot.draw([], run_folder.path, PAGE).axes[0].lines
+    assert [line.get_marker() for line in lines] == ["o", "o"]
+
+
+def test_lines_through_several_points_have_no_marks(judged):
+    assert {line.get_marker() for line in defence_ssim.draw(["cnn"], judged, PAGE).axes[0].lines} == {""}
+
+
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind.startswith("defence-")])
 def test_a_plot_of_defences_made_again_shows_the_same(judged, kind):
     one, two = (shown(import_module(module_of(kind)).draw([], judged, PAGE)) for _ in range(2))
