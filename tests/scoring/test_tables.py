@@ -187,3 +187,18 @@ def test_the_terminal_shows_ranks_and_gaps_in_100_columns(filled):
     assert "NR metrics on sample, absolute gain. Preset demo, data set sample, 2 images" in text
     assert all(word in text for word in ("strong", "0.125", "±0.025", "failed: strong under madc: out | of memory"))
     assert max(map(len, text.splitlines())) <= 100
+
+
+def test_a_folder_named_like_markup_is_text_in_markdown(run_folder, make_row):
+    name = "<b>new</b> *photos*"
+    behind = {"clear_defended": 0.4, "attacked_defended": 0.5, "psnr_defended": 40.0, "ssim_defended": 0.9}
+    rows = [make_row(f"{i}.png", 0.4, 0.7, dataset=name) for i in range(2)]
+    run_folder.cell("blur", "ifgsm", rows=rows, datasets=(name,))
+    rows = [make_row(f"{i}.png", 0.4, 0.7, dataset=name, defence="jpeg", **behind) for i in range(2)]
+    run_folder.cell("blur", "ifgsm", rows=rows, datasets=(name,), label="ifgsm+defended")
+    run_folder.cell("sharp+jpeg", "ifgsm", rows=[make_row("0.png", 0.4, 0.7, dataset=name)], datasets=(name,))
+    write_tables([run_folder.path], run_folder.path)
+    for file, times in (("leaderboard.md", 2), ("defences.md", 2)):
+        told = (run_folder.path / file).read_text(encoding="utf-8")
+        assert "<b>" not in told
+        assert told.count(r"&lt;b&gt;new&lt;/b&gt; \*photos\*") >= times

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from metric_robustness.pipeline.scoring.scores.defences import NONE, Case, CertifiedInterval, Clean, Defended, Opinions
 from metric_robustness.pipeline.scoring.tables.format import digits, with_margin
-from metric_robustness.pipeline.scoring.tables.markdown_text import table
+from metric_robustness.pipeline.scoring.tables.markdown_text import plain, table
 
 COLUMNS = (
     *Case._fields,
@@ -59,13 +59,13 @@ def defences_md(lines: Sequence[Defended], missing: Sequence[str] = ()) -> str:
     """Returns defences.md, for people: a table per metric, data set and attack, best defence first; what is missing."""
     parts = ["# Defences"]
     for title, own in _tables(lines):
-        parts.append(f"## {title}")
+        parts.append(f"## {plain(title)}")
         rated = any(not math.isnan(line.opinions.srocc_clear) for line in own)
         header = [*HEADER, *(RATED if rated else ()), ""]
         parts.append(table(header, _rows(own, rated=rated)))
         parts += [_certificate(line) for line in own if line.certificate.radius >= 0]
     if missing:
-        parts += ["## What is missing", "\n".join(f"- {line}" for line in missing)]
+        parts += ["## What is missing", "\n".join(f"- {plain(line)}" for line in missing)]
     parts += ["## What the numbers mean", MEANING]
     return "\n\n".join(part.strip("\n") for part in parts) + "\n"
 

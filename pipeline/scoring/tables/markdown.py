@@ -34,7 +34,7 @@ MEANING = (
 
 def to_markdown(board: Leaderboard) -> str:
     """Returns the leaderboard; the line below the heading says what it was made from."""
-    parts = ["# Robustness leaderboard", f"{'; '.join(board.captions) or 'No cell is on the leaderboard'}."]
+    parts = ["# Robustness leaderboard", f"{plain('; '.join(board.captions)) or 'No cell is on the leaderboard'}."]
     for section in board.sections:
         parts += _section(section)
     parts += ["## What is missing, and why", _gaps(board), "## What the numbers mean", MEANING]
@@ -43,7 +43,7 @@ def to_markdown(board: Leaderboard) -> str:
 
 def _section(section: Section) -> Iterator[str]:
     """Yields what is told of a section: its heading, then each part that has something to tell."""
-    yield f"## {section.title}"
+    yield f"## {plain(section.title)}"
     for part in (_ranking, _best_known, _curves, _scores, _falls, _variants, _agreement, _spared, _flags):
         yield from part(section)
 
