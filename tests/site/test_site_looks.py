@@ -35,6 +35,16 @@ def test_the_theme_follows_the_system_until_it_is_chosen(site, browse):
     assert dark.get_by_role("button", name="Dark theme").is_visible()
 
 
+def test_a_printed_heat_map_keeps_its_colours(site, browse):
+    page = browse(site / "heatmap.html", color_scheme="dark")
+    page.emulate_media(media="print")
+    for coloured in ("table.heat tbody td", ".legend span"):
+        kept = page.locator(coloured).evaluate_all(
+            "cells => cells.map((cell) => getComputedStyle(cell).printColorAdjust)"
+        )
+        assert {*kept} == {"exact"}  # else browsers leave the ground of cells out, which is what the map says
+
+
 def test_without_scripts_every_number_is_there(site, browse):
     page = browse(site / "index.html", java_script_enabled=False)
     assert page.locator("section.board table").count() == 3
