@@ -12,7 +12,6 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-import psutil
 import typer
 from rich.table import Table
 
@@ -45,7 +44,9 @@ GIB = 2**30
 
 def examine() -> dict[str, str]:
     """Returns versions, processor, GPUs, memory, data sets and weights: a name and a line of text for each."""
-    memory = psutil.virtual_memory()
+    from psutil import virtual_memory  # here, since the job that asks for the image has few packages
+
+    memory = virtual_memory()
     found = {
         "commit": places.commit() or "not a git checkout",
         "python": platform.python_version(),

@@ -4,14 +4,22 @@ from __future__ import annotations
 
 import base64
 import json
+import re
+import subprocess
+import sys
 from dataclasses import dataclass, field
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from importlib.metadata import packages_distributions, requires
 from threading import Thread
 from time import monotonic
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+import yaml
+from gitlab_server import GitLabServer
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from metric_robustness.pipeline.errors import BenchError, TransientError
 from metric_robustness.pipeline.files import file_digest
@@ -24,6 +32,21 @@ from metric_robustness.pipeline.store.open import open_store
 DIGEST = f"sha256:{'5e' * 32}"
 TAG = image_tag()
 PASSWORD = "glcbt-secret"  # noqa: S105
+OF_THE_IMAGE = {"metric-robustness", "pip", "setuptools", "wheel"}  # the checkout, and what a Python image has
+# Runs a module as `python -m` does, where some packages are not installed.
+WITHOUT = """
+import runpy, sys
+
+class Absent:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in absent:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+absent = set(sys.argv[1].split(","))
+sys.meta_path.insert(0, Absent())
+sys.argv[:] = sys.argv[3:]
+runpy.run_module(sys.argv[0], run_name="__main__")
+"""
 
 
 @dataclass
@@ -288,3 +311,43 @@ def test_wrong_variables_are_told(server, job, tmp_path, change, message):
         write_status(tmp_path / "image.env", job | change)
     assert server.calls == []
     assert not (tmp_path / "image.env").exists()
+
+
+def installed_with(names):
+    """Returns the packages that pip installs for these, by their canonical names."""
+    found, left = set(), [canonicalize_name(name) for name in names]
+    while left:
+        name = left.pop()
+        if name not in found:
+            found.add(name)
+            needed = map(Requirement, requires(name) or ())
+            left += [canonicalize_name(each.name) for each in needed if not each.marker or each.marker.evaluate()]
+    return found
+
+
+def test_the_job_that_asks_runs_with_the_few_packages_that_it_installs_and_without_git(server, job, tmp_path):
+    described = yaml.safe_load((registry.CODE / ".gitlab-ci.yml").read_text())["image-status"]
+    (install,), (script,) = described["before_script"], described["script"]
+    names = re.fullmatch(r"pip install --quiet --constraint requirements.lock ((?:[\w-]+ ?)+)", install)[1].split()
+    there = installed_with(names) | OF_THE_IMAGE
+    absent = [
+        module
+        for module, packages in packages_distributions().items()
+        if there.isdisjoint(map(canonicalize_name, packages))
+    ]
+    assert {"torch", "numpy", "pandas"} <= set(absent)
+    server.tags[TAG] = DIGEST
+    with GitLabServer() as gitlab:
+        environment = {"PATH": str(tmp_path), "HOME": str(tmp_path), "CI_JOB_TOKEN": gitlab.JOB, **job}
+        line = script.replace('"$STORE"', gitlab.api).replace("image.env", str(tmp_path / "image.env")).split()
+        assert line[:2] == ["python", "-m"]
+        told = subprocess.run(
+            [sys.executable, "-c", WITHOUT, ",".join(absent), "--", *line[2:]],
+            cwd=registry.CODE,
+            env=environment | {"BENCHMARK_STORE_KEY": "k" * 32},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert told.returncode == 0, told.stderr
+    assert f"IMAGE_TAG={TAG}\n" in (tmp_path / "image.env").read_text()
