@@ -16,7 +16,7 @@ from typing import NoReturn, TypeAlias
 
 from metric_robustness.pipeline.errors import TransientError
 from metric_robustness.pipeline.isolation.interrupt import interrupt_put_off
-from metric_robustness.pipeline.isolation.worker import be_first_to_go, end_with, work
+from metric_robustness.pipeline.isolation.worker import be_first_to_go, end_with, print_aside, work
 
 # Asks the server to fork a worker, to send a process a signal, or to import modules.
 Order: TypeAlias = tuple[int, int] | list[str] | None
@@ -40,6 +40,7 @@ class ForkServer:
                     ours.close()
                     gc.freeze()  # the garbage collector of a worker leaves the memory that it shares as it is
                     end_with(parent)
+                    print_aside()
                     _serve(theirs)
                 finally:
                     os._exit(1)

@@ -79,6 +79,16 @@ def be_first_to_go() -> None:
         Path("/proc/self/oom_score_adj").write_text(str(FIRST_TO_GO), encoding="ascii")
 
 
+def print_aside() -> None:
+    """Has this process and what it starts print to standard error, since standard output is for a command's answer.
+
+    Entries and their libraries print as they like, and programs read what `--json` prints.
+    """
+    with suppress(OSError):  # the caller closed one of the two
+        os.dup2(2, 1)
+    sys.stdout = sys.stderr
+
+
 def work_spawned(connection: Connection) -> None:
     """Runs the task in a process that was spawned, and so was not forked by one that ends it."""
 
@@ -88,5 +98,6 @@ def work_spawned(connection: Connection) -> None:
             os._exit(Exit.STOPPED)
 
     Thread(target=wait_for_parent, daemon=True).start()
+    print_aside()
     be_first_to_go()
     work(connection)

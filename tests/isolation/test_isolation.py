@@ -84,6 +84,8 @@ def wild(tmp_path_factory) -> Tree:
     for name, (where, line, _) in (ENDING | CHANGING).items():
         tree.write(f"metrics/{name}.py", metric(where, line))
     tree.write("metrics/averages.py", BRIGHTNESS.replace("(dim=(1, 2, 3))", "().reshape(1)"))
+    talks = metric(IN_SCORE, "print('told while it scores'); os.system('echo told by a program')")
+    tree.write("metrics/talks.py", talks.replace(AT_IMPORT, f"print('told at import')\n{AT_IMPORT}", 1))
     tree.write("metrics/looks.py", metric(IN_SCORE, "bool(images.sum() > 0)"))  # which cannot be traced
     tree.write("metrics/faults_traced.py", metric(IN_SCORE, "type(images) is torch.Tensor or ctypes.string_at(0)"))
     tree.write("metrics/loops.py", metric(IN_SCORE, "while True: time.sleep(0.1)"))
@@ -183,6 +185,20 @@ def test_check_names_an_entry_that_ends_its_process_and_goes_on_with_the_others(
         (check,) = found[name]
         assert (check["status"], check["seen"]) == ("failed", f"the check of {name} {end}")
     assert {check["status"] for check in found["brightness"]} == {"passed"}
+
+
+def test_what_an_entry_prints_stands_beside_the_answer_of_a_command_that_programs_read(wild):
+    told = wild.call("check", "talks", "--json")
+    (line,) = told.stdout.splitlines()
+    assert json.loads(line)["name"] == "talks"
+    assert {"told at import", "told while it scores", "told by a program"} <= set(told.stderr.splitlines())
+
+
+def test_what_is_printed_in_a_spawned_process_stands_beside_the_answer_too(monkeypatch, capfd):
+    monkeypatch.setattr(watching, "starter", Spawner)
+    assert call("it", os.system, "echo told") == 0
+    assert call("it", print, "told, too") is None
+    assert capfd.readouterr() == ("", "told\ntold, too\n")
 
 
 def test_a_process_that_is_spawned_is_watched_like_one_that_is_forked(monkeypatch):
