@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
@@ -36,7 +37,8 @@ class Wanted(NamedTuple):
 class ResumableDownload:
     """A download that continues what an earlier try left.
 
-    Until it is whole, the part lies beside the file, under a name with the expected hash.
+    Until it is whole, the part lies beside the file, under a name with the expected hash; parts of other versions go.
+    Two downloads of one file must not run at once.
 
     Args:
         server: The connection.
@@ -60,6 +62,9 @@ class ResumableDownload:
         """
         with plain_errors(self.part):
             self.part.parent.mkdir(parents=True, exist_ok=True)
+            for older in self.part.parent.glob(f".{glob.escape(self.file.name)}.*.part"):
+                if older != self.part:
+                    older.unlink()
             self.part.touch()
         failures = 0
         while file_digest(self.part) != self.wanted.sha256:

@@ -13,7 +13,7 @@ from gitlab.exceptions import GitlabError
 from gitlab.v4.objects import Project
 
 from metric_robustness.pipeline.errors import BenchError, DataError, TransientError
-from metric_robustness.pipeline.files import file_digest, write_atomically
+from metric_robustness.pipeline.files import exclusive, file_digest, write_atomically
 from metric_robustness.pipeline.gitlab.download import ChangedError, OnProgress, ResumableDownload, Wanted
 from metric_robustness.pipeline.gitlab.server import (
     check_branch,
@@ -37,6 +37,7 @@ TABLES = (
 )
 TOKENS = ("GITLAB_TOKEN", "CI_JOB_TOKEN")  # the first that is set is used
 LINE = re.compile(r"([0-9a-f]{64}) [ *](\S+)")
+LOCK = ".fetch.lock"  # in the output folder
 ANSWERS = 3  # tries, since a pipeline may end while we download
 
 Shown = Callable[[str], AbstractContextManager[OnProgress]]
@@ -61,7 +62,7 @@ def fetch(
     """Downloads the tables of the latest successful pipeline of a branch or tag, and with `raw` the rows.
 
     Skips files that are up to date, continues downloads that broke off, and deletes a table that the pipeline no longer
-    makes. A public project needs no token.
+    makes. Waits for another fetch into the same folder. A public project needs no token.
 
     Args:
         ref: The branch or tag.
@@ -86,7 +87,8 @@ def fetch(
         with plain_server_errors(f"the artifacts of {ref}"):
             sums = _sums(source, ref)
             try:
-                return _fetch(source, ref, sums, raw=raw, out=out, shown=shown)
+                with exclusive(out / LOCK, waits_for=f"another fetch into {out}"):
+                    return _fetch(source, ref, sums, raw=raw, out=out, shown=shown)
             except ChangedError as error:
                 changed = str(error)
     if _sums(source, ref) == sums:
@@ -140,6 +142,8 @@ def _unpack(archive: Path, sha256: str, folder: Path) -> int:
     if not (folder.is_dir() and mark.is_file() and mark.read_text(encoding="utf-8") == sha256):
         if folder.exists() and not mark.exists():
             raise BenchError(f"{folder} holds what no fetch brought, and would be replaced: choose another --out")
+        if not mark.exists():
+            write_atomically(mark, "")  # if this is stopped before the end, the next fetch knows the folder for its own
         with err.status(f"unpacking {archive.name}"):
             unpack(archive, folder)
         write_atomically(mark, sha256)

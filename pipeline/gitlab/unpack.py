@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import re
 import shutil
 import stat
@@ -18,10 +19,13 @@ NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+=,-]{0,200}")  # one part of a path
 MOST_FILES = 200_000
 MOST_BYTES = 32 * 2**30  # unpacked
 DEEPEST = 8
+ROOM = ".unpacking-"  # in the name of the hidden folder in which an archive is unpacked
 
 
 def unpack(archive: Path, folder: Path) -> int:
     """Replaces a folder by the content of a zip file, in one step; returns how many files that are.
+
+    Removes what a killed process left of the same: two must not run at once.
 
     Raises:
         DataError: If the archive is damaged, too large, or holds a name or a kind of file that no rows have. The folder
@@ -30,7 +34,9 @@ def unpack(archive: Path, folder: Path) -> int:
     """
     with plain_errors(folder):
         folder.parent.mkdir(parents=True, exist_ok=True)
-        room = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+        for left in folder.parent.glob(f".{glob.escape(folder.name)}{ROOM}*"):
+            shutil.rmtree(left)
+        room = Path(tempfile.mkdtemp(prefix=f".{folder.name}{ROOM}", dir=folder.parent))
     try:
         try:
             with zipfile.ZipFile(archive) as packed:

@@ -15,6 +15,7 @@ import pytest
 from gitlab_server import GitLabServer
 
 from metric_robustness.pipeline.errors import BenchError, DataError, TransientError
+from metric_robustness.pipeline.gitlab import fetch as fetching
 from metric_robustness.pipeline.gitlab import unpack as unpacking
 from metric_robustness.pipeline.gitlab.fetch import TABLES, fetch
 from metric_robustness.pipeline.gitlab.unpack import unpack
@@ -55,7 +56,7 @@ def content(folder: Path) -> dict[str, bytes]:
     return {
         str(file.relative_to(folder)): file.read_bytes()
         for file in sorted(folder.rglob("*"))
-        if file.is_file() and not file.name.startswith(".rows")
+        if file.is_file() and not file.name.startswith(".")
     }
 
 
@@ -165,6 +166,40 @@ def test_a_part_of_an_older_version_is_not_continued(gitlab: GitLabServer, tmp_p
     fetch(out=tmp_path)
     assert (tmp_path / "scores.csv").read_bytes() == artifacts("2")["public/scores.csv"]
     assert not [request for request in gitlab.requests if "range" in request.headers]
+    assert not list(tmp_path.glob(".*.part"))  # else each version that broke off would take its room for ever
+
+
+def test_two_at_once_into_one_folder_do_not_disturb_each_other(gitlab: GitLabServer, tmp_path: Path) -> None:
+    release = gitlab.hold(keep=100_000, path=r"rows\.zip$")
+    command = [sys.executable, "-m", "metric_robustness.pipeline", "fetch", "--raw", "--out", str(tmp_path)]
+    first = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    limit = time.monotonic() + 60
+    while time.monotonic() < limit and not any(part.stat().st_size for part in tmp_path.glob(".rows.zip.*.part")):
+        time.sleep(0.02)
+    second = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    told = second.stderr.readline()
+    release.set()
+    assert [first.communicate()[1], second.communicate()[1]] == ["", ""]
+    assert told == f"waiting for another fetch into {tmp_path}\n"
+    assert [first.returncode, second.returncode] == [0, 0]
+    assert content(tmp_path / "rows") == CELLS | {"large.csv": bytes(300_000)}
+    assert sum(request.path.endswith("rows.zip") for request in gitlab.requests) == 1
+
+
+def test_a_fetch_that_is_stopped_as_it_has_unpacked_is_repeated(
+    gitlab: GitLabServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stopped(archive: Path, folder: Path) -> None:
+        unpack(archive, folder)
+        raise KeyboardInterrupt
+
+    (tmp_path / ".rows.unpacking-0").mkdir()  # of a fetch that was killed in the middle of it
+    with monkeypatch.context() as patched:
+        patched.setattr(fetching, "unpack", stopped)
+        with pytest.raises(KeyboardInterrupt):
+            fetch(raw=True, out=tmp_path)
+    assert fetch(raw=True, out=tmp_path).cells == 4
+    assert [path.name for path in tmp_path.glob(".*") if path.is_dir()] == []
 
 
 def test_a_version_that_changes_in_the_middle_is_begun_again(

@@ -50,6 +50,7 @@ class Fault:
     message: str = ""
     headers: dict[str, str] = field(default_factory=dict)
     keep: int | None = None  # bytes of the answer's body before the server cuts the connection
+    until: threading.Event | None = None  # sends the rest of the body, after `keep` bytes, once this is set
     late: bool = False  # the request takes effect, and only its answer is replaced
 
 
@@ -194,6 +195,12 @@ class GitLabServer:
         """Cuts the answer's body after `keep` bytes in the next downloads that match."""
         self.faults.append(Fault("GET", path, times, keep=keep))
 
+    def hold(self, *, keep: int = 10, path: str = ".*") -> threading.Event:
+        """Has the next download that matches stop after `keep` bytes, and go on once the event is set."""
+        event = threading.Event()
+        self.faults.append(Fault("GET", path, 1, keep=keep, until=event))
+        return event
+
     def conflict(self, times: int = 2, status: int = 400) -> None:
         """Refuses the next commits as if somebody else had been faster."""
         message = "A file with this name already exists" if status == 400 else "409 Conflict"
@@ -251,10 +258,11 @@ class _Handler(BaseHTTPRequestHandler):
         if answer.status == 0:
             self.close_connection = True
         else:
-            self._send(answer, len(answer.body) if fault is None or fault.keep is None else fault.keep)
+            keep = len(answer.body) if fault is None or fault.keep is None else fault.keep
+            self._send(answer, keep, fault.until if fault else None)
 
-    def _send(self, answer: Answer, keep: int) -> None:
-        """Sends an answer, of whose body only the first `keep` bytes get through."""
+    def _send(self, answer: Answer, keep: int, until: threading.Event | None) -> None:
+        """Sends an answer, of whose body only the first `keep` bytes get through, or the rest once the event is set."""
         self.send_response(answer.status)
         for name, value in {"Content-Type": "application/json", **answer.headers}.items():
             self.send_header(name, value)
@@ -263,6 +271,10 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         if self.command != "HEAD" and answer.status != 204:
             self.wfile.write(answer.body[:keep])
+            if until:
+                self.wfile.flush()
+                until.wait(self.timeout)
+                self.wfile.write(answer.body[keep:])
             self.close_connection |= keep < len(answer.body)
 
     def _body(self) -> bytes:
