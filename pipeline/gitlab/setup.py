@@ -142,13 +142,19 @@ def _job_token(project: Project) -> SetupStep:
 
 
 def _protected(project: Project, branch: str) -> SetupStep:
+    """Returns the step that protects a branch.
+
+    Where a rule for many branches protects it, such as `*` or one of the group, a further rule would weaken that one:
+    GitLab lets in whom any of them lets in.
+    """
     what = f"branch {branch}"
     try:
-        project.protectedbranches.get(branch)
+        held = project.branches.get(branch)
     except GitlabError as error:
         if error.response_code != 404:
             raise
-    else:
+        raise BenchError(f"{what} must be there; it is not: push the code first") from error
+    if held.protected:
         return SetupStep(what, "protected", "protected")
 
     def change() -> None:

@@ -113,6 +113,15 @@ def scoped(gitlab: GitLabServer, *scopes: str, **more: object) -> None:
     ]
 
 
+def test_a_branch_that_a_rule_for_many_protects_gets_no_weaker_rule_of_its_own(gitlab: GitLabServer) -> None:
+    nobody = {"name": "ma*", "push_access_levels": [{"access_level": 0}]}
+    gitlab.state.protected["ma*"] = nobody
+    steps = {step.what: step for step in plan_setup()}
+    assert steps["branch main"].change is None
+    assert carry_out(list(steps.values())) > 0
+    assert gitlab.state.protected == {"ma*": nobody}
+
+
 @pytest.mark.parametrize("scopes", [("*",), ("*", "publish"), ("production",), ("publish", "production", "*")])
 def test_a_publish_token_that_other_jobs_see_is_moved_to_the_environment_of_its_job(
     gitlab: GitLabServer, scopes: tuple[str, ...]
@@ -247,9 +256,12 @@ def test_an_empty_project_has_to_be_pushed_to_first(gitlab: GitLabServer) -> Non
     gitlab.state.settings["default_branch"] = None
     with pytest.raises(BenchError, match="push the code first"):
         plan_setup()
+    gitlab.state.settings["default_branch"] = "trunk"  # as GitLab calls the branch that the first push will make
+    with pytest.raises(BenchError, match="branch trunk must be there; it is not: push the code first"):
+        plan_setup()
 
 
 def test_a_branch_whose_protection_cannot_be_read_is_not_taken_for_open(gitlab: GitLabServer) -> None:
-    gitlab.fail(1, 400, path="/protected_branches/", message="out of order")
+    gitlab.fail(1, 400, path="/repository/branches/", message="out of order")
     with pytest.raises(BenchError, match="out of order"):
         plan_setup()

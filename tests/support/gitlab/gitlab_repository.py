@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -84,7 +85,7 @@ def _branch(server: Any, name: str) -> dict[str, object]:
     return {
         "name": name,
         "commit": {"id": commit.id, "short_id": commit.id[:8], "message": commit.message},
-        "protected": name in server.state.protected,
+        "protected": any(fnmatchcase(name, rule) for rule in server.state.protected),
         "default": name == server.state.settings["default_branch"],
         "can_push": True,
     }
