@@ -11,11 +11,13 @@ from typing import get_args
 from gitlab.exceptions import GitlabError
 from gitlab.v4.objects import Project, ProjectPackage
 
-from metric_robustness.pipeline.gitlab.server import plain_server_errors
+from metric_robustness.pipeline.errors import BenchError
+from metric_robustness.pipeline.gitlab.server import plain_server_errors, said
 from metric_robustness.pipeline.store.store import CONNECTIONS, PLACE, Kind, Place, Store, Upload
 
 PREFIX = "robustness-"
 MISSING = 404  # HTTP status
+UNWELCOME = (400, 413)  # HTTP status: the file is too large, or of a name that is there
 KINDS: dict[str, Kind] = {f"{PREFIX}{kind}": kind for kind in get_args(Kind)}
 
 
@@ -77,7 +79,16 @@ class PackageStore(Store):
 
     def _put(self, place: Place, packed: bytes) -> None:
         with plain_server_errors("the result store"):
-            self.project.generic_packages.upload(f"{PREFIX}{place.kind}", place.key, place.name, data=packed)
+            try:
+                self.project.generic_packages.upload(f"{PREFIX}{place.kind}", place.key, place.name, data=packed)
+            except GitlabError as error:
+                if error.response_code not in UNWELCOME:
+                    raise
+                raise BenchError(
+                    f"{place} of {len(packed)} bytes must be taken by the package registry; GitLab says {said(error)}: "
+                    "let generic packages be uploaded again under their name, and be as large, in the settings of the "
+                    "group's packages and of the server"
+                ) from error
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from pathlib import Path
 from metric_robustness.pipeline.cells.cell import Cell
 from metric_robustness.pipeline.cells.fit import Fit
 from metric_robustness.pipeline.cells.stamp import Stamp
-from metric_robustness.pipeline.errors import TransientError
+from metric_robustness.pipeline.errors import BenchError
 from metric_robustness.pipeline.files import write_atomically
 from metric_robustness.pipeline.store import cells as stored
 from metric_robustness.pipeline.store.store import Place, RefusedError, Store
@@ -86,14 +86,17 @@ class Sync:
             write_atomically(file, content)
 
     def copy(self, place: Place, file: Path) -> None:
-        """Copies a growing file at most once in `every` seconds; only warns if the store cannot be reached."""
+        """Copies a growing file at most once in `every` seconds; only warns if the store takes it not, for any reason.
+
+        The file is on the disk, and the work goes on: the copy saves another machine what this one may not end.
+        """
         now = time.monotonic()
         if self.store is None or now - self.copied.setdefault(place, now) < self.every:
             return
         self.copied[place] = now
         try:
             self.store.write(place, file.read_bytes())
-        except TransientError as error:
+        except BenchError as error:
             _warn(error)
 
     def put(self, place: Place, file: Path) -> None:
