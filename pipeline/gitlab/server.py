@@ -13,7 +13,7 @@ from typing import Any
 
 import gitlab
 import requests
-from gitlab.exceptions import GitlabError
+from gitlab.exceptions import GitlabError, RedirectError
 from gitlab.v4.objects import Project
 from requests.adapters import HTTPAdapter
 from urllib3.util import Retry
@@ -116,6 +116,11 @@ class _Server(gitlab.Gitlab):
         """Turns the refusals that any request may meet into one line that names the variable of the token."""
         try:
             yield
+        except RedirectError as error:
+            raise BenchError(
+                f"{self.url} must be the server's own address; it sends writing requests elsewhere: correct --url, as "
+                "with https for http, and --project, if it was renamed"
+            ) from error
         except GitlabError as error:
             code = error.response_code or 0
             if code == 401:

@@ -208,6 +208,12 @@ def test_a_redirect_to_another_host_takes_no_token_along(
     assert [(path, token is not None) for path, token in seen] == [("/api/v4/file", True), ("/store", False)]
 
 
+def test_an_address_that_sends_writing_requests_elsewhere_is_told_as_one(gitlab: GitLabServer) -> None:
+    gitlab.fail(1, 301, method="PUT", headers={"Location": f"{gitlab.url}/api/v4/projects/42"})
+    with pytest.raises(BenchError, match=f"^{gitlab.url} must be the server's own address; .*: correct --url"):
+        connect("GITLAB_TOKEN").generic_packages.upload("p", "1", "file", data=b"x")
+
+
 def test_a_netrc_is_not_read(gitlab: GitLabServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     netrc = tmp_path / "netrc"
     netrc.write_text("machine 127.0.0.1 login someone password secret\n")

@@ -161,8 +161,16 @@ def test_a_refused_token_is_one_line_and_not_an_absent_object(server, monkeypatc
         open_store(server.api).read(STAMP)
     assert "yesterday" not in str(told.value)
     monkeypatch.delenv("CI_JOB_TOKEN")
-    with pytest.raises(BenchError, match="CI_JOB_TOKEN must hold a token"):
+    with pytest.raises(BenchError, match="GITLAB_TOKEN must hold a token"):
         open_store(server.api)
+
+
+def test_a_project_is_named_by_its_path_too_as_gitlab_writes_it_in_an_address(server):
+    open_store(server.api).write(STAMP, b"rows")
+    by_path = server.api.replace("/projects/42", "/projects/group%2Frobustness")
+    assert open_store(by_path).read(STAMP) == b"rows"
+    with pytest.raises(BenchError, match="must be a number or a path"):
+        open_store(server.api.replace("/projects/42", "/projects/group%2F..%2Frobustness"))
 
 
 @pytest.mark.parametrize(
