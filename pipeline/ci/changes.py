@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import re
 import shutil
 import subprocess
@@ -19,6 +20,7 @@ from metric_robustness.pipeline.catalogue.syntax import FOLDERS
 from metric_robustness.pipeline.errors import BenchError
 
 COMMIT = re.compile(r"[0-9a-f]{7,64}")
+ABSENT = re.compile("not a (valid object name|tree object)")  # what git says of a commit that it does not have
 NO_COMMIT = re.compile(r"0+")  # what GitLab gives where there is no commit before
 
 
@@ -69,10 +71,16 @@ def _check_out(commit: str, target: Path) -> None:
     if git is None:
         raise BenchError("git must be installed to compare with a commit: install it")
     archived = subprocess.run(
-        [git, "-C", str(places.checkout()), "archive", "--format=tar", commit], capture_output=True, check=False
+        [git, "-C", str(places.checkout()), "archive", "--format=tar", commit],
+        env=os.environ | {"LC_ALL": "C"},
+        capture_output=True,
+        check=False,
     )
     if archived.returncode:
-        raise BenchError(f"commit {commit} must be in this clone; it is not: fetch it, or clone with GIT_DEPTH=0")
+        says = " ".join(archived.stderr.decode(errors="replace").split())[:300]
+        if ABSENT.search(says):
+            raise BenchError(f"commit {commit} must be in this clone; it is not: fetch it, or clone with GIT_DEPTH=0")
+        raise BenchError(f"git must read the commits of {places.checkout()}; it says {says!r}: do what it says")
     with tarfile.open(fileobj=io.BytesIO(archived.stdout)) as archive:
         write_members(archive, target)
 

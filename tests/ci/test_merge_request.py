@@ -85,6 +85,19 @@ def test_what_is_no_commit_is_refused(repository, since):
     assert "must be a commit's hash" in told.stderr or "must be in this clone" in told.stderr
 
 
+def test_a_clone_that_git_does_not_read_is_told_in_its_words(repository, tmp_path):
+    since = git(repository, "rev-parse", "HEAD")
+    told = repository.call("changed", "--since", since, GIT_TEST_ASSUME_DIFFERENT_OWNER="1", HOME=str(tmp_path))
+    assert told.returncode == 2
+    (line,) = told.stderr.splitlines()
+    assert f"git must read the commits of {repository.root}; it says" in line
+    assert "safe.directory" in line
+    (repository.root / ".git").rename(tmp_path / "git")
+    told = repository.call("changed", "--since", since)
+    assert told.returncode == 2
+    assert "not a git repository" in told.stderr
+
+
 def test_a_smoke_run_is_of_what_is_touched_and_ends_in_a_note(repository):
     since = git(repository, "rev-parse", "HEAD")
     repository.write("metrics/darkness.py", BRIGHTNESS.replace("Brightness", "Darkness"))
