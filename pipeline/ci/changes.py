@@ -1,4 +1,4 @@
-"""Which entries changed since a commit: those whose fingerprints differ, also because of what they import."""
+"""What changed since a commit: entries with other fingerprints, also because of what they import, and those removed."""
 
 from __future__ import annotations
 
@@ -25,14 +25,19 @@ NO_COMMIT = re.compile(r"0+")  # what GitLab gives where there is no commit befo
 
 
 class Change(NamedTuple):
-    """An entry whose numbers may have changed."""
+    """An entry whose numbers may have changed, or that has no more."""
 
-    entry: Entry
-    how: Literal["new", "changed", "changed with what it uses"]
+    entry: Entry  # of one that was removed, as it was
+    how: Literal["new", "changed", "changed with what it uses", "removed"]
+
+    @property
+    def stays(self) -> bool:
+        """Tells whether the checkout has the entry."""
+        return self.how != "removed"
 
 
 def changed_since(commit: str) -> list[Change]:
-    """Returns the entries of the checkout whose numbers may differ from those at a commit.
+    """Returns the entries of the checkout whose numbers may differ from those at a commit, and those that it lacks.
 
     Args:
         commit: The hash of a commit that the clone holds.
@@ -52,8 +57,9 @@ def changed_since(commit: str) -> list[Change]:
 
 def _changes(folder: str, base: Path) -> list[Change]:
     before = lookup.entries(folder, base)
-    changes = []
-    for name, entry in lookup.entries(folder).items():
+    now = lookup.entries(folder)
+    changes = [Change(old, "removed") for name, old in before.items() if name not in now]
+    for name, entry in now.items():
         if entry.root not in {None, places.CODE}:
             continue  # the history of this clone knows nothing of entries elsewhere
         old = before.get(name)

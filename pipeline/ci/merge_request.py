@@ -88,7 +88,9 @@ def to_markdown(
 
 def _entry(change: Change, check: CheckSummary | None) -> list[str]:
     entry = change.entry
-    if entry.problem:
+    if not change.stays:
+        result = "its rows leave the tables"
+    elif entry.problem:
         result = entry.problem
     elif check is None:
         result = "not checked: see the job's log"

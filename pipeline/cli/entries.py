@@ -87,7 +87,7 @@ def check(
         given = "both" if names else "neither"
         raise BenchError(f"check must have either names or --since; got {given}: write python -m pipeline check niqe")
     broken = False
-    changed = [change.entry for change in changed_since(since)] if since else []
+    changed = [change.entry for change in changed_since(since) if change.stays] if since else []
     if since and not changed:
         err.print("no metric, attack or defence changed")
     entries = changed or [lookup.find_anywhere(name) for name in names or []]

@@ -44,7 +44,7 @@ def note(
 
 
 def changed(since: Since) -> None:
-    """Names the metrics, attacks and defences whose numbers may differ from those of a commit."""
+    """Names the metrics, attacks and defences whose numbers may differ from those of a commit, and those removed."""
     from metric_robustness.pipeline.ci.changes import changed_since
 
     for change in changed_since(since):
@@ -67,7 +67,7 @@ def smoke(
     preset = config.load().preset("smoke")
     if preset.untrained:
         err.print(f"not run, for want of a training set: {', '.join(preset.untrained)}", markup=False, soft_wrap=True)
-    runs = _touched_cells(changes, preset)
+    runs = _touched_cells([change for change in changes if change.stays], preset)
     failed = sum(_run(metrics, attacks, preset, out_folder, device) for metrics, attacks in runs)
     board = write_tables([out_folder], out_folder) if runs else None
     text = to_markdown(changes, read_checks(checks) if checks else [], board, places.results() / "leaderboard.csv")

@@ -54,6 +54,19 @@ def test_new_and_edited_entries_are_touched(repository):
     assert changed(repository) == {"metrics brightness": "changed", "metrics darkness": "new"}
 
 
+def test_an_entry_that_is_removed_or_renamed_is_told_and_neither_checked_nor_run(repository):
+    since = git(repository, "rev-parse", "HEAD")
+    (repository.root / "metrics" / "brightness.py").unlink()
+    assert changed(repository) == {"metrics brightness": "removed"}
+    checked = repository.call("check", "--since", since, "--json")
+    assert (checked.returncode, checked.stdout) == (0, "")
+    told = repository.call("smoke", "--since", since, "--out", repository.root / "smoke")
+    assert told.returncode == 0, told.stderr
+    assert "| metric brightness | removed | its rows leave the tables |" in told.stdout
+    repository.write("metrics/darkness.py", BRIGHTNESS.replace("Brightness", "Darkness"))
+    assert changed(repository) == {"metrics brightness": "removed", "metrics darkness": "new"}
+
+
 def test_an_entry_whose_base_changed_is_touched(repository):
     base = repository.root / "attacks" / "base.py"
     base.write_text(base.read_text() + "\nNEW = 1\n")
