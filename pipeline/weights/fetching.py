@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
 from threading import Event
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 from urllib.parse import quote
 
 from metric_robustness.pipeline import tokens
@@ -31,6 +31,8 @@ from metric_robustness.pipeline.weights.sources import (
     PathSource,
     UrlSource,
 )
+
+Answer = TypeVar("Answer")
 
 VARIABLE = "METRIC_ROBUSTNESS_MIRROR"
 OnProgress = Callable[[Need, int, int | None], None]  # gets the file, the bytes that arrived, and of how many if known
@@ -91,12 +93,24 @@ def open_mirror(where: str) -> Mirror | None:
         raise BenchError(f"the mirror {where} is on the network, which {variable} forbids: unset it")
     source = UrlSource(f"{where.rstrip('/')}/{sums.NAME}")
     try:
-        with source.open(0, "") as stream:
-            return Mirror(
-                where, sums.parse(b"".join(stream.chunks).decode(errors="replace"), f"{sums.NAME} of {where}")
-            )
-    except (DataError, BusyError, ConnectionBrokenError):
-        return Mirror(where)  # it has no list of sums, or fails: then the first file's message says how
+        listed = _asked_again(source.where, Event(), source.read)
+    except (DataError, TransientError):
+        return Mirror(where)  # it has no list of sums, or is away: then the first file's message says how
+    return Mirror(where, sums.parse(listed.decode(errors="replace"), f"{sums.NAME} of {where}"))
+
+
+def _asked_again(where: str, stop: Event, ask: Callable[[], Answer]) -> Answer:
+    """Returns what a server answers; one that fails or is busy is asked again.
+
+    Raises:
+        TransientError: If it failed too often, or asks for a long wait.
+    """
+    retries = Retries(where, stop)
+    while True:
+        try:
+            return ask()
+        except (ConnectionBrokenError, BusyError) as error:
+            retries.wait(error)
 
 
 class Fetcher:
@@ -178,17 +192,10 @@ class Fetcher:
         listed = members_in_mirror(need, self.mirror.sums) if self.mirror else []
         if listed or forbidden_by():
             return listed
-        retries = Retries(need.name, self.stop)
-        while True:
-            try:
-                return members_on_hub(need, token())
-            except (ConnectionBrokenError, BusyError) as error:
-                try:
-                    retries.wait(error)
-                except TransientError as given_up:
-                    return _failure(need, given_up)
-            except BenchError as error:
-                return _failure(need, error)
+        try:
+            return _asked_again(need.name, self.stop, lambda: members_on_hub(need, token()))
+        except BenchError as error:
+            return _failure(need, error)
 
     def one(self, need: Need, *extra: FileSource) -> FetchResult:
         """Fetches one file, from the sources given, whose files were opened, or else from the mirror and its server."""
@@ -262,12 +269,7 @@ class Fetcher:
 
     def _announced(self, source: FileSource) -> Announced:
         """Returns what a source announces; a server that fails is asked again."""
-        retries = Retries(source.where, self.stop)
-        while True:
-            try:
-                return source.announced()
-            except (ConnectionBrokenError, BusyError) as error:
-                retries.wait(error)
+        return _asked_again(source.where, self.stop, source.announced)
 
     def _expected(self, need: Need, announced: Announced | None = None) -> Expected:
         pins = self.destination.sums()

@@ -25,8 +25,7 @@ def members_on_hub(need: Need, token: str) -> list[Need]:
     """
     owner, repository, _ = hub_file(need.name)
     url = f"{hub()}/api/models/{quote(owner)}/{quote(repository)}/tree/main?recursive=true"
-    with UrlSource(url, token=token).open(0, "") as stream:
-        answer = b"".join(stream.chunks)
+    answer = UrlSource(url, token=token).read()
     try:
         paths = [item["path"] for item in json.loads(answer) if item["type"] == "file"]
     except (ValueError, TypeError, KeyError) as error:

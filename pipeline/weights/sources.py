@@ -150,6 +150,20 @@ class UrlSource:
             version = answer.headers.get("ETag", "")
             yield Stream(begin, whole, "" if version.startswith("W/") else version, _chunks(answer, self.url))
 
+    def read(self) -> bytes:
+        """Returns a whole small file, such as a list.
+
+        Raises:
+            ConnectionBrokenError: If the server cannot be reached, fails, or breaks off.
+            BusyError: If it asks to wait.
+            DataError: If it refuses.
+        """
+        with self.open(0, "") as stream:
+            content = b"".join(stream.chunks)
+            if stream.whole is not None and len(content) < stream.whole:
+                raise ConnectionBrokenError("the connection closed early")
+        return content
+
     def _ask(self, method: str, url: str, headers: dict[str, str]) -> requests.Response:
         """Sends a request.
 

@@ -290,6 +290,18 @@ def test_a_mirror_may_be_an_address_and_what_it_lacks_comes_from_elsewhere(site)
     assert f"m/{PLAIN} answers 404" in answer.stderr
 
 
+def test_a_mirror_whose_list_fails_once_is_asked_again_since_the_list_tells_wrong_files(site):
+    right, wrong = checkpoint(1), checkpoint(8)
+    site.server.files |= {f"m/{PLAIN}": wrong, "m/SHA256SUMS": f"{sha256(right)}  {PLAIN}\n".encode()}
+    broken = [Fault(status=503), Fault(status=429, headers={"Retry-After": "0"}), Fault(cut=0)]
+    site.server.faults["m/SHA256SUMS"] = broken
+    answer = site.call("fetch", "plain", "--mirror", f"{site.server.address}/m")
+    assert answer.returncode == 0, answer.stderr
+    assert site.path(PLAIN).read_bytes() == right
+    assert f"must have the sha256 {sha256(right)}" in answer.stderr
+    assert site.pins == f"{sha256(right)}  {PLAIN}\n"
+
+
 def test_a_damaged_mirror_is_named_and_not_taken(site, tmp_path):
     folder = site.offline(tmp_path)
     (folder / PINNED).write_bytes(checkpoint(2)[:-1])
