@@ -68,8 +68,13 @@ class Sync:
             _warn(error)
             return False
 
+    def keep_pattern(self, fit: Fit, out: Path) -> None:
+        """Writes a pattern that was fitted now to the store, in place of one there that could not be used."""
+        if self.store is not None:
+            stored.write_pattern(self.store, fit, out)
+
     def offer_pattern(self, fit: Fit, out: Path) -> None:
-        """Writes a pattern of an output folder to the store, unless the store holds it."""
+        """Writes a pattern that an earlier run fitted on this machine to the store, unless the store holds it."""
         if self.store is not None and not stored.holds_patterns(self.store, [fit])[fit.key]:
             stored.write_pattern(self.store, fit, out)
 

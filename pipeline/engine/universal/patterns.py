@@ -79,7 +79,9 @@ def pattern_of(runner: MetricRunner, fit: Fit, dataset: Dataset, on_step: OnStep
         err.print(f"{fit.file(runner.out)}: {stale}; not used", markup=False, soft_wrap=True)
     if stale and not runner.sync.restore_pattern(fit, runner.out):
         FitRun(runner, fit, dataset, on_step, every=every).run()
-    runner.sync.offer_pattern(fit, runner.out)
+        runner.sync.keep_pattern(fit, runner.out)
+    elif not stale:
+        runner.sync.offer_pattern(fit, runner.out)
     content = fit.read(runner.out)
     if content is None:
         raise TransientError(f"{fit.file(runner.out)} was written and is damaged or gone: look at the disk, run again")

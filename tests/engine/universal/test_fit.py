@@ -255,6 +255,9 @@ def test_a_pattern_comes_from_the_store_unless_it_is_damaged_there(train, tmp_pa
     assert torch.equal(pattern_of(bench_of(fit, tmp_path / "c", store), fit, train, told.append), pattern)
     assert told
     assert "is damaged" in capsys.readouterr().err
+    told.clear()  # the pattern that was fitted anew has taken the place of the damaged one
+    assert torch.equal(pattern_of(bench_of(fit, tmp_path / "d", store), fit, train, told.append), pattern)
+    assert told == []
 
 
 @pytest.mark.parametrize("made", [Flat, AlwaysOdd, Raising, Large])
