@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 from planning import (
@@ -144,6 +145,15 @@ def test_a_hostile_name_never_becomes_yaml(name, where):
 def test_a_hostile_argument_never_becomes_yaml(name, where):
     with pytest.raises(BenchError, match="must match"):
         child([], **ARGUMENTS | {where: name})
+
+
+@pytest.mark.parametrize("key", ["1234567e" + "0" * 23 + "1", "0" * 32, "0e" + "0" * 30, "1" * 32])
+def test_a_key_of_digits_stays_a_text_where_numbers_have_exponents(key):
+    text = child([RunnerJob("good", "fine", 1, 1, key=key)], **ARGUMENTS)
+    node = yaml.safe_load(text)["good fine"]["variables"]["KEY"]
+    assert node == key
+    (line,) = (line.strip() for line in text.splitlines() if line.strip().startswith("KEY:"))
+    assert line == f"KEY: '{key}'"  # YAML 1.2 and GitLab's reader, which PyYAML is not, take 12e3 for a number
 
 
 def test_a_name_used_twice_is_refused():
