@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, NoReturn
 
 import typer
 
@@ -18,6 +19,7 @@ from metric_robustness.pipeline.terminal import err, out
 if TYPE_CHECKING:
     from metric_robustness.pipeline.engine.machine import Machine
     from metric_robustness.pipeline.engine.selection import Selection
+    from metric_robustness.pipeline.isolation.worker import Send
 
 
 def add_to(app: typer.Typer) -> None:
@@ -62,17 +64,25 @@ def fit(
     from metric_robustness.pipeline.engine.device import Compute
     from metric_robustness.pipeline.engine.machine import Machine
     from metric_robustness.pipeline.engine.selection import Selection
-    from metric_robustness.pipeline.isolation.watch import call
+    from metric_robustness.pipeline.isolation.watch import LostError, Watched, watch
 
     selection = Selection([metric], [attack], train=names, train_limit=limit or chosen.train_limit)
     settings = replace(settings_of(chosen), overrides=parse_overrides(overrides or []), dtype=dtype, defences=())
     compute = Compute(device, batch, compiled)
     machine = Machine(out_folder, compute, store=store, checkpoint_every=checkpoint_every, replace=replacing)
-    call(f"the fit of {attack} on {metric}", _fit_and_tell, selection, settings, machine, key)
+
+    def on_lost(reason: str) -> NoReturn:
+        raise LostError(f"the fit of {attack} on {metric} {reason}")
+
+    watch([Watched(partial(_fit_and_tell, selection, settings, machine, key), _print, on_lost)])
 
 
-def _fit_and_tell(selection: Selection, settings: Settings, machine: Machine, key: str) -> None:
-    """Fits the patterns and prints what came of each; in a process of its own, since entries' code runs in it."""
+def _print(answer: str) -> None:
+    out.print(answer, markup=False, soft_wrap=True)
+
+
+def _fit_and_tell(selection: Selection, settings: Settings, machine: Machine, key: str, send: Send) -> None:
+    """Fits the patterns and sends what came of each; in a process of its own, since entries' code runs in it."""
     from metric_robustness.pipeline.engine.universal.fit_patterns import fit_patterns
 
     (metric,) = selection.metrics
@@ -85,9 +95,7 @@ def _fit_and_tell(selection: Selection, settings: Settings, machine: Machine, ke
         for remark, files in stamp.train.remarks.items():
             err.print(f"{remark}: {files} {'file' if files == 1 else 'files'}", markup=False, soft_wrap=True)
         enlarged = f", {len(stamp.enlarged)} of {stamp.train.images} images enlarged" if stamp.enlarged else ""
-        out.print(
+        send(
             f"{fitted.file}: loss {stamp.loss[0]:.4f} to {stamp.loss[-1]:.4f} in {len(stamp.loss)} steps, "
-            f"{stamp.seconds:.0f} s; largest value {fitted.largest:.4f}, RMS {fitted.rms:.4f}{enlarged}",
-            markup=False,
-            soft_wrap=True,
+            f"{stamp.seconds:.0f} s; largest value {fitted.largest:.4f}, RMS {fitted.rms:.4f}{enlarged}"
         )
