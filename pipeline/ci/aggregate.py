@@ -21,6 +21,7 @@ from metric_robustness.pipeline.ci.fit_history import FitHistory, PastFit, fits_
 from metric_robustness.pipeline.ci.history import Past, to_csv
 from metric_robustness.pipeline.ci.plan_file import PlanFile, PlannedCell, cell_of
 from metric_robustness.pipeline.ci.spending import Spendings
+from metric_robustness.pipeline.errors import BenchError
 from metric_robustness.pipeline.files import file_digest, write_atomically
 from metric_robustness.pipeline.scoring.board.leaderboard import FEW, Leaderboard
 from metric_robustness.pipeline.scoring.read.cells import find_cells, read_cell
@@ -60,7 +61,7 @@ def aggregate(plan: PlanFile, store: Store, before: Experience, rows: Path, tabl
         tables: Where the tables go.
 
     Raises:
-        BenchError: If `rows` holds finished rows of other images or settings.
+        BenchError: If `rows` holds finished rows of other images or settings, or cells that the plan lacks.
         DataError: If the checkout is not the one that the plan was made from, or no cell has ended.
         TransientError: If the store cannot be reached.
     """
@@ -73,6 +74,7 @@ def aggregate(plan: PlanFile, store: Store, before: Experience, rows: Path, tabl
         stamp = _restore(cell, planned, stamps[planned.key], store=store, rows=rows, plan=plan)
         known = before.cells.get((cell.metric.name, cell.label))
         history.append(_past(cell, stamp, planned, known, spendings))
+    _require_no_others(cells.values(), rows)
     if measured := _ranges(rows):
         write_atomically(tables / "ranges.csv", as_csv(measured))
     board = write_tables([rows], tables, tables / "ranges.csv")
@@ -85,6 +87,14 @@ def aggregate(plan: PlanFile, store: Store, before: Experience, rows: Path, tabl
     write_site(board, rows, tables, tables / "ranges.csv")
     write_atomically(tables / "SHA256SUMS", _sums(tables))
     return Gathered(board, history)
+
+
+def _require_no_others(cells: Iterable[Cell], rows: Path) -> None:
+    """Raises BenchError if a folder holds cells of an earlier plan: the tables would show entries that are gone."""
+    own = {cell.csv(rows) for cell in cells}
+    if others := [f"{csv.parent.name} {csv.stem}" for csv in find_cells([rows]) if csv not in own]:
+        named = ", ".join(others[:3]) + (f" and {len(others) - 3} more" if len(others) > 3 else "")
+        raise BenchError(f"{rows} holds cells that the plan lacks ({named}): choose another --rows, or remove it")
 
 
 def _restore(

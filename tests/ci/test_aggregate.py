@@ -282,6 +282,23 @@ def test_a_defended_cell_that_waits_does_not_stand_for_the_bare_metric(bench):
     assert lines(public / "scores.csv") == {}
 
 
+def test_rows_that_an_earlier_plan_left_do_not_stand_in_the_tables_of_this_one(bench):
+    plan(bench)
+    run_all(bench)
+    before = (aggregate(bench) / "leaderboard.csv").read_text()
+    (bench.root / "metrics" / "distance.py").unlink()
+    plan(bench)
+    told = bench.call("aggregate", "--plan", "plan/plan.json", "--store", "store", "--rows", "rows", "--out", "public")
+    assert told.returncode == 2
+    assert told.stderr.splitlines()[-1] == (
+        "error: rows holds cells that the plan lacks (distance fgsm, distance noise): choose another --rows, or "
+        "remove it"
+    )
+    assert (bench.root / "public" / "leaderboard.csv").read_text() == before
+    with (aggregate(bench) / "leaderboard.csv").open() as file:
+        assert [line["metric"] for line in csv.DictReader(file)] == ["brightness"]
+
+
 def test_a_cell_of_another_checkout_is_refused(bench):
     cell = plan(bench)["brightness fgsm"]
     bench.write("metrics/brightness.py", BRIGHTNESS.replace("(1 + images", "(2 + images"))
