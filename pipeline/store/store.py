@@ -7,6 +7,7 @@ belongs in another place.
 from __future__ import annotations
 
 import re
+import stat
 import zlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
@@ -161,9 +162,12 @@ class FolderStore(Store):
         for kind in get_args(Kind):
             for file in sorted((self.root / kind).glob("*/*/*")):
                 place = Place(kind, file.parent.name, file.name)
-                if PLACE.fullmatch(str(place)) and file == self._path(place) and file.is_file():
+                if not PLACE.fullmatch(str(place)) or file != self._path(place):
+                    continue
+                with plain_errors(file), suppress(FileNotFoundError):  # somebody has removed it since it was listed
                     facts = file.stat()
-                    found.append(Upload(place, facts.st_size, facts.st_mtime, str(facts.st_mtime_ns)))
+                    if stat.S_ISREG(facts.st_mode):
+                        found.append(Upload(place, facts.st_size, facts.st_mtime, str(facts.st_mtime_ns)))
         return found
 
     def remove(self, uploads: Sequence[Upload]) -> None:

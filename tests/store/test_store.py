@@ -232,3 +232,29 @@ def test_a_key_that_is_none_is_told_and_not_repeated(tmp_path, monkeypatch, key)
     with pytest.raises(BenchError, match="BENCHMARK_STORE_KEY must hold keys of 32 or more") as error:
         signing(tmp_path, monkeypatch, key)
     assert key not in str(error.value)
+
+
+def test_an_object_that_another_process_removes_as_it_is_listed_ends_no_listing(tmp_path, monkeypatch):
+    store = FolderStore(tmp_path / "store")
+    gone, going, stays = (Place("cells", f"{number:032x}", "stamp.json") for number in range(3))
+    for place in (gone, going, stays):
+        store.write(place, b"stamp")
+    look, looked = Path.stat, []
+
+    def look_while_others_remove(path, **options):
+        """Looks at a file as it was before another process removed it, but comes too late for the first."""
+        if path.name != "stamp.json" or path in looked:
+            return look(path, **options)
+        looked.append(path)
+        late = gone.key in path.parts
+        facts = None if late else look(path, **options)
+        if stays.key not in path.parts:
+            path.unlink()
+        return facts or look(path, **options)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "stat", look_while_others_remove)
+        listed = store.uploads()
+    assert [upload.place for upload in listed] == [going, stays]
+    store.remove(listed)
+    assert store.uploads() == []
