@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial
+from math import isfinite
 from statistics import fmean
 from typing import Any, TypeAlias
 
@@ -47,32 +48,46 @@ def not_needed(runner: MetricRunner, cell: Cell, dataset: Dataset) -> str:
         for image in few_images(dataset, cell.distortion, paired=cell.metric.full_reference, most=most)
         if image.photos
     ]
-    goals = sorted({attack.goal for attack in attack_variants(cell.attack, cell.settings).values()})
+    attacks = attack_variants(cell.attack, cell.settings)
+    goals = sorted({attack.goal for attack in attacks.values()})
     search = search_of(runner, dataset, cell.distortion).metric
-    tried = [_tried(cell.attack, goal, partial(_gain, runner, search), images) for goal in goals]
+    gain = partial(_gain, runner, search)
+    tried = [_tried(cell.attack, {"goal": goal, "eps": attacks[""].eps}, gain, images) for goal in goals]
     if not all(tried):
         return ""
     count = f"{len(images)} image{'' if len(images) == 1 else 's'}"
     return f"gradients lead further: tried on {count}, {'; '.join(tried)}"
 
 
-def _tried(entry: Entry, goal: str, gain: Gain, images: list[Batch]) -> str:
-    """Returns what each scout gained towards a goal, if the attack stays far behind; nothing if it does not."""
+def _tried(entry: Entry, asked: Mapping[str, Any], gain: Gain, images: list[Batch]) -> str:
+    """Returns what each scout gained, if the attack stays far behind; nothing if it does not, or if none gained.
+
+    Where gradients gain nothing, they may be masked, and few queries prove nothing.
+
+    Args:
+        entry: The attack.
+        asked: The goal and eps that it and the others are tried with.
+        gain: Tries one of them on an image.
+        images: On which they are tried.
+    """
     scouts = entry.fields["scout"]
-    gains = {name: _mean_gain(name, changes | {"goal": goal}, gain, images) for name, changes in scouts.items()}
+    gains = {name: _mean_gain(name, {**changes, **asked}, gain, images) for name, changes in scouts.items()}
     own = gains.pop(entry.name)
     known = {name: gain for name, gain in gains.items() if gain is not None}
-    if own is None or not known or own > NEAR * max(known.values()):
+    if own is None or not known or own > NEAR * max(known.values()) or max(known.values()) <= 0:
         return ""
     told = ", ".join(f"{name} {gain:.3f}" for name, gain in known.items())
-    return f"{'downwards ' if goal == 'worse' else ''}{told}, {entry.name} {own:.3f}"
+    return f"{'downwards ' if asked['goal'] == 'worse' else ''}{told}, {entry.name} {own:.3f}"
 
 
 def _mean_gain(name: str, changes: Mapping[str, Any], gain: Gain, images: list[Batch]) -> float | None:
-    """Returns the mean gain of an attack towards its goal, in parts of the range; None if it failed everywhere."""
+    """Returns the mean gain of an attack towards its goal, in parts of the range; None if no image has one.
+
+    An image whose clear score is not finite has none; it is excluded from the rows, too.
+    """
     attack: Attack = lookup.find("attacks", name).load()(**changes)
     tried = [attempt(partial(gain, attack, name, image)) for image in images]
-    gains = [gain for gain in tried if not isinstance(gain, str)]
+    gains = [gain for gain in tried if not isinstance(gain, str) and isfinite(gain)]
     return fmean(gains) if gains else None
 
 

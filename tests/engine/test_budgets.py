@@ -59,6 +59,21 @@ class Silent(Sloped):
         return super().score((255 * images.detach()).round() / 255)
 
 
+class Terraced(Sloped):
+    """The same in coarse steps: neither a gradient nor few queries move it, though its score can be moved."""
+
+    def score(self, images: Images) -> Scores:
+        true = super().score(images)
+        return (true * 20).round() / 20 + 0 * true
+
+
+class Undefined(Sloped):
+    """The same, but the photographs have no score."""
+
+    def score(self, images: Images) -> Scores:
+        return super().score(images) + torch.nan
+
+
 @pytest.fixture(scope="module")
 def photos(tmp_path_factory) -> Path:
     """Returns a folder of six images, of which a scout takes one."""
@@ -142,6 +157,22 @@ def test_a_scout_tries_the_directions_that_the_cell_asks_for(photos, tmp_path, m
     cell = Cell(entry, square, {}, Settings(**({"variants": False} | settings)))
     why = not_needed(MetricRunner(entry, tmp_path), cell, open_dataset(str(photos)))
     assert re.fullmatch(f"gradients lead further: {told}" if told else "", why)
+
+
+@pytest.mark.parametrize("metric", [Terraced, Undefined], ids=["no gain", "no score"])
+def test_an_attack_is_not_spared_where_gradients_gain_nothing(photos, tmp_path, metric):
+    entry, square = local_entry(metric), lookup.find("attacks", "square")
+    cell = Cell(entry, square, {}, Settings(variants=False))
+    assert not not_needed(MetricRunner(entry, tmp_path), cell, open_dataset(str(photos)))
+
+
+def test_a_scout_stays_within_the_eps_of_the_cell(photos, tmp_path):
+    entry, square = local_entry(Sloped), lookup.find("attacks", "square")
+    cell = Cell(entry, square, {}, Settings(overrides={"eps": "1/255"}))
+    why = not_needed(MetricRunner(entry, tmp_path), cell, open_dataset(str(photos)))
+    best = torch.linspace(-1, 2, SIZE[0]).abs().mean().item() / 255  # a metric that is linear, one level in each pixel
+    (gained,) = re.findall(r"adam (0\.\d+)", why)
+    assert float(gained) == pytest.approx(best, abs=0.0006)
 
 
 def test_a_metric_whose_gradients_lead_further_is_spared_and_stays_so(made, photos, monkeypatch):
