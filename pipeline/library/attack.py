@@ -17,7 +17,7 @@ from metric_robustness.pipeline.cells.cell import Cell, is_targeted, is_universa
 from metric_robustness.pipeline.cells.settings import FOUND, Settings
 from metric_robustness.pipeline.engine.attack.batch import attack_batch, objective_of
 from metric_robustness.pipeline.engine.attack.passes import Trial
-from metric_robustness.pipeline.engine.attack.settings import require_eps
+from metric_robustness.pipeline.engine.attack.settings import require_usable
 from metric_robustness.pipeline.engine.batching import BatchRule
 from metric_robustness.pipeline.engine.device import Compute
 from metric_robustness.pipeline.engine.metric.runner import MetricRunner
@@ -95,7 +95,7 @@ def _set(entry: Entry, settings: dict[str, Any]) -> Any:
     for name in settings:
         if name not in known:
             raise BenchError(f"{entry.name} has no setting {name!r}: {suggestion(name, known)}")
-    require_eps(entry.name, settings)
+    require_usable(entry.name, default, settings)
     return replace(default, **settings)
 
 

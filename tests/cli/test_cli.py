@@ -19,6 +19,8 @@ RUN = ("run", "--metrics", "brightness", "--attacks", "ifgsm", "--dataset", "sam
         ((*RUN, "--set", "eps=20", "--out", "{out}"), "ifgsm's eps must be from 0 to 1, in parts of a channel; got 20"),
         ((*RUN, "--set", "stepz=3", "--out", "{out}"), "ifgsm has no setting 'stepz': did you mean step"),
         ((*RUN, "--set", "steps=few", "--out", "{out}"), "ifgsm's steps must be of type int; got 'few'"),
+        ((*RUN, "--set", "goal=up", "--out", "{out}"), "ifgsm's goal must be better or worse; got 'up': change it"),
+        ((*RUN, "--set", "steps=-3", "--out", "{out}"), "ifgsm must spend 0 queries and gradients or more; got -3"),
         ((*RUN, "--set", "eps=1/0", "--out", "{out}"), "ifgsm's eps must be of type float; got '1/0'"),
         ((*RUN, "--set", "steps", "--out", "{out}"), "--set must be name=value, such as steps=20"),
         ((*RUN, "--device", "cdua", "--out", "{out}"), "--device must be cpu or cuda; got 'cdua'"),

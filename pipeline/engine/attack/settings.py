@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import fields, replace
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from metric_robustness.attacks.base import Attack
 from metric_robustness.defences.base import Defence
@@ -15,6 +15,7 @@ from metric_robustness.pipeline.errors import BenchError, DataError, suggestion
 
 Tried = TypeVar("Tried", bound="Attack | Defence")
 TRUTH = {"true": True, "false": False}
+COUNTS = {"batch", "crop"}  # of a universal attack
 
 
 def attack_variants(entry: Entry, settings: Settings) -> dict[str, Attack]:
@@ -30,7 +31,12 @@ def attack_variants(entry: Entry, settings: Settings) -> dict[str, Attack]:
         known = {name: changes for name, changes in default.variants.items() if settings.takes(name)}
         variants |= {name: replace(default, **changes) for name, changes in known.items()}
         for attack in variants.values():
-            attack.budget()  # an attack whose budget fails must do so here, before anything runs
+            spent = attack.budget()  # an attack whose budget fails must do so here, before anything runs
+            if settings.overrides and min(spent) < 0:
+                raise BenchError(
+                    f"{entry.name} must spend 0 queries and gradients or more; got {spent.queries} and "
+                    f"{spent.gradients}: change --set"
+                )
     except BenchError:
         raise
     except Exception as error:  # whatever a contributor's code raises costs only its own cells
@@ -48,7 +54,7 @@ def overridden(attack: Tried, name: str, settings: Settings) -> Tried:
     """Returns the attack, or defence, with the `--set` values.
 
     Raises:
-        BenchError: If there is no such setting, or its value is of another type.
+        BenchError: If there is no such setting, or its value cannot be used.
     """
     known = _fields(attack)
     changes = {}
@@ -60,18 +66,35 @@ def overridden(attack: Tried, name: str, settings: Settings) -> Tried:
         except (ValueError, ZeroDivisionError):
             kind = type(known[field]).__name__
             raise BenchError(f"{name}'s {field} must be of type {kind}; got {text!r}: change --set") from None
-    require_eps(name, changes)
+    require_usable(name, attack, changes)
     return replace(attack, **changes)
 
 
-def require_eps(name: str, changes: Mapping[str, Any]) -> None:
-    """Checks how far a user lets an attack change a channel.
+def require_usable(name: str, attack: Tried, changes: Mapping[str, Any]) -> None:
+    """Checks the values that a user sets where a wrong one would run, and do something else than its name says.
 
     Raises:
-        BenchError: If that is no part of the channel's range, such as a number of levels.
+        BenchError: If eps is no part of a channel's range, such as a number of levels; if a setting is none of its
+            choices, such as a goal of "up"; if a count is below 1, or an amplitude negative.
     """
     if not 0 <= (eps := changes.get("eps", 0)) <= 1:
         raise BenchError(f"{name}'s eps must be from 0 to 1, in parts of a channel; got {eps:g}: write {eps:g}/255")
+    for field, value in changes.items():
+        if (choices := _choices(attack, field)) and value not in choices:
+            raise BenchError(f"{name}'s {field} must be {' or '.join(map(str, choices))}; got {value!r}: change it")
+        if field in COUNTS and value < 1:
+            raise BenchError(f"{name}'s {field} must be at least 1; got {value}: change it")
+    if not all(part >= 0 for part in changes.get("amplitudes", ())):  # NaN, too
+        raise BenchError(f"{name}'s amplitudes must not be negative; got {changes['amplitudes']}: change them")
+
+
+def _choices(attack: Attack | Defence, field: str) -> tuple[Any, ...]:
+    """Returns the values that a setting may have; nothing if its type lists none, or cannot be resolved."""
+    try:
+        kind = get_type_hints(type(attack))[field]
+    except Exception:  # whatever a contributor's annotations raise  # noqa: BLE001
+        return ()
+    return get_args(kind) if get_origin(kind) is Literal else ()
 
 
 def _fields(attack: Attack | Defence) -> dict[str, Any]:

@@ -96,6 +96,9 @@ def test_without_a_training_set_all_attacks_are_those_that_need_none():
         ({"metric": "entropy"}, "entropy under optimized_uap: white-box attack on a metric without gradient"),
         ({"key": "0" * 32}, "must have the planned key 0"),
         ({"settings": Settings(overrides={"lrr": "1"})}, "has no setting 'lrr': did you mean lr"),
+        ({"settings": Settings(overrides={"batch": "0"})}, "optimized_uap's batch must be at least 1; got 0"),
+        ({"settings": Settings(overrides={"crop": "-8"})}, "optimized_uap's crop must be at least 1; got -8"),
+        ({"settings": Settings(overrides={"amplitudes": "1,-1"})}, "amplitudes must not be negative; got"),
     ],
 )
 def test_a_fit_that_cannot_be_is_told_in_one_line(photos, tmp_path, change, told):
