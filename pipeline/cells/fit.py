@@ -110,7 +110,7 @@ def fits_of(cell: Cell) -> list[Fit]:
     """Returns the fits that a cell needs, per variant and training set; none unless its attack is universal."""
     if not is_universal(cell.attack):
         return []
-    settings = replace(cell.settings, budgets=(), defences=())  # none of these takes part in a fit
+    settings = replace(cell.settings, budgets=(), defences=(), codec="")  # none of these takes part in a fit
     variants = [name for name in cell.attack.fields.get("variants", {}) if settings.takes(name)]
     return [
         Fit(cell.metric, cell.attack, variant, name, content, settings)

@@ -121,6 +121,15 @@ def test_defences_that_only_judge_share_the_pattern_of_the_bare_metric():
     assert Cell(BEHIND, attack, {}, Settings(overrides=SMALL), train).impossible() is None
 
 
+def test_images_that_are_stored_before_they_are_scored_share_the_pattern_of_those_that_are_not():
+    attack, train = lookup.find("attacks", "optimized_uap"), {"photos": "t"}
+    (plain,), (stored,) = (
+        fits_of(Cell(BARE, attack, {}, Settings(overrides=SMALL, codec=codec), train))
+        for codec in ("", "jpeg:quality=50")
+    )
+    assert (stored.key, stored.label) == (plain.key, plain.label)
+
+
 def test_parts_of_a_batch_draw_what_the_whole_draws():
     crops = torch.rand(5, 3, 8, 8, generator=torch.Generator().manual_seed(0))
     defended = DefendedMetric(Slanted(), "shaken", Shaken(), list("abcde"))
