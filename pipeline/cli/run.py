@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Set
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Literal
@@ -10,7 +11,8 @@ import typer
 
 from metric_robustness.pipeline import config
 from metric_robustness.pipeline.catalogue import lookup
-from metric_robustness.pipeline.cells.settings import parse_budgets, parse_overrides, settings_of
+from metric_robustness.pipeline.catalogue.budget import default_of
+from metric_robustness.pipeline.cells.settings import LEVELS, parse_budgets, parse_overrides, settings_of
 from metric_robustness.pipeline.cli import completion
 from metric_robustness.pipeline.cli.options import RESULTS, register
 from metric_robustness.pipeline.errors import BenchError, Exit
@@ -163,30 +165,56 @@ def run(
         board = write_tables([out_folder], out_folder)
     print_leaderboard(board, out)
     print_defences(*what_defences_did([out_folder]), out)
-    ran = set(selection.metrics)
-    print_folded(
-        [
-            f"excluded: {image}: {reason}" + ("" if by in (set(), ran) else f" (by {', '.join(sorted(by))})")
-            for (image, reason), by in summary.excluded.items()
-        ],
-        str(out_folder / "excluded.csv"),
-    )
+    print_excluded(summary.excluded, set(selection.metrics), out_folder)
     kept = [f"{' '.join(cell)} keeps its earlier rows: {summary.reasons[cell]}" for cell in sorted(summary.kept)]
     print_folded(kept, "the lines above")
     for remark, files in summary.remarks.items():
         err.print(f"{remark}: {counted(files, 'file')}", markup=False, soft_wrap=True)
     if untrained:
         err.print(f"not run, for want of --train: {', '.join(untrained)}", markup=False, soft_wrap=True)
-    if budgets and (at_once := [name for name in selection.attacks if not _goes_on(name)]):
-        err.print(f"not run within --budgets, for want of a search to go on: {', '.join(at_once)}", soft_wrap=True)
+    if budgets:
+        _tell_unused(chosen.budgets, selection.attacks)
     err.print(f"rows and tables are in {out_folder}", markup=False, soft_wrap=True)
     if summary.statuses["failed"] or not summary.statuses["done"]:
         raise typer.Exit(Exit.FAILED)
 
 
+def print_excluded(excluded: Mapping[tuple[str, str], Set[str]], ran: Set[str], out_folder: Path) -> None:
+    """Prints the images without a row, each with the reason.
+
+    Args:
+        excluded: Image and reason -> the metrics that could not take it; none where nobody could.
+        ran: All metrics.
+        out_folder: The run folder, whose excluded.csv has those for which there is no room.
+    """
+    print_folded(
+        [
+            f"excluded: {image}: {reason}" + ("" if by in (set(), ran) else f" (by {', '.join(sorted(by))})")
+            for (image, reason), by in excluded.items()
+        ],
+        str(out_folder / "excluded.csv"),
+    )
+
+
+def _tell_unused(budgets: tuple[int, ...], attacks: list[str]) -> None:
+    """Prints which attacks are not run within which of the budgets, and why."""
+    if at_once := [name for name in attacks if not _goes_on(name)]:
+        err.print(f"not run within --budgets, for want of a search to go on: {', '.join(at_once)}", soft_wrap=True)
+    for attack in filter(_goes_on, attacks):
+        if wide := _beyond(attack, budgets):
+            remedy = f"run it with --set eps={wide[-1]} instead of --budgets"
+            err.print(f"not run within {', '.join(wide)}: {attack} goes no further: {remedy}", soft_wrap=True)
+
+
 def _goes_on(attack: str) -> bool:
     """Tells whether an attack goes on within a smaller budget."""
     return bool(lookup.find("attacks", attack).fields.get("narrower"))
+
+
+def _beyond(attack: str, budgets: tuple[int, ...]) -> list[str]:
+    """Returns the budgets, such as 20/255, that are larger than what an attack may change anyway."""
+    eps = default_of(lookup.find("attacks", attack), "eps")
+    return [f"{each}/{LEVELS}" for each in budgets if isinstance(eps, int | float) and each > eps * LEVELS + 1e-6]
 
 
 def _usable(guards: list[str]) -> list[str]:

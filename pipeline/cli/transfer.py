@@ -11,9 +11,10 @@ import typer
 from metric_robustness.pipeline import config
 from metric_robustness.pipeline.cells.settings import settings_of
 from metric_robustness.pipeline.cli.options import RESULTS, Device, Preset, register
+from metric_robustness.pipeline.cli.run import print_excluded
 from metric_robustness.pipeline.errors import BenchError, Exit
 from metric_robustness.pipeline.library.progress import RunProgress
-from metric_robustness.pipeline.terminal import answers, err, print_folded
+from metric_robustness.pipeline.terminal import answers, counted, err, print_folded
 
 
 def add_to(app: typer.Typer) -> None:
@@ -64,9 +65,15 @@ def transfer(
         write_tables([out_folder], out_folder)
     for part in transfer_tables(what_transferred([out_folder])):
         answers().print(part)
+    for each, by in crossed.excluded.items():
+        for metric in by:
+            made.exclude(metric, [each])
+    print_excluded(made.excluded, set(names), out_folder)
     reasons = {**made.reasons, **crossed.reasons}
     missing = [f"missing: {metric} under {attack}: {why}" for (metric, attack), why in sorted(reasons.items())]
     print_folded(missing, str(out_folder / "leaderboard.md"))
+    for remark, files in {**made.remarks, **crossed.remarks}.items():
+        err.print(f"{remark}: {counted(files, 'file')}", markup=False, soft_wrap=True)
     err.print(f"rows and tables are in {out_folder}", markup=False, soft_wrap=True)
     if made.statuses["failed"] or crossed.statuses["failed"]:
         raise typer.Exit(Exit.FAILED)

@@ -163,3 +163,10 @@ def test_attack_without_a_search_is_named_where_budgets_are_asked_for(laboratory
     told = laboratory.call("run", *arguments, "--budgets", "4", "--out", tmp_path / "out")
     assert told.returncode == 0
     assert "not run within --budgets, for want of a search to go on: fgsm" in told.stderr
+
+
+def test_budget_beyond_what_a_search_may_change_is_named(laboratory, photos, tmp_path):
+    arguments = ["--metrics", "brightness", "--attacks", "rank_swap", "--dataset", photos, "--limit", "1"]
+    told = laboratory.call("run", *arguments, "--budgets", "4,10,16,20", "--out", tmp_path / "out")
+    reason = "rank_swap goes no further: run it with --set eps=20/255 instead of --budgets"
+    assert f"not run within 16/255, 20/255: {reason}" in told.stderr

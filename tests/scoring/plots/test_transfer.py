@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import math
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -108,3 +109,14 @@ def test_a_metric_that_cannot_be_attacked_scores_and_the_reason_is_told(photos, 
     assert math.isfinite(float(found["psnr", "entropy"]["gain"]))
     assert found["psnr", "entropy"]["of_own"] == ""
     assert "missing: entropy under fgsm" in told.output
+
+
+def test_an_image_that_a_metric_cannot_take_is_named_with_the_metric(photos, tmp_path):
+    Image.fromarray(np.full((20, 24, 3), 99, dtype=np.uint8)).save(tmp_path / "small.png")
+    mixed = shutil.copytree(photos, tmp_path / "mixed")
+    shutil.move(tmp_path / "small.png", mixed)
+    asked = ["transfer", "--metrics", "psnr,small_cnn", "--attacks", "fgsm", "--dataset", str(mixed)]
+    told = CliRunner().invoke(app, [*asked, "--out", str(tmp_path / "out")])
+    assert told.exit_code == 0, told.output
+    reason = "24x20 is smaller than the 32 pixels that small_cnn needs"
+    assert told.output.count(f"excluded: small.png: {reason} (by small_cnn)") == 1
