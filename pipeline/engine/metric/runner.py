@@ -133,8 +133,9 @@ class MetricRunner:
 
     def clear(self, dataset: Dataset, distortion: Distortion = NONE, on_progress: OnProgress = silent) -> ClearScores:
         """Returns the scores of the clear images, from the output folder if an earlier run left them."""
-        path = self.scratch(f"clear-{self.about(dataset, distortion)}{self.stored}.jsonl")
         key = clear_key(self.entry, dataset.digest, distortion, self.codec_text)
+        # The key is in the name, too: saved images of one data set, but of several metrics, are taken in turns.
+        path = self.scratch(f"clear-{self.about(dataset, distortion)}{self.stored}-{key[:8]}.jsonl")
         place = Place("clear", key, "scores")
         names = self.scored(dataset)
         with exclusive(path.with_suffix(".lock")):

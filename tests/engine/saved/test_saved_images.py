@@ -11,9 +11,11 @@ import numpy as np
 import pytest
 import torch
 from csv_lines import lines
+from local_entry import local_entry
 from PIL import Image
 from quiet import run_quietly
 
+from metric_robustness.metrics.base import NoReference
 from metric_robustness.pipeline.__main__ import app
 from metric_robustness.pipeline.catalogue import lookup
 from metric_robustness.pipeline.cells.distortion import Distortion
@@ -22,6 +24,7 @@ from metric_robustness.pipeline.cells.stamp import Stamp
 from metric_robustness.pipeline.data.images import decode, to_tensor
 from metric_robustness.pipeline.data.written import MANIFEST
 from metric_robustness.pipeline.engine.metric.build import build_metric
+from metric_robustness.pipeline.engine.metric.runner import MetricRunner
 from metric_robustness.pipeline.engine.saved.manifest import read_manifests
 from metric_robustness.pipeline.engine.saved.read import read_saved
 from metric_robustness.pipeline.engine.saved.share import share
@@ -124,6 +127,25 @@ def test_what_is_done_is_not_done_again_and_images_without_a_manifest_are_told_a
     attacks, datasets = read_saved(copy)
     assert {entry.name for entry in attacks} == {"fgsm@small_cnn", "fgsm@small_cnn+flip"}
     assert "in no manifest.csv, and not scored" in datasets[0].remarks
+
+
+def test_clear_scores_of_each_kind_of_saved_images_are_computed_once(made, tmp_path):
+    class Counted(NoReference):
+        higher_is_better = True
+        score_range = (0.0, 1.0)
+        scored = 0
+
+        def score(self, images):
+            Counted.scored += len(images)
+            return images.mean((1, 2, 3))
+
+    entries, _ = read_saved(made / "out" / "images")
+    kinds = {dataset.digest: dataset for entry in entries for dataset, _ in entry.passes()}
+    assert len({dataset.name for dataset in kinds.values()}) < len(kinds)  # originals, and JPEGs of the same name
+    runner = MetricRunner(local_entry(Counted), tmp_path)
+    for dataset in [*kinds.values(), *kinds.values()]:  # attacks on several metrics are scored by turns
+        assert runner.clear(dataset).scores.isfinite().all()
+    assert Counted.scored == sum(len(dataset.photos) for dataset in kinds.values())
 
 
 def test_a_run_whose_manifest_is_gone_saves_again_and_ends_in_the_same_bytes(made, tmp_path):
