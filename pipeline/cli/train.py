@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -73,9 +74,10 @@ def train(
 ) -> None:
     """Trains one of our metrics or defences on photographs. Continues if stopped."""
     recipe = replace(find_recipe(name), seed=seed)
+    _require_used(recipe, {"harden": {"--set": settings}, "restore": {"--attacked": attacked, "--attacks": attacks}})
     if samples:
         recipe = replace(recipe, samples=samples, validation=max(samples // 6, 2))
-    recipe = replace(recipe, epochs=epochs or recipe.epochs, rate=rate or recipe.rate)
+    recipe = replace(recipe, epochs=epochs or recipe.epochs, rate=recipe.rate if rate is None else rate)
     if crop:
         recipe = replace(recipe, crop=crop, window=crop)
     if settings:
@@ -89,7 +91,8 @@ def train(
 
     starter()
     if attacks:
-        attacked = [*(attacked or []), attack_photographs(images, attacks.split(","), metrics.split(","), work)]
+        named = [[part.strip() for part in names.split(",")] for names in (attacks, metrics)]
+        attacked = [*(attacked or []), attack_photographs(images, *named, work)]
     last = call(f"the training of {name}", _train_with_bar, recipe, images, out_file, work, attacked, device)
     out.print(f"{last.summary} on photographs held out", markup=False, soft_wrap=True)
     out.print(f"weights are in {out_file}", markup=False, soft_wrap=True)
@@ -124,12 +127,29 @@ def tradeoff(
     from metric_robustness.pipeline.train.tradeoff_report import write
 
     wanted = {"samples": samples, "epochs": epochs, "crop": crop, "window": crop, "rate": rate}
-    change = {name: value for name, value in wanted.items() if value}
+    change = {name: value for name, value in wanted.items() if value is not None}
     if samples:
         change["validation"] = max(samples // 6, 2)
     points = call("a training", _trade_off_with_bar, parse(trainings), seeds, images, work, change, device)
     write(points, out_file)
     out.print(f"wrote {out_file} and {out_file.with_suffix('.svg')}", markup=False, soft_wrap=True)
+
+
+def _require_used(recipe: Recipe, options: Mapping[str, Mapping[str, object]]) -> None:
+    """Checks that no option is given that a training would pass over.
+
+    Args:
+        recipe: Of the training.
+        options: By the task that alone uses them: the options, and what is given for them.
+
+    Raises:
+        BenchError: If there is one.
+    """
+    users = {"harden": "METRIC+TRAINING", "restore": "fcn"}
+    for task, given in options.items():
+        for option, value in given.items():
+            if value and recipe.task != task:
+                raise BenchError(f"{option} is for {users[task]}; {recipe.network} does not use it: leave it out")
 
 
 def _train_with_bar(

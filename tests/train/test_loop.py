@@ -10,6 +10,7 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -182,6 +183,22 @@ def test_a_wrong_call_is_one_line(tmp_path: Path) -> None:
         train("small_cnn", [SOURCES[0]], tmp_path / "net.pt")
     with pytest.raises(BenchError, match="no data set or folder is named 'nowhere'"):
         train("small_cnn", ["nowhere"], tmp_path / "net.safetensors", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"settings": ["strength=1"]}, "--set is for METRIC.TRAINING; small_cnn does not use it"),
+        ({"attacked": [Path("anywhere")]}, "--attacked is for fcn; small_cnn does not use it"),
+        ({"attacks": "fgsm"}, "--attacks is for fcn; small_cnn does not use it"),
+    ],
+)
+def test_an_option_that_a_training_would_pass_over_is_refused(
+    options: dict[str, Any], told: str, tmp_path: Path
+) -> None:
+    with pytest.raises(BenchError, match=told):
+        train("small_cnn", SOURCES, tmp_path / "net.safetensors", tmp_path / "work", **options)
+    assert not (tmp_path / "work").exists()
 
 
 def test_two_trainings_do_not_share_a_folder(tmp_path: Path) -> None:
