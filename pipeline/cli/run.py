@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Set
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Literal
@@ -179,7 +179,7 @@ def run(
         raise typer.Exit(Exit.FAILED)
 
 
-def print_excluded(excluded: Mapping[tuple[str, str], Set[str]], ran: Set[str], out_folder: Path) -> None:
+def print_excluded(excluded: Mapping[tuple[str, str], Set[str]], ran: Set[object], out_folder: Path) -> None:
     """Prints the images without a row, each with the reason.
 
     Args:
@@ -196,7 +196,7 @@ def print_excluded(excluded: Mapping[tuple[str, str], Set[str]], ran: Set[str], 
     )
 
 
-def _tell_unused(budgets: tuple[int, ...], attacks: list[str]) -> None:
+def _tell_unused(budgets: tuple[int, ...], attacks: Sequence[str]) -> None:
     """Prints which attacks are not run within which of the budgets, and why."""
     if at_once := [name for name in attacks if not _goes_on(name)]:
         err.print(f"not run within --budgets, for want of a search to go on: {', '.join(at_once)}", soft_wrap=True)

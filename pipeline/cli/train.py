@@ -91,8 +91,8 @@ def train(
 
     starter()
     if attacks:
-        named = [[part.strip() for part in names.split(",")] for names in (attacks, metrics)]
-        attacked = [*(attacked or []), attack_photographs(images, *named, work)]
+        used, against = ([part.strip() for part in names.split(",")] for names in (attacks, metrics))
+        attacked = [*(attacked or []), attack_photographs(images, used, against, work)]
     last = call(f"the training of {name}", _train_with_bar, recipe, images, out_file, work, attacked, device)
     out.print(f"{last.summary} on photographs held out", markup=False, soft_wrap=True)
     out.print(f"weights are in {out_file}", markup=False, soft_wrap=True)
