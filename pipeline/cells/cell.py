@@ -23,6 +23,7 @@ from metric_robustness.pipeline.files import digest, file_name
 
 FEWEST_IN_ORDER = 8  # images: the order of fewer says little
 PROBE = 2  # raise it when a measurement of the probe changes
+JUDGING = 1  # raise it when what searches through random defences compare changes: their cells are run again
 NO_CLIPS = "it rates clips, and the data sets hold none"
 
 
@@ -77,6 +78,9 @@ class Cell:
         parts = [PROTOCOL, self.metric.fingerprint, self.attack.fingerprint, needs, dict(self.datasets), settings]
         if is_universal(self.attack):
             parts.append(dict(self.train))
+        guard = self.metric.defence if self.metric.purified else None
+        if guard and guard.fields.get("random") and not self.attack.fields.get("saved"):
+            parts.append(JUDGING)
         return digest(json.dumps(parts, sort_keys=True).encode())[:32]
 
     def needed(self) -> list[Entry]:

@@ -20,7 +20,7 @@ from metric_robustness.pipeline.catalogue import lookup
 from metric_robustness.pipeline.cells.settings import Settings
 from metric_robustness.pipeline.cells.stamp import Stamp
 from metric_robustness.pipeline.engine.metric.defended import DRAWS, DefendedMetric
-from metric_robustness.pipeline.engine.metric.objective import MetricObjective
+from metric_robustness.pipeline.engine.metric.objective import ImageNoise, MetricObjective
 from metric_robustness.pipeline.errors import BenchError
 from metric_robustness.pipeline.scoring.tables.write import write_tables
 
@@ -108,17 +108,51 @@ def test_where_there_is_no_gradient_it_goes_straight_through():
     assert torch.allclose(value, metric((images * 4).round() / 4) / 2, atol=1e-5)  # the value is exact
 
 
-def test_a_random_defence_is_averaged_and_draws_anew():
+def test_a_random_defence_is_averaged_and_draws_anew_at_each_gradient():
     metric, images = Weighed(), pictures()
     shaken = defended(metric, Shaken())
     gain = MetricObjective(shaken, draws=shaken.draws)
-    first, second = gain(images), gain(images)
+    first, second = (gain.value_and_gradient(images)[0] for _ in range(2))
     assert not torch.equal(first, second)
     assert gain.queries == 2 * DRAWS
     one = MetricObjective(defended(metric, Shaken()))
-    singles = torch.stack([one(images) for _ in range(400)])
+    singles = torch.stack([one.value_and_gradient(images)[0] for _ in range(400)])
     assert torch.allclose(singles.mean(0), metric((images).clamp(0, 1)) / 2, atol=0.15)
     assert first.sub(singles.mean(0)).abs().mean() < singles.std(0).mean()
+
+
+def test_queries_that_a_search_compares_have_the_same_draws_and_no_others_have_them():
+    metric, images = Weighed(), pictures()
+    shaken = defended(metric, Shaken())
+    gain = MetricObjective(shaken, draws=shaken.draws)
+    judged = gain(images)
+    graded, _ = gain.value_and_gradient(images)
+    assert torch.equal(gain(images), judged)
+    assert not torch.equal(graded, judged)
+    alone = MetricObjective(defended(metric, Shaken(), NAMES[1:2]), draws=DRAWS)(images[1:2])
+    assert torch.allclose(alone, judged[1:2], atol=1e-5)
+    final = MetricObjective(defended(metric, Shaken()))(images)  # one draw, as for the final score
+    assert not torch.allclose(final * 2, defended(metric, Shaken()).purified(images, None).scores)
+
+
+@pytest.mark.parametrize("name", ["square", "nes"])
+def test_a_search_without_gradients_finds_its_way_through_a_random_defence(name):
+    class Mean(NoReference):
+        higher_is_better = True
+        score_range = (0.0, 1.0)
+
+        def score(self, images):
+            return images.mean((1, 2, 3))
+
+    def gained(scorer: Metric | DefendedMetric, draws: int) -> float:
+        objective = MetricObjective(scorer, access="black", draws=draws)
+        attacked = attack.rounded(attack(images, objective, ImageNoise(name, NAMES)), images)
+        return (attacked - images).mean().item()  # of the expected score over all crops, about
+
+    images = torch.randint(0, 256, (3, 3, 24, 28), generator=torch.Generator().manual_seed(1)) / 255
+    attack = lookup.find("attacks", name).load()(**{"square": {"queries": 300}, "nes": {"steps": 6}}[name])
+    through = defended(Mean(), Crop(share=0.5))
+    assert gained(through, through.draws) > 0.3 * gained(Mean(), 1)
 
 
 def test_the_final_score_draws_the_same_alone_in_a_batch_and_again():
@@ -266,6 +300,17 @@ def test_a_defended_metric_stands_on_the_leaderboard_like_any_other(judged):
         f"small_cnn+{d}" for d in ("flip", "jpeg", "random_noise", "resize")
     }
     assert all(each["rank"] for each in section["metrics"])
+
+
+def test_only_cells_behind_random_defences_are_run_again_when_queries_are_judged_otherwise(monkeypatch):
+    from metric_robustness.pipeline.cells import cell
+
+    metrics = [lookup.find("metrics", f"small_cnn{defence}") for defence in ("", "+flip", "+crop", "+median_smoothing")]
+    attack = lookup.find("attacks", "square")
+    before = [cell.Cell(metric, attack, {}, Settings()).key for metric in metrics]
+    monkeypatch.setattr(cell, "JUDGING", cell.JUDGING + 1)
+    after = [cell.Cell(metric, attack, {}, Settings()).key for metric in metrics]
+    assert [old == new for old, new in zip(before, after, strict=True)] == [True, True, False, False]
 
 
 def test_the_keys_of_bare_cells_know_nothing_of_defences():

@@ -30,7 +30,8 @@ class DefendedMetric:
     """A metric that looks at a batch of images through a defence: the scorer of an adaptive attack's search.
 
     Where the defence has no gradient, the attack goes straight through it, as if it changed nothing (BPDA; Athalye,
-    Carlini & Wagner, ICML 2018). A random defence draws anew at each query, and the objective averages the draws.
+    Carlini & Wagner, ICML 2018). A random defence draws anew at each gradient, and the objective averages the draws;
+    queries for scores alone, which a search compares, are `judging`.
 
     Args:
         metric: The metric.
@@ -53,6 +54,10 @@ class DefendedMetric:
     def draws(self) -> int:
         """Returns over how many draws an adaptive attack averages."""
         return DRAWS if self.defence.random else 1
+
+    def judging(self) -> DefendedMetric:
+        """Returns the same with draws that begin at one place, apart from those of gradients and of final scores."""
+        return DefendedMetric(self.metric, f"{self.name} in a query", self.defence, self.images)
 
     def part(self, part: slice) -> DefendedMetric:
         """Returns the same for some of the images."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from contextlib import nullcontext
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -28,6 +28,14 @@ class Scorer(Protocol):
 
     def unchecked(self, images: Images, references: Images | None = None) -> Scores:
         """Returns the (N,) scores of (N, 3, H, W) images."""
+
+
+@runtime_checkable
+class Redrawing(Scorer, Protocol):
+    """A scorer that draws at random, anew each time that it is asked."""
+
+    def judging(self) -> Scorer:
+        """Returns the same scorer, whose draws always begin at one place, apart from those of gradients and scores."""
 
 
 class MetricObjective:
@@ -59,10 +67,15 @@ class MetricObjective:
         self.broken: Tensor | bool = False  # (N,): some gradient of the image was not finite
 
     def __call__(self, images: Images) -> Scores:
-        """Returns the objective of each image."""
+        """Returns the objective of each image.
+
+        Where a defence draws at random, all queries of a search have the same draws. A search compares its queries, and
+        of a thousand with draws of their own it would keep the luckiest.
+        """
         self.queries += self.draws
+        scorer = self.metric.judging() if isinstance(self.metric, Redrawing) else self.metric
         with torch.no_grad():
-            return _mean([self._value(images) for _ in range(self.draws)])
+            return _mean([self._value(images, scorer) for _ in range(self.draws)])
 
     def gradient(self, images: Images) -> Images:
         """Returns the gradients of `value_and_gradient`."""
@@ -116,7 +129,7 @@ class MetricObjective:
             images = images.detach().requires_grad_()
             values, slopes = [], []
             for _ in range(self.draws):
-                value = self._value(images)
+                value = self._value(images, self.metric)
                 slopes.append(torch.autograd.grad(value.sum(), images)[0])
                 values.append(value.detach())
         gradient = _mean(slopes)
@@ -124,10 +137,10 @@ class MetricObjective:
             gradient = gradient.contiguous()
         return ValuesAndGradient(_mean(values), gradient)
 
-    def _value(self, images: Images) -> Scores:
+    def _value(self, images: Images, scorer: Scorer) -> Scores:
         kind, lower = images.device.type, self.dtype == torch.bfloat16  # False, too: a notebook may have asked for it
         with torch.autocast(kind, torch.bfloat16, enabled=lower) if is_autocast_available(kind) else nullcontext():
-            return self.scale * self.metric.unchecked(images, self.references)
+            return self.scale * scorer.unchecked(images, self.references)
 
 
 def _mean(draws: list[Tensor]) -> Tensor:
