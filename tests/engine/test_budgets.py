@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -226,3 +227,8 @@ def test_saved_images_of_a_budget_are_found_by_their_rows(photos, tmp_path):
     assert {line["variant"] for line in saved} == {"", *(f"eps={budget}/255" for budget in BUDGETS)}
     assert len({line["file"] for line in saved}) == len(saved) == 6 * 5
     assert all((folder / line["file"]).is_file() for line in saved)
+    told = {line["variant"]: json.loads(line["settings"]) for line in saved}
+    assert {variant: (round(255 * each["eps"], 3), each["steps"]) for variant, each in told.items()} == {
+        "": (10, 140),
+        **{f"eps={budget}/255": (budget, 12) for budget in BUDGETS},
+    }

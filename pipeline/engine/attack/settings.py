@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
-from metric_robustness.attacks.base import Attack
+from metric_robustness.attacks.base import Attack, Search
 from metric_robustness.defences.base import Defence
 from metric_robustness.pipeline.catalogue.entry import Entry
-from metric_robustness.pipeline.cells.settings import FOUND, Settings
+from metric_robustness.pipeline.cells.row import budget_variant
+from metric_robustness.pipeline.cells.settings import FOUND, LEVELS, Settings
 from metric_robustness.pipeline.engine.batching import one_line
 from metric_robustness.pipeline.errors import BenchError, DataError, suggestion
 
@@ -48,6 +49,15 @@ def attack_settings(entry: Entry, settings: Settings) -> dict[str, dict[str, Any
     """Returns the fields of an attack as run, and of its variants, for the stamp."""
     attack = overridden(entry.load()(), entry.name, settings)
     return {"settings": _fields(attack), "variants": {name: dict(changes) for name, changes in attack.variants.items()}}
+
+
+def budget_settings(entry: Entry, settings: Settings, budgets: Sequence[int]) -> dict[str, dict[str, Any]]:
+    """Returns the fields of an attack within each smaller budget, by the variant of its rows."""
+    attack = overridden(entry.load()(), entry.name, settings)
+    return {
+        budget_variant(budget): _fields(attack.within(budget / LEVELS))
+        for budget in (budgets if isinstance(attack, Search) else ())
+    }
 
 
 def overridden(attack: Tried, name: str, settings: Settings) -> Tried:

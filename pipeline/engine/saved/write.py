@@ -15,7 +15,7 @@ from metric_robustness.pipeline.cells.distortion import NONE, Distortion
 from metric_robustness.pipeline.data.dataset import Dataset
 from metric_robustness.pipeline.data.images import Batch, write_png
 from metric_robustness.pipeline.engine.attack.passes import Pass, Trial
-from metric_robustness.pipeline.engine.attack.settings import attack_settings
+from metric_robustness.pipeline.engine.attack.settings import attack_settings, budget_settings
 from metric_robustness.pipeline.engine.saved.manifest import SavedImage, saved_there, write_manifest
 from metric_robustness.pipeline.errors import BenchError
 from metric_robustness.pipeline.files import digest, file_digest
@@ -97,6 +97,8 @@ def _images(
     cell: Cell, out: Path, datasets: Mapping[str, Dataset], rows: Iterable[Mapping[str, str]]
 ) -> Iterator[dict[str, str]]:
     folder, settings = cell.images(out), attack_settings(cell.attack, cell.settings)
+    budgets = () if cell.settings.changes else cell.budgets  # with other settings no search goes on within them
+    changed = settings["variants"] | budget_settings(cell.attack, cell.settings, budgets)
     attacked, _, defence = cell.metric.name.partition("+")
     for row in rows:
         amplitude = float(row["amplitude"] or "nan")
@@ -106,7 +108,7 @@ def _images(
             continue  # the mean of a clip
         distorted = datasets[row["dataset"]].distorted
         clear, originals = _clear_folders(cell, out, distorted, _distortion(cell, row["variant"]))
-        fields = settings["settings"] | settings["variants"].get(row["variant"].partition("+")[0], {})
+        fields = settings["settings"] | changed.get(row["variant"].partition("+")[0], {})
         yield {
             "file": file.relative_to(folder).as_posix(),
             "clear": _relative(clear / image_file(row["image"]), folder),
