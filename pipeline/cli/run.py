@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -19,6 +19,9 @@ from metric_robustness.pipeline.errors import BenchError, Exit
 from metric_robustness.pipeline.isolation.importing import uncollected
 from metric_robustness.pipeline.library.progress import RunProgress
 from metric_robustness.pipeline.terminal import counted, err, out, print_folded
+
+if TYPE_CHECKING:
+    from metric_robustness.pipeline.engine.progress import Summary
 
 
 def add_to(app: typer.Typer) -> None:
@@ -166,8 +169,7 @@ def run(
     print_leaderboard(board, out)
     print_defences(*what_defences_did([out_folder]), out)
     print_excluded(summary.excluded, set(selection.metrics), out_folder)
-    kept = [f"{' '.join(cell)} keeps its earlier rows: {summary.reasons[cell]}" for cell in sorted(summary.kept)]
-    print_folded(kept, "the lines above")
+    _tell_reasons(summary, {(gap.metric, gap.reason) for gap in board.gaps})
     for remark, files in summary.remarks.items():
         err.print(f"{remark}: {counted(files, 'file')}", markup=False, soft_wrap=True)
     if untrained:
@@ -194,6 +196,20 @@ def print_excluded(excluded: Mapping[tuple[str, str], Set[str]], ran: Set[object
         ],
         str(out_folder / "excluded.csv"),
     )
+
+
+def _tell_reasons(summary: Summary, told: Set[tuple[str, str]]) -> None:
+    """Prints why cells were not run that the leaderboard does not name, such as those that judge defences.
+
+    Args:
+        summary: Of the run.
+        told: Metrics and reasons that the leaderboard names.
+    """
+    kept = [f"{' '.join(cell)} keeps its earlier rows: {summary.reasons[cell]}" for cell in sorted(summary.kept)]
+    others = summary.reasons.keys() - summary.kept
+    untold = [cell for cell in sorted(others) if (cell[0], summary.reasons[cell]) not in told]
+    lines = [f"not run: {metric} under {attack}: {summary.reasons[metric, attack]}" for metric, attack in untold]
+    print_folded([*kept, *lines], "the lines above")
 
 
 def _tell_unused(budgets: tuple[int, ...], attacks: Sequence[str]) -> None:

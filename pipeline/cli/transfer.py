@@ -9,6 +9,8 @@ from typing import Annotated
 import typer
 
 from metric_robustness.pipeline import config
+from metric_robustness.pipeline.catalogue import lookup
+from metric_robustness.pipeline.cells.cell import is_universal
 from metric_robustness.pipeline.cells.settings import settings_of
 from metric_robustness.pipeline.cli.options import RESULTS, Device, Preset, register
 from metric_robustness.pipeline.cli.run import print_excluded
@@ -41,13 +43,18 @@ def transfer(
     from metric_robustness.pipeline.scoring.tables.transfer import transfer_tables
     from metric_robustness.pipeline.scoring.tables.write import what_transferred, write_tables
 
+    if fitted := [name for name in map(str.strip, attacks.split(",")) if name != "all" and _is_fitted(name)]:
+        raise BenchError(
+            f"--attacks must be made of each image; got {', '.join(fitted)}, which a fit finds for all images: use "
+            "run --save-images, then run --from-images"
+        )
     chosen = config.load().preset(preset)
     names = [entry.name for entry in chosen.entries("metrics", metrics)]
     if len(names) < 2:
         raise BenchError(f"--metrics must be two or more; got {', '.join(names)}: add one to score its images")
     attacked = Selection(
         metrics=names,
-        attacks=[entry.name for entry in chosen.entries("attacks", attacks)],
+        attacks=[entry.name for entry in chosen.entries("attacks", attacks) if not is_universal(entry)],
         datasets=[dataset] if dataset else list(chosen.datasets),
         limit=limit or chosen.limit,
         frames=chosen.frames,
@@ -63,8 +70,14 @@ def transfer(
         crossed = run(scored, settings, replace(machine, save_images=False), progress)
     with err.status("scoring"):
         write_tables([out_folder], out_folder)
-    for part in transfer_tables(what_transferred([out_folder])):
+    lines = what_transferred([out_folder])
+    for part in transfer_tables(lines):
         answers().print(part)
+    for attack in attacked.attacks:
+        if attack not in {line.crossing.attack for line in lines}:
+            control = lookup.find("attacks", attack).fields["family"] == "control"
+            why = "it knows no metric" if control else "no metric has images of it that another one scored"
+            err.print(f"no table of {attack}: {why}", soft_wrap=True)
     for each, by in crossed.excluded.items():
         for metric in by:
             made.exclude(metric, [each])
@@ -77,3 +90,8 @@ def transfer(
     err.print(f"rows and tables are in {out_folder}", markup=False, soft_wrap=True)
     if made.statuses["failed"] or crossed.statuses["failed"]:
         raise typer.Exit(Exit.FAILED)
+
+
+def _is_fitted(attack: str) -> bool:
+    """Tells whether an attack is universal: its amplitudes are not comparable, so no matrix has them."""
+    return is_universal(lookup.find("attacks", attack))

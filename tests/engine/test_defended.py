@@ -12,10 +12,12 @@ from csv_lines import lines
 from PIL import Image
 from quiet import run_quietly
 from toy_defences import Mirrored, Shaken
+from typer.testing import CliRunner
 
 from metric_robustness.defences.base import Aligned, Defence
 from metric_robustness.defences.crop import Crop
 from metric_robustness.metrics.base import FullReference, Metric, NoReference
+from metric_robustness.pipeline.__main__ import app
 from metric_robustness.pipeline.catalogue import lookup
 from metric_robustness.pipeline.cells.settings import Settings
 from metric_robustness.pipeline.cells.stamp import Stamp
@@ -320,3 +322,13 @@ def test_the_keys_of_bare_cells_know_nothing_of_defences():
     bare, one, two = (Cell(metric, attack, {}, Settings(defences=names)) for names in ((), ("flip",), ("flip", "jpeg")))
     assert len({bare.key, one.key, two.key}) == 3
     assert (bare.label, one.label) == ("ifgsm", "ifgsm+defended")
+
+
+def test_a_metric_that_a_robust_training_does_not_know_is_named(tmp_path):
+    pixels = torch.randint(0, 256, (48, 56, 3), generator=torch.Generator().manual_seed(3), dtype=torch.uint8)
+    Image.fromarray(pixels.numpy()).save(tmp_path / "a.png")
+    asked = ["run", "--metrics", "entropy,small_cnn", "--attacks", "noise", "--defences", "gradient_norm"]
+    asked += ["--dataset", str(tmp_path / "a.png"), "--out", str(tmp_path / "out")]
+    told = CliRunner().invoke(app, asked)
+    assert told.exit_code == 0, told.output
+    assert "not run: entropy under noise+defended: entropy+gradient_norm was not trained yet" in told.output

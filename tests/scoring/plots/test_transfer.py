@@ -120,3 +120,13 @@ def test_an_image_that_a_metric_cannot_take_is_named_with_the_metric(photos, tmp
     assert told.exit_code == 0, told.output
     reason = "24x20 is smaller than the 32 pixels that small_cnn needs"
     assert told.output.count(f"excluded: small.png: {reason} (by small_cnn)") == 1
+
+
+def test_attacks_without_a_table_are_named(photos, tmp_path):
+    asked = ["transfer", "--metrics", "psnr,small_cnn", "--dataset", str(photos), "--out", str(tmp_path / "out")]
+    told = CliRunner().invoke(app, [*asked, "--attacks", "fgsm,optimized_uap"])
+    assert "--attacks must be made of each image; got optimized_uap" in str(told.exception)
+    assert not (tmp_path / "out").exists()
+    told = CliRunner().invoke(app, [*asked, "--attacks", "noise,square"])
+    assert "no table of noise: it knows no metric" in told.output
+    assert "no table of square: no metric has images of it" in told.output  # spared
