@@ -190,11 +190,11 @@ def clear_key(metric: Entry, dataset: str, distortion: Distortion, codec: str = 
     Args:
         metric: The metric.
         dataset: The data set's digest.
-        distortion: Of the images; only a full-reference metric scores distorted ones.
+        distortion: Of the images. A metric without references scores distorted ones, too, where an attack on a
+            full-reference metric asks it: `amifgsm` asks NIQE.
         codec: What they are stored with before they are scored.
     """
-    before = distortion.setting if metric.full_reference else None
-    parts = [PROTOCOL, metric.fingerprint, dataset, before, *([codec] if codec else [])]
+    parts = [PROTOCOL, metric.fingerprint, dataset, distortion.setting, *([codec] if codec else [])]
     return digest(json.dumps(parts).encode())[:32]
 
 

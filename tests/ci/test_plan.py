@@ -25,6 +25,7 @@ from scratch import BRIGHTNESS
 
 from metric_robustness.pipeline.catalogue.entry import Entry
 from metric_robustness.pipeline.cells.cell import Cell, clear_key
+from metric_robustness.pipeline.cells.distortion import NONE
 from metric_robustness.pipeline.cells.settings import settings_of
 from metric_robustness.pipeline.ci import packing
 from metric_robustness.pipeline.ci.estimates import CONTAINER, JOB, LAST, LIGHT
@@ -152,7 +153,7 @@ def test_seconds_are_scaled_by_the_passes_and_guessed_from_the_metrics_other_cel
 
 def test_clear_scores_are_a_job_of_their_own_unless_they_are_known(store):
     a, b, x = metric("a"), metric("b"), attack("x")
-    store.write(Place("clear", clear_key(a, "0123456789abcdef", None), "scores"), b"known")
+    store.write(Place("clear", clear_key(a, "0123456789abcdef", NONE), "scores"), b"known")
     plan = planned(store, [a, b], [x])
     assert [each.name for each in plan.calibrations] == ["b"]
     assert [job.name for job in packing.jobs_of(plan, RUNNERS, "cpu")] == ["calibrate b", "a x", "b x"]

@@ -9,7 +9,7 @@ import torch
 from local_entry import local_entry
 from pydantic import ValidationError
 
-from metric_robustness.metrics.base import FullReference, Images, Scores
+from metric_robustness.metrics.base import FullReference, Images, NoReference, Scores
 from metric_robustness.pipeline import config
 from metric_robustness.pipeline.catalogue import lookup
 from metric_robustness.pipeline.cells.cell import Cell
@@ -21,6 +21,8 @@ from metric_robustness.pipeline.data.images import compress, decode, to_tensor
 from metric_robustness.pipeline.engine.cell import CellRun
 from metric_robustness.pipeline.engine.metric.build import build_metric
 from metric_robustness.pipeline.engine.metric.runner import MetricRunner
+from metric_robustness.pipeline.store.store import FolderStore
+from metric_robustness.pipeline.store.sync import Sync
 
 CPU = torch.device("cpu")
 DISTORTIONS = (50, 20, "none")
@@ -82,3 +84,22 @@ def test_the_presets_to_cite_have_every_distortion_and_the_demo_keeps_its_one():
     assert presets["demo"].jpeg == (50,)
     for name in ("nightly", "full"):
         assert set(presets[name].jpeg) == {20, 40, 60, 80, "none"}
+
+
+class Rough(NoReference):
+    """Its score falls where JPEG smoothes. An attack on a full-reference metric has it score distorted images."""
+
+    higher_is_better = True
+    score_range = (0.0, 1.0)
+
+    def score(self, images: Images) -> Scores:
+        return images.diff(dim=3).abs().mean(dim=(1, 2, 3))
+
+
+def test_a_store_keeps_scores_of_distorted_images_apart_from_those_of_the_images_themselves(photos, tmp_path):
+    metric, data, sync = local_entry(Rough), open_dataset(str(photos)), Sync(FolderStore(tmp_path / "store"))
+    alone = MetricRunner(metric, tmp_path / "alone").clear(data).scores
+    asked = MetricRunner(metric, tmp_path / "asked", sync=sync).clear(data, Distortion(20)).scores
+    later = MetricRunner(metric, tmp_path / "later", sync=sync).clear(data).scores
+    assert not torch.equal(asked, alone)
+    assert torch.equal(later, alone)
