@@ -15,6 +15,7 @@ from typing import Literal, NamedTuple
 from metric_robustness.pipeline.catalogue import lookup
 from metric_robustness.pipeline.catalogue.entry import Entry
 from metric_robustness.pipeline.cells.distortion import NONE, Distortion
+from metric_robustness.pipeline.cells.mends import mended
 from metric_robustness.pipeline.cells.proof import proof_of
 from metric_robustness.pipeline.cells.settings import Settings
 from metric_robustness.pipeline.cells.stamp import PROTOCOL, Stamp
@@ -23,7 +24,6 @@ from metric_robustness.pipeline.files import digest, file_name
 
 FEWEST_IN_ORDER = 8  # images: the order of fewer says little
 PROBE = 2  # raise it when a measurement of the probe changes
-JUDGING = 1  # raise it when what searches through random defences compare changes: their cells are run again
 NO_CLIPS = "it rates clips, and the data sets hold none"
 
 
@@ -62,6 +62,9 @@ class Cell:
     @cached_property
     def key(self) -> str:
         """Returns the hash of everything the rows depend on."""
+        return self._key_after(mended(self))
+
+    def _key_after(self, mends: list[str]) -> str:
         needs = {entry.name: entry.fingerprint for entry in self.needed()}
         settings = self.settings.facts
         if not self.budgets:
@@ -78,9 +81,8 @@ class Cell:
         parts = [PROTOCOL, self.metric.fingerprint, self.attack.fingerprint, needs, dict(self.datasets), settings]
         if is_universal(self.attack):
             parts.append(dict(self.train))
-        guard = self.metric.defence if self.metric.purified else None
-        if guard and guard.fields.get("random") and not self.attack.fields.get("saved"):
-            parts.append(JUDGING)
+        if mends:
+            parts.append(mends)
         return digest(json.dumps(parts, sort_keys=True).encode())[:32]
 
     def needed(self) -> list[Entry]:
@@ -148,6 +150,7 @@ class Cell:
             "its rows are damaged or gone": stamp.key == self.key,
             "metric changed": stamp.metric.fingerprint != self.metric.fingerprint,
             "attack changed": stamp.attack.fingerprint != self.attack.fingerprint,
+            f"a fault was mended: {'; '.join(mended(self))}": stamp.key == self._key_after([]),
         }
         return next((reason for reason, holds in reasons.items() if holds), "data or settings changed")
 

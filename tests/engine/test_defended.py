@@ -304,17 +304,6 @@ def test_a_defended_metric_stands_on_the_leaderboard_like_any_other(judged):
     assert all(each["rank"] for each in section["metrics"])
 
 
-def test_only_cells_behind_random_defences_are_run_again_when_queries_are_judged_otherwise(monkeypatch):
-    from metric_robustness.pipeline.cells import cell
-
-    metrics = [lookup.find("metrics", f"small_cnn{defence}") for defence in ("", "+flip", "+crop", "+median_smoothing")]
-    attack = lookup.find("attacks", "square")
-    before = [cell.Cell(metric, attack, {}, Settings()).key for metric in metrics]
-    monkeypatch.setattr(cell, "JUDGING", cell.JUDGING + 1)
-    after = [cell.Cell(metric, attack, {}, Settings()).key for metric in metrics]
-    assert [old == new for old, new in zip(before, after, strict=True)] == [True, True, False, False]
-
-
 def test_the_keys_of_bare_cells_know_nothing_of_defences():
     from metric_robustness.pipeline.cells.cell import Cell
 
