@@ -19,6 +19,12 @@ def test_equal_gains_share_their_chance():
     assert ranking({"a": same, "b": same.copy()}).p_better == {"a": {"b": 0.5}, "b": {"a": 0.5}}
 
 
+def test_equal_gains_may_stand_in_any_of_their_places():
+    same, worse = np.array([1.0, 2.0, 3.0]), np.array([2.0, 3.0, 4.0])
+    found = ranking({"a": same, "b": same.copy(), "c": same.copy(), "d": worse})
+    assert found.intervals == {"a": (1, 3), "b": (1, 3), "c": (1, 3), "d": (4, 4)}
+
+
 def test_a_metric_of_unknown_gain_takes_nothing_from_the_others():
     known = {"a": np.array([1.0, 1, 1, 3]), "c": np.array([2.0, 2, 2, 2])}
     alone, beside = ranking(known), ranking(known | {"b": np.full(4, np.nan)})
