@@ -15,7 +15,7 @@ from typing import Literal, NamedTuple
 from metric_robustness.pipeline.catalogue import lookup
 from metric_robustness.pipeline.catalogue.entry import Entry
 from metric_robustness.pipeline.cells.distortion import NONE, Distortion
-from metric_robustness.pipeline.cells.mends import mended
+from metric_robustness.pipeline.cells.mends import Involved, mended
 from metric_robustness.pipeline.cells.proof import proof_of
 from metric_robustness.pipeline.cells.settings import Settings
 from metric_robustness.pipeline.cells.stamp import PROTOCOL, Stamp
@@ -62,7 +62,12 @@ class Cell:
     @cached_property
     def key(self) -> str:
         """Returns the hash of everything the rows depend on."""
-        return self._key_after(mended(self))
+        return self._key_after(self.mends)
+
+    @property
+    def mends(self) -> list[str]:
+        """Returns the mended faults that may have touched the rows."""
+        return mended(Involved(self.metric, self.attack, self.needed()))
 
     def _key_after(self, mends: list[str]) -> str:
         needs = {entry.name: entry.fingerprint for entry in self.needed()}
@@ -150,7 +155,7 @@ class Cell:
             "its rows are damaged or gone": stamp.key == self.key,
             "metric changed": stamp.metric.fingerprint != self.metric.fingerprint,
             "attack changed": stamp.attack.fingerprint != self.attack.fingerprint,
-            f"a fault was mended: {'; '.join(mended(self))}": stamp.key == self._key_after([]),
+            f"a fault was mended: {'; '.join(self.mends)}": stamp.key == self._key_after([]),
         }
         return next((reason for reason, holds in reasons.items() if holds), "data or settings changed")
 

@@ -26,8 +26,8 @@ def interrupt_put_off() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGINT, signal.SIG_DFL if before is None else before)
-    if put_off:
-        signal.raise_signal(signal.SIGINT)
+        if put_off:  # also where the block raises: the user wants to stop
+            signal.raise_signal(signal.SIGINT)
 
 
 def press_lost_interrupts_again() -> None:

@@ -20,6 +20,8 @@ TOUCHED = {
 UNTOUCHED = {
     ("small_cnn", "fgsm"),
     ("small_cnn+flip", "nes"),
+    ("small_cnn+flip", "square"),
+    ("entropy", "square"),
     ("small_cnn", "amifgsm"),
     ("small_cnn", "zhang_ssim"),
     ("ssim", "zhang_ssim"),
@@ -31,7 +33,7 @@ UNTOUCHED = {
 @pytest.mark.parametrize(("metric", "attack"), sorted(TOUCHED | UNTOUCHED))
 def test_a_mend_changes_the_keys_of_the_cells_that_its_fault_touched_and_says_why(metric, attack, monkeypatch):
     cell = Cell(lookup.find("metrics", metric), lookup.find("attacks", attack), {}, Settings())
-    monkeypatch.setattr(cells, "mended", lambda cell: [])
+    monkeypatch.setattr(cells, "mended", lambda involved: [])
     before = Cell(cell.metric, cell.attack, {}, Settings()).key
     monkeypatch.undo()
     assert (cell.key != before) == ((metric, attack) in TOUCHED)

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import combinations
-from typing import Literal
 
 import numpy as np
-import pandas as pd
 from scipy import special
 
+from metric_robustness.pipeline.scoring.scores.ranks import ranks
 from metric_robustness.pipeline.scoring.scores.robustness import Values
 from metric_robustness.pipeline.scoring.scores.statistics import LEVEL
 
@@ -41,14 +40,16 @@ def ranking(gains: Mapping[str, Values]) -> Ranking:
     table = table[:, np.isfinite(table).all(axis=0)]  # a resample that drew no image of some metric is left out
     if not table.size:
         return Ranking()
-    ends = _end(table, "min", (1 - LEVEL) / 2), _end(table, "max", (1 + LEVEL) / 2)
+    # Equal gains may stand in any of their places, so that the interval holds the rank that is printed.
+    low = np.quantile(ranks(table, "min"), (1 - LEVEL) / 2, axis=1, method="nearest")
+    high = np.quantile(ranks(table, "max"), (1 + LEVEL) / 2, axis=1, method="nearest")
     above = {
         name: {other: _p_above(table[i], table[j]) for j, other in enumerate(names) if j != i}
         for i, name in enumerate(names)
     }
     least = [detectable_difference(first - second) for first, second in combinations(table, 2)]
     return Ranking(
-        {name: (int(first), int(last) + anywhere) for name, first, last in zip(names, *ends, strict=True)},
+        {name: (int(first), int(last) + anywhere) for name, first, last in zip(names, low, high, strict=True)},
         above,
         float(np.median(least)) if least else None,
     )
@@ -64,13 +65,6 @@ def detectable_difference(differences: Values) -> float:
         differences: The difference of the gains in every resample, (resamples,).
     """
     return float(ERRORS * differences.std(ddof=1))
-
-
-def _end(table: Values, tie: Literal["min", "max"], tail: float) -> Values:
-    """Returns an end of each row's middle ranks, (metrics,); equal gains have the first, or last, place of theirs."""
-    places = pd.DataFrame(table).rank(method=tie).to_numpy()
-    end: Values = np.quantile(places, tail, axis=1, method="nearest")
-    return end
 
 
 def _p_above(first: Values, second: Values) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -10,9 +11,14 @@ import pandas as pd
 from metric_robustness.pipeline.scoring.scores.robustness import Values
 
 
-def ranks(values: Values) -> Values:
-    """Returns the ranks of values, (N,) or (N, M) with each column for itself, from 1; equal values share the mean."""
-    found: Values = pd.DataFrame(values).rank().to_numpy()
+def ranks(values: Values, equal: Literal["average", "min", "max"] = "average") -> Values:
+    """Returns the ranks of values, from 1.
+
+    Args:
+        values: (N,), or (N, M) with each column for itself.
+        equal: What equal values get: the mean, the first or the last of their ranks.
+    """
+    found: Values = pd.DataFrame(values).rank(method=equal).to_numpy()
     return found.reshape(values.shape)
 
 
