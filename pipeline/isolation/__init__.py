@@ -1,1 +1,1 @@
-"""Contributed code in processes of its own, which are watched: what it does to its process costs only itself."""
+"""Contributed code in processes of its own, which are watched: what it does costs only itself. And Ctrl-C, for all."""
