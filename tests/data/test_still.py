@@ -106,6 +106,15 @@ def test_whole_jpeg_files_of_every_kind_are_not_taken_for_damaged_ones(tmp_path,
     assert not jpeg.damaged(path)  # arithmetic codes, which FFmpeg does not read
 
 
+@pytest.mark.parametrize("end", [b"", b"\xff", b"\xff\xe0", b"\xff\xe0\0", b"\xff\xe0\0\0\xff\xe0", b"\xff\xc0"])
+def test_a_jpeg_file_that_ends_in_its_head_is_read_to_its_end_once(tmp_path, end):
+    path = tmp_path / "head.jpg"
+    path.write_bytes(b"\xff\xd8" + end)
+    jpeg.damaged(path)  # it returns
+    with pytest.raises(StillError):
+        decode(path)
+
+
 def test_the_page_shows_the_cases_as_they_are():
     page = PAGE.read_text(encoding="utf-8")
     assert page == filled(page), "run make docs/inputs.md"

@@ -44,5 +44,8 @@ def _frame(path: Path) -> int | None:
             if marker == SCAN:
                 break
             if marker not in ALONE:
-                file.seek(int.from_bytes(file.read(2), "big") - 2, 1)
+                length = int.from_bytes(file.read(2), "big")
+                if length < 2:  # its own two bytes count; at the end of the file there are none
+                    break
+                file.seek(length - 2, 1)
     return None
